@@ -1,0 +1,42 @@
+# Every target sets itself up: Python 3.11 or newer is all it takes. `make PYTHON=python3.12 test` chooses one.
+# ARGS goes to the command: `make test ARGS='tests/vm -x'`.
+
+export PYTHON
+ARGS ?=
+BENCHMARKS ?= vm sequential fanout throughput resume payload crash idle codec
+PY := .venv/bin/python
+
+.PHONY: help
+help: ## list the targets
+	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1|/' | while IFS='|' read -r name what; do \
+		printf '  make %-8s %s\n' "$$name" "$$what"; done
+
+.PHONY: demo
+demo: .venv/.installed ## forty orders and two SIGKILLs; every order is charged once
+	$(PY) -m examples.orders.demo $(ARGS)
+
+.PHONY: test
+test: .venv/.installed ## run the tests; ARGS='tests/vm -x' for some of them
+	$(PY) -m pytest $(ARGS)
+
+.PHONY: lint
+lint: .venv/.installed ## check style and types
+	$(PY) -m ruff check
+	$(PY) -m ruff format --check
+	$(PY) -m mypy
+
+.PHONY: format
+format: .venv/.installed ## let ruff repair what it can
+	$(PY) -m ruff check --fix
+	$(PY) -m ruff format
+
+.PHONY: bench
+bench: .venv/.installed ## run the benchmarks; BENCHMARKS='vm codec' ARGS=--quick for less
+	@set -e; for name in $(BENCHMARKS); do echo "── $$name"; $(PY) -m benchmarks $$name $(ARGS); done
+
+.PHONY: clean
+clean: ## remove what the other targets made
+	rm -rf .venv .demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+
+.venv/.installed: pyproject.toml hatch_build.py scripts/setup
+	@scripts/setup
