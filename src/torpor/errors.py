@@ -1,0 +1,271 @@
+"""
+The one exception hierarchy.
+
+::
+
+    TorporError                     code on every class, stable across releases
+    ├── UsageError                  the caller asked for something that cannot be
+    │   ├── ConfigurationError      a setting, a file or a registration is wrong
+    │   ├── WorkflowNotRegisteredError
+    │   ├── StepNotRegisteredError
+    │   ├── SerializationError      a value cannot become bytes, or bytes a value
+    │   └── LimitExceededError      a named limit was passed
+    ├── NotFoundError
+    │   ├── RunNotFoundError
+    │   └── HookNotFoundError
+    ├── ConflictError
+    │   ├── EntityConflictError     an event that the entity's lifecycle does not allow
+    │   └── LeaseLostError          another worker owns the run or task now
+    ├── WorldError                  the back end failed; nothing of the operation was stored
+    │   └── ProgramMissingError     the world has no program of that content address
+    ├── VmError
+    │   ├── GuestTrapError          the VM trapped and was thrown away
+    │   ├── CpuLimitError           a turn used more CPU than allowed
+    │   ├── MemoryLimitError        a VM needed more memory than allowed
+    │   ├── OutputLimitError        a turn wrote more than allowed
+    │   └── SnapshotError           a snapshot does not fit: image, version or damaged bytes
+    ├── DivergenceError             a redo asked for something else than the log says
+    ├── MaxDeliveriesError          a run or step was taken up too often without getting anywhere
+    ├── RunFailedError              awaiting the result of a failed run
+    ├── RunCancelledError           awaiting the result of a cancelled run
+    ├── StepError                   what workflow code sees of a step that failed for good
+    ├── HookConflictError           awaiting a hook whose token belongs to another run
+    └── (raised by users in steps and workflows)
+        ├── FatalError              do not retry
+        └── RetryableError          retry after a given time
+
+A caller's mistake, a back end's failure and our own bug are different classes. Messages say what happened,
+where, and what to do next.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+
+class TorporError(Exception):
+    """Base of everything that Torpor raises."""
+
+    code: ClassVar[str] = "TORPOR"
+
+
+class UsageError(TorporError):
+    """The caller asked for something that cannot be; the message says what to change."""
+
+    code = "USAGE"
+
+
+class ConfigurationError(UsageError):
+    """A setting, a file or a registration is wrong."""
+
+    code = "CONFIGURATION"
+
+
+class WorkflowNotRegisteredError(UsageError):
+    """No registered program has a workflow of that name."""
+
+    code = "WORKFLOW_NOT_REGISTERED"
+
+
+class StepNotRegisteredError(UsageError):
+    """The worker that took the step knows no step of that name."""
+
+    code = "STEP_NOT_REGISTERED"
+
+
+class SerializationError(UsageError):
+    """A value cannot become bytes, or bytes cannot become a value; names the path and the type."""
+
+    code = "SERIALIZATION"
+
+
+class LimitExceededError(UsageError):
+    """A named limit of :mod:`torpor.limits` was passed."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class NotFoundError(TorporError):
+    """The thing named does not exist in this world."""
+
+    code = "NOT_FOUND"
+
+
+class RunNotFoundError(NotFoundError):
+    """No run has this id."""
+
+    code = "RUN_NOT_FOUND"
+
+
+class HookNotFoundError(NotFoundError):
+    """No live hook has this token: it never existed, was disposed of, or its run has ended."""
+
+    code = "HOOK_NOT_FOUND"
+
+
+class ConflictError(TorporError):
+    """The operation lost against a fact that is already stored; nothing was stored."""
+
+    code = "CONFLICT"
+
+
+class EntityConflictError(ConflictError):
+    """An event that the entity's lifecycle does not allow; nothing was stored."""
+
+    code = "ENTITY_CONFLICT"
+
+
+class LeaseLostError(ConflictError):
+    """Another worker owns the run or task now; nothing was stored and the work must be dropped."""
+
+    code = "LEASE_LOST"
+
+
+class WorldError(TorporError):
+    """The back end failed; nothing of the operation was stored. The cause is the back end's own error."""
+
+    code = "WORLD"
+
+
+class ProgramMissingError(WorldError):
+    """The world has no program of that content address; the application that defines it stores it again."""
+
+    code = "PROGRAM_MISSING"
+
+
+class VmError(TorporError):
+    """A VM could not do what was asked of it; the instance was dropped and no other run is affected."""
+
+    code = "RUNTIME_ERROR"
+
+
+class GuestTrapError(VmError):
+    """The VM trapped (a WebAssembly fault such as an out-of-bounds access or an abort)."""
+
+    code = "RUNTIME_ERROR"
+
+
+class CpuLimitError(VmError):
+    """A turn used more CPU time than its limit."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class MemoryLimitError(VmError):
+    """A VM needed more memory than its limit."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class OutputLimitError(VmError):
+    """A turn produced more output than its limit."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class SnapshotError(VmError):
+    """A snapshot cannot be restored: wrong image, unknown version or damaged bytes. The log still can."""
+
+    code = "SNAPSHOT"
+
+
+class DivergenceError(TorporError):
+    """A redo asked for something else than the log records: a host bug, a changed guest build or a damaged log."""
+
+    code = "DIVERGENCE"
+
+
+class MaxDeliveriesError(TorporError):
+    """A run or step was taken up too often without getting anywhere; its workers probably died of it."""
+
+    code = "MAX_DELIVERIES_EXCEEDED"
+
+
+class RunFailedError(TorporError):
+    """
+    The awaited run failed.
+
+    Attributes:
+        run_id: the run.
+        failure: stable code of the failure: ``USER_ERROR``, ``RUNTIME_ERROR``, ``LIMIT_EXCEEDED``, ``DIVERGENCE``
+            or ``MAX_DELIVERIES_EXCEEDED``.
+
+    The error that workflow code threw is the ``__cause__``.
+    """
+
+    code = "RUN_FAILED"
+
+    def __init__(self, message: str, *, run_id: str = "", failure: str = "USER_ERROR") -> None:
+        super().__init__(message)
+        self.run_id = run_id
+        self.failure = failure
+
+
+class RunCancelledError(TorporError):
+    """The awaited run was cancelled."""
+
+    code = "RUN_CANCELLED"
+
+    def __init__(self, message: str, *, run_id: str = "") -> None:
+        super().__init__(message)
+        self.run_id = run_id
+
+
+class StepError(TorporError):
+    """What workflow code sees of a step that failed for good; says how many attempts were made."""
+
+    code = "STEP_FAILED"
+
+
+class HookConflictError(TorporError):
+    """
+    The awaited hook could not be created: its token belongs to another live hook.
+
+    Attributes:
+        token: the token.
+        run_id: the run that holds it.
+    """
+
+    code = "HOOK_CONFLICT"
+
+    def __init__(self, token: str, run_id: str = "") -> None:
+        super().__init__(f"hook token {token!r} is in use by run {run_id or 'unknown'}; choose another or end that run")
+        self.token = token
+        self.run_id = run_id
+
+
+class FatalError(TorporError):
+    """Raise in a step to fail it without a retry."""
+
+    code = "FATAL"
+
+
+class RetryableError(TorporError):
+    """
+    Raise in a step to have it retried after a given time. Counts as a retry.
+
+    Args:
+        message: what went wrong.
+        retry_after: seconds, a timedelta, or an aware datetime; without it the step's own backoff applies.
+    """
+
+    code = "RETRYABLE"
+
+    def __init__(self, message: str = "", *, retry_after: float | timedelta | datetime | None = None) -> None:
+        super().__init__(message)
+        if isinstance(retry_after, datetime) and retry_after.tzinfo is None:
+            raise UsageError(f"retry_after={retry_after!r} has no time zone; give an aware datetime or seconds")
+        self.retry_after = retry_after
+
+    def retry_at(self, now_ms: int) -> int | None:
+        """Return when to retry, in epoch milliseconds, or None when the step's own backoff applies."""
+        match self.retry_after:
+            case None:
+                return None
+            case datetime() as when:
+                return max(now_ms, int(when.astimezone(UTC).timestamp() * 1000))
+            case timedelta() as span:
+                return now_ms + max(0, int(span.total_seconds() * 1000))
+            case seconds:
+                return now_ms + max(0, int(seconds * 1000))

@@ -1,0 +1,48 @@
+"""
+Ids: ULIDs (https://github.com/ulid/spec) behind a prefix that names what they identify.
+
+Run ids come from real entropy. Correlation ids (``step_…``, ``wait_…``, ``hook_…``) are a pure function of the run's
+seed and the op's number, so that a redo gives every op the id that it had.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import Literal
+
+_ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+_RANDOM_BYTES = 10
+SEED_BYTES = 32
+
+Prefix = Literal["wrun", "step", "wait", "hook", "wrkr", "rsme"]
+
+
+def ulid(at: int, randomness: bytes) -> str:
+    """
+    Return the 26-character ULID of a time and 10 random bytes.
+
+    Args:
+        at: epoch milliseconds, below 2**48.
+        randomness: exactly 10 bytes.
+    """
+    if len(randomness) != _RANDOM_BYTES:
+        raise ValueError(f"a ULID takes {_RANDOM_BYTES} random bytes, not {len(randomness)}")
+    number = (at << 80) | int.from_bytes(randomness)
+    return "".join([_ALPHABET[(number >> shift) & 31] for shift in range(125, -1, -5)])
+
+
+def fresh(prefix: Prefix, at: int) -> str:
+    """Return a new id from real entropy, such as ``wrun_01J…``."""
+    return f"{prefix}_{ulid(at, os.urandom(_RANDOM_BYTES))}"
+
+
+def correlation(prefix: Prefix, seed: bytes, op: int, at: int) -> str:
+    """Return the id of op number *op* of the run with this *seed*; the same in every redo."""
+    digest = hashlib.blake2b(op.to_bytes(8), key=seed, digest_size=_RANDOM_BYTES, person=b"torpor-op-id")
+    return f"{prefix}_{ulid(at, digest.digest())}"
+
+
+def seed() -> bytes:
+    """Return a fresh secret seed for a run."""
+    return os.urandom(SEED_BYTES)

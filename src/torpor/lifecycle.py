@@ -1,0 +1,95 @@
+"""
+Lifecycles of runs, steps, waits and hooks as one table. An event that the table does not have changes nothing.
+
+::
+
+    run    pending ──run_started──▶ running ──▶ completed │ failed │ cancelled        (cancelled also from pending)
+    step   pending ──step_started──▶ running ──▶ completed │ failed
+                        ▲               │ step_retrying
+                        └── retrying ◀──┘            (step_started again while running: its worker died)
+    wait   waiting ──wait_completed──▶ completed
+    hook   live ──hook_received──▶ live ──hook_disposed──▶ disposed      (conflict from the start; disposed of alike)
+
+Terminal states are final. The names are those of the TypeScript Workflow SDK's event log.
+"""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+from torpor.errors import EntityConflictError
+
+EventType = Literal[
+    "run_created",
+    "run_started",
+    "run_completed",
+    "run_failed",
+    "run_cancelled",
+    "step_created",
+    "step_started",
+    "step_retrying",
+    "step_completed",
+    "step_failed",
+    "wait_created",
+    "wait_completed",
+    "hook_created",
+    "hook_conflict",
+    "hook_received",
+    "hook_disposed",
+]
+RunStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
+Entity = Literal["run", "step", "wait", "hook"]
+
+TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
+    # event type: (states that it may come from, None meaning "not there yet"; the state after it)
+    "run_created": ((None,), "pending"),
+    "run_started": (("pending",), "running"),
+    "run_completed": (("running",), "completed"),
+    "run_failed": (("pending", "running"), "failed"),
+    "run_cancelled": (("pending", "running"), "cancelled"),
+    "step_created": ((None,), "pending"),
+    "step_started": (("pending", "running", "retrying"), "running"),
+    "step_retrying": (("running",), "retrying"),
+    "step_completed": (("running",), "completed"),
+    "step_failed": (("pending", "running", "retrying"), "failed"),
+    "wait_created": ((None,), "waiting"),
+    "wait_completed": (("waiting",), "completed"),
+    "hook_created": ((None,), "live"),
+    "hook_conflict": ((None,), "conflict"),
+    "hook_received": (("live",), "live"),
+    "hook_disposed": (("live", "conflict"), "disposed"),
+}
+
+INPUTS: Final[frozenset[EventType]] = frozenset(
+    ("step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict", "hook_received")
+)
+"""Events that are delivered into the VM (``run_created`` begins it); the others only record."""
+
+RUN_ENDINGS: Final[frozenset[EventType]] = frozenset(("run_completed", "run_failed", "run_cancelled"))
+RUN_TERMINAL: Final[frozenset[RunStatus]] = frozenset(("completed", "failed", "cancelled"))
+CREATIONS: Final[frozenset[EventType]] = frozenset(("run_created", "step_created", "wait_created", "hook_created"))
+
+
+def entity_of(event: EventType) -> Entity:
+    """Return which kind of entity an event is about."""
+    return event.partition("_")[0]  # type: ignore[return-value]  # every event type begins with its entity
+
+
+def advance(event: EventType, status: str | None, what: str) -> str:
+    """
+    Return the state of an entity after *event*.
+
+    Args:
+        event: type of the event.
+        status: the entity's state before it, None when it does not exist yet.
+        what: names the entity in the error, such as ``step step_01J… of run wrun_01J…``.
+
+    Raises:
+        EntityConflictError: the lifecycle has no such transition.
+    """
+    before, after = TRANSITIONS[event]
+    if status not in before:
+        have = "does not exist" if status is None else f"is {status}"
+        allowed = " or ".join("absent" if state is None else state for state in before)
+        raise EntityConflictError(f"{event} refused: {what} {have}, and {event} needs it {allowed}; nothing was stored")
+    return after

@@ -1,0 +1,39 @@
+"""
+Every bound that Torpor keeps, with its name; the relations between them are asserted below.
+
+Passing one is a :class:`~torpor.errors.LimitExceededError` (or a :class:`~torpor.errors.VmError` with the same code)
+on the run concerned, never on another.
+"""
+
+from __future__ import annotations
+
+KIB = 1024
+MIB = 1024 * KIB
+
+PAYLOAD_BYTES_MAX = 16 * MIB
+"""One argument list, result, error or hook payload, serialized, before compression."""
+
+OPS_PER_TURN_MAX = 10_000
+"""Ops that one delivery of events may emit before the run fails."""
+
+EVENTS_PER_TURN_MAX = 1_000
+"""Events delivered in one call into the VM; more are delivered in several calls."""
+
+LOG_LINES_PER_TURN_MAX = 1_000
+"""Log lines kept of one call into the VM; the last one kept says how many were dropped."""
+
+SNAPSHOT_BYTES_MAX = 128 * MIB
+"""One snapshot before compression."""
+
+DELIVERIES_MAX = 48
+"""Claims of one task that ended without a commit before the run or step is failed."""
+
+TOKEN_CHARS_MAX = 256
+"""A hook's token."""
+
+INLINE_STEPS_MAX = 256
+"""Steps that one turn may run itself at the same time; the rest become tasks."""
+
+assert EVENTS_PER_TURN_MAX <= OPS_PER_TURN_MAX
+assert INLINE_STEPS_MAX <= EVENTS_PER_TURN_MAX
+assert PAYLOAD_BYTES_MAX < SNAPSHOT_BYTES_MAX

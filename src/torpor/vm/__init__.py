@@ -1,0 +1,1 @@
+"""Snapshotable WebAssembly. Knows nothing of runs or worlds."""

@@ -1,0 +1,244 @@
+"""
+The narrow protocol that drives a guest language.
+
+A turn crosses the border once each way: an *inbox* of events goes in, an *outbox* of numbered ops, log lines and
+the outcome comes out. Payloads inside are codec texts (``devl…``) that the guest itself encodes and decodes; the
+host carries them without understanding them.
+
+The guest is a pure function of its program, the run's seed and the events delivered to it in log order. Before each
+event is delivered its ``at`` becomes the guest's clock; after each event all microtasks are drained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, Protocol
+
+import msgspec
+
+DeliveryType = Literal[
+    "step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict", "hook_received"
+]
+OpType = Literal["step", "wait", "hook", "hook_dispose"]
+Status = Literal["pending", "completed", "failed"]
+
+
+class Program(msgspec.Struct, frozen=True):
+    """
+    The source of workflows for one guest, content-addressed; stored in the world as JSON.
+
+    Attributes:
+        guest: name of the guest, such as ``quickjs``.
+        build: hash of the guest build (WASM files and bootstrap) that the program was made for.
+        files: module name → what the guest evaluates (TypeScript already stripped, step proxies included).
+        entries: names of the modules that define workflows, in load order.
+        workflows: workflow name → (module name, export name).
+        line_maps: module name → for each line of the evaluated text the author's line, for modules that a
+            transformation moved; absent where lines are unchanged.
+    """
+
+    guest: str
+    build: str
+    files: dict[str, str]
+    entries: list[str]
+    workflows: dict[str, tuple[str, str]]
+    line_maps: dict[str, list[int]] = {}
+
+
+class Begin(msgspec.Struct, frozen=True):
+    """
+    What starts a run inside its VM.
+
+    Attributes:
+        run_id: id of the run.
+        workflow: a key of :attr:`Program.workflows`.
+        args: codec text of the argument list.
+        seed: the run's secret seed, 32 bytes.
+        at: creation time of the run, epoch milliseconds; the guest's first clock.
+        url: address of the HTTP front door of this deployment, ``""`` when there is none.
+    """
+
+    run_id: str
+    workflow: str
+    args: str
+    seed: bytes
+    at: int
+    url: str = ""
+
+
+class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    One event on its way into the VM.
+
+    Attributes:
+        type: the event's type.
+        op: number of the op that it answers.
+        at: the event's time, epoch milliseconds.
+        value: codec text: a step's result, a hook's payload.
+        error: codec text of the error of ``step_failed``.
+        owner: run that holds the token (``hook_conflict``).
+    """
+
+    type: DeliveryType
+    op: int
+    at: int
+    value: str | None = None
+    error: str | None = None
+    owner: str | None = None
+
+
+class Op(msgspec.Struct, frozen=True, omit_defaults=True):
+    """
+    One request of the guest, numbered 1, 2, 3 … inside the run.
+
+    Attributes:
+        n: its number.
+        type: what is asked for.
+        at: guest clock when it was asked, epoch milliseconds.
+        name: step name such as ``step//./orders.py//charge``, or the hook's token.
+        input: codec text: ``{args, closureVars?, thisVal?}`` of a step, metadata of a hook.
+        due: when a wait ends, epoch milliseconds.
+        target: number of the hook op that ``hook_dispose`` disposes of.
+    """
+
+    n: int
+    type: OpType
+    at: int
+    name: str = ""
+    input: str | None = None
+    due: int = 0
+    target: int = 0
+
+
+class LogLine(msgspec.Struct, frozen=True):
+    """One line of ``console.*``/``print``, numbered 1, 2, 3 … inside the run so that a redo repeats none."""
+
+    n: int
+    at: int
+    level: Literal["debug", "info", "warn", "error"]
+    text: str
+
+
+class Outbox(msgspec.Struct, frozen=True):
+    """
+    What one turn of the guest asks of the host.
+
+    Attributes:
+        ops: new ops, in order.
+        logs: new log lines, in order.
+        status: ``pending`` while the workflow waits.
+        value: codec text of the result when ``completed``.
+        error: codec text of the thrown value when ``failed``.
+        eager: the workflow awaits the answer to an op of its own (``hook_created``/``hook_conflict``), so that
+            parking now would make it wait for nothing.
+    """
+
+    ops: list[Op] = []
+    logs: list[LogLine] = []
+    status: Status = "pending"
+    value: str | None = None
+    error: str | None = None
+    eager: bool = False
+
+
+class Image(Protocol):
+    """A VM's memory after boot and after loading a program; shared by every run of that program."""
+
+    @property
+    def hash(self) -> str:
+        """SHA-256 of the memory and the machine state beside it, hexadecimal."""
+        ...
+
+    @property
+    def program(self) -> Program: ...
+
+    @property
+    def per_run(self) -> str | None:
+        """
+        None when module scope is pure. Otherwise the place (``file:line``) that read the clock or drew entropy while
+        modules were evaluated: such a program is evaluated anew in every run.
+        """
+        ...
+
+    def to_bytes(self) -> bytes:
+        """Return the image in a form that :meth:`Guest.revive` takes, uncompressed."""
+        ...
+
+
+class Vm(Protocol):
+    """One leased VM. Not thread-safe; calls may come from different threads one after another."""
+
+    def begin(self, begin: Begin) -> Outbox:
+        """
+        Start the run in a VM that is fresh from the lease.
+
+        Raises:
+            VmError: trap, memory, CPU or output limit; the VM is unusable from then on.
+        """
+        ...
+
+    def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
+        """
+        Deliver events in log order and return what the guest asks for.
+
+        Raises:
+            VmError: trap, memory, CPU or output limit; the VM is unusable from then on.
+        """
+        ...
+
+    def snapshot(self) -> bytes:
+        """Return the VM's state as a delta against its image, uncompressed."""
+        ...
+
+    def restore(self, snapshot: bytes, seed: bytes) -> None:
+        """
+        Replace the VM's state by a snapshot's.
+
+        Args:
+            snapshot: what :meth:`snapshot` returned, perhaps in another process.
+            seed: the run's secret seed; entropy goes on where the snapshot left it.
+
+        Raises:
+            SnapshotError: another image, another format version, or damaged bytes; the VM is as after the lease.
+        """
+        ...
+
+    def release(self) -> None:
+        """Give the VM back; it may be called twice. Nothing of the run stays in it."""
+        ...
+
+
+class Guest(Protocol):
+    """A guest language. Everything may be called from any thread."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def build(self) -> str:
+        """Hash of what the guest is made of: WASM files, linking and bootstrap."""
+        ...
+
+    def load(self, program: Program) -> Image:
+        """
+        Boot a VM, evaluate the program once and return its image.
+
+        Raises:
+            ConfigurationError: the program does not compile, or throws while its modules are evaluated; the message
+                names file and line.
+            VmError: a limit was passed.
+        """
+        ...
+
+    def revive(self, data: bytes, program: Program) -> Image:
+        """
+        Return the image that :meth:`Image.to_bytes` gave.
+
+        Raises:
+            SnapshotError: damaged bytes, an unknown version, or an image of another guest build.
+        """
+        ...
+
+    def lease(self, image: Image) -> Vm:
+        """Return a VM in the image's state. Waits while as many VMs are leased as the pool may have."""
+        ...

@@ -1,0 +1,104 @@
+"""The ground floor: ids, lifecycles, durations, limits, errors."""
+
+from __future__ import annotations
+
+import inspect
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torpor import errors, ids, lifecycle
+from torpor.durations import milliseconds
+from torpor.errors import EntityConflictError, RetryableError, UsageError
+
+NOW = 1_700_000_000_000
+
+
+@given(st.integers(0, 2**48 - 1), st.integers(0, 2**48 - 1), st.binary(min_size=10, max_size=10))
+def test_ulids_sort_by_time(first: int, second: int, randomness: bytes) -> None:
+    """Text order is time order."""
+    assert (first < second) == (ids.ulid(first, randomness) < ids.ulid(second, randomness)) or first == second
+
+
+def test_a_ulid_is_what_the_specification_says() -> None:
+    """The time part of the specification's example, 01ARYZ6S41, is 1469918176385."""
+    assert ids.ulid(1_469_918_176_385, bytes(10)) == "01ARYZ6S41" + "0" * 16
+
+
+def test_a_ulid_refuses_too_little_randomness() -> None:
+    """Nine bytes are not ten."""
+    with pytest.raises(ValueError, match="not 9"):
+        ids.ulid(0, bytes(9))
+
+
+def test_correlation_ids_depend_on_seed_op_and_time_only() -> None:
+    """The same op has the same id in a redo, and another one elsewhere."""
+    seed = bytes(range(32))
+    first = ids.correlation("step", seed, 1, NOW)
+    assert first == ids.correlation("step", seed, 1, NOW)
+    assert len({first, ids.correlation("step", seed, 2, NOW), ids.correlation("step", bytes(32), 1, NOW)}) == 3
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("500ms", 500),
+        ("30s", 30_000),
+        ("1h 30m", 5_400_000),
+        ("2.5 days", 216_000_000),
+        ("1 Week", 604_800_000),
+        (".5s", 500),
+        ("1y", 31_557_600_000),
+        (1.5, 1_500),
+        (timedelta(minutes=2), 120_000),
+    ],
+)
+def test_durations(text: float | str | timedelta, expected: int) -> None:
+    """Numbers with units add up; plain numbers are seconds."""
+    assert milliseconds(text) == expected
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5", "5 parsecs", "1h later", -1.0, float("nan"), float("inf")])
+def test_durations_that_are_none(text: float | str) -> None:
+    """The error repeats what was given."""
+    with pytest.raises(UsageError, match="duration"):
+        milliseconds(text)
+
+
+def test_every_transition_starts_and_ends_in_known_states() -> None:
+    """A state that can be reached can be left, or is terminal."""
+    for event, (before, after) in lifecycle.TRANSITIONS.items():
+        assert lifecycle.advance(event, before[0], "it") == after
+
+
+@pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
+def test_terminal_runs_stay_as_they_are(status: str) -> None:
+    """No event of a run is allowed after its end; the error names event, state and entity."""
+    for event in ("run_started", "run_completed", "run_failed", "run_cancelled"):
+        with pytest.raises(EntityConflictError, match=f"{event} refused: run r is {status}"):
+            lifecycle.advance(event, status, "run r")  # type: ignore[arg-type]  # names from a tuple
+
+
+def test_retry_after_takes_seconds_spans_and_moments() -> None:
+    """All three name the same moment; a past one means now."""
+    moment = datetime.fromtimestamp(NOW / 1000 + 60, UTC)
+    for retry_after in (60, timedelta(minutes=1), moment):
+        assert RetryableError("x", retry_after=retry_after).retry_at(NOW) == NOW + 60_000
+    assert RetryableError("x", retry_after=-5).retry_at(NOW) == NOW
+    assert RetryableError("x").retry_at(NOW) is None
+
+
+def test_a_moment_without_zone_is_refused() -> None:
+    """A naive datetime does not say when."""
+    with pytest.raises(UsageError, match="time zone"):
+        RetryableError("x", retry_after=datetime(2030, 1, 1))  # noqa: DTZ001  # that is the point
+
+
+def test_every_error_has_a_code_and_stands_in_the_drawing() -> None:
+    """The module's docstring draws the whole hierarchy."""
+    for name, kind in inspect.getmembers(errors, inspect.isclass):
+        if issubclass(kind, errors.TorporError):
+            assert kind.code.isupper()
+            assert name in (errors.__doc__ or "")
