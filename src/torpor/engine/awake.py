@@ -1,0 +1,193 @@
+"""
+A run that is awake: its VM and the bookkeeping of what the VM has consumed and asked for.
+
+Everything here is synchronous and runs in a VM thread; nothing here waits for the world.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from torpor import codec, limits
+from torpor.engine import plan
+from torpor.engine.steps import encode_error
+from torpor.errors import (
+    DivergenceError,
+    LimitExceededError,
+    MaxDeliveriesError,
+    SerializationError,
+    SnapshotError,
+    VmError,
+)
+from torpor.model import Event, LogEntry, RunState, Snapshot
+from torpor.vm.guest import Begin, Guest, Image, Outbox, Vm
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """
+    What the VM asks for, ready to be committed.
+
+    Attributes:
+        outputs: records of new ops; last, when the workflow ended, the run's ending.
+        ops, logs: totals so far.
+        log_entries: new lines.
+        ended: the workflow has returned or thrown.
+        eager: the guest waits for the answer to one of the outputs.
+    """
+
+    outputs: tuple[Event, ...]
+    ops: int
+    logs: int
+    log_entries: tuple[LogEntry, ...]
+    ended: bool
+    eager: bool
+
+
+class Awake:
+    """
+    One run inside a VM. :meth:`wake` must come first.
+
+    Args:
+        guest: the guest of the run's program.
+        image: the program's image; the snapshot's own when there is a snapshot.
+        state: what the world has of the run.
+        url: address of this deployment's HTTP front door, for the workflow's metadata.
+    """
+
+    def __init__(self, guest: Guest, image: Image, state: RunState, url: str) -> None:
+        self._run = state.run
+        self._image = image
+        self._state = state
+        self._url = url
+        self.ops = self.logs = 0
+        self._outputs: list[Event] = []
+        self._entries: list[LogEntry] = []
+        self._ended = self._eager = False
+        # What the log recorded of ops that a redo will emit again.
+        self._recorded = {event.op: event.digest for event in state.events if event.digest}
+        self._hooks = {hook.op: (hook.id, hook.token) for hook in state.hooks}
+        self._hooks |= {event.op: (event.id, event.name) for event in state.events if event.type == "hook_created"}
+        self._vm: Vm = guest.lease(image)
+
+    def wake(self, now: int) -> Asked:
+        """
+        Bring the VM to the end of the log and return what it asks for beyond it.
+
+        Raises:
+            SnapshotError: the snapshot cannot be restored; without it the run still can.
+            VmError: the VM failed on the way and is unusable.
+            DivergenceError: the redo asked for something else than the log says.
+            LimitExceededError: the guest asked for too much.
+        """
+        run, snapshot = self._run, self._state.snapshot
+        if snapshot is None:
+            self._take(self._vm.begin(self._beginning()), now)
+        else:
+            self.ops, self.logs = snapshot.ops, snapshot.logs
+            self._vm.restore(_opened(snapshot), run.seed)
+        self._feed(self._state.events, now)
+        if self.ops < run.ops:
+            raise DivergenceError(
+                f"run {run.id}: after its whole log the guest has emitted {self.ops} ops, "
+                f"but {run.ops} are committed; the run was not continued"
+            )
+        return self._asked()
+
+    def advance(self, events: Sequence[Event], now: int) -> Asked:
+        """
+        Deliver events in log order and return what the guest asks for.
+
+        Raises:
+            VmError, LimitExceededError: as :meth:`wake`.
+        """
+        self._feed(events, now)
+        return self._asked()
+
+    def snapshot(self, at: int) -> Snapshot:
+        """
+        Return the state of the VM; its cursor is the world's to set.
+
+        Raises:
+            LimitExceededError: it is larger than :data:`torpor.limits.SNAPSHOT_BYTES_MAX`.
+        """
+        raw = self._vm.snapshot()
+        if len(raw) > limits.SNAPSHOT_BYTES_MAX:
+            raise LimitExceededError(
+                f"run {self._run.id}: its snapshot has {len(raw)} bytes, the limit is {limits.SNAPSHOT_BYTES_MAX}; "
+                f"keep large data in steps and pass references"
+            )
+        data = codec.seal_binary(raw)
+        return Snapshot(cursor=0, ops=self.ops, logs=self.logs, image=self._image.hash, at=at, data=data)
+
+    def release(self) -> None:
+        """Give the VM back; may be called twice."""
+        self._vm.release()
+
+    def _beginning(self) -> Begin:
+        run = self._run
+        created = self._state.events[0] if self._state.events else None
+        if created is None or created.type != "run_created" or created.payload is None:
+            raise DivergenceError(
+                f"run {run.id}: its log does not begin with run_created and arguments, so it cannot be rebuilt; "
+                f"the log is damaged"
+            )
+        args = codec.text_of(created.payload)
+        return Begin(run.id, run.workflow, args, seed=run.seed, at=created.at, url=self._url)
+
+    def _feed(self, events: Sequence[Event], now: int) -> None:
+        inbox = [found for event in events if (found := plan.delivery(event)) is not None]
+        for start in range(0, len(inbox), limits.EVENTS_PER_TURN_MAX):
+            if not self._ended:
+                self._take(self._vm.deliver(inbox[start : start + limits.EVENTS_PER_TURN_MAX]), now)
+
+    def _take(self, outbox: Outbox, now: int) -> None:
+        """Check and record what one call into the VM has asked for."""
+        run = self._run
+        if len(outbox.ops) > limits.OPS_PER_TURN_MAX:
+            raise LimitExceededError(
+                f"run {run.id}: {len(outbox.ops)} steps, waits and hooks were asked for at once, the limit is "
+                f"{limits.OPS_PER_TURN_MAX}; start them in smaller groups"
+            )
+        for op in outbox.ops:
+            if op.n <= run.ops:
+                plan.check_redo(run.id, op, self._recorded.get(op.n))
+                continue
+            event = plan.record(op, run.seed, now, self._hooks)
+            if event.type == "hook_created":
+                self._hooks[op.n] = (event.id, event.name)
+            self._outputs.append(event)
+        for line in outbox.logs:
+            if line.n > run.logs:
+                self._entries.append(LogEntry(line.n, line.at, line.level, line.text))
+        self.ops += len(outbox.ops)
+        self.logs += len(outbox.logs)
+        if outbox.status == "completed" and outbox.value is not None:
+            self._outputs.append(Event("run_completed", now, payload=codec.from_text(outbox.value)))
+        elif outbox.status == "failed" and outbox.error is not None:
+            self._outputs.append(Event("run_failed", now, name="USER_ERROR", payload=codec.from_text(outbox.error)))
+        self._ended = outbox.status != "pending"
+        self._eager = outbox.eager
+
+    def _asked(self) -> Asked:
+        asked = Asked(
+            tuple(self._outputs), self.ops, self.logs, tuple(self._entries), ended=self._ended, eager=self._eager
+        )
+        self._outputs, self._entries = [], []
+        return asked
+
+
+def _opened(snapshot: Snapshot) -> bytes:
+    try:
+        return codec.unseal_binary(snapshot.data)
+    except SerializationError as error:
+        raise SnapshotError(f"the stored snapshot is damaged: {error}") from error
+
+
+def failed(error: Exception, awake: Awake | None, at: int) -> Asked:
+    """Return, in place of what the guest asks for, the end of a run whose VM or log failed, with the error's code."""
+    code = error.code if isinstance(error, (VmError, LimitExceededError, DivergenceError, MaxDeliveriesError)) else ""
+    event = Event("run_failed", at, name=code or "RUNTIME_ERROR", payload=encode_error(error))
+    ops, logs = (awake.ops, awake.logs) if awake else (0, 0)
+    return Asked((event,), ops, logs, (), ended=True, eager=False)

@@ -1,0 +1,65 @@
+"""What the turns of one worker share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from torpor import limits
+from torpor.clock import Clock
+from torpor.engine.images import Images
+from torpor.engine.runner import Runner
+from torpor.engine.threads import VmThreads
+from torpor.model import Event
+from torpor.world import World
+
+Reached = Callable[[str], None]
+"""Told the name of each point that a turn passes; crash tests end the process there."""
+
+
+class TurnOptions(msgspec.Struct, frozen=True):
+    """
+    How turns behave.
+
+    Attributes:
+        inline_steps: how many steps of one run its turn runs itself at once.
+        inline_ms: how long a turn waits for them, with its VM hot, before it parks and they become tasks.
+        snapshot_events: a hot VM is snapshotted at least every so many delivered events.
+        snapshot_ms: and at least this often.
+    """
+
+    inline_steps: int = limits.INLINE_STEPS_MAX
+    inline_ms: int = 50
+    snapshot_events: int = 50
+    snapshot_ms: int = 2_000
+
+
+class Environment(msgspec.Struct, frozen=True):
+    """
+    What the turns of one worker share.
+
+    Attributes:
+        world, clock: as the worker's.
+        worker_id: who claims.
+        images: programs ready to run.
+        runner: where steps run.
+        threads: where VMs run.
+        options: how turns behave.
+        report: stores the outcome of a step task, by run id, fence and event.
+        reached: told each point that a turn passes.
+        url: address of the HTTP front door, ``""`` when there is none.
+        stopping: True once turns should park as soon as they can.
+    """
+
+    world: World
+    clock: Clock
+    worker_id: str
+    images: Images
+    runner: Runner
+    threads: VmThreads
+    options: TurnOptions
+    report: Callable[[str, int, Event], None]
+    reached: Reached
+    url: str
+    stopping: Callable[[], bool]

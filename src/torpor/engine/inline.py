@@ -1,0 +1,95 @@
+"""
+The steps that a turn runs itself while it keeps its VM hot.
+
+They are owned by the turn's lease: no task stands for them, so that a sequential step costs one commit. If the turn
+hands them over (because they take long), each becomes a task that this worker holds, and its outcome is stored on its
+own from then on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from torpor.engine.runner import Runner
+from torpor.engine.steps import Attempt
+from torpor.model import Event
+
+
+class InlineSteps:
+    """
+    The inline steps of one claim of a run; they outlive a rewind of the VM.
+
+    Args:
+        runner: carries them out.
+        report: stores the outcome of a step that was handed over.
+        most: how many of one run may be inline at once.
+    """
+
+    def __init__(self, runner: Runner, report: Callable[[Event], None], most: int) -> None:
+        self._runner = runner
+        self._report = report
+        self._most = most
+        self._running: set[str] = set()
+        self._outcomes: list[Event] = []
+        self._arrival = asyncio.Event()
+        self._handed_over: set[str] = set()
+
+    @property
+    def room(self) -> int:
+        """How many more steps may start inline."""
+        return min(self._runner.free, self._most - len(self._running))
+
+    @property
+    def idle(self) -> bool:
+        """Nothing runs and no outcome waits to be taken."""
+        return not self._running and not self._outcomes
+
+    @property
+    def running(self) -> list[str]:
+        """Ids of the steps that run, or whose outcome was not taken yet."""
+        return [*self._running, *(event.id for event in self._outcomes)]
+
+    def start(self, attempt: Attempt) -> None:
+        """Begin an attempt whose ``step_started`` is stored."""
+        self._running.add(attempt.step_id)
+        self._runner.start(attempt, self._ended)
+
+    async def outcomes(self, seconds: float) -> list[Event]:
+        """Return all outcomes there are, waiting up to *seconds* for the first one; empty when none came."""
+        if not self._outcomes and seconds > 0:
+            self._arrival.clear()
+            try:
+                async with asyncio.timeout(seconds):
+                    await self._arrival.wait()
+            except TimeoutError:
+                pass  # an empty answer says it
+        taken, self._outcomes = self._outcomes, []
+        return taken
+
+    def put_back(self, events: list[Event]) -> None:
+        """Return outcomes that could not be stored, to be taken again before newer ones."""
+        self._outcomes = events + self._outcomes
+        if events:
+            self._arrival.set()
+
+    def forget_all_but(self, open_steps: set[str]) -> None:
+        """Drop outcomes of steps that are not open any more: a commit that seemed to fail had stored them."""
+        self._outcomes = [event for event in self._outcomes if event.id in open_steps]
+
+    def hand_over(self) -> None:
+        """Store the outcome of each of these steps on its own when it comes, or now if it waits here."""
+        self._handed_over |= self._running
+        self._running.clear()
+        taken, self._outcomes = self._outcomes, []
+        for event in taken:
+            self._report(event)
+
+    def _ended(self, outcome: Event) -> None:
+        if outcome.id in self._handed_over:
+            self._handed_over.discard(outcome.id)
+            self._report(outcome)
+            return
+        self._running.discard(outcome.id)
+        self._outcomes.append(outcome)
+        self._arrival.set()

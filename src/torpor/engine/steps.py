@@ -1,0 +1,238 @@
+"""
+One attempt of a step: decode the arguments, call the function, and tell the outcome as an event.
+
+Nothing that a step does raises out of :meth:`Steps.attempt`, except cancellation of the attempt itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import inspect
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any, Protocol
+
+import msgspec
+
+from torpor import codec
+from torpor.clock import Clock
+from torpor.engine.retry import Backoff
+from torpor.errors import (
+    FatalError,
+    LimitExceededError,
+    RetryableError,
+    SerializationError,
+    StepError,
+    StepNotRegisteredError,
+    UsageError,
+)
+from torpor.limits import DELIVERIES_MAX
+from torpor.model import Event
+
+RETRIES_DEFAULT = 3
+_HOPELESS = (FatalError, SerializationError, LimitExceededError)
+
+
+class StepDefinition(msgspec.Struct, frozen=True):
+    """
+    A registered step.
+
+    Attributes:
+        name: ``step//./orders.py//charge``.
+        function: what it runs, ``async def`` or ``def``.
+        max_retries: attempts after the first.
+        timeout: seconds that one attempt may take, None for no limit.
+        backoff: delays between attempts.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    max_retries: int = RETRIES_DEFAULT
+    timeout: float | None = None
+    backoff: Backoff = Backoff()
+
+
+class Registry(Protocol):
+    """Where steps are found by name."""
+
+    def step_definition(self, name: str) -> StepDefinition | None: ...
+
+    def step_names(self) -> list[str]: ...
+
+
+class StepMetadata:
+    """
+    What a running step may know of itself; see :func:`current_step`.
+
+    Attributes:
+        step_id: the same in every attempt; use it as idempotency key at outside services.
+        name: name of the step.
+        run_id: the run that it belongs to.
+        attempt: 1 for the first.
+        started_at: start of this attempt, aware, UTC.
+    """
+
+    def __init__(self, *, step_id: str, name: str, run_id: str, attempt: int, started_at: int) -> None:
+        self.step_id = step_id
+        self.name = name
+        self.run_id = run_id
+        self.attempt = attempt
+        self.started_at = datetime.fromtimestamp(started_at / 1000, UTC)
+        self._cancelled = threading.Event()
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the run has ended or the attempt timed out; a long ``def`` step should look and return."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+_current: contextvars.ContextVar[StepMetadata] = contextvars.ContextVar("torpor-step")
+
+
+def current_step() -> StepMetadata:
+    """
+    Return the metadata of the step that is running here.
+
+    Raises:
+        UsageError: called outside a step.
+    """
+    try:
+        return _current.get()
+    except LookupError:
+        raise UsageError("current_step() was called outside a step; it is there only while a step runs") from None
+
+
+class Attempt(msgspec.Struct, frozen=True):
+    """
+    An attempt to be made.
+
+    Attributes:
+        run_id, step_id, op, name: which step.
+        attempt: its number, 1 for the first.
+        failures: how many attempts have raised before.
+        input: envelope of ``{args: […]}``.
+    """
+
+    run_id: str
+    step_id: str
+    op: int
+    name: str
+    attempt: int
+    failures: int
+    input: bytes
+
+
+class Steps:
+    """
+    Makes attempts.
+
+    Args:
+        registry: where the functions are.
+        clock: tells when an attempt ended.
+        threads: how many ``def`` steps may run at once.
+    """
+
+    def __init__(self, registry: Registry, clock: Clock, *, threads: int = 32) -> None:
+        self._registry = registry
+        self._clock = clock
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="torpor-step")
+
+    async def attempt(self, attempt: Attempt) -> Event:
+        """Make one attempt and return ``step_completed``, ``step_failed`` or ``step_retrying``."""
+        definition = self._registry.step_definition(attempt.name)
+        try:
+            if attempt.attempt - attempt.failures > DELIVERIES_MAX:
+                raise FatalError(
+                    f"step {attempt.name} was begun {attempt.attempt - 1} times and no worker lived to tell the "
+                    f"outcome; it probably kills its process"
+                )
+            if definition is None:
+                raise StepNotRegisteredError(self._not_registered(attempt.name))
+            payload = codec.dumps(await self._call(definition, attempt))
+        except Exception as error:  # noqa: BLE001  # whatever a step raises is its outcome
+            return self._failure(definition, attempt, error)
+        return self._event("step_completed", attempt, payload=payload)
+
+    def shutdown(self) -> None:
+        """Let threads go; attempts that still run in them are left to end by themselves."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+    async def _call(self, definition: StepDefinition, attempt: Attempt) -> Any:
+        metadata = StepMetadata(
+            step_id=attempt.step_id,
+            name=attempt.name,
+            run_id=attempt.run_id,
+            attempt=attempt.attempt,
+            started_at=self._clock.now(),
+        )
+        arguments = codec.loads(attempt.input)["args"]
+        token = _current.set(metadata)
+        try:
+            if inspect.iscoroutinefunction(definition.function):
+                work = definition.function(*arguments)
+            else:
+                context = contextvars.copy_context()
+                loop = asyncio.get_running_loop()
+                work = loop.run_in_executor(self._threads, context.run, definition.function, *arguments)
+            if definition.timeout is None:
+                return await work
+            async with asyncio.timeout(definition.timeout) as limit:
+                return await work
+        except TimeoutError as error:
+            if definition.timeout is not None and limit.expired():
+                raise TimeoutError(
+                    f"step {attempt.name} took longer than its timeout of {definition.timeout:g} s "
+                    f"(attempt {attempt.attempt})"
+                ) from error
+            raise
+        finally:
+            metadata.cancel()
+            _current.reset(token)
+
+    def _failure(self, definition: StepDefinition | None, attempt: Attempt, error: Exception) -> Event:
+        if definition is None or isinstance(error, _HOPELESS):
+            return self._event("step_failed", attempt, payload=encode_error(error))
+        failures = attempt.failures + 1
+        if failures > definition.max_retries:
+            final = StepError(
+                f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}: "
+                f"{type(error).__name__}: {error}"
+            )
+            final.__cause__ = error
+            return self._event("step_failed", attempt, payload=encode_error(final))
+        now = self._clock.now()
+        due = error.retry_at(now) if isinstance(error, RetryableError) else None
+        if due is None:
+            due = now + definition.backoff.delay_ms(failures)
+        return self._event("step_retrying", attempt, payload=encode_error(error), due=due)
+
+    def _event(self, kind: Any, attempt: Attempt, *, payload: bytes, due: int = 0) -> Event:
+        return Event(
+            type=kind,
+            at=self._clock.now(),
+            id=attempt.step_id,
+            op=attempt.op,
+            name=attempt.name,
+            attempt=attempt.attempt,
+            due=due,
+            payload=payload,
+        )
+
+    def _not_registered(self, name: str) -> str:
+        known = ", ".join(sorted(self._registry.step_names())) or "none"
+        return f"this worker knows no step {name!r}; registered steps: {known}. Import the module that defines it"
+
+
+def encode_error(error: BaseException) -> bytes:
+    """Return the envelope of an error; one that cannot be encoded is told by its text."""
+    try:
+        return codec.dumps(error)
+    except (SerializationError, LimitExceededError) as problem:
+        told = StepError(f"{type(error).__name__}: {error!s:.2000} (the error itself could not be stored: {problem})")
+        return codec.dumps(told)

@@ -1,0 +1,349 @@
+"""
+The turn: the only place where a world, a VM and the codec meet. Read it from top to bottom.
+
+::
+
+    claim task(run)                 the worker did it; the claim's epoch fences every commit
+    load                            the run, its newest snapshot, the log after the snapshot's cursor
+    wake                            restore the snapshot, deliver what the log has after it: that is a redo
+    loop
+        commit                      what the VM consumed and asked for, in one transaction
+        park, or go on with what came meanwhile: others' events, results of inline steps, ended waits
+
+A result of an inline step is consumed by the VM *before* it is stored, so that a sequential step costs one commit:
+``step_completed(k), step_created(k+1), step_started(k+1)``. Should the log have got an input from elsewhere in the
+meantime, the commit is refused, because a redo would consume the two in the other order; the turn then rewinds: it
+loads the run again and consumes both in the log's order. The same way leads back from every failure of the world.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import msgspec
+
+from torpor import limits
+from torpor.engine.awake import Asked, Awake, failed
+from torpor.engine.environment import Environment
+from torpor.engine.inline import InlineSteps
+from torpor.engine.retry import Backoff
+from torpor.engine.steps import Attempt
+from torpor.errors import (
+    ConfigurationError,
+    ConflictError,
+    DivergenceError,
+    LimitExceededError,
+    MaxDeliveriesError,
+    SnapshotError,
+    VmError,
+    WorldError,
+)
+from torpor.model import Commit, Committed, Event, LogEntry, NewTask, OpenStep, RunState, Snapshot, Task, Wait
+
+_log = logging.getLogger("torpor.engine")
+_WORLD_BACKOFF = Backoff(first=0.1, most=30.0)
+_BUGS_MAX = 3
+_FATAL = (VmError, LimitExceededError, DivergenceError, ConfigurationError)
+
+
+async def run_turn(env: Environment, task: Task) -> None:
+    """
+    Carry a claimed run forward until it parks, ends, or belongs to somebody else.
+
+    Never raises for what a run, its VM or the world does; a lost claim is dropped silently, because its new owner
+    goes on from the same log.
+    """
+    inline = InlineSteps(
+        env.runner, lambda event: env.report(task.run_id, task.epoch, event), env.options.inline_steps
+    )
+    troubles = bugs = 0
+    note = ""
+    doom = _too_many_deliveries(task)
+    try:
+        while True:
+            try:
+                if await _Pass(env, task, inline, note, doom).run():
+                    return
+                troubles, note = 0, ""
+            except SnapshotError as error:
+                note = f"the snapshot could not be restored and the run was rebuilt from its log: {error}"
+                _log.warning("run %s: %s", task.run_id, note)
+                await env.world.delete_snapshot(task.run_id)
+            except WorldError as error:
+                troubles += 1
+                delay = _WORLD_BACKOFF.delay_ms(troubles)
+                _log.warning("run %s: the world failed, trying again in %d ms: %s", task.run_id, delay, error)
+                await env.clock.wait_until(env.clock.now() + delay)
+            except ConflictError:
+                raise
+            except Exception as error:
+                _log.exception("run %s: an error of ours", task.run_id)
+                bugs += 1
+                doom = error if bugs >= _BUGS_MAX else None
+    except ConflictError as error:
+        _log.info("run %s: this worker's claim is over: %s", task.run_id, error)
+        env.runner.cancel_run(task.run_id)
+
+
+def _too_many_deliveries(task: Task) -> Exception | None:
+    if task.deliveries <= limits.DELIVERIES_MAX:
+        return None
+    return MaxDeliveriesError(
+        f"run {task.run_id} was taken up {task.deliveries - 1} times in a row without getting anywhere; "
+        f"the workers that took it probably died of it"
+    )
+
+
+class _Pass:
+    """One pass over a claimed run, from loading it to parking it; a rewind starts another one."""
+
+    def __init__(
+        self, env: Environment, task: Task, inline: InlineSteps, note: str, doom: Exception | None
+    ) -> None:
+        self._env = env
+        self._task = task
+        self._inline = inline
+        self._note = note  # for the run's own log
+        self._doom = doom  # why the run must fail without being woken
+        self._awake: Awake | None = None
+        self._delivered = 0  # since the last snapshot
+        self._snapshot_at = env.clock.now()
+
+    async def run(self) -> bool:
+        """Return True when the claim is given up, False when the run must be loaded again."""
+        env = self._env
+        self._state = state = await env.world.load(self._task.run_id)
+        self._head = state.run.head
+        self._waits = {wait.id: wait for wait in state.waits}
+        self._inline.forget_all_but({step.id for step in state.steps})
+        mine = set(self._inline.running)
+        self._orphans = [step for step in state.steps if step.id not in mine]
+        self._started = state.run.status != "pending"
+        try:
+            asked, snapshot = await self._wake(state)
+            return await self._loop(asked, snapshot)
+        finally:
+            if self._awake is not None:
+                self._awake.release()
+
+    async def _loop(self, asked: Asked, snapshot: Snapshot | None) -> bool:
+        inputs: list[Event] = []
+        retries: list[Event] = []
+        handing_over = False
+        while True:
+            commit, attempts = self._plan(asked, inputs, retries, snapshot, handing_over)
+            if commit.park and snapshot is None and self._snapshots:
+                commit = msgspec.structs.replace(commit, snapshot=await self._threaded_snapshot())
+            events: Sequence[Event] = ()
+            if _says_something(commit):
+                committed = await self._commit(commit, inputs + retries)
+                if not committed.stored:
+                    return False
+                if asked.ended or committed.parked:
+                    return True
+                self._head = committed.head
+                events = committed.foreign + committed.answers
+                for attempt in attempts:
+                    self._inline.start(attempt)
+            inputs, retries, handing_over = [], [], False
+            if not events:
+                inputs, retries, handing_over = await self._arrivals()
+                events = inputs
+            self._env.reached("before deliver")
+            asked, snapshot = await self._advance(asked, events)
+            self._env.reached("after deliver")
+
+    # What goes into the VM
+
+    async def _wake(self, state: RunState) -> tuple[Asked, Snapshot | None]:
+        env = self._env
+        now = env.clock.now()
+        if self._doom is not None:
+            return failed(self._doom, None, now), None
+        try:
+            guest, image = await env.images.of(state)
+            self._awake = awake = await env.threads.run(Awake, guest, image, state, env.url)
+            return await env.threads.run(self._in_thread_wake, awake, now)
+        except SnapshotError:
+            raise
+        except _FATAL as error:
+            return failed(error, self._awake, now), None
+
+    async def _advance(self, before: Asked, events: Sequence[Event]) -> tuple[Asked, Snapshot | None]:
+        """Deliver events; without any, what the VM asked for stays as it was and nothing new is asked."""
+        if not events:
+            return Asked((), before.ops, before.logs, (), ended=False, eager=before.eager), None
+        assert self._awake is not None
+        now = self._env.clock.now()
+        try:
+            return await self._env.threads.run(self._in_thread_advance, self._awake, events, now)
+        except _FATAL as error:
+            return failed(error, self._awake, now), None
+
+    def _in_thread_wake(self, awake: Awake, now: int) -> tuple[Asked, Snapshot | None]:
+        asked = awake.wake(now)
+        self._delivered = len(self._state.events)
+        return asked, self._snapshot_if_wanted(awake, asked, now)
+
+    def _in_thread_advance(self, awake: Awake, events: Sequence[Event], now: int) -> tuple[Asked, Snapshot | None]:
+        asked = awake.advance(events, now)
+        self._delivered += len(events)
+        return asked, self._snapshot_if_wanted(awake, asked, now)
+
+    def _snapshot_if_wanted(self, awake: Awake, asked: Asked, now: int) -> Snapshot | None:
+        """Take a snapshot here, where the VM is at hand, when the run will park or has not had one for long."""
+        if asked.ended or not self._snapshots:
+            return None
+        options = self._env.options
+        parks = self._inline.idle and not asked.eager and not any(e.type == "step_created" for e in asked.outputs)
+        overdue = self._delivered and now - self._snapshot_at >= options.snapshot_ms
+        if not (parks or overdue or self._delivered >= options.snapshot_events):
+            return None
+        self._delivered, self._snapshot_at = 0, now
+        return awake.snapshot(now)
+
+    async def _threaded_snapshot(self) -> Snapshot:
+        assert self._awake is not None
+        return await self._env.threads.run(self._awake.snapshot, self._env.clock.now())
+
+    @property
+    def _snapshots(self) -> bool:
+        return self._state.run.runtime == "snapshot"
+
+    # What is stored
+
+    def _plan(
+        self,
+        asked: Asked,
+        inputs: Sequence[Event],
+        retries: Sequence[Event],
+        snapshot: Snapshot | None,
+        handing_over: bool,
+    ) -> tuple[Commit, list[Attempt]]:
+        """Return what to store, and the attempts to begin once it is."""
+        env, task = self._env, self._task
+        now = env.clock.now()
+        outputs: list[Event] = []
+        attempts: list[Attempt] = []
+        tasks = [NewTask(event.id, event.due) for event in retries]
+        if not self._started:
+            outputs.append(Event("run_started", now))
+            self._started = True
+        outputs += retries
+        if asked.ended:
+            outputs += asked.outputs
+        else:
+            orphans, self._orphans = self._orphans, []
+            room = 0 if env.stopping() else self._inline.room
+            outputs += asked.outputs
+            created = [event for event in asked.outputs if event.type == "step_created"]
+            begun = [_next_attempt(task.run_id, step) for step in orphans]
+            begun += [_first_attempt(task.run_id, event) for event in created]
+            attempts = begun[:room]
+            outputs += [_started(attempt, now, env.worker_id) for attempt in attempts]
+            tasks += [NewTask(attempt.step_id, now) for attempt in begun[room:]]
+        for event in asked.outputs:
+            if event.type == "wait_created":
+                self._waits[event.id] = Wait(event.id, event.op, event.due)
+        park = not asked.ended and not asked.eager and not attempts and not self._due(now)
+        park = park and (self._inline.idle or handing_over)
+        if park:
+            tasks += [NewTask(step_id, now, claimed=True) for step_id in self._inline.running]
+        entries = asked.log_entries
+        if self._note:
+            entries = (LogEntry(-task.epoch, now, "error", self._note), *entries)
+            self._note = ""
+        commit = Commit(
+            run_id=task.run_id,
+            worker_id=env.worker_id,
+            epoch=task.epoch,
+            at=now,
+            expected_head=self._head,
+            inputs=tuple(inputs),
+            outputs=tuple(outputs),
+            ops=max(asked.ops, self._state.run.ops),
+            logs=max(asked.logs, self._state.run.logs),
+            log_entries=entries,
+            tasks=tuple(tasks),
+            snapshot=snapshot,
+            park=park,
+        )
+        return commit, attempts
+
+    async def _commit(self, commit: Commit, results: list[Event]) -> Committed:
+        """Store, and give results that could not be stored back to where they are taken from again."""
+        env = self._env
+        results = [event for event in results if event.type != "wait_completed"]
+        try:
+            if commit.snapshot is not None:
+                await env.images.store(commit.snapshot.image)
+            env.reached("while parking" if commit.park else "before commit")
+            committed = await env.world.commit(commit)
+            env.reached("after commit")
+        except WorldError:
+            self._inline.put_back(results)
+            raise
+        if not committed.stored:
+            self._inline.put_back(results)
+            return committed
+        for event in commit.inputs:
+            self._waits.pop(event.id, None)
+        if commit.park:
+            self._inline.hand_over()
+        return committed
+
+    # What comes meanwhile
+
+    async def _arrivals(self) -> tuple[list[Event], list[Event], bool]:
+        """
+        Wait for what a hot run waits for: results of its inline steps, and its next timer.
+
+        Returns inputs for the VM, retries to be recorded, and whether the steps should be handed over because
+        nothing came for long.
+        """
+        clock = self._env.clock
+        now = clock.now()
+        patience = 0 if self._env.stopping() else self._env.options.inline_ms
+        nearest = min((wait.due for wait in self._waits.values()), default=now + patience)
+        outcomes = await self._inline.outcomes(max(0, min(patience, nearest - now)) / 1000)
+        now = clock.now()
+        inputs = [event for event in outcomes if event.type != "step_retrying"]
+        retries = [event for event in outcomes if event.type == "step_retrying"]
+        inputs += [Event("wait_completed", now, wait.id, op=wait.op) for wait in self._due(now)]
+        return inputs, retries, not outcomes and not inputs
+
+    def _due(self, now: int) -> list[Wait]:
+        return sorted((wait for wait in self._waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
+
+
+def _first_attempt(run_id: str, created: Event) -> Attempt:
+    """Return the first attempt of a step that the VM has just asked for."""
+    return Attempt(
+        run_id, created.id, created.op, created.name, attempt=1, failures=0, input=created.payload or b""
+    )
+
+
+def _next_attempt(run_id: str, step: OpenStep) -> Attempt:
+    """Return the next attempt of a step that nobody is carrying out: its worker died, or its turn was rewound."""
+    return Attempt(
+        run_id, step.id, step.op, step.name, attempt=step.attempt + 1, failures=step.failures, input=step.input
+    )
+
+
+def _started(attempt: Attempt, now: int, worker_id: str) -> Event:
+    return Event(
+        "step_started",
+        now,
+        attempt.step_id,
+        op=attempt.op,
+        name=attempt.name,
+        attempt=attempt.attempt,
+        ref=worker_id,
+    )
+
+
+def _says_something(commit: Commit) -> bool:
+    return bool(
+        commit.inputs or commit.outputs or commit.tasks or commit.log_entries or commit.snapshot or commit.park
+    )

@@ -1,0 +1,286 @@
+"""
+A worker: claims turns and steps, runs them, shows that it lives, and takes over from workers that died.
+
+::
+
+    claim loop      claim what there is room for; otherwise wait for a notice or the next ready time
+    heartbeat       every second: tell the world that we live, look for dead workers, take their claims away
+    turns, steps    tasks of the event loop, bounded by the settings
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from collections.abc import Callable
+from typing import Any
+
+import msgspec
+
+from torpor import ids
+from torpor.clock import Clock
+from torpor.engine.environment import Environment, Reached, TurnOptions
+from torpor.engine.images import Images
+from torpor.engine.liveness import dead_workers, worker_row
+from torpor.engine.retry import Backoff
+from torpor.engine.runner import Runner
+from torpor.engine.steps import Attempt, Registry, Steps
+from torpor.engine.threads import VmThreads
+from torpor.engine.turn import run_turn
+from torpor.errors import ConflictError, NotFoundError, WorldError
+from torpor.lifecycle import RUN_TERMINAL
+from torpor.model import Event, Notice, StepOutcome, Task
+from torpor.vm.guest import Guest
+from torpor.world import World
+
+_log = logging.getLogger("torpor.engine")
+_WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
+
+
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """
+    How much a worker does at once.
+
+    Attributes:
+        turns: runs that are awake at once; each holds a VM.
+        steps: steps that run at once.
+        step_threads: of these, ``def`` steps.
+        vm_threads: threads that run VMs.
+        lease_ms: a worker that was not heard of for so long counts as dead.
+        heartbeat_ms: how often it is heard of.
+        grace_seconds: how long stopping waits for steps that run.
+        turn: how turns behave.
+    """
+
+    turns: int = 16
+    steps: int = 512
+    step_threads: int = 32
+    vm_threads: int = max(2, os.cpu_count() or 1)
+    lease_ms: int = 15_000
+    heartbeat_ms: int = 1_000
+    grace_seconds: float = 10.0
+    turn: TurnOptions = TurnOptions()
+
+
+class Worker:
+    """
+    Runs what the world has to run. Start it once; stopping twice is harmless.
+
+    Args:
+        world: an open world.
+        guests: gives the guest of a name.
+        registry: where steps are found.
+        clock: tells the time.
+        settings: how much it does at once.
+        url: address of the HTTP front door, for workflow metadata.
+        reached: told each named point that is passed; for crash tests.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        guests: Callable[[str], Guest],
+        registry: Registry,
+        clock: Clock,
+        settings: WorkerSettings = WorkerSettings(),  # noqa: B008  # frozen
+        *,
+        url: str = "",
+        reached: Reached = lambda _: None,
+    ) -> None:
+        self.id = ids.fresh("wrkr", clock.now())
+        self._world = world
+        self._clock = clock
+        self._settings = settings
+        self._reached = reached
+        self._wake = asyncio.Event()
+        self._stopping = False
+        self._turns: dict[str, asyncio.Task[None]] = {}
+        self._reports: set[asyncio.Task[None]] = set()
+        self._loops: list[asyncio.Task[None]] = []
+        self._steps = Steps(registry, clock, threads=settings.step_threads)
+        self._threads = VmThreads(settings.vm_threads)
+        self._runner = Runner(self._steps, settings.steps, self._wake.set)
+        self._env = Environment(
+            world=world,
+            clock=clock,
+            worker_id=self.id,
+            images=Images(world, guests, self._threads),
+            runner=self._runner,
+            threads=self._threads,
+            options=settings.turn,
+            report=self._report,
+            reached=reached,
+            url=url,
+            stopping=lambda: self._stopping,
+        )
+        self._unsubscribe: Callable[[], None] = lambda: None
+
+    @property
+    def busy_turns(self) -> int:
+        """How many runs are awake here."""
+        return len(self._turns)
+
+    @property
+    def busy_steps(self) -> int:
+        """How many steps are running here."""
+        return self._runner.busy
+
+    async def start(self) -> None:
+        """Register, take over from dead workers, and begin to claim."""
+        await self._beat()
+        self._unsubscribe = self._world.subscribe(self._notice)
+        loop = asyncio.get_running_loop()
+        self._loops = [loop.create_task(self._claim_loop()), loop.create_task(self._heartbeat_loop())]
+
+    async def stop(self) -> None:
+        """Claim nothing more, park what is awake, wait for running steps, and give all claims back."""
+        if self._stopping:
+            return
+        self._stopping = True
+        self._wake.set()
+        self._unsubscribe()
+        if self._loops:
+            await self._loops[0]
+        if self._turns:
+            await asyncio.wait(list(self._turns.values()), timeout=self._settings.grace_seconds)
+        await self._runner.drain(self._settings.grace_seconds)
+        for turn in list(self._turns.values()):
+            turn.cancel()
+        if self._reports:
+            await asyncio.wait(list(self._reports), timeout=self._settings.grace_seconds)
+        for loop in self._loops[1:]:
+            loop.cancel()
+        if self._loops:
+            await self._world.release([self.id], self._clock.now())
+        self._steps.shutdown()
+        self._threads.shutdown()
+
+    # Claiming
+
+    async def _claim_loop(self) -> None:
+        troubles = 0
+        while not self._stopping:
+            self._wake.clear()
+            try:
+                claimed = await self._claim()
+                troubles = 0
+                if not claimed:
+                    await self._wait_for_work()
+            except WorldError as error:
+                troubles += 1
+                delay = _WORLD_BACKOFF.delay_ms(troubles)
+                _log.warning("worker %s cannot claim, trying again in %d ms: %s", self.id, delay, error)
+                await asyncio.sleep(delay / 1000)
+
+    async def _claim(self) -> int:
+        turns = self._settings.turns - len(self._turns)
+        steps = self._runner.free
+        if turns <= 0 and steps <= 0:
+            return 0
+        tasks = await self._world.claim(self.id, self._clock.now(), turns=max(0, turns), steps=max(0, steps))
+        for task in tasks:
+            self._reached("after claim")
+            if task.kind == "turn":
+                self._begin_turn(task)
+            else:
+                self._begin_step(task)
+        return len(tasks)
+
+    async def _wait_for_work(self) -> None:
+        """Return at the next notice, when something ended here, or when the next task becomes ready."""
+        ready_at = await self._world.next_ready_at()
+        full = len(self._turns) >= self._settings.turns and self._runner.free <= 0
+        loop = asyncio.get_running_loop()
+        waits: list[asyncio.Task[Any]] = [loop.create_task(self._wake.wait())]
+        if ready_at is not None and not full:
+            waits.append(loop.create_task(self._clock.wait_until(ready_at)))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _begin_turn(self, task: Task) -> None:
+        turn = asyncio.get_running_loop().create_task(run_turn(self._env, task))
+        self._turns[task.run_id] = turn
+        turn.add_done_callback(lambda done: self._turn_ended(task.run_id, done))
+
+    def _turn_ended(self, run_id: str, turn: asyncio.Task[None]) -> None:
+        if self._turns.get(run_id) is turn:
+            del self._turns[run_id]
+        self._wake.set()
+        if not turn.cancelled() and (error := turn.exception()) is not None:
+            _log.error("the turn of run %s ended with an error of ours; its claim stays", run_id, exc_info=error)
+
+    def _begin_step(self, task: Task) -> None:
+        attempt = Attempt(
+            run_id=task.run_id,
+            step_id=task.step_id,
+            op=task.op,
+            name=task.name,
+            attempt=task.attempt,
+            failures=task.failures,
+            input=task.input,
+        )
+        self._runner.start(attempt, lambda event: self._report(task.run_id, task.epoch, event))
+
+    # Outcomes of steps that are tasks
+
+    def _report(self, run_id: str, epoch: int, event: Event) -> None:
+        report = asyncio.get_running_loop().create_task(self._store_outcome(run_id, epoch, event))
+        self._reports.add(report)
+        report.add_done_callback(self._reports.discard)
+
+    async def _store_outcome(self, run_id: str, epoch: int, event: Event) -> None:
+        outcome = StepOutcome(run_id, event.id, self.id, epoch, event)
+        troubles = 0
+        while True:
+            try:
+                self._reached("before step outcome")
+                await self._world.finish_step(outcome)
+                return
+            except ConflictError as error:
+                _log.info("outcome of step %s of run %s is not wanted any more: %s", event.id, run_id, error)
+                return
+            except WorldError as error:
+                troubles += 1
+                delay = _WORLD_BACKOFF.delay_ms(troubles)
+                _log.warning("outcome of step %s cannot be stored, trying again in %d ms: %s", event.id, delay, error)
+                await self._clock.wait_until(self._clock.now() + delay)
+
+    # Life and death
+
+    async def _heartbeat_loop(self) -> None:
+        while True:
+            await asyncio.sleep(self._settings.heartbeat_ms / 1000)
+            try:
+                await self._beat()
+                await self._drop_ended_runs(self._runner.runs())
+            except WorldError as error:
+                _log.warning("heartbeat of worker %s failed: %s", self.id, error)
+
+    async def _beat(self) -> None:
+        now = self._clock.now()
+        await self._world.heartbeat(worker_row(self.id, now, self._settings.lease_ms))
+        dead = dead_workers(await self._world.workers(), self.id, now)
+        if dead:
+            count = await self._world.release(dead, now)
+            _log.warning("took over %d tasks from workers that died: %s", count, ", ".join(dead))
+            self._wake.set()
+
+    def _notice(self, notice: Notice) -> None:
+        if notice.work:
+            self._wake.set()
+        if notice.ended and notice.run_id is not None and notice.run_id not in self._turns:
+            self._runner.cancel_run(notice.run_id)
+
+    async def _drop_ended_runs(self, run_ids: list[str]) -> None:
+        """Cancel steps of runs that ended elsewhere, which no notice named."""
+        for run_id in run_ids:
+            try:
+                run = await self._world.get_run(run_id)
+            except NotFoundError:
+                continue
+            if run.status in RUN_TERMINAL:
+                self._runner.cancel_run(run_id)

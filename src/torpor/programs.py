@@ -1,0 +1,246 @@
+"""
+The workflow files of an application, and the guest languages that can run them.
+
+A language is one entry of :data:`LANGUAGES`: nothing else asks which guest a file or a run belongs to.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import re
+import sys
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import msgspec
+
+from torpor.engine.images import program_id
+from torpor.errors import ConfigurationError, WorkflowNotRegisteredError
+from torpor.vm.guest import Guest, Program
+
+StepsOf = Callable[[Path], Sequence[str]]
+
+
+class Registered(msgspec.Struct, frozen=True):
+    """
+    A workflow as this application knows it.
+
+    Attributes:
+        name: its full name.
+        program_id: content address of the program that has it.
+        program: that program.
+    """
+
+    name: str
+    program_id: str
+    program: Program
+
+
+class Language(msgspec.Struct, frozen=True):
+    """
+    A guest language.
+
+    Attributes:
+        suffixes: endings of its workflow files.
+        guest: makes the guest; called once in a process.
+        build: makes a program from the root folder, the files, and the names of steps that a ``.py`` file defines.
+    """
+
+    suffixes: tuple[str, ...]
+    guest: Callable[[], Guest]
+    build: Callable[[Path, Sequence[Path], StepsOf, str], Program]
+
+
+def _quickjs() -> Guest:
+    # Imported here, because a client that only starts runs and asks about them needs no WebAssembly.
+    from torpor.vm.quickjs import QuickJS
+
+    return QuickJS()
+
+
+def _javascript(root: Path, files: Sequence[Path], steps_of: StepsOf, build: str) -> Program:
+    from torpor.vm.quickjs.program import build_program
+
+    return build_program(root, files, steps_of=steps_of, build=build)
+
+
+LANGUAGES: dict[str, Language] = {
+    "quickjs": Language((".js", ".mjs", ".ts", ".mts"), _quickjs, _javascript),
+}
+
+
+class Programs:
+    """
+    Programs made from the files that patterns name; read once, when first needed.
+
+    Args:
+        root: folder that patterns and module names are relative to.
+        step_names: tells the full names of the steps that are registered now.
+    """
+
+    def __init__(self, root: Path, step_names: Callable[[], list[str]]) -> None:
+        self._root = root
+        self._step_names = step_names
+        self._patterns: list[str] = []
+        self._guests: dict[str, Guest] = {}
+        self._programs: list[Program] | None = None
+        self._names: dict[str, Registered] = {}
+        self._lock = threading.RLock()
+
+    def add(self, patterns: Iterable[str]) -> None:
+        """Add glob patterns; the files are read when they are needed."""
+        self._patterns += patterns
+        self._programs = None
+
+    def guest(self, name: str) -> Guest:
+        """
+        Return the guest of that name, made once.
+
+        Raises:
+            ConfigurationError: this installation has no such guest.
+        """
+        language = LANGUAGES.get(name)
+        if language is None:
+            raise ConfigurationError(f"guest {name!r} is unknown; this installation has {', '.join(sorted(LANGUAGES))}")
+        with self._lock:
+            if name not in self._guests:
+                self._guests[name] = language.guest()
+            return self._guests[name]
+
+    def all(self) -> list[Program]:
+        """
+        Return the programs, one for each guest that has files here.
+
+        Raises:
+            ConfigurationError: a pattern finds nothing, or a file cannot become part of a program.
+        """
+        with self._lock:
+            if self._programs is None:
+                self._programs = self._build()
+                self._names = {
+                    name: Registered(name, identity, program)
+                    for program, identity in ((program, program_id(program)) for program in self._programs)
+                    for name in program.workflows
+                }
+            return self._programs
+
+    def files(self) -> list[Path]:
+        """
+        Return the files that the patterns name, sorted.
+
+        Raises:
+            ConfigurationError: a pattern finds nothing, or a file of a language that is not known.
+        """
+        found: set[Path] = set()
+        for pattern in self._patterns:
+            matches = [path for part in _alternatives(pattern) for path in self._root.glob(part) if path.is_file()]
+            if not matches:
+                raise ConfigurationError(f"workflows({pattern!r}) finds no file below {self._root}; mend the pattern")
+            found.update(matches)
+        return sorted(found)
+
+    def full_name(self, workflow: str) -> str:
+        """Return the full name of a workflow registered here, or *workflow* itself when it is not known."""
+        try:
+            return self.resolve(workflow).name
+        except WorkflowNotRegisteredError:
+            return workflow
+
+    def resolve(self, workflow: str) -> Registered:
+        """
+        Return what is known of a workflow.
+
+        Args:
+            workflow: the full name, or the part after the last ``//`` when only one workflow has it.
+
+        Raises:
+            WorkflowNotRegisteredError: none or several have that name; the message lists them.
+        """
+        self.all()
+        if workflow in self._names:
+            return self._names[workflow]
+        matches = [name for name in self._names if short_name(name) == workflow]
+        if len(matches) == 1:
+            return self._names[matches[0]]
+        if matches:
+            raise WorkflowNotRegisteredError(
+                f"several workflows are called {workflow!r}; use the full name of one: {', '.join(sorted(matches))}"
+            )
+        known = ", ".join(sorted(short_name(name) for name in self._names)) or "none"
+        raise WorkflowNotRegisteredError(
+            f"no workflow is called {workflow!r}; known here: {known}. "
+            f'Add its file with app.workflows(...), and begin the exported function with "use workflow"'
+        )
+
+    def module_name(self, path: Path) -> str:
+        """Return the name of a file inside programs and step names, such as ``./flows/checkout.js``."""
+        text = Path(os.path.relpath(path.resolve(), self._root)).as_posix()
+        return text if text.startswith("../") else f"./{text}"
+
+    def _build(self) -> list[Program]:
+        files = self.files()
+        unknown = [path for path in files if not any(path.suffix in each.suffixes for each in LANGUAGES.values())]
+        if unknown:
+            raise ConfigurationError(f"{unknown[0]} is no workflow file; files may end in {_suffixes()}")
+        programs = []
+        for name, language in LANGUAGES.items():
+            own = [path for path in files if path.suffix in language.suffixes]
+            if own:
+                programs.append(language.build(self._root, own, self._steps_of, self.guest(name).build))
+        return programs
+
+    def _steps_of(self, path: Path) -> list[str]:
+        """Return the names of the steps that a ``.py`` file defines, importing it if nobody has yet."""
+        prefix = f"step//{self.module_name(path)}//"
+        if not (found := self._registered(prefix)):
+            self._import(path)
+            found = self._registered(prefix)
+        if not found:
+            raise ConfigurationError(f"{path} defines no step; decorate its functions with @app.step")
+        return found
+
+    def _registered(self, prefix: str) -> list[str]:
+        return [name.removeprefix(prefix) for name in self._step_names() if name.startswith(prefix)]
+
+    def _import(self, path: Path) -> None:
+        if not path.is_file():
+            raise ConfigurationError(f"{path} does not exist, but a workflow imports steps from it")
+        _alias_main()
+        folder = str(self._root)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        name = ".".join(path.relative_to(self._root).with_suffix("").parts)
+        importlib.import_module(name)
+
+
+def short_name(workflow: str) -> str:
+    """Return the last part of a full workflow or step name: ``checkout`` of ``workflow//./flows/c.js//checkout``."""
+    return workflow.rpartition("//")[2]
+
+
+def _alias_main() -> None:
+    """
+    Let ``import app`` mean the running script when that script is ``app.py``.
+
+    Without it, a step file that says ``from app import app`` would run the script a second time and register its
+    steps with another application.
+    """
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file and getattr(main, "__spec__", None) is None:
+        sys.modules.setdefault(Path(file).stem, main)
+
+
+def _alternatives(pattern: str) -> list[str]:
+    """Return the patterns that ``{a,b}`` in one stands for, which pathlib does not know."""
+    group = re.search(r"\{([^{}]*)\}", pattern)
+    if group is None:
+        return [pattern]
+    before, after = pattern[: group.start()], pattern[group.end() :]
+    return [found for choice in group[1].split(",") for found in _alternatives(before + choice + after)]
+
+
+def _suffixes() -> str:
+    return ", ".join(suffix for language in LANGUAGES.values() for suffix in language.suffixes)

@@ -1,0 +1,126 @@
+"""
+The front door for scripts that are not asynchronous.
+
+::
+
+    with SyncTorpor(app) as torpor:
+        run = torpor.start("checkout", "o-1", 4200)
+        print(run.result(timeout=60))
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from torpor.app import Torpor
+from torpor.client import RunHandle
+from torpor.lifecycle import RunStatus
+from torpor.model import Event, LogEntry, Run, Runtime, Step
+
+T = TypeVar("T")
+
+
+class SyncTorpor:
+    """
+    An application behind blocking calls; an event loop of its own runs in a background thread.
+
+    Args:
+        app: the application; it must not be open in another event loop.
+        worker: run a worker in the background too.
+    """
+
+    def __init__(self, app: Torpor, *, worker: bool = False) -> None:
+        self._app = app
+        self._with_worker = worker
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="torpor-sync", daemon=True)
+        self._stack = AsyncExitStack()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        self.wait(self._open())
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        try:
+            self.wait(self._stack.aclose())
+        finally:
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop.close()
+
+    def start(self, workflow: str, *args: Any, run_id: str | None = None, runtime: Runtime | None = None) -> SyncRun:
+        """See :meth:`torpor.app.Torpor.start`."""
+        return SyncRun(self, self.wait(self._app.start(workflow, *args, run_id=run_id, runtime=runtime)))
+
+    def run(self, run_id: str) -> SyncRun:
+        """See :meth:`torpor.app.Torpor.run`."""
+        return SyncRun(self, self._app.run(run_id))
+
+    def list_runs(
+        self,
+        *,
+        status: RunStatus | None = None,
+        workflow: str | None = None,
+        before: str | None = None,
+        limit: int = 50,
+    ) -> list[Run]:
+        """See :meth:`torpor.app.Torpor.list_runs`."""
+        return self.wait(self._app.list_runs(status=status, workflow=workflow, before=before, limit=limit))
+
+    def resume_hook(self, token: str, payload: Any = None, *, resume_id: str | None = None) -> SyncRun:
+        """See :meth:`torpor.app.Torpor.resume_hook`."""
+        return SyncRun(self, self.wait(self._app.resume_hook(token, payload, resume_id=resume_id)))
+
+    def cancel(self, run_ids: Sequence[str], reason: str = "") -> list[str]:
+        """See :meth:`torpor.app.Torpor.cancel`."""
+        return self.wait(self._app.cancel(run_ids, reason))
+
+    def wait(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the background loop and return its result."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+
+    async def _open(self) -> None:
+        await self._stack.enter_async_context(self._app)
+        if self._with_worker:
+            await self._stack.enter_async_context(self._app.worker())
+
+
+class SyncRun:
+    """A run behind blocking calls; see :class:`torpor.client.RunHandle`."""
+
+    def __init__(self, front: SyncTorpor, handle: RunHandle) -> None:
+        self._front = front
+        self._handle = handle
+        self.id = handle.id
+
+    def __repr__(self) -> str:
+        return f"SyncRun({self.id!r})"
+
+    def info(self) -> Run:
+        return self._front.wait(self._handle.info())
+
+    def status(self) -> RunStatus:
+        return self._front.wait(self._handle.status())
+
+    def result(self, *, timeout: float | None = None) -> Any:
+        return self._front.wait(self._handle.result(timeout=timeout))
+
+    def cancel(self, reason: str = "") -> None:
+        self._front.wait(self._handle.cancel(reason))
+
+    def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
+        return self._front.wait(self._handle.events(after=after, limit=limit))
+
+    def steps(self) -> list[Step]:
+        return self._front.wait(self._handle.steps())
+
+    def logs(self, *, after: int | None = None) -> list[LogEntry]:
+        return self._front.wait(self._handle.logs(after=after))

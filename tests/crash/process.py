@@ -1,0 +1,34 @@
+"""The process that crash tests kill: a worker on a SQLite file that starts its runs, each once however often it lives."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+# Imported before the fork, so that a new process needs no second for it.
+import torpor  # noqa: F401
+from torpor.engine.worker import WorkerSettings  # noqa: F401
+from torpor.lifecycle import RUN_TERMINAL
+
+
+def serve(url: str, ledger: str, run_ids: list[str], point: str, nth: int) -> None:
+    """Work until every run has ended, or until the crash point is reached for the *nth* time."""
+    os.environ |= {"TORPOR_WORLD": url, "CRASH_LEDGER": ledger, "CRASH_POINT": point, "CRASH_NTH": str(nth)}
+    path = Path(__file__).with_name("application.py")
+    spec = importlib.util.spec_from_file_location("application", path)
+    assert spec is not None and spec.loader is not None
+    module = sys.modules["application"] = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    asyncio.run(_work(module.app, module.crash, run_ids))
+
+
+async def _work(app: torpor.Torpor, crash: torpor.testing.crash.CrashAt, run_ids: list[str]) -> None:  # type: ignore[name-defined]  # imported by the application
+    async with app:
+        runs = [await app.start("mixed", f"token-{run_id}", run_id=run_id) for run_id in run_ids]
+        async with app.worker(reached=crash):
+            ended = [app.client.wait_ended(run.id) for run in runs]
+            for run in await asyncio.gather(*ended):
+                assert run.status in RUN_TERMINAL

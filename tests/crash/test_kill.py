@@ -1,0 +1,120 @@
+"""
+SIGKILL of a real worker process at every named point: no run is lost, no op lost or doubled.
+
+Every point gets twenty rounds. A round starts runs, lets a worker die at a random passage of the point, kills the next
+worker at a random moment besides, and lets a third one finish. The random numbers' seed is in the test's id.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import collections
+import contextlib
+import multiprocessing
+import random
+from pathlib import Path
+
+import pytest
+
+from tests.crash import process
+from torpor import ids
+from torpor.client import Client
+from torpor.clock import SystemClock
+from torpor.errors import HookNotFoundError
+from torpor.lifecycle import CREATIONS
+from torpor.model import Event
+from torpor.worlds import open_world
+
+POINTS = ("after claim", "after deliver", "before commit", "after commit", "while a step runs", "while parking")
+ROUNDS = 20
+RUNS_PER_ROUND = 3
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.crash.process"])
+
+
+@pytest.mark.parametrize("point", POINTS)
+async def test_runs_outlive_workers_killed_at(point: str, tmp_path: Path) -> None:
+    """
+    Every run completes with the right result, its log is dense, and each step has exactly one recorded result.
+    """
+    dice = random.Random(point)
+    world = open_world(f"sqlite:///{tmp_path}/torpor.db")
+    await world.open()
+    client = Client(world, SystemClock())
+    ledger = tmp_path / "ledger.txt"
+    died = 0
+    try:
+        for _ in range(ROUNDS):
+            run_ids = [ids.fresh("wrun", client.clock.now()) for _ in range(RUNS_PER_ROUND)]
+            resuming = [asyncio.create_task(_resume(client, f"token-{run_id}")) for run_id in run_ids]
+            died += await _live_and_die(world.url, ledger, run_ids, point, dice.randint(1, 12), None)
+            await _live_and_die(world.url, ledger, run_ids, point, dice.randint(1, 30), dice.uniform(0.05, 0.4))
+            assert await _live_and_die(world.url, ledger, run_ids, "", 0, None) == 0
+            await asyncio.gather(*resuming)
+            for run_id in run_ids:
+                await _check(client, run_id, ledger)
+    finally:
+        await world.close()
+    assert died >= ROUNDS // 2, "the crash point was hardly ever reached"
+
+
+async def _live_and_die(
+    url: str, ledger: Path, run_ids: list[str], point: str, nth: int, seconds: float | None
+) -> int:
+    """Let a worker live until it ends by itself, by its crash point or by time; return 1 when it was killed."""
+    worker = _processes.Process(target=process.serve, args=(url, str(ledger), run_ids, point, nth))
+    await asyncio.to_thread(worker.start)
+    try:
+        await asyncio.to_thread(worker.join, 60 if seconds is None else seconds)
+        assert seconds is not None or worker.exitcode is not None, "the worker neither finished nor died in a minute"
+    finally:
+        if worker.exitcode is None:
+            worker.kill()
+            await asyncio.to_thread(worker.join)
+    assert worker.exitcode in (0, -9), f"the worker ended with {worker.exitcode}"
+    return int(worker.exitcode == -9)
+
+
+async def _resume(client: Client, token: str) -> None:
+    """Resume the hook as soon as it is there; a repetition with the same id is recorded once."""
+    for _ in range(6000):
+        try:
+            await client.resume_hook(token, {"extra": 7}, resume_id=f"resume-{token}")
+            break
+        except HookNotFoundError:
+            await asyncio.sleep(0.01)
+    else:
+        raise AssertionError(f"no hook {token} came up in a minute")
+    with contextlib.suppress(HookNotFoundError):
+        await client.resume_hook(token, {"extra": 7}, resume_id=f"resume-{token}")
+
+
+async def _check(client: Client, run_id: str, ledger: Path) -> None:
+    result = await client.run(run_id).result()
+    assert result["total"] == 10 + 65 + 7
+    assert result["winner"] in ("string", "number")
+    assert len(set(result["drawn"])) == 4
+    events = await client.run(run_id).events()
+    assert [event.seq for event in events] == list(range(1, len(events) + 1))
+    assert [event.at for event in events] == sorted(event.at for event in events)
+    _check_ops(events)
+    _check_steps(events, run_id, ledger)
+
+
+def _check_ops(events: list[Event]) -> None:
+    created = [event for event in events if event.type in CREATIONS and event.type != "run_created"]
+    assert sorted(event.op for event in created) == list(range(1, len(created) + 1))
+    assert len({event.id for event in created}) == len(created)
+    received = [event for event in events if event.type == "hook_received"]
+    assert len(received) == 1
+
+
+def _check_steps(events: list[Event], run_id: str, ledger: Path) -> None:
+    executed = collections.Counter(
+        step_id for run, step_id, *_ in (line.split() for line in ledger.read_text().splitlines()) if run == run_id
+    )
+    for step in (event for event in events if event.type == "step_created"):
+        own = [event for event in events if event.id == step.id]
+        assert sum(event.type == "step_completed" for event in own) == 1
+        assert 1 <= executed[step.id] <= sum(event.type == "step_started" for event in own)

@@ -1,0 +1,188 @@
+"""What happens to a run when something breaks, and to the others: nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from torpor import RunCancelledError, RunFailedError, Torpor, WorkerSettings
+from torpor.client import RunHandle
+from torpor.engine.environment import TurnOptions
+from torpor.errors import EntityConflictError, HookNotFoundError
+from torpor.programs import Programs
+from torpor.vm.limits import Limits
+from torpor.vm.quickjs import QuickJS
+
+from tests.engine.application import app as application
+from tests.engine.test_runs import TIMEOUT, resumed
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The database of the test."""
+    return tmp_path / "torpor.db"
+
+
+@pytest.fixture
+async def app(file: Path) -> AsyncIterator[Torpor]:
+    """An open application on a SQLite file."""
+    async with application.on(f"sqlite:///{file}", runtime="snapshot") as opened:
+        yield opened
+
+
+async def parked(app: Torpor, token: str) -> RunHandle:
+    """Return a run that sleeps at a hook, with no worker left."""
+    async with app.worker():
+        run = await app.start("waits", token)
+        while await app.world.snapshot(run.id) is None:
+            await asyncio.sleep(0.01)
+    return run
+
+
+def change(file: Path, statement: str, *values: object) -> None:
+    """Change the database behind the world's back."""
+    with sqlite3.connect(file) as connection:
+        assert connection.execute(statement, values).rowcount > 0
+    connection.close()
+
+
+async def test_a_run_wakes_from_its_snapshot(app: Torpor) -> None:
+    """A snapshot of a few kilobytes is all that is read besides the new event."""
+    run = await parked(app, "f-0")
+    snapshot = await app.world.snapshot(run.id)
+    assert snapshot is not None
+    assert snapshot.cursor >= 2
+    assert len(snapshot.data) < 10_000
+    async with app.worker():
+        await app.resume_hook("f-0", {"n": 1})
+        assert (await run.result(timeout=TIMEOUT))["sum"] == 2
+
+
+async def test_a_damaged_snapshot_costs_only_a_replay(app: Torpor, file: Path) -> None:
+    """The run is rebuilt from its log and its own log says why."""
+    run = await parked(app, "f-1")
+    change(file, "UPDATE snapshots SET data = CAST(substr(data, 1, length(data) - 20) || zeroblob(20) AS BLOB)")
+    async with app.worker():
+        await app.resume_hook("f-1", {"n": 1})
+        assert (await run.result(timeout=TIMEOUT))["sum"] == 2
+    assert "rebuilt from its log" in (await run.logs())[0].text
+
+
+async def test_a_missing_image_costs_only_a_replay(app: Torpor, file: Path) -> None:
+    """A snapshot of an image that nobody has any more is given up."""
+    run = await parked(app, "f-2")
+    change(file, "UPDATE labels SET text = ? WHERE k IN (SELECT image FROM snapshots)", "0" * 64)
+    async with app.worker():
+        await app.resume_hook("f-2", {"n": 1})
+        assert (await run.result(timeout=TIMEOUT))["sum"] == 2
+    assert "is not in world" in (await run.logs())[0].text
+
+
+async def test_a_log_that_does_not_fit_fails_the_run_loudly(app: Torpor, file: Path) -> None:
+    """A redo that asks for something else than the log records is a divergence."""
+    run = await parked(app, "f-3")
+    change(file, "DELETE FROM snapshots")
+    change(file, "UPDATE events SET digest = x'0102030405060708' WHERE length(digest) > 0")
+    async with app.worker():
+        await app.resume_hook("f-3", {"n": 1})
+        with pytest.raises(RunFailedError, match="DIVERGENCE") as failure:
+            await run.result(timeout=TIMEOUT)
+    assert failure.value.failure == "DIVERGENCE"
+
+
+@pytest.mark.parametrize(
+    ("workflow", "code", "words"),
+    [
+        ("spins", "LIMIT_EXCEEDED", "CPU"),
+        ("hoards", "LIMIT_EXCEEDED", "memory"),
+        ("floods", "LIMIT_EXCEEDED", "10001"),
+        ("returnsTooMuch", "LIMIT_EXCEEDED", "bytes"),
+        ("getsTooMuch", "USER_ERROR", "bytes"),
+        ("returnsFunction", "USER_ERROR", "nested"),
+    ],
+)
+async def test_a_run_that_passes_a_limit_fails_alone(
+    app: Torpor, monkeypatch: pytest.MonkeyPatch, workflow: str, code: str, words: str
+) -> None:
+    """Its neighbour on the same worker ends as if nothing had been."""
+    guest = QuickJS(limits=Limits(cpu_seconds=0.5))
+    monkeypatch.setattr(Programs, "guest", lambda _self, _name: guest)
+    async with app.worker():
+        run = await app.start(workflow)
+        neighbour = await app.start("addTen", 1)
+        with pytest.raises(RunFailedError, match=words) as failure:
+            await run.result(timeout=TIMEOUT)
+        assert failure.value.failure == code
+        assert await neighbour.result(timeout=TIMEOUT) == 11
+
+
+async def test_a_cancelled_run_ends_at_once(app: Torpor) -> None:
+    """Its hook is gone, its result says why, and cancelling again is refused."""
+    async with app.worker():
+        run = await app.start("waits", "f-4")
+        while not await app.world.hooks(run.id):
+            await asyncio.sleep(0.01)
+        await run.cancel("not needed any more")
+        with pytest.raises(RunCancelledError, match="not needed any more"):
+            await run.result(timeout=TIMEOUT)
+        with pytest.raises(EntityConflictError, match="cancelled"):
+            await run.cancel()
+        with pytest.raises(HookNotFoundError):
+            await app.resume_hook("f-4", {"n": 1})
+
+
+async def test_cancelling_ends_the_steps_that_run(app: Torpor) -> None:
+    """An async step of a cancelled run is cancelled, so that the worker is free again."""
+    async with app.worker() as worker:
+        run = await app.start("runsSlow", 600_000)
+        while not any(event.type == "step_started" for event in await run.events()):
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.2)
+        await run.cancel()
+        async with asyncio.timeout(TIMEOUT):
+            while worker.busy_steps:
+                await asyncio.sleep(0.01)
+
+
+async def test_a_stopped_worker_leaves_its_runs_to_the_next(app: Torpor) -> None:
+    """What was awake is parked, and the next worker goes on from there."""
+    app = app.on(app.world, settings=WorkerSettings(grace_seconds=5, turn=TurnOptions(inline_ms=2_000)))
+    async with app.worker():
+        run = await app.start("many", 300)
+        while not any(event.type == "step_completed" for event in await run.events()):
+            await asyncio.sleep(0.005)
+    assert await run.status() == "running"
+    async with app.worker():
+        assert await run.result(timeout=TIMEOUT) == 300
+    events = await run.events()
+    assert sum(event.type == "step_completed" for event in events) == 300
+
+
+async def test_a_hook_that_comes_while_no_worker_lives_waits(app: Torpor) -> None:
+    """The payload is durable before anybody can wake the run."""
+    run = await parked(app, "f-5")
+    await app.resume_hook("f-5", {"n": 5})
+    async with app.worker():
+        assert (await run.result(timeout=TIMEOUT))["sum"] == 6
+
+
+async def test_two_workers_share_a_file(app: Torpor, file: Path) -> None:
+    """Two workers take different runs, and each run ends once."""
+    other = application.on(f"sqlite:///{file}", runtime="snapshot")
+    async with other, app.worker(), other.worker():
+        runs = [await app.start("addTen", n) for n in range(30)]
+        results = await asyncio.gather(*(run.result(timeout=TIMEOUT) for run in runs))
+    assert results == [n + 10 for n in range(30)]
+
+
+async def test_the_other_runtime_can_take_over(app: Torpor, file: Path) -> None:
+    """A run whose snapshots are deleted ends as if it had never had one."""
+    run = await parked(app, "f-6")
+    await app.world.delete_snapshot(run.id)
+    async with app.worker():
+        await resumed(app, "f-6", {"n": 1})
+        assert (await run.result(timeout=TIMEOUT))["sum"] == 2

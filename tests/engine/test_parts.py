@@ -1,0 +1,92 @@
+"""Parts of the engine on their own: backoff, digests, liveness."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from torpor import codec
+from torpor.engine import plan
+from torpor.engine.liveness import dead_workers, machine, worker_row
+from torpor.engine.retry import Backoff
+from torpor.errors import DivergenceError
+from torpor.model import Event
+from torpor.vm.guest import Op
+
+NOW = 1_700_000_000_000
+
+
+@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
+def test_backoff_grows_to_its_ceiling(failures: int, draw: float) -> None:
+    """A delay is between half and all of the exponential, and never above the longest."""
+    backoff = Backoff(first=0.2, factor=2, most=60)
+    exponential = min(60.0, 0.2 * 2 ** min(failures - 1, 64))
+    assert exponential * 500 - 1 <= backoff.delay_ms(failures, draw) <= exponential * 1000
+
+
+def test_a_digest_tells_every_difference() -> None:
+    """Ops that differ in one field have different digests; equal ops have equal ones."""
+    op = Op(1, "step", NOW, "step//./a.py//f", "devl[]")
+    others = [
+        msgspec.structs.replace(op, n=2),
+        msgspec.structs.replace(op, at=NOW + 1),
+        msgspec.structs.replace(op, name="step//./a.py//g"),
+        msgspec.structs.replace(op, input="devl[1]"),
+        Op(1, "wait", NOW, due=NOW),
+        Op(1, "hook", NOW, "t"),
+    ]
+    assert len({plan.digest(each) for each in [op, *others]}) == len(others) + 1
+    assert plan.digest(op) == plan.digest(msgspec.structs.replace(op))
+
+
+def test_a_redo_that_differs_is_refused() -> None:
+    """Another op, or one that the log does not have, is a divergence that names run and op."""
+    op = Op(3, "step", NOW, "step//./a.py//f", "devl[]")
+    plan.check_redo("wrun_1", op, plan.digest(op))
+    with pytest.raises(DivergenceError, match="wrun_1: op 3"):
+        plan.check_redo("wrun_1", op, b"12345678")
+    with pytest.raises(DivergenceError, match="no record"):
+        plan.check_redo("wrun_1", op, None)
+
+
+def test_only_inputs_are_delivered() -> None:
+    """An event that records is not delivered; a result is, with its text opened."""
+    assert plan.delivery(Event("step_started", NOW, "step_1", op=1)) is None
+    found = plan.delivery(Event("step_completed", NOW, "step_1", op=1, payload=codec.dumps(5)))
+    assert found is not None
+    assert found.value == codec.text_of(codec.dumps(5))
+
+
+def test_this_process_is_alive_and_a_dead_one_is_not() -> None:
+    """A worker on this machine lives as long as its process, whatever its lease says elsewhere."""
+    mine = worker_row("wrkr_1", NOW, 10_000)
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    gone = msgspec.structs.replace(mine, id="wrkr_2", pid=ended.pid)
+    reused = msgspec.structs.replace(mine, id="wrkr_3", born=mine.born - 5_000)
+    silent = msgspec.structs.replace(mine, id="wrkr_4", until=NOW - 1)
+    elsewhere = msgspec.structs.replace(mine, id="wrkr_5", machine="other", pid=os.getpid())
+    lapsed = msgspec.structs.replace(elsewhere, id="wrkr_6", until=NOW - 1)
+    assert dead_workers([mine, gone, reused, silent, elsewhere, lapsed], "wrkr_0", NOW) == [
+        "wrkr_2",
+        "wrkr_3",
+        "wrkr_4",
+        "wrkr_6",
+    ]
+
+
+def test_a_worker_never_calls_itself_dead() -> None:
+    """Its own row does not count, even when its lease has passed."""
+    assert dead_workers([worker_row("wrkr_1", NOW, -1)], "wrkr_1", NOW) == []
+
+
+def test_the_machine_has_an_identity() -> None:
+    """Host, boot and pid namespace; the same whenever it is asked."""
+    assert machine() == machine()
+    assert machine().count("/") >= 1
