@@ -6,7 +6,8 @@ the outcome comes out. Payloads inside are codec texts (``devl…``) that the gu
 host carries them without understanding them.
 
 The guest is a pure function of its program, the run's seed and the events delivered to it in log order. Before each
-event is delivered its ``at`` becomes the guest's clock; after each event all microtasks are drained.
+event is delivered the guest's clock moves on to its ``at`` (it never goes back, though the log's times may where
+machines disagree); after each event all microtasks are drained.
 """
 
 from __future__ import annotations

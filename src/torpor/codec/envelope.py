@@ -1,0 +1,155 @@
+"""
+The envelope: four ASCII characters that say what the bytes behind them are.
+
+``devl`` is devalue text. ``zstd`` and ``gzip`` wrap what they compress, which for payloads is again an envelope, so
+that layers nest outwards: ``zstd(devl(value))``. Opening peels layers off until it meets text.
+"""
+
+from __future__ import annotations
+
+import re
+import zlib
+from threading import local
+
+import zstandard
+
+from torpor.errors import LimitExceededError, SerializationError
+from torpor.limits import PAYLOAD_BYTES_MAX, SNAPSHOT_BYTES_MAX
+
+DEVALUE = b"devl"
+ZSTD = b"zstd"
+GZIP = b"gzip"
+
+COMPRESS_FROM_BYTES = 1024
+"""Text of this size, prefix included, is compressed …"""
+
+COMPRESSED_PART_MAX = 0.95
+"""… if no more than this part of it remains."""
+
+TEXT_LEVEL = 3
+"""zstd level of payloads; the wire format names it."""
+
+BINARY_LEVEL = 1
+"""zstd level of snapshots: on mostly zero pages level 3 costs a sixth more time and gains nothing."""
+
+LAYERS_MAX = 4
+"""Layers around one text; no writer needs more than one of each kind."""
+
+_PREFIX = re.compile(rb"[a-z0-9]{4}")
+_KNOWN = ", ".join(prefix.decode() for prefix in (DEVALUE, ZSTD, GZIP))
+
+
+class _Zstd(local):
+    """Compressors of one thread: they are costly to make and not safe to share."""
+
+    def __init__(self) -> None:
+        self.text = zstandard.ZstdCompressor(level=TEXT_LEVEL)
+        self.binary = zstandard.ZstdCompressor(level=BINARY_LEVEL)
+        self.decompressor = zstandard.ZstdDecompressor()
+
+
+_zstd = _Zstd()
+
+
+def seal(text: bytes) -> bytes:
+    """
+    Return the envelope of a devalue text that carries its ``devl`` prefix.
+
+    Raises:
+        LimitExceededError: the text is larger than :data:`torpor.limits.PAYLOAD_BYTES_MAX`.
+    """
+    if len(text) < COMPRESS_FROM_BYTES:
+        return text
+    if len(text) > PAYLOAD_BYTES_MAX:
+        raise LimitExceededError(
+            f"the serialized value has {len(text):,} bytes, the limit for one payload is {PAYLOAD_BYTES_MAX:,}; "
+            "store large data elsewhere and pass a reference to it"
+        )
+    compressed = ZSTD + _zstd.text.compress(text)
+    return compressed if len(compressed) < COMPRESSED_PART_MAX * len(text) else text
+
+
+def unseal(data: bytes) -> bytes:
+    """
+    Return the devalue text inside an envelope, with its ``devl`` prefix.
+
+    Raises:
+        SerializationError: no prefix, one that this version does not know, or damaged data.
+        LimitExceededError: the text is larger than :data:`torpor.limits.PAYLOAD_BYTES_MAX`.
+    """
+    for _ in range(LAYERS_MAX):
+        if data.startswith(DEVALUE):
+            if len(data) > PAYLOAD_BYTES_MAX:
+                raise _too_large(PAYLOAD_BYTES_MAX)
+            return data
+        data = _peel(data, PAYLOAD_BYTES_MAX)
+    raise SerializationError(f"the payload has more than {LAYERS_MAX} layers around its text")
+
+
+def seal_binary(data: bytes) -> bytes:
+    """Return the envelope of raw bytes, such as a snapshot or an image: always compressed."""
+    return ZSTD + _zstd.binary.compress(data)
+
+
+def unseal_binary(data: bytes) -> bytes:
+    """
+    Return the raw bytes that :func:`seal_binary` was given.
+
+    Raises:
+        SerializationError: another prefix, or damaged data.
+        LimitExceededError: more than :data:`torpor.limits.SNAPSHOT_BYTES_MAX` bytes.
+    """
+    return _peel(data, SNAPSHOT_BYTES_MAX)
+
+
+def _peel(data: bytes, limit: int) -> bytes:
+    """Return what is inside the outermost layer."""
+    prefix, body = data[: len(ZSTD)], data[len(ZSTD) :]
+    match prefix:
+        case b"zstd":
+            return _unzstd(body, limit)
+        case b"gzip":
+            return _gunzip(body, limit)
+        case b"encr" | b"encp":
+            raise SerializationError(f"the data is encrypted ({prefix.decode()}), and there is no key to open it with")
+    if _PREFIX.fullmatch(prefix):
+        raise SerializationError(
+            f"the data has the format {prefix.decode()!r}, which this version cannot read ({_KNOWN}); "
+            "it was probably written by a newer version"
+        )
+    raise SerializationError(
+        f"the data begins with {prefix!r}, which is no format prefix; it is damaged or not Torpor's"
+    )
+
+
+def _unzstd(body: bytes, limit: int) -> bytes:
+    try:
+        size = zstandard.frame_content_size(body)
+        if size > limit:
+            raise _too_large(limit)
+        if size >= 0:
+            return _zstd.decompressor.decompress(body, allow_extra_data=False)
+        # The frame does not tell its size, as a stream's does not.
+        data = _zstd.decompressor.stream_reader(body).read(limit + 1)
+    except zstandard.ZstdError as error:
+        raise SerializationError(f"zstd data is damaged: {error}") from error
+    if len(data) > limit:
+        raise _too_large(limit)
+    return data
+
+
+def _gunzip(body: bytes, limit: int) -> bytes:
+    inflater = zlib.decompressobj(wbits=zlib.MAX_WBITS | 16)
+    try:
+        data = inflater.decompress(body, limit + 1)
+    except zlib.error as error:
+        raise SerializationError(f"gzip data is damaged: {error}") from error
+    if len(data) > limit:
+        raise _too_large(limit)
+    if not inflater.eof or inflater.unused_data:
+        raise SerializationError("gzip data is damaged: it is cut short, or something follows it")
+    return data
+
+
+def _too_large(limit: int) -> LimitExceededError:
+    return LimitExceededError(f"the data unpacks to more than the limit of {limit:,} bytes; it was not unpacked")

@@ -1,0 +1,119 @@
+"""
+Python exceptions as the kind ``exception``: JavaScript sees an Error, Python the exception again.
+
+Reading builds the exception without running the application's ``__init__``; a class that is not loaded comes back as
+:class:`~torpor.codec.errors.PythonError` with its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torpor.codec.classes import class_path, find_class
+from torpor.codec.errors import PythonError, message_of, remember_traceback, traceback_text
+from torpor.codec.instances import PythonType
+from torpor.codec.reducers import subclass_of
+
+
+def exception_type(is_storable: Callable[[object], bool]) -> PythonType:
+    """
+    Return the kind of Python exceptions.
+
+    Args:
+        is_storable: tells whether an argument or attribute can be encoded; one that cannot is left out.
+    """
+
+    def encode(error: BaseException) -> dict[str, object]:
+        if isinstance(error, PythonError):
+            return error.data
+        args, state = _made_of(error)
+        data: dict[str, object] = {
+            "name": type(error).__name__,
+            "message": message_of(error),
+            "stack": traceback_text(error),
+        }
+        if is_storable(args):
+            data["args"] = args
+        optional = {
+            "state": {name: value for name, value in state.items() if is_storable({name: value})},
+            "errors": list(error.exceptions) if isinstance(error, BaseExceptionGroup) else [],
+            "notes": list(getattr(error, "__notes__", ())),
+            "cause": error.__cause__,
+            "context": error.__context__,
+            "suppressContext": error.__suppress_context__,
+        }
+        return data | {name: value for name, value in optional.items() if value}
+
+    return PythonType("exception", subclass_of(BaseException), encode, _decode, _path, _begin, _fill)
+
+
+def _path(error: BaseException) -> str:
+    return error.path if isinstance(error, PythonError) else class_path(type(error))
+
+
+def _made_of(error: BaseException) -> tuple[list[object], dict[str, object]]:
+    """Return arguments and attributes; of a group the arguments without its members."""
+    # The interpreter's own __reduce__ knows what its classes keep beside args, such as the file name of an OSError.
+    reduced: Any = _builtin(type(error)).__reduce__(error)
+    args = [error.message] if isinstance(error, BaseExceptionGroup) else list(reduced[1])
+    state = reduced[2] if len(reduced) > 2 else {}
+    return args, {name: value for name, value in state.items() if not name.startswith("__")}
+
+
+def _builtin(cls: type[BaseException]) -> type[BaseException]:
+    """Return the class of the interpreter that an exception class is built upon."""
+    return next(base for base in cls.__mro__ if base.__module__ == "builtins" and issubclass(base, BaseException))
+
+
+def _decode(data: Mapping[str, Any], path: str) -> BaseException:
+    cls = _exception_class(path)
+    args = [*data.get("args", [data["message"]]), *([data["errors"]] if "errors" in data else [])]
+    try:
+        error = PythonError(path) if cls is None else _new(cls, args)
+    except (TypeError, ValueError):  # the class no longer takes what it was made of
+        error = PythonError(path)
+    _finish(error, data)
+    return error
+
+
+def _begin(path: str) -> BaseException:
+    cls = _exception_class(path)
+    return PythonError(path) if cls is None else _new(cls, [])
+
+
+def _fill(error: BaseException, data: Mapping[str, Any]) -> None:
+    error.args = tuple(data.get("args", [data["message"]]))
+    _finish(error, data)
+
+
+def _exception_class(path: str) -> type[Exception] | None:
+    """Return a loaded class that may be raised without ending more than a step."""
+    cls = find_class(path)
+    return cls if cls is not None and issubclass(cls, Exception) else None
+
+
+def _new(cls: type[BaseException], args: list[Any]) -> BaseException:
+    """Return an exception without running code of the application."""
+    builtin = _builtin(cls)
+    if cls.__init__ is builtin.__init__ and cls.__new__ is builtin.__new__:
+        return cls(*args)
+    return builtin.__new__(cls, *args)
+
+
+def _finish(error: BaseException, data: Mapping[str, Any]) -> None:
+    """Give an exception everything beside its arguments."""
+    if isinstance(error, PythonError):
+        error.become(data)
+    builtin = _builtin(type(error))
+    for name, value in data.get("state", {}).items():
+        if hasattr(getattr(builtin, name, None), "__set__"):
+            setattr(error, name, value)
+        else:
+            vars(error)[name] = value
+    for note in data.get("notes", []):
+        error.add_note(note)
+    remember_traceback(error, data["stack"])
+    error.__cause__ = data.get("cause")
+    error.__context__ = data.get("context")
+    error.__suppress_context__ = bool(data.get("suppressContext"))

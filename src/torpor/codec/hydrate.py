@@ -1,0 +1,242 @@
+"""
+Reading: the flat array becomes a value.
+
+The containers of the parsed array are the containers of the value, filled in place each in its own turn: sharing and
+cycles need no care, nesting no recursion. Only what reducers make has an order, since a payload must be complete before
+its value can be; where there is any, one depth-first walk completes children before parents.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any, cast
+
+from torpor.codec.flatten import DEPTH_MAX
+from torpor.codec.one_level import is_one_level, payload_index
+from torpor.codec.reducers import Table
+from torpor.codec.values import PLAIN_INT_MAX, NullPrototype
+from torpor.errors import SerializationError
+
+SPARSE = -7
+"""Opens a sparse array: ``[SPARSE, length, index, value, …]``."""
+
+SPARSE_LENGTH_MAX = 100_000
+"""Elements of one sparse array: its length comes from the text but is not bounded by it."""
+
+SPARSE_TOTAL_MAX = 1_000_000
+"""Elements of all sparse arrays of one text together."""
+
+# Appended to the values, so that a sentinel is an ordinary negative index: [-1] is undefined, [-2] a hole.
+_SENTINELS = [-0.0, float("-inf"), float("inf"), float("nan"), None, None]
+_HOLE = -2
+_LOWEST = -len(_SENTINELS)
+
+# What a reducer's decoder raises when its payload has another shape than it writes.
+_UNFIT = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, RecursionError)
+
+_CONTAINERS = (list, dict, NullPrototype)
+
+Container = list[Any] | dict[str, Any]
+Reduced = dict[int, list[Any]]
+"""Index of a reduced value → its ``[name, index of the payload]``."""
+
+
+def hydrate(flat: int | list[Any], table: Table) -> Any:
+    """
+    Return the value of a flat array; the array is used up.
+
+    Raises:
+        SerializationError: an index that points nowhere, a name that no reducer has, a payload that does not fit it.
+    """
+    if isinstance(flat, int):
+        if flat == _HOLE or not _LOWEST <= flat < 0:
+            raise damaged(f"its only value is {flat}")
+        return _SENTINELS[flat]
+    if not flat:
+        raise damaged("it is an empty array")
+    containers, reduced = _sort(flat, table)
+    count = len(flat)
+    flat.extend(_SENTINELS)
+    pending: Reduced = {}
+    for index, (name, payload) in reduced.items():
+        if not _LOWEST <= payload < count:
+            raise _astray(payload, count)
+        if payload in reduced or type(flat[payload]) in _CONTAINERS:
+            pending[index] = [name, payload]
+        else:
+            flat[index] = _decode(index, name, flat[payload], table)
+    if pending or len(containers) > DEPTH_MAX:
+        _Completion(flat, count, pending, reduced.keys() - pending.keys(), table).run()
+    else:
+        for container in containers:
+            _fill(container, container, flat, count)
+    return flat[0]
+
+
+def _sort(flat: list[Any], table: Table) -> tuple[list[Container], Reduced]:
+    """Return the containers and the reduced values, each in its one normal form."""
+    containers: list[Container] = []
+    reduced: Reduced = {}
+    sparse_total = 0
+    for index, value in enumerate(flat):  # also meets what is appended on the way
+        kind = type(value)
+        if kind is dict:
+            containers.append(value)
+        elif kind is int:
+            if not -PLAIN_INT_MAX <= value <= PLAIN_INT_MAX:
+                flat[index] = float(value)  # a number in JavaScript, where nothing else looks like this
+        elif kind is not list:
+            continue
+        elif not value or (type(value[0]) is int and value[0] != SPARSE):
+            containers.append(value)
+        elif value[0] == SPARSE:
+            flat[index] = _dense(value)
+            containers.append(flat[index])
+            sparse_total += len(flat[index])
+            if sparse_total > SPARSE_TOTAL_MAX:
+                raise damaged(f"its sparse arrays have more than {SPARSE_TOTAL_MAX} elements together")
+        elif value[0] == "null":
+            flat[index] = _null_prototype(value)
+            containers.append(flat[index])
+        elif value[0] not in table.by_name:
+            raise SerializationError(
+                f"element {index} of the devalue text is a {value[0]!r}, which this version cannot read; "
+                f"it reads {', '.join(sorted(table.by_name))}"
+            )
+        else:
+            reduced[index] = [value[0], payload_index(value, flat)] if is_one_level(value, flat) else value
+    return containers, reduced
+
+
+class _Completion:
+    """A walk from the root that completes children before parents, for texts with reduced values that have members."""
+
+    def __init__(self, flat: list[Any], count: int, pending: Reduced, complete: Iterable[int], table: Table) -> None:
+        self.flat = flat
+        self.count = count
+        self.pending = pending
+        self.table = table
+        # Element → whether it is complete, or is being worked on. What is being worked on stands empty in the flat
+        # array, so that no decoder takes indexes for values.
+        self.is_complete = dict.fromkeys(complete, True)
+        self.begun: dict[int, object] = {}
+        self.stack: list[tuple[int, Container, Iterator[int]]] = []
+
+    def run(self) -> None:
+        children: Iterator[int] = iter((0,))
+        while True:
+            for index in children:
+                if index in self.is_complete:
+                    if not self.is_complete[index] and index in self.pending and index not in self.begun:
+                        self.begun[index] = self.flat[index] = self._begin(index)
+                elif (slot := self._slot(index)) is not None:
+                    self.is_complete[index] = False
+                    self.stack.append((index, slot, children))
+                    children = iter(_indexes(slot, self.count))
+                    break
+            else:
+                if not self.stack:
+                    return
+                index, slot, children = self.stack.pop()
+                self._finish(index, slot)
+
+    def _slot(self, index: int) -> Container | None:
+        """Return the indexes in an element, which stands empty from then on; None if it has none."""
+        if len(self.stack) > DEPTH_MAX:
+            raise SerializationError(f"the devalue text nests deeper than {DEPTH_MAX} containers")
+        if index in self.pending:
+            return self.pending[index][1:]
+        slot = self.flat[index]
+        if index < 0 or type(slot) not in _CONTAINERS:
+            return None
+        self.flat[index] = type(slot)()
+        return cast(Container, slot)
+
+    def _begin(self, index: int) -> object:
+        """Return the empty value of an element whose payload leads back to it."""
+        name, payload = self.pending[index]
+        slot = next((slot for at, slot, _ in self.stack if at == payload), None)
+        members = slot.items() if isinstance(slot, dict) else ()
+        head = {key: self.flat[at] for key, at in members if isinstance(self.flat[at], str)}
+        begin = self.table.by_name[name].begin
+        value = None if begin is None else begin(head)
+        if value is None:
+            raise damaged(f"element {index}, a {name}, is part of its own payload, which this type does not allow")
+        return value
+
+    def _finish(self, index: int, slot: Container) -> None:
+        self.is_complete[index] = True
+        if index not in self.pending:
+            _fill(self.flat[index], slot, self.flat, self.count)
+            return
+        name, payload = self.pending[index]
+        if self.is_complete.get(payload) is False:
+            raise damaged(f"element {index}, a {name}, is part of its own payload")
+        self.flat[index] = _decode(index, name, self.flat[payload], self.table, self.begun.get(index))
+
+
+def _fill(container: Any, slot: Container, flat: list[Any], count: int) -> None:
+    """Put values in the places of their indexes; *slot* may be *container* itself."""
+    if isinstance(slot, dict):
+        if "__proto__" in slot:
+            raise damaged("an object has a key '__proto__'")
+        for key, index in slot.items():
+            if not _LOWEST <= index < count:
+                raise _astray(index, count)
+            container[key] = flat[index]
+    else:
+        container[:] = [flat[index] for index in _indexes(slot, count)]
+
+
+def _indexes(slot: Container, count: int) -> Collection[int]:
+    """Return the indexes in a container, all of which point to something."""
+    indexes: Collection[int] = slot.values() if isinstance(slot, dict) else slot
+    try:
+        if indexes and (min(indexes) < _LOWEST or max(indexes) >= count):
+            raise _astray(min(indexes) if min(indexes) < _LOWEST else max(indexes), count)
+    except TypeError as error:
+        raise damaged(f"an array holds something else than indexes: {slot!r:.100}") from error
+    return indexes
+
+
+def _decode(index: int, name: str, payload: object, table: Table, begun: object = None) -> object:
+    """Return the value of a payload, or complete what was begun of it."""
+    reducer = table.by_name[name]
+    try:
+        if begun is None or reducer.fill is None:
+            return reducer.decode(payload)
+        reducer.fill(begun, payload)
+    except _UNFIT as error:
+        raise damaged(f"element {index} is no {name}: {error}") from error
+    return begun
+
+
+def _dense(slot: list[Any]) -> list[Any]:
+    """Return the indexes of a sparse array, holes included."""
+    length = slot[1] if len(slot) > 1 else None
+    if type(length) is not int or not 0 <= length <= SPARSE_LENGTH_MAX or len(slot) % 2:
+        raise damaged(f"a sparse array of length {length!r:.40}; the limit is {SPARSE_LENGTH_MAX}")
+    dense = [_HOLE] * length
+    for at in range(2, len(slot), 2):
+        place = slot[at]
+        if type(place) is not int or not 0 <= place < length:
+            raise damaged(f"a sparse array of length {length} has an element at {place!r:.40}")
+        dense[place] = slot[at + 1]
+    return dense
+
+
+def _null_prototype(slot: list[Any]) -> NullPrototype:
+    """Return an object without prototype that holds the indexes of its members."""
+    keys, indexes = slot[1::2], slot[2::2]
+    if len(keys) != len(indexes) or not all(type(key) is str for key in keys):
+        raise damaged("an object without prototype has a key that is no string, or one without a value")
+    return NullPrototype(zip(keys, indexes, strict=True))
+
+
+def _astray(index: int, count: int) -> SerializationError:
+    return damaged(f"it points to element {index} of {count}")
+
+
+def damaged(what: str) -> SerializationError:
+    """Return the error for a text that is not devalue's."""
+    return SerializationError(f"this is not devalue text, or it was damaged: {what}")

@@ -1,0 +1,106 @@
+"""
+Instances of classes: the ``Instance`` reducer, and Python's own types behind class ids ``class//python//…``.
+
+A class id is ``class//python//<kind>`` or, for a kind that is many classes, ``class//python//<kind>//<module>:<name>``.
+The data is plain, so that JavaScript reads a ``tuple`` as an array and a dataclass as an object. Instances of
+JavaScript classes are kept as :class:`~torpor.codec.values.Instance`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from torpor.codec.reducers import Reducer, exactly
+from torpor.codec.values import Instance
+from torpor.errors import SerializationError
+
+_PYTHON = "class//python//"
+
+
+@dataclass(frozen=True, slots=True)
+class PythonType:
+    """
+    One kind of Python value that JavaScript lacks.
+
+    Attributes:
+        kind: its name in class ids.
+        matches: whether values of this class are of the kind.
+        encode: value → plain data.
+        decode: complete data, path → value; the path is empty unless the kind has many classes.
+        path: for a kind that is many classes: value → the path ``module:name`` that tells them apart.
+        begin: for a kind that may take part in a cycle: path → an empty value.
+        fill: completes what *begin* returned, from the complete data.
+    """
+
+    kind: str
+    matches: Callable[[type], bool]
+    encode: Callable[[Any], object]
+    decode: Callable[[Any, str], object]
+    path: Callable[[Any], str] | None = None
+    begin: Callable[[str], object] | None = None
+    fill: Callable[[Any, Any], None] | None = None
+
+
+def instance_reducers(types: Iterable[PythonType]) -> tuple[Reducer, ...]:
+    """Return reducers that write the types, all under the name ``Instance``; each of them reads every instance."""
+    types = tuple(types)
+    kinds = {python_type.kind: python_type for python_type in types}
+
+    def lookup(class_id: str) -> tuple[PythonType, str]:
+        if not class_id.startswith(_PYTHON):
+            return _javascript_type(class_id), ""
+        kind, _, path = class_id.removeprefix(_PYTHON).partition("//")
+        if kind not in kinds or bool(path) != bool(kinds[kind].path):
+            raise SerializationError(
+                f"a value of the Python type {class_id!r} cannot be read by this version; it was probably written by a "
+                "newer one, or by a process in which the type is registered"
+            )
+        return kinds[kind], path
+
+    def decode(payload: Mapping[str, Any]) -> object:
+        python_type, path = lookup(payload["classId"])
+        return python_type.decode(payload["data"], path)
+
+    def begin(head: Mapping[str, Any]) -> object | None:
+        python_type, path = lookup(head["classId"])
+        return None if python_type.begin is None else python_type.begin(path)
+
+    def fill(begun: object, payload: Mapping[str, Any]) -> None:
+        python_type, _ = lookup(payload["classId"])
+        if python_type.fill is not None:
+            python_type.fill(begun, payload["data"])
+
+    def writer(python_type: PythonType) -> Reducer:
+        def encode(value: object) -> dict[str, object]:
+            path = f"//{python_type.path(value)}" if python_type.path else ""
+            return {"classId": f"{_PYTHON}{python_type.kind}{path}", "data": python_type.encode(value)}
+
+        # Only a value of which the reader can begin may be written into a cycle.
+        return Reducer("Instance", python_type.matches, encode, decode, begin if python_type.begin else None, fill)
+
+    return (
+        Reducer("Instance", exactly(Instance), _encode_javascript, decode, begin, fill),
+        *[writer(python_type) for python_type in types],
+    )
+
+
+def _encode_javascript(value: Instance) -> dict[str, object]:
+    return {"classId": value.class_id, "data": value.data}
+
+
+def _javascript_type(class_id: str) -> PythonType:
+    """Return how an instance of one JavaScript class is kept."""
+
+    def fill(begun: Instance, data: object) -> None:
+        begun.data = data
+
+    return PythonType(
+        kind=class_id,
+        matches=exactly(Instance),
+        encode=_encode_javascript,
+        decode=lambda data, _: Instance(class_id, data),
+        begin=lambda _: Instance(class_id),
+        fill=fill,
+    )

@@ -1,0 +1,190 @@
+"""Reducers for the types of JavaScript: its collections, dates, big integers, web types and references."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from torpor.codec.hashing import check_keys
+from torpor.codec.reducers import PASS, Pass, Reducer, exactly
+from torpor.codec.values import (
+    PLAIN_INT_MAX,
+    URL,
+    BigInt,
+    Boxed,
+    ClassReference,
+    DateText,
+    Headers,
+    Map,
+    MapEntries,
+    RegExp,
+    SetEntries,
+    StepFunction,
+    URLSearchParams,
+    WorkflowFunction,
+)
+from torpor.errors import SerializationError
+
+EMPTY = "."
+"""Stands for empty text: the TypeScript SDK takes a falsy payload for "not mine"."""
+
+_DIGITS = re.compile(r"-?[0-9]+")
+_ISO_DATE = re.compile(r"(\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
+
+
+def _encode_bigint(value: int) -> str:
+    try:
+        return str(int(value))
+    except ValueError as error:  # Python refuses to print ints of thousands of digits
+        raise SerializationError(f"an int of {value.bit_length()} bits is too large: {error}") from error
+
+
+def _decode_bigint(text: str) -> int:
+    if not _DIGITS.fullmatch(text):
+        raise ValueError(f"{text!r:.40} is not a whole number")
+    number = int(text)
+    return number if abs(number) > PLAIN_INT_MAX else BigInt(number)
+
+
+def _encode_date(value: datetime | DateText) -> str | Pass:
+    if isinstance(value, DateText):
+        return value.text
+    if value.tzinfo is not UTC or value.microsecond % 1000:
+        return PASS
+    return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
+
+
+def _decode_date(text: str) -> datetime | DateText:
+    if text in (EMPTY, ""):
+        return DateText(EMPTY)
+    if not (match := _ISO_DATE.fullmatch(text)):
+        raise ValueError(f"{text!r:.40} is not an ISO date")
+    if len(match[1]) > 4 or match[1] == "0000":
+        return DateText(text)
+    return datetime.fromisoformat(text)
+
+
+def _encode_map(value: dict[Any, Any] | MapEntries) -> list[list[Any]]:
+    pairs = value.items() if isinstance(value, dict) else value
+    return [[key, member] for key, member in pairs]
+
+
+def _decode_map(payload: object) -> dict[Any, Any] | MapEntries:
+    entries = MapEntries(_pairs(payload))
+    try:
+        check_keys([key for key, _ in entries])
+        found = dict(entries)
+    except TypeError:  # an unhashable key
+        return entries
+    if len(found) < len(entries):
+        return entries
+    return Map(found) if all(type(key) is str for key in found) else found
+
+
+def _begin_map(_: Mapping[str, object]) -> Map:
+    return Map()
+
+
+def _fill_map(begun: Map, payload: object) -> None:
+    entries = _pairs(payload)
+    check_keys([key for key, _ in entries])
+    begun.update(entries)
+
+
+def _decode_set(payload: object) -> set[Any] | SetEntries:
+    members = _list(payload)
+    try:
+        check_keys(members)
+        found = set(members)
+    except TypeError:  # an unhashable member
+        return SetEntries(members)
+    return found if len(found) == len(members) else SetEntries(members)
+
+
+def _begin_set(_: Mapping[str, object]) -> SetEntries:
+    return SetEntries()
+
+
+def _decode_headers(payload: object) -> Headers:
+    return Headers((_text(name), _text(value)) for name, value in _pairs(payload))
+
+
+def _encode_step(value: StepFunction) -> dict[str, Any]:
+    return {"stepId": value.step_id, **value.extras}
+
+
+def _begin_step(head: Mapping[str, object]) -> StepFunction:
+    return StepFunction(_text(head["stepId"]))
+
+
+def _fill_step(begun: StepFunction, payload: dict[str, Any]) -> None:
+    begun.extras.update((key, payload[key]) for key in ("closureVars", "boundThis", "boundArgs") if key in payload)
+
+
+def _decode_step(payload: dict[str, Any]) -> StepFunction:
+    step = _begin_step(payload)
+    _fill_step(step, payload)
+    return step
+
+
+def _list(value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"its members are a {type(value).__name__}")
+    return value
+
+
+def _pairs(value: object) -> list[tuple[Any, Any]]:
+    return [(key, member) for key, member in map(_list, _list(value))]
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r:.40} is not a string")
+    return value
+
+
+def _url_encoded(value: str) -> str:
+    return str(value) or EMPTY
+
+
+def _url_decoded(payload: object) -> URLSearchParams:
+    text = _text(payload)
+    return URLSearchParams("" if text == EMPTY else text)
+
+
+CODE_REDUCERS = (
+    Reducer(
+        "Class",
+        exactly(ClassReference),
+        lambda value: {"classId": value.class_id},
+        lambda payload: ClassReference(_text(payload["classId"])),
+    ),
+    Reducer("StepFunction", exactly(StepFunction), _encode_step, _decode_step, _begin_step, _fill_step),
+    Reducer(
+        "WorkflowFunction",
+        exactly(WorkflowFunction),
+        lambda value: {"workflowId": value.workflow_id},
+        lambda payload: WorkflowFunction(_text(payload["workflowId"])),
+    ),
+)
+"""References to code, by id."""
+
+JAVASCRIPT_REDUCERS = (
+    Reducer("BigInt", exactly(int, BigInt), _encode_bigint, _decode_bigint),
+    Reducer("Date", exactly(datetime, DateText), _encode_date, _decode_date),
+    Reducer("Map", exactly(dict, Map, MapEntries), _encode_map, _decode_map, _begin_map, _fill_map),
+    Reducer("Set", exactly(set, SetEntries), list, _decode_set, _begin_set, SetEntries.extend),
+    Reducer(
+        "RegExp",
+        exactly(RegExp),
+        lambda value: {"source": value.source, "flags": value.flags},
+        lambda payload: RegExp(_text(payload["source"]), _text(payload["flags"])),
+    ),
+    Reducer("URL", exactly(URL), str, lambda payload: URL(_text(payload))),
+    Reducer("URLSearchParams", exactly(URLSearchParams), _url_encoded, _url_decoded),
+    Reducer("Headers", exactly(Headers), lambda value: [[name, text] for name, text in value], _decode_headers),
+    Reducer("Object", exactly(Boxed), lambda value: value.value, Boxed),
+)
+"""The types themselves."""

@@ -1,0 +1,63 @@
+"""Python's own value types: tuples, sets that cannot change, exact numbers, times, ids, paths."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Callable
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+from uuid import UUID
+
+from torpor.codec.hashing import check_keys
+from torpor.codec.instances import PythonType
+from torpor.codec.reducers import exactly, subclass_of
+from torpor.codec.zones import parse_timed, timed_text
+from torpor.errors import SerializationError
+
+
+def _value_type(cls: type, wire: type, encode: Callable[[Any], object], decode: Callable[[Any], object]) -> PythonType:
+    """Return a kind that is one class and bears its name; *wire* is the type of its data."""
+
+    def checked(data: object, _: str) -> object:
+        if not isinstance(data, wire):
+            raise TypeError(f"the data of a {cls.__name__} is a {type(data).__name__}")
+        return decode(data)
+
+    return PythonType(cls.__name__, exactly(cls), encode, checked)
+
+
+def _encode_array(value: array[Any]) -> bytes:
+    if value.typecode != "B":  # every other number type has a typed array of its own
+        raise SerializationError(f"an array of type {value.typecode!r} cannot be stored; make it a str or a list")
+    return value.tobytes()
+
+
+def _encode_timedelta(value: timedelta) -> list[int]:
+    return [value.days, value.seconds, value.microseconds]
+
+
+def _decode_frozenset(data: list[Any]) -> frozenset[Any]:
+    check_keys(data)
+    return frozenset(data)
+
+
+VALUE_TYPES = (
+    _value_type(tuple, list, list, tuple),
+    _value_type(frozenset, list, list, _decode_frozenset),
+    _value_type(range, list, lambda value: [value.start, value.stop, value.step], lambda data: range(*data)),
+    _value_type(complex, list, lambda value: [value.real, value.imag], lambda data: complex(*data)),
+    _value_type(timedelta, list, _encode_timedelta, lambda data: timedelta(*data)),
+    _value_type(bytearray, bytes, bytes, bytearray),
+    _value_type(array, bytes, _encode_array, lambda data: array("B", data)),
+    _value_type(Decimal, str, str, Decimal),
+    _value_type(UUID, str, str, UUID),
+    _value_type(datetime, str, timed_text, lambda data: parse_timed(data, datetime)),
+    _value_type(time, str, timed_text, lambda data: parse_timed(data, time)),
+    _value_type(date, str, date.isoformat, date.fromisoformat),
+    _value_type(PurePosixPath, str, str, PurePosixPath),
+    _value_type(PureWindowsPath, str, str, PureWindowsPath),
+    PythonType("Path", subclass_of(Path), str, lambda data, _: Path(data)),
+)
+"""The kinds that are one class each."""

@@ -1,0 +1,284 @@
+"""
+The one place that uses wasmtime's C interface directly, through the private ctypes declarations of wasmtime-py.
+
+Three things are to be had only there:
+
+* *Calls.* ``Func.__call__`` costs about 13 µs and gives the GIL away ten times; ``wasmtime_func_call_unchecked`` costs
+  1 µs and keeps it.
+* *Memory creation.* The address range of a linear memory is ours, so that an image may be mapped over it, and a refused
+  growth is noticed even when the guest hides it.
+* *The epoch callback*, which lets other threads run while a guest runs long, and ends it when its time is over.
+
+``tests/vm/test_bindings.py`` notices when wasmtime changes any of it.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import wasmtime
+from wasmtime import _ffi as ffi
+from wasmtime._func import maybe_raise_last_exn
+
+from torpor.vm import posix
+
+
+def _declare(library: ctypes.CDLL) -> Any:
+    """Return the call of *library* with the argument types that wasmtime-py declares for it."""
+    function = library.wasmtime_func_call_unchecked
+    function.argtypes = ffi.dll.wasmtime_func_call_unchecked.argtypes
+    function.restype = ctypes.c_void_p
+    return function
+
+
+_call_holding = _declare(ctypes.PyDLL(ffi.dll._name))
+_call_releasing = _declare(ctypes.CDLL(ffi.dll._name))
+"""The same function, called with the GIL held, and without it."""
+
+
+class Call:
+    """
+    A function of a store, ready to be called with 32-bit integers.
+
+    Args:
+        store: the store.
+        func: an exported function whose parameters and result, if any, are i32.
+        hold_gil: keep the GIL during the call; right for what is short or has an epoch callback that yields.
+    """
+
+    __slots__ = ("_arguments", "_context", "_count", "_func", "_keep", "_native", "_trap", "_trap_out")
+
+    def __init__(self, store: wasmtime.Store, func: wasmtime.Func, *, hold_gil: bool) -> None:
+        kind = func.type(store)
+        if any(str(t) != "i32" for t in [*kind.params, *kind.results]) or len(kind.results) > 1:
+            raise TypeError(f"Call takes functions of i32 only, not {kind.params} -> {kind.results}")
+        self._count = max(len(kind.params), len(kind.results), 1)
+        self._arguments = (ffi.wasmtime_val_raw_t * self._count)()
+        self._trap = ctypes.POINTER(ffi.wasm_trap_t)()
+        self._keep = (store, func)
+        self._context, self._func = store._context(), ctypes.byref(func._func)
+        self._native = _call_holding if hold_gil else _call_releasing
+        self._trap_out = ctypes.byref(self._trap)
+
+    def __call__(self, *arguments: int) -> int:
+        """
+        Call and return the i32 result (0 when there is none).
+
+        Raises:
+            wasmtime.Trap: the guest trapped.
+            wasmtime.WasmtimeError: the epoch callback ended the call.
+            Exception: what a host function raised.
+        """
+        raw = self._arguments
+        for at, value in enumerate(arguments):
+            raw[at].i32 = value
+        error = self._native(self._context, self._func, raw, self._count, self._trap_out)
+        if error:
+            problem = wasmtime.WasmtimeError._from_ptr(ctypes.cast(error, ctypes.POINTER(ffi.wasmtime_error_t)))
+            maybe_raise_last_exn()
+            raise problem
+        if self._trap:
+            trap = wasmtime.Trap._from_ptr(self._trap)
+            self._trap = ctypes.POINTER(ffi.wasm_trap_t)()
+            self._trap_out = ctypes.byref(self._trap)
+            maybe_raise_last_exn()
+            raise trap
+        result: int = raw[0].i32
+        return result
+
+
+class LinearMemory:
+    """
+    A linear memory whose address range is ours: it never moves, grows in place, and has a limit.
+
+    Attributes:
+        address: of its first byte.
+        size: bytes in use now, a whole number of 64 KiB pages.
+        limit: most that ``size`` may become.
+        reserved: bytes of address space.
+        refused: whether a growth past the limit was refused since this was last set to False.
+    """
+
+    __slots__ = ("address", "limit", "refused", "reserved", "size", "view")
+
+    def __init__(self, size: int, reserved: int, limit: int) -> None:
+        self.reserved = reserved
+        self.limit = limit
+        self.refused = False
+        self.size = size
+        self.address = posix.reserve(reserved)
+        posix.avoid_huge_pages(self.address, reserved)
+        if size:
+            posix.commit(self.address, size)
+        self.view = memoryview((ctypes.c_uint8 * max(limit, size)).from_address(self.address)).cast("B")
+
+    def read(self, at: int, size: int) -> bytes:
+        """
+        Return a copy of *size* bytes at *at*.
+
+        Raises:
+            IndexError: the range is not inside the memory.
+        """
+        self._check(at, size)
+        return bytes(self.view[at : at + size])
+
+    def write(self, at: int, data: bytes) -> None:
+        """
+        Write *data* at *at*.
+
+        Raises:
+            IndexError: the range is not inside the memory.
+        """
+        self._check(at, len(data))
+        self.view[at : at + len(data)] = data
+
+    def close(self) -> None:
+        """Give the address range back; the store that used it must be gone."""
+        if self.reserved:
+            posix.release(self.address, self.reserved)
+            self.reserved = self.size = 0
+
+    def _check(self, at: int, size: int) -> None:
+        # Without this a wrong pointer would be a fault of this process rather than of the guest.
+        if at < 0 or size < 0 or at + size > self.size:
+            raise IndexError(f"bytes {at}..{at + size} are outside of a linear memory of {self.size} bytes")
+
+    def _grow(self, size: int) -> bool:
+        if size > self.limit:
+            self.refused = True
+            return False
+        posix.commit(self.address, size)
+        self.size = size
+        return True
+
+
+_memories: dict[int, LinearMemory] = {}
+"""Every living memory by the number that wasmtime knows it by: its address."""
+
+_creating = threading.local()
+
+
+@contextmanager
+def created_memories(*limits: int) -> Iterator[list[LinearMemory]]:
+    """
+    Collect the memories that are created inside the block by this thread, in order.
+
+    Args:
+        limits: bytes that the first, second … of them may grow to.
+    """
+    _creating.limits, _creating.found = list(limits), []
+    try:
+        yield _creating.found
+    finally:
+        del _creating.limits, _creating.found
+
+
+def dispose(store: wasmtime.Store, memories: list[LinearMemory]) -> None:
+    """Close a store and give the memories that were created for it back."""
+    store.close()
+    for memory in memories:
+        _memories.pop(memory.address, None)
+        memory.close()
+
+
+@ffi.wasmtime_memory_get_callback_t  # type: ignore[untyped-decorator]  # ctypes makes the type at run time
+def _get_memory(address: int, size: Any, maximum: Any) -> int:
+    memory = _memories[address]
+    # The whole reservation counts as capacity: wasmtime does not ask _grow_memory for what it believes impossible.
+    size[0], maximum[0] = memory.size, memory.reserved
+    return memory.address
+
+
+@ffi.wasmtime_memory_grow_callback_t  # type: ignore[untyped-decorator]  # as above
+def _grow_memory(address: int, size: int) -> int:
+    return 0 if _memories[address]._grow(size) else _error(b"the memory limit of this VM is reached")
+
+
+@ffi.wasmtime_new_memory_callback_t  # type: ignore[untyped-decorator]  # as above
+def _new_memory(_env: Any, _type: Any, minimum: int, _maximum: int, reserved: int, guard: int, out: Any) -> int:
+    found = _creating.found
+    limit = max(_creating.limits[len(found)], minimum)
+    try:
+        memory = LinearMemory(minimum, reserved + guard, limit)
+    except OSError as problem:
+        return _error(str(problem).encode())
+    _memories[memory.address] = memory
+    found.append(memory)
+    out[0].env, out[0].get_memory, out[0].grow_memory = memory.address, _get_memory, _grow_memory
+    return 0
+
+
+_no_finalizer = ctypes.CFUNCTYPE(None, ctypes.c_void_p)()
+_creator = ffi.wasmtime_memory_creator_t(None, _new_memory, _no_finalizer)
+
+
+def own_memories(config: wasmtime.Config) -> None:
+    """Have every memory of engines made with *config* be a :class:`LinearMemory`."""
+    ffi.wasmtime_config_host_memory_creator_set(config.ptr(), ctypes.byref(_creator))
+
+
+_epoch_callback_t = ctypes.CFUNCTYPE(
+    ctypes.c_size_t,
+    ctypes.POINTER(ffi.wasmtime_context_t),
+    ctypes.c_void_p,
+    ctypes.POINTER(ctypes.c_uint64),
+    ctypes.POINTER(ffi.wasmtime_update_deadline_kind_t),
+)
+
+
+class Deadline:
+    """
+    Ends a guest that uses more CPU time than it may; until then every tick lets other threads run.
+
+    Attributes:
+        passed: whether the guest was ended for it.
+        interrupted: what was raised by a signal handler, such as KeyboardInterrupt, while the guest ran.
+    """
+
+    __slots__ = ("_callback", "_seconds", "_since", "interrupted", "passed")
+
+    def __init__(self, store: wasmtime.Store, seconds: float) -> None:
+        self._seconds = seconds
+        self._since: float | None = None
+        self.passed = False
+        self.interrupted: BaseException | None = None
+        self._callback = _epoch_callback_t(self._tick)
+        ffi.wasmtime_store_epoch_deadline_callback(store.ptr(), self._callback, None, _no_finalizer)
+        store.set_epoch_deadline(1)
+
+    def restart(self) -> None:
+        """Begin a new turn."""
+        self._since = None
+
+    def _tick(self, _context: Any, _data: Any, delta: Any, _kind: Any) -> int:
+        try:
+            now = time.thread_time()
+            if self._since is None:  # the first tick comes within one interval of the turn's begin
+                self._since = now
+            if now - self._since > self._seconds:
+                self.passed = True
+                return _error(b"the CPU limit of this turn is reached")
+            time.sleep(0)  # hands the GIL to whoever waits for it
+        except BaseException as problem:  # noqa: BLE001  # a signal handler's; ctypes would swallow it
+            self.interrupted = problem
+            return _error(b"interrupted by a signal")
+        delta[0] = 1
+        return 0
+
+
+def epoch_tick(engine: wasmtime.Engine) -> tuple[int, int]:
+    """Return the addresses of the C function that moves an engine's epoch on, and of its argument."""
+    function = ctypes.cast(ffi.dll.wasmtime_engine_increment_epoch, ctypes.c_void_p).value
+    argument = ctypes.cast(engine.ptr(), ctypes.c_void_p).value
+    assert function is not None
+    assert argument is not None
+    return function, argument
+
+
+def _error(message: bytes) -> int:
+    return ctypes.cast(ffi.wasmtime_error_new(message), ctypes.c_void_p).value or 0

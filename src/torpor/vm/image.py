@@ -1,0 +1,122 @@
+"""
+An image: the memory of a booted VM and the little machine state beside it, identified by its hash.
+
+Where the system allows, the bytes live in a sealed memory file, so that any number of VMs may map them copy-on-write.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import mmap
+import os
+import struct
+import weakref
+from typing import Any
+
+import msgspec
+
+from torpor.errors import SnapshotError
+from torpor.vm.limits import WASM_PAGE
+
+IMAGE_VERSION = 1
+
+_MAGIC = b"TORPIMG\0"
+_PREFIX = struct.Struct("<8sII")  # magic, version, bytes of the JSON header
+_CHECKSUM_BYTES = 32
+
+_F_ADD_SEALS, _SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8  # seal, shrink, grow, write: <linux/fcntl.h>
+
+
+class ImageHeader(msgspec.Struct, frozen=True):
+    """
+    What an image's bytes say about themselves.
+
+    Attributes:
+        build: the guest build that made it.
+        program: SHA-256 of the program that is loaded in it.
+        stack_pointer: the guest's, between turns.
+        per_run: see :attr:`torpor.vm.guest.Image.per_run`.
+        pages: 64 KiB pages of memory.
+    """
+
+    build: str
+    program: str
+    stack_pointer: int
+    per_run: str | None
+    pages: int
+
+
+class MemoryImage:
+    """
+    Bytes of an image, read-only.
+
+    Attributes:
+        hash: SHA-256 of memory and machine state, hexadecimal.
+        stack_pointer: the guest's stack pointer in this state.
+        size: bytes of memory.
+        fd: a memory file that holds the bytes, or None where there are none.
+    """
+
+    def __init__(self, memory: bytes | memoryview, stack_pointer: int) -> None:
+        self.size = len(memory)
+        self.stack_pointer = stack_pointer
+        self.hash = hashlib.sha256(struct.pack("<Q", stack_pointer) + memory).hexdigest()
+        self.fd, self._view = _keep(memory)
+        if self.fd is not None:
+            weakref.finalize(self, os.close, self.fd)
+
+    @property
+    def view(self) -> memoryview:
+        """The bytes."""
+        return self._view
+
+
+def _keep(memory: bytes | memoryview) -> tuple[int | None, memoryview]:
+    if not hasattr(os, "memfd_create"):
+        return None, memoryview(bytes(memory))
+    try:
+        fd = os.memfd_create("torpor-image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    except OSError:  # a sandbox without memory files
+        return None, memoryview(bytes(memory))
+    rest = memoryview(memory)
+    while rest:
+        rest = rest[os.write(fd, rest) :]
+    fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
+    return fd, memoryview(mmap.mmap(fd, len(memory), mmap.MAP_SHARED, mmap.PROT_READ))
+
+
+def pack_image(header: ImageHeader, memory: memoryview) -> bytes:
+    """Return the bytes that :func:`unpack_image` takes."""
+    text = msgspec.json.encode(header)
+    body = b"".join([_PREFIX.pack(_MAGIC, IMAGE_VERSION, len(text)), text, memory])
+    return body + hashlib.sha256(body).digest()
+
+
+def unpack_image(data: bytes) -> tuple[ImageHeader, memoryview]:
+    """
+    Return header and memory.
+
+    Raises:
+        SnapshotError: damaged bytes or an unknown version.
+    """
+    if len(data) < _PREFIX.size + _CHECKSUM_BYTES:
+        raise SnapshotError(f"an image of {len(data)} bytes is cut short; load the program again")
+    magic, version, size = _PREFIX.unpack_from(data)
+    if magic != _MAGIC:
+        raise SnapshotError("these bytes are not an image; load the program again")
+    body, checksum = memoryview(data)[:-_CHECKSUM_BYTES], data[-_CHECKSUM_BYTES:]
+    if hashlib.sha256(body).digest() != checksum:
+        raise SnapshotError("the image is damaged (its checksum does not match); load the program again")
+    if version != IMAGE_VERSION:
+        raise SnapshotError(f"the image has format {version}, not {IMAGE_VERSION}; load the program again")
+    header = msgspec.json.decode(body[_PREFIX.size : _PREFIX.size + size], type=ImageHeader)
+    memory = body[_PREFIX.size + size :]
+    if len(memory) != header.pages * WASM_PAGE:
+        raise SnapshotError(f"the image holds {len(memory)} bytes, its header says {header.pages} pages")
+    return header, memory
+
+
+def program_digest(program: Any) -> str:
+    """Return the SHA-256 of a program, hexadecimal."""
+    return hashlib.sha256(msgspec.json.encode(program, order="sorted")).hexdigest()

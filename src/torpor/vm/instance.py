@@ -1,0 +1,261 @@
+"""One WebAssembly instance of a guest with its memory, its limits and its WASI; what a pool keeps."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+import wasmtime
+
+from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, OutputLimitError, SnapshotError
+from torpor.limits import MIB
+from torpor.vm import posix
+from torpor.vm.bindings import Call, Deadline, LinearMemory, created_memories, dispose
+from torpor.vm.delta import Delta, pack_delta, unpack_delta
+from torpor.vm.engine import WASM_STACK_BYTES, Engine
+from torpor.vm.image import MemoryImage
+from torpor.vm.limits import WASM_PAGE, Limits
+from torpor.vm.pages import BACKENDS, PAGES_WAT, Backend, Helpers, desk_bytes_max, text_at
+from torpor.vm.stack import require_stack
+from torpor.vm.wasi import DeterministicWasi
+
+_DESK_BYTES_KEPT = MIB
+
+
+class Instance:
+    """
+    Base of a guest's instances.
+
+    A subclass links its modules in :meth:`_link` and returns the guest's memory. One thread at a time may use an
+    instance. After a :class:`~torpor.errors.VmError` of :meth:`run` it is ``broken`` and must be closed.
+
+    Attributes:
+        desk: memory that host and helpers share beside the guest's; not part of any snapshot.
+        memory: the guest's memory.
+        wasi: clock and entropy.
+        broken: whether it trapped or passed a limit.
+    """
+
+    def __init__(self, engine: Engine, limits: Limits, backend: Backend) -> None:
+        self.engine, self.limits, self.backend = engine, limits, backend
+        self.store = wasmtime.Store(engine.wasmtime)
+        self.wasi = DeterministicWasi()
+        self.broken = False
+        self._pristine = False
+        self._deadline = Deadline(self.store, limits.cpu_seconds)
+        self._linker = wasmtime.Linker(engine.wasmtime)
+        self._linker.allow_shadowing = True
+        memory = limits.memory_bytes
+        with created_memories(memory, desk_bytes_max(memory, limits.output_bytes), memory) as memories:
+            self._dispose = weakref.finalize(self, dispose, self.store, memories)
+            self._dispose.atexit = False
+            host = self._instantiate("host", _host_wat(memory))
+            self._linker.define_instance(self.store, "host", host)
+            (self._grow_desk,) = self._calls(host, "grow_desk")
+            window, self.desk = memories
+            guest = self._link(memories)
+            self.memory = self.wasi.memory = memories[2]
+        self._linker.define_instance(self.store, "guest", guest)
+        helpers = self._calls(self._instantiate("pages", PAGES_WAT), "diff", "reset", "apply", "grow")
+        self._pages = BACKENDS[backend.name](self.memory, window, self.desk, Helpers(*helpers))
+
+    @property
+    def stack_pointer(self) -> int:
+        """The guest's stack pointer between turns; 0 for a guest that does not show it."""
+        return 0
+
+    @stack_pointer.setter
+    def stack_pointer(self, value: int) -> None:
+        pass
+
+    @property
+    def dead_bytes(self) -> int:
+        """Length of the beginning of memory whose contents do not matter between turns."""
+        return 0
+
+    @property
+    def image(self) -> MemoryImage:
+        return self._pages.image
+
+    @property
+    def reusable(self) -> bool:
+        """Whether :meth:`reset` can bring it back to its image."""
+        return not self.broken and self.fits(self.image)
+
+    def fits(self, image: MemoryImage) -> bool:
+        """Whether :meth:`adopt` can bring it to *image*: memory cannot shrink."""
+        return self.memory.size <= image.size
+
+    def freeze(self) -> MemoryImage:
+        """Return memory as it is now as a new image."""
+        self.memory.view[: self.dead_bytes] = bytes(self.dead_bytes)
+        return MemoryImage(self.memory.view[: self.memory.size], self.stack_pointer)
+
+    def adopt(self, image: MemoryImage) -> None:
+        """Be in the state of *image*."""
+        self._pages.adopt(image)
+        self._begin_anew()
+
+    def reset(self) -> None:
+        """Be in the state of the image again."""
+        if not self._pristine:
+            self._pages.reset()
+        self._begin_anew()
+        if self.desk.size > _DESK_BYTES_KEPT and self.backend.name == "cow":
+            posix.forget(self.desk.address + _DESK_BYTES_KEPT, self.desk.size - _DESK_BYTES_KEPT)
+
+    def snapshot(self, image_hash: str) -> bytes:
+        """
+        Return the difference from the image, with stack pointer, clock and entropy position.
+
+        Args:
+            image_hash: what to call the image.
+        """
+        return pack_delta(
+            Delta(
+                image=image_hash,
+                pages=self.memory.size // WASM_PAGE,
+                stack_pointer=self.stack_pointer,
+                entropy=self.wasi.entropy.position,
+                clock=self.wasi.clock_ms.value,
+                body=self._pages.diff(self.dead_bytes),
+            )
+        )
+
+    def restore(self, snapshot: bytes, image_hash: str) -> int:
+        """
+        Replace the state by a snapshot's and return its entropy position.
+
+        Args:
+            snapshot: what :meth:`snapshot` returned.
+            image_hash: what the image is called.
+
+        Raises:
+            SnapshotError: it does not fit; the state is the image's.
+        """
+        try:
+            delta = unpack_delta(snapshot, image_hash)
+        finally:
+            self.reset()
+        self._pristine = False
+        self.desk_room(len(delta.body))
+        try:
+            self._pages.apply(delta.body, delta.pages)
+        except SnapshotError:
+            self.reset()
+            raise
+        self.stack_pointer = delta.stack_pointer
+        self.wasi.clock_ms.value = delta.clock
+        return delta.entropy
+
+    def desk_room(self, size: int) -> None:
+        """
+        Make room for *size* bytes in the free part of the desk.
+
+        Raises:
+            MemoryLimitError: more than the guest's memory could hold.
+        """
+        missing = text_at(self.limits.memory_bytes) + size - self.desk.size
+        if missing > 0 and self._grow_desk(-(-missing // WASM_PAGE)) < 0:
+            self.desk.refused = False
+            raise MemoryLimitError(
+                f"{size} bytes cannot be handed to a VM whose memory is limited to {self.limits.memory_bytes} bytes; "
+                "deliver less, or raise Limits.memory_bytes"
+            )
+
+    def run(self, call: Call, *arguments: int) -> int:
+        """
+        Run guest code within the limits and return the result.
+
+        Raises:
+            GuestTrapError, CpuLimitError, MemoryLimitError, OutputLimitError: the instance is broken from now on.
+        """
+        self._pristine = False
+        require_stack(WASM_STACK_BYTES)
+        wasi, deadline = self.wasi, self._deadline
+        wasi.printed_bytes = 0
+        deadline.restart()
+        self.engine.ticker.begin()
+        try:
+            result = call(*arguments)
+        except (wasmtime.Trap, wasmtime.WasmtimeError) as problem:
+            self.broken = True
+            self._explain(problem)
+        except BaseException:  # a host function's, such as KeyboardInterrupt
+            self.broken = True
+            raise
+        finally:
+            self.engine.ticker.end()
+        if self.memory.refused:
+            self.broken = True
+            raise MemoryLimitError(self._memory_message())
+        if wasi.printed_bytes > self.limits.output_bytes:
+            self.broken = True
+            raise OutputLimitError(
+                f"the guest printed {wasi.printed_bytes} bytes in one turn; the limit is {self.limits.output_bytes}"
+            )
+        return result
+
+    def close(self) -> None:
+        """Free everything; may be called twice."""
+        self._dispose()
+
+    def _begin_anew(self) -> None:
+        self._pristine = True
+        self.stack_pointer = self.image.stack_pointer
+        self.wasi.reset()
+
+    def _link(self, memories: list[LinearMemory]) -> wasmtime.Instance:
+        """
+        Instantiate the guest and return the instance.
+
+        Args:
+            memories: takes in every memory that is created; the guest's must be the first from now on (number 2).
+        """
+        raise NotImplementedError
+
+    def _instantiate(self, name: str, text: str) -> wasmtime.Instance:
+        return self._linker.instantiate(self.store, self.engine.text_module(name, text))
+
+    def _calls(self, instance: wasmtime.Instance, *names: str) -> list[Call]:
+        exports: Any = instance.exports(self.store)
+        return [Call(self.store, exports[name], hold_gil=self.engine.ticker.holds_gil) for name in names]
+
+    def _explain(self, problem: Exception) -> None:
+        """Raise what a failed call means."""
+        if (signal := self._deadline.interrupted) is not None:
+            raise signal
+        if self._deadline.passed:
+            raise CpuLimitError(
+                f"a turn used more than {self.limits.cpu_seconds:g} s of CPU time; look for an endless loop, or move the"
+                " work into a step"
+            ) from problem
+        if self.memory.refused:
+            raise MemoryLimitError(self._memory_message()) from problem
+        printed = self.wasi.printed.decode("utf-8", "replace").strip()
+        said = f"; the guest said: {printed}" if printed else ""
+        raise GuestTrapError(f"the guest trapped: {_reason(problem)}{said}") from problem
+
+    def _memory_message(self) -> str:
+        return (
+            f"the VM asked for more than {self.limits.memory_bytes} bytes of memory; keep large data in steps, or raise"
+            " Limits.memory_bytes"
+        )
+
+
+def _host_wat(memory_bytes: int) -> str:
+    """The window on the image, and the desk."""
+    pages = memory_bytes // WASM_PAGE
+    desk = text_at(memory_bytes) // WASM_PAGE + 2
+    return (
+        f'(module (memory $image (export "image") {pages}) (memory $desk (export "desk") {desk})'
+        ' (func (export "grow_desk") (param i32) (result i32) (memory.grow $desk (local.get 0))))'
+    )
+
+
+def _reason(problem: Exception) -> str:
+    if isinstance(problem, wasmtime.Trap) and problem.trap_code is wasmtime.TrapCode.STACK_OVERFLOW:
+        return "its stack is exhausted; look for data that is nested thousands of levels deep"
+    text = problem.message if isinstance(problem, wasmtime.Trap) else str(problem)
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else type(problem).__name__

@@ -1,0 +1,129 @@
+// Errors: those that authors throw on purpose, and the entries of the codec's table for errors of every class.
+
+import { dueTime } from "torpor:duration";
+
+const { defineProperty, keys } = Object;
+const { DOMException } = globalThis; // of an extension library
+
+/** Throw in a step to fail it without a retry. */
+export class FatalError extends Error {
+  static is(value) {
+    return isNamed(value, "FatalError");
+  }
+}
+
+/**
+ * Throw in a step to have it retried after a given time, which counts as a retry.
+ *
+ * `retryAfter` is milliseconds, a text such as "5m", or a Date; without it the step's own backoff applies.
+ */
+export class RetryableError extends Error {
+  constructor(message, { retryAfter, ...options } = {}) {
+    super(message, options);
+    if (retryAfter !== undefined) this.retryAfter = new Date(dueTime(retryAfter, Date.now()));
+  }
+
+  static is(value) {
+    return isNamed(value, "RetryableError");
+  }
+}
+
+/** What awaiting a hook throws when its token belongs to another live hook, one of run `conflictingRunId`. */
+export class HookConflictError extends Error {
+  constructor(token, conflictingRunId) {
+    super(`hook token ${JSON.stringify(token)} is in use by run ${conflictingRunId ?? "unknown"}`);
+    this.token = token;
+    this.conflictingRunId = conflictingRunId;
+  }
+
+  static is(value) {
+    return isNamed(value, "HookConflictError");
+  }
+}
+
+for (const type of [FatalError, RetryableError, HookConflictError]) hide(type.prototype, "name", type.name);
+
+/** Give an error fields that were read, hidden from enumeration as the engine's own are; return it. */
+export function assign(error, fields) {
+  for (const name of keys(fields)) {
+    if (error[name] !== fields[name]) hide(error, name, fields[name]);
+  }
+  return error;
+}
+
+/** Name → entry. An error is known by its `name`: its class may have been renamed, or exist elsewhere only. */
+export const errorTypes = {
+  __proto__: null,
+  Error: entry(() => new Error(), (error, fields) => ({ name: error.name, ...fields })),
+  AggregateError: entry(() => new AggregateError([]), ({ errors }, fields) => ({ ...fields, errors })),
+  DOMException: entry(
+    (head) => (DOMException ? new DOMException("", head.name) : new Error()),
+    ({ name }, { message, ...fields }) => ({ message, name, ...fields }),
+  ),
+  FatalError: entry(() => new FatalError()),
+  RetryableError: {
+    ...entry(() => new RetryableError(), ({ retryAfter }, fields) => withEpoch(fields, retryAfter)),
+    decode({ retryAfter, ...fields }, error = new RetryableError()) {
+      if (retryAfter !== undefined) error.retryAfter = new Date(retryAfter);
+      return assign(error, fields);
+    },
+  },
+  HookConflictError: entry(
+    () => new HookConflictError(),
+    ({ token, conflictingRunId }, fields) =>
+      conflictingRunId === undefined ? { ...fields, token } : { ...fields, token, conflictingRunId },
+  ),
+  RuntimeDecryptionError: entry(() => named("RuntimeDecryptionError"), withOptional("context")),
+  StreamError: entry(() => named("StreamError"), withOptional("status", "url")),
+};
+
+for (const type of [EvalError, RangeError, ReferenceError, SyntaxError, TypeError, URIError]) {
+  errorTypes[type.name] = entry(() => new type());
+}
+
+/** Return the name of the entry for an error. */
+export function errorType(error) {
+  if (DOMException !== undefined && error instanceof DOMException) return "DOMException";
+  const { name } = error;
+  return typeof name === "string" && name in errorTypes && name !== "DOMException" ? name : "Error";
+}
+
+function entry(begin, extend = (_, fields) => fields) {
+  return {
+    encode(error) {
+      const fields = { message: error.message, stack: error.stack };
+      if ("cause" in error) fields.cause = error.cause;
+      return extend(error, fields);
+    },
+    begin,
+    decode: (fields, error = begin(fields)) => assign(error, fields),
+  };
+}
+
+function withOptional(...names) {
+  return (error, fields) => {
+    for (const name of names) {
+      if (error[name] !== undefined) fields[name] = error[name];
+    }
+    return fields;
+  };
+}
+
+function withEpoch(fields, date) {
+  const retryAfter = Number(date); // a Date, or milliseconds that someone assigned
+  return Number.isFinite(retryAfter) ? { ...fields, retryAfter } : fields;
+}
+
+function named(name) {
+  const error = new Error();
+  hide(error, "name", name);
+  return error;
+}
+
+function isNamed(value, name) {
+  return value instanceof Error && value.name === name;
+}
+
+function hide(object, name, value) {
+  defineProperty(object, name, { value, writable: true, configurable: true, enumerable: false });
+}

@@ -1,0 +1,79 @@
+// Values of Python types that JavaScript lacks, behind class ids `class//python//<kind>`.
+//
+// They are read as plain data: a tuple, frozenset, range, complex or timedelta as an array, a dataclass, named tuple or
+// enum member as an object, a bytearray as a Uint8Array, an exception as an Error. What is text in the data (Decimal,
+// UUID, datetime, date, time, Path) is a PythonValue, which shows as that text. Passed back, each is its Python type
+// again: what it came from is remembered beside it.
+
+import { assign } from "torpor:codec-errors";
+
+const { isArray } = Array;
+const PREFIX = "class//python//";
+const EXCEPTION = `${PREFIX}exception//`;
+const origins = new WeakMap(); // array, object or Error → { classId, data }
+let hasOrigins = false; // spares the lookup for all plain data in most programs
+
+/** A Python value whose data is one text, such as the "1.10" of `Decimal("1.10")`. */
+export class PythonValue {
+  constructor(classId, data) {
+    this.classId = classId;
+    this.data = data;
+    Object.freeze(this);
+  }
+
+  toString() {
+    return String(this.data);
+  }
+
+  valueOf() {
+    return this.data;
+  }
+
+  toJSON() {
+    return this.data;
+  }
+}
+
+export function isPythonId(classId) {
+  return String(classId).startsWith(PREFIX);
+}
+
+/** Tell whether a value came from a Python type. */
+export function isPython(value) {
+  return (hasOrigins && origins.has(value)) || value instanceof PythonValue;
+}
+
+/** Return the payload of a value for which `isPython` holds. */
+export function encodePython(value) {
+  if (value instanceof PythonValue) return { classId: value.classId, data: value.data };
+  const { classId, data } = origins.get(value);
+  if (value instanceof Error) {
+    // Code on the way may have added to the stack, as steps do with the place of their call.
+    return { classId, data: { ...data, message: value.message, stack: value.stack } };
+  }
+  // A copy: the value itself is written as the instance.
+  return { classId, data: isArray(value) || value instanceof Uint8Array ? value.slice() : { ...value } };
+}
+
+/** Return what stands for a payload until its data is complete, or undefined if nothing can. */
+export function beginPython({ classId, data }) {
+  if (classId.startsWith(EXCEPTION)) return new Error();
+  return typeof data === "object" && data !== null ? data : undefined;
+}
+
+/** Return the value of a complete payload; `begun` is what `beginPython` returned, if it was called. */
+export function decodePython({ classId, data }, begun) {
+  if (typeof data !== "object" || data === null) return new PythonValue(classId, data);
+  const value = classId.startsWith(EXCEPTION) ? errorOf(data, begun ?? new Error()) : data;
+  origins.set(value, { classId, data });
+  hasOrigins = true;
+  return value;
+}
+
+function errorOf({ name, message, stack, errors, cause, context, suppressContext }, error) {
+  const fields = { name, message, stack };
+  const reason = cause ?? (suppressContext ? undefined : context);
+  if (reason !== undefined && reason !== null) fields.cause = reason;
+  if (errors !== undefined) fields.errors = errors;
+  return assign(error, fields);
+}

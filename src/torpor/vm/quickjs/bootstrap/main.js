@@ -1,0 +1,135 @@
+// The guest's side of the border: what the host calls. Every function takes and returns at most one string.
+//
+// load → (jobs) → loaded → begin → (jobs) → outbox, then inbox → next, (jobs), next, (jobs) … → outbox, for ever.
+
+import { deliver as deliverToOp, endRun, isEager, run, takeOps } from "torpor:run";
+import { parse, registerClass, stringify } from "torpor:codec";
+import { installConsole, stampLoadLines, takeLines } from "torpor:console";
+import { installAbsences } from "torpor:absent";
+import { impurePlace, traceImpurity } from "torpor:purity";
+import { installRandom, seedRandom } from "torpor:random";
+import { installStacks, setLineMaps } from "torpor:stacks";
+import { installSteps } from "torpor:steps";
+
+const SERIALIZE = Symbol.for("workflow-serialize");
+
+const workflows = new Map(); // workflow name → function
+let loading = { ok: false, error: { name: "Error", message: "nothing was loaded", stack: "" } };
+let deliveries = [];
+let outcome = { status: "pending" };
+
+installStacks();
+installRandom();
+installConsole();
+installAbsences();
+installSteps();
+
+/** Begin to evaluate the program's modules; the host drains jobs and then asks `loaded`. */
+export function load(text) {
+  const program = JSON.parse(text);
+  setLineMaps(program.line_maps);
+  if (program.trace) traceImpurity();
+  loading = { ok: false, error: unsettled(program.entries[0]) };
+  evaluate(program).then(
+    () => {
+      loading = { ok: true, impure: impurePlace() };
+    },
+    (error) => {
+      loading = { ok: false, error: describe(error) };
+    },
+  );
+}
+
+export function loaded() {
+  return JSON.stringify(loading);
+}
+
+async function evaluate({ entries, workflows: names }) {
+  const modules = new Map();
+  for (const entry of entries) {
+    loading.error = unsettled(entry);
+    const module = await import(entry);
+    modules.set(entry, module);
+    registerClasses(entry, module);
+  }
+  for (const [name, [module, exported]] of Object.entries(names)) {
+    const workflow = modules.get(module)?.[exported];
+    if (typeof workflow !== "function") throw new TypeError(`${module} exports no function ${exported}`);
+    workflows.set(name, workflow);
+  }
+}
+
+/** Make exported classes with custom serialization known as `class//<module>//<export>`. */
+function registerClasses(entry, module) {
+  for (const [name, value] of Object.entries(module)) {
+    if (typeof value === "function" && Object.hasOwn(value, SERIALIZE)) registerClass(`class//${entry}//${name}`, value);
+  }
+}
+
+/** Start the workflow function. */
+export function begin(text) {
+  const { run_id: id, workflow, args, at, url, entropy } = JSON.parse(text);
+  const body = workflows.get(workflow);
+  if (body === undefined) throw new Error(`the program has no workflow ${workflow}`);
+  Object.assign(run, { id, workflow, url, at, startedAt: at, phase: "running" });
+  seedRandom(entropy);
+  stampLoadLines(at);
+  // An async wrapper turns a synchronous throw, and arguments that cannot be read, into a failed run.
+  (async () => body(...parse(args)))().then(complete, fail);
+}
+
+/** Take deliveries in log order, to be applied one by one. */
+export function inbox(text) {
+  deliveries = JSON.parse(text);
+}
+
+/** Apply the next delivery. */
+export function next() {
+  deliverToOp(deliveries.shift());
+}
+
+/** Hand out what is new since the last call. */
+export function outbox() {
+  return JSON.stringify({ ops: takeOps(), logs: takeLines(), ...outcome, eager: isEager() });
+}
+
+function complete(value) {
+  try {
+    outcome = { status: "completed", value: stringify(value) };
+    endRun();
+  } catch (cause) {
+    fail(new TypeError(`the result of ${run.workflow} cannot be stored: ${cause.message}`, { cause }));
+  }
+}
+
+function fail(thrown) {
+  endRun();
+  outcome = { status: "failed", error: encodeThrown(thrown) };
+}
+
+function encodeThrown(thrown) {
+  try {
+    return stringify(thrown);
+  } catch (problem) {
+    const { name, message, stack } = describe(thrown);
+    const substitute = new Error(`${message} (the thrown value cannot be stored: ${problem.message})`);
+    Object.assign(substitute, { name, stack });
+    return stringify(substitute);
+  }
+}
+
+function describe(thrown) {
+  try {
+    if (thrown instanceof Error) {
+      return { name: String(thrown.name), message: String(thrown.message), stack: String(thrown.stack) };
+    }
+    return { name: "Error", message: String(thrown), stack: "" };
+  } catch {
+    return { name: "Error", message: "a value that cannot be shown was thrown", stack: "" };
+  }
+}
+
+function unsettled(module) {
+  const message = `the top-level await of ${module} never settles: nothing happens while modules are loaded`;
+  return { name: "Error", message, stack: "" };
+}

@@ -1,0 +1,93 @@
+// Error stacks as authors expect them: their own files and lines, none of ours.
+//
+// The engine calls Error.prepareStackTrace when an error is made. TypeScript modules were moved by the
+// transformation, so their lines are mapped back; their columns mean nothing to the author and are left out.
+
+const RAW_FRAME = /^ {4}at (.+) \((.+?)(?::(\d+):(\d+))?\)$/;
+
+let lineMaps = {};
+
+export function installStacks() {
+  Error.prepareStackTrace = (error, sites) => header(error) + textOf(sites.map(frameOfSite));
+}
+
+/** Take module name → author's line for each evaluated line. */
+export function setLineMaps(maps) {
+  lineMaps = maps;
+}
+
+/**
+ * Return where the caller of `inner` is, for an error that may be made later; `placeText` makes it readable.
+ *
+ * This is the engine's own text, since it is taken for every step call: frames as objects would cost more time, and
+ * more pages of the snapshot.
+ */
+export function takePlace(inner) {
+  const holder = {};
+  const prepare = Error.prepareStackTrace;
+  Error.prepareStackTrace = undefined;
+  try {
+    Error.captureStackTrace(holder, inner);
+    return holder.stack;
+  } finally {
+    Error.prepareStackTrace = prepare;
+  }
+}
+
+/** Return the stack lines of a place, each with a line break before it. */
+export function placeText(place) {
+  return textOf(framesOfPlace(place));
+}
+
+/** Return `file:line` of the nearest frame of the author's, or null. */
+export function callerPlace() {
+  const frame = framesOfPlace(takePlace(callerPlace)).find((frame) => frame.file !== null && isVisible(frame));
+  return frame === undefined ? null : `${frame.file}:${authorLine(frame)}`;
+}
+
+function framesOfPlace(place) {
+  const matches = place.split("\n").map((line) => RAW_FRAME.exec(line));
+  return matches.filter(Boolean).map(([, name, file, line, column]) => {
+    return { name, file: line === undefined ? null : file, line: Number(line), column: Number(column) };
+  });
+}
+
+function frameOfSite(site) {
+  return {
+    name: site.getFunctionName() || "<anonymous>",
+    file: site.isNative() ? null : site.getFileName(),
+    line: site.getLineNumber(),
+    column: site.getColumnNumber(),
+  };
+}
+
+function textOf(frames) {
+  // A native function that our own code called is as internal as its caller.
+  const shown = frames.filter((frame, i) => {
+    const caller = frames[i + 1];
+    return isVisible(frame) && (frame.file !== null || caller === undefined || isVisible(caller));
+  });
+  return shown.map((frame) => `\n    at ${frame.name} (${position(frame)})`).join("");
+}
+
+function isVisible({ file }) {
+  return file !== "workflow" && !file?.startsWith("torpor:");
+}
+
+function position(frame) {
+  if (frame.file === null) return "native";
+  const column = lineMaps[frame.file] === undefined ? `:${frame.column}` : "";
+  return `${frame.file}:${authorLine(frame)}${column}`;
+}
+
+function authorLine({ file, line }) {
+  return lineMaps[file]?.[line - 1] ?? line;
+}
+
+function header(error) {
+  try {
+    return Error.prototype.toString.call(error);
+  } catch {
+    return "Error"; // name or message is a getter that throws
+  }
+}

@@ -1,0 +1,35 @@
+// The module `workflow`: what workflow code may import.
+
+import { emit, forget, run } from "torpor:run";
+import { dueTime } from "torpor:duration";
+
+export { createHook } from "torpor:hooks";
+export { FatalError, HookConflictError, RetryableError } from "torpor:codec";
+
+/**
+ * Wait durably: the run is parked and holds no process while it sleeps.
+ *
+ * `duration` is a number of milliseconds, a text such as "1h 30m" (ms, s, m, h, d, w, y), or the Date to wake at; a
+ * past Date resolves at once. Throws TypeError or RangeError when it is none of these.
+ */
+export function sleep(duration) {
+  const { promise, resolve } = Promise.withResolvers();
+  const n = emit("sleep", { type: "wait", due: dueTime(duration, run.at) }, () => {
+    forget(n);
+    resolve();
+  });
+  return promise;
+}
+
+/** Return the facts of the run: `workflowName`, `workflowRunId`, `workflowStartedAt` (a Date) and `url`. */
+export function getWorkflowMetadata() {
+  if (run.phase === "loading") {
+    throw new Error("getWorkflowMetadata was called while the module was loaded; call it inside a workflow function");
+  }
+  return {
+    workflowName: run.workflow,
+    workflowRunId: run.id,
+    workflowStartedAt: new Date(run.startedAt),
+    url: run.url,
+  };
+}

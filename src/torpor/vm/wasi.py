@@ -1,0 +1,137 @@
+"""
+WASI for a guest that is a pure function: a clock that the host sets, entropy from the run's seed, and nothing else.
+
+Files, sockets, arguments and environment do not exist; asking for them gets the error that WASI has for it. What the
+guest prints is counted and kept up to a limit, since a language's runtime reports its own faults that way.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Callable
+
+import wasmtime
+
+from torpor.vm.bindings import LinearMemory
+from torpor.vm.entropy import SEED_BYTES, Entropy
+
+MODULE = "wasi_snapshot_preview1"
+BOOT_MS = 1_700_000_000_000
+"""The clock while a guest boots and a program is loaded: a constant, so that images are."""
+
+BOOT_SEED = bytes(SEED_BYTES)
+PRINTED_BYTES_KEPT = 4096
+
+_SUCCESS, _BADF, _NOSYS, _FAULT = 0, 8, 52, 21
+_STDOUT, _STDERR = 1, 2
+_CHARACTER_DEVICE = 2
+
+
+class DeterministicWasi:
+    """
+    The WASI of one instance.
+
+    Attributes:
+        memory: the guest's memory; set once it exists.
+        clock_ms: the guest's time, epoch milliseconds; assign ``.value``. It may be put where guest code can set it.
+        entropy: where randomness comes from.
+        clock_reads: calls of the clock so far.
+        draws: calls for entropy so far.
+        printed: the last bytes that the guest printed.
+        printed_bytes: how many it printed since :meth:`begin_turn`.
+    """
+
+    def __init__(self) -> None:
+        self.memory: LinearMemory | None = None
+        self.clock_ms = ctypes.c_int64(BOOT_MS)
+        self.entropy = Entropy(BOOT_SEED)
+        self.clock_reads = self.draws = self.printed_bytes = 0
+        self.printed = b""
+
+    def begin_turn(self) -> None:
+        self.printed_bytes = 0
+
+    def reset(self) -> None:
+        """Be as at boot."""
+        self.clock_ms.value = BOOT_MS
+        self.entropy = Entropy(BOOT_SEED)
+        self.clock_reads = self.draws = self.printed_bytes = 0
+        self.printed = b""
+
+    def clock_time_get(self, _clock: int, _precision: int, out: int) -> int:
+        self.clock_reads += 1
+        return self._put(out, struct.pack("<q", self.clock_ms.value * 1_000_000))
+
+    def clock_res_get(self, _clock: int, out: int) -> int:
+        return self._put(out, struct.pack("<q", 1_000_000))
+
+    def random_get(self, at: int, count: int) -> int:
+        self.draws += 1
+        return self._put(at, self.entropy.draw(count))
+
+    def fd_write(self, fd: int, vectors: int, count: int, out: int) -> int:
+        if fd not in (_STDOUT, _STDERR):
+            return _BADF
+        assert self.memory is not None
+        written = 0
+        try:
+            for at in range(vectors, vectors + 8 * count, 8):
+                start, size = struct.unpack("<II", self.memory.read(at, 8))
+                kept = self.memory.read(start, size)[-PRINTED_BYTES_KEPT:]
+                self.printed = (self.printed + kept)[-PRINTED_BYTES_KEPT:]
+                written += size
+        except IndexError:
+            return _FAULT
+        self.printed_bytes += written
+        return self._put(out, struct.pack("<I", written))
+
+    def fd_fdstat_get(self, fd: int, out: int) -> int:
+        if fd not in (_STDOUT, _STDERR):
+            return _BADF
+        return self._put(out, struct.pack("<BxHxxxxQQ", _CHARACTER_DEVICE, 0, 0, 0))
+
+    def environ_sizes_get(self, count: int, size: int) -> int:
+        return self._put(count, bytes(4)) or self._put(size, bytes(4))
+
+    def args_sizes_get(self, count: int, size: int) -> int:
+        return self._put(count, bytes(4)) or self._put(size, bytes(4))
+
+    def sched_yield(self) -> int:
+        return _SUCCESS
+
+    def _put(self, at: int, data: bytes) -> int:
+        assert self.memory is not None
+        try:
+            self.memory.write(at, data)
+        except IndexError:
+            return _FAULT
+        return _SUCCESS
+
+
+def define_wasi(linker: wasmtime.Linker, module: wasmtime.Module, current: Callable[[], DeterministicWasi]) -> None:
+    """
+    Define the WASI functions that *module* imports; what :class:`DeterministicWasi` lacks answers "not supported".
+
+    Args:
+        linker: may serve many instances.
+        module: names the functions and their types.
+        current: returns the WASI of the instance that is running on this thread.
+    """
+    for entry in module.imports:
+        if entry.module != MODULE:
+            continue
+        assert isinstance(entry.type, wasmtime.FuncType)
+        assert entry.name is not None
+        linker.define_func(MODULE, entry.name, entry.type, _forward(entry.name, current))
+
+
+def _forward(name: str, current: Callable[[], DeterministicWasi]) -> Callable[..., int]:
+    method = getattr(DeterministicWasi, name, None)
+    if method is None:
+        return lambda *_: _NOSYS
+    return lambda *arguments: method(current(), *(_unsigned(a) for a in arguments))
+
+
+def _unsigned(value: int) -> int:
+    return value & 0xFFFFFFFF if -0x80000000 <= value < 0 else value
