@@ -1,0 +1,184 @@
+"""Hooks: tokens, who has them, and payloads that arrive."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+import pytest
+
+from torpor.errors import HookNotFoundError
+from torpor.lifecycle import EventType
+from torpor.model import Event, Hook
+from torpor.testing.worlds.story import (
+    OTHER,
+    RUN,
+    T,
+    Turn,
+    begin,
+    ending,
+    everything,
+    hook,
+    types,
+)
+from torpor.testing.worlds.suite import MakeWorld, Suite
+from torpor.world import World
+
+_ENDS: Final[tuple[EventType, ...]] = ("hook_disposed", "run_completed", "run_failed", "run_cancelled")
+
+
+async def _end(world: World, turn: Turn, event: EventType) -> None:
+    """End the run, or only its first hook."""
+    if event == "hook_disposed":
+        await turn.commit(hook(event, 1))
+    elif event == "run_cancelled":
+        await world.cancel_run(turn.task.run_id, "", T)
+    else:
+        await turn.commit(ending(event))
+
+
+class HooksSuite(Suite):
+    """The ``Hooks`` protocol."""
+
+    async def test_a_hook_is_found_by_its_token(self, world: World) -> None:
+        """With its run, its op and its metadata."""
+        await begin(world, RUN, hook("hook_created", 3, "tökèn /?", T + 1))
+        assert await world.hook("tökèn /?") == Hook(RUN, "hook_03", 3, "tökèn /?", "live", T + 1, b"devl[3]")
+
+    async def test_hooks_of_a_run_are_listed(self, world: World) -> None:
+        """All of them, as they stand, in the order of their ops."""
+        await begin(world, OTHER, hook("hook_created", 1, "taken"))
+        turn = await begin(world, RUN, hook("hook_created", 2, "b"), hook("hook_created", 1, "a"))
+        await turn.commit(hook("hook_disposed", 1, "a"), hook("hook_created", 3, "taken"))
+        assert [(row.id, row.status) for row in await world.hooks(RUN)] == [
+            ("hook_01", "disposed"),
+            ("hook_02", "live"),
+            ("hook_03", "conflict"),
+        ]
+
+    async def test_a_payload_is_an_event(self, world: World) -> None:
+        """It says which hook it is for and which resumption brought it, and the hook is told."""
+        await begin(world, RUN, hook("hook_created", 3))
+        resumed = await world.resume_hook("token", b"devl[7]", "rsme_1", T + 4)
+        assert resumed == await world.hook("token")
+        last = (await world.events(RUN))[-1]
+        assert last == Event("hook_received", T + 4, "hook_03", seq=4, op=3, ref="rsme_1", payload=b"devl[7]")
+
+    async def test_payloads_keep_their_order(self, world: World) -> None:
+        """Of one caller that waits for each, over several hooks of a run."""
+        await begin(world, RUN, hook("hook_created", 1, "a"), hook("hook_created", 2, "b"))
+        for n in range(6):
+            await world.resume_hook("ab"[n % 2], b"devl%d" % n, f"r{n}", T)
+        assert [event.payload for event in await world.events(RUN, after=4)] == [b"devl%d" % n for n in range(6)]
+
+    async def test_a_resumption_is_recorded_once(self, world: World) -> None:
+        """A repetition changes nothing and succeeds, whatever it carries."""
+        turn = await begin(world, RUN, hook("hook_created", 1))
+        first = await world.resume_hook("token", b"devl1", "r1", T)
+        await turn.commit()
+        await turn.commit(park=True)
+        before = await everything(world)
+        assert await world.resume_hook("token", b"devl2", "r1", T + 9) == first
+        assert await everything(world) == before
+
+    async def test_concurrent_repetitions_are_recorded_once(self, world: World) -> None:
+        """Also when they come at the same moment."""
+        await begin(world, RUN, hook("hook_created", 1))
+        await asyncio.gather(*(world.resume_hook("token", b"devl", "r1", T) for _ in range(10)))
+        assert (await types(world)).count("hook_received") == 1
+
+    async def test_resume_ids_belong_to_a_hook(self, world: World) -> None:
+        """The same id at another hook is another resumption."""
+        await begin(world, RUN, hook("hook_created", 1, "a"), hook("hook_created", 2, "b"))
+        await begin(world, OTHER, hook("hook_created", 1, "c"))
+        for token in "abc":
+            await world.resume_hook(token, b"devl", "r1", T)
+        assert (await types(world, RUN)).count("hook_received") == 2
+        assert (await types(world, OTHER)).count("hook_received") == 1
+
+    async def test_an_unknown_token_is_named(self, world: World) -> None:
+        """Looking it up and resuming it fail alike."""
+        with pytest.raises(HookNotFoundError, match="nobody"):
+            await world.hook("nobody")
+        with pytest.raises(HookNotFoundError, match="nobody"):
+            await world.resume_hook("nobody", b"devl", "r1", T)
+
+    @pytest.mark.parametrize("end", _ENDS)
+    async def test_a_hook_that_is_gone_takes_nothing(self, world: World, end: EventType) -> None:
+        """After its disposal or its run's end no payload is accepted, not even a repetition."""
+        turn = await begin(world, RUN, hook("hook_created", 1))
+        await world.resume_hook("token", b"devl", "r1", T)
+        await _end(world, turn, end)
+        before = await everything(world)
+        for resume_id in ("r1", "r2"):
+            with pytest.raises(HookNotFoundError):
+                await world.resume_hook("token", b"devl", resume_id, T)
+        with pytest.raises(HookNotFoundError):
+            await world.hook("token")
+        assert await everything(world) == before
+
+    @pytest.mark.parametrize("same_run", [True, False])
+    async def test_a_taken_token_is_a_conflict(self, world: World, same_run: bool) -> None:
+        """It is recorded with the owner's run, and the owner keeps its hook."""
+        owner = await begin(world, RUN, hook("hook_created", 1))
+        turn = owner if same_run else await begin(world, OTHER)
+        committed = await turn.commit(hook("hook_created", 2))
+        [answer] = committed.answers
+        assert (answer.type, answer.ref, answer.name, answer.op) == ("hook_conflict", RUN, "token", 2)
+        assert (await world.events(turn.task.run_id))[-1] == answer
+        assert (await world.hook("token")).id == "hook_01"
+
+    async def test_a_conflict_within_a_commit(self, world: World) -> None:
+        """Of two hooks that ask for a token together the first gets it."""
+        turn = await begin(world)
+        committed = await turn.commit(hook("hook_created", 1), hook("hook_created", 2))
+        assert [event.type for event in committed.answers] == ["hook_created", "hook_conflict"]
+
+    async def test_a_conflicting_hook_can_be_disposed_of(self, world: World) -> None:
+        """The owner keeps the token."""
+        await begin(world, RUN, hook("hook_created", 1))
+        turn = await begin(world, OTHER)
+        await turn.commit(hook("hook_created", 2), hook("hook_disposed", 2))
+        assert (await world.hook("token")).run_id == RUN
+
+    @pytest.mark.parametrize("end", _ENDS)
+    async def test_a_token_is_free_again(self, world: World, end: EventType) -> None:
+        """After disposal and after the run's end another run may have it, and gets only its own payloads."""
+        turn = await begin(world, RUN, hook("hook_created", 1))
+        await world.resume_hook("token", b"devl1", "r1", T)
+        await _end(world, turn, end)
+        await begin(world, OTHER, hook("hook_created", 1))
+        await world.resume_hook("token", b"devl2", "r1", T)
+        received = [event for event in await world.events(OTHER) if event.type == "hook_received"]
+        assert [event.payload for event in received] == [b"devl2"]
+
+    async def test_a_token_can_pass_on_within_a_commit(self, world: World) -> None:
+        """Disposing of a hook and making the next one with the same token is one commit's work."""
+        turn = await begin(world, RUN, hook("hook_created", 1))
+        committed = await turn.commit(hook("hook_disposed", 1), hook("hook_created", 2))
+        assert [event.type for event in committed.answers] == ["hook_created"]
+        assert (await world.hook("token")).id == "hook_02"
+
+    async def test_a_refused_commit_frees_its_tokens(self, world: World) -> None:
+        """A token that was asked for in vain is nobody's."""
+        turn = await begin(world)
+        with pytest.raises(Exception, match="hook_09"):
+            await turn.commit(hook("hook_created", 1), hook("hook_disposed", 9))
+        with pytest.raises(HookNotFoundError):
+            await world.hook("token")
+        committed = await turn.commit(hook("hook_created", 1))
+        assert [event.type for event in committed.answers] == ["hook_created"]
+
+    async def test_a_token_has_one_owner_at_a_time(self, world: World, make_world: MakeWorld) -> None:
+        """Of many runs that ask for it at once, through two worlds on the same store, one gets it."""
+        other = make_world()
+        await other.open()
+        try:
+            turns = [await begin((world, other)[n % 2], f"wrun_{n}") for n in range(10)]
+            commits = await asyncio.gather(*(turn.commit(hook("hook_created", 1)) for turn in turns))
+        finally:
+            await other.close()
+        kinds = sorted(answer.type for committed in commits for answer in committed.answers)
+        assert kinds == ["hook_conflict"] * 9 + ["hook_created"]
+        owner = (await world.hook("token")).run_id
+        assert {answer.ref for committed in commits for answer in committed.answers} == {"", owner}

@@ -1,0 +1,191 @@
+"""Opening and closing, and hearing of changes."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from torpor.model import NewTask, Notice
+from torpor.testing.worlds.story import (
+    RUN,
+    WORKER,
+    T,
+    begin,
+    begin_task,
+    claim_step,
+    ending,
+    hook,
+    new_run,
+    outcome,
+    step,
+)
+from torpor.testing.worlds.suite import MakeWorld, Suite
+from torpor.world import World
+
+_PATIENCE_SECONDS = 10
+"""Far beyond any world's ``listen_ms``, so that only a notice that never comes fails a test."""
+
+
+class Ear:
+    """A listener that can be waited on."""
+
+    def __init__(self, world: World) -> None:
+        self.heard: list[Notice] = []
+        self._news = asyncio.Event()
+        self.stop = world.subscribe(self._hear)
+
+    def _hear(self, notice: Notice) -> None:
+        self.heard.append(notice)
+        self._news.set()
+
+    async def wait_for(self, wanted: Callable[[Notice], bool]) -> Notice:
+        """Return the first notice that is wanted, also an earlier one."""
+        async with asyncio.timeout(_PATIENCE_SECONDS):
+            while True:
+                for notice in self.heard:
+                    if wanted(notice):
+                        return notice
+                self._news.clear()
+                await self._news.wait()
+
+
+class NoticesSuite(Suite):
+    """``subscribe``."""
+
+    async def test_a_new_run_is_work(self, world: World) -> None:
+        """The notice names the run."""
+        ear = Ear(world)
+        await world.create_run(new_run())
+        assert await ear.wait_for(lambda notice: notice.work) == Notice(RUN, work=True)
+
+    async def test_a_wake_up_is_work(self, world: World) -> None:
+        """So is a payload for a hook."""
+        await begin(world, RUN, hook("hook_created", 1))
+        ear = Ear(world)
+        await world.resume_hook("token", b"devl", "r1", T)
+        assert (await ear.wait_for(lambda notice: notice.work)).run_id == RUN
+
+    async def test_a_task_is_work(self, world: World) -> None:
+        """So is a step that leaves its turn."""
+        turn = await begin(world, RUN, step("step_created", 1))
+        ear = Ear(world)
+        await turn.commit(tasks=[NewTask("step_01", T)])
+        assert (await ear.wait_for(lambda notice: notice.work)).run_id == RUN
+
+    async def test_a_step_result_is_work(self, world: World) -> None:
+        """It woke the run."""
+        await begin_task(world)
+        task = await claim_step(world)
+        ear = Ear(world)
+        await world.finish_step(outcome(task, "step_completed"))
+        assert (await ear.wait_for(lambda notice: notice.work)).run_id == RUN
+
+    async def test_a_parked_run_is_work(self, world: World) -> None:
+        """Its next wait may be the first thing that anybody has to wake up for."""
+        turn = await begin(world)
+        ear = Ear(world)
+        await turn.commit(park=True)
+        assert (await ear.wait_for(lambda notice: notice.work)).run_id == RUN
+
+    async def test_released_tasks_are_work(self, world: World) -> None:
+        """Whose they were is not said."""
+        await begin(world)
+        ear = Ear(world)
+        await world.release([WORKER], T)
+        await ear.wait_for(lambda notice: notice.work)
+
+    @pytest.mark.parametrize("cancelled", [True, False])
+    async def test_an_end_is_told(self, world: World, cancelled: bool) -> None:
+        """Who waits for a result is woken."""
+        turn = await begin(world)
+        ear = Ear(world)
+        if cancelled:
+            await world.cancel_run(RUN, "", T)
+        else:
+            await turn.commit(ending())
+        assert (await ear.wait_for(lambda notice: notice.ended)).run_id == RUN
+
+    async def test_a_notice_comes_after_the_change(self, world: World) -> None:
+        """Whoever looks when told sees it."""
+        ear = Ear(world)
+        created = asyncio.ensure_future(world.create_run(new_run()))
+        await ear.wait_for(lambda notice: notice.work)
+        assert len(await world.claim(WORKER, T, turns=9, steps=9)) == 1
+        await created
+
+    async def test_every_listener_is_told(self, world: World) -> None:
+        """Each once for each change."""
+        ears = [Ear(world), Ear(world)]
+        await world.create_run(new_run())
+        for ear in ears:
+            await ear.wait_for(lambda notice: notice.run_id == RUN)
+
+    async def test_who_has_unsubscribed_hears_nothing(self, world: World) -> None:
+        """Not even of what is under way; doing it twice is harmless."""
+        deaf, ear = Ear(world), Ear(world)
+        deaf.stop()
+        deaf.stop()
+        await world.create_run(new_run())
+        await ear.wait_for(lambda notice: notice.work)
+        assert deaf.heard == []
+
+    async def test_others_changes_are_heard(self, world: World, make_world: MakeWorld) -> None:
+        """What another world on the same store wrote is told, where the world can."""
+        if not world.capabilities.listen_ms:
+            pytest.skip("this world does not hear of others' changes")
+        other = make_world()
+        await other.open()
+        try:
+            ear = Ear(world)
+            await other.create_run(new_run())
+            await ear.wait_for(lambda notice: notice.work and notice.run_id in {None, RUN})
+            ear.heard.clear()
+            await other.cancel_run(RUN, "", T)
+            await ear.wait_for(lambda notice: notice.ended and notice.run_id in {None, RUN})
+        finally:
+            await other.close()
+
+
+class OpeningSuite(Suite):
+    """``open``, ``close`` and what stays."""
+
+    async def test_a_world_may_be_opened_twice(self, world: World) -> None:
+        """The second time changes nothing."""
+        await world.create_run(new_run())
+        await world.open()
+        assert (await world.get_run(RUN)).id == RUN
+
+    async def test_a_world_may_be_closed_twice(self, make_world: MakeWorld) -> None:
+        """Also one that was never opened."""
+        world = make_world()
+        await world.close()
+        await world.open()
+        await world.close()
+        await world.close()
+
+    async def test_closing_finishes_what_was_begun(self, make_world: MakeWorld) -> None:
+        """Operations that were under way are carried out, and seen by who opens the world again."""
+        world = make_world()
+        await world.open()
+        creations = [asyncio.ensure_future(world.create_run(new_run(f"wrun_{n}"))) for n in range(20)]
+        await asyncio.sleep(0)  # they are queued now
+        await world.close()
+        assert [run.id for run in await asyncio.gather(*creations)] == [f"wrun_{n}" for n in range(20)]
+        await world.open()
+        assert len(await world.claim(WORKER, T, turns=99, steps=0)) == 20
+        await world.close()
+
+    async def test_worlds_on_one_store_see_the_same(self, world: World, make_world: MakeWorld) -> None:
+        """What one has stored the other reads at once."""
+        other = make_world()
+        await other.open()
+        await world.create_run(new_run())
+        seen = await other.get_run(RUN)
+        await other.close()
+        assert seen == await world.get_run(RUN)
+
+    async def test_a_world_knows_its_url(self, make_world: MakeWorld) -> None:
+        """It names itself as it was asked for."""
+        assert "://" in make_world().url

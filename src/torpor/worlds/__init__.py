@@ -1,0 +1,51 @@
+"""
+Storage and queue back ends, one file or folder each, and the door to them: :func:`open_world`.
+
+A scheme's module is imported only when its URL is asked for, so a back end's driver is nobody else's dependency.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from typing import Final
+
+from torpor.errors import ConfigurationError
+from torpor.world import World
+
+
+def _memory(url: str) -> World:
+    from torpor.worlds.memory import MemoryWorld  # noqa: PLC0415  # a scheme is imported when it is asked for
+
+    return MemoryWorld(url)
+
+
+def _sqlite(url: str) -> World:
+    from torpor.worlds.sqlite import SqliteWorld  # noqa: PLC0415  # a scheme is imported when it is asked for
+
+    return SqliteWorld(url)
+
+
+_SCHEMES: Final[dict[str, Callable[[str], World]]] = {"memory": _memory, "sqlite": _sqlite}
+
+
+def open_world(url: str) -> World:
+    """
+    Return the world at *url*, not yet opened: ``await world.open()`` connects it.
+
+    ``memory://`` is a world of its own that ends with the object, ``memory://name`` one that the process shares by
+    name; ``sqlite:///torpor.db`` is a file relative to the working directory, ``sqlite:////var/lib/torpor.db`` an
+    absolute one (see :mod:`torpor.worlds.sqlite.url` for its parameters).
+
+    Raises:
+        ConfigurationError: no back end has this scheme, or the rest of the URL makes no sense to it.
+    """
+    scheme, separator, _ = url.partition("://")
+    if separator and scheme in _SCHEMES:
+        return _SCHEMES[scheme](url)
+    known = ", ".join(f"{name}://" for name in sorted(_SCHEMES))
+    if not separator:
+        raise ConfigurationError(f"world URL {url!r} has no scheme; write one of {known}, such as sqlite:///torpor.db")
+    close = difflib.get_close_matches(scheme.lower(), _SCHEMES, n=1, cutoff=0.5)
+    hint = f"; did you mean {close[0]}://?" if close else ""
+    raise ConfigurationError(f"world URL {url!r} has the unknown scheme {scheme!r}{hint} Known are {known}")

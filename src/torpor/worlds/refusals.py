@@ -1,0 +1,62 @@
+"""The refusals that every world words alike: what happened, where, and what to do next."""
+
+from __future__ import annotations
+
+from torpor.errors import EntityConflictError, HookNotFoundError, LeaseLostError, RunNotFoundError
+from torpor.lifecycle import EventType
+
+
+def run_not_found(run_id: str, url: str) -> RunNotFoundError:
+    """Return the error for an id that no run has."""
+    return RunNotFoundError(f"no run {run_id!r} in world {url}; check the id and the world's URL")
+
+
+def hook_not_found(token: str) -> HookNotFoundError:
+    """Return the error for a token that no live hook has."""
+    return HookNotFoundError(
+        f"no live hook has the token {token!r}: it was never created, has been disposed of, or its run has ended"
+    )
+
+
+def run_taken(run_id: str, workflow: str) -> EntityConflictError:
+    """Return the error for a second, different run under one id."""
+    return EntityConflictError(
+        f"run {run_id} exists already, as a run of workflow {workflow!r} with other input or another name; "
+        "nothing was stored; start the new run under an id of its own"
+    )
+
+
+def commit_ended(run_id: str, status: str) -> EntityConflictError:
+    """Return the error for a turn of a run that has ended."""
+    return EntityConflictError(f"commit refused: run {run_id} is {status}, which is final; nothing was stored")
+
+
+def ended(event: EventType, run_id: str, status: str) -> EntityConflictError:
+    """Return the error for an event past a run's end."""
+    return EntityConflictError(f"{event} refused: run {run_id} is {status}, which is final; nothing was stored")
+
+
+def not_a_task(run_id: str, step_id: str, status: str | None) -> EntityConflictError:
+    """Return the error for a task that no unfinished step stands behind, or a second one for the same step."""
+    have = "does not exist" if status is None else f"is {status}"
+    return EntityConflictError(
+        f"task refused: step {step_id} of run {run_id} {have}; only an unfinished step without a task gets one, and "
+        "nothing was stored"
+    )
+
+
+def turn_lost(run_id: str, worker_id: str, epoch: int, now: int, owner: str) -> LeaseLostError:
+    """Return the error for a commit whose claim is stale."""
+    whose = f"worker {owner}'s" if owner else "nobody's"
+    return LeaseLostError(
+        f"commit of worker {worker_id} with epoch {epoch} refused: run {run_id} is at epoch {now} and {whose} now; "
+        "nothing was stored; drop the turn"
+    )
+
+
+def task_lost(run_id: str, step_id: str, worker_id: str, epoch: int) -> LeaseLostError:
+    """Return the error for a step outcome whose claim is stale."""
+    return LeaseLostError(
+        f"outcome of worker {worker_id} with epoch {epoch} refused: step {step_id} of run {run_id} is another "
+        "worker's task now, or the step or run has ended; nothing was stored; drop the result"
+    )

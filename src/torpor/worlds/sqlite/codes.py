@@ -1,0 +1,47 @@
+"""Types and states as the integers that are stored. Numbers are for ever: add at the end, never change one."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from torpor.lifecycle import INPUTS, EventType, RunStatus
+from torpor.model import Runtime
+
+EVENT_TYPES: Final[tuple[EventType, ...]] = (
+    "run_created",
+    "run_started",
+    "run_completed",
+    "run_failed",
+    "run_cancelled",
+    "step_created",
+    "step_started",
+    "step_retrying",
+    "step_completed",
+    "step_failed",
+    "wait_created",
+    "wait_completed",
+    "hook_created",
+    "hook_conflict",
+    "hook_received",
+    "hook_disposed",
+)
+RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
+STEP_STATUSES: Final = ("pending", "running", "retrying", "completed", "failed")
+WAIT_STATUSES: Final = ("waiting", "completed")
+HOOK_STATUSES: Final = ("live", "disposed", "conflict")
+RUNTIMES: Final[tuple[Runtime, ...]] = ("snapshot", "replay")
+
+EVENT_CODE: Final = {name: code for code, name in enumerate(EVENT_TYPES)}
+RUN_CODE: Final = {name: code for code, name in enumerate(RUN_STATUSES)}
+STEP_CODE: Final = {name: code for code, name in enumerate(STEP_STATUSES)}
+WAIT_CODE: Final = {name: code for code, name in enumerate(WAIT_STATUSES)}
+HOOK_CODE: Final = {name: code for code, name in enumerate(HOOK_STATUSES)}
+RUNTIME_CODE: Final = {name: code for code, name in enumerate(RUNTIMES)}
+
+INPUT_CODES: Final = ", ".join(str(EVENT_CODE[name]) for name in sorted(INPUTS))
+"""For ``type IN (…)``."""
+
+# What the schema's partial indexes say in numbers:
+assert {name for name in STEP_STATUSES if STEP_CODE[name] < 3} == {"pending", "running", "retrying"}
+assert WAIT_CODE["waiting"] == 0
+assert HOOK_CODE["live"] == 0

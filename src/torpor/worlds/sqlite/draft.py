@@ -1,0 +1,308 @@
+"""
+One change to one run: events, and the rows that they change.
+
+Events are gathered and checked one by one against the lifecycle table; :meth:`Draft.save` writes them with as few
+statements as can be. Hooks are written at once, because the database is to say whose a token is. An operation that
+fails may leave half its rows behind: whoever runs operations rolls it back.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from typing import Final, cast
+
+import msgspec
+
+from torpor.lifecycle import INPUTS, RUN_ENDINGS, RUN_TERMINAL, RunStatus, advance, entity_of
+from torpor.model import Event
+from torpor.worlds import refusals
+from torpor.worlds.sqlite.codes import (
+    EVENT_CODE,
+    HOOK_CODE,
+    HOOK_STATUSES,
+    RUN_CODE,
+    RUN_STATUSES,
+    STEP_CODE,
+    STEP_STATUSES,
+    WAIT_CODE,
+    WAIT_STATUSES,
+)
+from torpor.worlds.sqlite.store import SHIFT, Row, Store, event_of
+
+_LOAD_RUN: Final = (
+    "SELECT k, id, status, head, at, started_at, ended_at, error_code, ops, logs, epoch, deliveries, claimed_by "
+    "FROM runs WHERE"
+)
+_SAVE_RUN: Final = (
+    "UPDATE runs SET status = ?, head = ?, at = ?, started_at = ?, ended_at = ?, error_code = ?, ops = ?, logs = ?, "
+    "epoch = ?, deliveries = ? WHERE k = ?"
+)
+_ADD_EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_LOAD_STEP: Final = (
+    "SELECT seq, status, attempt, failures, started_at, ended_at, task, epoch, deliveries, ready_at, claimed_by "
+    "FROM steps WHERE run = ? AND id = ?"
+)
+_ADD_STEP: Final = "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_SAVE_STEP: Final = (
+    "UPDATE steps SET status = ?, attempt = ?, failures = ?, started_at = ?, ended_at = ? WHERE run = ? AND id = ?"
+)
+_SAVE_TASK: Final = (
+    "UPDATE steps SET task = ?, epoch = ?, deliveries = ?, ready_at = ?, claimed_by = ? WHERE run = ? AND id = ?"
+)
+
+
+class StepRow(msgspec.Struct):
+    """
+    A step as it will be.
+
+    Attributes:
+        seq: of its ``step_created``.
+        task: whether a task stands for it; the fields after it are the task's.
+        is_new: it is not in the table yet.
+        task_changed: the task's fields must be written.
+    """
+
+    seq: int
+    status: str
+    attempt: int = 0
+    failures: int = 0
+    started_at: int = 0
+    ended_at: int = 0
+    task: int = 0
+    epoch: int = 0
+    deliveries: int = 0
+    ready_at: int | None = None
+    claimed_by: str | None = None
+    is_new: bool = False
+    task_changed: bool = False
+
+
+class Draft:
+    """
+    A run as it will be.
+
+    Raises:
+        RunNotFoundError: no such run.
+    """
+
+    def __init__(self, store: Store, run_id: str) -> None:
+        row = store.db.execute(f"{_LOAD_RUN} id = ?", (run_id,)).fetchone()
+        if row is None:
+            raise refusals.run_not_found(run_id, store.url)
+        self._db = store.db
+        (
+            self.key,
+            self.run_id,
+            status,
+            self.head,
+            self._at,
+            self._started_at,
+            self._ended_at,
+            self._error_code,
+            self.ops,
+            self.logs,
+            self.epoch,
+            self.deliveries,
+            self.claimed_by,
+        ) = row
+        self.status: RunStatus = RUN_STATUSES[status]
+        self.ended = self.status in RUN_TERMINAL
+        self._base: int = self.key << SHIFT
+        self._rows: list[Row] = []
+        self._steps: dict[str, StepRow] = {}
+
+    def append(self, event: Event, *, consumed: bool = False) -> None:
+        """
+        Add *event* to the log and change the entity that it is about.
+
+        A *consumed* event keeps its time, which a VM has seen already; others are never before their predecessor.
+
+        Raises:
+            EntityConflictError: the run has ended, or the lifecycle does not allow it.
+        """
+        if self.ended:
+            raise refusals.ended(event.type, self.run_id, self.status)
+        self.head += 1
+        self._at = max(self._at, event.at)
+        kind, ref = event.type, event.ref
+        match entity_of(kind):
+            case "run":
+                self._change_run(event)
+            case "step":
+                self._change_step(event)
+            case "wait":
+                self._change_wait(event)
+            case "hook":
+                owner = self._change_hook(event)
+                if owner is not None:
+                    kind, ref = "hook_conflict", owner
+        self._rows.append(
+            (
+                self._base + self.head,
+                EVENT_CODE[kind],
+                event.at if consumed else self._at,
+                event.id,
+                event.op,
+                event.digest,
+                event.name,
+                event.attempt,
+                event.due,
+                ref,
+                event.payload,
+            )
+        )
+
+    def last_inputs(self, count: int) -> tuple[Event, ...]:
+        """Return the inputs among the last *count* appended events, as they will be stored."""
+        rows = self._rows[len(self._rows) - count :]
+        events = (event_of((code, at, about, key - self._base, *rest)) for key, code, at, about, *rest in rows)
+        return tuple(event for event in events if event.type in INPUTS)
+
+    def step(self, step_id: str) -> StepRow | None:
+        """Return the step to change, None when there is none."""
+        row = self._steps.get(step_id)
+        if row is None:
+            found = self._db.execute(_LOAD_STEP, (self.key, step_id)).fetchone()
+            if found is not None:
+                row = self._steps[step_id] = StepRow(found[0], STEP_STATUSES[found[1]], *found[2:])
+        return row
+
+    def wake(self, at: int) -> None:
+        """Make the run's turn ready; one that is claimed meets what was appended when it commits."""
+        self._db.execute("UPDATE runs SET ready_at = min(ifnull(ready_at, ?1), ?1) WHERE k = ?2", (at, self.key))
+
+    def park(self) -> None:
+        """Give the turn up until the earliest of the run's waits."""
+        self._db.execute(
+            "UPDATE runs SET claimed_by = NULL, "
+            "ready_at = (SELECT min(due) FROM waits WHERE run = ?1 AND status = 0) WHERE k = ?1",
+            (self.key,),
+        )
+
+    def save(self) -> None:
+        """
+        Write what was gathered.
+
+        Raises:
+            EntityConflictError: a step is there already.
+        """
+        self._db.executemany(_ADD_EVENT, self._rows)
+        for step_id, row in self._steps.items():
+            self._save_step(step_id, row)
+        self._db.execute(
+            _SAVE_RUN,
+            (
+                RUN_CODE[self.status],
+                self.head,
+                self._at,
+                self._started_at,
+                self._ended_at,
+                self._error_code,
+                self.ops,
+                self.logs,
+                self.epoch,
+                self.deliveries,
+                self.key,
+            ),
+        )
+        if self.ended:
+            self._sweep()
+
+    def _change_run(self, event: Event) -> None:
+        self.status = cast(RunStatus, advance(event.type, self.status, f"run {self.run_id}"))
+        if event.type == "run_started":
+            self._started_at = self._at
+        elif event.type in RUN_ENDINGS:
+            self.ended = True
+            self._ended_at = self._at
+            self._error_code = event.name if event.type == "run_failed" else ""
+
+    def _change_step(self, event: Event) -> None:
+        what = f"step {event.id} of run {self.run_id}"
+        if event.type == "step_created" and event.id not in self._steps:
+            # Whether the id is taken already is for the primary key to say.
+            self._steps[event.id] = StepRow(self.head, advance(event.type, None, what), is_new=True)
+            return
+        row = self.step(event.id)
+        status = advance(event.type, row.status if row else None, what)
+        assert row is not None, "only step_created begins without a row"
+        row.status = status
+        match event.type:
+            case "step_started":
+                row.attempt = event.attempt
+                row.started_at = row.started_at or self._at
+            case "step_retrying":
+                row.failures += 1
+            case _:
+                row.ended_at = self._at
+                if row.task:
+                    row.task, row.ready_at, row.claimed_by, row.task_changed = 0, None, None, True
+
+    def _save_step(self, step_id: str, row: StepRow) -> None:
+        status = STEP_CODE[row.status]
+        facts = (status, row.attempt, row.failures, row.started_at, row.ended_at)
+        task = (row.task, row.epoch, row.deliveries, row.ready_at, row.claimed_by)
+        if row.is_new:
+            try:
+                self._db.execute(_ADD_STEP, (self.key, step_id, row.seq, *facts, *task))
+            except sqlite3.IntegrityError:
+                (there,) = self._db.execute(
+                    "SELECT status FROM steps WHERE run = ? AND id = ?", (self.key, step_id)
+                ).fetchone()
+                advance("step_created", STEP_STATUSES[there], f"step {step_id} of run {self.run_id}")
+                raise
+            return
+        self._db.execute(_SAVE_STEP, (*facts, self.key, step_id))
+        if row.task_changed:
+            self._db.execute(_SAVE_TASK, (*task, self.key, step_id))
+
+    def _change_wait(self, event: Event) -> None:
+        about = (self.key, event.id)
+        found = self._db.execute("SELECT status FROM waits WHERE run = ? AND id = ?", about).fetchone()
+        before = None if found is None else WAIT_STATUSES[found[0]]
+        status = WAIT_CODE[advance(event.type, before, f"wait {event.id} of run {self.run_id}")]
+        if before is None:
+            self._db.execute("INSERT INTO waits VALUES (?, ?, ?, ?, ?)", (*about, self.head, status, event.due))
+        else:
+            self._db.execute("UPDATE waits SET status = ? WHERE run = ? AND id = ?", (status, *about))
+
+    def _change_hook(self, event: Event) -> str | None:
+        """Return the run that has the token already, if that makes a ``hook_conflict`` of *event*."""
+        about = (self.key, event.id)
+        what = f"hook {event.id} of run {self.run_id}"
+        found = self._db.execute("SELECT status, seq FROM hooks WHERE run = ? AND id = ?", about).fetchone()
+        before = None if found is None else HOOK_STATUSES[found[0]]
+        status = advance(event.type, before, what)
+        if before is not None:
+            if status != before:
+                self._db.execute("UPDATE hooks SET status = ? WHERE run = ? AND id = ?", (HOOK_CODE[status], *about))
+            if status == "disposed":
+                self._db.execute("DELETE FROM resumes WHERE hook = ?", (self._base + found[1],))
+            return None
+        row = (*about, self.head, HOOK_CODE[status], event.name)
+        try:
+            self._db.execute("INSERT INTO hooks VALUES (?, ?, ?, ?, ?)", row)
+        except sqlite3.IntegrityError:
+            status = advance("hook_conflict", before, what)
+            self._db.execute(
+                "INSERT INTO hooks VALUES (?, ?, ?, ?, ?)", (*about, self.head, HOOK_CODE[status], event.name)
+            )
+            (owner,) = self._db.execute(
+                "SELECT r.id FROM hooks h JOIN runs r ON r.k = h.run WHERE h.token = ? AND h.status = 0", (event.name,)
+            ).fetchone()
+            return str(owner)
+        return None
+
+    def _sweep(self) -> None:
+        """Let go of everything that an ended run no longer needs; its unfinished steps stay as they are."""
+        key = (self.key,)
+        db = self._db
+        db.execute("UPDATE runs SET claimed_by = NULL, ready_at = NULL WHERE k = ?", key)
+        db.execute(
+            "UPDATE steps SET task = 0, ready_at = NULL, claimed_by = NULL WHERE run = ? AND task = 1 AND status < 3",
+            key,
+        )
+        db.execute("DELETE FROM waits WHERE run = ? AND status = 0", key)
+        db.execute(f"UPDATE hooks SET status = {HOOK_CODE['disposed']} WHERE run = ? AND status = 0", key)
+        db.execute("DELETE FROM resumes WHERE hook > ? AND hook < ?", (self._base, self._base + (1 << SHIFT)))
+        db.execute("DELETE FROM snapshots WHERE run = ?", key)

@@ -1,0 +1,101 @@
+"""The queue: who works, what is ready, and who has it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from msgspec.structs import astuple
+
+from torpor.model import Notice, OpenStep, Task, WorkerRow
+from torpor.worlds import ledger
+from torpor.worlds.sqlite.codes import STEP_STATUSES
+from torpor.worlds.sqlite.draft import Draft
+from torpor.worlds.sqlite.store import SHIFT, Store
+
+_CLAIM_TURNS: Final = (
+    "UPDATE runs SET claimed_by = ?, epoch = epoch + 1, deliveries = deliveries + 1 WHERE k IN "
+    "(SELECT k FROM runs WHERE ready_at <= ? AND claimed_by IS NULL ORDER BY ready_at, k LIMIT ?) "
+    "RETURNING id, epoch, deliveries, ready_at, k"
+)
+_READY_STEPS: Final = (
+    "SELECT r.id, s.id, e.op, e.name, s.status, s.attempt, s.failures, e.payload FROM steps s "
+    f"JOIN runs r ON r.k = s.run JOIN events e ON e.k = s.run << {SHIFT} | s.seq "
+    "WHERE s.ready_at <= ? ORDER BY s.ready_at, s.run, s.seq LIMIT ?"
+)
+_NEXT_READY: Final = (
+    "SELECT min(ready_at) FROM ("
+    "SELECT * FROM (SELECT ready_at FROM runs WHERE ready_at IS NOT NULL AND claimed_by IS NULL ORDER BY 1 LIMIT 1) "
+    "UNION ALL SELECT * FROM (SELECT ready_at FROM steps WHERE ready_at IS NOT NULL ORDER BY 1 LIMIT 1))"
+)
+
+
+def heartbeat(store: Store, worker: WorkerRow) -> tuple[None, None]:
+    """Answer :meth:`torpor.world.Queue.heartbeat`."""
+    store.db.execute("INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?)", astuple(worker))
+    return None, None
+
+
+def workers(store: Store) -> list[WorkerRow]:
+    """Answer :meth:`torpor.world.Queue.workers`."""
+    return [WorkerRow(*row) for row in store.db.execute("SELECT * FROM workers ORDER BY id")]
+
+
+def claim(store: Store, worker_id: str, at: int, turns: int, steps: int) -> tuple[list[Task], None]:
+    """Answer :meth:`torpor.world.Queue.claim`."""
+    tasks: list[Task] = []
+    if turns:
+        rows = store.db.execute(_CLAIM_TURNS, (worker_id, at, turns)).fetchall()
+        rows.sort(key=lambda row: row[3:])
+        tasks += [Task("turn", run_id, epoch, deliveries) for run_id, epoch, deliveries, _, _ in rows]
+    if steps:
+        drafts: dict[str, Draft] = {}
+        for run_id, step_id, op, name, status, *rest in store.db.execute(_READY_STEPS, (at, steps)).fetchall():
+            if run_id not in drafts:
+                drafts[run_id] = Draft(store, run_id)
+            step = OpenStep(step_id, op, name, STEP_STATUSES[status], *rest)
+            tasks.append(_claim_step(drafts[run_id], step, worker_id, at))
+        for draft in drafts.values():
+            draft.save()
+    return tasks, None
+
+
+def next_ready_at(store: Store) -> int | None:
+    """Answer :meth:`torpor.world.Queue.next_ready_at`."""
+    (at,) = store.db.execute(_NEXT_READY).fetchone()
+    return None if at is None else int(at)
+
+
+def release(store: Store, worker_ids: Sequence[str], at: int) -> tuple[int, Notice | None]:
+    """Answer :meth:`torpor.world.Queue.release`."""
+    released = 0
+    for worker_id in worker_ids:
+        for table in ("runs", "steps"):
+            released += store.db.execute(
+                f"UPDATE {table} SET claimed_by = NULL, epoch = epoch + 1, ready_at = ? WHERE claimed_by = ?",
+                (at, worker_id),
+            ).rowcount
+        store.db.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
+    return released, Notice(None, work=True) if released else None
+
+
+def _claim_step(draft: Draft, step: OpenStep, worker_id: str, at: int) -> Task:
+    event = ledger.started(step, worker_id, at)
+    draft.append(event)
+    row = draft.step(step.id)
+    assert row is not None, "a step that has just started is there"
+    row.epoch += 1
+    row.deliveries += 1
+    row.ready_at, row.claimed_by, row.task_changed = None, worker_id, True
+    return Task(
+        kind="step",
+        run_id=draft.run_id,
+        epoch=row.epoch,
+        deliveries=row.deliveries,
+        step_id=step.id,
+        op=step.op,
+        name=step.name,
+        attempt=event.attempt,
+        failures=step.failures,
+        input=step.input,
+    )
