@@ -175,7 +175,7 @@ class Torpor:
         twin.clock = clock or self.clock
         twin.settings = settings or self.settings
         twin.client = Client(twin.world, twin.clock)
-        twin._programs_stored = False
+        twin._programs_stored = False  # noqa: SLF001  # it is one of us
         return twin
 
     def use_world(self, world: str | World) -> None:

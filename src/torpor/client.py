@@ -197,9 +197,15 @@ class Client:
 
 def _failure(run: Run, ending: Event) -> RunFailedError:
     cause = codec.loads(ending.payload) if ending.payload else None
-    told = f"{type(cause).__name__}: {cause}" if isinstance(cause, BaseException) else repr(cause)
+    told = _told(cause)
     error = RunFailedError(
         f"run {run.id} ({run.workflow}) failed with {run.error_code}: {told}", run_id=run.id, failure=run.error_code
     )
     error.__cause__ = cause if isinstance(cause, BaseException) else None
     return error
+
+
+def _told(cause: Any) -> str:
+    if isinstance(cause, codec.RemoteError):  # its text names the class that it had
+        return str(cause)
+    return f"{type(cause).__name__}: {cause}" if isinstance(cause, BaseException) else repr(cause)

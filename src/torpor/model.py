@@ -22,7 +22,7 @@ class Event(msgspec.Struct, frozen=True):
 
     Attributes:
         type: see :mod:`torpor.lifecycle`.
-        at: when it happened; never before the previous entry's.
+        at: when it happened; the world moves it up to the previous entry's time, except where a VM has seen it.
         id: correlation id of the step, wait or hook that it is about; ``""`` for the run itself.
         seq: place in the log, 1, 2, 3 …, dense; 0 until the world has stored it.
         op: number of the op that it records or answers; 0 for events without one.
@@ -250,8 +250,8 @@ class Commit(msgspec.Struct, frozen=True):
         run_id, worker_id, epoch: who commits what; the epoch of the claim.
         at: time of the commit.
         expected_head: newest seq that the turn knew of.
-        inputs: events that the VM has consumed already (results of inline steps, ended waits). If the log has
-            got inputs from elsewhere after *expected_head*, nothing is stored, because a redo would consume them
+        inputs: events that the VM has consumed already (results of inline steps, ended waits); their times
+            stay as they are. If the log has got inputs from elsewhere after *expected_head*, nothing is stored, because a redo would consume them
             in another order.
         outputs: what the turn asks for; stored after the inputs.
         ops, logs: totals after this commit.

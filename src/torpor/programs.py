@@ -54,14 +54,14 @@ class Language(msgspec.Struct, frozen=True):
 
 
 def _quickjs() -> Guest:
-    # Imported here, because a client that only starts runs and asks about them needs no WebAssembly.
-    from torpor.vm.quickjs import QuickJS
+    # Imported late, because a client that only asks about runs needs no WebAssembly.
+    from torpor.vm.quickjs import QuickJS  # noqa: PLC0415  # as said
 
     return QuickJS()
 
 
 def _javascript(root: Path, files: Sequence[Path], steps_of: StepsOf, build: str) -> Program:
-    from torpor.vm.quickjs.program import build_program
+    from torpor.vm.quickjs.program import build_program  # noqa: PLC0415  # as above
 
     return build_program(root, files, steps_of=steps_of, build=build)
 

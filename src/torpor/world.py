@@ -172,7 +172,8 @@ class Queue(Protocol):
 
     async def claim(self, worker_id: str, at: int, *, turns: int, steps: int) -> list[Task]:
         """
-        Claim up to *turns* runs and *steps* steps that are ready at *at*, longest ready first.
+        Claim up to *turns* runs and *steps* steps that are ready at *at*: longest ready first, of equals
+        the one that was created first.
 
         Each claim raises the fence. Claiming a step appends its ``step_started`` event with the next attempt number.
         """

@@ -16,6 +16,7 @@ crash = CrashAt(os.environ.get("CRASH_POINT", ""), int(os.environ.get("CRASH_NTH
 
 @app.step(backoff=Backoff(first=0.01))
 async def add(a: int, b: int) -> int:
+    """Add, and note it."""
     _note("add")
     crash("while a step runs")
     return a + b
@@ -23,6 +24,7 @@ async def add(a: int, b: int) -> int:
 
 @app.step(backoff=Backoff(first=0.01))
 def flaky(value: int) -> int:
+    """Fail the first time."""
     _note("flaky")
     if current_step().attempt == 1:
         raise ConnectionError("the first attempt always fails")

@@ -1,4 +1,4 @@
-"""The process that crash tests kill: a worker on a SQLite file that starts its runs, each once however often it lives."""
+"""The process that crash tests kill: a worker that starts its runs, each once however often it lives."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ import os
 import sys
 from pathlib import Path
 
-# Imported before the fork, so that a new process needs no second for it.
-import torpor  # noqa: F401
-from torpor.engine.worker import WorkerSettings  # noqa: F401
+# All is imported before the fork, so that a new process is quick.
+import torpor.vm.quickjs
+import torpor.vm.quickjs.program  # see above
 from torpor.lifecycle import RUN_TERMINAL
+from torpor.testing.crash import CrashAt
 
 
 def serve(url: str, ledger: str, run_ids: list[str], point: str, nth: int) -> None:
@@ -19,13 +20,14 @@ def serve(url: str, ledger: str, run_ids: list[str], point: str, nth: int) -> No
     os.environ |= {"TORPOR_WORLD": url, "CRASH_LEDGER": ledger, "CRASH_POINT": point, "CRASH_NTH": str(nth)}
     path = Path(__file__).with_name("application.py")
     spec = importlib.util.spec_from_file_location("application", path)
-    assert spec is not None and spec.loader is not None
+    assert spec is not None
+    assert spec.loader is not None
     module = sys.modules["application"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     asyncio.run(_work(module.app, module.crash, run_ids))
 
 
-async def _work(app: torpor.Torpor, crash: torpor.testing.crash.CrashAt, run_ids: list[str]) -> None:  # type: ignore[name-defined]  # imported by the application
+async def _work(app: torpor.Torpor, crash: CrashAt, run_ids: list[str]) -> None:
     async with app:
         runs = [await app.start("mixed", f"token-{run_id}", run_id=run_id) for run_id in run_ids]
         async with app.worker(reached=crash):

@@ -59,9 +59,7 @@ async def test_runs_outlive_workers_killed_at(point: str, tmp_path: Path) -> Non
     assert died >= ROUNDS // 2, "the crash point was hardly ever reached"
 
 
-async def _live_and_die(
-    url: str, ledger: Path, run_ids: list[str], point: str, nth: int, seconds: float | None
-) -> int:
+async def _live_and_die(url: str, ledger: Path, run_ids: list[str], point: str, nth: int, seconds: float | None) -> int:
     """Let a worker live until it ends by itself, by its crash point or by time; return 1 when it was killed."""
     worker = _processes.Process(target=process.serve, args=(url, str(ledger), run_ids, point, nth))
     await asyncio.to_thread(worker.start)

@@ -8,10 +8,9 @@ from typing import cast
 
 import pytest
 
+from tests.engine.application import app as application
 from torpor import Torpor, WorkerSettings
 from torpor.model import Runtime
-
-from tests.engine.application import app as application
 
 
 @pytest.fixture(params=["snapshot", "replay"])

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.engine.application import app as application
+from tests.engine.support import TIMEOUT, has_event, resumed, until
 from torpor import RunCancelledError, RunFailedError, Torpor, WorkerSettings
 from torpor.client import RunHandle
 from torpor.engine.environment import TurnOptions
@@ -16,9 +18,6 @@ from torpor.errors import EntityConflictError, HookNotFoundError
 from torpor.programs import Programs
 from torpor.vm.limits import Limits
 from torpor.vm.quickjs import QuickJS
-
-from tests.engine.application import app as application
-from tests.engine.test_runs import TIMEOUT, resumed
 
 
 @pytest.fixture
@@ -38,8 +37,7 @@ async def parked(app: Torpor, token: str) -> RunHandle:
     """Return a run that sleeps at a hook, with no worker left."""
     async with app.worker():
         run = await app.start("waits", token)
-        while await app.world.snapshot(run.id) is None:
-            await asyncio.sleep(0.01)
+        await until(app, lambda: app.world.snapshot(run.id))
     return run
 
 
@@ -124,8 +122,7 @@ async def test_a_cancelled_run_ends_at_once(app: Torpor) -> None:
     """Its hook is gone, its result says why, and cancelling again is refused."""
     async with app.worker():
         run = await app.start("waits", "f-4")
-        while not await app.world.hooks(run.id):
-            await asyncio.sleep(0.01)
+        await has_event(app, run, "hook_created")
         await run.cancel("not needed any more")
         with pytest.raises(RunCancelledError, match="not needed any more"):
             await run.result(timeout=TIMEOUT)
@@ -139,13 +136,10 @@ async def test_cancelling_ends_the_steps_that_run(app: Torpor) -> None:
     """An async step of a cancelled run is cancelled, so that the worker is free again."""
     async with app.worker() as worker:
         run = await app.start("runsSlow", 600_000)
-        while not any(event.type == "step_started" for event in await run.events()):
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(0.2)
+        await has_event(app, run, "step_started")
         await run.cancel()
-        async with asyncio.timeout(TIMEOUT):
-            while worker.busy_steps:
-                await asyncio.sleep(0.01)
+        await worker.wait_idle(timeout=TIMEOUT)
+    assert [event.type for event in await run.events()][-1] == "run_cancelled"
 
 
 async def test_a_stopped_worker_leaves_its_runs_to_the_next(app: Torpor) -> None:
@@ -153,8 +147,7 @@ async def test_a_stopped_worker_leaves_its_runs_to_the_next(app: Torpor) -> None
     app = app.on(app.world, settings=WorkerSettings(grace_seconds=5, turn=TurnOptions(inline_ms=2_000)))
     async with app.worker():
         run = await app.start("many", 300)
-        while not any(event.type == "step_completed" for event in await run.events()):
-            await asyncio.sleep(0.005)
+        await has_event(app, run, "step_completed")
     assert await run.status() == "running"
     async with app.worker():
         assert await run.result(timeout=TIMEOUT) == 300
@@ -179,7 +172,7 @@ async def test_two_workers_share_a_file(app: Torpor, file: Path) -> None:
     assert results == [n + 10 for n in range(30)]
 
 
-async def test_the_other_runtime_can_take_over(app: Torpor, file: Path) -> None:
+async def test_the_other_runtime_can_take_over(app: Torpor) -> None:
     """A run whose snapshots are deleted ends as if it had never had one."""
     run = await parked(app, "f-6")
     await app.world.delete_snapshot(run.id)

@@ -162,7 +162,8 @@ class Awake:
             if line.n > run.logs:
                 self._entries.append(LogEntry(line.n, line.at, line.level, line.text))
         self.ops += len(outbox.ops)
-        self.logs += len(outbox.logs)
+        if outbox.logs:
+            self.logs = outbox.logs[-1].n  # not a count: lines that were dropped have numbers too
         if outbox.status == "completed" and outbox.value is not None:
             self._outputs.append(Event("run_completed", now, payload=codec.from_text(outbox.value)))
         elif outbox.status == "failed" and outbox.error is not None:

@@ -113,7 +113,9 @@ class Images:
                 return found
             data = await self._world.blob(key)
             if data is None:
-                raise SnapshotError(f"image {image_hash} is not in world {self._world.url}, and the program gives another")
+                raise SnapshotError(
+                    f"image {image_hash} is not in world {self._world.url}, and the program gives another one"
+                )
             try:
                 image = await self._threads.run(guest.revive, codec.unseal_binary(data), program)
             except SerializationError as error:

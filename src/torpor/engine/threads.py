@@ -27,9 +27,7 @@ class VmThreads:
 
     def __init__(self, count: int) -> None:
         self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._threads = [
-            threading.Thread(target=self._serve, name=f"torpor-vm-{n}", daemon=True) for n in range(count)
-        ]
+        self._threads = [threading.Thread(target=self._serve, name=f"torpor-vm-{n}", daemon=True) for n in range(count)]
         for thread in self._threads:
             thread.start()
 

@@ -31,14 +31,15 @@ from torpor.engine.retry import Backoff
 from torpor.engine.steps import Attempt
 from torpor.errors import (
     ConfigurationError,
-    ConflictError,
     DivergenceError,
+    LeaseLostError,
     LimitExceededError,
     MaxDeliveriesError,
     SnapshotError,
     VmError,
     WorldError,
 )
+from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Commit, Committed, Event, LogEntry, NewTask, OpenStep, RunState, Snapshot, Task, Wait
 
 _log = logging.getLogger("torpor.engine")
@@ -54,9 +55,7 @@ async def run_turn(env: Environment, task: Task) -> None:
     Never raises for what a run, its VM or the world does; a lost claim is dropped silently, because its new owner
     goes on from the same log.
     """
-    inline = InlineSteps(
-        env.runner, lambda event: env.report(task.run_id, task.epoch, event), env.options.inline_steps
-    )
+    inline = InlineSteps(env.runner, lambda event: env.report(task.run_id, task.epoch, event), env.options.inline_steps)
     troubles = bugs = 0
     note = ""
     doom = _too_many_deliveries(task)
@@ -75,13 +74,16 @@ async def run_turn(env: Environment, task: Task) -> None:
                 delay = _WORLD_BACKOFF.delay_ms(troubles)
                 _log.warning("run %s: the world failed, trying again in %d ms: %s", task.run_id, delay, error)
                 await env.clock.wait_until(env.clock.now() + delay)
-            except ConflictError:
+            except LeaseLostError:
                 raise
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001  # an error of ours must not lose a run
                 _log.exception("run %s: an error of ours", task.run_id)
                 bugs += 1
+                if bugs > 2 * _BUGS_MAX:
+                    return  # not even its failure can be stored; the claim ends with this worker
                 doom = error if bugs >= _BUGS_MAX else None
-    except ConflictError as error:
+                await env.clock.wait_until(env.clock.now() + _WORLD_BACKOFF.delay_ms(bugs))
+    except LeaseLostError as error:
         _log.info("run %s: this worker's claim is over: %s", task.run_id, error)
         env.runner.cancel_run(task.run_id)
 
@@ -98,9 +100,7 @@ def _too_many_deliveries(task: Task) -> Exception | None:
 class _Pass:
     """One pass over a claimed run, from loading it to parking it; a rewind starts another one."""
 
-    def __init__(
-        self, env: Environment, task: Task, inline: InlineSteps, note: str, doom: Exception | None
-    ) -> None:
+    def __init__(self, env: Environment, task: Task, inline: InlineSteps, note: str, doom: Exception | None) -> None:
         self._env = env
         self._task = task
         self._inline = inline
@@ -114,7 +114,10 @@ class _Pass:
         """Return True when the claim is given up, False when the run must be loaded again."""
         env = self._env
         self._state = state = await env.world.load(self._task.run_id)
+        if state.run.status in RUN_TERMINAL:
+            return True
         self._head = state.run.head
+        self._log_at = max((event.at for event in state.events), default=0)
         self._waits = {wait.id: wait for wait in state.waits}
         self._inline.forget_all_but({step.id for step in state.steps})
         mine = set(self._inline.running)
@@ -144,6 +147,7 @@ class _Pass:
                     return True
                 self._head = committed.head
                 events = committed.foreign + committed.answers
+                self._log_at = max([self._log_at, *(event.at for event in events)])
                 for attempt in attempts:
                     self._inline.start(attempt)
             inputs, retries, handing_over = [], [], False
@@ -308,10 +312,14 @@ class _Pass:
         nearest = min((wait.due for wait in self._waits.values()), default=now + patience)
         outcomes = await self._inline.outcomes(max(0, min(patience, nearest - now)) / 1000)
         now = clock.now()
-        inputs = [event for event in outcomes if event.type != "step_retrying"]
+        inputs = [self._not_before_log(event) for event in outcomes if event.type != "step_retrying"]
         retries = [event for event in outcomes if event.type == "step_retrying"]
         inputs += [Event("wait_completed", now, wait.id, op=wait.op) for wait in self._due(now)]
         return inputs, retries, not outcomes and not inputs
+
+    def _not_before_log(self, event: Event) -> Event:
+        """Return an outcome that had to wait, for a rewind for instance, with a time that the log has not passed."""
+        return event if event.at >= self._log_at else msgspec.structs.replace(event, at=self._log_at)
 
     def _due(self, now: int) -> list[Wait]:
         return sorted((wait for wait in self._waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
@@ -319,9 +327,7 @@ class _Pass:
 
 def _first_attempt(run_id: str, created: Event) -> Attempt:
     """Return the first attempt of a step that the VM has just asked for."""
-    return Attempt(
-        run_id, created.id, created.op, created.name, attempt=1, failures=0, input=created.payload or b""
-    )
+    return Attempt(run_id, created.id, created.op, created.name, attempt=1, failures=0, input=created.payload or b"")
 
 
 def _next_attempt(run_id: str, step: OpenStep) -> Attempt:
@@ -344,6 +350,4 @@ def _started(attempt: Attempt, now: int, worker_id: str) -> Event:
 
 
 def _says_something(commit: Commit) -> bool:
-    return bool(
-        commit.inputs or commit.outputs or commit.tasks or commit.log_entries or commit.snapshot or commit.park
-    )
+    return bool(commit.inputs or commit.outputs or commit.tasks or commit.log_entries or commit.snapshot or commit.park)

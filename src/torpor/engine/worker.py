@@ -94,13 +94,14 @@ class Worker:
         self._settings = settings
         self._reached = reached
         self._wake = asyncio.Event()
+        self._ended = asyncio.Event()  # a turn or a step has
         self._stopping = False
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._reports: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._steps = Steps(registry, clock, threads=settings.step_threads)
         self._threads = VmThreads(settings.vm_threads)
-        self._runner = Runner(self._steps, settings.steps, self._wake.set)
+        self._runner = Runner(self._steps, settings.steps, self._step_ended)
         self._env = Environment(
             world=world,
             clock=clock,
@@ -116,15 +117,17 @@ class Worker:
         )
         self._unsubscribe: Callable[[], None] = lambda: None
 
-    @property
-    def busy_turns(self) -> int:
-        """How many runs are awake here."""
-        return len(self._turns)
+    async def wait_idle(self, *, timeout: float | None = None) -> None:
+        """
+        Return once no run is awake and no step runs here.
 
-    @property
-    def busy_steps(self) -> int:
-        """How many steps are running here."""
-        return self._runner.busy
+        Raises:
+            TimeoutError: that took longer than *timeout* seconds.
+        """
+        async with asyncio.timeout(timeout):
+            while self._turns or self._runner.busy:
+                self._ended.clear()
+                await self._ended.wait()
 
     async def start(self) -> None:
         """Register, take over from dead workers, and begin to claim."""
@@ -210,6 +213,7 @@ class Worker:
         if self._turns.get(run_id) is turn:
             del self._turns[run_id]
         self._wake.set()
+        self._ended.set()
         if not turn.cancelled() and (error := turn.exception()) is not None:
             _log.error("the turn of run %s ended with an error of ours; its claim stays", run_id, exc_info=error)
 
@@ -224,6 +228,10 @@ class Worker:
             input=task.input,
         )
         self._runner.start(attempt, lambda event: self._report(task.run_id, task.epoch, event))
+
+    def _step_ended(self) -> None:
+        self._wake.set()
+        self._ended.set()
 
     # Outcomes of steps that are tasks
 

@@ -17,5 +17,5 @@ export async function typed(order: Order): Promise<Receipt> {
 
 export async function typedThrows(): Promise<never> {
   "use workflow";
-  throw new Error("from typescript"); // line 21
+  throw new Error("from typescript");
 }

@@ -1,0 +1,211 @@
+"""What ``torpor doctor`` looks at; each check tries the real thing and says what it found."""
+
+from __future__ import annotations
+
+import hashlib
+import platform
+import sqlite3
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import msgspec
+
+from torpor import Torpor, codec
+from torpor.cli.moments import bytes_text
+from torpor.cli.sqlite_file import refuse_missing_file, schema_version
+from torpor.cli.workers import alive
+from torpor.clock import Clock
+from torpor.errors import ConfigurationError, TorporError, VmError
+from torpor.ids import SEED_BYTES
+from torpor.vm.cache import default_directory
+from torpor.vm.guest import Begin, Program
+from torpor.vm.pages import choose_backend
+from torpor.vm.quickjs import QuickJS
+from torpor.world import World
+
+WASM_SHA256: Final = {
+    "quickjs.wasm": "d4c9375f2b1ca4dc95f72c8aa2982a7a9951ac8011490d79c6582df732b4bbd9",
+    "crypto.so": "fa26b6fafda251c3b1442dcc4c876b3ac73689639519f4ddfc2c410ebdb5b7c2",
+    "encoding.so": "d501aa2a8410ee07c196103f0d169b226ec61c922883713510fd723fe14036c3",
+    "headers.so": "42c847104d6aa8d4666fa41bb74d324c2ee9a4d15c2492fca013b1631232b011",
+    "structured-clone.so": "0ac5a36c0545c659ba6f9f8de5af11862df84546d151d0f15ec5184c95fd6cb3",
+    "url.so": "af780a79f1fb131b5e6fa1d6fedc481e265420cf2f254fe966255230f4c1bc62",
+}
+"""Hashes of the WebAssembly files that this version of Torpor was built with."""
+
+_SOURCE: Final = """
+export async function examination(number) {
+  "use workflow";
+  return number + 1;
+}
+"""
+
+Status = Literal["ok", "note", "failed"]
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """
+    What a check found.
+
+    Attributes:
+        status: ``failed`` when something that is needed is missing; ``note`` when it is good to know.
+        text: for people.
+        facts: for programs.
+    """
+
+    status: Status
+    text: str
+    facts: dict[str, Any] = {}
+
+
+def versions() -> Finding:
+    """Return the versions that matter."""
+    try:
+        torpor = version("torpor")
+    except PackageNotFoundError:  # run from a checkout that is not installed
+        torpor = "from a checkout"
+    facts = {
+        "torpor": torpor,
+        "python": platform.python_version(),
+        "wasmtime": version("wasmtime"),
+        "sqlite": sqlite3.sqlite_version,
+    }
+    return Finding("ok", ", ".join(f"{name} {number}" for name, number in facts.items()), facts)
+
+
+def system() -> Finding:
+    """Return what this runs on."""
+    facts = {"system": platform.system(), "release": platform.release(), "machine": platform.machine()}
+    return Finding("ok", " ".join(facts.values()), {**facts, "implementation": sys.implementation.name})
+
+
+def wasm_files(folder: Path | None = None) -> Finding:
+    """Compare the guest's WebAssembly files with what they should be."""
+    folder = folder or Path(str(files("torpor.vm.quickjs"))) / "wasm"
+    states = {name: _file_state(folder / name, expected) for name, expected in WASM_SHA256.items()}
+    facts = {"folder": str(folder), "files": states}
+    wrong = [f"{name} {state}" for name, state in states.items() if state != "ok"]
+    if wrong:
+        return Finding("failed", f"{', '.join(wrong)} in {folder}; install torpor again from its wheel", facts)
+    return Finding("ok", f"{len(states)} files, hashes as expected", facts)
+
+
+def _file_state(path: Path, expected: str) -> str:
+    if not path.is_file():
+        return "missing"
+    return "ok" if hashlib.sha256(path.read_bytes()).hexdigest() == expected else "differs"
+
+
+def memory_backend() -> Finding:
+    """Return how VM memory is kept here, and why."""
+    backend = choose_backend()
+    facts = {"name": backend.name, "reason": backend.reason}
+    if backend.name == "cow":
+        return Finding("ok", f"copy-on-write: {backend.reason}", facts)
+    return Finding("note", f"portable (slower): {backend.reason}", facts)
+
+
+def boot() -> Finding:
+    """Boot the JavaScript guest and run a workflow in it; say whether the compiled code was there before."""
+    folder = default_directory()
+    before = _compiled(folder)
+    began = time.perf_counter()
+    guest = QuickJS()
+    program = Program(
+        guest="quickjs",
+        build=guest.build,
+        files={"./examination.js": _SOURCE},
+        entries=["./examination.js"],
+        workflows={"workflow//./examination.js//examination": ("./examination.js", "examination")},
+    )
+    image = guest.load(program)
+    booted = time.perf_counter()
+    vm = guest.lease(image)
+    try:
+        begin = Begin("wrun_doctor", next(iter(program.workflows)), _text([41]), seed=bytes(SEED_BYTES), at=0)
+        outbox = vm.begin(begin)
+    finally:
+        vm.release()
+        guest.close()
+    if outbox.value is None or codec.loads(codec.from_text(outbox.value)) != 42:
+        raise VmError(f"the JavaScript guest computed {outbox.value!r} for 41 + 1; install torpor again")
+    ran = time.perf_counter()
+    after = _compiled(folder)
+    size = sum(path.stat().st_size for path in folder.glob("*.cwasm"))
+    facts = {
+        "boot_ms": round((booted - began) * 1000, 1),
+        "run_ms": round((ran - booted) * 1000, 1),
+        "cache_folder": str(folder),
+        "cache_bytes": size,
+        "was_compiled": bool(after) and after == before,
+        "is_compiled": bool(after),
+    }
+    took = f"QuickJS booted in {facts['boot_ms']} ms, ran a workflow in {facts['run_ms']} ms"
+    if not after:
+        return Finding("note", f"{took}; compiled code cannot be kept in {folder}; set TORPOR_CACHE", facts)
+    kept = "from compiled code" if facts["was_compiled"] else "compiled now, for the next time,"
+    return Finding("ok", f"{took}; {kept} in {folder} ({bytes_text(size)})", facts)
+
+
+def _text(value: Any) -> str:
+    return codec.text_of(codec.dumps(value))
+
+
+def _compiled(folder: Path) -> set[str]:
+    """Return the names of the compiled modules of the JavaScript guest."""
+    return {path.name for path in folder.glob("quickjs*.cwasm")}
+
+
+def application(app: Torpor) -> Finding:
+    """Read the application's workflow files."""
+    programs = app.programs.all()
+    facts = {
+        "root": str(app.root),
+        "workflows": sorted(name for program in programs for name in program.workflows),
+        "steps": sorted(app.step_names()),
+    }
+    text = f"{len(facts['workflows'])} workflows, {len(facts['steps'])} steps in {app.root}"
+    return Finding("ok" if facts["workflows"] else "note", text, facts)
+
+
+async def reachable_world(world: World) -> Finding:
+    """Open the world, if it is there."""
+    try:
+        refuse_missing_file(world.url)
+    except ConfigurationError as error:
+        return Finding("note", str(error), {"url": world.url, "exists": False})
+    before = schema_version(world.url)
+    await world.open()
+    facts = {
+        "url": world.url,
+        "exists": True,
+        "schema_version": schema_version(world.url),
+        "capabilities": msgspec.structs.asdict(world.capabilities),
+    }
+    migrated = f" (migrated now from {before})" if before != facts["schema_version"] else ""
+    schema = "" if facts["schema_version"] is None else f", schema {facts['schema_version']}{migrated}"
+    able = ", ".join(name for name in ("durable", "shared") if getattr(world.capabilities, name)) or "this process only"
+    return Finding("ok", f"{world.url} is reachable{schema}; {able}", facts)
+
+
+async def living_workers(world: World, clock: Clock) -> Finding:
+    """Look for workers in an open world."""
+    known = await world.workers()
+    living = alive(known, clock.now())
+    facts = {
+        "alive": [{"id": worker.id, "machine": worker.machine, "pid": worker.pid} for worker in living],
+        "dead": len(known) - len(living),
+    }
+    if not living:
+        return Finding("note", "none is at work; start one with: torpor worker", facts)
+    return Finding("ok", ", ".join(f"{worker.id} (pid {worker.pid})" for worker in living), facts)
+
+
+def failure(error: TorporError | OSError) -> Finding:
+    """Return what a check found that could not be carried out."""
+    code = error.code if isinstance(error, TorporError) else "OS"
+    return Finding("failed", f"{code}: {error}", {"code": code})

@@ -1,0 +1,120 @@
+"""``torpor dev``: a worker that begins anew when the application's files change."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from watchfiles import Change, DefaultFilter, awatch
+
+from torpor.cli.loading import Target, required_target
+from torpor.cli.options import AppArgument, WorldOption
+from torpor.cli.output import say
+from torpor.cli.reporting import command
+from torpor.cli.stopping import StopRequest
+from torpor.programs import LANGUAGES
+
+SUFFIXES = (".py", ".json", *(suffix for language in LANGUAGES.values() for suffix in language.suffixes))
+"""Endings of the files that an application is made of."""
+
+STOP_SECONDS_MAX = 30
+"""How long a worker that is to be replaced may take to park its runs; longer than its own grace period."""
+
+Changes = set[tuple[Change, str]]
+
+
+@command
+async def dev(
+    app: AppArgument = None,
+    watch: Annotated[
+        list[Path] | None,
+        typer.Option("--watch", metavar="FOLDER", exists=True, help="Watch this folder besides the application's."),
+    ] = None,
+    world: WorldOption = None,
+) -> None:
+    """
+    Work on runs, show what they do, reload when files change.
+
+    A change of a .py file or a workflow file parks all runs; the worker begins anew and goes on with them.
+
+    Example: torpor dev app.py
+    """
+    target = required_target(app)
+    folders = [target.folder, *(folder.resolve() for folder in watch or ())]
+    stop = StopRequest()
+    say((f"watching {', '.join(map(str, folders))}", "dim"), err=True)
+    ended = asyncio.Event()
+    changes = awatch(*folders, watch_filter=_Sources(), stop_event=ended, ignore_permission_denied=True)
+    try:
+        await _Dev(target, world, changes, stop).run()
+    finally:
+        ended.set()
+        await changes.aclose()
+
+
+class _Sources(DefaultFilter):
+    """Files that an application is made of, outside folders that tools keep for themselves."""
+
+    def __call__(self, change: Change, path: str) -> bool:
+        return path.endswith(SUFFIXES) and super().__call__(change, path)
+
+
+class _Dev:
+    """One worker process after another, each until the next change."""
+
+    def __init__(self, target: Target, world: str | None, changes: AsyncIterator[Changes], stop: StopRequest) -> None:
+        self._target = target
+        self._world = world
+        self._changes = changes
+        self._stop = stop
+
+    async def run(self) -> None:
+        """Return when a stop was asked for and the last worker has parked its runs."""
+        stopping = asyncio.ensure_future(self._stop.wait())
+        changing = asyncio.ensure_future(anext(self._changes))
+        try:
+            while not stopping.done():
+                worker = await self._start()
+                ending = asyncio.ensure_future(worker.wait())
+                await asyncio.wait({stopping, changing, ending}, return_when=asyncio.FIRST_COMPLETED)
+                if ending.done() and not stopping.done() and not changing.done():
+                    say(("the worker has ended; waiting for a change", "yellow"), err=True)
+                    await asyncio.wait({stopping, changing}, return_when=asyncio.FIRST_COMPLETED)
+                await self._end(worker)
+                if changing.done() and not stopping.done():
+                    say((f"changed: {self._names(changing.result())}", "cyan"), err=True)
+                    changing = asyncio.ensure_future(anext(self._changes))
+        finally:
+            for waiting in (stopping, changing):
+                waiting.cancel()
+            await asyncio.wait((stopping, changing))
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        # The child finds the same files by the same name: the working folder is inherited.
+        options = ["--follow", "--parent", str(os.getpid())]
+        if self._world is not None:
+            options += ["--world", self._world]
+        return await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", "torpor.cli", "worker", self._target.text, *options
+        )
+
+    async def _end(self, worker: asyncio.subprocess.Process) -> None:
+        """Let the worker park its runs; one that does not is killed, and the next one takes them over."""
+        if worker.returncode is not None:
+            return
+        worker.terminate()
+        try:
+            async with asyncio.timeout(STOP_SECONDS_MAX):
+                await worker.wait()
+        except TimeoutError:
+            say((f"the worker did not stop within {STOP_SECONDS_MAX} s and is killed", "yellow"), err=True)
+            worker.kill()
+            await worker.wait()
+
+    def _names(self, changes: Changes) -> str:
+        return ", ".join(sorted({os.path.relpath(path, self._target.folder) for _, path in changes}))

@@ -1,0 +1,128 @@
+"""``torpor inspect``: what happened in a run."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from torpor.cli.inspection import Inspection, event_data, gather, inspection_data
+from torpor.cli.moments import bytes_text, clock_text, iso, span_text
+from torpor.cli.options import AppOption, JsonOption, WorldOption
+from torpor.cli.output import LEVEL_STYLES, STATUS_STYLES, line, print_json, say, show, table
+from torpor.cli.readable import stack_of, summary
+from torpor.cli.reporting import FAILED, command, report
+from torpor.cli.session import client_on
+from torpor.cli.timeline import Row, cells, shortened, timeline
+from torpor.errors import WorldError
+from torpor.programs import short_name
+
+ROWS_MAX = 200
+VALUE_CHARS_MAX = 2_000
+
+
+@command
+async def inspect(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id; torpor runs shows it.")],
+    events: Annotated[bool, typer.Option("--events", help="Show the log itself, event by event.")] = False,
+    logs: Annotated[bool, typer.Option("--logs", help="Show only what the workflow's code wrote.")] = False,
+    full: Annotated[bool, typer.Option("--all", help=f"Show every row, not only {ROWS_MAX}.")] = False,
+    app: AppOption = None,
+    world: WorldOption = None,
+    json: JsonOption = False,
+) -> None:
+    """
+    Show what happened in a run.
+
+    Steps and their attempts, waits, hooks with their tokens, log lines, snapshot and error; from the world alone.
+
+    Example: torpor inspect wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
+    """
+    async with client_on(app, world) as client:
+        found = await gather(client, run)
+    if json:
+        print_json(inspection_data(found))
+    elif logs:
+        _show_logs(found)
+    else:
+        _show_head(found)
+        if events:
+            _show_events(found, full)
+        else:
+            _show_timeline(timeline(found), found, full)
+        _show_error(found)
+    for problem in found.problems:
+        report(WorldError(f"run {found.run.id}: {problem}"))
+    if found.problems:
+        raise typer.Exit(FAILED)
+
+
+def _show_head(found: Inspection) -> None:
+    run, data = found.run, found.summary
+    took = span_text((run.ended_at or found.now) - run.created_at)
+    say((run.status, STATUS_STYLES[run.status]), (f"  {short_name(run.workflow)}  ", "bold"), run.id)
+    _fact("workflow", run.workflow)
+    _fact("created", f"{clock_text(run.created_at)}, {'took' if run.ended_at else 'so far'} {took}")
+    _fact("input", summary(data.get("input"), VALUE_CHARS_MAX))
+    if run.status == "completed":
+        _fact("output", summary(data.get("output"), VALUE_CHARS_MAX))
+    if data.get("cancel_reason"):
+        _fact("reason", str(data["cancel_reason"]))
+    program = found.program
+    files = "not in this world" if program is None else f"{program.guest}, {', '.join(sorted(program.files))}"
+    _fact("program", f"{run.program[:16]} ({files})")
+    _fact("runtime", run.runtime)
+    _fact("snapshot", _snapshot_text(found))
+    say()
+
+
+def _fact(name: str, value: str) -> None:
+    say((f"  {name:<10}", "dim"), value)
+
+
+def _snapshot_text(found: Inspection) -> str:
+    snapshot = found.snapshot
+    if snapshot is None:
+        return "none"
+    age = span_text(found.now - snapshot.at)
+    return f"{bytes_text(len(snapshot.data))}, after event {snapshot.cursor} of {found.run.head}, {age} old"
+
+
+def _show_timeline(rows: list[Row], found: Inspection, full: bool) -> None:
+    start = found.run.created_at
+    end = found.run.ended_at or max([found.now, *(row.until or row.at for row in rows)])
+    before, left_out, after = shortened(rows, len(rows) if full else ROWS_MAX)
+    shown = [cells(row, start, end) for row in before]
+    if left_out:
+        shown.append(tuple(map(line, ("", "", "", "", f"… {left_out} more; --all shows them"))))
+    shown += [cells(row, start, end) for row in after]
+    show(table("at", "took", "", "what", "", rows=shown, right=frozenset({"at", "took"})))
+
+
+def _show_events(found: Inspection, full: bool) -> None:
+    start = found.run.created_at
+    shown = found.events if full else found.events[-ROWS_MAX:]
+    if len(shown) < len(found.events):
+        say((f"the last {len(shown)} of {len(found.events)} events; --all shows them all", "dim"))
+    rows = []
+    for event in shown:
+        data = event_data(event, start)
+        said = [f"attempt {event.attempt}" if event.attempt else "", event.name, event.ref]
+        said += [f"due {data['due']}" if event.due else "", summary(data["payload"], 200) if event.payload else ""]
+        offset = f"+{span_text(event.at - start)}"
+        rows.append((str(event.seq), offset, event.type, event.id, "  ".join(filter(None, said))))
+    show(table("seq", "at", "event", "id", "", rows=rows, right=frozenset({"seq", "at"})))
+
+
+def _show_logs(found: Inspection) -> None:
+    for entry in sorted(found.logs, key=lambda entry: entry.at):
+        style = LEVEL_STYLES.get(entry.level, "")
+        say((f"{iso(entry.at)}  ", "dim"), (f"{entry.level:<5}  ", style), (entry.text, style))
+
+
+def _show_error(found: Inspection) -> None:
+    if found.run.status != "failed":
+        return
+    error = found.summary.get("error")
+    say()
+    say((f"{found.run.error_code}: ", "bold red"), (stack_of(error) or summary(error, VALUE_CHARS_MAX), "red"))

@@ -1,0 +1,159 @@
+"""Everything that a world has of one run, gathered so that damage in one part does not hide the others."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Any, TypeVar
+
+import msgspec
+
+from torpor import codec
+from torpor.cli.history import History, history_of
+from torpor.cli.moments import iso
+from torpor.cli.readable import readable_payload
+from torpor.cli.runs import run_data
+from torpor.client import Client
+from torpor.engine.images import program_key
+from torpor.errors import TorporError, WorldError
+from torpor.model import Event, LogEntry, Run, Snapshot
+from torpor.programs import short_name
+from torpor.vm.guest import Program
+from torpor.world import World
+
+T = TypeVar("T")
+
+# What reading raises that meets values which no version has stored.
+_DAMAGE = (LookupError, TypeError, ValueError)
+
+
+class Inspection(msgspec.Struct):
+    """
+    A run, as far as it could be read.
+
+    Attributes:
+        summary: the run as JSON data, as ``torpor runs --json`` has it.
+        now: when it was gathered, epoch milliseconds.
+        program: None when the world does not have it.
+        problems: what could not be read, for people.
+    """
+
+    run: Run
+    summary: dict[str, Any]
+    now: int
+    events: list[Event]
+    history: History
+    logs: list[LogEntry]
+    snapshot: Snapshot | None
+    program: Program | None
+    problems: list[str]
+
+
+async def gather(client: Client, run_id: str) -> Inspection:
+    """
+    Gather what the world has of a run.
+
+    Raises:
+        RunNotFoundError: no such run.
+        WorldError: not even the run itself can be read.
+    """
+    world = client.world
+    try:
+        run = await world.get_run(run_id)
+    except _DAMAGE as error:
+        raise WorldError(f"run {run_id} is damaged in world {world.url} and cannot be shown: {error!r}") from error
+    problems: list[str] = []
+    events: list[Event] = await _part("its log", world.events(run_id), [], problems)
+    logs: list[LogEntry] = await _part("its log lines", world.log_entries(run_id), [], problems)
+    snapshot = await _part("its snapshot", world.snapshot(run_id), None, problems)
+    program = await _part("its program", _program(world, run.program), None, problems)
+    summary: dict[str, Any] = await _part("its input or output", run_data(client, run), {}, problems)
+    history = history_of(events, run.head)
+    return Inspection(
+        run, summary, client.clock.now(), events, history, logs, snapshot, program, problems + history.problems
+    )
+
+
+def inspection_data(found: Inspection) -> dict[str, Any]:
+    """Return an inspection as JSON data."""
+    history, snapshot, start = found.history, found.snapshot, found.run.created_at
+    return {
+        "run": {**found.summary, "head": found.run.head, "ops": found.run.ops},
+        "steps": [
+            {
+                **_timed(msgspec.structs.asdict(step)),
+                "short_name": short_name(step.name),
+                "attempts": [_timed(msgspec.structs.asdict(attempt)) for attempt in step.attempts],
+            }
+            for step in history.steps.values()
+        ],
+        "waits": [_timed(msgspec.structs.asdict(wait)) for wait in history.waits.values()],
+        "hooks": [
+            {
+                **_timed(msgspec.structs.asdict(hook)),
+                "received": [_timed(msgspec.structs.asdict(receipt)) for receipt in hook.received],
+            }
+            for hook in history.hooks.values()
+        ],
+        "logs": [_timed(msgspec.structs.asdict(entry)) for entry in found.logs],
+        "events": [event_data(event, start) for event in found.events],
+        "snapshot": snapshot
+        and {
+            "at": iso(snapshot.at),
+            "age_ms": found.now - snapshot.at,
+            "bytes": len(snapshot.data),
+            "cursor": snapshot.cursor,
+            "ops": snapshot.ops,
+            "image": snapshot.image,
+        },
+        "program": found.program
+        and {
+            "id": found.run.program,
+            "guest": found.program.guest,
+            "build": found.program.build,
+            "files": sorted(found.program.files),
+            "workflows": sorted(found.program.workflows),
+        },
+        "problems": found.problems,
+    }
+
+
+def event_data(event: Event, start: int) -> dict[str, Any]:
+    """Return an event as JSON data; *start* is the run's creation."""
+    return {
+        "seq": event.seq,
+        "type": event.type,
+        "at": iso(event.at),
+        "offset_ms": event.at - start,
+        "id": event.id or None,
+        "op": event.op or None,
+        "name": event.name or None,
+        "attempt": event.attempt or None,
+        "due": iso(event.due),
+        "ref": event.ref or None,
+        "payload": readable_payload(event.payload),
+    }
+
+
+def _timed(data: dict[str, Any]) -> dict[str, Any]:
+    """Give times as text, and a duration to what has begun and ended."""
+    begun, ended = data.get("started_at") or data.get("created_at"), data.get("ended_at")
+    shown = {key: iso(value) if key in ("at", "due") or key.endswith("_at") else value for key, value in data.items()}
+    if "ended_at" in data:
+        shown["duration_ms"] = ended - begun if begun and ended else None
+    return shown
+
+
+async def _program(world: World, program: str) -> Program | None:
+    data = await world.blob(program_key(program))
+    return None if data is None else msgspec.json.decode(codec.unseal_binary(data), type=Program)
+
+
+async def _part(what: str, reading: Awaitable[T], instead: T, problems: list[str]) -> T:
+    """Return what *reading* reads; when it cannot be read, note that and return *instead*."""
+    try:
+        return await reading
+    except TorporError as error:
+        problems.append(f"{what} cannot be read: {error}")
+    except _DAMAGE as error:
+        problems.append(f"{what} is damaged: {error!r}")
+    return instead

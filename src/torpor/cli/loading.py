@@ -1,0 +1,193 @@
+"""
+Finding the application that a command is about: ``app.py``, ``app.py:name``, ``pkg.mod`` or ``pkg.mod:name``.
+
+A file is imported under its normal module name with its folder first on the path, so that ``from app import app`` in a
+step file gives the same object and registers its steps with it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from pathlib import Path
+from types import ModuleType
+
+import msgspec
+
+import torpor
+from torpor import Torpor
+from torpor.errors import ConfigurationError
+
+DEFAULT_FILE = "app.py"
+"""What is taken when no application is named, if the working folder has it."""
+
+_FORMS = "a file (app.py, app.py:name) or a module (pkg.mod, pkg.mod:name)"
+_NOT_THE_USERS = ("<frozen importlib", importlib.__file__, str(Path(torpor.__file__).parent) + os.sep)
+
+
+class AppImportError(ConfigurationError):
+    """
+    The application's module raised while it was imported.
+
+    Attributes:
+        trace: the traceback, beginning in the application's own code.
+    """
+
+    code = "CONFIGURATION"
+
+    def __init__(self, message: str, trace: str) -> None:
+        super().__init__(message)
+        self.trace = trace
+
+
+class NoAppError(ConfigurationError):
+    """The module has no application."""
+
+    code = "CONFIGURATION"
+
+
+class Target(msgspec.Struct, frozen=True):
+    """
+    Where an application is.
+
+    Attributes:
+        text: as the user wrote it.
+        folder: what comes first on the path.
+        module: what is imported.
+        file: the file that the module must be, None for one that was named as a module.
+        attribute: the application's name in it, ``""`` to look for the only one.
+    """
+
+    text: str
+    folder: Path
+    module: str
+    file: Path | None
+    attribute: str
+
+
+def parse_target(text: str) -> Target:
+    """
+    Return what an application argument means.
+
+    Raises:
+        ConfigurationError: it has none of the forms, or the file does not exist.
+    """
+    place, _, attribute = text.rpartition(":")
+    if not place or not _is_dotted_name(attribute):
+        place, attribute = text, ""
+    if place.endswith(".py") or "/" in place or os.sep in place:
+        return _file_target(text, Path(place), attribute)
+    if not _is_dotted_name(place):
+        raise ConfigurationError(f"application {text!r} is neither; give {_FORMS}")
+    return Target(text, Path.cwd(), place, None, attribute)
+
+
+def default_target() -> Target | None:
+    """Return ``app.py`` of the working folder, or None."""
+    return parse_target(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None
+
+
+def required_target(text: str | None) -> Target:
+    """
+    Return what *text* means, or the working folder's ``app.py``.
+
+    Raises:
+        ConfigurationError: nothing is given and there is no such file, or as :func:`parse_target`.
+    """
+    target = parse_target(text) if text is not None else default_target()
+    if target is None:
+        raise ConfigurationError(
+            f"no application is named, and {Path.cwd()} has no {DEFAULT_FILE}; name {_FORMS}, or change the folder"
+        )
+    return target
+
+
+def load_app(target: Target) -> Torpor:
+    """
+    Import the target's module and return its application.
+
+    Raises:
+        AppImportError: the module raised.
+        NoAppError: it has no application.
+        ConfigurationError: the module cannot be found, or has several applications.
+    """
+    module = _import(target)
+    if target.attribute:
+        return _named(module, target)
+    found = applications(module)
+    if not found:
+        raise NoAppError(f"{target.text} has no Torpor application; write `app = Torpor()` in it")
+    if len(found) > 1:
+        names = ", ".join(f"{target.text}:{name}" for name in sorted(found))
+        raise ConfigurationError(f"{target.text} has several applications; name one of {names}")
+    return next(iter(found.values()))
+
+
+def applications(module: ModuleType) -> dict[str, Torpor]:
+    """Return a module's applications by name; one that has several names appears under the first."""
+    found: dict[str, Torpor] = {}
+    for name, value in vars(module).items():
+        if isinstance(value, Torpor) and not any(value is known for known in found.values()):
+            found[name] = value
+    return found
+
+
+def _file_target(text: str, path: Path, attribute: str) -> Target:
+    if not path.is_file():
+        raise ConfigurationError(f"application file {path} does not exist (looked in {Path.cwd()}); give {_FORMS}")
+    file = path.resolve()
+    if file.suffix != ".py" or "." in file.stem:
+        raise ConfigurationError(f"application file {path} cannot be imported by that name; name it like app.py")
+    return Target(text, file.parent, file.stem, file, attribute)
+
+
+def _import(target: Target) -> ModuleType:
+    folder = str(target.folder)
+    if sys.path[:1] != [folder]:
+        sys.path.insert(0, folder)
+    try:
+        module = importlib.import_module(target.module)
+    except (Exception, SystemExit) as error:
+        if isinstance(error, ModuleNotFoundError) and f"{target.module}.".startswith(f"{error.name}."):
+            raise ConfigurationError(
+                f"application module {target.module} is not found from {target.folder}; give {_FORMS}"
+            ) from error
+        what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        raise AppImportError(f"{target.text} cannot be imported: {what}", users_traceback(error)) from error
+    origin = getattr(module, "__file__", None)
+    if target.file is not None and (origin is None or Path(origin).resolve() != target.file):
+        raise ConfigurationError(
+            f"application file {target.text} has the name of another module, {target.module} "
+            f"({origin or 'built into Python'}); rename the file"
+        )
+    return module
+
+
+def _named(module: ModuleType, target: Target) -> Torpor:
+    value: object = module
+    for name in target.attribute.split("."):
+        value = getattr(value, name, None)
+    if not isinstance(value, Torpor):
+        known = ", ".join(sorted(applications(module))) or "none"
+        raise ConfigurationError(
+            f"{target.text}: {target.attribute} is no Torpor application; applications in {target.module}: {known}"
+        )
+    return value
+
+
+def users_traceback(error: BaseException) -> str:
+    """Return a traceback without the frames of Torpor and of Python's import machinery."""
+    shown = traceback.TracebackException.from_exception(error)
+    todo = [shown]
+    while todo:
+        one = todo.pop()
+        kept = [frame for frame in one.stack if not frame.filename.startswith(_NOT_THE_USERS)]
+        one.stack = traceback.StackSummary.from_list(kept)
+        todo += [other for other in (one.__cause__, one.__context__) if other is not None]
+    return "".join(shown.format()).rstrip("\n")
+
+
+def _is_dotted_name(text: str) -> bool:
+    return all(part.isidentifier() for part in text.split("."))

@@ -1,0 +1,44 @@
+"""Options that several commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def _or_global(context: typer.Context, value: str | None) -> str | None:
+    """Return the command's own option, else the one given before the command or in the environment."""
+    given: str | None = value if value is not None else context.obj
+    return given
+
+
+AppArgument = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[APP]",
+        show_default=False,
+        help="The application: app.py, app.py:name or pkg.mod:name. By default app.py in this folder.",
+    ),
+]
+AppOption = Annotated[
+    str | None,
+    typer.Option(
+        "--app",
+        "-a",
+        metavar="APP",
+        show_default=False,
+        help="The application: app.py, app.py:name or pkg.mod:name. By default app.py in this folder.",
+    ),
+]
+WorldOption = Annotated[
+    str | None,
+    typer.Option(
+        "--world",
+        metavar="URL",
+        show_default=False,
+        callback=_or_global,
+        help="Where runs live, such as sqlite:///torpor.db. By default TORPOR_WORLD, then what the application says.",
+    ),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

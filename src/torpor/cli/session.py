@@ -1,0 +1,67 @@
+"""What a command works on: an application, or a world alone."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from torpor import Torpor
+from torpor.app import WORLD_DEFAULT
+from torpor.cli.loading import AppImportError, NoAppError, default_target, load_app, parse_target, required_target
+from torpor.cli.sqlite_file import refuse_missing_file
+from torpor.client import Client
+from torpor.clock import SystemClock
+from torpor.errors import ConfigurationError
+from torpor.world import World
+from torpor.worlds import open_world
+
+
+def app_on(app: str | None, world: str | None) -> Torpor:
+    """
+    Return the application, on the world that the command line names, else on its own.
+
+    Raises:
+        ConfigurationError: there is no such application or world.
+    """
+    loaded = load_app(required_target(app))
+    if world is not None:
+        loaded.use_world(world)
+    return loaded
+
+
+@asynccontextmanager
+async def client_on(app: str | None, world: str | None) -> AsyncIterator[Client]:
+    """
+    Open the world that the command line names, else the application's, else the default one.
+
+    Raises:
+        ConfigurationError: there is no such world, or nothing of it can be seen from this process.
+    """
+    found = _world(app, world)
+    if not found.capabilities.durable:
+        raise ConfigurationError(
+            f"world {found.url} lives inside the process that opened it, so a command sees nothing of it; "
+            f"give a durable one, such as --world {WORLD_DEFAULT}"
+        )
+    refuse_missing_file(found.url)
+    await found.open()
+    try:
+        yield Client(found, SystemClock())
+    finally:
+        await found.close()
+
+
+def _world(app: str | None, world: str | None) -> World:
+    if world is not None:
+        return open_world(world)
+    target = default_target() if app is None else parse_target(app)
+    if target is None:
+        return open_world(WORLD_DEFAULT)
+    try:
+        return load_app(target).world
+    except NoAppError:
+        if app is not None:
+            raise
+        return open_world(WORLD_DEFAULT)  # somebody else's app.py
+    except AppImportError as error:
+        raise AppImportError(f"{error}. With --world URL this command does without it", error.trace) from error

@@ -1,0 +1,77 @@
+"""How a command is told to stop: the first signal asks, the second one ends the process at once."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import threading
+from types import FrameType
+from typing import Final
+
+SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
+PARENT_LOOK_SECONDS: Final = 1.0
+LINGER_SECONDS: Final = 2.0
+
+_process = threading.Event()
+"""Set when this process does nothing but this command."""
+
+
+class StopRequest:
+    """Waits for the first SIGINT or SIGTERM. Make it on the main thread, inside the event loop."""
+
+    def __init__(self, *, ignoring_interrupts: bool = False) -> None:
+        """
+        Args:
+            ignoring_interrupts: leave the first SIGINT to the parent, which a terminal sends it to as well.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._asked = asyncio.Event()
+        for number in SIGNALS:
+            signal.signal(number, self._ask)
+        if ignoring_interrupts:
+            # A handler and not SIG_IGN, which the programs that steps start would inherit.
+            signal.signal(signal.SIGINT, _nothing)
+
+    async def wait(self) -> None:
+        """Return when the process was asked to stop."""
+        await self._asked.wait()
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        for each in SIGNALS:
+            signal.signal(each, signal.SIG_DFL)
+        self._loop.call_soon_threadsafe(self._asked.set)
+
+
+def _nothing(number: int, frame: FrameType | None) -> None:
+    """Handle a signal by doing nothing."""
+
+
+async def wait_orphaned(parent: int) -> None:
+    """Return when the process with this id is no longer our parent: it died without telling."""
+    while os.getppid() == parent:  # noqa: ASYNC110  # no event tells it on every system
+        await asyncio.sleep(PARENT_LOOK_SECONDS)
+
+
+def own_process() -> None:
+    """Note that this process does nothing but this command, so that the command may end it."""
+    _process.set()
+
+
+def leave_soon() -> None:
+    """
+    End the process within :data:`LINGER_SECONDS`, whatever its threads do.
+
+    Python waits at its exit for every thread, and one that a ``def`` step holds cannot be stopped.
+    """
+    if _process.is_set():
+        timer = threading.Timer(LINGER_SECONDS, _leave)
+        timer.daemon = True
+        timer.start()
+
+
+def _leave() -> None:
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(0)

@@ -1,0 +1,141 @@
+"""A run's history as rows in the order of time, with bars."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Literal
+
+import msgspec
+from rich.text import Text
+
+from torpor.cli.history import HookStory, StepStory, WaitStory
+from torpor.cli.inspection import Inspection
+from torpor.cli.moments import clock_text, span_text
+from torpor.cli.output import LEVEL_STYLES, STATUS_STYLES, printable
+from torpor.cli.readable import summary
+from torpor.model import LogEntry
+from torpor.programs import short_name
+
+BAR_COLUMNS = 24
+TEXT_CHARS_MAX = 160
+
+Kind = Literal["run", "step", "attempt", "wait", "hook", "received", "log"]
+
+
+class Row(msgspec.Struct, frozen=True):
+    """
+    One row.
+
+    Attributes:
+        at: when it began.
+        until: when it ended; None for a moment, 0 for something that still lasts.
+        kind: what it is.
+        text: what it says.
+        status: a word in its own colour, or ``""``.
+        detail: result, error or the like.
+        style: of the text.
+    """
+
+    at: int
+    until: int | None
+    kind: Kind
+    text: str
+    status: str = ""
+    detail: str = ""
+    style: str = ""
+
+
+def timeline(found: Inspection) -> list[Row]:
+    """Return the rows of a run."""
+    rows = [*_run_rows(found)]
+    for step in found.history.steps.values():
+        rows += _step_rows(step)
+    rows += [_wait_row(wait) for wait in found.history.waits.values()]
+    for hook in found.history.hooks.values():
+        rows += _hook_rows(hook)
+    rows += [_log_row(entry) for entry in found.logs]
+    return sorted(rows, key=lambda row: row.at)  # stable: the parts of a thing stay together
+
+
+def cells(row: Row, start: int, end: int) -> tuple[Text, ...]:
+    """Return a row's cells: offset, span, bar, kind, text; *start* and *end* bound the bars."""
+    what = Text()
+    if row.kind in ("attempt", "received"):
+        what.append("  ")
+    what.append(printable(row.text), row.style)
+    if row.status:
+        what.append(f"  {row.status}", STATUS_STYLES.get(row.status, row.style))
+    if row.detail:
+        what.append("  ").append(printable(row.detail), "dim")
+    took = "" if row.until is None else span_text((row.until or end) - row.at) + ("" if row.until else " …")
+    return (Text(f"+{span_text(row.at - start)}"), Text(took), Text(bar(row, start, end), "cyan"), Text(row.kind), what)
+
+
+def bar(row: Row, start: int, end: int) -> str:
+    """Return a row's place between *start* and *end*."""
+    scale = BAR_COLUMNS / max(1, end - start)
+    first = min(BAR_COLUMNS - 1, max(0, int((row.at - start) * scale)))
+    if row.until is None:
+        return " " * first + "·"
+    last = min(BAR_COLUMNS, max(first + 1, round(((row.until or end) - start) * scale)))
+    return " " * first + "━" * (last - first)
+
+
+def _log_row(entry: LogEntry) -> Row:
+    style = LEVEL_STYLES.get(entry.level, "")
+    return Row(entry.at, None, "log", entry.text, entry.level if entry.level in ("warn", "error") else "", style=style)
+
+
+def _run_rows(found: Inspection) -> Iterator[Row]:
+    for event in found.events:
+        if event.type.startswith("run_"):
+            happened = event.type.removeprefix("run_")
+            style = STATUS_STYLES.get(happened, "")
+            yield Row(event.at, None, "run", happened, detail=event.ref or event.name, style=style)
+
+
+def _step_rows(step: StepStory) -> Iterator[Row]:
+    arguments = ", ".join(_text(value) for value in step.input) if isinstance(step.input, list) else _text(step.input)
+    detail = _text(step.output) if step.status == "completed" else _error_text(step.error)
+    call = f"{short_name(step.name)}({arguments})"
+    yield Row(step.created_at, step.ended_at, "step", call, step.status, detail)
+    if len(step.attempts) < 2 and step.status != "retrying":
+        return  # the step's own row says it all
+    for attempt in step.attempts:
+        detail = _error_text(attempt.error)
+        if attempt.retry_at:
+            detail += f"; again after {span_text(attempt.retry_at - attempt.ended_at)}"
+        number = f"attempt {attempt.number}"
+        yield Row(attempt.started_at, attempt.ended_at, "attempt", number, attempt.outcome, detail)
+
+
+def _wait_row(wait: WaitStory) -> Row:
+    text = f"for {span_text(wait.due - wait.created_at)}, until {clock_text(wait.due)}"
+    return Row(wait.created_at, wait.ended_at, "wait", text, wait.status)
+
+
+def _hook_rows(hook: HookStory) -> Iterator[Row]:
+    detail = f"the token belongs to {hook.owner}" if hook.owner else ""
+    yield Row(hook.created_at, hook.ended_at, "hook", f"token {hook.token}", hook.status, detail)
+    for receipt in hook.received:
+        yield Row(receipt.at, None, "received", _text(receipt.payload))
+
+
+def _text(data: Any) -> str:
+    return summary(data, TEXT_CHARS_MAX)
+
+
+def _error_text(error: Any) -> str:
+    if error is None:
+        return ""
+    if isinstance(error, dict) and "message" in error:
+        return f"{error.get('name')}: {error['message']}"
+    return _text(error)
+
+
+def shortened(rows: Sequence[Row], most: int) -> tuple[Sequence[Row], int, Sequence[Row]]:
+    """Return the first and the last rows, *most* altogether, and between them the number of those left out."""
+    if len(rows) <= most:
+        return rows, 0, ()
+    first = most // 4
+    return rows[:first], len(rows) - most, rows[len(rows) - (most - first) :]

@@ -1,0 +1,79 @@
+"""``torpor worker``: carry out runs until told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import Annotated, cast
+
+import typer
+
+from torpor import Torpor
+from torpor.cli.narrator import Narrator
+from torpor.cli.options import AppArgument, WorldOption
+from torpor.cli.output import say
+from torpor.cli.reporting import command
+from torpor.cli.session import app_on
+from torpor.cli.stopping import StopRequest, leave_soon, wait_orphaned
+from torpor.cli.told_world import ToldWorld
+from torpor.world import World
+
+
+@command
+async def worker(
+    app: AppArgument = None,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Print log lines and endings of runs as they happen.")
+    ] = False,
+    world: WorldOption = None,
+    parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process ends.")] = None,
+) -> None:
+    """
+    Work on runs until told to stop.
+
+    SIGTERM or Ctrl-C parks all runs and waits for running steps; a second one ends the process at once.
+
+    Example: torpor worker app.py --world sqlite:////var/lib/shop/torpor.db
+    """
+    stop = StopRequest(ignoring_interrupts=parent is not None)
+    application = app_on(app, world)
+    _log_to_stderr()
+    narrator = _narrator(application) if follow else contextlib.nullcontext()
+    async with application, narrator, application.worker() as running:
+        say((f"worker {running.id} is at work: {_inventory(application)}", "dim"), err=True)
+        await _wait_for(stop, parent)
+        grace = application.settings.grace_seconds
+        say((f"stopping: runs are parked, running steps have {grace:g} s to end", "dim"), err=True)
+    say(("stopped", "dim"), err=True)
+    leave_soon()
+
+
+async def _wait_for(stop: StopRequest, parent: int | None) -> None:
+    if parent is None:
+        await stop.wait()
+        return
+    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(wait_orphaned(parent))]
+    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    for wait in waits:
+        wait.cancel()
+
+
+def _narrator(app: Torpor) -> Narrator:
+    """Return what prints the things that the application's world is asked to store."""
+    world = app.world
+    narrator = Narrator(world)
+    # It has all that a world has, by passing on what it does not tell.
+    app.use_world(cast("World", ToldWorld(world, narrator.hear)))
+    return narrator
+
+
+def _inventory(app: Torpor) -> str:
+    workflows = sum(len(program.workflows) for program in app.programs.all())
+    return f"{workflows} workflows, {len(app.step_names())} steps, world {app.world.url}"
+
+
+def _log_to_stderr() -> None:
+    """Show the engine's warnings, unless the application has set logging up itself."""
+    if not logging.getLogger().handlers:
+        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)

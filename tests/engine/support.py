@@ -1,0 +1,59 @@
+"""Waiting for what a run does, by the world's notices instead of sleeps."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from torpor import RunHandle, Torpor
+from torpor.errors import HookNotFoundError
+
+TIMEOUT = 30
+"""Seconds that anything here may take on a busy machine."""
+
+T = TypeVar("T")
+
+
+async def until(app: Torpor, condition: Callable[[], Awaitable[T]]) -> T:
+    """Return the first true answer of *condition*, which is asked anew after each change of the world."""
+    changed = asyncio.Event()
+    unsubscribe = app.world.subscribe(lambda _: changed.set())
+    try:
+        async with asyncio.timeout(TIMEOUT):
+            while True:
+                changed.clear()
+                if answer := await condition():
+                    return answer
+                await changed.wait()
+    finally:
+        unsubscribe()
+
+
+async def result(app: Torpor, workflow: str, *args: object) -> Any:
+    """Start a run and return what it returns."""
+    run = await app.start(workflow, *args)
+    return await run.result(timeout=TIMEOUT)
+
+
+async def resumed(app: Torpor, token: str, payload: object) -> RunHandle:
+    """Resume a hook as soon as a run has made it."""
+
+    async def resume() -> RunHandle | None:
+        try:
+            return await app.resume_hook(token, payload)
+        except HookNotFoundError:
+            return None
+
+    found = await until(app, resume)
+    assert found is not None
+    return found
+
+
+async def has_event(app: Torpor, run: RunHandle, kind: str) -> None:
+    """Return once the run's log has an event of this kind."""
+
+    async def there() -> bool:
+        return any(event.type == kind for event in await run.events())
+
+    await until(app, there)
