@@ -78,7 +78,7 @@ def test_terminal_runs_stay_as_they_are(status: str) -> None:
     """No event of a run is allowed after its end; the error names event, state and entity."""
     for event in ("run_started", "run_completed", "run_failed", "run_cancelled"):
         with pytest.raises(EntityConflictError, match=f"{event} refused: run r is {status}"):
-            lifecycle.advance(event, status, "run r")  # type: ignore[arg-type]  # names from a tuple
+            lifecycle.advance(event, status, "run r")
 
 
 def test_retry_after_takes_seconds_spans_and_moments() -> None:

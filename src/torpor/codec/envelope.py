@@ -35,6 +35,8 @@ BINARY_LEVEL = 1
 LAYERS_MAX = 4
 """Layers around one text; no writer needs more than one of each kind."""
 
+_SLICE_BYTES = 256  # unpacks to no more than 8 MiB at once, 128 KiB for every four bytes
+
 _PREFIX = re.compile(rb"[a-z0-9]{4}")
 _KNOWN = ", ".join(prefix.decode() for prefix in (DEVALUE, ZSTD, GZIP))
 
@@ -129,13 +131,24 @@ def _unzstd(body: bytes, limit: int) -> bytes:
             raise _too_large(limit)
         if size >= 0:
             return _zstd.decompressor.decompress(body, allow_extra_data=False)
-        # The frame does not tell its size, as a stream's does not.
-        data = _zstd.decompressor.stream_reader(body).read(limit + 1)
+        return _unzstd_stream(body, limit)
     except zstandard.ZstdError as error:
         raise SerializationError(f"zstd data is damaged: {error}") from error
-    if len(data) > limit:
-        raise _too_large(limit)
-    return data
+
+
+def _unzstd_stream(body: bytes, limit: int) -> bytes:
+    """Return the content of a frame that does not tell its size."""
+    inflater = _zstd.decompressor.decompressobj()
+    data = bytearray()
+    at = 0
+    while at < len(body) and not inflater.eof:
+        data += inflater.decompress(body[at : at + _SLICE_BYTES])
+        at += _SLICE_BYTES
+        if len(data) > limit:
+            raise _too_large(limit)
+    if not inflater.eof or at < len(body) or inflater.unused_data:
+        raise SerializationError("zstd data is damaged: it is cut short, or something follows it")
+    return bytes(data)
 
 
 def _gunzip(body: bytes, limit: int) -> bytes:

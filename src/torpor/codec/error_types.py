@@ -17,6 +17,7 @@ from torpor.codec.values import UNDEFINED
 from torpor.errors import FatalError, HookConflictError, RetryableError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FOREIGN_CAUSE = "__torpor_cause__"  # JavaScript may throw any value as a cause, Python only exceptions
 
 JAVASCRIPT_ERRORS = (
     "EvalError",
@@ -58,15 +59,19 @@ def _author_error(
 
     def encode(error: Exception) -> dict[str, Any]:
         fields = {"message": message_of(error), "stack": traceback_text(error)}
-        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        context = None if error.__suppress_context__ else error.__context__
+        cause = vars(error).get(_FOREIGN_CAUSE, error.__cause__ or context)
         return fields | ({} if cause is None else {"cause": cause}) | extras(error)
 
     def fill(error: Exception, fields: Mapping[str, Any]) -> None:
         vars(error).update(vars(make(fields)))
         error.args = (str(fields["message"]),)
         remember_traceback(error, fields.get("stack"))
-        if isinstance(cause := fields.get("cause"), BaseException):
+        cause = fields.get("cause")
+        if isinstance(cause, BaseException):
             error.__cause__ = cause
+        elif cause is not None:
+            vars(error)[_FOREIGN_CAUSE] = cause
 
     def begin(_: Mapping[str, object]) -> Exception:
         return cls.__new__(cls)
@@ -82,6 +87,8 @@ def author_errors(clock: Clock) -> tuple[Reducer, ...]:
     """Return the reducers of FatalError, RetryableError and HookConflictError; *clock* resolves relative times."""
 
     def retry_after(error: RetryableError) -> dict[str, Any]:
+        if isinstance(error.retry_after, datetime):
+            return {"retryAfter": (error.retry_after - _EPOCH) // timedelta(milliseconds=1)}
         at = error.retry_at(clock.now())
         return {} if at is None else {"retryAfter": at}
 

@@ -159,7 +159,10 @@ class _Completion:
         members = slot.items() if isinstance(slot, dict) else ()
         head = {key: self.flat[at] for key, at in members if isinstance(self.flat[at], str)}
         begin = self.table.by_name[name].begin
-        value = None if begin is None else begin(head)
+        try:
+            value = None if begin is None else begin(head)
+        except _UNFIT as error:
+            raise damaged(f"element {index} is no {name}: {error}") from error
         if value is None:
             raise damaged(f"element {index}, a {name}, is part of its own payload, which this type does not allow")
         return value
@@ -228,7 +231,8 @@ def _dense(slot: list[Any]) -> list[Any]:
 def _null_prototype(slot: list[Any]) -> NullPrototype:
     """Return an object without prototype that holds the indexes of its members."""
     keys, indexes = slot[1::2], slot[2::2]
-    if len(keys) != len(indexes) or not all(type(key) is str for key in keys):
+    is_paired = len(keys) == len(indexes)
+    if not is_paired or set(map(type, keys)) - {str} or set(map(type, indexes)) - {int}:
         raise damaged("an object without prototype has a key that is no string, or one without a value")
     return NullPrototype(zip(keys, indexes, strict=True))
 

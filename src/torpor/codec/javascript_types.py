@@ -89,8 +89,11 @@ def _begin_map(_: Mapping[str, object]) -> Map:
 
 def _fill_map(begun: Map, payload: object) -> None:
     entries = _pairs(payload)
-    check_keys([key for key, _ in entries])
-    begun.update(entries)
+    try:
+        check_keys([key for key, _ in entries])
+        begun.update(entries)
+    except TypeError as error:
+        raise SerializationError(f"a Map in a cycle has keys that no dict can hold: {error}") from error
 
 
 def _decode_set(payload: object) -> set[Any] | SetEntries:

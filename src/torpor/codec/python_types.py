@@ -38,6 +38,21 @@ def _encode_timedelta(value: timedelta) -> list[int]:
     return [value.days, value.seconds, value.microseconds]
 
 
+def _decode_timedelta(data: list[int]) -> timedelta:
+    days, seconds, microseconds = data
+    return timedelta(days, seconds, microseconds)
+
+
+def _decode_range(data: list[int]) -> range:
+    start, stop, step = data
+    return range(start, stop, step)
+
+
+def _decode_complex(data: list[float]) -> complex:
+    real, imaginary = data
+    return complex(real, imaginary)
+
+
 def _decode_frozenset(data: list[Any]) -> frozenset[Any]:
     check_keys(data)
     return frozenset(data)
@@ -46,9 +61,9 @@ def _decode_frozenset(data: list[Any]) -> frozenset[Any]:
 VALUE_TYPES = (
     _value_type(tuple, list, list, tuple),
     _value_type(frozenset, list, list, _decode_frozenset),
-    _value_type(range, list, lambda value: [value.start, value.stop, value.step], lambda data: range(*data)),
-    _value_type(complex, list, lambda value: [value.real, value.imag], lambda data: complex(*data)),
-    _value_type(timedelta, list, _encode_timedelta, lambda data: timedelta(*data)),
+    _value_type(range, list, lambda value: [value.start, value.stop, value.step], _decode_range),
+    _value_type(complex, list, lambda value: [value.real, value.imag], _decode_complex),
+    _value_type(timedelta, list, _encode_timedelta, _decode_timedelta),
     _value_type(bytearray, bytes, bytes, bytearray),
     _value_type(array, bytes, _encode_array, lambda data: array("B", data)),
     _value_type(Decimal, str, str, Decimal),

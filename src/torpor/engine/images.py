@@ -82,9 +82,10 @@ class Images:
         """Put the image with this hash, one of those in use, into the world, so that its snapshots outlive us."""
         if image_hash in self._stored:
             return
-        image = next(image for image in self._kept.values() if image.hash == image_hash)
-        data = await self._threads.run(_packed, image)
-        await self._world.put_blob(image_key(image_hash), data)
+        key = image_key(image_hash)
+        if await self._world.blob(key) is None:
+            image = next(image for image in self._kept.values() if image.hash == image_hash)
+            await self._world.put_blob(key, await self._threads.run(_packed, image))
         self._stored.add(image_hash)
 
     async def _program_image(self, guest: Guest, program: str) -> Image:

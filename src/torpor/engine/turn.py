@@ -41,6 +41,7 @@ from torpor.errors import (
 )
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Commit, Committed, Event, LogEntry, NewTask, OpenStep, RunState, Snapshot, Task, Wait
+from torpor.vm.guest import Guest, Image
 
 _log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=30.0)
@@ -167,8 +168,7 @@ class _Pass:
             return failed(self._doom, None, now), None
         try:
             guest, image = await env.images.of(state)
-            self._awake = awake = await env.threads.run(Awake, guest, image, state, env.url)
-            return await env.threads.run(self._in_thread_wake, awake, now)
+            return await env.threads.run(self._in_thread_wake, guest, image, now)
         except SnapshotError:
             raise
         except _FATAL as error:
@@ -185,7 +185,8 @@ class _Pass:
         except _FATAL as error:
             return failed(error, self._awake, now), None
 
-    def _in_thread_wake(self, awake: Awake, now: int) -> tuple[Asked, Snapshot | None]:
+    def _in_thread_wake(self, guest: Guest, image: Image, now: int) -> tuple[Asked, Snapshot | None]:
+        self._awake = awake = Awake(guest, image, self._state, self._env.url)
         asked = awake.wake(now)
         self._delivered = len(self._state.events)
         return asked, self._snapshot_if_wanted(awake, asked, now)

@@ -240,11 +240,12 @@ class Deadline:
         interrupted: what was raised by a signal handler, such as KeyboardInterrupt, while the guest ran.
     """
 
-    __slots__ = ("_callback", "_seconds", "_since", "interrupted", "passed")
+    __slots__ = ("_armed", "_callback", "_seconds", "_since", "interrupted", "passed")
 
     def __init__(self, store: wasmtime.Store, seconds: float) -> None:
         self._seconds = seconds
         self._since: float | None = None
+        self._armed = False
         self.passed = False
         self.interrupted: BaseException | None = None
         self._callback = _epoch_callback_t(self._tick)
@@ -254,11 +255,16 @@ class Deadline:
     def restart(self) -> None:
         """Begin a new turn."""
         self._since = None
+        self._armed = True
+
+    def rest(self) -> None:
+        """End the turn: what the host does with the memory between turns is not the guest's time."""
+        self._armed = False
 
     def _tick(self, _context: Any, _data: Any, delta: Any, _kind: Any) -> int:
         try:
             now = time.thread_time()
-            if self._since is None:  # the first tick comes within one interval of the turn's begin
+            if self._since is None or not self._armed:  # the first tick comes within one interval of the turn's begin
                 self._since = now
             if now - self._since > self._seconds:
                 self.passed = True

@@ -186,6 +186,7 @@ class Instance:
             raise
         finally:
             self.engine.ticker.end()
+            deadline.rest()
         if self.memory.refused:
             self.broken = True
             raise MemoryLimitError(self._memory_message())

@@ -26,7 +26,7 @@ class Draft:
         self.events: list[Event] = []
         self._store = store
         self._row = row
-        self._last_at = max((event.at for event in row.log[-1:]), default=0)
+        self._latest_at = row.latest_at
         self._steps: dict[str, StepRow] = {}
         self._waits: dict[str, WaitRow] = {}
         self._hooks: dict[str, Hook] = {}
@@ -43,8 +43,8 @@ class Draft:
         """
         if self.run.status in RUN_TERMINAL:
             raise refusals.ended(event.type, self.run.id, self.run.status)
-        self._last_at = max(self._last_at, event.at)
-        at = event.at if consumed else self._last_at
+        self._latest_at = max(self._latest_at, event.at)
+        at = event.at if consumed else self._latest_at
         event = with_fields(event, seq=self.run.head + 1, at=at)
         match entity_of(event.type):
             case "run":
@@ -94,9 +94,14 @@ class Draft:
     def save(self) -> None:
         """Put it all in place."""
         row, store = self._row, self._store
-        row.run, row.turn = self.run, self.turn
+        row.run, row.turn, row.latest_at = self.run, self.turn, self._latest_at
         row.log += self.events
         row.steps |= self._steps
+        for step in self._steps.values():
+            if step.status in UNFINISHED:
+                row.unfinished[step.id] = step
+            else:
+                row.unfinished.pop(step.id, None)
         row.waits |= self._waits
         row.hooks |= self._hooks
         for token, owner in self._tokens.items():
@@ -165,7 +170,7 @@ def _sweep(store: Store, row: RunRow) -> None:
     row.turn = Claim(None)
     row.snapshot = None
     row.resumed.clear()
-    for step in row.steps.values():
+    for step in row.unfinished.values():
         step.task = None
     for wait_id in [wait_id for wait_id, wait in row.waits.items() if wait.status == "waiting"]:
         del row.waits[wait_id]

@@ -80,13 +80,17 @@ class RunRow:
     A run with everything that belongs to it.
 
     Attributes:
+        latest_at: the latest time of its events.
+        unfinished: those of the steps that have not ended, so that nobody looks through a long past.
         resumed: (hook id, resume id) of every payload that was received.
     """
 
     run: Run
     turn: Claim
+    latest_at: int
     log: list[Event] = field(default_factory=list)
     steps: dict[str, StepRow] = field(default_factory=dict)
+    unfinished: dict[str, StepRow] = field(default_factory=dict)
     waits: dict[str, WaitRow] = field(default_factory=dict)
     hooks: dict[str, Hook] = field(default_factory=dict)
     resumed: set[tuple[str, str]] = field(default_factory=set)

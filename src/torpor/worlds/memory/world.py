@@ -30,7 +30,7 @@ from torpor.world import Capabilities, Unsubscribe
 from torpor.worlds import ledger, refusals
 from torpor.worlds.bell import Listener
 from torpor.worlds.memory.draft import Draft
-from torpor.worlds.memory.rows import UNFINISHED, Claim, RunRow, Store
+from torpor.worlds.memory.rows import Claim, RunRow, Store
 
 _CAPABILITIES: Final = Capabilities(durable=False, shared=False, listen_ms=0, blob_bytes_max=sys.maxsize)
 _STORES: Final[dict[str, Store]] = {}
@@ -85,7 +85,7 @@ class MemoryWorld:
             created_at=new.at,
             head=1,
         )
-        row = RunRow(run, Claim(new.at), log=[ledger.first_event(new)])
+        row = RunRow(run, Claim(new.at), new.at, log=[ledger.first_event(new)])
         self._store.runs[run.id] = self._store.live[run.id] = row
         self._ring(run.id, work=True)
         return run
@@ -179,7 +179,7 @@ class MemoryWorld:
         ready_steps = [
             (row, step)
             for row in self._store.live.values()
-            for step in row.steps.values()
+            for step in row.unfinished.values()
             if step.task is not None and step.task.is_ready(at)
         ]
         ready_turns.sort(key=lambda row: row.turn.ready_at or 0)
@@ -189,7 +189,7 @@ class MemoryWorld:
 
     async def next_ready_at(self) -> int | None:
         claims = [row.turn for row in self._store.live.values()]
-        claims += [step.task for row in self._store.live.values() for step in row.steps.values() if step.task]
+        claims += [step.task for row in self._store.live.values() for step in row.unfinished.values() if step.task]
         ready = [claim.ready_at for claim in claims if not claim.worker_id and claim.ready_at is not None]
         return min(ready, default=None)
 
@@ -201,7 +201,7 @@ class MemoryWorld:
                 row.turn.worker_id, row.turn.ready_at = "", at
                 row.run = with_fields(row.run, epoch=row.run.epoch + 1)
                 released += 1
-            for step in row.steps.values():
+            for step in row.unfinished.values():
                 if step.task is not None and step.task.worker_id in gone:
                     step.task.worker_id, step.task.ready_at = "", at
                     step.task.epoch += 1
@@ -217,7 +217,7 @@ class MemoryWorld:
     async def load(self, run_id: str) -> RunState:
         row = self._row(run_id)
         waits = [wait.wait for wait in row.waits.values() if wait.status == "waiting"]
-        inline = [step for step in row.steps.values() if step.status in UNFINISHED and step.task is None]
+        inline = [step for step in row.unfinished.values() if step.task is None]
         return RunState(
             run=row.run,
             snapshot=row.snapshot,
@@ -272,7 +272,7 @@ class MemoryWorld:
         if event.type == "step_retrying":
             task.worker_id, task.ready_at, task.deliveries = "", event.due, 0
         else:
-            draft.wake(event.at)
+            draft.wake(outcome.event.at)
         draft.save()
         self._ring(outcome.run_id, work=True)
 

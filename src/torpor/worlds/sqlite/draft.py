@@ -30,12 +30,12 @@ from torpor.worlds.sqlite.codes import (
 from torpor.worlds.sqlite.store import SHIFT, Row, Store, event_of
 
 _LOAD_RUN: Final = (
-    "SELECT k, id, status, head, at, started_at, ended_at, error_code, ops, logs, epoch, deliveries, claimed_by "
+    "SELECT k, id, status, head, latest_at, started_at, ended_at, error_code, ops, logs, epoch, deliveries, claimed_by "
     "FROM runs WHERE"
 )
 _SAVE_RUN: Final = (
-    "UPDATE runs SET status = ?, head = ?, at = ?, started_at = ?, ended_at = ?, error_code = ?, ops = ?, logs = ?, "
-    "epoch = ?, deliveries = ? WHERE k = ?"
+    "UPDATE runs SET status = ?, head = ?, latest_at = ?, started_at = ?, ended_at = ?, error_code = ?, ops = ?, "
+    "logs = ?, epoch = ?, deliveries = ? WHERE k = ?"
 )
 _ADD_EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _LOAD_STEP: Final = (
@@ -95,7 +95,7 @@ class Draft:
             self.run_id,
             status,
             self.head,
-            self._at,
+            self._latest_at,
             self._started_at,
             self._ended_at,
             self._error_code,
@@ -108,6 +108,7 @@ class Draft:
         self.status: RunStatus = RUN_STATUSES[status]
         self.ended = self.status in RUN_TERMINAL
         self._base: int = self.key << SHIFT
+        self._at = 0  # of the event that is being added
         self._rows: list[Row] = []
         self._steps: dict[str, StepRow] = {}
 
@@ -123,7 +124,8 @@ class Draft:
         if self.ended:
             raise refusals.ended(event.type, self.run_id, self.status)
         self.head += 1
-        self._at = max(self._at, event.at)
+        self._latest_at = max(self._latest_at, event.at)
+        self._at = event.at if consumed else self._latest_at
         kind, ref = event.type, event.ref
         match entity_of(kind):
             case "run":
@@ -140,7 +142,7 @@ class Draft:
             (
                 self._base + self.head,
                 EVENT_CODE[kind],
-                event.at if consumed else self._at,
+                self._at,
                 event.id,
                 event.op,
                 event.digest,
@@ -194,7 +196,7 @@ class Draft:
             (
                 RUN_CODE[self.status],
                 self.head,
-                self._at,
+                self._latest_at,
                 self._started_at,
                 self._ended_at,
                 self._error_code,

@@ -13,7 +13,7 @@ from torpor.worlds.sqlite.store import RUNS, SHIFT, Row, Store
 
 _NO_LIMIT: Final = -1
 _ADD_RUN: Final = (
-    "INSERT INTO runs (id, workflow, program, guest, runtime, status, seed, created_at, head, at, ready_at) "
+    "INSERT INTO runs (id, workflow, program, guest, runtime, status, seed, created_at, head, latest_at, ready_at) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?8, ?8) RETURNING k"
 )
 _ADD_FIRST_EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, '', 0, ?, '', 0, 0, '', ?)"

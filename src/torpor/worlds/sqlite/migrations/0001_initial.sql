@@ -19,7 +19,7 @@ CREATE TABLE runs (
     ended_at   INTEGER NOT NULL DEFAULT 0,
     error_code TEXT NOT NULL DEFAULT '',
     head       INTEGER NOT NULL,
-    at         INTEGER NOT NULL, -- of the newest event
+    latest_at  INTEGER NOT NULL, -- of its events
     ops        INTEGER NOT NULL DEFAULT 0,
     logs       INTEGER NOT NULL DEFAULT 0,
     epoch      INTEGER NOT NULL DEFAULT 0,
