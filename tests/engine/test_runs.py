@@ -116,6 +116,8 @@ async def test_the_last_failure_reaches_the_workflow(working: Torpor) -> None:
     caught = await result(working, "catches")
     assert "failed after 2 attempts" in caught["message"]
     assert caught["cause"] == "cannot"
+    assert "steps.py" in caught["stack"]
+    assert "torpor/engine" not in caught["stack"]
 
 
 async def test_a_fatal_error_is_not_retried(working: Torpor) -> None:

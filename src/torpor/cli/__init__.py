@@ -46,6 +46,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
 }
 """Every command by its full name; nothing else registers one."""
 
+_CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 _GROUPS: Final = {"program": "Look at the programs that workflow files make."}
 
 
@@ -85,7 +86,7 @@ def make_app() -> typer.Typer:
 
 def _settings() -> dict[str, Any]:
     """Return what every group has: help that stays plain text, and tracebacks that stay Python's."""
-    return {"rich_markup_mode": None, "pretty_exceptions_enable": False, "add_completion": True}
+    return {"rich_markup_mode": None, "pretty_exceptions_enable": False, "context_settings": _CONTEXT}
 
 
 app = make_app()

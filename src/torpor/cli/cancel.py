@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated
 
 import typer
@@ -11,14 +11,16 @@ from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, say
 from torpor.cli.reporting import FAILED, command, report
 from torpor.cli.runs import StatusOption, WorkflowOption, matching_runs, parse_status
-from torpor.cli.session import client_on
+from torpor.cli.session import with_client
 from torpor.client import Client
 from torpor.errors import EntityConflictError, RunNotFoundError, TorporError, UsageError
-from torpor.lifecycle import RUN_TERMINAL
+from torpor.lifecycle import RUN_TERMINAL, RunStatus
+
+Refusal = tuple[str, EntityConflictError | RunNotFoundError]
 
 
 @command
-async def cancel(
+def cancel(
     runs: Annotated[list[str] | None, typer.Argument(metavar="[RUN]", help="Their ids.")] = None,
     status: StatusOption = None,
     workflow: WorkflowOption = None,
@@ -34,22 +36,19 @@ async def cancel(
     """
     if bool(runs) == (status is not None or workflow is not None):
         raise UsageError("name runs, or select them with --status or --workflow; not both, not neither")
-    async with client_on(app, world) as client:
-        chosen = list(runs) if runs else [run_id async for run_id in _selected(client, status, workflow)]
-        cancelled, refused = [], []
-        for run_id in chosen:
-            try:
-                await client.run(run_id).cancel(reason)
-            except (EntityConflictError, RunNotFoundError) as error:
-                refused.append((run_id, error))
-            else:
-                cancelled.append(run_id)
-                if not json:
-                    say(run_id)
+    wanted = parse_status(status)
+    if wanted in RUN_TERMINAL:
+        raise UsageError(f"runs that are {wanted} have ended; select --status pending or running")
+
+    async def carried_out(client: Client) -> tuple[list[str], list[Refusal]]:
+        chosen = runs or [run_id async for run_id in _selected(client, wanted, workflow)]
+        if not chosen:
+            say(f"no such run in world {client.world.url}", err=True)
+        return await _cancel(client, chosen, reason, tell=not json)
+
+    cancelled, refused = with_client(app, world, carried_out)
     if json:
         print_json({"cancelled": cancelled, "refused": [_refusal(run_id, why) for run_id, why in refused]})
-    elif not chosen:
-        say(f"no such run in world {client.world.url}", err=True)
     # A run that was only selected, and ended by itself in between, is no mistake of anybody.
     if runs and refused:
         for _, why in refused:
@@ -57,11 +56,25 @@ async def cancel(
         raise typer.Exit(FAILED)
 
 
-async def _selected(client: Client, status: str | None, workflow: str | None) -> AsyncIterator[str]:
-    wanted = parse_status(status)
-    if wanted in RUN_TERMINAL:
-        raise UsageError(f"runs that are {wanted} have ended; select --status pending or running")
-    async for run in matching_runs(client, wanted, workflow):
+async def _cancel(
+    client: Client, run_ids: Sequence[str], reason: str, *, tell: bool
+) -> tuple[list[str], list[Refusal]]:
+    """Cancel runs and return those that were, and those that could not be."""
+    cancelled, refused = [], []
+    for run_id in run_ids:
+        try:
+            await client.run(run_id).cancel(reason)
+        except (EntityConflictError, RunNotFoundError) as error:
+            refused.append((run_id, error))
+        else:
+            cancelled.append(run_id)
+            if tell:
+                say(run_id)
+    return cancelled, refused
+
+
+async def _selected(client: Client, status: RunStatus | None, workflow: str | None) -> AsyncIterator[str]:
+    async for run in matching_runs(client, status, workflow):
         if run.status not in RUN_TERMINAL:
             yield run.id
 

@@ -29,7 +29,7 @@ Changes = set[tuple[Change, str]]
 
 
 @command
-async def dev(
+def dev(
     app: AppArgument = None,
     watch: Annotated[
         list[Path] | None,
@@ -46,8 +46,12 @@ async def dev(
     """
     target = required_target(app)
     folders = [target.folder, *(folder.resolve() for folder in watch or ())]
-    stop = StopRequest()
     say((f"watching {', '.join(map(str, folders))}", "dim"), err=True)
+    asyncio.run(_watch(target, world, folders, StopRequest()))
+
+
+async def _watch(target: Target, world: str | None, folders: list[Path], stop: StopRequest) -> None:
+    """Run workers until it is to stop."""
     ended = asyncio.Event()
     changes = awatch(*folders, watch_filter=_Sources(), stop_event=ended, ignore_permission_denied=True)
     try:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
+import asyncio
 from collections.abc import Callable
-from typing import Any
 
 import typer
 from rich.text import Text
@@ -19,14 +18,13 @@ from torpor.cli.output import print_json, show, table
 from torpor.cli.reporting import FAILED, command
 from torpor.clock import SystemClock
 from torpor.errors import TorporError
-from torpor.world import World
 from torpor.worlds import open_world
 
 _STYLES = {"ok": "green", "note": "yellow", "failed": "bold red"}
 
 
 @command
-async def doctor(app: AppOption = None, world: WorldOption = None, json: JsonOption = False) -> None:
+def doctor(app: AppOption = None, world: WorldOption = None, json: JsonOption = False) -> None:
     """
     Check the installation, the application and its world.
 
@@ -35,13 +33,14 @@ async def doctor(app: AppOption = None, world: WorldOption = None, json: JsonOpt
     Example: torpor doctor --world sqlite:///torpor.db
     """
     findings = {
-        "versions": await _finding(checks.versions),
-        "platform": await _finding(checks.system),
-        "wasm": await _finding(checks.wasm_files),
-        "memory": await _finding(checks.memory_backend),
-        "boot": await _finding(checks.boot),
+        "versions": _finding(checks.versions),
+        "platform": _finding(checks.system),
+        "wasm": _finding(checks.wasm_files),
+        "memory": _finding(checks.memory_backend),
+        "boot": _finding(checks.boot),
     }
-    findings |= await _surroundings(app, world)
+    findings["application"], loaded = _application(app)
+    findings |= _world_findings(loaded, world)
     healthy = all(finding.status != "failed" for finding in findings.values())
     if json:
         data = {name: {"status": found.status, "text": found.text, **found.facts} for name, found in findings.items()}
@@ -53,48 +52,46 @@ async def doctor(app: AppOption = None, world: WorldOption = None, json: JsonOpt
         raise typer.Exit(FAILED)
 
 
-async def _surroundings(app: str | None, world: str | None) -> dict[str, Finding]:
-    """Look at the application, if there is one, at its world, and at the workers in it."""
-    findings: dict[str, Finding] = {}
-    loaded: list[Torpor] = []
-
-    def application() -> Finding:
+def _application(app: str | None) -> tuple[Finding, Torpor | None]:
+    """Look at the application, if there is one."""
+    try:
         target = default_target() if app is None else parse_target(app)
         if target is None:
-            return Finding("note", "there is no app.py in this folder; name one with --app")
-        loaded.append(load_app(target))
-        return checks.application(loaded[0])
-
-    try:
-        findings["application"] = await _finding(application)
+            return Finding("note", "there is no app.py in this folder; name one with --app"), None
+        loaded = load_app(target)
     except NoAppError as error:
-        findings["application"] = Finding("note", str(error))
-    try:
-        opened = _world(loaded[0] if loaded else None, world)
+        return (checks.failure(error) if app is not None else Finding("note", str(error))), None
     except TorporError as error:
-        return findings | {"world": checks.failure(error)}
+        return checks.failure(error), None
+    return _finding(lambda: checks.application(loaded)), loaded
+
+
+def _world_findings(app: Torpor | None, url: str | None) -> dict[str, Finding]:
+    """Look at the world that commands would work on, and at the workers in it."""
     try:
-        findings["world"] = await _finding(checks.reachable_world, opened)
-        if findings["world"].status == "ok":
-            findings["workers"] = await _finding(checks.living_workers, opened, SystemClock())
-    finally:
-        await opened.close()
-    return findings
+        world = app.world if url is None and app is not None else open_world(url or WORLD_DEFAULT)
+    except TorporError as error:
+        return {"world": checks.failure(error)}
+    found: dict[str, Finding] = {}
+
+    async def look() -> None:
+        try:
+            found["world"] = await checks.reachable_world(world)
+            if found["world"].status == "ok":
+                found["workers"] = await checks.living_workers(world, SystemClock())
+        finally:
+            await world.close()
+
+    try:
+        asyncio.run(look())
+    except (TorporError, OSError) as error:
+        found["world" if "world" not in found else "workers"] = checks.failure(error)
+    return found
 
 
-def _world(app: Torpor | None, world: str | None) -> World:
-    if world is None and app is not None:
-        return app.world
-    return open_world(world or WORLD_DEFAULT)
-
-
-async def _finding(check: Callable[..., Any], *arguments: Any) -> Finding:
+def _finding(check: Callable[[], Finding]) -> Finding:
     """Carry a check out; what it raises is what it found."""
     try:
-        found = check(*arguments)
-        finding: Finding = await found if inspect.isawaitable(found) else found
-    except NoAppError:
-        raise
+        return check()
     except (TorporError, OSError) as error:
         return checks.failure(error)
-    return finding

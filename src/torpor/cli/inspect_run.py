@@ -12,7 +12,7 @@ from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import LEVEL_STYLES, STATUS_STYLES, line, print_json, say, show, table
 from torpor.cli.readable import stack_of, summary
 from torpor.cli.reporting import FAILED, command, report
-from torpor.cli.session import client_on
+from torpor.cli.session import with_client
 from torpor.cli.timeline import Row, cells, shortened, timeline
 from torpor.errors import WorldError
 from torpor.programs import short_name
@@ -22,7 +22,7 @@ VALUE_CHARS_MAX = 2_000
 
 
 @command
-async def inspect(
+def inspect(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Its id; torpor runs shows it.")],
     events: Annotated[bool, typer.Option("--events", help="Show the log itself, event by event.")] = False,
     logs: Annotated[bool, typer.Option("--logs", help="Show only what the workflow's code wrote.")] = False,
@@ -38,8 +38,7 @@ async def inspect(
 
     Example: torpor inspect wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
     """
-    async with client_on(app, world) as client:
-        found = await gather(client, run)
+    found = with_client(app, world, lambda client: gather(client, run))
     if json:
         print_json(inspection_data(found))
     elif logs:

@@ -11,7 +11,7 @@ from torpor import codec
 from torpor.cli.history import History, history_of
 from torpor.cli.moments import iso
 from torpor.cli.readable import readable_payload
-from torpor.cli.runs import run_data
+from torpor.cli.runs import DAMAGE, run_data
 from torpor.client import Client
 from torpor.engine.images import program_key
 from torpor.errors import TorporError, WorldError
@@ -21,9 +21,6 @@ from torpor.vm.guest import Program
 from torpor.world import World
 
 T = TypeVar("T")
-
-# What reading raises that meets values which no version has stored.
-_DAMAGE = (LookupError, TypeError, ValueError)
 
 
 class Inspection(msgspec.Struct):
@@ -59,7 +56,7 @@ async def gather(client: Client, run_id: str) -> Inspection:
     world = client.world
     try:
         run = await world.get_run(run_id)
-    except _DAMAGE as error:
+    except DAMAGE as error:
         raise WorldError(f"run {run_id} is damaged in world {world.url} and cannot be shown: {error!r}") from error
     problems: list[str] = []
     events: list[Event] = await _part("its log", world.events(run_id), [], problems)
@@ -154,6 +151,6 @@ async def _part(what: str, reading: Awaitable[T], instead: T, problems: list[str
         return await reading
     except TorporError as error:
         problems.append(f"{what} cannot be read: {error}")
-    except _DAMAGE as error:
+    except DAMAGE as error:
         problems.append(f"{what} is damaged: {error!r}")
     return instead

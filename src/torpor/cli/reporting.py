@@ -13,9 +13,7 @@ How commands end: errors become one line and an exit code.
 
 from __future__ import annotations
 
-import asyncio
 import functools
-import inspect
 import os
 import sys
 import traceback
@@ -34,15 +32,12 @@ INTERRUPTED = 130
 
 
 def command(function: Callable[..., Any]) -> Callable[..., None]:
-    """Make a command of a function, asynchronous or not: it ends by the rules of this module."""
+    """Make a command of a function: it ends by the rules of this module."""
 
     @functools.wraps(function)
     def call(*args: Any, **options: Any) -> None:
         try:
-            if inspect.iscoroutinefunction(function):
-                asyncio.run(function(*args, **options))
-            else:
-                function(*args, **options)
+            function(*args, **options)
         except TorporError as error:
             fail(error)
         except KeyboardInterrupt:

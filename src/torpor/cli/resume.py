@@ -10,12 +10,12 @@ import typer
 from torpor.cli.options import AppOption, WorldOption
 from torpor.cli.output import say
 from torpor.cli.reporting import command
-from torpor.cli.session import client_on
+from torpor.cli.session import with_client
 from torpor.errors import UsageError
 
 
 @command
-async def resume(
+def resume(
     token: Annotated[str, typer.Argument(metavar="TOKEN", help="The hook's token; torpor inspect shows it.")],
     payload: Annotated[str, typer.Argument(metavar="JSON", help="What the workflow receives.")] = "null",
     resume_id: Annotated[
@@ -37,6 +37,5 @@ async def resume(
         raise UsageError(
             f"the payload is not JSON ({error}): {payload:.200}. A text is written with quotes: '\"text\"'"
         ) from error
-    async with client_on(app, world) as client:
-        run = await client.resume_hook(token, value, resume_id=resume_id)
-        say(run.id)
+    run = with_client(app, world, lambda client: client.resume_hook(token, value, resume_id=resume_id))
+    say(run.id)

@@ -13,14 +13,19 @@ from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, say, show, status_text, table
 from torpor.cli.readable import readable_payload
 from torpor.cli.reporting import command
-from torpor.cli.session import client_on
+from torpor.cli.session import with_client
 from torpor.client import Client
-from torpor.errors import UsageError
+from torpor.clock import SystemClock
+from torpor.errors import UsageError, WorldError
 from torpor.lifecycle import RunStatus
 from torpor.model import Run
 from torpor.programs import short_name
 
 _PAGE = 200
+
+DAMAGE = (LookupError, TypeError, ValueError)
+"""What reading a world raises that meets values which no version has stored."""
+
 LIMIT_DEFAULT = 50
 
 StatusOption = Annotated[
@@ -34,7 +39,7 @@ WorkflowOption = Annotated[
 
 
 @command
-async def runs(
+def runs(
     status: StatusOption = None,
     workflow: WorkflowOption = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = LIMIT_DEFAULT,
@@ -51,18 +56,23 @@ async def runs(
 
     Example: torpor runs --status failed --workflow checkout
     """
-    async with client_on(app, world) as client:
+    wanted = parse_status(status)
+
+    async def listed(client: Client) -> tuple[list[Run], list[dict[str, Any]], str]:
         found = []
-        async for run in matching_runs(client, parse_status(status), workflow, before):
+        async for run in matching_runs(client, wanted, workflow, before):
             found.append(run)
             if len(found) == limit:
                 break
-        if json:
-            print_json([await run_data(client, run) for run in found])
-        elif found:
-            _show(client, found, limit)
-        else:
-            say(f"no such run in world {client.world.url}", err=True)
+        return found, [await run_data(client, run) for run in found] if json else [], client.world.url
+
+    found, data, url = with_client(app, world, listed)
+    if json:
+        print_json(data)
+    elif found:
+        _show(found, limit)
+    else:
+        say(f"no such run in world {url}", err=True)
 
 
 async def matching_runs(
@@ -77,10 +87,19 @@ async def matching_runs(
         workflow: the full name of their workflow; or its short one, which takes a look at every run, since worlds
             know full names only.
         before: the run to continue after.
+
+    Raises:
+        WorldError: a page of runs cannot be read.
     """
     full = workflow if workflow is not None and "//" in workflow else None
     while True:
-        page = await client.list_runs(status=status, workflow=full, before=before, limit=_PAGE)
+        try:
+            page = await client.list_runs(status=status, workflow=full, before=before, limit=_PAGE)
+        except DAMAGE as error:
+            raise WorldError(
+                f"a run in world {client.world.url} is damaged, so that the page with it cannot be listed: {error!r}; "
+                f"list around it with --before and --limit"
+            ) from error
         for run in page:
             if workflow is None or workflow in (run.workflow, short_name(run.workflow)):
                 yield run
@@ -127,8 +146,8 @@ async def run_data(client: Client, run: Run) -> dict[str, Any]:
     }
 
 
-def _show(client: Client, found: list[Run], limit: int) -> None:
-    now = client.clock.now()
+def _show(found: list[Run], limit: int) -> None:
+    now = SystemClock().now()
     rows = [
         (
             run.id,

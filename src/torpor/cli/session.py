@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
 
 from torpor import Torpor
 from torpor.app import WORLD_DEFAULT
@@ -14,6 +15,8 @@ from torpor.clock import SystemClock
 from torpor.errors import ConfigurationError
 from torpor.world import World
 from torpor.worlds import open_world
+
+T = TypeVar("T")
 
 
 def app_on(app: str | None, world: str | None) -> Torpor:
@@ -29,10 +32,11 @@ def app_on(app: str | None, world: str | None) -> Torpor:
     return loaded
 
 
-@asynccontextmanager
-async def client_on(app: str | None, world: str | None) -> AsyncIterator[Client]:
+def with_client(app: str | None, world: str | None, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
     """
-    Open the world that the command line names, else the application's, else the default one.
+    Do *work* in the world that the command line names, else the application's, else the default one; return its result.
+
+    The application is imported before the event loop runs, since its module may run one itself.
 
     Raises:
         ConfigurationError: there is no such world, or nothing of it can be seen from this process.
@@ -44,11 +48,15 @@ async def client_on(app: str | None, world: str | None) -> AsyncIterator[Client]
             f"give a durable one, such as --world {WORLD_DEFAULT}"
         )
     refuse_missing_file(found.url)
-    await found.open()
+    return asyncio.run(_opened(found, work))
+
+
+async def _opened(world: World, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+    await world.open()
     try:
-        yield Client(found, SystemClock())
+        return await work(Client(world, SystemClock()))
     finally:
-        await found.close()
+        await world.close()
 
 
 def _world(app: str | None, world: str | None) -> World:

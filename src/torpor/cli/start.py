@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Annotated, Any, cast
 
@@ -21,7 +22,7 @@ from torpor.model import Runtime
 
 
 @command
-async def start(
+def start(
     workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its short or full name.")],
     arguments: Annotated[
         list[str] | None,
@@ -52,14 +53,18 @@ async def start(
             f"give a durable one, such as --world {WORLD_DEFAULT}"
         )
     values = [argument(text) for text in arguments or ()]
-    async with application:
-        # An unknown runtime is the application's to refuse.
-        run = await application.start(workflow, *values, run_id=run_id, runtime=cast("Runtime | None", runtime))
-        if not wait:
-            say(run.id)
-            return
-        await _announce(application, run)
-        print_json(readable(await run.result()))
+
+    async def started() -> None:
+        async with application:
+            # An unknown runtime is the application's to refuse.
+            run = await application.start(workflow, *values, run_id=run_id, runtime=cast("Runtime | None", runtime))
+            if not wait:
+                say(run.id)
+                return
+            await _announce(application, run)
+            print_json(readable(await run.result()))
+
+    asyncio.run(started())
 
 
 def argument(text: str) -> Any:

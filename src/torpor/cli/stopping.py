@@ -19,15 +19,16 @@ _process = threading.Event()
 
 
 class StopRequest:
-    """Waits for the first SIGINT or SIGTERM. Make it on the main thread, inside the event loop."""
+    """Listens for the first SIGINT or SIGTERM from the moment that it is made; make it on the main thread."""
 
     def __init__(self, *, ignoring_interrupts: bool = False) -> None:
         """
         Args:
             ignoring_interrupts: leave the first SIGINT to the parent, which a terminal sends it to as well.
         """
-        self._loop = asyncio.get_running_loop()
-        self._asked = asyncio.Event()
+        self._asked = False
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._waking = asyncio.Event()
         for number in SIGNALS:
             signal.signal(number, self._ask)
         if ignoring_interrupts:
@@ -36,12 +37,16 @@ class StopRequest:
 
     async def wait(self) -> None:
         """Return when the process was asked to stop."""
-        await self._asked.wait()
+        self._loop = asyncio.get_running_loop()
+        if not self._asked:
+            await self._waking.wait()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
         for each in SIGNALS:
             signal.signal(each, signal.SIG_DFL)
-        self._loop.call_soon_threadsafe(self._asked.set)
+        self._asked = True
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._waking.set)
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:

@@ -115,7 +115,9 @@ def _wait_row(wait: WaitStory) -> Row:
 
 
 def _hook_rows(hook: HookStory) -> Iterator[Row]:
-    detail = f"the token belongs to {hook.owner}" if hook.owner else ""
+    detail = "" if hook.metadata is None else _text(hook.metadata)
+    if hook.owner:
+        detail = f"the token belongs to {hook.owner}"
     yield Row(hook.created_at, hook.ended_at, "hook", f"token {hook.token}", hook.status, detail)
     for receipt in hook.received:
         yield Row(receipt.at, None, "received", _text(receipt.payload))

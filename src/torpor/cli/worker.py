@@ -21,7 +21,7 @@ from torpor.world import World
 
 
 @command
-async def worker(
+def worker(
     app: AppArgument = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print log lines and endings of runs as they happen.")
@@ -40,12 +40,24 @@ async def worker(
     application = app_on(app, world)
     _log_to_stderr()
     narrator = _narrator(application) if follow else contextlib.nullcontext()
+    asyncio.run(_work(application, narrator, stop, parent))
+    say(("stopped", "dim"), err=True)
+
+
+async def _work(
+    application: Torpor,
+    narrator: contextlib.AbstractAsyncContextManager[object],
+    stop: StopRequest,
+    parent: int | None,
+) -> None:
+    """Run a worker until it is to stop."""
     async with application, narrator, application.worker() as running:
         say((f"worker {running.id} is at work: {_inventory(application)}", "dim"), err=True)
+        if not application.world.capabilities.durable:
+            say(("this world ends with this process, and no other process sees it", "yellow"), err=True)
         await _wait_for(stop, parent)
         grace = application.settings.grace_seconds
         say((f"stopping: runs are parked, running steps have {grace:g} s to end", "dim"), err=True)
-    say(("stopped", "dim"), err=True)
     leave_soon()
 
 

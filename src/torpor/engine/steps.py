@@ -13,6 +13,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Protocol
 
 import msgspec
@@ -156,6 +157,8 @@ class Steps:
                 raise StepNotRegisteredError(self._not_registered(attempt.name))
             payload = codec.dumps(await self._call(definition, attempt))
         except Exception as error:  # noqa: BLE001  # whatever a step raises is its outcome
+            if definition is not None:
+                error.__traceback__ = _from_step_on(definition.function, error.__traceback__)
             return self._failure(definition, attempt, error)
         return self._event("step_completed", attempt, payload=payload)
 
@@ -227,6 +230,15 @@ class Steps:
     def _not_registered(self, name: str) -> str:
         known = ", ".join(sorted(self._registry.step_names())) or "none"
         return f"this worker knows no step {name!r}; registered steps: {known}. Import the module that defines it"
+
+
+def _from_step_on(function: Callable[..., Any], trace: TracebackType | None) -> TracebackType | None:
+    """Return the part of a traceback that begins in the step itself, all of it when the step never began."""
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    found = trace
+    while found is not None and found.tb_frame.f_code is not code:
+        found = found.tb_next
+    return found or trace
 
 
 def encode_error(error: BaseException) -> bytes:

@@ -98,7 +98,7 @@ export async function catches() {
   try {
     return await fails();
   } catch (error) {
-    return { name: error.name, message: error.message, cause: error.cause?.message };
+    return { name: error.name, message: error.message, cause: error.cause?.message, stack: error.cause?.stack };
   }
 }
 

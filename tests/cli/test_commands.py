@@ -1,0 +1,121 @@
+"""The command line as a whole: its table of commands, its help, its exit codes."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from tests.cli.conftest import Torpor
+from tests.cli.processes import Process
+from torpor.cli import COMMANDS, app
+
+
+def registered() -> set[str]:
+    """Return the full names of the commands that Typer knows."""
+    names = {str(command.name) for command in app.registered_commands}
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        names |= {f"{group.name} {command.name}" for command in group.typer_instance.registered_commands}
+    return names
+
+
+def test_the_table_holds_every_command() -> None:
+    """Documentation can be checked against the table."""
+    assert registered() == set(COMMANDS)
+    assert set(COMMANDS) == {
+        "dev",
+        "worker",
+        "start",
+        "runs",
+        "inspect",
+        "resume",
+        "cancel",
+        "doctor",
+        "program show",
+    }
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_teaches(torpor: Torpor, name: str) -> None:
+    """Every command says in a sentence what it is for, gives an example of itself, and explains each option."""
+    text = torpor.ok(*name.split(), "--help")
+
+    purpose = text.split("\n\n")[1].strip()
+    assert re.match(r"[A-Z][^.]*\.", purpose)
+    assert f"Example: torpor {name}" in text
+    for option in re.findall(r"^  (?:-\w, )?--[\w-]+.*(?:\n {20,}.*)*", text, re.MULTILINE):
+        assert len(option.split()) > 3, f"no explanation: {option}"
+
+
+def test_the_list_of_commands_is_not_cut(torpor: Torpor) -> None:
+    """The first sentence of each command fits into the overview."""
+    overview = torpor.ok("--help").partition("Commands:")[2]
+
+    assert "..." not in overview
+    assert all(name.split()[0] in overview for name in COMMANDS)
+
+
+def test_nothing_asked_is_the_overview(torpor: Torpor) -> None:
+    """`torpor` alone helps."""
+    assert "Commands:" in torpor.ok()
+
+
+def test_version(torpor: Torpor) -> None:
+    """--version is one line that begins with the name."""
+    assert re.fullmatch(r"torpor \S.*\n", torpor.ok("--version"))
+
+
+@pytest.mark.parametrize("arguments", [["frobnicate"], ["runs", "--frob"], ["inspect"], ["runs", "--limit", "0"]])
+def test_a_wrong_command_line_is_exit_code_2(torpor: Torpor, arguments: list[str]) -> None:
+    """Typer's own usage errors are like ours."""
+    assert torpor(*arguments).exit_code == 2
+
+
+@pytest.mark.usefixtures("empty")
+def test_an_error_is_one_line_on_standard_error(torpor: Torpor) -> None:
+    """Code and message, nothing on standard output, no traceback and no colours."""
+    result = torpor("runs")
+
+    assert result.stdout == ""
+    assert re.fullmatch(r"error\[CONFIGURATION\]: .*\n", result.stderr)
+    assert "\x1b" not in result.stderr
+
+
+@pytest.mark.usefixtures("empty")
+def test_debug_shows_the_traceback_too(torpor: Torpor) -> None:
+    """TORPOR_DEBUG=1 is for finding out where an error comes from."""
+    result = torpor("runs", TORPOR_DEBUG="1")
+
+    assert "Traceback (most recent call last)" in result.stderr
+    assert result.stderr.splitlines()[-1].startswith("error[CONFIGURATION]: ")
+
+
+@pytest.mark.usefixtures("empty")
+def test_errors_are_red_on_a_terminal(torpor: Torpor) -> None:
+    """Where colours are asked for, there are some; the text stays whole."""
+    result = torpor("runs", FORCE_COLOR="1", TERM="xterm")
+
+    assert "\x1b[1;31merror[CONFIGURATION]: " in result.stderr
+
+
+def test_as_a_process(empty: Path) -> None:
+    """`python -m torpor.cli` is the same command line, with its exit codes."""
+    with Process(empty, "runs") as process:
+        assert process.wait_end() == 2
+    (line,) = process.seen
+    assert line.startswith("error[CONFIGURATION]: ")
+
+
+def test_options_have_one_name_for_one_thing() -> None:
+    """An option that several commands have is the same option everywhere."""
+    meanings: dict[str, set[str]] = {}
+    group = typer.main.get_command(app)
+    for command in group.commands.values():  # type: ignore[attr-defined]  # the command line is a group
+        for parameter in command.params:
+            for option in parameter.opts:
+                if option.startswith("-"):
+                    meanings.setdefault(option, set()).add(str(parameter.name))
+    assert {option: names for option, names in meanings.items() if len(names) > 1} == {}

@@ -1,0 +1,148 @@
+"""``torpor doctor``."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+import shutil
+import sqlite3
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Torpor
+from tests.cli.processes import run
+from tests.cli.project import WORLD
+from torpor.cli import checks
+
+
+@pytest.mark.usefixtures("runs")
+def test_everything_is_found(torpor: Torpor) -> None:
+    """Versions, files, memory, a real boot, application and world are looked at, and all is well."""
+    data = torpor.json("doctor")
+
+    assert data["ok"] is True
+    found = data["checks"]
+    assert list(found) == ["versions", "platform", "wasm", "memory", "boot", "application", "world", "workers"]
+    assert found["versions"]["python"] == platform.python_version()
+    assert found["versions"]["sqlite"] == sqlite3.sqlite_version
+    assert found["memory"]["name"] in ("cow", "portable")
+    assert found["boot"]["boot_ms"] > 0
+    assert found["boot"]["is_compiled"]
+    assert found["application"]["workflows"][0] == "workflow//./flows/orders.js//addTen"
+    assert found["world"]["url"] == WORLD
+    assert found["world"]["schema_version"] >= 1
+    assert found["world"]["capabilities"]["durable"] is True
+    assert found["workers"]["alive"] == []
+
+
+@pytest.mark.usefixtures("runs")
+def test_the_table_has_a_line_for_each_check(torpor: Torpor) -> None:
+    """Name, state and what was found."""
+    lines = torpor.ok("doctor").splitlines()[1:]
+
+    assert [line.split()[0] for line in lines][:3] == ["versions", "platform", "wasm"]
+    assert {line.split()[1] for line in lines} <= {"ok", "note"}
+
+
+def test_a_world_that_is_not_there_is_not_made(torpor: Torpor, empty: Path) -> None:
+    """Without an application and a world there is nothing wrong, and nothing is left behind."""
+    data = torpor.json("doctor")
+
+    assert data["ok"] is True
+    assert data["checks"]["world"]["exists"] is False
+    assert "workers" not in data["checks"]
+    assert list(empty.iterdir()) == []
+
+
+def test_a_file_that_is_no_world_is_a_failure(torpor: Torpor, empty: Path) -> None:
+    """The exit code says so, and the other checks are made all the same."""
+    (empty / "notes.db").write_text("not a database, and long enough to be looked at " * 100)
+
+    result = torpor("doctor", "--world", "sqlite:///notes.db", "--json")
+
+    assert result.exit_code == 1
+    data = json.loads(result.stdout)
+    assert data["ok"] is False
+    assert data["checks"]["world"]["status"] == "failed"
+    assert data["checks"]["boot"]["status"] == "ok"
+
+
+def test_an_application_that_does_not_load_is_a_failure(torpor: Torpor, empty: Path) -> None:
+    """The check says what its import raised."""
+    (empty / "app.py").write_text("1 / 0\n")
+
+    result = torpor("doctor", "--json")
+
+    assert result.exit_code == 1
+    assert "ZeroDivisionError" in json.loads(result.stdout)["checks"]["application"]["text"]
+
+
+@pytest.mark.usefixtures("empty")
+def test_an_unusable_setting_is_a_failure(torpor: Torpor) -> None:
+    """A memory back end that does not exist is found before a worker is."""
+    result = torpor("doctor", "--json", TORPOR_VM_BACKEND="magic")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["checks"]["memory"]["code"] == "CONFIGURATION"
+
+
+@pytest.mark.usefixtures("empty")
+def test_the_portable_back_end_says_why(torpor: Torpor) -> None:
+    """What makes VMs slower is worth a note."""
+    result = torpor("doctor", "--json", TORPOR_VM_BACKEND="portable")
+
+    found = json.loads(result.stdout)["checks"]["memory"]
+    assert (found["status"], found["name"]) == ("note", "portable")
+    assert "TORPOR_VM_BACKEND" in found["reason"]
+
+
+def test_the_first_boot_compiles(empty: Path) -> None:
+    """The compiled code is kept in TORPOR_CACHE, where the next process finds it."""
+    cache = empty / "cache"
+    first, second = (
+        json.loads(run(empty, "doctor", "--json", TORPOR_CACHE=str(cache)))["checks"]["boot"] for _ in range(2)
+    )
+
+    assert (first["was_compiled"], first["is_compiled"]) == (False, True)
+    assert (second["was_compiled"], second["is_compiled"]) == (True, True)
+    assert first["cache_folder"] == second["cache_folder"] == str(cache)
+    assert first["cache_bytes"] == sum(path.stat().st_size for path in cache.glob("*.cwasm")) > 0
+
+
+def test_the_hashes_are_those_of_the_files_that_are_shipped() -> None:
+    """Every file is known, and nothing else is shipped beside them."""
+    assert checks.wasm_files().status == "ok"
+    folder = Path(str(files("torpor.vm.quickjs"))) / "wasm"
+    assert {path.name for path in folder.iterdir()} - {"LICENSE"} == set(checks.WASM_SHA256)
+
+
+@pytest.mark.parametrize(("name", "state"), [("url.so", "missing"), ("crypto.so", "differs")])
+def test_wrong_files_are_named(tmp_path: Path, name: str, state: str) -> None:
+    """A missing and a changed file are failures."""
+    folder = tmp_path / "wasm"
+    shutil.copytree(Path(str(files("torpor.vm.quickjs"))) / "wasm", folder)
+    (folder / name).unlink()
+    if state == "differs":
+        (folder / name).write_bytes(b"\0asm")
+
+    finding = checks.wasm_files(folder)
+
+    assert finding.status == "failed"
+    assert finding.facts["files"][name] == state
+    assert f"{name} {state}" in finding.text
+
+
+@pytest.mark.usefixtures("runs")
+def test_dead_workers_are_counted(torpor: Torpor, project: Path) -> None:
+    """A worker whose process is gone is not called alive."""
+    with contextlib.closing(sqlite3.connect(project / "torpor.db")) as db:
+        values = ("wrkr_gone", "another machine", 1, 0, 0, 1)
+        db.execute("INSERT INTO workers (id, machine, pid, born, seen_at, until) VALUES (?, ?, ?, ?, ?, ?)", values)
+        db.commit()
+
+    found = torpor.json("doctor")["checks"]["workers"]
+
+    assert (found["alive"], found["dead"], found["status"]) == ([], 1, "note")

@@ -1,0 +1,136 @@
+"""Logs read back, whole and damaged."""
+
+from __future__ import annotations
+
+from torpor import codec
+from torpor.cli.history import History, history_of
+from torpor.cli.inspection import Inspection
+from torpor.cli.timeline import BAR_COLUMNS, Row, bar, shortened, timeline
+from torpor.model import Event, Run
+
+STEP, HOOK, WAIT = "step_1", "hook_1", "wait_1"
+
+
+def told(*events: Event) -> History:
+    """Return the history of events, numbered here, after run_created."""
+    whole = [Event("run_created", 1, seq=1), *events]
+    numbered = [Event(**{**{f: getattr(e, f) for f in e.__struct_fields__}, "seq": n}) for n, e in enumerate(whole, 1)]
+    return history_of(numbered, len(numbered))
+
+
+def created(at: int) -> Event:
+    """Return the creation of the step."""
+    return Event("step_created", at, STEP, op=1, name="step//./s.py//add", payload=codec.dumps({"args": [1, 2]}))
+
+
+def started(at: int, attempt: int) -> Event:
+    """Return the start of an attempt."""
+    return Event("step_started", at, STEP, op=1, attempt=attempt, ref=f"wrkr_{attempt}")
+
+
+def test_an_attempt_whose_worker_died_is_lost() -> None:
+    """The next start says that the one before never ended."""
+    history = told(created(2), started(3, 1), started(9, 2), Event("step_completed", 10, STEP, attempt=2))
+
+    attempts = history.steps[STEP].attempts
+    assert [(each.outcome, each.started_at, each.ended_at) for each in attempts] == [
+        ("lost", 3, 9),
+        ("completed", 9, 10),
+    ]
+    assert [each.worker for each in attempts] == ["wrkr_1", "wrkr_2"]
+    assert history.problems == []
+
+
+def test_what_is_open_when_the_run_ends_is_dropped() -> None:
+    """Steps and waits are dropped, hooks disposed of."""
+    history = told(
+        created(2),
+        started(3, 1),
+        Event("wait_created", 4, WAIT, due=99),
+        Event("hook_created", 5, HOOK, name="token"),
+        Event("run_cancelled", 6),
+    )
+
+    step, wait, hook = history.steps[STEP], history.waits[WAIT], history.hooks[HOOK]
+    assert (step.status, step.attempts[0].outcome, step.ended_at) == ("dropped", "dropped", 6)
+    assert (wait.status, wait.ended_at) == ("dropped", 6)
+    assert (hook.status, hook.ended_at) == ("disposed", 6)
+
+
+def test_a_conflict_names_the_owner() -> None:
+    """A token that another run holds is shown with that run."""
+    hook = told(Event("hook_conflict", 2, HOOK, name="token", ref="wrun_other")).hooks[HOOK]
+
+    assert (hook.status, hook.owner) == ("conflict", "wrun_other")
+
+
+def test_a_step_that_is_not_registered_fails_without_an_attempt() -> None:
+    """A failure may come before any start."""
+    step = told(created(2), Event("step_failed", 3, STEP, payload=codec.dumps(ValueError("unknown")))).steps[STEP]
+
+    assert (step.status, step.attempts, step.error["message"]) == ("failed", [], "unknown")
+
+
+def test_events_about_nothing_are_problems() -> None:
+    """An event whose creation is missing is told, and the rest is read."""
+    history = told(
+        Event("step_completed", 2, "step_9"), Event("wait_completed", 3, "wait_9"), Event("hook_received", 4, "hook_9")
+    )
+
+    assert [problem.split(" is about ")[1] for problem in history.problems] == [
+        "step_9, which was never created",
+        "wait_9, which was never created",
+        "hook_9, which was never created",
+    ]
+
+
+def test_a_log_without_its_beginning_or_end_is_a_problem() -> None:
+    """First and last event are checked against the run."""
+    assert history_of([], 0).problems == ["the log does not begin with run_created"]
+    assert history_of([Event("run_created", 1, seq=1)], 3).problems == ["the log ends with event 1, the run says 3"]
+
+
+def test_bars_stand_where_things_happened() -> None:
+    """A bar's place and length are those of its span; a moment is a dot."""
+    assert bar(Row(0, 1_000, "step", ""), 0, 1_000) == "━" * BAR_COLUMNS
+    assert bar(Row(500, 1_000, "step", ""), 0, 1_000) == " " * 12 + "━" * 12
+    assert bar(Row(999, 1_000, "step", ""), 0, 1_000) == " " * 23 + "━"
+    assert bar(Row(500, 0, "wait", ""), 0, 1_000) == " " * 12 + "━" * 12
+    assert bar(Row(1_000, None, "log", ""), 0, 1_000) == " " * 23 + "·"
+    assert bar(Row(5, None, "log", ""), 5, 5) == "·"
+
+
+def test_many_rows_are_shortened_in_the_middle() -> None:
+    """Beginning and end stay, and what is left out is counted."""
+    rows = [Row(at, None, "log", str(at)) for at in range(1_000)]
+
+    before, left_out, after = shortened(rows, 200)
+
+    assert [row.at for row in (*before, *after)] == [*range(50), *range(850, 1_000)]
+    assert left_out == 800
+    assert shortened(rows, 1_000) == (rows, 0, ())
+
+
+def test_rows_come_in_the_order_of_time() -> None:
+    """Attempts stand between what happened before and after them."""
+    history = told(
+        created(2),
+        started(3, 1),
+        Event("step_retrying", 4, STEP, attempt=1, due=14, payload=codec.dumps(ValueError("no"))),
+        Event("wait_created", 5, WAIT, due=9),
+        started(14, 2),
+        Event("step_completed", 15, STEP, attempt=2, payload=codec.dumps(3)),
+    )
+    run = Run("wrun_1", "workflow//./f.js//f", "p", "quickjs", "snapshot", "running", b"", 1)
+    found = Inspection(run, {}, 20, [], history, [], None, None, [])
+
+    rows = timeline(found)
+
+    assert [(row.kind, row.at, row.status) for row in rows] == [
+        ("step", 2, "completed"),
+        ("attempt", 3, "failed"),
+        ("wait", 5, "waiting"),
+        ("attempt", 14, "completed"),
+    ]
+    assert rows[0].text == "add(1, 2)"
+    assert rows[1].detail == "ValueError: no; again after 10 ms"

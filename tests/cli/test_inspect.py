@@ -1,0 +1,201 @@
+"""``torpor inspect``."""
+
+from __future__ import annotations
+
+import contextlib
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Torpor
+from tests.cli.project import Runs
+
+
+def change(folder: Path, statement: str, *values: object) -> None:
+    """Change the world's file behind Torpor's back."""
+    with contextlib.closing(sqlite3.connect(folder / "torpor.db")) as db:
+        assert db.execute(statement, values).rowcount > 0, "the statement changes something"
+        db.commit()
+
+
+LOST_EVENT = "DELETE FROM events WHERE k = ((SELECT k FROM runs WHERE id = ?) << 32) + 4"
+DAMAGED_RESULT = (
+    "UPDATE events SET payload = x'00ff' WHERE type = 8 AND op = 2 AND k >> 32 = (SELECT k FROM runs WHERE id = ?)"
+)
+
+
+def test_the_head_says_what_and_how_it_ended(torpor: Torpor, runs: Runs) -> None:
+    """State, names, input, output and program come first."""
+    shown = torpor.ok("inspect", runs.completed)
+
+    assert shown.splitlines()[0] == f"completed  addTen  {runs.completed}"
+    assert "workflow  workflow//./flows/orders.js//addTen" in shown
+    assert "input     [123]" in shown
+    assert "output    133" in shown
+    assert "./flows/orders.js, ./steps.py" in shown
+
+
+def test_steps_show_their_calls_and_results(torpor: Torpor, runs: Runs) -> None:
+    """Each step is a line with arguments, state, result and a bar."""
+    lines = torpor.ok("inspect", runs.completed).splitlines()
+
+    steps = [line for line in lines if " step " in line]
+    assert [line.split("step")[1].split() for line in steps] == [
+        ["add(123,", "2)", "completed", "125"],
+        ["add(125,", "3)", "completed", "128"],
+        ["add(128,", "5)", "completed", "133"],
+    ]
+    assert all("━" in line for line in steps)
+
+
+def test_every_attempt_of_a_step_is_shown(torpor: Torpor, runs: Runs) -> None:
+    """Attempts that failed say why and when the next one followed."""
+    shown = torpor.ok("inspect", runs.approved)
+
+    assert shown.count("failed  ConnectionError: the bank is closed; again after") == 2
+    assert "attempt 3  completed" in shown
+
+
+def test_waits_hooks_and_log_lines_are_shown(torpor: Torpor, runs: Runs) -> None:
+    """A live hook shows its token, so that it can be resumed."""
+    shown = torpor.ok("inspect", runs.waiting)
+
+    assert "token token-2  live" in shown
+    assert " wait " in shown
+    assert "waiting for approval  warn" in shown
+
+
+def test_what_a_hook_received_is_shown(torpor: Torpor, runs: Runs) -> None:
+    """The payload stands below the hook, which ended with its run."""
+    shown = torpor.ok("inspect", runs.approved)
+
+    assert "token token-1  disposed" in shown
+    assert '{"approved": true}' in shown
+
+
+def test_the_snapshot_of_a_parked_run_is_shown(torpor: Torpor, runs: Runs) -> None:
+    """Its size, its place in the log and its age."""
+    data = torpor.json("inspect", runs.waiting)
+
+    assert 0 < data["snapshot"]["bytes"] < 20_000
+    assert data["snapshot"]["cursor"] == data["run"]["head"] == len(data["events"])
+    assert data["snapshot"]["age_ms"] >= 0
+    assert f"after event {len(data['events'])} of" in torpor.ok("inspect", runs.waiting)
+
+
+def test_a_failed_run_shows_its_error_with_the_stack(torpor: Torpor, runs: Runs) -> None:
+    """The author's file and the cause's are named."""
+    shown = torpor.ok("inspect", runs.failed)
+
+    assert "USER_ERROR: TypeError: the order cannot be placed" in shown
+    assert "./flows/orders.js:" in shown
+    assert "Caused by:" in shown
+    assert "steps.py" in shown
+    assert "ValueError: no such order" in shown
+
+
+def test_events_are_the_log_itself(torpor: Torpor, runs: Runs) -> None:
+    """--events lists every event by its type, in order."""
+    types = [event["type"] for event in torpor.json("inspect", runs.waiting)["events"]]
+    lines = torpor.ok("inspect", runs.waiting, "--events").splitlines()
+
+    listed = [word for line in lines for word in line.split()[3:4] if word in types]
+    assert listed == types
+
+
+def test_logs_are_what_workflow_code_wrote(torpor: Torpor, runs: Runs) -> None:
+    """--logs prints the lines with time and level, and nothing else."""
+    lines = torpor.ok("inspect", runs.approved, "--logs").splitlines()
+
+    assert [line.split(maxsplit=1)[1] for line in lines] == ["warn   waiting for approval", "info   approved"]
+
+
+def test_json_tells_the_whole_story(torpor: Torpor, runs: Runs) -> None:
+    """Steps with attempts, waits, hooks with receipts, logs, events and program are there, decoded."""
+    data = torpor.json("inspect", runs.approved)
+
+    (step,) = data["steps"]
+    assert (step["short_name"], step["status"], step["output"], step["input"]) == ("unstable", "completed", "open", [])
+    assert [attempt["outcome"] for attempt in step["attempts"]] == ["failed", "failed", "completed"]
+    assert step["attempts"][0]["error"]["message"] == "the bank is closed"
+    assert [wait["status"] for wait in data["waits"]] == ["completed"]
+    (hook,) = data["hooks"]
+    assert (hook["token"], hook["metadata"], hook["status"]) == ("token-1", {"order": "o-1"}, "disposed")
+    assert [receipt["payload"] for receipt in hook["received"]] == [{"approved": True}]
+    assert [entry["text"] for entry in data["logs"]] == ["waiting for approval", "approved"]
+    assert [event["seq"] for event in data["events"]] == list(range(1, data["run"]["head"] + 1))
+    assert data["program"]["files"] == ["./flows/orders.js", "./steps.py"]
+    assert data["snapshot"] is None
+    assert data["problems"] == []
+
+
+def test_a_run_is_inspected_without_its_application(torpor: Torpor, project: Path, runs: Runs) -> None:
+    """The world alone is enough."""
+    for file in ("app.py", "steps.py", "flows/orders.js"):
+        (project / file).unlink()
+
+    assert "output    133" in torpor.ok("inspect", runs.completed)
+
+
+@pytest.mark.usefixtures("runs")
+def test_an_unknown_run_is_one_line(torpor: Torpor) -> None:
+    """The error has its code, and there is no traceback."""
+    result = torpor("inspect", "wrun_00000000000000000000000000")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error[RUN_NOT_FOUND]: ")
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_hole_in_the_log_is_told_and_the_rest_is_shown(torpor: Torpor, project: Path, runs: Runs) -> None:
+    """What can be read is shown; what is missing is an error."""
+    change(project, LOST_EVENT, runs.completed)
+
+    result = torpor("inspect", runs.completed)
+
+    assert result.exit_code == 1
+    assert f"error[WORLD]: run {runs.completed}: the log has a gap: after event 3 comes 5" in result.stderr
+    assert "output    133" in result.stdout
+
+
+def test_a_damaged_payload_is_told_where_it_stands(torpor: Torpor, project: Path, runs: Runs) -> None:
+    """One result that cannot be decoded does not hide the others."""
+    change(project, DAMAGED_RESULT, runs.completed)
+
+    steps = torpor.json("inspect", runs.completed)["steps"]
+
+    assert steps[0]["output"] == 125
+    assert steps[1]["output"]["unreadable"].startswith("SERIALIZATION: ")
+    assert steps[2]["output"] == 133
+
+
+@pytest.mark.parametrize("damage", ["status = 99", "workflow = 99", "runtime = 99"])
+def test_a_damaged_row_is_an_error_and_no_traceback(torpor: Torpor, project: Path, runs: Runs, damage: str) -> None:
+    """A value that no version has stored makes the run unreadable, and says so."""
+    change(project, f"UPDATE runs SET {damage} WHERE id = ?", runs.completed)  # noqa: S608  # three known texts
+
+    result = torpor("inspect", runs.completed)
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error[")
+    assert runs.completed in result.stderr
+    assert "Traceback" not in result.output
+
+
+def test_a_missing_program_is_not_in_the_way(torpor: Torpor, project: Path, runs: Runs) -> None:
+    """A run whose program the world has lost can still be looked at."""
+    change(project, "DELETE FROM blobs WHERE key LIKE 'program/%'")
+
+    assert "not in this world" in torpor.ok("inspect", runs.completed)
+
+
+def test_a_damaged_program_is_told(torpor: Torpor, project: Path, runs: Runs) -> None:
+    """The rest of the run is shown."""
+    change(project, "UPDATE blobs SET data = x'00ff' WHERE key LIKE 'program/%'")
+
+    result = torpor("inspect", runs.completed)
+
+    assert result.exit_code == 1
+    assert "its program cannot be read" in result.stderr
+    assert "output    133" in result.stdout
