@@ -80,7 +80,7 @@ class Torpor:
         self.client = Client(self.world, self.clock)
         self._steps: dict[str, StepDefinition] = {}
         self._programs = Programs(self.root, self.step_names)
-        self._programs_stored = False
+        self._stored_generation = -1  # of the programs that the world has
 
     # Registration
 
@@ -140,7 +140,6 @@ class Torpor:
         Files are read when the first run starts or a worker opens.
         """
         self._programs.add(patterns)
-        self._programs_stored = False
 
     def step_definition(self, name: str) -> StepDefinition | None:
         """Return the step registered under a full name, such as ``step//./orders.py//charge``."""
@@ -175,7 +174,7 @@ class Torpor:
         twin.clock = clock or self.clock
         twin.settings = settings or self.settings
         twin.client = Client(twin.world, twin.clock)
-        twin._programs_stored = False  # noqa: SLF001  # it is one of us
+        twin._stored_generation = -1  # noqa: SLF001  # it is one of us
         return twin
 
     def use_world(self, world: str | World) -> None:
@@ -189,7 +188,7 @@ class Torpor:
         """
         self.world = open_world(world) if isinstance(world, str) else world
         self.client = Client(self.world, self.clock)
-        self._programs_stored = False
+        self._stored_generation = -1  # of the programs that the world has
 
     # Life
 
@@ -221,8 +220,8 @@ class Torpor:
         await self.open()
         await self.store_programs()
         worker = Worker(self.world, self._programs.guest, self, self.clock, self.settings, **options)
-        await worker.start()
         try:
+            await worker.start()
             yield worker
         finally:
             await worker.stop()
@@ -265,11 +264,12 @@ class Torpor:
 
     async def store_programs(self) -> None:
         """Put the programs of this application into the world, where runs find them; done once."""
-        if self._programs_stored:
+        generation = self._programs.generation
+        if self._stored_generation == generation:
             return
         for program in await asyncio.to_thread(self._programs.all):
             await self.world.put_blob(program_key(program_id(program)), codec.seal_binary(program_bytes(program)))
-        self._programs_stored = True
+        self._stored_generation = generation
 
     def run(self, run_id: str) -> RunHandle:
         """Return a handle of a run of this world."""

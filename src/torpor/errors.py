@@ -247,25 +247,36 @@ class RetryableError(TorporError):
 
     Args:
         message: what went wrong.
-        retry_after: seconds, a timedelta, or an aware datetime; without it the step's own backoff applies.
+        retry_after: seconds, text such as ``"5s"``, a timedelta, or an aware datetime; without it the step's own
+            backoff applies.
+
+    Raises:
+        UsageError: *retry_after* is none of these.
     """
 
     code = "RETRYABLE"
 
-    def __init__(self, message: str = "", *, retry_after: float | timedelta | datetime | None = None) -> None:
+    def __init__(self, message: str = "", *, retry_after: float | str | timedelta | datetime | None = None) -> None:
         super().__init__(message)
         if isinstance(retry_after, datetime) and retry_after.tzinfo is None:
             raise UsageError(f"retry_after={retry_after!r} has no time zone; give an aware datetime or seconds")
         self.retry_after = retry_after
+        self._delay_ms = None if retry_after is None or isinstance(retry_after, datetime) else _delay_ms(retry_after)
 
     def retry_at(self, now_ms: int) -> int | None:
         """Return when to retry, in epoch milliseconds, or None when the step's own backoff applies."""
-        match self.retry_after:
-            case None:
-                return None
-            case datetime() as when:
-                return max(now_ms, int(when.astimezone(UTC).timestamp() * 1000))
-            case timedelta() as span:
-                return now_ms + max(0, int(span.total_seconds() * 1000))
-            case seconds:
-                return now_ms + max(0, int(seconds * 1000))
+        if isinstance(self.retry_after, datetime):
+            return max(now_ms, int(self.retry_after.astimezone(UTC).timestamp() * 1000))
+        return None if self._delay_ms is None else now_ms + self._delay_ms
+
+
+def _delay_ms(retry_after: float | str | timedelta) -> int:
+    from torpor.durations import milliseconds  # noqa: PLC0415  # it raises the errors of this module
+
+    if isinstance(retry_after, timedelta):
+        retry_after = retry_after.total_seconds()
+    if isinstance(retry_after, (int, float)):
+        return milliseconds(max(0.0, retry_after))
+    if isinstance(retry_after, str):
+        return milliseconds(retry_after)
+    raise UsageError(f"retry_after={retry_after!r} is no time; give seconds, '5s', a timedelta or an aware datetime")

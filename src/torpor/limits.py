@@ -16,7 +16,7 @@ PAYLOAD_BYTES_MAX = 16 * MIB
 OPS_PER_TURN_MAX = 10_000
 """Ops that one delivery of events may emit before the run fails."""
 
-EVENTS_PER_TURN_MAX = 1_000
+EVENTS_PER_CALL = 100
 """Events delivered in one call into the VM; more are delivered in several calls."""
 
 LOG_LINES_PER_TURN_MAX = 1_000
@@ -34,6 +34,6 @@ TOKEN_CHARS_MAX = 256
 INLINE_STEPS_MAX = 256
 """Steps that one turn may run itself at the same time; the rest become tasks."""
 
-assert EVENTS_PER_TURN_MAX <= OPS_PER_TURN_MAX
-assert INLINE_STEPS_MAX <= EVENTS_PER_TURN_MAX
+assert EVENTS_PER_CALL <= OPS_PER_TURN_MAX
+assert INLINE_STEPS_MAX <= OPS_PER_TURN_MAX
 assert PAYLOAD_BYTES_MAX < SNAPSHOT_BYTES_MAX

@@ -134,7 +134,7 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """A hook as it stands: ``live`` or ``disposed``."""
+    """A hook as it stands: ``live``, ``disposed``, or ``conflict`` when its token was taken from the start."""
 
     run_id: str
     id: str
@@ -234,7 +234,7 @@ class NewTask(msgspec.Struct, frozen=True):
     Attributes:
         step_id: which.
         ready_at: when it may be claimed (ignored when claimed).
-        claimed: the committing worker is running it and keeps it.
+        claimed: the committing worker is running it and keeps it; the task's epoch is then that of the commit.
     """
 
     step_id: str
@@ -251,8 +251,8 @@ class Commit(msgspec.Struct, frozen=True):
         at: time of the commit.
         expected_head: newest seq that the turn knew of.
         inputs: events that the VM has consumed already (results of inline steps, ended waits); their times
-            stay as they are. If the log has got inputs from elsewhere after *expected_head*, nothing is stored, because a redo would consume them
-            in another order.
+            stay as they are. If the log has got inputs from elsewhere after *expected_head*, nothing is stored,
+            because a redo would consume them in another order.
         outputs: what the turn asks for; stored after the inputs.
         ops, logs: totals after this commit.
         log_entries: new lines of workflow code.
@@ -286,7 +286,8 @@ class Committed(msgspec.Struct, frozen=True):
         foreign: inputs that others appended after the expected head, in order.
         answers: ``hook_created`` and ``hook_conflict`` events of this commit, in order, to be delivered after
             the foreign ones; a taken token turns a ``hook_created`` into a ``hook_conflict``.
-        parked: whether the claim was given up; never with foreign inputs, a conflict or a refusal.
+        parked: whether the claim was given up: always when the commit ended the run, else never with foreign
+            inputs, a conflict or a refusal.
     """
 
     stored: bool

@@ -84,6 +84,7 @@ class Programs:
         self._root = root
         self._step_names = step_names
         self._patterns: list[str] = []
+        self._generation = 0  # grows with every pattern
         self._guests: dict[str, Guest] = {}
         self._programs: list[Program] | None = None
         self._names: dict[str, Registered] = {}
@@ -91,8 +92,10 @@ class Programs:
 
     def add(self, patterns: Iterable[str]) -> None:
         """Add glob patterns; the files are read when they are needed."""
-        self._patterns += patterns
-        self._programs = None
+        with self._lock:
+            self._patterns += patterns
+            self._generation += 1
+            self._programs = None
 
     def guest(self, name: str) -> Guest:
         """
@@ -117,14 +120,23 @@ class Programs:
             ConfigurationError: a pattern finds nothing, or a file cannot become part of a program.
         """
         with self._lock:
-            if self._programs is None:
-                self._programs = self._build()
+            while self._programs is None:
+                generation = self._generation
+                programs = self._build()
+                if generation != self._generation:
+                    continue  # a module of steps that was imported meanwhile has added patterns
+                self._programs = programs
                 self._names = {
                     name: Registered(name, identity, program)
                     for program, identity in ((program, program_id(program)) for program in self._programs)
                     for name in program.workflows
                 }
             return self._programs
+
+    @property
+    def generation(self) -> int:
+        """A number that changes when programs may have changed."""
+        return self._generation
 
     def files(self) -> list[Path]:
         """
@@ -211,8 +223,12 @@ class Programs:
         folder = str(self._root)
         if folder not in sys.path:
             sys.path.insert(0, folder)
-        name = ".".join(path.relative_to(self._root).with_suffix("").parts)
-        importlib.import_module(name)
+        if not path.is_relative_to(self._root):
+            raise ConfigurationError(
+                f"{path} is not below {self._root}; import it before the workflows are read, or set root= of the "
+                f"application to a folder that holds both"
+            )
+        importlib.import_module(".".join(path.relative_to(self._root).with_suffix("").parts))
 
 
 def short_name(workflow: str) -> str:

@@ -43,7 +43,11 @@ class SyncTorpor:
 
     def __enter__(self) -> Self:
         self._thread.start()
-        self.wait(self._open())
+        try:
+            self.wait(self._open())
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(

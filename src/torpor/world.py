@@ -179,8 +179,8 @@ class Queue(Protocol):
         """
         ...
 
-    async def next_ready_at(self) -> int | None:
-        """Return when the earliest unclaimed task becomes ready, None when there is none."""
+    async def next_ready_at(self, *, turns: bool = True, steps: bool = True) -> int | None:
+        """Return when the earliest unclaimed task of these kinds becomes ready, None when there is none."""
         ...
 
     async def release(self, worker_ids: Sequence[str], at: int) -> int:
@@ -218,6 +218,15 @@ class Turns(Protocol):
         Raises:
             LeaseLostError: the epoch is stale.
             EntityConflictError: the run has ended, or the lifecycle does not allow an event.
+        """
+        ...
+
+    async def postpone(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
+        """
+        Give up the claim of a run from which nothing can be stored; its turn is ready again at *until*.
+
+        Raises:
+            LeaseLostError: the epoch is stale.
         """
         ...
 

@@ -50,13 +50,14 @@ class JavaScriptError(RemoteError):
         super().__init__()
         self.kind = kind
         self.fields: dict[str, Any] = {}
-        self.become(fields or {})
+        if fields is not None:
+            self.become(fields)
 
     def become(self, fields: Mapping[str, Any]) -> None:
         """Take on what these fields tell."""
         self.fields.update(fields)
         self.name = str(self.fields.get("name", self.kind))
-        self.message = str(self.fields.get("message", ""))
+        self.message = str(self.fields["message"])
         self.stack = self.fields.get("stack")
         self.args = (self.message,)
         cause = self.fields.get("cause")

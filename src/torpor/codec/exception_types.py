@@ -67,19 +67,14 @@ def _builtin(cls: type[BaseException]) -> type[BaseException]:
 
 
 def _decode(data: Mapping[str, Any], path: str) -> BaseException:
-    cls = _exception_class(path)
     args = [*data.get("args", [data["message"]]), *([data["errors"]] if "errors" in data else [])]
-    try:
-        error = PythonError(path) if cls is None else _new(cls, args)
-    except (TypeError, ValueError):  # the class no longer takes what it was made of
-        error = PythonError(path)
+    error = _new(path, args)
     _finish(error, data)
     return error
 
 
 def _begin(path: str) -> BaseException:
-    cls = _exception_class(path)
-    return PythonError(path) if cls is None else _new(cls, [])
+    return _new(path, [])
 
 
 def _fill(error: BaseException, data: Mapping[str, Any]) -> None:
@@ -87,18 +82,18 @@ def _fill(error: BaseException, data: Mapping[str, Any]) -> None:
     _finish(error, data)
 
 
-def _exception_class(path: str) -> type[Exception] | None:
-    """Return a loaded class that may be raised without ending more than a step."""
+def _new(path: str, args: list[Any]) -> BaseException:
+    """Return an exception of the class, made without its ``__init__``; a PythonError if that cannot be."""
     cls = find_class(path)
-    return cls if cls is not None and issubclass(cls, Exception) else None
-
-
-def _new(cls: type[BaseException], args: list[Any]) -> BaseException:
-    """Return an exception without running code of the application."""
+    # What is no Exception, such as SystemExit, would end more than a step where it is raised again.
+    if cls is None or not issubclass(cls, Exception):
+        return PythonError(path)
     builtin = _builtin(cls)
-    if cls.__init__ is builtin.__init__ and cls.__new__ is builtin.__new__:
-        return cls(*args)
-    return builtin.__new__(cls, *args)
+    is_plain = cls.__init__ is builtin.__init__ and cls.__new__ is builtin.__new__
+    try:
+        return cls(*args) if is_plain else builtin.__new__(cls, *args)
+    except (TypeError, ValueError):  # the class no longer takes what it was made of
+        return PythonError(path)
 
 
 def _finish(error: BaseException, data: Mapping[str, Any]) -> None:

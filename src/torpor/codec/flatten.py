@@ -129,6 +129,10 @@ class _Walk:
                 payload = reducer.encode(value)
             except SerializationError as error:
                 raise SerializationError(f"{path_of(self.stack)}: {error}") from error
+            except Exception as error:
+                raise SerializationError(
+                    f"{path_of(self.stack)} is {described(value)} that cannot be read: {error!r}"
+                ) from error
             if payload is not PASS:
                 return reducer, payload
         raise SerializationError(

@@ -37,7 +37,7 @@ _UNFIT = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, R
 _CONTAINERS = (list, dict, NullPrototype)
 
 Container = list[Any] | dict[str, Any]
-Reduced = dict[int, list[Any]]
+ReducedSlots = dict[int, list[Any]]
 """Index of a reduced value → its ``[name, index of the payload]``."""
 
 
@@ -57,7 +57,7 @@ def hydrate(flat: int | list[Any], table: Table) -> Any:
     containers, reduced = _sort(flat, table)
     count = len(flat)
     flat.extend(_SENTINELS)
-    pending: Reduced = {}
+    pending: ReducedSlots = {}
     for index, (name, payload) in reduced.items():
         if not _LOWEST <= payload < count:
             raise _astray(payload, count)
@@ -73,10 +73,10 @@ def hydrate(flat: int | list[Any], table: Table) -> Any:
     return flat[0]
 
 
-def _sort(flat: list[Any], table: Table) -> tuple[list[Container], Reduced]:
+def _sort(flat: list[Any], table: Table) -> tuple[list[Container], ReducedSlots]:
     """Return the containers and the reduced values, each in its one normal form."""
     containers: list[Container] = []
-    reduced: Reduced = {}
+    reduced: ReducedSlots = {}
     sparse_total = 0
     for index, value in enumerate(flat):  # also meets what is appended on the way
         kind = type(value)
@@ -84,7 +84,7 @@ def _sort(flat: list[Any], table: Table) -> tuple[list[Container], Reduced]:
             containers.append(value)
         elif kind is int:
             if not -PLAIN_INT_MAX <= value <= PLAIN_INT_MAX:
-                flat[index] = float(value)  # a number in JavaScript, where nothing else looks like this
+                flat[index] = _large_number(value)
         elif kind is not list:
             continue
         elif not value or (type(value[0]) is int and value[0] != SPARSE):
@@ -111,7 +111,9 @@ def _sort(flat: list[Any], table: Table) -> tuple[list[Container], Reduced]:
 class _Completion:
     """A walk from the root that completes children before parents, for texts with reduced values that have members."""
 
-    def __init__(self, flat: list[Any], count: int, pending: Reduced, complete: Iterable[int], table: Table) -> None:
+    def __init__(
+        self, flat: list[Any], count: int, pending: ReducedSlots, complete: Iterable[int], table: Table
+    ) -> None:
         self.flat = flat
         self.count = count
         self.pending = pending
@@ -212,6 +214,14 @@ def _decode(index: int, name: str, payload: object, table: Table, begun: object 
     except _UNFIT as error:
         raise damaged(f"element {index} is no {name}: {error}") from error
     return begun
+
+
+def _large_number(number: int) -> float:
+    """Return what JavaScript meant by a whole number that it holds inexactly; an exact one would be a BigInt."""
+    try:
+        return float(number)
+    except OverflowError as error:
+        raise damaged(f"it holds a number of {number.bit_length()} bits") from error
 
 
 def _dense(slot: list[Any]) -> list[Any]:

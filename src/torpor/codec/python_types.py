@@ -12,7 +12,7 @@ from uuid import UUID
 
 from torpor.codec.hashing import check_keys
 from torpor.codec.instances import PythonType
-from torpor.codec.reducers import exactly, subclass_of
+from torpor.codec.reducers import exactly
 from torpor.codec.zones import parse_timed, timed_text
 from torpor.errors import SerializationError
 
@@ -73,6 +73,6 @@ VALUE_TYPES = (
     _value_type(date, str, date.isoformat, date.fromisoformat),
     _value_type(PurePosixPath, str, str, PurePosixPath),
     _value_type(PureWindowsPath, str, str, PureWindowsPath),
-    PythonType("Path", subclass_of(Path), str, lambda data, _: Path(data)),
+    PythonType("Path", exactly(type(Path())), str, lambda data, _: Path(data)),
 )
 """The kinds that are one class each."""

@@ -14,15 +14,29 @@ from torpor import codec, limits
 from torpor.engine import plan
 from torpor.engine.steps import encode_error
 from torpor.errors import (
+    CpuLimitError,
     DivergenceError,
     LimitExceededError,
     MaxDeliveriesError,
+    MemoryLimitError,
+    OutputLimitError,
     SerializationError,
     SnapshotError,
     VmError,
 )
 from torpor.model import Event, LogEntry, RunState, Snapshot
 from torpor.vm.guest import Begin, Guest, Image, Outbox, Vm
+
+
+_HOOKS_MADE = frozenset(("hook_created", "hook_conflict"))
+
+
+class TooMuchAtOnceError(Exception):
+    """
+    Several events delivered together passed a limit that each of them alone may keep.
+
+    A hot run gets its events a few at a time, a redo many; what was within the limits then must be so again.
+    """
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -54,11 +68,16 @@ class Awake:
         image: the program's image; the snapshot's own when there is a snapshot.
         state: what the world has of the run.
         url: address of this deployment's HTTP front door, for the workflow's metadata.
+        events_per_call: how many events are delivered in one call into the VM.
+
+    Attributes:
+        image: the image.
     """
 
-    def __init__(self, guest: Guest, image: Image, state: RunState, url: str) -> None:
+    def __init__(self, guest: Guest, image: Image, state: RunState, url: str, events_per_call: int) -> None:
         self._run = state.run
-        self._image = image
+        self.image = image
+        self._events_per_call = events_per_call
         self._state = state
         self._url = url
         self.ops = self.logs = 0
@@ -68,7 +87,7 @@ class Awake:
         # What the log recorded of ops that a redo will emit again.
         self._recorded = {event.op: event.digest for event in state.events if event.digest}
         self._hooks = {hook.op: (hook.id, hook.token) for hook in state.hooks}
-        self._hooks |= {event.op: (event.id, event.name) for event in state.events if event.type == "hook_created"}
+        self._hooks |= {event.op: (event.id, event.name) for event in state.events if event.type in _HOOKS_MADE}
         self._vm: Vm = guest.lease(image)
 
     def wake(self, now: int) -> Asked:
@@ -119,7 +138,7 @@ class Awake:
                 f"keep large data in steps and pass references"
             )
         data = codec.seal_binary(raw)
-        return Snapshot(cursor=0, ops=self.ops, logs=self.logs, image=self._image.hash, at=at, data=data)
+        return Snapshot(cursor=0, ops=self.ops, logs=self.logs, image=self.image.hash, at=at, data=data)
 
     def release(self) -> None:
         """Give the VM back; may be called twice."""
@@ -138,9 +157,16 @@ class Awake:
 
     def _feed(self, events: Sequence[Event], now: int) -> None:
         inbox = [found for event in events if (found := plan.delivery(event)) is not None]
-        for start in range(0, len(inbox), limits.EVENTS_PER_TURN_MAX):
-            if not self._ended:
-                self._take(self._vm.deliver(inbox[start : start + limits.EVENTS_PER_TURN_MAX]), now)
+        for start in range(0, len(inbox), self._events_per_call):
+            if self._ended:
+                return
+            batch = inbox[start : start + self._events_per_call]
+            try:
+                self._take(self._vm.deliver(batch), now)
+            except (CpuLimitError, MemoryLimitError, OutputLimitError, LimitExceededError) as error:
+                if len(batch) > 1:
+                    raise TooMuchAtOnceError(f"{len(batch)} events together passed a limit: {error}") from error
+                raise
 
     def _take(self, outbox: Outbox, now: int) -> None:
         """Check and record what one call into the VM has asked for."""
@@ -188,7 +214,9 @@ def _opened(snapshot: Snapshot) -> bytes:
 
 def failed(error: Exception, awake: Awake | None, at: int) -> Asked:
     """Return, in place of what the guest asks for, the end of a run whose VM or log failed, with the error's code."""
-    code = error.code if isinstance(error, (VmError, LimitExceededError, DivergenceError, MaxDeliveriesError)) else ""
-    event = Event("run_failed", at, name=code or "RUNTIME_ERROR", payload=encode_error(error))
+    code = "RUNTIME_ERROR"
+    if isinstance(error, (VmError, LimitExceededError, DivergenceError, MaxDeliveriesError)):
+        code = error.code
+    event = Event("run_failed", at, name=code, payload=encode_error(error))
     ops, logs = (awake.ops, awake.logs) if awake else (0, 0)
     return Asked((event,), ops, logs, (), ended=True, eager=False)

@@ -78,15 +78,14 @@ class Images:
             return guest, image
         return guest, await self._stored_image(guest, state.snapshot.image, image.program)
 
-    async def store(self, image_hash: str) -> None:
-        """Put the image with this hash, one of those in use, into the world, so that its snapshots outlive us."""
-        if image_hash in self._stored:
+    async def store(self, image: Image) -> None:
+        """Put an image into the world, so that its snapshots outlive this process."""
+        if image.hash in self._stored:
             return
-        key = image_key(image_hash)
+        key = image_key(image.hash)
         if await self._world.blob(key) is None:
-            image = next(image for image in self._kept.values() if image.hash == image_hash)
             await self._world.put_blob(key, await self._threads.run(_packed, image))
-        self._stored.add(image_hash)
+        self._stored.add(image.hash)
 
     async def _program_image(self, guest: Guest, program: str) -> Image:
         key = program_key(program)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from torpor.engine.runner import Runner
+from torpor.engine.runner import Runner, Running
 from torpor.engine.steps import Attempt
 from torpor.model import Event
 
@@ -31,6 +31,7 @@ class InlineSteps:
         self._report = report
         self._most = most
         self._running: set[str] = set()
+        self._attempts: dict[str, Running] = {}
         self._outcomes: list[Event] = []
         self._arrival = asyncio.Event()
         self._handed_over: set[str] = set()
@@ -38,7 +39,7 @@ class InlineSteps:
     @property
     def room(self) -> int:
         """How many more steps may start inline."""
-        return min(self._runner.free, self._most - len(self._running))
+        return max(0, min(self._runner.free, self._most - len(self._running)))
 
     @property
     def idle(self) -> bool:
@@ -53,7 +54,11 @@ class InlineSteps:
     def start(self, attempt: Attempt) -> None:
         """Begin an attempt whose ``step_started`` is stored."""
         self._running.add(attempt.step_id)
-        self._runner.start(attempt, self._ended)
+        self._attempts[attempt.step_id] = self._runner.start(attempt, self._ended)
+
+    def cancel(self) -> None:
+        """End every attempt that began here, because its claim is lost."""
+        self._runner.cancel(self._attempts.values())
 
     async def outcomes(self, seconds: float) -> list[Event]:
         """Return all outcomes there are, waiting up to *seconds* for the first one; empty when none came."""
@@ -86,6 +91,7 @@ class InlineSteps:
             self._report(event)
 
     def _ended(self, outcome: Event) -> None:
+        self._attempts.pop(outcome.id, None)
         if outcome.id in self._handed_over:
             self._handed_over.discard(outcome.id)
             self._report(outcome)

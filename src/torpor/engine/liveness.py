@@ -18,6 +18,10 @@ import psutil
 from torpor.model import WorkerRow
 
 
+_HANGING_LEASES = 20
+"""A process that lives counts as dead after so many leases of silence."""
+
+
 @functools.cache
 def machine() -> str:
     """Return the identity of this host's boot and pid namespace."""
@@ -33,8 +37,8 @@ def machine() -> str:
 
 def worker_row(worker_id: str, now: int, lease_ms: int) -> WorkerRow:
     """Return what others should know of the worker in this process."""
-    born = int(psutil.Process().create_time() * 1000)
-    return WorkerRow(worker_id, machine(), os.getpid(), born, seen_at=now, until=now + lease_ms)
+    pid = os.getpid()
+    return WorkerRow(worker_id, machine(), pid, _born(pid), seen_at=now, until=now + lease_ms)
 
 
 def dead_workers(workers: Iterable[WorkerRow], me: str, now: int) -> list[str]:
@@ -43,12 +47,26 @@ def dead_workers(workers: Iterable[WorkerRow], me: str, now: int) -> list[str]:
 
 
 def _is_dead(worker: WorkerRow, now: int) -> bool:
+    silence = now - worker.until
     if worker.machine != machine():
-        return worker.until < now
+        return silence > 0
     try:
-        process = psutil.Process(worker.pid)
         # A killed process whose parent has not collected it yet is still listed, as a zombie.
-        gone = int(process.create_time() * 1000) != worker.born or process.status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
+        if psutil.Process(worker.pid).status() == psutil.STATUS_ZOMBIE or _born(worker.pid) != worker.born:
+            return True
+    except (psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):
         return True
-    return gone or worker.until < now
+    # It lives, but may hang. A clock that was set, or a machine that slept, must not make workers kill each other.
+    return silence > _HANGING_LEASES * (worker.until - worker.seen_at)
+
+
+def _born(pid: int) -> int:
+    """
+    Return when a process started, in a unit and from an origin that the wall clock does not move.
+
+    Linux counts clock ticks since boot (field 22 of ``/proc/PID/stat``, see proc(5)); elsewhere psutil's time must do.
+    """
+    stat = Path(f"/proc/{pid}/stat")
+    if stat.exists():
+        return int(stat.read_text().rpartition(")")[2].split()[19])
+    return int(psutil.Process(pid).create_time())

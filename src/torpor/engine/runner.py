@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Iterable
 
 from torpor.engine.steps import Attempt, Steps
 from torpor.model import Event
+
+CANCEL_SECONDS = 1.0
+"""How long a cancelled attempt may take to end; one that does not is left alone."""
+
+Running = asyncio.Task[None]
+"""An attempt that runs."""
 
 
 class Runner:
     """
     The steps that this worker is running.
+
+    Attempts are told apart by their tasks, not by their steps: when a claim was lost and won again, an old attempt
+    may still run beside the new one.
 
     Args:
         steps: makes the attempts.
@@ -23,56 +33,51 @@ class Runner:
         self._steps = steps
         self._capacity = capacity
         self._on_free = on_free
-        self._running: dict[str, dict[str, asyncio.Task[None]]] = {}
-        self._count = 0
+        self._running: dict[Running, str] = {}
 
     @property
     def free(self) -> int:
         """How many more may start now."""
-        return self._capacity - self._count
+        return max(0, self._capacity - len(self._running))
 
     @property
     def busy(self) -> int:
         """How many are running."""
-        return self._count
+        return len(self._running)
 
-    def runs(self) -> list[str]:
+    def runs(self) -> set[str]:
         """Ids of the runs that have a step running here."""
-        return list(self._running)
+        return set(self._running.values())
 
-    def start(self, attempt: Attempt, done: Callable[[Event], None]) -> None:
+    def start(self, attempt: Attempt, done: Callable[[Event], None]) -> Running:
         """Begin an attempt; *done* gets its outcome, or is never called when the attempt was cancelled."""
-        self._count += 1
         task = asyncio.get_running_loop().create_task(self._carry_out(attempt, done))
-        self._running.setdefault(attempt.run_id, {})[attempt.step_id] = task
+        self._running[task] = attempt.run_id
+        task.add_done_callback(self._forget)
+        return task
 
     def cancel_run(self, run_id: str) -> None:
         """Cancel every attempt of a run: ``async def`` steps end here, ``def`` steps are told and left alone."""
-        for task in list(self._running.get(run_id, {}).values()):
+        self.cancel([task for task, owner in self._running.items() if owner == run_id])
+
+    def cancel(self, attempts: Iterable[Running]) -> None:
+        """Cancel these attempts."""
+        for task in attempts:
             task.cancel()
 
     async def drain(self, seconds: float) -> None:
-        """Wait until nothing runs, then cancel what still does after *seconds*."""
-        tasks = [task for steps in self._running.values() for task in steps.values()]
-        if not tasks:
-            return
-        _, late = await asyncio.wait(tasks, timeout=seconds)
-        for task in late:
-            task.cancel()
-        if late:
-            await asyncio.wait(late)
+        """Wait until nothing runs, cancel what still does after *seconds*, and leave alone what ignores that."""
+        if self._running:
+            await asyncio.wait(list(self._running), timeout=seconds)
+        if late := list(self._running):
+            self.cancel(late)
+            await asyncio.wait(late, timeout=CANCEL_SECONDS)
 
     async def _carry_out(self, attempt: Attempt, done: Callable[[Event], None]) -> None:
-        try:
-            outcome = await self._steps.attempt(attempt)
-        finally:
-            self._forget(attempt)
-        done(outcome)
+        done(await self._steps.attempt(attempt))
 
-    def _forget(self, attempt: Attempt) -> None:
-        self._count -= 1
-        steps = self._running[attempt.run_id]
-        del steps[attempt.step_id]
-        if not steps:
-            del self._running[attempt.run_id]
+    def _forget(self, task: Running) -> None:
+        self._running.pop(task, None)
+        with contextlib.suppress(asyncio.CancelledError):
+            task.result()
         self._on_free()

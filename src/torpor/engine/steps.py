@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 import inspect
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import TracebackType
@@ -129,6 +129,40 @@ class Attempt(msgspec.Struct, frozen=True):
     input: bytes
 
 
+class _Thread:
+    """A place in the thread pool, free again once the step in it has ended, even after its attempt was given up."""
+
+    def __init__(self, pool: ThreadPoolExecutor, free: asyncio.Semaphore) -> None:
+        self._pool = pool
+        self._free = free
+        self._work: asyncio.Future[tuple[Any, BaseException | None]] | None = None
+
+    async def run(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
+        """Call *function* in the thread, with the context of this moment."""
+        context = contextvars.copy_context()
+        loop = asyncio.get_running_loop()
+        self._work = loop.run_in_executor(self._pool, context.run, _caught, function, arguments)
+        value, error = await asyncio.shield(self._work)
+        if error is not None:
+            raise error
+        return value
+
+    def give_back(self) -> None:
+        """Free the place as soon as the thread is done."""
+        if self._work is None or self._work.done():
+            self._free.release()
+        else:
+            self._work.add_done_callback(lambda _: self._free.release())
+
+
+def _caught(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, BaseException | None]:
+    """Return value and error, because a future does not take every error: StopIteration for one."""
+    try:
+        return function(*arguments), None
+    except BaseException as error:  # noqa: BLE001  # it is raised where the attempt waits
+        return None, error
+
+
 class Steps:
     """
     Makes attempts.
@@ -143,9 +177,15 @@ class Steps:
         self._registry = registry
         self._clock = clock
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="torpor-step")
+        self._free_threads = asyncio.Semaphore(threads)
 
     async def attempt(self, attempt: Attempt) -> Event:
-        """Make one attempt and return ``step_completed``, ``step_failed`` or ``step_retrying``."""
+        """
+        Make one attempt and return ``step_completed``, ``step_failed`` or ``step_retrying``.
+
+        Raises:
+            CancelledError: the attempt itself was cancelled; whatever else happens in a step is its outcome.
+        """
         definition = self._registry.step_definition(attempt.name)
         try:
             if attempt.attempt - attempt.failures > DELIVERIES_MAX:
@@ -156,7 +196,12 @@ class Steps:
             if definition is None:
                 raise StepNotRegisteredError(self._not_registered(attempt.name))
             payload = codec.dumps(await self._call(definition, attempt))
-        except Exception as error:  # noqa: BLE001  # whatever a step raises is its outcome
+        except GeneratorExit:
+            raise
+        except BaseException as error:
+            task = asyncio.current_task()
+            if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                raise
             if definition is not None:
                 error.__traceback__ = _from_step_on(definition.function, error.__traceback__)
             return self._failure(definition, attempt, error)
@@ -167,6 +212,20 @@ class Steps:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _call(self, definition: StepDefinition, attempt: Attempt) -> Any:
+        arguments = codec.loads(attempt.input)["args"]
+        if inspect.iscoroutinefunction(definition.function):
+            return await self._within_time(definition, attempt, arguments, None)
+        # The wait for a thread is not the step's time.
+        await self._free_threads.acquire()
+        thread = _Thread(self._threads, self._free_threads)
+        try:
+            return await self._within_time(definition, attempt, arguments, thread)
+        finally:
+            thread.give_back()
+
+    async def _within_time(
+        self, definition: StepDefinition, attempt: Attempt, arguments: Sequence[Any], thread: _Thread | None
+    ) -> Any:
         metadata = StepMetadata(
             step_id=attempt.step_id,
             name=attempt.name,
@@ -174,21 +233,16 @@ class Steps:
             attempt=attempt.attempt,
             started_at=self._clock.now(),
         )
-        arguments = codec.loads(attempt.input)["args"]
         token = _current.set(metadata)
+        limit = asyncio.timeout(definition.timeout)
         try:
-            if inspect.iscoroutinefunction(definition.function):
-                work = definition.function(*arguments)
-            else:
-                context = contextvars.copy_context()
-                loop = asyncio.get_running_loop()
-                work = loop.run_in_executor(self._threads, context.run, definition.function, *arguments)
-            if definition.timeout is None:
-                return await work
-            async with asyncio.timeout(definition.timeout) as limit:
-                return await work
+            async with limit:
+                if thread is None:
+                    return await definition.function(*arguments)
+                value = await thread.run(definition.function, arguments)
+                return await value if inspect.isawaitable(value) else value
         except TimeoutError as error:
-            if definition.timeout is not None and limit.expired():
+            if limit.expired():
                 raise TimeoutError(
                     f"step {attempt.name} took longer than its timeout of {definition.timeout:g} s "
                     f"(attempt {attempt.attempt})"
@@ -198,14 +252,13 @@ class Steps:
             metadata.cancel()
             _current.reset(token)
 
-    def _failure(self, definition: StepDefinition | None, attempt: Attempt, error: Exception) -> Event:
+    def _failure(self, definition: StepDefinition | None, attempt: Attempt, error: BaseException) -> Event:
         if definition is None or isinstance(error, _HOPELESS):
             return self._event("step_failed", attempt, payload=encode_error(error))
         failures = attempt.failures + 1
         if failures > definition.max_retries:
             final = StepError(
-                f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}: "
-                f"{type(error).__name__}: {error}"
+                f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}: {told(error)}"
             )
             final.__cause__ = error
             return self._event("step_failed", attempt, payload=encode_error(final))
@@ -241,10 +294,17 @@ def _from_step_on(function: Callable[..., Any], trace: TracebackType | None) -> 
     return found or trace
 
 
+def told(error: BaseException) -> str:
+    """Return class and message of an error, even of one that cannot say its message."""
+    try:
+        return f"{type(error).__name__}: {error!s:.2000}"
+    except Exception:  # noqa: BLE001  # a step's class may do anything in its __str__
+        return type(error).__name__
+
+
 def encode_error(error: BaseException) -> bytes:
     """Return the envelope of an error; one that cannot be encoded is told by its text."""
     try:
         return codec.dumps(error)
-    except (SerializationError, LimitExceededError) as problem:
-        told = StepError(f"{type(error).__name__}: {error!s:.2000} (the error itself could not be stored: {problem})")
-        return codec.dumps(told)
+    except Exception as problem:  # noqa: BLE001  # a step's class may do anything while it is looked at
+        return codec.dumps(StepError(f"{told(error)} (the error itself could not be stored: {told(problem)})"))

@@ -32,7 +32,11 @@ class VmThreads:
             thread.start()
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run *work* in a VM thread and return what it returns, or raise what it raises."""
+        """
+        Run *work* in a VM thread and return what it returns, or raise what it raises.
+
+        A cancelled caller is let go only when the work has ended, so that nobody touches a VM that still runs.
+        """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[T] = loop.create_future()
 
@@ -47,7 +51,11 @@ class VmThreads:
                 return  # the loop was closed while the VM ran: nobody waits any more
 
         self._queue.put(job)
-        return await answer
+        try:
+            return await asyncio.shield(answer)
+        except asyncio.CancelledError:
+            await asyncio.wait([answer])
+            raise
 
     def shutdown(self) -> None:
         """Let the threads end once the queue is empty."""

@@ -20,11 +20,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import msgspec
 
 from torpor import limits
-from torpor.engine.awake import Asked, Awake, failed
+from torpor.engine.awake import Asked, Awake, TooMuchAtOnceError, failed
 from torpor.engine.environment import Environment
 from torpor.engine.inline import InlineSteps
 from torpor.engine.retry import Backoff
@@ -46,6 +47,8 @@ from torpor.vm.guest import Guest, Image
 _log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=30.0)
 _BUGS_MAX = 3
+_TROUBLES_MAX = 8
+_POSTPONED_MS = 30_000
 _FATAL = (VmError, LimitExceededError, DivergenceError, ConfigurationError)
 
 
@@ -57,36 +60,63 @@ async def run_turn(env: Environment, task: Task) -> None:
     goes on from the same log.
     """
     inline = InlineSteps(env.runner, lambda event: env.report(task.run_id, task.epoch, event), env.options.inline_steps)
+    course = _Course(doom=_too_many_deliveries(task))
     troubles = bugs = 0
-    note = ""
-    doom = _too_many_deliveries(task)
+    while troubles <= _TROUBLES_MAX and bugs <= _BUGS_MAX:
+        try:
+            if await _Pass(env, task, inline, course).run():
+                return
+            troubles = 0
+        except TooMuchAtOnceError as error:
+            _log.info("run %s: %s; events are delivered one by one now", task.run_id, error)
+            course.events_per_call = 1
+        except SnapshotError as error:
+            course.note = f"the snapshot could not be restored and the run was rebuilt from its log: {error}"
+            course.forget_snapshot = True
+            _log.warning("run %s: %s", task.run_id, course.note)
+        except LeaseLostError as error:
+            _log.info("run %s: this worker's claim is over: %s", task.run_id, error)
+            inline.cancel()
+            return
+        except WorldError as error:
+            troubles += 1
+            delay = _WORLD_BACKOFF.delay_ms(troubles)
+            _log.warning("run %s: the world failed, trying again in %d ms: %s", task.run_id, delay, error)
+            await env.clock.wait_until(env.clock.now() + delay)
+        except Exception as error:  # noqa: BLE001  # an error of ours must not lose a run
+            bugs += 1
+            _log.exception("run %s: an error of ours", task.run_id)
+            course.doom = error if bugs == _BUGS_MAX else course.doom
+            await env.clock.wait_until(env.clock.now() + _WORLD_BACKOFF.delay_ms(bugs))
+    await _postpone(env, task)
+
+
+async def _postpone(env: Environment, task: Task) -> None:
+    """Give up a run that cannot even fail, for a while and for any worker, instead of holding it for ever."""
+    until = env.clock.now() + _POSTPONED_MS
+    _log.error("run %s: given up for %d s, because nothing of it could be stored", task.run_id, _POSTPONED_MS // 1000)
     try:
-        while True:
-            try:
-                if await _Pass(env, task, inline, note, doom).run():
-                    return
-                troubles, note = 0, ""
-            except SnapshotError as error:
-                note = f"the snapshot could not be restored and the run was rebuilt from its log: {error}"
-                _log.warning("run %s: %s", task.run_id, note)
-                await env.world.delete_snapshot(task.run_id)
-            except WorldError as error:
-                troubles += 1
-                delay = _WORLD_BACKOFF.delay_ms(troubles)
-                _log.warning("run %s: the world failed, trying again in %d ms: %s", task.run_id, delay, error)
-                await env.clock.wait_until(env.clock.now() + delay)
-            except LeaseLostError:
-                raise
-            except Exception as error:  # noqa: BLE001  # an error of ours must not lose a run
-                _log.exception("run %s: an error of ours", task.run_id)
-                bugs += 1
-                if bugs > 2 * _BUGS_MAX:
-                    return  # not even its failure can be stored; the claim ends with this worker
-                doom = error if bugs >= _BUGS_MAX else None
-                await env.clock.wait_until(env.clock.now() + _WORLD_BACKOFF.delay_ms(bugs))
-    except LeaseLostError as error:
-        _log.info("run %s: this worker's claim is over: %s", task.run_id, error)
-        env.runner.cancel_run(task.run_id)
+        await env.world.postpone(task.run_id, env.worker_id, task.epoch, until)
+    except (WorldError, LeaseLostError) as error:
+        _log.error("run %s: it could not be given up either: %s", task.run_id, error)  # noqa: TRY400  # it is told whole
+
+
+@dataclass(slots=True)
+class _Course:
+    """
+    What one pass over a run leaves to the next.
+
+    Attributes:
+        doom: why the run must fail without being woken.
+        note: a line for the run's own log.
+        forget_snapshot: delete the snapshot before anything else.
+        events_per_call: how many events are delivered in one call into the VM.
+    """
+
+    doom: Exception | None = None
+    note: str = ""
+    forget_snapshot: bool = False
+    events_per_call: int = limits.EVENTS_PER_CALL
 
 
 def _too_many_deliveries(task: Task) -> Exception | None:
@@ -101,12 +131,12 @@ def _too_many_deliveries(task: Task) -> Exception | None:
 class _Pass:
     """One pass over a claimed run, from loading it to parking it; a rewind starts another one."""
 
-    def __init__(self, env: Environment, task: Task, inline: InlineSteps, note: str, doom: Exception | None) -> None:
+    def __init__(self, env: Environment, task: Task, inline: InlineSteps, course: _Course) -> None:
         self._env = env
         self._task = task
         self._inline = inline
-        self._note = note  # for the run's own log
-        self._doom = doom  # why the run must fail without being woken
+        self._course = course
+        self._taken: list[Event] = []  # outcomes of inline steps that are not stored yet
         self._awake: Awake | None = None
         self._delivered = 0  # since the last snapshot
         self._snapshot_at = env.clock.now()
@@ -114,6 +144,9 @@ class _Pass:
     async def run(self) -> bool:
         """Return True when the claim is given up, False when the run must be loaded again."""
         env = self._env
+        if self._course.forget_snapshot:
+            await env.world.delete_snapshot(self._task.run_id)
+            self._course.forget_snapshot = False
         self._state = state = await env.world.load(self._task.run_id)
         if state.run.status in RUN_TERMINAL:
             return True
@@ -128,6 +161,7 @@ class _Pass:
             asked, snapshot = await self._wake(state)
             return await self._loop(asked, snapshot)
         finally:
+            self._inline.put_back(self._taken)
             if self._awake is not None:
                 self._awake.release()
 
@@ -141,7 +175,7 @@ class _Pass:
                 commit = msgspec.structs.replace(commit, snapshot=await self._threaded_snapshot())
             events: Sequence[Event] = ()
             if _says_something(commit):
-                committed = await self._commit(commit, inputs + retries)
+                committed = await self._commit(commit)
                 if not committed.stored:
                     return False
                 if asked.ended or committed.parked:
@@ -164,8 +198,8 @@ class _Pass:
     async def _wake(self, state: RunState) -> tuple[Asked, Snapshot | None]:
         env = self._env
         now = env.clock.now()
-        if self._doom is not None:
-            return failed(self._doom, None, now), None
+        if self._course.doom is not None:
+            return failed(self._course.doom, None, now), None
         try:
             guest, image = await env.images.of(state)
             return await env.threads.run(self._in_thread_wake, guest, image, now)
@@ -186,7 +220,7 @@ class _Pass:
             return failed(error, self._awake, now), None
 
     def _in_thread_wake(self, guest: Guest, image: Image, now: int) -> tuple[Asked, Snapshot | None]:
-        self._awake = awake = Awake(guest, image, self._state, self._env.url)
+        self._awake = awake = Awake(guest, image, self._state, self._env.url, self._course.events_per_call)
         asked = awake.wake(now)
         self._delivered = len(self._state.events)
         return asked, self._snapshot_if_wanted(awake, asked, now)
@@ -201,7 +235,8 @@ class _Pass:
         if asked.ended or not self._snapshots:
             return None
         options = self._env.options
-        parks = self._inline.idle and not asked.eager and not any(e.type == "step_created" for e in asked.outputs)
+        parks = self._inline.idle and not asked.eager and not self._due(now)
+        parks = parks and not any(event.type == "step_created" for event in asked.outputs)
         overdue = self._delivered and now - self._snapshot_at >= options.snapshot_ms
         if not (parks or overdue or self._delivered >= options.snapshot_events):
             return None
@@ -256,9 +291,8 @@ class _Pass:
         if park:
             tasks += [NewTask(step_id, now, claimed=True) for step_id in self._inline.running]
         entries = asked.log_entries
-        if self._note:
-            entries = (LogEntry(-task.epoch, now, "error", self._note), *entries)
-            self._note = ""
+        if self._course.note:
+            entries = (LogEntry(-task.epoch, now, "error", self._course.note), *entries)
         commit = Commit(
             run_id=task.run_id,
             worker_id=env.worker_id,
@@ -276,26 +310,19 @@ class _Pass:
         )
         return commit, attempts
 
-    async def _commit(self, commit: Commit, results: list[Event]) -> Committed:
-        """Store, and give results that could not be stored back to where they are taken from again."""
+    async def _commit(self, commit: Commit) -> Committed:
         env = self._env
-        results = [event for event in results if event.type != "wait_completed"]
-        try:
-            if commit.snapshot is not None:
-                await env.images.store(commit.snapshot.image)
-            env.reached("while parking" if commit.park else "before commit")
-            committed = await env.world.commit(commit)
-            env.reached("after commit")
-        except WorldError:
-            self._inline.put_back(results)
-            raise
-        if not committed.stored:
-            self._inline.put_back(results)
-            return committed
-        for event in commit.inputs:
-            self._waits.pop(event.id, None)
-        if commit.park:
-            self._inline.hand_over()
+        if commit.snapshot is not None and self._awake is not None:
+            await env.images.store(self._awake.image)
+        env.reached("while parking" if commit.park else "before commit")
+        committed = await env.world.commit(commit)
+        env.reached("after commit")
+        if committed.stored:
+            self._taken, self._course.note = [], ""
+            for event in commit.inputs:
+                self._waits.pop(event.id, None)
+            if commit.park:
+                self._inline.hand_over()
         return committed
 
     # What comes meanwhile
@@ -311,7 +338,7 @@ class _Pass:
         now = clock.now()
         patience = 0 if self._env.stopping() else self._env.options.inline_ms
         nearest = min((wait.due for wait in self._waits.values()), default=now + patience)
-        outcomes = await self._inline.outcomes(max(0, min(patience, nearest - now)) / 1000)
+        outcomes = self._taken = await self._inline.outcomes(max(0, min(patience, nearest - now)) / 1000)
         now = clock.now()
         inputs = [self._not_before_log(event) for event in outcomes if event.type != "step_retrying"]
         retries = [event for event in outcomes if event.type == "step_retrying"]

@@ -13,7 +13,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -96,12 +96,14 @@ class Worker:
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()  # a turn or a step has
         self._stopping = False
+        self._stop: asyncio.Task[None] | None = None
+        self._starved = False  # the last claim had no room for turns or for steps
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._reports: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
         self._steps = Steps(registry, clock, threads=settings.step_threads)
         self._threads = VmThreads(settings.vm_threads)
-        self._runner = Runner(self._steps, settings.steps, self._step_ended)
+        self._runner = Runner(self._steps, settings.steps, self._room_was_made)
         self._env = Environment(
             world=world,
             clock=clock,
@@ -134,51 +136,67 @@ class Worker:
         await self._beat()
         self._unsubscribe = self._world.subscribe(self._notice)
         loop = asyncio.get_running_loop()
-        self._loops = [loop.create_task(self._claim_loop()), loop.create_task(self._heartbeat_loop())]
+        self._loops = [
+            loop.create_task(self._for_ever("claiming", self._claim_or_wait)),
+            loop.create_task(self._for_ever("heartbeat", self._beat_and_wait)),
+        ]
 
     async def stop(self) -> None:
-        """Claim nothing more, park what is awake, wait for running steps, and give all claims back."""
-        if self._stopping:
-            return
+        """
+        Claim nothing more, park what is awake, wait for running steps, and give all claims back.
+
+        May be called twice, and by several; who is cancelled while waiting does not stop the stopping.
+        """
+        if self._stop is None:
+            self._stop = asyncio.get_running_loop().create_task(self._end())
+        await asyncio.shield(self._stop)
+
+    async def _end(self) -> None:
         self._stopping = True
         self._wake.set()
         self._unsubscribe()
-        if self._loops:
-            await self._loops[0]
-        if self._turns:
-            await asyncio.wait(list(self._turns.values()), timeout=self._settings.grace_seconds)
-        await self._runner.drain(self._settings.grace_seconds)
-        for turn in list(self._turns.values()):
-            turn.cancel()
-        if self._reports:
-            await asyncio.wait(list(self._reports), timeout=self._settings.grace_seconds)
-        for loop in self._loops[1:]:
-            loop.cancel()
-        if self._loops:
-            await self._world.release([self.id], self._clock.now())
-        self._steps.shutdown()
-        self._threads.shutdown()
+        grace = self._settings.grace_seconds
+        try:
+            if self._loops:
+                await asyncio.wait(self._loops[:1], timeout=grace)
+            await _ended(self._turns.values(), grace)
+            await self._runner.drain(grace)
+            await _ended(self._reports, grace)
+        finally:
+            left = [*self._loops, *self._turns.values(), *self._reports]
+            for task in left:
+                task.cancel()
+            await _ended(left, grace)
+            self._steps.shutdown()
+            self._threads.shutdown()
+            if self._loops:
+                await self._world.release([self.id], self._clock.now())
+
+    async def _for_ever(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
+        """Repeat *work* until the worker stops; whatever goes wrong, go on after a pause."""
+        troubles = 0
+        while not self._stopping:
+            try:
+                await work()
+                troubles = 0
+            except Exception as error:  # noqa: BLE001  # a worker that stops claiming or beating loses its runs
+                troubles += 1
+                delay = _WORLD_BACKOFF.delay_ms(troubles)
+                told = None if isinstance(error, WorldError) else error
+                _log.warning("%s of worker %s failed, again in %d ms: %s", what, self.id, delay, error, exc_info=told)
+                await asyncio.sleep(delay / 1000)
 
     # Claiming
 
-    async def _claim_loop(self) -> None:
-        troubles = 0
-        while not self._stopping:
-            self._wake.clear()
-            try:
-                claimed = await self._claim()
-                troubles = 0
-                if not claimed:
-                    await self._wait_for_work()
-            except WorldError as error:
-                troubles += 1
-                delay = _WORLD_BACKOFF.delay_ms(troubles)
-                _log.warning("worker %s cannot claim, trying again in %d ms: %s", self.id, delay, error)
-                await asyncio.sleep(delay / 1000)
+    async def _claim_or_wait(self) -> None:
+        self._wake.clear()
+        if not await self._claim() and not self._stopping:
+            await self._wait_for_work()
 
     async def _claim(self) -> int:
         turns = self._settings.turns - len(self._turns)
         steps = self._runner.free
+        self._starved = turns <= 0 or steps <= 0
         if turns <= 0 and steps <= 0:
             return 0
         tasks = await self._world.claim(self.id, self._clock.now(), turns=max(0, turns), steps=max(0, steps))
@@ -191,12 +209,13 @@ class Worker:
         return len(tasks)
 
     async def _wait_for_work(self) -> None:
-        """Return at the next notice, when something ended here, or when the next task becomes ready."""
-        ready_at = await self._world.next_ready_at()
-        full = len(self._turns) >= self._settings.turns and self._runner.free <= 0
+        """Return at the next notice, when there is room again, or when the next task that has room becomes ready."""
+        turns = len(self._turns) < self._settings.turns
+        steps = self._runner.free > 0
+        ready_at = await self._world.next_ready_at(turns=turns, steps=steps) if turns or steps else None
         loop = asyncio.get_running_loop()
         waits: list[asyncio.Task[Any]] = [loop.create_task(self._wake.wait())]
-        if ready_at is not None and not full:
+        if ready_at is not None:
             waits.append(loop.create_task(self._clock.wait_until(ready_at)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
@@ -212,8 +231,7 @@ class Worker:
     def _turn_ended(self, run_id: str, turn: asyncio.Task[None]) -> None:
         if self._turns.get(run_id) is turn:
             del self._turns[run_id]
-        self._wake.set()
-        self._ended.set()
+        self._room_was_made()
         if not turn.cancelled() and (error := turn.exception()) is not None:
             _log.error("the turn of run %s ended with an error of ours; its claim stays", run_id, exc_info=error)
 
@@ -229,9 +247,11 @@ class Worker:
         )
         self._runner.start(attempt, lambda event: self._report(task.run_id, task.epoch, event))
 
-    def _step_ended(self) -> None:
-        self._wake.set()
+    def _room_was_made(self) -> None:
+        """Claim again if the last claim had no room; otherwise only a notice can mean more work."""
         self._ended.set()
+        if self._starved:
+            self._wake.set()
 
     # Outcomes of steps that are tasks
 
@@ -259,14 +279,10 @@ class Worker:
 
     # Life and death
 
-    async def _heartbeat_loop(self) -> None:
-        while True:
-            await asyncio.sleep(self._settings.heartbeat_ms / 1000)
-            try:
-                await self._beat()
-                await self._drop_ended_runs(self._runner.runs())
-            except WorldError as error:
-                _log.warning("heartbeat of worker %s failed: %s", self.id, error)
+    async def _beat_and_wait(self) -> None:
+        await asyncio.sleep(self._settings.heartbeat_ms / 1000)
+        await self._beat()
+        await self._drop_ended_runs(self._runner.runs())
 
     async def _beat(self) -> None:
         now = self._clock.now()
@@ -283,7 +299,7 @@ class Worker:
         if notice.ended and notice.run_id is not None and notice.run_id not in self._turns:
             self._runner.cancel_run(notice.run_id)
 
-    async def _drop_ended_runs(self, run_ids: list[str]) -> None:
+    async def _drop_ended_runs(self, run_ids: Iterable[str]) -> None:
         """Cancel steps of runs that ended elsewhere, which no notice named."""
         for run_id in run_ids:
             try:
@@ -292,3 +308,9 @@ class Worker:
                 continue
             if run.status in RUN_TERMINAL:
                 self._runner.cancel_run(run_id)
+
+
+async def _ended(tasks: Iterable[asyncio.Task[None]], seconds: float) -> None:
+    """Wait until these tasks have ended, at most so long."""
+    if waiting := list(tasks):
+        await asyncio.wait(waiting, timeout=seconds)

@@ -241,5 +241,5 @@ class Guest(Protocol):
         ...
 
     def lease(self, image: Image) -> Vm:
-        """Return a VM in the image's state. Waits while as many VMs are leased as the pool may have."""
+        """Return a VM in the image's state. It never waits: whoever leases bounds how many are out at once."""
         ...

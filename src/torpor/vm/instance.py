@@ -228,8 +228,8 @@ class Instance:
             raise signal
         if self._deadline.passed:
             raise CpuLimitError(
-                f"a turn used more than {self.limits.cpu_seconds:g} s of CPU time; look for an endless loop, or move the"
-                " work into a step"
+                f"a turn used more than {self.limits.cpu_seconds:g} s of CPU time; look for an endless loop, or move"
+                " the work into a step"
             ) from problem
         if self.memory.refused:
             raise MemoryLimitError(self._memory_message()) from problem

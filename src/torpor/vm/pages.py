@@ -26,7 +26,7 @@ from torpor.vm.limits import WASM_PAGE
 PAGES_WAT = files("torpor.vm").joinpath("pages.wat").read_text("utf-8")
 """Source of the helper module."""
 
-RESIDENT_PAGES_MAX = 512
+RESIDENT_PAGES_MAX = 128
 """
 Private pages that a reset keeps, having made them equal to the image again; beyond, it gives all of them back.
 
@@ -164,19 +164,20 @@ class CopyOnWritePages(Pages):
 
     def _restore_image(self) -> None:
         size = self.image.size
-        self._read_flags(size)
+        self._read_flags(0, size // posix.PAGE)
         if self._helpers.reset(size // posix.PAGE, _FLAGS_AT) > RESIDENT_PAGES_MAX:
             posix.forget(self._guest.address, size)
 
     def _find(self, first: int) -> int:
-        size = self._guest.size
-        self._read_flags(size)
-        return self._helpers.diff(first, size // posix.PAGE, _FLAGS_AT, self._records_at)
+        pages = self._guest.size // posix.PAGE
+        self._read_flags(first, pages)
+        return self._helpers.diff(first, pages, _FLAGS_AT, self._records_at)
 
-    def _read_flags(self, size: int) -> None:
-        count = size // posix.PAGE * _FLAG_BYTES
-        at = self._guest.address // posix.PAGE * _FLAG_BYTES
-        if posix.read_into(_pagemap(os.getpid()), self._desk.address + _FLAGS_AT, count, at) != count:
+    def _read_flags(self, first: int, end: int) -> None:
+        """Read the page map entries of these pages to where those of all pages have their place on the desk."""
+        size, skipped = (end - first) * _FLAG_BYTES, first * _FLAG_BYTES
+        at = self._guest.address // posix.PAGE * _FLAG_BYTES + skipped
+        if posix.read_into(_pagemap(os.getpid()), self._desk.address + _FLAGS_AT + skipped, size, at) != size:
             raise OSError("/proc/self/pagemap ended early; set TORPOR_VM_BACKEND=portable")
 
 

@@ -36,21 +36,23 @@ class Pool(Generic[T]):
     """
     Instances shared by all images of a guest. Thread-safe; an instance belongs to its lessee until it is given back.
 
+    A lease never waits: it would wait in a thread that runs VMs, which whoever holds an instance may need to go on. So
+    lessees bound how many they hold, and the pool how many it keeps.
+
     Args:
         create: makes an instance; may be called by several threads at once.
-        size: most instances at a time.
+        size: most instances kept idle.
     """
 
     def __init__(self, create: Callable[[], T], size: int) -> None:
         self._create, self._size = create, size
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
         self._idle: deque[T] = deque()  # the least recently used first
-        self._count = 0
         self._closed = False
 
     def lease(self, image: MemoryImage) -> T:
         """
-        Return an instance in the state of *image*; waits while as many are leased as the pool may have.
+        Return an instance in the state of *image*: an idle one if there is one, else a new one.
 
         Raises:
             VmError: the pool is closed, or the image needs more memory than the limit.
@@ -59,61 +61,50 @@ class Pool(Generic[T]):
         if instance is not None and not instance.fits(image):
             instance.close()
             instance = None
+        if instance is None:
+            instance = self._create()
+        elif instance.image is image:
+            return instance
         try:
-            if instance is None:
-                instance = self._create()
-                instance.adopt(image)
-            elif instance.image is not image:
-                instance.adopt(image)
+            instance.adopt(image)
         except BaseException:
-            self._drop(instance)
+            instance.close()
             raise
         return instance
 
     def give_back(self, instance: T) -> None:
-        """Take an instance back; it is reset, or closed when it cannot be."""
-        usable = False
+        """Take an instance back; it is reset and kept, or closed when it cannot be or enough are kept."""
+        kept = False
         try:
-            if instance.reusable and not self._closed:
+            if instance.reusable:
                 instance.reset()
-                usable = True
+                kept = self._keep(instance)
         finally:
-            if not usable:
-                self._drop(instance)
-        if usable:
-            with self._changed:
-                self._idle.append(instance)
-                self._changed.notify()
+            if not kept:
+                instance.close()
 
     def close(self) -> None:
         """Close idle instances, leased ones when they are given back; nothing can be leased any more."""
-        with self._changed:
+        with self._lock:
             self._closed = True
             idle, self._idle = self._idle, deque()
-            self._count -= len(idle)
-            self._changed.notify_all()
         for instance in idle:
             instance.close()
 
     def _take(self, image: MemoryImage) -> T | None:
-        """Return an idle instance, preferably one that has *image* already, or None when a new one may be made."""
-        with self._changed:
-            while not self._closed:
-                for instance in reversed(self._idle):
-                    if instance.image is image:
-                        self._idle.remove(instance)
-                        return instance
-                if self._count < self._size:
-                    self._count += 1
-                    return None
-                if self._idle:
-                    return self._idle.popleft()
-                self._changed.wait()
-        raise VmError("the guest was closed; make another one")
+        """Return an idle instance, preferably one that has *image* already, or None."""
+        with self._lock:
+            if self._closed:
+                raise VmError("the guest was closed; make another one")
+            for instance in reversed(self._idle):
+                if instance.image is image:
+                    self._idle.remove(instance)
+                    return instance
+            return self._idle.popleft() if self._idle else None
 
-    def _drop(self, instance: T | None) -> None:
-        with self._changed:
-            self._count -= 1
-            self._changed.notify()
-        if instance is not None:
-            instance.close()
+    def _keep(self, instance: T) -> bool:
+        with self._lock:
+            if self._closed or len(self._idle) >= self._size:
+                return False
+            self._idle.append(instance)
+            return True

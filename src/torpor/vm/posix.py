@@ -10,15 +10,18 @@ from __future__ import annotations
 import ctypes
 import mmap
 import os
+import sys
 
 PAGE = 4096
 """Bytes of one page, the unit of every delta on every system."""
+
+_LINUX = sys.platform == "linux"
 
 PROT_NONE = 0
 PROT_READ = mmap.PROT_READ
 PROT_READ_WRITE = mmap.PROT_READ | mmap.PROT_WRITE
 MAP_FIXED = 0x10
-MAP_NORESERVE = 0x4000 if os.uname().sysname == "Linux" else 0x40
+MAP_NORESERVE = 0x4000 if _LINUX else 0x40
 MADV_DONTNEED = 4
 MADV_NOHUGEPAGE = 15
 
@@ -67,8 +70,8 @@ def forget(address: int, size: int) -> None:
 
 def avoid_huge_pages(address: int, size: int) -> None:
     """Keep the kernel from giving 2 MiB where 4 KiB are touched."""
-    # Not checked: a kernel that has no huge pages refuses, which is as good.
-    _libc.madvise(address, size, MADV_NOHUGEPAGE)
+    if _LINUX:  # not checked: a kernel without huge pages refuses, which is as good
+        _libc.madvise(address, size, MADV_NOHUGEPAGE)
 
 
 def read_into(fd: int, address: int, size: int, offset: int) -> int:

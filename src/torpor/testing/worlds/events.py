@@ -112,6 +112,13 @@ class EventsSuite(Suite):
         assert [event.at for event in await world.events(RUN, after=2)] == [T + 50] * 3
         assert (await world.get_run(RUN)).ended_at == T + 50
 
+    async def test_a_consumed_event_keeps_its_time(self, world: World) -> None:
+        """A VM has seen it, and a redo must show it the same; what follows is not before the latest time so far."""
+        turn = await begin(world, RUN, step("step_created", 1, T + 50), step("step_started", 1, T + 50))
+        await turn.commit(step("step_created", 2, T + 20), inputs=[step("step_completed", 1, T + 10)])
+        assert [event.at for event in await world.events(RUN, after=4)] == [T + 10, T + 50]
+        assert [row.ended_at for row in await world.steps(RUN)] == [T + 10, 0]
+
     @pytest.mark.parametrize(("path", "event", "allowed"), _CASES, ids=_name)
     async def test_the_lifecycle_table_decides(
         self, world: World, path: tuple[EventType, ...], event: EventType, allowed: bool

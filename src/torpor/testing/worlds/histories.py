@@ -47,6 +47,7 @@ _MOVES: Final = {
     "cancel": 1,
     "release": 2,
     "forget": 1,
+    "postpone": 1,
     "look": 6,
 }
 
@@ -141,10 +142,21 @@ class _Teller:
         run_id = self._random.choice(_RUNS)
         await self._ask(("forget", run_id), self._world.delete_snapshot(run_id))
 
+    async def _postpone(self) -> None:
+        claim = self._pick("turn")
+        if claim is None:
+            return
+        self._drop(claim)
+        worker, task = claim
+        until = self._now + self._random.randint(0, 30)
+        await self._ask(("postpone", claim), self._world.postpone(task.run_id, worker, task.epoch, until))
+
     async def _look(self) -> None:
         run_id = self._random.choice(_RUNS)
         await self._ask(("load", run_id), self._world.load(run_id))
         await self._ask("ready", self._world.next_ready_at())
+        await self._ask("ready turn", self._world.next_ready_at(steps=False))
+        await self._ask("ready step", self._world.next_ready_at(turns=False))
 
     def _pick(self, kind: str) -> tuple[str, Task] | None:
         claims = [claim for claim in self._claims if claim[1].kind == kind]
@@ -251,7 +263,7 @@ class _Teller:
         try:
             value = await answer
         except TorporError as error:
-            self.transcript.append((what, type(error).__name__, str(error).replace(self._world.url, "URL")))
+            self.transcript.append((what, type(error).__name__))  # the wording is each world's own
             return None
         self.transcript.append((what, value))
         return value

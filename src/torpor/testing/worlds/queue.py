@@ -51,7 +51,7 @@ class QueueSuite(Suite):
 
     async def test_the_longest_ready_comes_first(self, world: World) -> None:
         """Turns and steps are each handed out in the order in which they became ready."""
-        for n in (3, 1, 2):
+        for n in (3, 2, 1):
             await world.create_run(new_run(f"wrun_{n}", at=T + n))
         tasks = await world.claim(WORKER, T + 9, turns=2, steps=0)
         assert [task.run_id for task in tasks] == ["wrun_1", "wrun_2"]

@@ -69,7 +69,9 @@ class StepsSuite(Suite):
 
     async def test_the_committing_worker_may_keep_a_task(self, world: World) -> None:
         """Its fence is the commit's epoch; nobody else gets it, and no start is recorded anew."""
-        turn = await begin(world, RUN, step("step_created", 1), step("step_started", 1))
+        await begin(world, RUN, step("step_created", 1), step("step_started", 1))
+        await world.release([WORKER], T)
+        turn = await claim(world)
         await turn.commit(tasks=[NewTask("step_01", T, claimed=True)], park=True)
         assert await world.claim("wrkr_2", T * 2, turns=9, steps=9) == []
         task = Task("step", RUN, turn.task.epoch, step_id="step_01", op=1, attempt=1)
@@ -139,6 +141,16 @@ class StepsSuite(Suite):
         task = await claim_step(world)
         with pytest.raises(LeaseLostError, match="wrkr_2"):
             await world.finish_step(outcome(task, "step_completed", worker="wrkr_2"))
+
+    async def test_each_claim_of_a_task_has_a_fence_of_its_own(self, world: World) -> None:
+        """The same worker's report of its earlier claim is refused."""
+        await begin_task(world)
+        first = await claim_step(world)
+        await world.release([WORKER], T)
+        second = await claim_step(world)
+        with pytest.raises(LeaseLostError, match="step_01"):
+            await world.finish_step(outcome(first, "step_completed"))
+        await world.finish_step(outcome(second, "step_completed"))
 
     async def test_a_result_is_stored_once(self, world: World) -> None:
         """The second report of the same attempt is refused."""

@@ -114,6 +114,7 @@ class CommitSuite(Suite):
         """Releasing alone makes the fence stale."""
         turn = await begin(world)
         await world.release([WORKER], T)
+        assert (await world.get_run(RUN)).epoch > turn.task.epoch
         with pytest.raises(LeaseLostError):
             await turn.commit(step("step_created", 1))
 
@@ -377,6 +378,18 @@ class ParkSuite(Suite):
         await world.resume_hook("token", b"devl1", "r1", T + 5)
         await world.resume_hook("token", b"devl2", "r2", T + 9)
         assert await world.next_ready_at() == T + 5
+
+    async def test_a_postponed_run_is_ready_later(self, world: World) -> None:
+        """The claim is given up, whatever was stored stays, and a stale claim cannot postpone."""
+        turn = await begin(world, RUN, hook("hook_created", 1))
+        await world.postpone(RUN, WORKER, turn.task.epoch, T + 30)
+        assert await world.claim(WORKER, T + 29, turns=9, steps=9) == []
+        assert await world.next_ready_at() == T + 30
+        assert await world.next_ready_at(turns=False) is None
+        again = await claim(world, at=T + 30)
+        assert again.task.deliveries == 1
+        with pytest.raises(LeaseLostError):
+            await world.postpone(RUN, WORKER, turn.task.epoch, T + 60)
 
     async def test_the_end_gives_everything_up(self, world: World) -> None:
         """An ended run has no claim, no tasks, no waits, no hooks and no snapshot, and nothing wakes it."""

@@ -121,7 +121,7 @@ class _BootingInstance(QuickJsInstance):
         exports: Any = main.exports(self.store)
         self._exports = exports
         stack_pointer: int = self._exports["__stack_pointer"].value(self.store)
-        if any(self.memory.view[:stack_pointer]):
+        if self.memory.read(0, stack_pointer) != bytes(stack_pointer):
             raise GuestTrapError("quickjs.wasm keeps data below its stack; this build of it is not supported")
         with enter(self):
             self._call("_initialize")
@@ -139,7 +139,7 @@ class _BootingInstance(QuickJsInstance):
         return main
 
     def _wipe_what_is_freed(self, slot: int) -> None:
-        """Put our free and realloc into the runtime's JSMallocFunctions {calloc, malloc, free, realloc, usable_size}."""
+        """Put our free and realloc into the runtime's table {calloc, malloc, free, realloc, usable_size}."""
         at = self._call("qjs_get_runtime_ptr")
         found = struct.unpack("<5I", self.memory.read(at, 20))
         if found != tuple(range(found[0], found[0] + 5)):  # the linker numbers what one table lists in a row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -65,11 +66,11 @@ def got_text(main: wasmtime.Module, libraries: Sequence[Library], bases: Sequenc
         bases: address of each one's static memory.
     """
     types = _exports(main)
-    functions = sorted({e.name for lib in libraries for e in lib.module.imports if e.module == "GOT.func" and e.name})
+    functions = sorted({e.name for lib in libraries for e in _imports(lib.module) if e.module == "GOT.func" and e.name})
     variables = {
         e.name: base + align(lib.memory_bytes)
         for lib, base in zip(libraries, bases, strict=True)
-        for e in lib.module.imports
+        for e in _imports(lib.module)
         if e.module == "GOT.mem"
     }
     first, slots = _table_slots(main), _table_slots(main) + sum(lib.table_slots for lib in libraries)
@@ -110,7 +111,7 @@ def environment_text(main: wasmtime.Module, libraries: Sequence[Library], index:
         f'(global (export "__table_base") i32 (i32.const {table_base}))',
         f'(table $own (export "own") {max(len(own), 1)} funcref)',
     ]
-    for entry in library.module.imports:
+    for entry in _imports(library.module):
         if entry.module != "env" or entry.name in known or not isinstance(entry.type, wasmtime.FuncType):
             continue
         signature = _signature(entry.type)
@@ -135,7 +136,7 @@ def forward_text(main: wasmtime.Module, library: Library) -> str | None:
 
 def wasi_text(libraries: Sequence[Library]) -> str:
     """Return the module that hands what the libraries need of WASI on, from the shared linker to an instance's own."""
-    needed = {e.name: e.type for lib in libraries for e in lib.module.imports if e.module == WASI and e.name}
+    needed = {e.name: e.type for lib in libraries for e in _imports(lib.module) if e.module == WASI and e.name}
     imports = [f'(import "{WASI}" "{n}" (func $f{i} {_signature(t)}))' for i, (n, t) in enumerate(needed.items())]
     return _module(imports + [f'(export "{name}" (func $f{i}))' for i, name in enumerate(needed)])
 
@@ -188,6 +189,12 @@ def _leb128(data: bytes, at: int) -> tuple[int, int]:
             return value, at
 
 
+@functools.lru_cache(maxsize=16)
+def _imports(module: wasmtime.Module) -> list[wasmtime.ImportType]:
+    return module.imports
+
+
+@functools.lru_cache(maxsize=16)
 def _exports(module: wasmtime.Module) -> dict[str, object]:
     return {entry.name: entry.type for entry in module.exports}
 
@@ -195,7 +202,7 @@ def _exports(module: wasmtime.Module) -> dict[str, object]:
 def _own(main: wasmtime.Module, library: Library) -> list[str]:
     """Functions that a library both imports and exports, and that the main module lacks."""
     exported, known = _exports(library.module), _exports(main)
-    names = [entry.name for entry in library.module.imports if entry.module == "env" and entry.name]
+    names = [entry.name for entry in _imports(library.module) if entry.module == "env" and entry.name]
     return [name for name in names if name in exported and name not in known]
 
 

@@ -36,7 +36,7 @@ class QuickJS:
 
     Args:
         limits: bounds of each VM.
-        pool_size: most VMs leased at a time.
+        pool_size: most VMs kept idle.
         backend: ``cow`` or ``portable``; without it the best one that works here.
         cache_dir: where compiled WebAssembly is kept.
         bootstrap: directory of the guest's own modules.

@@ -187,9 +187,10 @@ class MemoryWorld:
         tasks = [self._claim_turn(row, worker_id) for row in ready_turns[:turns]]
         return tasks + [self._claim_step(row, step.id, worker_id, at) for row, step in ready_steps[:steps]]
 
-    async def next_ready_at(self) -> int | None:
-        claims = [row.turn for row in self._store.live.values()]
-        claims += [step.task for row in self._store.live.values() for step in row.unfinished.values() if step.task]
+    async def next_ready_at(self, *, turns: bool = True, steps: bool = True) -> int | None:
+        live = self._store.live.values()
+        claims = [row.turn for row in live] if turns else []
+        claims += [step.task for row in live for step in row.unfinished.values() if steps and step.task]
         ready = [claim.ready_at for claim in claims if not claim.worker_id and claim.ready_at is not None]
         return min(ready, default=None)
 
@@ -243,9 +244,9 @@ class MemoryWorld:
             draft.append(event, consumed=True)
         stored = [draft.append(event) for event in commit.outputs]
         answers = tuple(event for event in stored if event.type in INPUTS)
-        ended = draft.run.status in RUN_TERMINAL
-        for task in () if ended else commit.tasks:
+        for task in commit.tasks:
             draft.add_task(task, commit)
+        ended = draft.run.status in RUN_TERMINAL
         draft.run = with_fields(draft.run, ops=commit.ops, logs=commit.logs)
         draft.turn.deliveries = 0
         draft.save()
@@ -260,6 +261,13 @@ class MemoryWorld:
             row.turn = Claim(row.next_due())
         self._ring(run.id, work=parked or bool(commit.tasks), ended=ended)
         return Committed(stored=True, head=row.run.head, foreign=foreign, answers=answers, parked=parked)
+
+    async def postpone(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
+        row = self._row(run_id)
+        if row.run.epoch != epoch or row.turn.worker_id != worker_id:
+            raise refusals.turn_lost(run_id, worker_id, epoch, row.run.epoch, row.turn.worker_id)
+        row.turn = Claim(until)
+        self._ring(run_id, work=True)
 
     async def finish_step(self, outcome: StepOutcome) -> None:
         row = self._row(outcome.run_id)

@@ -18,6 +18,7 @@ from torpor.model import Event
 from torpor.worlds import refusals
 from torpor.worlds.sqlite.codes import (
     EVENT_CODE,
+    EVENT_TYPES,
     HOOK_CODE,
     HOOK_STATUSES,
     RUN_CODE,
@@ -27,7 +28,7 @@ from torpor.worlds.sqlite.codes import (
     WAIT_CODE,
     WAIT_STATUSES,
 )
-from torpor.worlds.sqlite.store import SHIFT, Row, Store, event_of
+from torpor.worlds.sqlite.store import SHIFT, Row, Store, events_of
 
 _LOAD_RUN: Final = (
     "SELECT k, id, status, head, latest_at, started_at, ended_at, error_code, ops, logs, epoch, deliveries, claimed_by "
@@ -157,8 +158,8 @@ class Draft:
     def last_inputs(self, count: int) -> tuple[Event, ...]:
         """Return the inputs among the last *count* appended events, as they will be stored."""
         rows = self._rows[len(self._rows) - count :]
-        events = (event_of((code, at, about, key - self._base, *rest)) for key, code, at, about, *rest in rows)
-        return tuple(event for event in events if event.type in INPUTS)
+        inputs = [row for row in rows if EVENT_TYPES[row[1]] in INPUTS]
+        return tuple(events_of((code, at, about, key - self._base, *rest) for key, code, at, about, *rest in inputs))
 
     def step(self, step_id: str) -> StepRow | None:
         """Return the step to change, None when there is none."""

@@ -6,7 +6,7 @@ share a commit's wait for the disk. Nobody is told of success before the COMMIT.
 nearly all refusals come before an operation's first write and disturb nobody; when one comes later, the whole group
 is rolled back and its operations are run again, each in a transaction of its own.
 
-The *reader* runs each read in a transaction, so that what it answers is from one moment.
+The *reader* runs reads in transactions too, so that each answer is from one moment.
 
 Between operations the writer looks every :data:`LISTEN_MS` whether another process has written (``data_version``
 changes for others' commits only), while somebody is subscribed.
@@ -110,7 +110,9 @@ class Lane:
             return
         _hand_back([first], self.bell)
         while True:
-            jobs = self._take(store)
+            jobs = [self._wait(store)]
+            while len(jobs) < GROUP_OPS_MAX and jobs[-1].operation is not None and not self._queue.empty():
+                jobs.append(self._queue.get_nowait())
             last = jobs.pop() if jobs and jobs[-1].operation is None else None
             if jobs:
                 try:
@@ -127,9 +129,9 @@ class Lane:
     def _begin(self, store: Store) -> None:
         """Prepare, before anybody is told that the lane is open."""
 
-    def _take(self, store: Store) -> list[Job]:
-        """Return what is queued, in order; wait for something."""
-        return [self._queue.get()]
+    def _wait(self, store: Store) -> Job:
+        """Return the next job, once there is one."""
+        return self._queue.get()
 
     def _work(self, store: Store, jobs: list[Job]) -> None:
         """Carry out *jobs* and leave in each what came of it."""
@@ -157,16 +159,15 @@ class Reader(Lane):
         return self._submit(operation, about)
 
     def _work(self, store: Store, jobs: list[Job]) -> None:
+        store.db.execute("BEGIN")
         for job in jobs:
             try:
-                store.db.execute("BEGIN")
                 job.value = _operation(job)(store)
             except sqlite3.Error as error:
                 job.error = _translated(error, self.url, job)
             except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets it
                 job.error = error
-            finally:
-                _roll_back(store)
+        _roll_back(store)
 
 
 class Writer(Lane):
@@ -195,20 +196,14 @@ class Writer(Lane):
     def _begin(self, store: Store) -> None:
         self._version = _data_version(store)
 
-    def _take(self, store: Store) -> list[Job]:
-        while True:
-            if not self.bell:
-                jobs = [self._queue.get()]
-                break
+    def _wait(self, store: Store) -> Job:
+        while self.bell:
             self._look(store)
             try:
-                jobs = [self._queue.get(timeout=LISTEN_MS / 1000)]
-                break
+                return self._queue.get(timeout=LISTEN_MS / 1000)
             except Empty:
                 continue
-        while len(jobs) < GROUP_OPS_MAX and jobs[-1].operation is not None and not self._queue.empty():
-            jobs.append(self._queue.get_nowait())
-        return jobs
+        return self._queue.get()
 
     def _work(self, store: Store, jobs: list[Job]) -> None:
         db = store.db

@@ -8,7 +8,7 @@ from typing import Final
 from msgspec.structs import astuple
 
 from torpor.model import Notice, OpenStep, Task, WorkerRow
-from torpor.worlds import ledger
+from torpor.worlds import ledger, refusals
 from torpor.worlds.sqlite.codes import STEP_STATUSES
 from torpor.worlds.sqlite.draft import Draft
 from torpor.worlds.sqlite.store import SHIFT, Store
@@ -24,9 +24,8 @@ _READY_STEPS: Final = (
     "WHERE s.ready_at <= ? ORDER BY s.ready_at, s.run, s.seq LIMIT ?"
 )
 _NEXT_READY: Final = (
-    "SELECT min(ready_at) FROM ("
-    "SELECT * FROM (SELECT ready_at FROM runs WHERE ready_at IS NOT NULL AND claimed_by IS NULL ORDER BY 1 LIMIT 1) "
-    "UNION ALL SELECT * FROM (SELECT ready_at FROM steps WHERE ready_at IS NOT NULL ORDER BY 1 LIMIT 1))"
+    "SELECT (SELECT min(ready_at) FROM runs WHERE ready_at IS NOT NULL AND claimed_by IS NULL), "
+    "(SELECT min(ready_at) FROM steps WHERE ready_at IS NOT NULL)"
 )
 
 
@@ -60,10 +59,23 @@ def claim(store: Store, worker_id: str, at: int, turns: int, steps: int) -> tupl
     return tasks, None
 
 
-def next_ready_at(store: Store) -> int | None:
+def next_ready_at(store: Store, *, turns: bool, steps: bool) -> int | None:
     """Answer :meth:`torpor.world.Queue.next_ready_at`."""
-    (at,) = store.db.execute(_NEXT_READY).fetchone()
-    return None if at is None else int(at)
+    turn_at, step_at = store.db.execute(_NEXT_READY).fetchone()
+    times = (turn_at if turns else None, step_at if steps else None)
+    return min((at for at in times if at is not None), default=None)
+
+
+def postpone(store: Store, run_id: str, worker_id: str, epoch: int, until: int) -> tuple[None, Notice]:
+    """Answer :meth:`torpor.world.Turns.postpone`."""
+    changed = store.db.execute(
+        "UPDATE runs SET claimed_by = NULL, ready_at = ?, deliveries = 0 WHERE id = ? AND claimed_by = ? AND epoch = ?",
+        (until, run_id, worker_id, epoch),
+    ).rowcount
+    if not changed:
+        draft = Draft(store, run_id)
+        raise refusals.turn_lost(run_id, worker_id, epoch, draft.epoch, draft.claimed_by or "")
+    return None, Notice(run_id, work=True)
 
 
 def release(store: Store, worker_ids: Sequence[str], at: int) -> tuple[int, Notice | None]:

@@ -11,7 +11,6 @@ from torpor.worlds.sqlite.codes import EVENT_CODE, RUN_CODE, RUNTIME_CODE, STEP_
 from torpor.worlds.sqlite.draft import Draft
 from torpor.worlds.sqlite.store import RUNS, SHIFT, Row, Store
 
-_NO_LIMIT: Final = -1
 _ADD_RUN: Final = (
     "INSERT INTO runs (id, workflow, program, guest, runtime, status, seed, created_at, head, latest_at, ready_at) "
     "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?8, ?8) RETURNING k"
@@ -26,8 +25,8 @@ _STEPS: Final = (
 def create(store: Store, new: NewRun) -> tuple[Run, Notice | None]:
     """Answer :meth:`torpor.world.Runs.create_run`."""
     if store.db.execute("SELECT 1 FROM runs WHERE id = ?", (new.id,)).fetchone() is not None:
-        run = store.run(new.id)
-        (first,) = store.events(store.key_of(new.id), 0, "LIMIT 1")
+        key, run = store.run(new.id)
+        (first,) = store.events(key, 0, limit=1)
         if not ledger.same_start(new, run.workflow, first):
             raise refusals.run_taken(new.id, run.workflow)
         return run, None
@@ -37,7 +36,7 @@ def create(store: Store, new: NewRun) -> tuple[Run, Notice | None]:
     first = ledger.first_event(new)
     event: Row = ((key << SHIFT) + 1, EVENT_CODE[first.type], first.at, first.digest, first.payload)
     store.db.execute(_ADD_FIRST_EVENT, event)
-    return store.run(new.id), Notice(new.id, work=True)
+    return store.run(new.id)[1], Notice(new.id, work=True)
 
 
 def find(store: Store, where: RunFilter) -> list[Run]:
@@ -64,12 +63,12 @@ def cancel(store: Store, run_id: str, reason: str, at: int) -> tuple[Run, Notice
     draft.append(Event("run_cancelled", at, ref=reason))
     draft.epoch += 1
     draft.save()
-    return store.run(run_id), Notice(run_id, ended=True)
+    return store.run(run_id)[1], Notice(run_id, ended=True)
 
 
 def events(store: Store, run_id: str, after: int, limit: int | None) -> list[Event]:
     """Answer :meth:`torpor.world.Events.events`."""
-    return store.events(store.key_of(run_id), after, "ORDER BY e.k LIMIT ?", _NO_LIMIT if limit is None else limit)
+    return store.events(store.key_of(run_id), after, limit=limit)
 
 
 def steps(store: Store, run_id: str) -> list[Step]:

@@ -20,7 +20,7 @@ from torpor.model import (
     Wait,
 )
 from torpor.worlds import ledger, refusals
-from torpor.worlds.sqlite.codes import INPUT_CODES, STEP_STATUSES
+from torpor.worlds.sqlite.codes import STEP_STATUSES
 from torpor.worlds.sqlite.draft import Draft
 from torpor.worlds.sqlite.store import SHIFT, Store
 
@@ -41,8 +41,7 @@ _SNAPSHOT: Final = "SELECT cursor, ops, logs, image, at, data FROM snapshots WHE
 
 def load(store: Store, run_id: str) -> RunState:
     """Answer :meth:`torpor.world.Turns.load`."""
-    run = store.run(run_id)
-    key = store.key_of(run_id)
+    key, run = store.run(run_id)
     newest = snapshot(store, key)
     db = store.db
     return RunState(
@@ -87,9 +86,8 @@ def commit(store: Store, commit: Commit) -> tuple[Committed, Notice | None]:
     for event in commit.outputs:
         draft.append(event)
     answers = draft.last_inputs(len(commit.outputs))
-    if not draft.ended:
-        for task in commit.tasks:
-            _add_task(draft, task, commit)
+    for task in commit.tasks:
+        _add_task(draft, task, commit)
     draft.ops, draft.logs, draft.deliveries = commit.ops, commit.logs, 0
     draft.save()
     if commit.log_entries:
@@ -132,7 +130,7 @@ def _fenced(store: Store, commit: Commit) -> Draft:
 def _foreign(store: Store, draft: Draft, expected_head: int) -> tuple[Event, ...]:
     if draft.head == expected_head:
         return ()
-    return tuple(store.events(draft.key, expected_head, f"AND e.type IN ({INPUT_CODES})"))
+    return tuple(store.inputs(draft.key, expected_head))
 
 
 def _add_task(draft: Draft, task: NewTask, commit: Commit) -> None:

@@ -99,7 +99,7 @@ class SqliteWorld:
         return await self._writer.submit(lambda store: runs.create(store, new), f"creation of run {new.id}")
 
     async def get_run(self, run_id: str) -> Run:
-        return await self._reader.submit(lambda store: store.run(run_id), f"reading of run {run_id}")
+        return await self._reader.submit(lambda store: store.run(run_id)[1], f"reading of run {run_id}")
 
     async def list_runs(self, where: RunFilter) -> list[Run]:
         return await self._reader.submit(lambda store: runs.find(store, where), "listing of runs")
@@ -178,8 +178,10 @@ class SqliteWorld:
             lambda store: queue.claim(store, worker_id, at, turns, steps), f"claim of worker {worker_id}"
         )
 
-    async def next_ready_at(self) -> int | None:
-        return await self._reader.submit(queue.next_ready_at, "reading of the queue")
+    async def next_ready_at(self, *, turns: bool = True, steps: bool = True) -> int | None:
+        return await self._reader.submit(
+            lambda store: queue.next_ready_at(store, turns=turns, steps=steps), "reading of the queue"
+        )
 
     async def release(self, worker_ids: Sequence[str], at: int) -> int:
         names = tuple(worker_ids)
@@ -194,6 +196,11 @@ class SqliteWorld:
 
     async def commit(self, commit: Commit) -> Committed:
         return await self._writer.submit(lambda store: turns.commit(store, commit), f"commit of run {commit.run_id}")
+
+    async def postpone(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
+        await self._writer.submit(
+            lambda store: queue.postpone(store, run_id, worker_id, epoch, until), f"postponement of run {run_id}"
+        )
 
     async def finish_step(self, outcome: StepOutcome) -> None:
         await self._writer.submit(

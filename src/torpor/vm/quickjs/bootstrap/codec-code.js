@@ -51,9 +51,14 @@ export function decodeInstance({ classId, data }) {
 
 export const codeTypes = {
   Class: { encode: ({ classId }) => ({ classId }), decode: ({ classId }) => classNamed(classId) },
-  StepFunction: { encode: encodeStep, decode: (payload) => makeStep(payload) },
+  StepFunction: { encode: encodeStep, decode: (payload) => makeStep(identified(payload, payload.stepId)) },
   WorkflowFunction: { encode: ({ workflowId }) => ({ workflowId }), decode: decodeWorkflow },
 };
+
+function identified(payload, id) {
+  if (typeof id !== "string") throw new TypeError("a reference has no id");
+  return payload;
+}
 
 function classNamed(classId) {
   const type = classes.get(classId);
@@ -71,7 +76,8 @@ function encodeStep(step) {
   return payload;
 }
 
-function decodeWorkflow({ workflowId }) {
+function decodeWorkflow(payload) {
+  const { workflowId } = identified(payload, payload.workflowId);
   const workflow = () => {
     throw new Error(`workflow ${workflowId} cannot be called; start it with start()`);
   };

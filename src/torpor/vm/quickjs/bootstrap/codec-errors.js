@@ -3,7 +3,7 @@
 import { dueTime } from "torpor:duration";
 
 const { defineProperty, keys } = Object;
-const { DOMException } = globalThis; // of an extension library
+const { AggregateError, DOMException, Error } = globalThis; // a program may replace them
 
 /** Throw in a step to fail it without a retry. */
 export class FatalError extends Error {
@@ -45,8 +45,9 @@ for (const type of [FatalError, RetryableError, HookConflictError]) hide(type.pr
 
 /** Give an error fields that were read, hidden from enumeration as the engine's own are; return it. */
 export function assign(error, fields) {
+  if (typeof fields.message !== "string") throw new TypeError("an error has no message");
   for (const name of keys(fields)) {
-    if (error[name] !== fields[name]) hide(error, name, fields[name]);
+    if (error[name] !== fields[name] || !(name in error)) hide(error, name, fields[name]);
   }
   return error;
 }
@@ -54,7 +55,7 @@ export function assign(error, fields) {
 /** Name → entry. An error is known by its `name`: its class may have been renamed, or exist elsewhere only. */
 export const errorTypes = {
   __proto__: null,
-  Error: entry(() => new Error(), (error, fields) => ({ name: error.name, ...fields })),
+  Error: entry(() => new Error(), (error, fields) => ({ name: String(error.name), ...fields })),
   AggregateError: entry(() => new AggregateError([]), ({ errors }, fields) => ({ ...fields, errors })),
   DOMException: entry(
     (head) => (DOMException ? new DOMException("", head.name) : new Error()),
@@ -64,7 +65,7 @@ export const errorTypes = {
   RetryableError: {
     ...entry(() => new RetryableError(), ({ retryAfter }, fields) => withEpoch(fields, retryAfter)),
     decode({ retryAfter, ...fields }, error = new RetryableError()) {
-      if (retryAfter !== undefined) error.retryAfter = new Date(retryAfter);
+      if (retryAfter !== undefined) error.retryAfter = dateAt(retryAfter);
       return assign(error, fields);
     },
   },
@@ -91,7 +92,7 @@ export function errorType(error) {
 function entry(begin, extend = (_, fields) => fields) {
   return {
     encode(error) {
-      const fields = { message: error.message, stack: error.stack };
+      const fields = { message: String(error.message), stack: error.stack };
       if ("cause" in error) fields.cause = error.cause;
       return extend(error, fields);
     },
@@ -112,6 +113,12 @@ function withOptional(...names) {
 function withEpoch(fields, date) {
   const retryAfter = Number(date); // a Date, or milliseconds that someone assigned
   return Number.isFinite(retryAfter) ? { ...fields, retryAfter } : fields;
+}
+
+function dateAt(epoch) {
+  const date = new Date(epoch);
+  if (typeof epoch !== "number" || Number.isNaN(date.getTime())) throw new RangeError(`${epoch} is no time`);
+  return date;
 }
 
 function named(name) {

@@ -4,105 +4,114 @@
 // recursion. What it emits is plain JSON data, so that one call of the JSON encoder makes the text.
 
 import { pathOf } from "torpor:codec-paths";
-import { isPython } from "torpor:codec-python";
+import { hasOrigin } from "torpor:codec-python";
 import { nameOf, types } from "torpor:codec-types";
 
-const { create, getOwnPropertySymbols, getPrototypeOf, hasOwn, keys: keysOf, prototype: plain } = Object;
+const { getOwnPropertySymbols, getPrototypeOf, hasOwn, keys: keysOf, prototype: plain } = Object;
 const { isArray } = Array;
+const { Map, Set } = globalThis; // a program may replace them
 const isEnumerable = Function.prototype.call.bind(plain.propertyIsEnumerable);
 const DEPTH_MAX = 10_000;
 const UNDEFINED = -1;
 const HOLE = -2;
 const SPARSE = -7;
 
-// A frame is a container being walked: members of `source`, at `keys` or at all places of an array, are numbered into
-// `target`, which is the container's element of the flat array.
-
-/** Return the flat array of a value, or the sentinel that stands for it. */
+/**
+ * Return the flat array of a value, or the sentinel that stands for it.
+ *
+ * A frame is a container being walked: the members of `source`, at `keys` or else at all places of an array, are
+ * numbered into `target`, which is the container's element. Every value of every payload passes through the inner loop,
+ * in an interpreter: it calls nothing that it can do without.
+ */
 export function flatten(root) {
   const flat = [];
   const indexes = new Map(); // value → index; equal primitives share one, everything else goes by identity
   const unfinished = new Set(); // indexes of values that cannot exist before their payload, which is being walked
-  const outermost = { source: [root], keys: undefined, target: [], at: 0 };
-  const stack = [outermost];
-  while (stack.length > 0) {
-    const frame = stack[stack.length - 1];
+  const stack = [];
+  const roots = [];
+  let frame = { source: [root], keys: undefined, target: roots, at: 0 };
+  while (frame !== undefined) {
     const { source, keys, target } = frame;
     const count = keys === undefined ? source.length : keys.length;
-    let isInterrupted = false;
-    while (frame.at < count) {
-      const key = keys === undefined ? frame.at : keys[frame.at];
-      frame.at += 1;
+    let { at } = frame;
+    let next;
+    while (at < count && next === undefined) {
+      const key = keys === undefined ? at : keys[at];
       const value = source[key];
-      if (value === undefined) {
-        const isHole = keys === undefined && !hasOwn(source, key);
-        target[key] = isHole ? HOLE : UNDEFINED;
-        if (isHole && !frame.isDense && (isInterrupted = turnSparse(frame))) break;
-        continue;
-      }
-      const sentinel = typeof value === "number" ? sentinelOf(value) : 0;
-      if (sentinel < 0) {
-        target[key] = sentinel;
-        continue;
-      }
+      at += 1;
       const known = indexes.get(value);
       if (known !== undefined) {
-        if (unfinished.has(known)) throw cycleError(value, stack);
+        if (unfinished.has(known)) throw cycleError(value, [...stack, { ...frame, at }]);
         target[key] = known;
         continue;
       }
-      const index = (target[key] = flat.length);
-      indexes.set(value, index);
-      if (value === null || typeof value === "string" || typeof value === "number" || typeof value === "boolean") {
-        flat.push(value);
+      const type = typeof value;
+      const index = flat.length;
+      if (type === "string" || type === "boolean" || value === null) {
+        flat[index] = value;
+      } else if (type === "number") {
+        const isPlain = value - value === 0 && (value !== 0 || 1 / value > 0);
+        if (!isPlain) {
+          target[key] = sentinelOf(value);
+          continue;
+        }
+        flat[index] = value;
+      } else if (value === undefined) {
+        const isHole = keys === undefined && !hasOwn(source, key);
+        target[key] = isHole ? HOLE : UNDEFINED;
+        if (isHole && !frame.isDense) next = atFirstHole(frame, at);
         continue;
+      } else {
+        frame.at = at;
+        stack.push(frame);
+        next = frameOf(value, stack);
+        flat[index] = next.target;
+        if (next.isUnfinished) unfinished.add((next.index = index));
       }
-      const opened = frameOf(value, stack);
-      if (opened.isUnfinished) unfinished.add((opened.index = index));
-      flat.push(opened.target);
-      stack.push(opened);
-      if (stack.length > DEPTH_MAX) {
-        throw new TypeError(`${pathOf(stack.slice(0, 10))}… is nested deeper than ${DEPTH_MAX} containers`);
-      }
-      isInterrupted = true;
-      break;
+      indexes.set(value, index);
+      target[key] = index;
     }
-    if (!isInterrupted) {
-      stack.pop();
+    if (next === undefined) {
       if (frame.isUnfinished) unfinished.delete(frame.index);
+      next = stack.pop();
     }
+    frame = next;
   }
-  const [index] = outermost.target;
-  return index === 0 ? flat : index;
+  return roots[0] === 0 ? flat : roots[0];
 }
 
 function sentinelOf(number) {
   if (number !== number) return -3;
-  if (number === Infinity) return -4;
-  if (number === -Infinity) return -5;
-  return number === 0 && 1 / number < 0 ? -6 : 0;
+  if (number === 0) return -6;
+  return number > 0 ? -4 : -5;
 }
 
+// Return the frame of a container that was just met; the frame that it is in lies on the stack already.
 function frameOf(value, stack) {
-  if (typeof value === "object" && !isPython(value)) {
-    if (isArray(value)) return { source: value, keys: undefined, target: [], at: 0, isDense: false };
+  if (stack.length >= DEPTH_MAX) {
+    throw new TypeError(`${pathOf(stack.slice(0, 10))}… is nested deeper than ${DEPTH_MAX} containers`);
+  }
+  if (typeof value === "object" && !hasOrigin(value)) {
+    if (isArray(value)) return { source: value, keys: undefined, target: [], at: 0 };
     const prototype = getPrototypeOf(value);
-    if (prototype === plain) return { source: value, keys: keysIn(value, stack), target: create(null), at: 0 };
+    if (prototype === plain) return { source: value, keys: keysIn(value, stack), target: { __proto__: null }, at: 0 };
     if (prototype === null) return pairsFrame(["null"], keysIn(value, stack), value);
   }
   const name = nameOf(value);
   if (name === undefined) throw unknownError(value, stack);
-  const entry = types[name];
-  const isUnfinished = entry.begin === undefined || entry.isWhole?.(value) === true;
-  return { source: [name, entry.encode(value)], keys: undefined, target: [name], at: 1, name, isUnfinished, index: 0 };
+  const { begin, encode, isWhole } = types[name];
+  const isUnfinished = begin === undefined || isWhole?.(value) === true;
+  return { source: [name, encode(value)], keys: undefined, target: [name], at: 1, name, isUnfinished };
 }
 
 function keysIn(object, stack) {
-  const keys = keysOf(object);
-  if (keys.includes("__proto__")) throw new TypeError(`${pathOf(stack)} has a key "__proto__", which is refused`);
-  const symbol = getOwnPropertySymbols(object).find((symbol) => isEnumerable(object, symbol));
-  if (symbol !== undefined) throw new TypeError(`${pathOf(stack)} has a symbol as key, ${String(symbol)}; use a string`);
-  return keys;
+  if (hasOwn(object, "__proto__")) throw new TypeError(`${pathOf(stack)} has a key "__proto__", which is refused`);
+  const symbols = getOwnPropertySymbols(object);
+  for (let at = 0; at < symbols.length; at++) {
+    if (!isEnumerable(object, symbols[at])) continue;
+    throw new TypeError(`${pathOf(stack)} has a symbol as key, ${String(symbols[at])}; use a string`);
+  }
+  return keysOf(object);
 }
 
 // The members of `object` under `names`, written as an array of name, index, name, index … behind `head`.
@@ -116,26 +125,22 @@ function pairsFrame(head, names, object) {
   return { source, keys, target: source.slice(), at: 0, names };
 }
 
-// At its first hole an array is written as sparse if that is shorter, by the rule of the npm package.
-function turnSparse(frame) {
+// At its first hole an array turns sparse if that is shorter, by the rule of the npm package. Members before the hole
+// have their indexes, which the second walk finds again.
+function atFirstHole(frame, at) {
   const { source: array, target } = frame;
   const places = keysOf(array).filter((key) => String(key >>> 0) === key).map(Number);
   const digits = String(array.length).length;
   const isShorter = 3 * (array.length - places.length) > 4 + digits + places.length * (digits + 1);
-  if (isShorter) {
-    // The members before the hole have their indexes, which the second walk finds again.
-    const sparse = pairsFrame([SPARSE, array.length], places, array);
-    target.length = 0;
-    target.push(...sparse.target);
-    Object.assign(frame, sparse, { target });
-  } else {
-    frame.isDense = true;
-  }
-  return isShorter;
+  if (!isShorter) return Object.assign(frame, { at, isDense: true });
+  const sparse = pairsFrame([SPARSE, array.length], places, array);
+  target.splice(0, target.length, ...sparse.target);
+  return { ...sparse, target };
 }
 
 function unknownError(value, stack) {
-  const what = typeof value === "object" ? `an instance of ${getPrototypeOf(value)?.constructor?.name}` : `a ${typeof value}`;
+  const name = typeof value === "object" ? getPrototypeOf(value)?.constructor?.name : undefined;
+  const what = typeof value === "object" ? `an instance of ${name}` : `a ${typeof value}`;
   let advice = "pass plain data, or give its class static methods for serialization";
   if (typeof value === "function") advice = "only steps and workflows can be passed as functions";
   if (typeof value === "symbol") advice = "use a string";

@@ -10,6 +10,7 @@ import { types } from "torpor:codec-types";
 const { create, getPrototypeOf, hasOwn, keys: keysOf, values: valuesOf } = Object;
 const { isArray } = Array;
 const { isInteger } = Number;
+const { Map } = globalThis; // a program may replace it
 const DEPTH_MAX = 10_000;
 const SPARSE_LENGTH_MAX = 100_000; // of one sparse array, whose length the text does not bound
 const SPARSE_TOTAL_MAX = 1_000_000; // of all sparse arrays of a text
@@ -104,7 +105,7 @@ function begin(index, [name, payload], frames, flat) {
   const slot = frames.find((frame) => frame.index === payload)?.slot;
   for (const key of slot === undefined ? [] : keysOf(slot)) head[key] = pick(flat, slot[key]);
   const value = types[name].begin?.(head);
-  if (value === undefined) throw damaged(`element ${index}, a ${name}, is part of itself, which its type does not allow`);
+  if (value === undefined) throw damaged(`element ${index}, a ${name}, is part of itself, which it cannot be`);
   return value;
 }
 
@@ -121,14 +122,22 @@ function fill(container, slot, flat) {
   if (isArray(slot)) {
     for (let at = 0; at < slot.length; at++) {
       const index = slot[at];
-      if (index !== HOLE) container[at] = pick(flat, index);
+      const value = typeof index === "number" ? flat[index] : undefined;
+      if (value !== undefined) container[at] = value;
+      else if (index !== HOLE) container[at] = pick(flat, index);
       else if (container === slot) delete container[at];
       else container.length = at + 1;
     }
     return;
   }
   if (hasOwn(slot, "__proto__")) throw damaged('an object has a key "__proto__"');
-  for (const key of keysOf(slot)) container[key] = pick(flat, slot[key]);
+  const keys = keysOf(slot);
+  for (let at = 0; at < keys.length; at++) {
+    const key = keys[at];
+    const index = slot[key];
+    const value = typeof index === "number" ? flat[index] : undefined;
+    container[key] = value === undefined ? pick(flat, index) : value;
+  }
 }
 
 function pick(flat, index) {
@@ -147,7 +156,8 @@ function dense([, length, ...pairs]) {
   if (!isInteger(length) || length < 0 || length > SPARSE_LENGTH_MAX || pairs.length % 2 !== 0) {
     throw damaged(`a sparse array of length ${length}; the limit is ${SPARSE_LENGTH_MAX}`);
   }
-  const indexes = new Array(length).fill(HOLE);
+  const indexes = [];
+  for (let at = 0; at < length; at++) indexes.push(HOLE);
   for (let at = 0; at < pairs.length; at += 2) {
     const place = pairs[at];
     if (!isInteger(place) || place < 0 || place >= length) throw damaged(`a sparse array has an element at ${place}`);

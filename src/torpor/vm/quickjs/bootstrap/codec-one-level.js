@@ -1,4 +1,4 @@
-// Reading the form in which the npm package writes its own types: `["Date", "1970-…"]` beside `[["Date", 1], "1970-…"]`.
+// Reading the form in which the npm package writes its own types: `["Date", "1970-…"]`, not `[["Date", 1], "1970-…"]`.
 //
 // An entry's type is [name, index of the payload]. The package's built-in types put what they consist of into that same
 // array. Here it is turned into the first form by appending a payload, so that entries never hear of the second.
@@ -9,7 +9,8 @@ const { isArray } = Array;
 export function oneLevelPayload([name, ...operands], flat) {
   const [first, second, third] = operands;
   const append = (value) => flat.push(value) - 1;
-  if (operands.length === 1 && typeof first === "number" && !(name === "Set" && isMember(flat[first]))) return undefined;
+  const isIndex = operands.length === 1 && typeof first === "number";
+  if (isIndex && !(name === "Set" && isMember(flat[first]))) return undefined;
   if (name === "RegExp" && operands.length <= 2) return append({ source: append(first), flags: append(second ?? "") });
   if (name === "Set") return append(operands);
   if (name === "Map" && operands.length % 2 === 0) {

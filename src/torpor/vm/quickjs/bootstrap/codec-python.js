@@ -8,6 +8,7 @@
 import { assign } from "torpor:codec-errors";
 
 const { isArray } = Array;
+const { Error } = globalThis; // a program may replace it
 const PREFIX = "class//python//";
 const EXCEPTION = `${PREFIX}exception//`;
 const origins = new WeakMap(); // array, object or Error → { classId, data }
@@ -38,9 +39,14 @@ export function isPythonId(classId) {
   return String(classId).startsWith(PREFIX);
 }
 
+/** Tell whether an array, object or error came from a Python type. */
+export function hasOrigin(value) {
+  return hasOrigins && origins.has(value);
+}
+
 /** Tell whether a value came from a Python type. */
 export function isPython(value) {
-  return (hasOrigins && origins.has(value)) || value instanceof PythonValue;
+  return hasOrigin(value) || value instanceof PythonValue;
 }
 
 /** Return the payload of a value for which `isPython` holds. */

@@ -2,7 +2,8 @@
 //
 // An entry has `encode(value)` → payload and `decode(payload, begun)` → value. A type that may take part in a cycle has
 // `begin(head)` → an empty value too, to which `decode` then gives its content; `head` is the payload before it is
-// complete. Adding a type is adding an entry and, for a new class, a line to CLASSES. Python has the same table.
+// complete. `isWhole(value)` tells of a value that may not, although others of its type may. Adding a type is adding an
+// entry and, for a new class, a line to CLASSES. Python has the same table.
 
 import { codeTypes, decodeInstance, encodeInstance, functionType, isInstance } from "torpor:codec-code";
 import { errorType, errorTypes } from "torpor:codec-errors";
@@ -10,6 +11,8 @@ import { beginPython, decodePython, encodePython, isPython, isPythonId } from "t
 
 const { getOwnPropertyDescriptor, getPrototypeOf } = Object;
 const { from, isArray } = Array;
+const { isNaN } = Number;
+const { ArrayBuffer, Date, Error, Map, RegExp, Set, Uint8Array } = globalThis; // a program may replace them
 const { Float16Array, Headers, URL, URLSearchParams } = globalThis; // perhaps absent
 const EMPTY = "."; // the TypeScript SDK takes a falsy payload for "not mine"
 const DIGITS = /^-?[0-9]+$/;
@@ -30,23 +33,27 @@ export const types = {
   ...codeTypes,
   Instance: {
     encode: (value) => (isPython(value) ? encodePython(value) : encodeInstance(value)),
+    isWhole: (value) => !isPython(value),
     begin: (head) => (isPythonId(head.classId) ? beginPython(head) : undefined),
     decode: (payload, begun) => (isPythonId(payload.classId) ? decodePython(payload, begun) : decodeInstance(payload)),
   },
   BigInt: { encode: String, decode: (text) => BigInt(matching(DIGITS, text)) },
   Date: {
-    encode: (date) => (Number.isNaN(timeOf(date)) ? EMPTY : isoTextOf(date)),
-    decode: (text) => new Date(textIn(text) && matching(ISO_DATE, text)),
+    encode: (date) => (isNaN(timeOf(date)) ? EMPTY : isoTextOf(date)),
+    decode: (text) => (text === EMPTY || text === "" ? new Date(NaN) : dateIn(text)),
   },
   RegExp: {
     encode: ({ source, flags }) => ({ source, flags }),
-    decode: ({ source, flags }) => new RegExp(source, flags),
+    decode: ({ source, flags }) => new RegExp(textIn(source), textIn(flags)),
   },
   Map: {
     encode: (map) => from(map),
     begin: () => new Map(),
     decode(pairs, map = new Map()) {
-      for (const [key, value] of arrayIn(pairs).map(arrayIn)) map.set(key, value);
+      for (const pair of arrayIn(pairs)) {
+        if (arrayIn(pair).length !== 2) throw new TypeError("a member of it is no pair");
+        map.set(pair[0], pair[1]);
+      }
       return map;
     },
   },
@@ -59,7 +66,10 @@ export const types = {
     },
   },
   URL: { encode: (url) => url.href, decode: (text) => new URL(text) },
-  URLSearchParams: { encode: (params) => String(params) || EMPTY, decode: (text) => new URLSearchParams(textIn(text)) },
+  URLSearchParams: {
+    encode: (params) => String(params) || EMPTY,
+    decode: (text) => new URLSearchParams(markedTextIn(text)),
+  },
   Headers: { encode: (headers) => from(headers), decode: (pairs) => new Headers(arrayIn(pairs)) },
   Object: { encode: (boxed) => boxed.valueOf(), decode: (primitive) => Object(primitive) },
   ArrayBuffer: { encode: (buffer) => base64Of(new Uint8Array(buffer)) || EMPTY, decode: (text) => partIn(text)[0] },
@@ -107,7 +117,17 @@ function arrayIn(payload) {
 
 function textIn(payload) {
   if (typeof payload !== "string") throw new TypeError(`${String(payload)} is not text`);
-  return payload === EMPTY ? "" : payload;
+  return payload;
+}
+
+function markedTextIn(payload) {
+  return payload === EMPTY ? "" : textIn(payload);
+}
+
+function dateIn(text) {
+  const date = new Date(matching(ISO_DATE, text));
+  if (isNaN(timeOf(date))) throw new RangeError(`${text} is no date`);
+  return date;
 }
 
 function matching(pattern, text) {
@@ -118,7 +138,7 @@ function matching(pattern, text) {
 // The buffer of a payload, and the part of it that a view shows where it is not all.
 function partIn(payload) {
   if (payload instanceof ArrayBuffer) return [payload];
-  if (typeof payload === "string") return [bytesIn(textIn(payload)).buffer];
+  if (typeof payload === "string") return [bytesIn(markedTextIn(payload)).buffer];
   if (!(payload?.buffer instanceof ArrayBuffer)) throw new TypeError("binary data is neither base64 nor a buffer");
   return [payload.buffer, payload.offset, payload.length];
 }

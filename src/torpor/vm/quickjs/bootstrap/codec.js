@@ -9,14 +9,15 @@ export { FatalError, HookConflictError, RetryableError } from "torpor:codec-erro
 export { PythonValue } from "torpor:codec-python";
 
 const { parse: parseJson, stringify: stringifyJson } = JSON;
+const replaceAll = Function.prototype.call.bind(String.prototype.replaceAll); // a scan as fast as no regular expression
 const PREFIX = "devl";
-const ESCAPED = /[<\u2028\u2029]/g;
-const ESCAPES = { "<": "\\u003C", "\u2028": "\\u2028", "\u2029": "\\u2029" };
 
 /** Return the text of a value; throws a TypeError that names the path of what cannot be stored. */
 export function stringify(value) {
-  // The escaped characters stand only inside strings, so that replacing them in the whole text is safe.
-  return PREFIX + stringifyJson(flatten(value)).replace(ESCAPED, (character) => ESCAPES[character]);
+  // These three stand only inside strings, so that replacing them in the whole text is safe.
+  let text = replaceAll(stringifyJson(flatten(value)), "<", "\\u003C");
+  text = replaceAll(text, "\u2028", "\\u2028");
+  return PREFIX + replaceAll(text, "\u2029", "\\u2029");
 }
 
 /** Return the value of a text; throws a SyntaxError if it is damaged, a TypeError if it needs what is not here. */

@@ -1,0 +1,23 @@
+"""Every behaviour of the VM host holds for both memory back ends."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.vm.support import guest
+from torpor.vm.pages import copy_on_write_problem
+from torpor.vm.quickjs import QuickJS
+
+
+@pytest.fixture(params=["cow", "portable"])
+def backend(request: pytest.FixtureRequest) -> str:
+    """Return the name of a memory back end."""
+    if request.param == "cow" and (problem := copy_on_write_problem()):
+        pytest.skip(problem)
+    return str(request.param)
+
+
+@pytest.fixture
+def js(backend: str) -> QuickJS:
+    """A JavaScript guest with default limits."""
+    return guest(backend)

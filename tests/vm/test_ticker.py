@@ -1,0 +1,113 @@
+"""Epochs move on while guests run, and only then."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+
+import pytest
+import wasmtime
+
+from torpor.vm.bindings import Call, Deadline
+from torpor.vm.ticker import NativeTicker, ThreadTicker, start_ticker
+
+SPIN = '(module (func (export "spin") (loop (br 0))))'
+
+
+def engine() -> wasmtime.Engine:
+    """Return an engine with epochs."""
+    config = wasmtime.Config()
+    config.epoch_interruption = True
+    return wasmtime.Engine(config)
+
+
+def spin(ticking: NativeTicker | ThreadTicker, module: wasmtime.Module, on: wasmtime.Engine) -> None:
+    """Run a guest that never returns, for 30 ms of CPU time."""
+    store = wasmtime.Store(on)
+    deadline = Deadline(store, 0.03)
+    func = wasmtime.Instance(store, module, []).exports(store)["spin"]
+    assert isinstance(func, wasmtime.Func)
+    deadline.restart()
+    ticking.begin()
+    try:
+        with pytest.raises(wasmtime.WasmtimeError):
+            Call(store, func, hold_gil=ticking.holds_gil)()
+    finally:
+        ticking.end()
+    assert deadline.passed
+
+
+@pytest.mark.parametrize("kind", [NativeTicker, ThreadTicker])
+def test_a_guest_that_spins_is_reached(kind: type[NativeTicker | ThreadTicker]) -> None:
+    """
+    Both tickers end a guest that never returns, again and again, also in two threads at once.
+    """
+    on = engine()
+    ticking, module = kind(on), wasmtime.Module(on, SPIN)
+    spin(ticking, module, on)
+    threads = [threading.Thread(target=spin, args=(ticking, module, on)) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert ticking._running == 0
+
+
+def test_linux_has_the_ticker_that_keeps_the_gil() -> None:
+    """
+    The best ticker is chosen.
+    """
+    assert isinstance(start_ticker(engine()), NativeTicker)
+
+
+def test_without_timers_a_thread_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    A system that refuses timers still ends guests in time.
+    """
+
+    def refuse(_ticker: NativeTicker) -> None:
+        raise OSError("no timers in this sandbox")
+
+    monkeypatch.setattr(NativeTicker, "_create", refuse)
+
+    assert isinstance(start_ticker(engine()), ThreadTicker)
+
+
+def test_an_idle_ticker_is_silent() -> None:
+    """
+    No guest runs, no epoch passes: a deadline of one tick is never reached.
+    """
+    on = engine()
+    ticking = NativeTicker(on)
+    ticking.begin()
+    ticking.end()
+    store = wasmtime.Store(on)
+    store.set_epoch_deadline(1)
+    module = wasmtime.Module(on, '(module (func (export "f")))')
+    func = wasmtime.Instance(store, module, []).exports(store)["f"]
+    assert isinstance(func, wasmtime.Func)
+    until = time.monotonic() + 0.05
+    while time.monotonic() < until:
+        func(store)
+
+
+@pytest.mark.filterwarnings("ignore:This process.*is multi-threaded:DeprecationWarning")
+@pytest.mark.parametrize("kind", [NativeTicker, ThreadTicker])
+def test_a_forked_child_ticks_too(kind: type[NativeTicker | ThreadTicker]) -> None:
+    """
+    A child process, which inherits neither timers nor threads, still ends its guests.
+    """
+    on = engine()
+    ticking, module = kind(on), wasmtime.Module(on, SPIN)
+    spin(ticking, module, on)
+    child = os.fork()
+    if child == 0:
+        try:
+            spin(ticking, module, on)
+        except BaseException:  # noqa: BLE001  # a child must not go on with the parent's tests
+            os._exit(1)
+        os._exit(0)
+
+    assert os.waitpid(child, 0)[1] == 0

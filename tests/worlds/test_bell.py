@@ -1,0 +1,49 @@
+"""How listeners are told: on their own loop, and only while they listen."""
+
+from __future__ import annotations
+
+import asyncio
+
+from torpor.model import Notice
+from torpor.worlds.bell import Bell
+
+
+async def test_a_notice_under_way_does_not_reach_who_has_unsubscribed() -> None:
+    """The call was queued already when the listener left."""
+    bell = Bell()
+    heard: list[Notice] = []
+    leave = bell.subscribe(heard.append)
+    bell.ring(Notice("wrun_1"))
+    leave()
+    await asyncio.sleep(0)
+    assert heard == []
+    assert not bell
+
+
+async def test_a_listener_is_called_on_its_own_loop() -> None:
+    """Whichever thread rings."""
+    bell = Bell()
+    loops: list[asyncio.AbstractEventLoop] = []
+    told = asyncio.Event()
+
+    def listen(_: Notice) -> None:
+        loops.append(asyncio.get_running_loop())
+        told.set()
+
+    bell.subscribe(listen)
+    await asyncio.to_thread(bell.ring, Notice())
+    await asyncio.wait_for(told.wait(), 10)
+    assert loops == [asyncio.get_running_loop()]
+
+
+def test_a_listener_whose_loop_is_closed_is_forgotten() -> None:
+    """Ringing goes on for the others."""
+    bell = Bell()
+
+    async def subscribe() -> None:
+        bell.subscribe(lambda _: None)
+
+    asyncio.run(subscribe())
+    assert bell
+    bell.ring(Notice())
+    assert not bell

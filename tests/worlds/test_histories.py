@@ -1,0 +1,29 @@
+"""Two worlds that are told the same random history answer the same and end with the same logs."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from torpor.testing.worlds import run_history
+from torpor.worlds import open_world
+
+_MOVES = 400
+_SEEDS = (*range(1, 9), int.from_bytes(os.urandom(4)))
+
+
+@pytest.mark.parametrize("seed", _SEEDS)
+async def test_memory_and_sqlite_answer_alike(tmp_path: Path, seed: int) -> None:
+    """The last of the seeds is a fresh one; a failure's name tells it."""
+    transcripts = []
+    for url in ("memory://", f"sqlite:///{tmp_path}/torpor.db?synchronous=normal"):
+        world = open_world(url)
+        await world.open()
+        transcripts.append(await run_history(world, seed, _MOVES))
+        await world.close()
+    memory, sqlite = transcripts
+    for move, (one, other) in enumerate(zip(memory, sqlite, strict=False)):
+        assert one == other, f"seed {seed} differs first at answer {move}"
+    assert len(memory) == len(sqlite)

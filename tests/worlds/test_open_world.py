@@ -1,0 +1,100 @@
+"""Which world a URL opens, and what is said of a URL that opens none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from torpor.errors import ConfigurationError
+from torpor.worlds import open_world
+from torpor.worlds.memory import MemoryWorld
+from torpor.worlds.sqlite import SqliteWorld
+from torpor.worlds.sqlite.url import Settings, parse
+
+
+@pytest.mark.parametrize(
+    ("url", "kind"),
+    [("memory://", MemoryWorld), ("memory://name", MemoryWorld), ("sqlite:///torpor.db", SqliteWorld)],
+)
+def test_the_scheme_chooses_the_world(url: str, kind: type) -> None:
+    """The world is not opened yet, and knows its URL."""
+    world = open_world(url)
+    assert type(world) is kind
+    assert world.url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [("sqlit:///x.db", "did you mean sqlite://?"), ("SQLITE:///x.db", "sqlite://?"), ("memroy://", "memory://?")],
+)
+def test_a_misspelt_scheme_is_recognised(url: str, hint: str) -> None:
+    """The error says which one was probably meant, and which there are."""
+    with pytest.raises(ConfigurationError) as caught:
+        open_world(url)
+    assert hint in str(caught.value)
+    assert "memory://, sqlite://" in str(caught.value)
+
+
+def test_an_unknown_scheme_is_told_the_known_ones() -> None:
+    """Nothing is guessed when nothing is near."""
+    with pytest.raises(ConfigurationError, match="Known are memory://, sqlite://") as caught:
+        open_world("gopher://host")
+    assert "did you mean" not in str(caught.value)
+
+
+@pytest.mark.parametrize("url", ["", "torpor.db", "sqlite:torpor.db"])
+def test_a_url_has_a_scheme(url: str) -> None:
+    """A bare path is refused with an example."""
+    with pytest.raises(ConfigurationError, match=r"sqlite:///torpor\.db"):
+        open_world(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "settings"),
+    [
+        ("sqlite:///torpor.db", Settings("torpor.db", "full", 5_000)),
+        ("sqlite:///data/my%20runs.db", Settings("data/my runs.db")),
+        ("sqlite:////var/lib/torpor.db", Settings("/var/lib/torpor.db")),
+        ("sqlite:///t.db?synchronous=normal", Settings("t.db", "normal")),
+        ("sqlite:///t.db?busy_timeout_ms=250&synchronous=full", Settings("t.db", "full", 250)),
+    ],
+)
+def test_a_sqlite_url_is_read(url: str, settings: Settings) -> None:
+    """Three slashes are relative, four absolute; parameters set what they name."""
+    assert parse(url) == settings
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("sqlite://", "names no file"),
+        ("sqlite:///", "names no file"),
+        ("sqlite:///folder/", "names no file"),
+        ("sqlite://host/torpor.db", "names no file"),
+        ("sqlite:///:memory:", "memory://"),
+        ("sqlite:///t.db?synchronous=off", "full or normal, not 'off'"),
+        ("sqlite:///t.db?synchronous=", "full or normal, not ''"),
+        ("sqlite:///t.db?synchronus=full", "did you mean synchronous?"),
+        ("sqlite:///t.db?cache=shared", "Known are synchronous, busy_timeout_ms"),
+        ("sqlite:///t.db?busy_timeout_ms=-1", "whole number"),
+        ("sqlite:///t.db?busy_timeout_ms=²", "whole number"),
+    ],
+)
+def test_a_wrong_sqlite_url_is_refused(url: str, message: str) -> None:
+    """The error names what is wrong and what would be right."""
+    with pytest.raises(ConfigurationError) as caught:
+        open_world(url)
+    assert message in str(caught.value)
+    assert repr(url) in str(caught.value)
+
+
+async def test_a_relative_path_is_relative_to_the_working_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the time of opening."""
+    world = open_world("sqlite:///torpor.db")
+    monkeypatch.chdir(tmp_path)
+    await world.open()
+    await world.close()
+    assert (tmp_path / "torpor.db").is_file()

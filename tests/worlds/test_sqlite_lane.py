@@ -1,0 +1,259 @@
+"""The writer's groups: what they share, and that one operation's trouble is not another's."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from torpor.errors import EntityConflictError, RunNotFoundError, UsageError, WorldError
+from torpor.model import Event, Notice, RunFilter
+from torpor.testing.worlds.story import OTHER, RUN, T, begin, hook, new_run, step, types
+from torpor.worlds.sqlite import SqliteWorld
+from torpor.worlds.sqlite.lane import GROUP_OPS_MAX, Writer
+from torpor.worlds.sqlite.store import Store
+
+
+class Held:
+    """Holds the writer inside an operation until it is let go, so that what comes meanwhile forms one group."""
+
+    def __init__(self, world: SqliteWorld) -> None:
+        self._reached = threading.Event()
+        self._go = threading.Event()
+        self.operation = world._writer.submit(self._hold, "holding")
+
+    async def __aenter__(self) -> None:
+        """Return when the writer is held."""
+        await asyncio.to_thread(self._reached.wait)
+
+    async def __aexit__(self, *_: object) -> None:
+        """Let the writer go, after what was begun has been queued."""
+        await asyncio.sleep(0)
+        self._go.set()
+        await self.operation
+
+    def _hold(self, _store: Store) -> tuple[None, None]:
+        self._reached.set()
+        self._go.wait()
+        return None, None
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[SqliteWorld]:
+    """Yield an open world on a new file."""
+    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
+    await world.open()
+    yield world
+    await world.close()
+
+
+@pytest.fixture
+async def statements(world: SqliteWorld) -> list[str]:
+    """Return the list to which every statement of the writer is added from now on."""
+    seen: list[str] = []
+    await _tell(world, lambda store: store.db.set_trace_callback(seen.append))
+    seen.clear()
+    return seen
+
+
+async def _tell(world: SqliteWorld, do: Callable[[Store], object]) -> None:
+    """Do something on the writer's thread, with its connection."""
+
+    def operation(store: Store) -> tuple[None, None]:
+        do(store)
+        return None, None
+
+    await world._writer.submit(operation, "a test")
+
+
+async def test_operations_that_come_together_share_a_transaction(world: SqliteWorld, statements: list[str]) -> None:
+    """Twenty runs are created with one COMMIT."""
+    async with Held(world):
+        creations = [asyncio.ensure_future(world.create_run(new_run(f"wrun_{n}"))) for n in range(20)]
+    await asyncio.gather(*creations)
+    assert statements.count("BEGIN IMMEDIATE") == 2
+    assert statements.count("COMMIT") == 2
+
+
+async def test_a_group_is_bounded(world: SqliteWorld, statements: list[str]) -> None:
+    """What is more than a transaction takes waits for the next one."""
+    async with Held(world):
+        reads = [asyncio.ensure_future(_tell(world, lambda _: None)) for _ in range(GROUP_OPS_MAX + 1)]
+    await asyncio.gather(*reads)
+    assert statements.count("COMMIT") == 3
+
+
+async def test_an_early_refusal_disturbs_nobody(world: SqliteWorld, statements: list[str]) -> None:
+    """An operation that is refused before it wrote anything leaves its group as it is."""
+    async with Held(world):
+        results = asyncio.gather(
+            world.create_run(new_run(RUN)),
+            world.cancel_run("wrun_missing", "", T),
+            world.create_run(new_run(OTHER)),
+            return_exceptions=True,
+        )
+    one, refused, other = await results
+    assert isinstance(refused, RunNotFoundError)
+    assert [run.id for run in await world.list_runs(RunFilter())] == [OTHER, RUN]
+    assert (one, other) == (await world.get_run(RUN), await world.get_run(OTHER))
+    assert "ROLLBACK" not in statements
+
+
+async def test_a_late_refusal_is_rolled_back_alone(world: SqliteWorld, statements: list[str]) -> None:
+    """An operation that is refused after it wrote something leaves no trace, and the others of its group are stored."""
+    turn = await begin(world, RUN, step("step_created", 1))
+    other = await begin(world, OTHER)
+    async with Held(world):
+        results = asyncio.gather(
+            other.commit(step("step_created", 1)),
+            turn.commit(hook("hook_created", 2), step("step_created", 1)),
+            world.create_run(new_run("wrun_3")),
+            other.commit(step("step_created", 2)),
+            return_exceptions=True,
+        )
+    first, refused, created, second = await results
+    assert isinstance(refused, EntityConflictError)
+    assert not [result for result in (first, created, second) if isinstance(result, BaseException)]
+    assert "ROLLBACK" in statements
+    assert await types(world, RUN) == ["run_created", "run_started", "step_created"]
+    assert await types(world, OTHER) == ["run_created", "run_started", "step_created", "step_created"]
+    assert await world.hooks(RUN) == []
+
+
+async def test_labels_of_a_rolled_back_group_are_numbered_anew(world: SqliteWorld) -> None:
+    """What the writer remembers of a transaction that came to nothing is forgotten with it."""
+
+    def label_and_fail(store: Store) -> tuple[None, None]:
+        store.label("never stored")
+        raise RuntimeError("after a write")
+
+    with pytest.raises(RuntimeError, match="after a write"):
+        await world._writer.submit(label_and_fail, "a test")
+    await world.create_run(new_run(RUN, workflow="first"))
+    await world.create_run(new_run(OTHER, workflow="never stored"))
+    assert (await world.get_run(RUN)).workflow == "first"
+    assert (await world.get_run(OTHER)).workflow == "never stored"
+
+
+async def test_nobody_is_told_of_success_before_the_commit(world: SqliteWorld) -> None:
+    """When COMMIT fails every operation of the group fails, listeners hear nothing, and nothing is stored."""
+    heard: list[Notice] = []
+    world.subscribe(heard.append)
+
+    def leave_something_unsettled(store: Store) -> None:
+        store.db.execute("CREATE TABLE IF NOT EXISTS child (run REFERENCES runs DEFERRABLE INITIALLY DEFERRED)")
+
+    await _tell(world, leave_something_unsettled)
+
+    def break_the_commit(store: Store) -> None:
+        store.db.execute("INSERT INTO child VALUES (12345)")
+
+    await _outside_a_transaction(world, "PRAGMA foreign_keys = ON")
+    async with Held(world):
+        results = asyncio.gather(
+            world.create_run(new_run(RUN)),
+            _tell(world, break_the_commit),
+            world.create_run(new_run(OTHER)),
+            return_exceptions=True,
+        )
+    assert [type(result) for result in await results] == [WorldError] * 3
+    assert await world.list_runs(RunFilter()) == []
+    assert heard == []
+    await world.create_run(new_run(RUN))
+
+
+async def _outside_a_transaction(world: SqliteWorld, statement: str) -> None:
+    """Run a pragma that has no effect inside a transaction."""
+
+    def operation(store: Store) -> tuple[None, None]:
+        store.db.execute("COMMIT")
+        store.db.execute(statement)
+        store.db.execute("BEGIN IMMEDIATE")
+        return None, None
+
+    await world._writer.submit(operation, "a test")
+
+
+async def test_what_others_wrote_before_the_first_look_is_told(world: SqliteWorld) -> None:
+    """However late the writer comes to look, a change since the opening is not missed."""
+    other = SqliteWorld(world.url)
+    await other.open()
+    await other.create_run(new_run())
+    await other.close()
+    news = asyncio.Event()
+    world.subscribe(lambda _: news.set())
+    await asyncio.wait_for(news.wait(), 10)
+
+
+async def test_a_cancelled_caller_changes_nothing_for_others(world: SqliteWorld) -> None:
+    """Its operation is carried out, and its listeners hear of it."""
+    heard = asyncio.Event()
+    world.subscribe(lambda _: heard.set())
+    async with Held(world):
+        gone = asyncio.ensure_future(world.create_run(new_run(RUN)))
+        stays = asyncio.ensure_future(world.create_run(new_run(OTHER)))
+        await asyncio.sleep(0)
+        gone.cancel()
+    await stays
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert (await world.get_run(RUN)).id == RUN
+    await asyncio.wait_for(heard.wait(), 10)
+
+
+async def test_a_lane_survives_what_it_does_not_expect(world: SqliteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Everybody whose operation was under way gets the error, and the next operation is carried out."""
+
+    def broken(*_: object) -> None:
+        raise MemoryError("no room")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Writer, "_work", broken)
+        with pytest.raises(MemoryError):
+            await world.create_run(new_run(RUN))
+    assert (await world.create_run(new_run(RUN))).id == RUN
+
+
+@pytest.mark.parametrize("opened", [True, False])
+async def test_a_closed_world_says_so(tmp_path: Path, opened: bool) -> None:
+    """Using a world before it is opened or after it is closed tells what to do."""
+    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
+    if opened:
+        await world.open()
+        await world.close()
+    for asked in (world.create_run(new_run()), world.get_run(RUN)):
+        with pytest.raises(UsageError, match=r"not open; await its open\(\) first"):
+            await asked
+
+
+async def test_the_reader_cannot_write(world: SqliteWorld) -> None:
+    """An operation in the wrong lane fails instead of going past the writer."""
+    with pytest.raises(WorldError, match="READONLY"):
+        await world._reader.submit(lambda store: store.db.execute("DELETE FROM runs"), "a test")
+
+
+async def test_a_read_is_from_one_moment(world: SqliteWorld) -> None:
+    """What is committed while a turn is being loaded is not seen by half."""
+    turn = await begin(world, RUN)
+    loop = asyncio.get_running_loop()
+
+    def read_around_a_commit(store: Store) -> tuple[int, int]:
+        before = store.run(RUN)[1].head
+        asyncio.run_coroutine_threadsafe(_commit(), loop).result()
+        return before, store.run(RUN)[1].head
+
+    async def _commit() -> None:
+        await turn.commit(Event("step_created", T, "step_1", op=1))
+
+    before, after = await world._reader.submit(read_around_a_commit, "a test")
+    assert before == after == 2
+    assert (await world.get_run(RUN)).head == 3
+
+
+async def test_worlds_in_threads_with_loops_of_their_own(world: SqliteWorld) -> None:
+    """A world answers on whichever event loop asked."""
+    run = await asyncio.to_thread(lambda: asyncio.run(world.create_run(new_run())))
+    assert run == await world.get_run(RUN)
