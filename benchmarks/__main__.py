@@ -1,0 +1,77 @@
+"""The command: ``python -m benchmarks NAME``."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, cast
+
+import msgspec
+import typer
+from rich.console import Console
+
+from benchmarks.catalogue import BENCHMARKS
+from benchmarks.harness.child import BenchmarkError
+from benchmarks.harness.machine import machine, versions
+from benchmarks.harness.rows import Report
+from benchmarks.harness.setting import BACKENDS, RUNTIMES, WORLD_DEFAULT, Backend, Setting
+from benchmarks.harness.table import print_table
+from torpor.errors import TorporError
+from torpor.model import Runtime
+from torpor.programs import LANGUAGES
+
+ALL = "all"
+_TABLE_COLUMNS_LEAST = 150
+
+
+def main(
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A benchmark, or all of them: all.")] = None,
+    world: Annotated[
+        str, typer.Option(help="URL; sqlite:// without a path is a fresh file for every set of samples.")
+    ] = WORLD_DEFAULT,
+    guest: Annotated[str, typer.Option(help=f"Language: {', '.join(LANGUAGES)}.")] = "quickjs",
+    runtime: Annotated[str | None, typer.Option(help="snapshot or replay; resume has both by default.")] = None,
+    backend: Annotated[str | None, typer.Option(help="VM memory, for vm: cow or portable; both by default.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="Fewer samples, smaller numbers.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object for each benchmark, a line each.")] = False,
+    names: Annotated[bool, typer.Option("--list", help="Tell the benchmarks' names and end.")] = False,
+) -> None:
+    """Measure, and print the figures on standard output."""
+    if names:
+        for known, benchmark in BENCHMARKS.items():
+            print(f"{known:<12}{benchmark.work}")
+        return
+    setting = Setting(
+        world=world,
+        guest=_one_of("--guest", guest, tuple(LANGUAGES)),
+        runtime=cast("Runtime | None", runtime and _one_of("--runtime", runtime, RUNTIMES)),
+        backend=cast("Backend | None", backend and _one_of("--backend", backend, BACKENDS)),
+        quick=quick,
+    )
+    chosen = list(BENCHMARKS) if name == ALL else [_one_of("NAME", name or "", (*BENCHMARKS, ALL))]
+    try:
+        for each in chosen:
+            report = Report(each, machine(), versions(), BENCHMARKS[each].run(setting))
+            _print(report, as_json=json)
+    except (BenchmarkError, TorporError) as error:
+        print(f"benchmarks: {error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+def _print(report: Report, *, as_json: bool) -> None:
+    if as_json:
+        print(msgspec.json.encode(report).decode(), flush=True)
+        return
+    console = Console()
+    if not console.is_terminal:
+        console.width = max(console.width, _TABLE_COLUMNS_LEAST)
+    print_table(report, console)
+
+
+def _one_of(option: str, given: str, known: tuple[str, ...]) -> str:
+    if given not in known:
+        raise typer.BadParameter(f"{given!r} is not one of {', '.join(known)}", param_hint=option)
+    return given
+
+
+if __name__ == "__main__":
+    typer.run(main)

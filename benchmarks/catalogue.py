@@ -1,0 +1,37 @@
+"""The benchmarks by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import msgspec
+
+from benchmarks import codec, crash, fanout, idle, payload, resume, sequential, throughput, vm
+from benchmarks.harness.rows import Row
+from benchmarks.harness.setting import Setting
+
+
+class Benchmark(msgspec.Struct, frozen=True):
+    """
+    One benchmark.
+
+    Attributes:
+        work: what is done, in a line.
+        run: does it.
+    """
+
+    work: str
+    run: Callable[[Setting], list[Row]]
+
+
+BENCHMARKS = {
+    "vm": Benchmark("one VM: restore a parked workflow, deliver one result, take the snapshot", vm.run),
+    "sequential": Benchmark("a workflow awaits trivial steps one after another", sequential.run),
+    "fanout": Benchmark("a workflow awaits many trivial steps at once", fanout.run),
+    "throughput": Benchmark("200 concurrent runs of 5 trivial sequential steps, one process", throughput.run),
+    "resume": Benchmark("wake a run with a long past, warm and in a fresh process", resume.run),
+    "payload": Benchmark("50 sequential steps that each take and return 10 KB", payload.run),
+    "crash": Benchmark("SIGKILL in the middle of 100 steps, restart, finish", crash.run),
+    "idle": Benchmark("100 000 parked runs: bytes, memory, waking 100", idle.run),
+    "codec": Benchmark("encode and decode payloads, beside json, pickle and npm devalue", codec.run),
+}

@@ -1,0 +1,54 @@
+"""Where and how a benchmark runs."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+
+from torpor.model import Runtime
+
+Backend = Literal["cow", "portable"]
+
+RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
+BACKENDS: tuple[Backend, ...] = get_args(Backend)
+WORLD_DEFAULT = "sqlite://"
+
+_SAMPLES = 5
+_SAMPLES_QUICK = 3
+
+
+class Setting(msgspec.Struct, frozen=True):
+    """
+    Where and how a benchmark runs.
+
+    Attributes:
+        world: URL of the world; ``sqlite://`` without a path means a fresh file for every set of samples.
+        guest: name of the guest language.
+        runtime: of the runs; None lets a benchmark that compares them have both, and others the product's default.
+        backend: how VM memory is kept, for ``vm``; None for both.
+        quick: fewer samples and smaller numbers, to see that all of it works.
+    """
+
+    world: str = WORLD_DEFAULT
+    guest: str = "quickjs"
+    runtime: Runtime | None = None
+    backend: Backend | None = None
+    quick: bool = False
+
+    @property
+    def samples(self) -> int:
+        """How many samples count; one more, not counted, comes before them."""
+        return _SAMPLES_QUICK if self.quick else _SAMPLES
+
+    @property
+    def scheme(self) -> str:
+        """The kind of world, such as ``sqlite``."""
+        return urlsplit(self.world).scheme
+
+    @property
+    def world_name(self) -> str:
+        """The kind of world and its parameters, without paths, hosts and secrets: ``sqlite?synchronous=normal``."""
+        parts = urlsplit(self.world)
+        return f"{parts.scheme}?{parts.query}" if parts.query else parts.scheme
