@@ -264,7 +264,8 @@ class World(Runs, Events, Snapshots, Hooks, Blobs, Queue, Turns, Protocol):
 
     def subscribe(self, listener: Callable[[Notice], None]) -> Unsubscribe:
         """
-        Call *listener* on the event loop after each change, or some time after another process made one.
+        Call *listener* on the event loop after each change that may mean work or a run's end, or some time after
+        another process made one.
 
         Notices are hints: they may come too often, and the listener must look for itself.
         """

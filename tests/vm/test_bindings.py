@@ -119,6 +119,32 @@ def test_memory_grows_in_place_up_to_its_limit(machine: Machine) -> None:
     assert (memory.size, memory.refused) == (3 * PAGE, True)
 
 
+def test_growth_that_the_system_refuses_is_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    When the system has no more memory the guest is told so, rather than given what is not there.
+    """
+
+    def refuse(_address: int, _size: int) -> None:
+        raise OSError(12, "Cannot allocate memory")
+
+    monkeypatch.setattr("torpor.vm.posix.commit", refuse)
+
+    assert machine.call("grow")(1) == -1
+    assert (machine.memory.size, machine.memory.refused) == (PAGE, True)
+
+
+def test_a_memory_that_nobody_collects_is_refused(machine: Machine) -> None:
+    """
+    Instantiating a module with memory outside of the block that says its limit is an error.
+    """
+    module = wasmtime.Module(machine.engine, "(module (memory 1))")
+
+    with pytest.raises(wasmtime.WasmtimeError, match="no memory for the guest"):
+        wasmtime.Instance(machine.store, module, [])
+    with created_memories(), pytest.raises(wasmtime.WasmtimeError, match="no memory for the guest"):
+        wasmtime.Instance(machine.store, module, [])
+
+
 def test_the_host_sees_what_the_guest_writes(machine: Machine) -> None:
     """
     Host and guest share the bytes.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.vm.support import begin, program, result
-from torpor.errors import ConfigurationError
+from torpor.errors import ConfigurationError, GuestTrapError
 from torpor.vm.guest import Program
 from torpor.vm.quickjs import QuickJS
 
@@ -100,6 +100,16 @@ def test_a_module_that_throws_says_file_and_line(js: QuickJS) -> None:
     """
     with pytest.raises(ConfigurationError, match=r"Error: not today(.|\n)*\./main\.js:2"):
         js.load(program('\nthrow new Error("not today");\nexport async function main() {}'))
+
+
+def test_a_program_that_spoils_the_guest_while_loading_is_refused(js: QuickJS) -> None:
+    """
+    Module scope that replaces JSON.stringify harms only its own program.
+    """
+    with pytest.raises(GuestTrapError, match="spoiled the guest"):
+        js.load(program("JSON.stringify = () => '['; export async function main() {}"))
+
+    assert js.load(program("export async function main() {}")).per_run is None
 
 
 def test_a_bad_program_leaves_the_guest_usable(js: QuickJS) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import struct
 import zlib
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 import zstandard
 
 from tests.vm.support import BOOTSTRAP, COUNTER, NOW, SEED, answer, begin, guest, instance_of, program, result
-from torpor.errors import SnapshotError
+from torpor.errors import SnapshotError, VmError
 from torpor.vm.guest import Outbox, Vm
 from torpor.vm.quickjs import Limits, QuickJS
 
@@ -141,6 +142,44 @@ def test_memory_grown_beyond_the_image_comes_back(js: QuickJS, megabytes: int) -
     vm.release()
 
 
+def test_a_vm_that_grew_is_restored_to_a_smaller_snapshot(js: QuickJS) -> None:
+    """
+    Restoring into a VM whose memory outgrew the snapshot gives exactly the snapshot's state and size.
+    """
+    vm = js.lease(js.load(program(GROWING)))
+    begin(vm, "main", 0)
+    snapshot, size = vm.snapshot(), instance_of(vm).memory.size
+    vm.release()
+    vm = js.lease(js.load(program(GROWING)))
+    begin(vm, "main", 20)
+
+    vm.restore(snapshot, SEED)
+
+    assert instance_of(vm).memory.size == size
+    assert vm.snapshot() == snapshot
+    vm.release()
+
+
+def test_a_refused_snapshot_leaves_a_vm_that_grew_as_after_the_lease(js: QuickJS) -> None:
+    """
+    Whether memory grew before a restore or in the middle of one that fails, the VM is fresh afterwards.
+    """
+    vm = js.lease(js.load(program(GROWING)))
+    fresh = vm.snapshot()
+    begin(vm, "main", 20)
+    damaged = bytearray(vm.snapshot())
+    struct.pack_into("<I", damaged, struct.calcsize("<4sHH32sIIQqQ"), 1 << 20)
+    struct.pack_into("<I", damaged, len(damaged) - 4, zlib.crc32(damaged[:-4]))
+
+    with pytest.raises(SnapshotError, match="checksum"):
+        vm.restore(b"x" * 100, SEED)
+    assert vm.snapshot() == fresh
+    with pytest.raises(SnapshotError, match="not well formed"):
+        vm.restore(bytes(damaged), SEED)
+    assert vm.snapshot() == fresh
+    vm.release()
+
+
 def test_a_snapshot_that_needs_more_memory_than_allowed_is_refused(backend: str) -> None:
     """
     With a smaller limit than the run grew to, restoring fails by name and leaves the VM as after the lease.
@@ -221,6 +260,39 @@ def test_records_that_end_early_are_refused(js: QuickJS) -> None:
     assert refused > 200
     vm.restore(snapshot, SEED)
     assert answer(vm, 1, 2).ops[0].input == "[2,1]"
+    vm.release()
+
+
+def test_memory_gone_wrong_harms_only_the_guest(js: QuickJS) -> None:
+    """
+    Whatever stands in a guest's memory, the worst it can do is to trap.
+    """
+    source = program(
+        COUNTER + "export async function late() { await step('s')(); await import('./late.js'); }", late=""
+    )
+    image = js.load(source)
+    vm = js.lease(image)
+    begin(vm, "late")
+    snapshot = vm.snapshot()
+    head, chance, survived = struct.calcsize("<4sHH32sIIQqQ"), random.Random(7), 0
+    for _ in range(150):
+        wrong = bytearray(snapshot)
+        for _ in range(chance.choice((1, 5, 50))):
+            wrong[chance.randrange(head + 68, len(wrong) - 4)] ^= 1 << chance.randrange(8)
+        struct.pack_into("<I", wrong, len(wrong) - 4, zlib.crc32(wrong[:-4]))
+        try:
+            vm.restore(bytes(wrong), SEED)
+            answer(vm, 1, 5)
+            survived += 1
+        except VmError:
+            vm.release()
+            vm = js.lease(image)
+    vm.release()
+
+    assert survived < 150
+    vm = js.lease(image)
+    vm.restore(snapshot, SEED)
+    assert answer(vm, 1, 5).status == "completed"
     vm.release()
 
 

@@ -13,8 +13,9 @@ from torpor.errors import EntityConflictError, RunNotFoundError, UsageError, Wor
 from torpor.model import Event, Notice, RunFilter
 from torpor.testing.worlds.story import OTHER, RUN, T, begin, hook, new_run, step, types
 from torpor.worlds.sqlite import SqliteWorld
-from torpor.worlds.sqlite.lane import GROUP_OPS_MAX, Writer
+from torpor.worlds.sqlite.lane import GROUP_OPS_MAX
 from torpor.worlds.sqlite.store import Store
+from torpor.worlds.sqlite.writer import Writer
 
 
 class Held:
@@ -139,7 +140,10 @@ async def test_labels_of_a_rolled_back_group_are_numbered_anew(world: SqliteWorl
 
 
 async def test_nobody_is_told_of_success_before_the_commit(world: SqliteWorld) -> None:
-    """When COMMIT fails every operation of the group fails, listeners hear nothing, and nothing is stored."""
+    """
+    When COMMIT fails every operation of the group fails, listeners hear nothing, and nothing is stored. One that was
+    refused for what another had done fails alike: nothing of that was stored.
+    """
     heard: list[Notice] = []
     world.subscribe(heard.append)
 
@@ -156,7 +160,7 @@ async def test_nobody_is_told_of_success_before_the_commit(world: SqliteWorld) -
         results = asyncio.gather(
             world.create_run(new_run(RUN)),
             _tell(world, break_the_commit),
-            world.create_run(new_run(OTHER)),
+            world.create_run(new_run(RUN, workflow="another")),
             return_exceptions=True,
         )
     assert [type(result) for result in await results] == [WorldError] * 3
@@ -227,6 +231,24 @@ async def test_a_closed_world_says_so(tmp_path: Path, opened: bool) -> None:
     for asked in (world.create_run(new_run()), world.get_run(RUN)):
         with pytest.raises(UsageError, match=r"not open; await its open\(\) first"):
             await asked
+
+
+async def test_a_cancelled_opening_leaves_no_thread(tmp_path: Path) -> None:
+    """What it had begun is given up, and the world can be opened again."""
+    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
+    before = set(threading.enumerate())
+    opening = asyncio.ensure_future(world.open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    begun = set(threading.enumerate()) - before
+    for thread in begun:
+        await asyncio.to_thread(thread.join, 10)
+    assert not any(thread.is_alive() for thread in begun if thread.name == "Writer")
+    await world.open()
+    assert (await world.create_run(new_run())).id == RUN
+    await world.close()
 
 
 async def test_the_reader_cannot_write(world: SqliteWorld) -> None:

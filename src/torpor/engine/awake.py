@@ -27,7 +27,6 @@ from torpor.errors import (
 from torpor.model import Event, LogEntry, RunState, Snapshot
 from torpor.vm.guest import Begin, Guest, Image, Outbox, Vm
 
-
 _HOOKS_MADE = frozenset(("hook_created", "hook_conflict"))
 
 

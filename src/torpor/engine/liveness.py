@@ -17,7 +17,6 @@ import psutil
 
 from torpor.model import WorkerRow
 
-
 _HANGING_LEASES = 20
 """A process that lives counts as dead after so many leases of silence."""
 

@@ -98,7 +98,7 @@ async def _postpone(env: Environment, task: Task) -> None:
     try:
         await env.world.postpone(task.run_id, env.worker_id, task.epoch, until)
     except (WorldError, LeaseLostError) as error:
-        _log.error("run %s: it could not be given up either: %s", task.run_id, error)  # noqa: TRY400  # it is told whole
+        _log.error("run %s: it could not be given up either: %s", task.run_id, error)  # it is told whole
 
 
 @dataclass(slots=True)
@@ -319,6 +319,7 @@ class _Pass:
         env.reached("after commit")
         if committed.stored:
             self._taken, self._course.note = [], ""
+            self._log_at = max(self._log_at, commit.at)
             for event in commit.inputs:
                 self._waits.pop(event.id, None)
             if commit.park:

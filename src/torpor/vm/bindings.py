@@ -149,10 +149,13 @@ class LinearMemory:
             raise IndexError(f"bytes {at}..{at + size} are outside of a linear memory of {self.size} bytes")
 
     def _grow(self, size: int) -> bool:
-        if size > self.limit:
+        try:
+            if size > self.limit:
+                raise MemoryError
+            posix.commit(self.address, size)
+        except (MemoryError, OSError):  # past the limit, or the system has no more
             self.refused = True
             return False
-        posix.commit(self.address, size)
         self.size = size
         return True
 
@@ -201,12 +204,11 @@ def _grow_memory(address: int, size: int) -> int:
 
 @ffi.wasmtime_new_memory_callback_t  # type: ignore[untyped-decorator]  # as above
 def _new_memory(_env: Any, _type: Any, minimum: int, _maximum: int, reserved: int, guard: int, out: Any) -> int:
-    found = _creating.found
-    limit = max(_creating.limits[len(found)], minimum)
-    try:
-        memory = LinearMemory(minimum, reserved + guard, limit)
-    except OSError as problem:
-        return _error(str(problem).encode())
+    try:  # ctypes would swallow an exception, and wasmtime would use what is not there
+        found = _creating.found
+        memory = LinearMemory(minimum, reserved + guard, max(_creating.limits[len(found)], minimum))
+    except (AttributeError, IndexError, OSError) as problem:
+        return _error(f"no memory for the guest: {problem}".encode())
     _memories[memory.address] = memory
     found.append(memory)
     out[0].env, out[0].get_memory, out[0].grow_memory = memory.address, _get_memory, _grow_memory

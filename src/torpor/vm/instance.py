@@ -97,7 +97,7 @@ class Instance:
         self._begin_anew()
 
     def reset(self) -> None:
-        """Be in the state of the image again."""
+        """Be in the state of the image again; only while :attr:`reusable`."""
         if not self._pristine:
             self._pages.reset()
         self._begin_anew()
@@ -124,25 +124,24 @@ class Instance:
 
     def restore(self, snapshot: bytes, image_hash: str) -> int:
         """
-        Replace the state by a snapshot's and return its entropy position.
+        Replace the state by a snapshot's and return its entropy position; only while :attr:`reusable`.
 
         Args:
             snapshot: what :meth:`snapshot` returned.
             image_hash: what the image is called.
 
         Raises:
-            SnapshotError: it does not fit; the state is the image's.
+            SnapshotError: it does not fit; the state is the image's, or the instance is no longer reusable.
         """
-        try:
-            delta = unpack_delta(snapshot, image_hash)
-        finally:
-            self.reset()
+        self.reset()
+        delta = unpack_delta(snapshot, image_hash)
         self._pristine = False
         self.desk_room(len(delta.body))
         try:
             self._pages.apply(delta.body, delta.pages)
         except SnapshotError:
-            self.reset()
+            if self.reusable:
+                self.reset()
             raise
         self.stack_pointer = delta.stack_pointer
         self.wasi.clock_ms.value = delta.clock
@@ -181,6 +180,9 @@ class Instance:
         except (wasmtime.Trap, wasmtime.WasmtimeError) as problem:
             self.broken = True
             self._explain(problem)
+        except IndexError as problem:
+            self.broken = True
+            raise GuestTrapError(f"the guest handed a wrong pointer to the host: {problem}") from problem
         except BaseException:  # a host function's, such as KeyboardInterrupt
             self.broken = True
             raise

@@ -98,9 +98,9 @@ class Pages(ABC):
         self._place(image, former)
 
     def reset(self) -> None:
-        """Make memory equal to its image again."""
-        if self._guest.size == self.image.size:
-            self._restore_image()
+        """Make memory, which must not have outgrown its image, equal to it again."""
+        assert self._guest.size == self.image.size
+        self._restore_image()
 
     def diff(self, dead_bytes: int = 0) -> bytes:
         """
@@ -226,7 +226,7 @@ def choose_backend(forced: str | None = None) -> Backend:
     """
     wanted, by = (forced, "argument") if forced else (os.environ.get("TORPOR_VM_BACKEND"), "TORPOR_VM_BACKEND")
     match wanted:
-        case None | "" | "auto":
+        case None | "":
             problem = copy_on_write_problem()
             if problem is None:
                 return Backend("cow", "memory files and /proc/self/pagemap work here")

@@ -33,14 +33,24 @@ class Bell:
 
     def ring(self, notice: Notice) -> None:
         """Tell everybody. May be called on any thread, with or without a running loop."""
-        if not self._listeners:
+        if not self._listeners or not (notice.work or notice.ended):
             return
+        here = _running_loop()
         for key, (loop, listener) in tuple(self._listeners.items()):
             try:
-                loop.call_soon_threadsafe(self._tell, key, listener, notice)
+                # Waking a loop from its own thread would cost a system call and gain nothing.
+                call_soon = loop.call_soon if loop is here else loop.call_soon_threadsafe
+                call_soon(self._tell, key, listener, notice)
             except RuntimeError:  # the listener's loop is closed: nobody is left to hear
                 self._listeners.pop(key, None)
 
     def _tell(self, key: object, listener: Listener, notice: Notice) -> None:
         if key in self._listeners:  # it may have unsubscribed while the call was under way
             listener(notice)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None

@@ -45,7 +45,11 @@ export function begin(text) {
 }
 
 export function inbox(text) {
-  deliveries = JSON.parse(text);
+  const [head, ...texts] = text.split("\n");
+  deliveries = JSON.parse(head);
+  for (const delivery of deliveries) {
+    for (const key of ["value", "error"]) if (delivery[key] === "") delivery[key] = texts.shift();
+  }
 }
 
 export function next() {

@@ -109,7 +109,7 @@ class QuickJS:
                 f"{type(image).__name__} is no image of the guest {NAME}; lease from its own guest"
             )
         self._boot()
-        return QuickJsVm(self._pool.lease(image.memory), image, self._pool.give_back)
+        return QuickJsVm(self._pool, image)
 
     def close(self) -> None:
         """Free all idle VMs; leased ones are freed when they are released."""

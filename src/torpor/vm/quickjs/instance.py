@@ -35,6 +35,9 @@ LOAD, LOADED, BEGIN, INBOX, NEXT, OUTBOX = range(len(FUNCTIONS))
 _CLOCK, _STACK_POINTER, _ANSWER_BYTES, _EXCEPTION, _ANSWER_BYTES_MAX = 0, 8, 12, 16, 20
 _UNDEFINED, _ARGV, _LENGTH_OUT, _TEXT_AT, _FUNCTIONS = 24, 28, 32, 36, 64
 
+_NAME_BYTES_MAX = 4096
+"""Bytes of a module's name or specifier that are looked at, its end included."""
+
 _THREW, _NO_MEMORY, _TOO_LONG = 1, 2, 3
 
 _running = threading.local()
@@ -259,11 +262,8 @@ class QuickJsInstance(Instance):
 
     def _c_text(self, at: int) -> str:
         at &= 0xFFFFFFFF
-        view = self.memory.view
-        end = at
-        while end < self.memory.size and view[end]:
-            end += 1
-        return self.memory.read(at, end - at).decode("utf-8", "surrogatepass")
+        text = self.memory.read(at, min(_NAME_BYTES_MAX, self.memory.size - at))
+        return text[: text.find(b"\0")].decode("utf-8", "replace")
 
     def _cell(self, at: int, value: int | None = None) -> int:
         if value is None:

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import hashlib
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from itertools import accumulate
 
 import msgspec
 
-from torpor.errors import GuestTrapError, VmError
+from torpor.errors import GuestTrapError, SnapshotError, VmError
 from torpor.vm.entropy import Entropy
 from torpor.vm.guest import Begin, Delivery, Outbox, Program
 from torpor.vm.image import ImageHeader, MemoryImage, pack_image, program_digest
 from torpor.vm.limits import WASM_PAGE
+from torpor.vm.pool import Pool
+from torpor.vm.quickjs.border import inbox_bytes, outbox_of
 from torpor.vm.quickjs.instance import BEGIN, LOAD, LOADED, OUTBOX, QuickJsInstance
 
 _ENTROPY_LABEL = "Math.random"
-_outbox_decoder = msgspec.json.Decoder(Outbox)
 _encoder = msgspec.json.Encoder()
 
 
@@ -52,12 +53,10 @@ class QuickJsImage:
 class QuickJsVm:
     """One leased VM; see :class:`torpor.vm.guest.Vm`."""
 
-    def __init__(
-        self, instance: QuickJsInstance, image: QuickJsImage, give_back: Callable[[QuickJsInstance], None]
-    ) -> None:
-        self._instance: QuickJsInstance | None = instance
-        self._image, self._give_back = image, give_back
-        instance.program = image.program.files
+    def __init__(self, pool: Pool[QuickJsInstance], image: QuickJsImage) -> None:
+        self._pool, self._image = pool, image
+        self._instance: QuickJsInstance | None = None
+        self._lease()
 
     def begin(self, begin: Begin) -> Outbox:
         instance = self._leased()
@@ -80,23 +79,38 @@ class QuickJsVm:
         return _outbox(instance, instance.exchange(BEGIN, _encoder.encode(message), OUTBOX))
 
     def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
-        clocks = [delivery.at for delivery in inbox]
         instance = self._leased()
-        return _outbox(instance, instance.turn(clocks, _encoder.encode(inbox)))
+        # Clocks of several machines may disagree; the guest's never goes back.
+        clocks = list(accumulate((delivery.at for delivery in inbox), max, initial=instance.wasi.clock_ms.value))[1:]
+        return _outbox(instance, instance.turn(clocks, inbox_bytes(inbox)))
 
     def snapshot(self) -> bytes:
         return self._leased().snapshot(self._image.hash)
 
     def restore(self, snapshot: bytes, seed: bytes) -> None:
         instance = self._leased()
-        position = instance.restore(snapshot, self._image.hash)
+        if not instance.reusable:  # memory grew, and cannot shrink to the snapshot's
+            self.release()
+            instance = self._lease()
+        try:
+            position = instance.restore(snapshot, self._image.hash)
+        except SnapshotError:
+            if not instance.reusable:
+                self.release()
+                self._lease()
+            raise
         instance.wasi.entropy = Entropy(seed, position)
 
     def release(self) -> None:
         instance, self._instance = self._instance, None
         if instance is not None:
             instance.program = {}
-            self._give_back(instance)
+            self._pool.give_back(instance)
+
+    def _lease(self) -> QuickJsInstance:
+        instance = self._instance = self._pool.lease(self._image.memory)
+        instance.program = self._image.program.files
+        return instance
 
     def _leased(self) -> QuickJsInstance:
         if self._instance is None:
@@ -140,23 +154,19 @@ def load_program(instance: QuickJsInstance, program: Program, *, trace: bool = F
         "line_maps": program.line_maps,
         "trace": trace,
     }
-    return msgspec.json.decode(instance.exchange(LOAD, _encoder.encode(message), LOADED), type=Loaded)
-
-
-def _outbox(instance: QuickJsInstance, text: bytes) -> Outbox:
+    text = instance.exchange(LOAD, _encoder.encode(message), LOADED)
     try:
-        return _outbox_decoder.decode(text)
+        return msgspec.json.decode(text, type=Loaded)
     except msgspec.DecodeError as problem:
-        try:
-            return _outbox_decoder.decode(_without_lone_surrogates(text))
-        except ValueError:  # msgspec's and json's errors are ValueErrors
-            instance.broken = True
-            raise GuestTrapError(
-                f"the guest's outbox cannot be read: {problem}; workflow code may have changed what JSON does"
-            ) from problem
+        instance.broken = True
+        raise GuestTrapError(f"the program spoiled the guest while it was loaded: {problem}") from problem
 
 
-def _without_lone_surrogates(text: bytes) -> bytes:
-    """JavaScript writes half a surrogate pair as an escape that is no valid JSON elsewhere; it becomes U+FFFD."""
-    readable = json.dumps(json.loads(text), ensure_ascii=False)
-    return readable.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+def _outbox(instance: QuickJsInstance, message: bytes) -> Outbox:
+    try:
+        return outbox_of(message)
+    except ValueError as problem:
+        instance.broken = True
+        raise GuestTrapError(
+            f"the guest's outbox cannot be read: {problem}; workflow code may have changed what JSON does"
+        ) from problem

@@ -302,10 +302,12 @@ class Draft:
         db = self._db
         db.execute("UPDATE runs SET claimed_by = NULL, ready_at = NULL WHERE k = ?", key)
         db.execute(
-            "UPDATE steps SET task = 0, ready_at = NULL, claimed_by = NULL WHERE run = ? AND task = 1 AND status < 3",
+            "UPDATE steps INDEXED BY steps_open SET task = 0, ready_at = NULL, claimed_by = NULL "
+            "WHERE run = ? AND task = 1 AND status < 3",
             key,
         )
-        db.execute("DELETE FROM waits WHERE run = ? AND status = 0", key)
-        db.execute(f"UPDATE hooks SET status = {HOOK_CODE['disposed']} WHERE run = ? AND status = 0", key)
+        db.execute("DELETE FROM waits INDEXED BY waits_open WHERE run = ? AND status = 0", key)
+        disposed = HOOK_CODE["disposed"]
+        db.execute(f"UPDATE hooks INDEXED BY hooks_open SET status = {disposed} WHERE run = ? AND status = 0", key)
         db.execute("DELETE FROM resumes WHERE hook > ? AND hook < ?", (self._base, self._base + (1 << SHIFT)))
         db.execute("DELETE FROM snapshots WHERE run = ?", key)

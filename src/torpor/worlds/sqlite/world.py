@@ -26,9 +26,10 @@ from torpor.model import (
 from torpor.world import Capabilities, Unsubscribe
 from torpor.worlds.bell import Bell, Listener
 from torpor.worlds.sqlite import blobs, hooks, queue, runs, schema, turns
-from torpor.worlds.sqlite.lane import LISTEN_MS, Reader, Writer
+from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.url import parse
+from torpor.worlds.sqlite.writer import LISTEN_MS, Writer
 
 BLOB_BYTES_MAX: Final = 900_000_000
 """SQLite's own limit is 1 000 000 000 bytes a row."""
@@ -65,19 +66,16 @@ class SqliteWorld:
 
     async def open(self) -> None:
         async with self._opening:
-            if self._reader.is_open:
-                return
-            await self._writer.start()
-            try:
+            if not self._writer.is_open:
+                await self._writer.start()
+            if not self._reader.is_open:
                 await self._reader.start()
-            except BaseException:
-                await self._writer.stop()
-                raise
 
     async def close(self) -> None:
         async with self._opening:
             if self._reader.is_open:
                 await self._reader.stop()
+            if self._writer.is_open:
                 await self._writer.stop()
 
     def subscribe(self, listener: Listener) -> Unsubscribe:

@@ -78,9 +78,15 @@ export function begin(text) {
   (async () => body(...parse(args)))().then(complete, fail);
 }
 
-/** Take deliveries in log order, to be applied one by one. */
+/** Take deliveries in log order, to be applied one by one; their codec texts stand on lines of their own. */
 export function inbox(text) {
-  deliveries = JSON.parse(text);
+  const [head, ...texts] = text.split("\n");
+  deliveries = JSON.parse(head);
+  let next = 0;
+  for (const delivery of deliveries) {
+    if (delivery.value === "") delivery.value = texts[next++];
+    if (delivery.error === "") delivery.error = texts[next++];
+  }
 }
 
 /** Apply the next delivery. */
@@ -88,9 +94,20 @@ export function next() {
   deliverToOp(deliveries.shift());
 }
 
-/** Hand out what is new since the last call. */
+/** Hand out what is new since the last call: JSON, and behind it codec texts on lines of their own. */
 export function outbox() {
-  return JSON.stringify({ ops: takeOps(), logs: takeLines(), ...outcome, eager: isEager() });
+  const texts = [];
+  const aside = (holder, key) => {
+    if (holder[key] === undefined) return;
+    texts.push(holder[key]);
+    holder[key] = "";
+  };
+  const ops = takeOps();
+  for (const op of ops) aside(op, "input");
+  const message = { ops, logs: takeLines(), ...outcome, eager: isEager() };
+  aside(message, "value");
+  aside(message, "error");
+  return [JSON.stringify(message), ...texts].join("\n");
 }
 
 function complete(value) {

@@ -1,0 +1,37 @@
+"""The lane for operations that only read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
+from torpor.worlds.sqlite.lane import Job, Lane
+from torpor.worlds.sqlite.store import Store
+
+T = TypeVar("T")
+
+
+class Reader(Lane):
+    """Runs each group in a transaction, so that every answer is from one moment."""
+
+    def submit(self, operation: Callable[[Store], T], about: str) -> asyncio.Future[T]:
+        """
+        Queue *operation*, which *about* names in errors, and return the future of its result.
+
+        Raises:
+            UsageError: the lane is not open in this process.
+        """
+        return self._submit(operation, about)
+
+    def _work(self, store: Store, jobs: list[Job]) -> None:
+        store.db.execute("BEGIN")
+        try:
+            for job in jobs:
+                try:
+                    job.value = self._carry_out(store, job)
+                except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets it
+                    job.error = self._failure(error, job)
+        finally:
+            if store.db.in_transaction:  # an error may have ended it
+                store.db.execute("COMMIT")

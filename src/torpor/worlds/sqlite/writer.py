@@ -1,0 +1,128 @@
+"""
+The lane for operations that change something.
+
+The writer takes all operations that have come together and makes one transaction of them, so that concurrent runs
+share a commit's wait for the disk. Nobody is told of success before the COMMIT. A group runs without savepoints:
+nearly all refusals come before an operation's first write and disturb nobody; when one comes later, the whole group
+is rolled back and its operations are run again, each in a transaction of its own.
+
+Between groups the writer looks every :data:`LISTEN_MS` whether another process has written (``data_version`` changes
+for others' commits only), while somebody is subscribed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections.abc import Callable
+from queue import Empty
+from typing import Final, TypeVar
+
+from torpor.model import Notice
+from torpor.worlds.bell import Bell
+from torpor.worlds.sqlite.lane import Job, Lane
+from torpor.worlds.sqlite.store import Store
+
+LISTEN_MS: Final = 10
+
+T = TypeVar("T")
+
+
+class Writer(Lane):
+    """Carries out operations in groups; each returns its result and what to tell listeners."""
+
+    def __init__(self, connect: Callable[[], Store], url: str, bell: Bell) -> None:
+        super().__init__(connect, url, bell)
+        self._version = 0
+        self._looked_at = 0.0
+
+    def submit(self, operation: Callable[[Store], tuple[T, Notice | None]], about: str) -> asyncio.Future[T]:
+        """
+        Queue *operation*, which *about* names in errors, and return the future of its result.
+
+        The operation is a function of the store alone: it may be run twice.
+
+        Raises:
+            UsageError: the lane is not open in this process.
+        """
+        return self._submit(operation, about)
+
+    def listen(self) -> None:
+        """Begin to look for others' changes, now that somebody is subscribed."""
+        self._queue.put(Job(_nothing, "listening", asyncio.get_running_loop().create_future()))
+
+    def _begin(self, store: Store) -> None:
+        self._version = _data_version(store)
+
+    def _wait(self, store: Store) -> Job:
+        while self._bell:
+            self._look(store)
+            try:
+                return self._queue.get(timeout=LISTEN_MS / 1000)
+            except Empty:
+                continue
+        return self._queue.get()
+
+    def _look(self, store: Store) -> None:
+        """Tell listeners if another connection has changed the file since the last look."""
+        now = time.monotonic()
+        if now - self._looked_at < LISTEN_MS / 1000:
+            return
+        self._looked_at = now
+        try:
+            version = _data_version(store)
+        except sqlite3.Error:
+            return  # a hint less; the next operation meets the same trouble and says so
+        if version != self._version:
+            self._bell.ring(Notice(None, work=True, ended=True))
+        self._version = version
+
+    def _work(self, store: Store, jobs: list[Job]) -> None:
+        if not jobs:
+            return
+        try:
+            store.db.execute("BEGIN IMMEDIATE")
+            whole = all(self._try(store, job) for job in jobs)
+            if whole:
+                store.db.execute("COMMIT")
+        except sqlite3.Error as error:
+            _roll_back(store)
+            for job in jobs:  # the refused ones too: they were refused for what is not stored now
+                job.error = self._failure(error, job)
+            return
+        if not whole:
+            _roll_back(store)
+            if len(jobs) > 1:
+                self._work_singly(store, jobs)
+
+    def _work_singly(self, store: Store, jobs: list[Job]) -> None:
+        for job in jobs:
+            job.value = job.notice = job.error = None
+            self._work(store, [job])
+
+    def _try(self, store: Store, job: Job) -> bool:
+        """Return whether the transaction is none the worse for *job*: it succeeded, or was refused without a trace."""
+        changes = store.db.total_changes
+        try:
+            job.value, job.notice = self._carry_out(store, job)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets it
+            job.error = self._failure(error, job)
+            # After an error of its own SQLite may have ended the transaction, or left it in doubt.
+            return not isinstance(error, sqlite3.Error) and store.db.total_changes == changes
+        return True
+
+
+def _data_version(store: Store) -> int:
+    (version,) = store.db.execute("PRAGMA data_version").fetchone()
+    return int(version)
+
+
+def _nothing(_store: Store) -> tuple[None, None]:
+    return None, None
+
+
+def _roll_back(store: Store) -> None:
+    if store.db.in_transaction:
+        store.db.execute("ROLLBACK")
+    store.forget_labels()
