@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable
+import logging
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from torpor import RunHandle, Torpor
@@ -11,6 +13,9 @@ from torpor.errors import HookNotFoundError
 
 TIMEOUT = 30
 """Seconds that anything here may take on a busy machine."""
+
+PATIENCE = 10
+"""Seconds after which a run that takes far less counts as stuck."""
 
 T = TypeVar("T")
 
@@ -57,3 +62,44 @@ async def has_event(app: Torpor, run: RunHandle, kind: str) -> None:
         return any(event.type == kind for event in await run.events())
 
     await until(app, there)
+
+
+@contextmanager
+def logged(logger: str, words: str) -> Iterator[asyncio.Event]:
+    """Give an event that is set once *logger* has said *words* on the event loop."""
+    said = asyncio.Event()
+
+    class Ear(logging.Handler):
+        """Hears the words."""
+
+        def emit(self, record: logging.LogRecord) -> None:
+            if words in record.getMessage():
+                said.set()
+
+    ear = Ear(logging.WARNING)
+    logging.getLogger(logger).addHandler(ear)
+    try:
+        yield said
+    finally:
+        logging.getLogger(logger).removeHandler(ear)
+
+
+class Passages:
+    """
+    Pass it as ``reached`` to a worker: *passed* is set when the point was passed so many times.
+
+    Args:
+        point: a crash point of the engine.
+        count: how many times.
+    """
+
+    def __init__(self, point: str, count: int = 1) -> None:
+        self.passed = asyncio.Event()
+        self._point = point
+        self._left = count
+
+    def __call__(self, point: str) -> None:
+        """Count a passage."""
+        self._left -= point == self._point
+        if self._left <= 0:
+            self.passed.set()

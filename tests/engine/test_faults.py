@@ -10,14 +10,17 @@ from pathlib import Path
 import pytest
 
 from tests.engine.application import app as application
-from tests.engine.support import TIMEOUT, has_event, resumed, until
+from tests.engine.support import TIMEOUT, Passages, has_event, resumed, until
 from torpor import RunCancelledError, RunFailedError, Torpor, WorkerSettings
 from torpor.client import RunHandle
 from torpor.engine.environment import TurnOptions
-from torpor.errors import EntityConflictError, HookNotFoundError
+from torpor.errors import EntityConflictError, HookNotFoundError, WorldError
 from torpor.programs import Programs
 from torpor.vm.limits import Limits
 from torpor.vm.quickjs import QuickJS
+
+DAMAGE = "UPDATE snapshots SET data = CAST(substr(data, 1, length(data) - 20) || zeroblob(20) AS BLOB)"
+"""Makes every snapshot one that cannot be restored."""
 
 
 @pytest.fixture
@@ -63,21 +66,45 @@ async def test_a_run_wakes_from_its_snapshot(app: Torpor) -> None:
 async def test_a_damaged_snapshot_costs_only_a_replay(app: Torpor, file: Path) -> None:
     """The run is rebuilt from its log and its own log says why."""
     run = await parked(app, "f-1")
-    change(file, "UPDATE snapshots SET data = CAST(substr(data, 1, length(data) - 20) || zeroblob(20) AS BLOB)")
+    change(file, DAMAGE)
     async with app.worker():
         await app.resume_hook("f-1", {"n": 1})
         assert (await run.result(timeout=TIMEOUT))["sum"] == 2
     assert "rebuilt from its log" in (await run.logs())[0].text
 
 
+async def test_a_world_that_fails_while_a_snapshot_is_deleted(
+    app: Torpor, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The turn tries again, as after every failure of the world."""
+    run = await parked(app, "f-7")
+    change(file, DAMAGE)
+    delete, calls = app.world.delete_snapshot, 0
+
+    async def failing(run_id: str) -> None:
+        """Fail at the first call."""
+        nonlocal calls
+        calls += 1
+        if calls == 1:
+            raise WorldError("the disk is full")
+        await delete(run_id)
+
+    monkeypatch.setattr(app.world, "delete_snapshot", failing)
+    async with app.worker():
+        await app.resume_hook("f-7", {"n": 1})
+        assert (await run.result(timeout=TIMEOUT))["sum"] == 2
+    assert calls > 1
+
+
 async def test_a_missing_image_costs_only_a_replay(app: Torpor, file: Path) -> None:
     """A snapshot of an image that nobody has any more is given up."""
     run = await parked(app, "f-2")
+    await app.close()
     change(file, "UPDATE labels SET text = ? WHERE k IN (SELECT image FROM snapshots)", "0" * 64)
-    async with app.worker():
+    async with app, app.worker():
         await app.resume_hook("f-2", {"n": 1})
         assert (await run.result(timeout=TIMEOUT))["sum"] == 2
-    assert "is not in world" in (await run.logs())[0].text
+        assert "is not in world" in (await run.logs())[0].text
 
 
 async def test_a_log_that_does_not_fit_fails_the_run_loudly(app: Torpor, file: Path) -> None:
@@ -145,9 +172,10 @@ async def test_cancelling_ends_the_steps_that_run(app: Torpor) -> None:
 async def test_a_stopped_worker_leaves_its_runs_to_the_next(app: Torpor) -> None:
     """What was awake is parked, and the next worker goes on from there."""
     app = app.on(app.world, settings=WorkerSettings(grace_seconds=5, turn=TurnOptions(inline_ms=2_000)))
-    async with app.worker():
+    commits = Passages("after commit", 20)
+    async with app.worker(reached=commits):
         run = await app.start("many", 300)
-        await has_event(app, run, "step_completed")
+        await commits.passed.wait()
     assert await run.status() == "running"
     async with app.worker():
         assert await run.result(timeout=TIMEOUT) == 300

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import pytest
-
 from tests.engine.application import app as application
-from tests.engine.support import TIMEOUT, has_event
+from tests.engine.support import TIMEOUT, Passages, logged
 
 
 @contextmanager
@@ -26,17 +23,16 @@ def no_file_grows_beyond(size: int) -> Iterator[None]:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-async def test_a_full_disk_delays_a_run_and_loses_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_full_disk_delays_a_run_and_loses_nothing(tmp_path: Path) -> None:
     """The commit fails as a whole, the turn tries again, and the log is dense in the end."""
-    caplog.set_level(logging.WARNING, "torpor.engine")
     app = application.on(f"sqlite:///{tmp_path}/torpor.db")
-    async with app, app.worker():
+    commits = Passages("after commit", 20)
+    async with app, app.worker(reached=commits):
         run = await app.start("many", 200)
-        await has_event(app, run, "step_completed")
-        with no_file_grows_beyond((tmp_path / "torpor.db-wal").stat().st_size):
-            async with asyncio.timeout(TIMEOUT):
-                while "trying again" not in caplog.text:
-                    await asyncio.sleep(0)
+        await commits.passed.wait()
+        full = no_file_grows_beyond((tmp_path / "torpor.db-wal").stat().st_size)
+        with logged("torpor.engine", "trying again") as tries_again, full:
+            await asyncio.wait_for(tries_again.wait(), TIMEOUT)
             stuck = await run.events()
         assert await run.result(timeout=TIMEOUT) == 200
         events = await run.events()

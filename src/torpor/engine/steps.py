@@ -155,6 +155,13 @@ class _Thread:
             self._work.add_done_callback(lambda _: self._free.release())
 
 
+async def _called(function: Callable[..., Any], arguments: Sequence[Any], thread: _Thread | None) -> Any:
+    if thread is None:
+        return await function(*arguments)
+    value = await thread.run(function, arguments)
+    return await value if inspect.isawaitable(value) else value
+
+
 def _caught(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, BaseException | None]:
     """Return value and error, because a future does not take every error: StopIteration for one."""
     try:
@@ -234,20 +241,20 @@ class Steps:
             started_at=self._clock.now(),
         )
         token = _current.set(metadata)
-        limit = asyncio.timeout(definition.timeout)
         try:
-            async with limit:
-                if thread is None:
-                    return await definition.function(*arguments)
-                value = await thread.run(definition.function, arguments)
-                return await value if inspect.isawaitable(value) else value
-        except TimeoutError as error:
-            if limit.expired():
+            if definition.timeout is None:
+                return await _called(definition.function, arguments, thread)
+            limit = asyncio.timeout(definition.timeout)
+            try:
+                async with limit:
+                    return await _called(definition.function, arguments, thread)
+            except TimeoutError as error:
+                if not limit.expired():
+                    raise
                 raise TimeoutError(
                     f"step {attempt.name} took longer than its timeout of {definition.timeout:g} s "
                     f"(attempt {attempt.attempt})"
                 ) from error
-            raise
         finally:
             metadata.cancel()
             _current.reset(token)

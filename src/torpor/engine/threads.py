@@ -8,10 +8,11 @@ futures and takes several locks for each call, and costs about three times as mu
 from __future__ import annotations
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable
 from queue import SimpleQueue
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -26,7 +27,7 @@ class VmThreads:
     """
 
     def __init__(self, count: int) -> None:
-        self._queue: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
+        self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads = [threading.Thread(target=self._serve, name=f"torpor-vm-{n}", daemon=True) for n in range(count)]
         for thread in self._threads:
             thread.start()
@@ -37,25 +38,17 @@ class VmThreads:
 
         A cancelled caller is let go only when the work has ended, so that nobody touches a VM that still runs.
         """
-        loop = asyncio.get_running_loop()
-        answer: asyncio.Future[T] = loop.create_future()
-
-        def job() -> None:
-            try:
-                settle, outcome = _succeed, work(*args, **kwargs)
-            except BaseException as error:  # noqa: BLE001  # whoever waits gets it
-                settle, outcome = _fail, error  # type: ignore[assignment]  # each goes with its own settler
-            try:
-                loop.call_soon_threadsafe(settle, answer, outcome)
-            except RuntimeError:
-                return  # the loop was closed while the VM ran: nobody waits any more
-
+        job = _Job(functools.partial(work, *args, **kwargs), asyncio.get_running_loop())
         self._queue.put(job)
         try:
-            return await asyncio.shield(answer)
+            return cast("T", await job.answer)
         except asyncio.CancelledError:
-            await asyncio.wait([answer])
+            await job.end()
             raise
+
+    def submit(self, work: Callable[[], None]) -> None:
+        """Run *work* in a VM thread some time; nobody waits for it."""
+        self._queue.put(_Job(work, asyncio.get_running_loop()))
 
     def shutdown(self) -> None:
         """Let the threads end once the queue is empty."""
@@ -64,14 +57,45 @@ class VmThreads:
 
     def _serve(self) -> None:
         while (job := self._queue.get()) is not None:
-            job()
+            job.carry_out()
 
 
-def _succeed(answer: asyncio.Future[Any], value: Any) -> None:
-    if not answer.done():  # whoever waited may have been cancelled
-        answer.set_result(value)
+class _Job:
+    """Work on its way to a VM thread, and what came of it on its way back."""
 
+    __slots__ = ("_ended", "_loop", "_work", "answer")
 
-def _fail(answer: asyncio.Future[Any], error: BaseException) -> None:
-    if not answer.done():
-        answer.set_exception(error)
+    def __init__(self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
+        self._work = work
+        self._loop = loop
+        self._ended: bool | asyncio.Future[None] = False
+        self.answer: asyncio.Future[Any] = loop.create_future()
+
+    def carry_out(self) -> None:
+        """Do the work; called in a VM thread."""
+        value, error = None, None
+        try:
+            value = self._work()
+        except BaseException as problem:  # noqa: BLE001  # whoever waits gets it
+            error = problem
+        try:
+            self._loop.call_soon_threadsafe(self._settle, value, error)
+        except RuntimeError:
+            return  # the loop was closed while the VM ran: nobody waits any more
+
+    async def end(self) -> None:
+        """Return once the work has ended, although nobody wants its answer any more."""
+        if self._ended is False:
+            self._ended = self._loop.create_future()
+            await asyncio.shield(self._ended)
+
+    def _settle(self, value: Any, error: BaseException | None) -> None:
+        if isinstance(self._ended, asyncio.Future):
+            self._ended.set_result(None)
+        self._ended = True
+        if self.answer.done():  # its caller was cancelled
+            return
+        if error is None:
+            self.answer.set_result(value)
+        else:
+            self.answer.set_exception(error)

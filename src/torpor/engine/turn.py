@@ -163,7 +163,7 @@ class _Pass:
         finally:
             self._inline.put_back(self._taken)
             if self._awake is not None:
-                self._awake.release()
+                env.threads.submit(self._awake.release)
 
     async def _loop(self, asked: Asked, snapshot: Snapshot | None) -> bool:
         inputs: list[Event] = []
