@@ -19,10 +19,16 @@ def runtime(request: pytest.FixtureRequest) -> Runtime:
     return cast("Runtime", request.param)
 
 
+@pytest.fixture
+def database(tmp_path: Path) -> str:
+    """Return the URL of a SQLite world that nobody has used."""
+    return f"sqlite:///{tmp_path}/torpor.db"
+
+
 @pytest.fixture(params=["sqlite", "memory"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def url(request: pytest.FixtureRequest, database: str) -> str:
     """Return the URL of a world that nobody has used."""
-    return f"sqlite:///{tmp_path}/torpor.db" if request.param == "sqlite" else "memory://"
+    return database if request.param == "sqlite" else "memory://"
 
 
 @pytest.fixture

@@ -1,11 +1,11 @@
-"""Waiting for what a run does, by the world's notices instead of sleeps."""
+"""Waiting for what a run or a worker does."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from torpor import RunHandle, Torpor
@@ -14,6 +14,9 @@ from torpor.errors import HookNotFoundError
 TIMEOUT = 30
 """Seconds that anything here may take on a busy machine."""
 
+LOOK_AGAIN = 0.01
+"""Seconds between two looks at a world: a commit that neither makes work nor ends a run tells nobody."""
+
 PATIENCE = 10
 """Seconds after which a run that takes far less counts as stuck."""
 
@@ -21,7 +24,7 @@ T = TypeVar("T")
 
 
 async def until(app: Torpor, condition: Callable[[], Awaitable[T]]) -> T:
-    """Return the first true answer of *condition*, which is asked anew after each change of the world."""
+    """Return the first true answer of *condition*, which is asked anew after each notice and every while."""
     changed = asyncio.Event()
     unsubscribe = app.world.subscribe(lambda _: changed.set())
     try:
@@ -30,7 +33,8 @@ async def until(app: Torpor, condition: Callable[[], Awaitable[T]]) -> T:
                 changed.clear()
                 if answer := await condition():
                     return answer
-                await changed.wait()
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(changed.wait(), LOOK_AGAIN)
     finally:
         unsubscribe()
 

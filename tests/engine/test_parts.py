@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import msgspec
+import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -79,6 +80,15 @@ def test_this_process_is_alive_and_a_dead_one_is_not() -> None:
         "wrkr_4",
         "wrkr_6",
     ]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere psutil knows no boot time to be moved")
+def test_a_clock_that_is_set_does_not_kill_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker whose process lives is not dead because the machine's clock was stepped by two seconds."""
+    row = worker_row("wrkr_1", NOW, 15_000)
+    boot = psutil.boot_time()
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + 2)
+    assert dead_workers([row], "wrkr_0", NOW) == []
 
 
 def test_a_worker_never_calls_itself_dead() -> None:

@@ -1,67 +1,78 @@
-"""Faults of the engine's parts found in review; each test says what should hold."""
+"""A worker's own life: what it does when its world, its guests or its steps do not behave."""
 
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.engine.application import app as application
-from torpor import Torpor, WorkerSettings, codec
+from tests.engine.odd_steps import gates
+from tests.engine.support import PATIENCE
+from torpor import WorkerSettings, codec
+from torpor.clock import SystemClock
 from torpor.engine import plan
 from torpor.engine.awake import Awake
+from torpor.engine.inline import InlineSteps
+from torpor.engine.runner import Runner
+from torpor.engine.steps import Attempt, Steps
 from torpor.engine.worker import Worker
 from torpor.errors import WorldError
-from torpor.model import Event, Run, RunState
+from torpor.model import Event, Run, RunState, WorkerRow
 from torpor.vm.guest import Begin, Delivery, Op, Outbox
 
-PATIENCE = 4
+HOOK = Op(1, "hook", 1, "token")
+STEP = Op(2, "step", 1, "step", "devl[]")
 
 
 class DisposingGuest:
-    """Makes a hook when it begins, and disposes of it at the first delivery."""
+    """Guest, image and VM at once: it makes a hook when it begins, and disposes of it at the first delivery."""
 
     hash = "image"
+    disposed = False
 
     def lease(self, _image: object) -> DisposingGuest:
+        """Return the VM, which is this object."""
         return self
 
     def begin(self, _begin: Begin) -> Outbox:
-        return Outbox(ops=[Op(1, "hook", 1, "token"), Op(2, "step", 1, "step", "devl[]")])
+        """Ask for a hook and a step."""
+        return Outbox(ops=[HOOK, STEP])
 
     def deliver(self, _inbox: Sequence[Delivery]) -> Outbox:
-        return Outbox(ops=[Op(3, "hook_dispose", 1, target=1)])
-
-    def release(self) -> None: ...
+        """Dispose of the hook, once."""
+        if self.disposed:
+            return Outbox()
+        self.disposed = True
+        return Outbox(ops=[Op(3, "hook_dispose", 1, target=HOOK.n)])
 
 
 def test_a_hook_in_conflict_can_be_disposed_of_in_a_redo() -> None:
-    """
-    A foreign input came before the conflict in the log, and its redo disposes of the hook before it knows.
-    """
+    """An input came before the conflict in the log, and its redo disposes of the hook before the guest knows."""
     seed = bytes(32)
-    hook, step = DisposingGuest().begin(None).ops  # type: ignore[arg-type]  # not looked at
-    made = plan.record(hook, seed, 1, {})
+    hook, step = plan.record(HOOK, seed, 1, {}), plan.record(STEP, seed, 1, {})
     events = [
         Event("run_created", 1, seq=1, payload=codec.dumps([])),
-        plan.record(step, seed, 1, {}),
-        Event("step_completed", 1, made.id, op=2, payload=codec.dumps(1)),
-        Event("hook_conflict", 1, made.id, op=1, digest=made.digest, name=made.name, ref="wrun_other"),
+        step,
+        Event("step_completed", 1, step.id, op=STEP.n, payload=codec.dumps(1)),
+        Event("hook_conflict", 1, hook.id, op=HOOK.n, digest=hook.digest, name=hook.name, ref="wrun_other"),
     ]
     run = Run("wrun_1", "w", "p", "quickjs", "replay", "running", seed, 1, ops=2, head=4)
-    awake = Awake(DisposingGuest(), DisposingGuest(), RunState(run, None, events, [], []), "", 1)  # type: ignore[arg-type]  # enough of both
-    assert [event.type for event in awake.wake(2).outputs] == ["hook_disposed"]
+    state, guest = RunState(run, None, events, [], []), DisposingGuest()
+    awake = Awake(guest, guest, state, "", events_per_call=1)  # type: ignore[arg-type]  # it is enough of both
+    assert [(event.type, event.id) for event in awake.wake(2).outputs] == [("hook_disposed", hook.id)]
 
 
-async def test_an_unexpected_error_does_not_end_claiming(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unexpected_error_does_not_end_claiming(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that shows that it lives also claims, whatever one claim raised."""
-    app = application.on(f"sqlite:///{tmp_path}/t.db")
+    app = application.on(database)
     claim, calls = app.world.claim, 0
 
     async def failing(*args: Any, **options: Any) -> Any:
+        """Fail at the first claim."""
         nonlocal calls
         calls += 1
         if calls == 1:
@@ -72,74 +83,115 @@ async def test_an_unexpected_error_does_not_end_claiming(tmp_path: Path, monkeyp
     async with app, app.worker():
         run = await app.start("addTen", 1)
         assert await run.result(timeout=PATIENCE) == 11
+    assert calls > 1
 
 
-async def test_an_unexpected_error_does_not_end_the_heartbeat(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_unexpected_error_does_not_end_the_heartbeat(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker is not taken for dead because one look at the others failed."""
-    app = application.on(f"sqlite:///{tmp_path}/t.db", settings=WorkerSettings(heartbeat_ms=10))
+    app = application.on(database, settings=WorkerSettings(heartbeat_ms=10))
     workers, calls = app.world.workers, 0
+    went_on = asyncio.Event()
 
-    async def failing() -> Any:
+    async def failing() -> list[WorkerRow]:
+        """Fail at the third look."""
         nonlocal calls
         calls += 1
         if calls == 3:
             raise PermissionError("psutil.AccessDenied is like this")
+        if calls == 6:
+            went_on.set()
         return await workers()
 
     monkeypatch.setattr(app.world, "workers", failing)
-    async with app, app.worker():
-        await asyncio.sleep(0.3)
-        assert calls > 5
+    async with app, app.worker(), asyncio.timeout(PATIENCE):
+        await went_on.wait()
 
 
-async def test_a_worker_that_cannot_start_leaves_no_threads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_worker_that_cannot_start_leaves_no_threads(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its VM threads end when the world refuses the first heartbeat."""
-    import threading
+    app = application.on(database)
+    begun: list[threading.Thread] = []
+    before = set(threading.enumerate())
 
-    app = application.on(f"sqlite:///{tmp_path}/t.db")
-
-    async def failing(_row: object) -> None:
+    async def failing(_row: WorkerRow) -> None:
+        """Note the worker's threads, and fail."""
+        begun.extend(set(threading.enumerate()) - before)
         raise WorldError("the disk is full")
 
     monkeypatch.setattr(app.world, "heartbeat", failing)
-    before = {thread.ident for thread in threading.enumerate()}
     async with app:
-        with pytest.raises(WorldError):
+        with pytest.raises(WorldError, match="the disk is full"):
             async with app.worker():
-                pass
-        await asyncio.sleep(0.1)
-        left = [t.name for t in threading.enumerate() if t.ident not in before and t.name.startswith("torpor-vm")]
-    assert left == []
+                pytest.fail("the worker must not start")
+        threads = [thread for thread in begun if thread.name.startswith("torpor-vm")]
+        assert threads
+        for thread in threads:
+            thread.join(PATIENCE)
+    assert not any(thread.is_alive() for thread in threads)
 
 
-async def test_stopping_ends_although_a_step_ignores_cancellation(tmp_path: Path) -> None:
-    """The grace period bounds a stop."""
-    free, begun = asyncio.Event(), asyncio.Event()
+async def test_stopping_ends_although_a_step_ignores_cancellation(database: str) -> None:
+    """The grace period bounds a stop, and the next worker can take the run."""
+    app = application.on(database, settings=WorkerSettings(grace_seconds=0.1))
+    async with app:
+        run = await app.start("runsStubborn")
+        try:
+            async with asyncio.timeout(PATIENCE), app.worker():
+                await gates[run.id].reached()
+        finally:
+            gates[run.id].open.set()
+        async with app.worker():
+            assert await run.result(timeout=PATIENCE) == "done"
 
-    async def stubborn(*_args: object) -> None:
-        begun.set()
-        while not free.is_set():
-            try:
-                await free.wait()
-            except asyncio.CancelledError:
-                continue
 
-    import msgspec
+async def test_a_stop_that_is_cancelled_still_gives_the_claims_back(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody hears of the worker after its stop was given up, and others may claim what it had."""
+    app = application.on(database, settings=WorkerSettings(heartbeat_ms=20, grace_seconds=1))
+    heard = asyncio.Event()
+    heartbeat = app.world.heartbeat
 
-    app: Torpor = application.on(f"sqlite:///{tmp_path}/t.db", settings=WorkerSettings(grace_seconds=0.1))
-    await app.open()
-    await app.store_programs()
-    app._steps = {
-        name: msgspec.structs.replace(step, function=stubborn) if name.endswith("//slow") else step
-        for name, step in app._steps.items()
-    }
-    worker = Worker(app.world, app.programs.guest, app, app.clock, app.settings)
-    await worker.start()
-    await app.start("runsSlow", 1)
-    await begun.wait()
+    async def hearing(row: WorkerRow) -> None:
+        """Tell that the worker was heard of."""
+        heard.set()
+        await heartbeat(row)
+
+    monkeypatch.setattr(app.world, "heartbeat", hearing)
+    async with app, app.worker() as worker:
+        run = await app.start("isHeld")
+        await gates[run.id].reached()
+        await _stop_and_give_up(worker)
+        await worker.stop()
+        heard.clear()
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(heard.wait(), timeout=0.2)
+        assert await app.world.workers() == []
+        tasks = await app.world.claim("wrkr_other", app.clock.now(), turns=1, steps=1)
+        assert {task.run_id for task in tasks} == {run.id}
+
+
+async def _stop_and_give_up(worker: Worker) -> None:
+    """Cancel a stop while it waits for a step."""
     stopping = asyncio.create_task(worker.stop())
-    _, late = await asyncio.wait([stopping], timeout=2)
-    free.set()
-    await asyncio.wait([stopping], timeout=2)
-    await app.close()
-    assert not late
+    done, _ = await asyncio.wait([stopping], timeout=0.1)
+    assert not done
+    stopping.cancel()
+    await asyncio.wait([stopping])
+    assert stopping.cancelled()
+
+
+async def test_no_room_is_never_negative() -> None:
+    """A worker that claimed more steps than there is room for says that there is none, and starts none inline."""
+    steps = Steps(application, SystemClock())
+    runner = Runner(steps, 1, lambda: None)
+    inline = InlineSteps(runner, lambda _: None, 10)
+    assert (runner.free, inline.room) == (1, 1)
+    for n in range(3):
+        attempt = Attempt("wrun_room", f"step_{n}", n, "step//./odd_steps.py//held", 1, 0, codec.dumps({"args": []}))
+        runner.start(attempt, lambda _: None)
+    assert (runner.busy, runner.free, inline.room) == (3, 0, 0)
+    gates["wrun_room"].open.set()
+    await runner.drain(PATIENCE)
+    assert (runner.busy, runner.free, inline.room) == (0, 1, 1)
+    steps.shutdown()

@@ -13,11 +13,22 @@ async def test_a_notice_under_way_does_not_reach_who_has_unsubscribed() -> None:
     bell = Bell()
     heard: list[Notice] = []
     leave = bell.subscribe(heard.append)
-    bell.ring(Notice("wrun_1"))
+    bell.ring(Notice("wrun_1", work=True))
     leave()
     await asyncio.sleep(0)
     assert heard == []
     assert not bell
+
+
+async def test_a_notice_that_says_nothing_is_not_told() -> None:
+    """Most commits of a run that is awake concern nobody else."""
+    bell = Bell()
+    heard: list[Notice] = []
+    bell.subscribe(heard.append)
+    bell.ring(Notice("wrun_1"))
+    bell.ring(Notice("wrun_1", work=True))
+    await asyncio.sleep(0)
+    assert heard == [Notice("wrun_1", work=True)]
 
 
 async def test_a_listener_is_called_on_its_own_loop() -> None:
@@ -31,7 +42,7 @@ async def test_a_listener_is_called_on_its_own_loop() -> None:
         told.set()
 
     bell.subscribe(listen)
-    await asyncio.to_thread(bell.ring, Notice())
+    await asyncio.to_thread(bell.ring, Notice(work=True))
     await asyncio.wait_for(told.wait(), 10)
     assert loops == [asyncio.get_running_loop()]
 
@@ -45,5 +56,5 @@ def test_a_listener_whose_loop_is_closed_is_forgotten() -> None:
 
     asyncio.run(subscribe())
     assert bell
-    bell.ring(Notice())
+    bell.ring(Notice(ended=True))
     assert not bell

@@ -28,6 +28,7 @@ class VmThreads:
 
     def __init__(self, count: int) -> None:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
+        self._shut = False
         self._threads = [threading.Thread(target=self._serve, name=f"torpor-vm-{n}", daemon=True) for n in range(count)]
         for thread in self._threads:
             thread.start()
@@ -47,11 +48,15 @@ class VmThreads:
             raise
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Run *work* in a VM thread some time; nobody waits for it."""
-        self._queue.put(_Job(work, asyncio.get_running_loop()))
+        """Run *work* in a VM thread some time, or here once the threads are let go; nobody waits for it."""
+        if self._shut:
+            work()
+        else:
+            self._queue.put(_Job(work, asyncio.get_running_loop()))
 
     def shutdown(self) -> None:
         """Let the threads end once the queue is empty."""
+        self._shut = True
         for _ in self._threads:
             self._queue.put(None)
 

@@ -37,7 +37,10 @@ _OPEN_HOOKS: Final = (
     "SELECT h.id, e.op, h.token, e.at, e.payload FROM hooks h INDEXED BY hooks_open "
     f"JOIN events e ON e.k = h.run << {SHIFT} | h.seq WHERE h.run = ? AND h.status = 0 ORDER BY h.seq"
 )
-_SNAPSHOT: Final = "SELECT cursor, ops, logs, image, at, data FROM snapshots WHERE run = ?"
+_SNAPSHOT: Final = (
+    "SELECT s.cursor, s.ops, s.logs, l.text, s.at, s.data FROM snapshots s JOIN labels l ON l.k = s.image "
+    "WHERE s.run = ?"
+)
 
 
 def load(store: Store, run_id: str) -> RunState:
@@ -64,10 +67,7 @@ def load(store: Store, run_id: str) -> RunState:
 def snapshot(store: Store, key: int) -> Snapshot | None:
     """Return the newest snapshot of the run with this key."""
     row = store.db.execute(_SNAPSHOT, (key,)).fetchone()
-    if row is None:
-        return None
-    cursor, ops, logs, image, at, data = row
-    return Snapshot(cursor, ops, logs, store.text_of(image), at, data)
+    return None if row is None else Snapshot(*row)
 
 
 def delete_snapshot(store: Store, run_id: str) -> tuple[None, None]:
