@@ -193,20 +193,22 @@ class Worker:
         if not await self._claim() and not self._stopping:
             await self._wait_for_work()
 
-    async def _claim(self) -> int:
-        turns = self._settings.turns - len(self._turns)
+    async def _claim(self) -> bool:
+        """Claim what there is room for; return whether there may be more, for which there is room too."""
+        turns = max(0, self._settings.turns - len(self._turns))
         steps = self._runner.free
-        self._starved = turns <= 0 or steps <= 0
-        if turns <= 0 and steps <= 0:
-            return 0
-        tasks = await self._world.claim(self.id, self._clock.now(), turns=max(0, turns), steps=max(0, steps))
+        self._starved = not turns or not steps
+        if not turns and not steps:
+            return False
+        tasks = await self._world.claim(self.id, self._clock.now(), turns=turns, steps=steps)
         for task in tasks:
             self._reached("after claim")
             if task.kind == "turn":
                 self._begin_turn(task)
             else:
                 self._begin_step(task)
-        return len(tasks)
+        claimed_turns = sum(task.kind == "turn" for task in tasks)
+        return 0 < turns == claimed_turns or 0 < steps == len(tasks) - claimed_turns
 
     async def _wait_for_work(self) -> None:
         """Return at the next notice, when there is room again, or when the next task that has room becomes ready."""

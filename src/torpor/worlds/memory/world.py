@@ -259,7 +259,7 @@ class MemoryWorld:
         parked = ended or (commit.park and ledger.may_park(foreign, answers))
         if parked and not ended:
             row.turn = Claim(row.next_due())
-        self._ring(run.id, work=parked or bool(commit.tasks), ended=ended)
+        self._ring(run.id, work=not ended and (parked or bool(commit.tasks)), ended=ended)
         return Committed(stored=True, head=row.run.head, foreign=foreign, answers=answers, parked=parked)
 
     async def postpone(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:

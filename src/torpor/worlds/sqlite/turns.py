@@ -100,7 +100,8 @@ def commit(store: Store, commit: Commit) -> tuple[Committed, Notice | None]:
     parked = draft.ended or (commit.park and ledger.may_park(foreign, answers))
     if parked and not draft.ended:
         draft.park()
-    notice = Notice(draft.run_id, work=parked or bool(commit.tasks), ended=draft.ended)
+    work = not draft.ended and (parked or bool(commit.tasks))
+    notice = Notice(draft.run_id, work=work, ended=draft.ended)
     return Committed(stored=True, head=draft.head, foreign=foreign, answers=answers, parked=parked), notice
 
 
