@@ -263,12 +263,23 @@ class Torpor:
         return self.client.run(run.id)
 
     async def store_programs(self) -> None:
-        """Put the programs of this application into the world, where runs find them; done once."""
+        """
+        Put the programs of this application into the world, where runs find them; done once.
+
+        A program that the world does not have yet is loaded in a VM first, so that one that does not work is refused
+        here and starts no run.
+
+        Raises:
+            ConfigurationError: a program does not load; the message names file and line.
+        """
         generation = self._programs.generation
         if self._stored_generation == generation:
             return
         for program in await asyncio.to_thread(self._programs.all):
-            await self.world.put_blob(program_key(program_id(program)), codec.seal_binary(program_bytes(program)))
+            key = program_key(program_id(program))
+            if await self.world.blob(key) is None:
+                await asyncio.to_thread(self._programs.guest(program.guest).load, program)
+                await self.world.put_blob(key, codec.seal_binary(program_bytes(program)))
         self._stored_generation = generation
 
     def run(self, run_id: str) -> RunHandle:

@@ -228,7 +228,13 @@ class Programs:
                 f"{path} is not below {self._root}; import it before the workflows are read, or set root= of the "
                 f"application to a folder that holds both"
             )
-        importlib.import_module(".".join(path.relative_to(self._root).with_suffix("").parts))
+        name = ".".join(path.relative_to(self._root).with_suffix("").parts)
+        try:
+            importlib.import_module(name)
+        except Exception as error:
+            raise ConfigurationError(
+                f"{path}, from which a workflow imports steps, cannot be imported: {type(error).__name__}: {error}"
+            ) from error
 
 
 def short_name(workflow: str) -> str:

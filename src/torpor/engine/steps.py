@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import functools
 import inspect
 import threading
 from collections.abc import Callable, Sequence
@@ -155,6 +156,24 @@ class _Thread:
             self._work.add_done_callback(lambda _: self._free.release())
 
 
+_signature = functools.lru_cache(maxsize=1024)(inspect.signature)
+
+
+def _check_arguments(definition: StepDefinition, arguments: Sequence[Any]) -> None:
+    """
+    Raises:
+        FatalError: the step does not take these arguments; no retry will change that.
+    """
+    try:
+        signature = _signature(definition.function)
+    except (TypeError, ValueError):
+        return  # a callable that does not tell; the call will
+    try:
+        signature.bind(*arguments)
+    except TypeError as error:
+        raise FatalError(f"step {definition.name} was called with {len(arguments)} arguments: {error}") from None
+
+
 async def _called(function: Callable[..., Any], arguments: Sequence[Any], thread: _Thread | None) -> Any:
     if thread is None:
         return await function(*arguments)
@@ -220,6 +239,7 @@ class Steps:
 
     async def _call(self, definition: StepDefinition, attempt: Attempt) -> Any:
         arguments = codec.loads(attempt.input)["args"]
+        _check_arguments(definition, arguments)
         if inspect.iscoroutinefunction(definition.function):
             return await self._within_time(definition, attempt, arguments, None)
         # The wait for a thread is not the step's time.

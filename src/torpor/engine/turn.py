@@ -197,7 +197,7 @@ class _Pass:
 
     async def _wake(self, state: RunState) -> tuple[Asked, Snapshot | None]:
         env = self._env
-        now = env.clock.now()
+        now = self._woken_at = env.clock.now()
         if self._course.doom is not None:
             return failed(self._course.doom, None, now), None
         try:
@@ -206,7 +206,7 @@ class _Pass:
         except SnapshotError:
             raise
         except _FATAL as error:
-            return failed(error, self._awake, now), None
+            return failed(error, self._awake, self._env.clock.now()), None
 
     async def _advance(self, before: Asked, events: Sequence[Event]) -> tuple[Asked, Snapshot | None]:
         """Deliver events; without any, what the VM asked for stays as it was and nothing new is asked."""
@@ -217,7 +217,7 @@ class _Pass:
         try:
             return await self._env.threads.run(self._in_thread_advance, self._awake, events, now)
         except _FATAL as error:
-            return failed(error, self._awake, now), None
+            return failed(error, self._awake, self._env.clock.now()), None
 
     def _in_thread_wake(self, guest: Guest, image: Image, now: int) -> tuple[Asked, Snapshot | None]:
         self._awake = awake = Awake(guest, image, self._state, self._env.url, self._course.events_per_call)
@@ -268,7 +268,7 @@ class _Pass:
         attempts: list[Attempt] = []
         tasks = [NewTask(event.id, event.due) for event in retries]
         if not self._started:
-            outputs.append(Event("run_started", now))
+            outputs.append(Event("run_started", self._woken_at))
             self._started = True
         outputs += retries
         if asked.ended:

@@ -292,7 +292,13 @@ class Worker:
         dead = dead_workers(await self._world.workers(), self.id, now)
         if dead:
             count = await self._world.release(dead, now)
-            _log.warning("took over %d tasks from workers that died: %s", count, ", ".join(dead))
+            _log.log(
+                logging.WARNING if count else logging.INFO,
+                "took over %d task%s from workers that died: %s",
+                count,
+                "" if count == 1 else "s",
+                ", ".join(dead),
+            )
             self._wake.set()
 
     def _notice(self, notice: Notice) -> None:

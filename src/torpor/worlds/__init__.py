@@ -47,5 +47,5 @@ def open_world(url: str) -> World:
     if not separator:
         raise ConfigurationError(f"world URL {url!r} has no scheme; write one of {known}, such as sqlite:///torpor.db")
     close = difflib.get_close_matches(scheme.lower(), _SCHEMES, n=1, cutoff=0.5)
-    hint = f"; did you mean {close[0]}://?" if close else ""
+    hint = f"; did you mean {close[0]}://?" if close else "."
     raise ConfigurationError(f"world URL {url!r} has the unknown scheme {scheme!r}{hint} Known are {known}")

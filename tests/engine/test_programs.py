@@ -1,0 +1,59 @@
+"""Programs that do not work are refused before a run can start with them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from torpor import RunFailedError, Torpor
+from torpor.errors import ConfigurationError
+
+
+def application(folder: Path, flow: str) -> Torpor:
+    """Return an application with one workflow file and one step."""
+    (folder / "flow.js").write_text(flow)
+    app = Torpor(f"sqlite:///{folder}/torpor.db", root=folder)
+    app.workflows("*.js")
+    return app
+
+
+async def test_a_syntax_error_starts_no_run(tmp_path: Path) -> None:
+    """The error names file and line, and the world stays without the program."""
+    app = application(tmp_path, 'export async function broken() {\n  "use workflow";\n  await call(1;\n}\n')
+    async with app:
+        with pytest.raises(ConfigurationError, match=r"flow\.js"):
+            await app.start("broken")
+        with pytest.raises(ConfigurationError, match=r"flow\.js"):
+            async with app.worker():
+                pass
+        assert await app.list_runs() == []
+
+
+async def test_a_step_file_that_cannot_be_imported_is_named(tmp_path: Path) -> None:
+    """The error names the file and what was raised there."""
+    (tmp_path / "unimportable_steps.py").write_text("import a_module_that_nobody_has\n")
+    flow = 'import { f } from "./unimportable_steps.py";\nexport async function main() { "use workflow"; await f(); }\n'
+    app = application(tmp_path, flow)
+    async with app:
+        with pytest.raises(ConfigurationError, match="a_module_that_nobody_has"):
+            await app.start("main")
+
+
+async def test_arguments_that_a_step_does_not_take_are_not_retried(tmp_path: Path) -> None:
+    """A mistake in the call is an error at once."""
+    (tmp_path / "flow_steps.py").write_text("")
+    flow = 'import { f } from "./flow_steps.py";\nexport async function main() { "use workflow"; await f(1, 2); }\n'
+    app = application(tmp_path, flow)
+
+    async def f(a: int) -> int:
+        """Take one argument."""
+        return a
+
+    f.__code__ = f.__code__.replace(co_filename=str(tmp_path / "flow_steps.py"))
+    app.step(name="f")(f)
+    async with app, app.worker():
+        run = await app.start("main")
+        with pytest.raises(RunFailedError, match="too many positional arguments"):
+            await run.result(timeout=10)
+        assert [step.attempt for step in await run.steps()] == [1]
