@@ -107,6 +107,12 @@ export async function spawns() {
   return await spawn(5);
 }
 
+export async function forgets() {
+  "use workflow";
+  console.log("forgetting");
+  await new Promise(() => {});
+}
+
 export async function hangs() {
   "use workflow";
   await stuck();

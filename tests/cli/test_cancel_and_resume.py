@@ -51,8 +51,7 @@ def test_a_run_that_has_ended_is_refused(torpor: Torpor, runs: Runs) -> None:
     assert result.exit_code == 1
     assert result.stdout == f"{runs.waiting}\n"
     first, second = result.stderr.splitlines()
-    assert first.startswith("error[ENTITY_CONFLICT]: ")
-    assert "completed" in first
+    assert first == f"error[ENTITY_CONFLICT]: run {runs.completed} is already completed"
     assert second.startswith("error[RUN_NOT_FOUND]: ")
 
 

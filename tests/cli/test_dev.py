@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import signal
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -135,6 +137,52 @@ def test_an_interrupt_of_the_whole_group_stops_cleanly(mortal: Process) -> None:
 
     assert mortal.wait_end() == 0
     assert mortal.seen[-1] == "stopped"
+
+
+def test_a_termination_of_the_whole_group_parks_runs(torpor: Torpor, mortal: Process) -> None:
+    """The worker gets SIGTERM twice, from the group's sender and from its parent, and still gives its claims back."""
+    run = torpor.ok("start", "approval", "token").strip()
+    mortal.wait_line("│ waiting for approval")
+
+    mortal.send_group(signal.SIGTERM)
+
+    assert mortal.wait_end() == 0
+    assert mortal.seen[-1] == "stopped"
+    assert torpor.json("inspect", run)["snapshot"] is not None
+    with contextlib.closing(sqlite3.connect("torpor.db")) as world:
+        assert world.execute("SELECT * FROM workers").fetchall() == []
+
+
+def test_a_second_termination_does_not_kill_the_worker(torpor: Torpor, fresh: Path) -> None:
+    """A worker that already stops, because its group was told to, goes on with that when its parent tells it too."""
+    settings = "from torpor import WorkerSettings\napp = Torpor(settings=WorkerSettings(grace_seconds=1.5))"
+    app = fresh / "app.py"
+    app.write_text(app.read_text().replace("app = Torpor()", settings))
+    with Process(fresh, "dev") as process:
+        process.wait_line("is at work")
+        torpor.ok("start", "hangs")
+        process.wait_line("stuck")
+        (child,) = psutil.Process(process.pid).children()
+        child.terminate()
+        process.wait_line("stopping: runs are parked")
+
+        process.send(signal.SIGTERM)
+
+        assert process.wait_end() == 0
+        assert process.seen[-1] == "stopped"
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_killed_worker_is_started_again(torpor: Torpor, dev: Process) -> None:
+    """The signal is named, and runs go on without a change of any file."""
+    (child,) = psutil.Process(dev.pid).children()
+
+    child.kill()
+
+    dev.wait_line("the worker was killed by SIGKILL; starting it again in 1 s")
+    dev.wait_line("is at work")
+    torpor.ok("start", "addTen", "1")
+    dev.wait_line("completed in")
 
 
 def test_a_worker_does_not_outlive_its_parent(mortal: Process) -> None:

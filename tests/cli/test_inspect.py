@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import signal
 import sqlite3
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Torpor
+from tests.cli.processes import Process
 from tests.cli.project import Runs
 
 
@@ -82,6 +84,29 @@ def test_the_snapshot_of_a_parked_run_is_shown(torpor: Torpor, runs: Runs) -> No
     assert data["snapshot"]["cursor"] == data["run"]["head"] == len(data["events"])
     assert data["snapshot"]["age_ms"] >= 0
     assert f"after event {len(data['events'])} of" in torpor.ok("inspect", runs.waiting)
+
+
+def test_the_ending_is_the_last_row(torpor: Torpor, runs: Runs) -> None:
+    """Log lines of the last turn stand before it, even when their time is a little later."""
+    lines = torpor.ok("inspect", runs.approved).splitlines()
+
+    assert lines[-1].split()[-2:] == ["run", "completed"]
+
+
+def test_a_run_that_nothing_can_wake_says_so(torpor: Torpor, fresh: Path) -> None:
+    """A promise that nobody settles is named; a run with a live hook is not called stuck."""
+    with Process(fresh, "worker", "--follow") as process:
+        process.wait_line("is at work")
+        stuck = torpor.ok("start", "forgets").strip()
+        process.wait_line("│ forgetting")
+        waiting = torpor.ok("start", "approval", "token").strip()
+        process.wait_line("│ waiting for approval")
+        process.send(signal.SIGTERM)
+        process.wait_end()
+
+    said = "waits for nothing: no step, timer or hook can wake it"
+    assert said in torpor.ok("inspect", stuck)
+    assert said not in torpor.ok("inspect", waiting)
 
 
 def test_a_failed_run_shows_its_error_with_the_stack(torpor: Torpor, runs: Runs) -> None:

@@ -9,7 +9,7 @@ import sys
 import pytest
 
 from torpor.cli.moments import bytes_text, clock_text, iso, span_text
-from torpor.cli.output import console, print_json, printable, say, show, table
+from torpor.cli.output import console, counted, print_json, printable, say, show, table
 
 
 class Terminal(io.StringIO):
@@ -136,3 +136,8 @@ def test_sizes() -> None:
         "5.0 MiB",
         "3.0 GiB",
     ]
+
+
+def test_one_thing_is_not_many() -> None:
+    """A count of one has no plural."""
+    assert [counted(number, "workflow") for number in (0, 1, 2)] == ["0 workflows", "1 workflow", "2 workflows"]

@@ -22,6 +22,7 @@ def test_a_program_shows_what_is_in_it(torpor: Torpor) -> None:
         "addTen",
         "approval",
         "failing",
+        "forgets",
         "hangs",
         "pids",
         "spawns",

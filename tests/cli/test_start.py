@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,9 @@ def test_a_failed_run_is_an_error(torpor: Torpor) -> None:
     assert (result.exit_code, result.stdout) == (1, "")
     last = result.stderr.splitlines()[-1]
     assert last.startswith("error[RUN_FAILED]: ")
-    assert last.endswith("failed with USER_ERROR: TypeError: the order cannot be placed")
+    assert re.search(
+        r"failed with USER_ERROR: TypeError: the order cannot be placed \(at \./flows/orders\.js:29:\d+\)$", last
+    )
 
 
 def test_waiting_without_a_worker_says_so(fresh: Path) -> None:

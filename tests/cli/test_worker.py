@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections.abc import Iterator
@@ -38,6 +39,24 @@ def test_a_worker_tells_what_runs_do(torpor: Torpor, worker: Process) -> None:
     worker.wait_line("│ waiting for approval")
     torpor.ok("cancel", third, "--reason", "by hand")
     assert worker.wait_line("cancelled in ").endswith(": by hand")
+
+
+def test_log_lines_come_before_the_ending(torpor: Torpor, worker: Process) -> None:
+    """What a run wrote in its last turn is told before its end."""
+    torpor.ok("start", "approval", "token")
+    worker.wait_line("│ waiting for approval")
+    torpor.ok("resume", "token")
+
+    worker.wait_line("│ approved")
+    worker.wait_line("approval  completed in ")
+
+
+def test_a_failed_run_is_told_with_its_place(torpor: Torpor, worker: Process) -> None:
+    """The line names the author's file, line and column."""
+    torpor.ok("start", "failing")
+
+    told = worker.wait_line("failing  failed in ")
+    assert re.search(r"cannot be placed \(at \./flows/orders\.js:29:\d+\)$", told)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

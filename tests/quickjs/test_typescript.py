@@ -1,9 +1,18 @@
 """Types go, lines stay known."""
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
 import pytest
+import quickjs_rs
 
 from torpor.errors import ConfigurationError
 from torpor.vm.quickjs.typescript import strip_types
+
+TYPED = "export const rate: number = 1;\nexport type Rate = number;\n"
 
 PROGRAM = """\
 // A comment that is kept.
@@ -91,6 +100,36 @@ declare const external: string;
 const tuple: [name: string, size?: number] = ["x"];
 const pattern = /as string/g, hex = 0xff, text = 'it\\'s "quoted"';
 """
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _empty_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Nothing here comes from what an earlier session kept."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TORPOR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return a cache directory of the test's own, which does not exist yet."""
+    directory = tmp_path / "cache"
+    monkeypatch.setenv("TORPOR_CACHE", str(directory))
+    return directory
+
+
+@pytest.fixture
+def transformed(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Return a list that grows by a module's name whenever the library transforms one."""
+    names: list[str] = []
+    transform = quickjs_rs.transform_source
+
+    def transform_source(name: str, text: str) -> str:
+        names.append(name)
+        return str(transform(name, text))
+
+    monkeypatch.setattr(quickjs_rs, "transform_source", transform_source)
+    return names
 
 
 def author_lines(source: str) -> dict[str, str]:
@@ -190,3 +229,82 @@ def test_syntax_error_names_file_and_line(text: str, message: str) -> None:
     """What cannot be stripped is refused at the author's own line."""
     with pytest.raises(ConfigurationError, match=message):
         strip_types("./a.ts", text)
+
+
+@pytest.mark.usefixtures("cache")
+def test_a_kept_module_is_not_transformed_again(transformed: list[str]) -> None:
+    """What was stripped once comes from disk, the same in text and lines."""
+    first = strip_types("./a.ts", PROGRAM)
+
+    assert strip_types("./a.ts", PROGRAM) == first
+    assert transformed == ["./a.ts"]
+
+
+def test_a_kept_module_does_not_load_the_library(cache: Path) -> None:
+    """A process that finds everything on disk never pays for loading what transforms."""
+    strip_types("./a.ts", TYPED)
+    script = f"""
+import sys
+from torpor.vm.quickjs.typescript import strip_types
+strip_types("./a.ts", {TYPED!r})
+sys.exit("quickjs_rs" in sys.modules)
+"""
+
+    environment = os.environ | {"TORPOR_CACHE": str(cache)}
+    assert subprocess.run([sys.executable, "-c", script], env=environment, timeout=60, check=False).returncode == 0
+
+
+@pytest.mark.usefixtures("cache")
+@pytest.mark.parametrize(("name", "text"), [("./a.ts", TYPED + "let more: 1;\n"), ("./b.ts", TYPED)])
+def test_another_name_or_text_is_another_entry(transformed: list[str], name: str, text: str) -> None:
+    """The key covers the module's name and what the author wrote."""
+    strip_types("./a.ts", TYPED)
+    strip_types(name, text)
+
+    assert transformed == ["./a.ts", name]
+
+
+@pytest.mark.usefixtures("cache")
+def test_another_version_of_the_library_is_another_entry(
+    transformed: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After an upgrade modules are stripped by what is installed now."""
+    strip_types("./a.ts", TYPED)
+    monkeypatch.setattr("torpor.vm.quickjs.typescript.version", lambda _: "999.0")
+    strip_types("./a.ts", TYPED)
+
+    assert transformed == ["./a.ts", "./a.ts"]
+
+
+@pytest.mark.parametrize(
+    ("whole", "damaged"),
+    [(b"rate", b"rats"), (b"[1", b"[2"), (b"rate", b"\xff\xfe"), (b"}", b""), (b'"lines"', b'"rows"')],
+)
+def test_a_damaged_entry_is_made_anew(cache: Path, transformed: list[str], whole: bytes, damaged: bytes) -> None:
+    """Whatever happened to an entry, the module is stripped again and the entry is whole afterwards."""
+    first = strip_types("./a.ts", TYPED)
+    (entry,) = cache.rglob("*.json")
+    data = entry.read_bytes()
+    assert whole in data
+    entry.write_bytes(data.replace(whole, damaged))
+
+    assert strip_types("./a.ts", TYPED) == first
+    assert transformed == ["./a.ts", "./a.ts"]
+    assert entry.read_bytes() == data
+
+
+def test_an_unwritable_directory_means_stripping_each_time(cache: Path, transformed: list[str]) -> None:
+    """Where nothing can be kept, everything still works."""
+    cache.write_text("in the way")
+
+    assert strip_types("./a.ts", TYPED) == strip_types("./a.ts", TYPED)
+    assert transformed == ["./a.ts", "./a.ts"]
+
+
+def test_what_is_refused_is_not_kept(cache: Path) -> None:
+    """A syntax error leaves nothing behind, and is told every time."""
+    for _ in range(2):
+        with pytest.raises(ConfigurationError):
+            strip_types("./a.ts", "const b: = 2;")
+
+    assert not cache.exists()

@@ -60,11 +60,15 @@ async def _cancel(
     client: Client, run_ids: Sequence[str], reason: str, *, tell: bool
 ) -> tuple[list[str], list[Refusal]]:
     """Cancel runs and return those that were, and those that could not be."""
-    cancelled, refused = [], []
+    cancelled: list[str] = []
+    refused: list[Refusal] = []
     for run_id in run_ids:
         try:
             await client.run(run_id).cancel(reason)
-        except (EntityConflictError, RunNotFoundError) as error:
+        except EntityConflictError:
+            status = (await client.world.get_run(run_id)).status
+            refused.append((run_id, EntityConflictError(f"run {run_id} is already {status}")))
+        except RunNotFoundError as error:
             refused.append((run_id, error))
         else:
             cancelled.append(run_id)

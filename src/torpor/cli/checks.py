@@ -16,6 +16,7 @@ import msgspec
 
 from torpor import Torpor, codec
 from torpor.cli.moments import bytes_text
+from torpor.cli.output import counted
 from torpor.cli.sqlite_file import refuse_missing_file, schema_version
 from torpor.cli.workers import alive
 from torpor.clock import Clock
@@ -168,7 +169,7 @@ def application(app: Torpor) -> Finding:
         "workflows": sorted(name for program in programs for name in program.workflows),
         "steps": sorted(app.step_names()),
     }
-    text = f"{len(facts['workflows'])} workflows, {len(facts['steps'])} steps in {app.root}"
+    text = f"{counted(len(facts['workflows']), 'workflow')}, {counted(len(facts['steps']), 'step')} in {app.root}"
     return Finding("ok" if facts["workflows"] else "note", text, facts)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from watchfiles import Change, DefaultFilter, awatch
@@ -24,6 +25,9 @@ SUFFIXES = (".py", ".json", *(suffix for language in LANGUAGES.values() for suff
 
 STOP_SECONDS_MAX = 30
 """How long a worker that is to be replaced may take to park its runs; longer than its own grace period."""
+
+RESTART_SECONDS: Final = 1.0
+"""Pause before a worker that was killed is started again, so that one that always dies does not keep a core busy."""
 
 Changes = set[tuple[Change, str]]
 
@@ -87,8 +91,8 @@ class _Dev:
                 ending = asyncio.ensure_future(worker.wait())
                 await asyncio.wait({stopping, changing, ending}, return_when=asyncio.FIRST_COMPLETED)
                 if ending.done() and not stopping.done() and not changing.done():
-                    say(("the worker has ended; waiting for a change", "yellow"), err=True)
-                    await asyncio.wait({stopping, changing}, return_when=asyncio.FIRST_COMPLETED)
+                    pause = _tell_end(ending.result())
+                    await asyncio.wait({stopping, changing}, timeout=pause, return_when=asyncio.FIRST_COMPLETED)
                 await self._end(worker)
                 if changing.done() and not stopping.done():
                     say((f"changed: {self._names(changing.result())}", "cyan"), err=True)
@@ -122,3 +126,14 @@ class _Dev:
 
     def _names(self, changes: Changes) -> str:
         return ", ".join(sorted({os.path.relpath(path, self._target.folder) for _, path in changes}))
+
+
+def _tell_end(code: int) -> float | None:
+    """Say how a worker ended that was not told to; return the seconds until the next one, None to wait for a change."""
+    if code >= 0:
+        say(("the worker has ended; waiting for a change", "yellow"), err=True)
+        return None
+    known = -code in set(signal.Signals)
+    name = signal.Signals(-code).name if known else f"signal {-code}"
+    say((f"the worker was killed by {name}; starting it again in {RESTART_SECONDS:g} s", "yellow"), err=True)
+    return RESTART_SECONDS

@@ -50,6 +50,8 @@ def inspect(
         else:
             _show_timeline(timeline(found), found, full)
         _show_error(found)
+        if _is_stuck(found):
+            say(("waits for nothing: no step, timer or hook can wake it", "yellow"))
     for problem in found.problems:
         report(WorldError(f"run {found.run.id}: {problem}"))
     if found.problems:
@@ -117,6 +119,17 @@ def _show_logs(found: Inspection) -> None:
     for entry in sorted(found.logs, key=lambda entry: entry.at):
         style = LEVEL_STYLES.get(entry.level, "")
         say((f"{iso(entry.at)}  ", "dim"), (f"{entry.level:<5}  ", style), (entry.text, style))
+
+
+def _is_stuck(found: Inspection) -> bool:
+    """Tell whether a run has taken in all its events, is at rest and has nothing open."""
+    history, snapshot = found.history, found.snapshot
+    if found.run.status != "running" or found.problems or snapshot is None or snapshot.cursor < found.run.head:
+        return False
+    endings = [step.ended_at for step in history.steps.values()]
+    endings += [wait.ended_at for wait in history.waits.values()]
+    endings += [hook.ended_at for hook in history.hooks.values()]
+    return all(endings)
 
 
 def _show_error(found: Inspection) -> None:

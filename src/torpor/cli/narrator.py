@@ -14,7 +14,7 @@ from typing import Final, Literal, Self
 
 from torpor.cli.moments import span_text, time_text
 from torpor.cli.output import LEVEL_STYLES, STATUS_STYLES, say
-from torpor.cli.readable import readable_payload, summary
+from torpor.cli.readable import place_of, readable_payload, summary
 from torpor.errors import RunNotFoundError, WorldError
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
 from torpor.model import Event, LogEntry, Notice, Run, RunFilter
@@ -79,10 +79,12 @@ class Narrator:
 
     async def _tell(self, run_id: str, events: Sequence[Event], entries: Sequence[LogEntry]) -> None:
         run = await self._run(run_id)
-        for event in events:
-            self._tell_event(run, event)
-        for entry in entries:
-            self._say(run, entry.at, ("│ ", "dim"), (entry.text, LEVEL_STYLES.get(entry.level, "")))
+        both: list[Event | LogEntry] = [*events, *entries]
+        for told in sorted(both, key=_order):
+            if isinstance(told, Event):
+                self._tell_event(run, told)
+            else:
+                self._say(run, told.at, ("│ ", "dim"), (told.text, LEVEL_STYLES.get(told.level, "")))
 
     def _tell_event(self, run: Run, event: Event) -> None:
         match event.type:
@@ -104,7 +106,9 @@ class Narrator:
             result = summary(readable_payload(event.payload), VALUE_CHARS_MAX)
             self._say(run, event.at, said, took, (f"  {result}", "dim"))
         elif status == "failed":
-            self._say(run, event.at, said, took, f" with {event.name}  ", (_error_text(event), "red"))
+            self._say(
+                run, event.at, said, took, f" with {event.name}  ", (_error_text(event) + _place_text(event), "red")
+            )
         else:
             self._say(run, event.at, said, took, f": {event.ref}" if event.ref else "")
 
@@ -134,8 +138,20 @@ class Narrator:
         say((f"{time_text(at)}  {run.id}  ", "dim"), (f"{short_name(run.workflow)}  ", "bold"), *parts)
 
 
+def _order(told: Event | LogEntry) -> tuple[int, int]:
+    """Order by time, a run's beginning first and its ending last: all that it wrote lies between them."""
+    if isinstance(told, LogEntry):
+        return 1, told.at
+    return 0 if told.type == "run_started" else 2 if told.type in RUN_ENDINGS else 1, told.at
+
+
 def _error_text(event: Event) -> str:
     error = readable_payload(event.payload)
     if isinstance(error, dict) and "message" in error:
         return f"{error.get('name')}: {error['message']}"
     return summary(error, VALUE_CHARS_MAX)
+
+
+def _place_text(event: Event) -> str:
+    place = place_of(readable_payload(event.payload))
+    return f" (at {place})" if place else ""

@@ -52,6 +52,11 @@ def say(*parts: str | tuple[str, str], err: bool = False) -> None:
     console(sys.stderr if err else sys.stdout).print(line(*parts), soft_wrap=True)
 
 
+def counted(number: int, what: str) -> str:
+    """Return a number of things, such as ``1 workflow`` or ``2 workflows``."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
+
+
 def show(renderable: RenderableType) -> None:
     """Print a table or another renderable."""
     target = console()

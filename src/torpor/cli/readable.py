@@ -11,6 +11,7 @@ import base64
 import enum
 import json
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from datetime import UTC, datetime
@@ -28,6 +29,8 @@ from torpor.codec.values import (
     WorkflowFunction,
 )
 from torpor.errors import TorporError
+
+_PLACE: Final = re.compile(r"^ +at (?:.*\()?(\./[^()\n]+:\d+:\d+)\)?$", re.MULTILINE)
 
 DEPTH_MAX: Final = 50
 """Containers inside one another that are shown."""
@@ -64,6 +67,12 @@ def stack_of(error: Any) -> str:
         texts.append(stack if str(error.get("message")) in stack else "\n".join(filter(None, (head, stack))))
         error = error.get("cause")
     return "\n\nCaused by:\n".join(texts)
+
+
+def place_of(error: Any) -> str:
+    """Return the first place in the author's workflow files, as file:line:column, that an error's stacks name."""
+    places: list[str] = _PLACE.findall(stack_of(error))
+    return next((place for place in places if "node_modules/" not in place), "")
 
 
 Inside = tuple[Any, ...]

@@ -12,12 +12,12 @@ from torpor import Torpor
 from torpor.app import WORLD_DEFAULT
 from torpor.cli.options import AppOption, WorldOption
 from torpor.cli.output import print_json, say
-from torpor.cli.readable import readable
+from torpor.cli.readable import place_of, readable
 from torpor.cli.reporting import command
 from torpor.cli.session import app_on
 from torpor.cli.workers import alive
 from torpor.client import RunHandle
-from torpor.errors import ConfigurationError
+from torpor.errors import ConfigurationError, RunFailedError
 from torpor.model import Runtime
 
 
@@ -62,9 +62,19 @@ def start(
                 say(run.id)
                 return
             await _announce(application, run)
-            print_json(readable(await run.result()))
+            try:
+                print_json(readable(await run.result()))
+            except RunFailedError as error:
+                raise _placed(error) from error.__cause__
 
     asyncio.run(started())
+
+
+def _placed(error: RunFailedError) -> RunFailedError:
+    """Return the error with the place in the author's files that it comes from, if it names one."""
+    place = place_of(readable(error.__cause__))
+    said = f"{error} (at {place})" if place else str(error)
+    return RunFailedError(said, run_id=error.run_id, failure=error.failure)
 
 
 def argument(text: str) -> Any:

@@ -21,17 +21,20 @@ _process = threading.Event()
 class StopRequest:
     """Listens for the first SIGINT or SIGTERM from the moment that it is made; make it on the main thread."""
 
-    def __init__(self, *, ignoring_interrupts: bool = False) -> None:
+    def __init__(self, *, of_parent: bool = False) -> None:
         """
         Args:
-            ignoring_interrupts: leave the first SIGINT to the parent, which a terminal sends it to as well.
+            of_parent: a parent process does the stopping. The first SIGINT is left to it, since a terminal sends it
+                there as well; a second SIGTERM changes nothing, since a group may send the one and the parent the
+                other.
         """
+        self._of_parent = of_parent
         self._asked = False
         self._loop: asyncio.AbstractEventLoop | None = None
         self._waking = asyncio.Event()
         for number in SIGNALS:
             signal.signal(number, self._ask)
-        if ignoring_interrupts:
+        if of_parent:
             # A handler and not SIG_IGN, which the programs that steps start would inherit.
             signal.signal(signal.SIGINT, _nothing)
 
@@ -42,8 +45,9 @@ class StopRequest:
             await self._waking.wait()
 
     def _ask(self, number: int, frame: FrameType | None) -> None:
-        for each in SIGNALS:
-            signal.signal(each, signal.SIG_DFL)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+        if not self._of_parent:
+            signal.signal(signal.SIGTERM, signal.SIG_DFL)
         self._asked = True
         if self._loop is not None:
             self._loop.call_soon_threadsafe(self._waking.set)

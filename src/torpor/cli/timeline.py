@@ -13,6 +13,7 @@ from torpor.cli.inspection import Inspection
 from torpor.cli.moments import clock_text, span_text
 from torpor.cli.output import LEVEL_STYLES, STATUS_STYLES, printable
 from torpor.cli.readable import summary
+from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import LogEntry
 from torpor.programs import short_name
 
@@ -54,7 +55,14 @@ def timeline(found: Inspection) -> list[Row]:
     for hook in found.history.hooks.values():
         rows += _hook_rows(hook)
     rows += [_log_row(entry) for entry in found.logs]
-    return sorted(rows, key=lambda row: row.at)  # stable: the parts of a thing stay together
+    return sorted(rows, key=_order)  # stable: the parts of a thing stay together
+
+
+def _order(row: Row) -> tuple[int, int]:
+    """Order by time, a run's beginning first and its ending last: all that it wrote lies between them."""
+    if row.kind != "run":
+        return 1, row.at
+    return 2 if row.text in RUN_TERMINAL else 0, row.at
 
 
 def cells(row: Row, start: int, end: int) -> tuple[Text, ...]:

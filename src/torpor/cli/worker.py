@@ -12,7 +12,7 @@ import typer
 from torpor import Torpor
 from torpor.cli.narrator import Narrator
 from torpor.cli.options import AppArgument, WorldOption
-from torpor.cli.output import say
+from torpor.cli.output import counted, say
 from torpor.cli.reporting import command
 from torpor.cli.session import app_on
 from torpor.cli.stopping import StopRequest, leave_soon, wait_orphaned
@@ -36,7 +36,7 @@ def worker(
 
     Example: torpor worker app.py --world sqlite:////var/lib/shop/torpor.db
     """
-    stop = StopRequest(ignoring_interrupts=parent is not None)
+    stop = StopRequest(of_parent=parent is not None)
     application = app_on(app, world)
     _log_to_stderr()
     narrator = _narrator(application) if follow else contextlib.nullcontext()
@@ -82,7 +82,7 @@ def _narrator(app: Torpor) -> Narrator:
 
 def _inventory(app: Torpor) -> str:
     workflows = sum(len(program.workflows) for program in app.programs.all())
-    return f"{workflows} workflows, {len(app.step_names())} steps, world {app.world.url}"
+    return f"{counted(workflows, 'workflow')}, {counted(len(app.step_names()), 'step')}, world {app.world.url}"
 
 
 def _log_to_stderr() -> None:

@@ -45,6 +45,24 @@ def default_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torpor"
 
 
+def replace_file(path: Path, data: bytes) -> None:
+    """
+    Put a complete file in place, and its directory where there is none.
+
+    Raises:
+        OSError: it cannot be written; what was there before still is.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
+    try:
+        with os.fdopen(fd, "wb") as file:
+            file.write(data)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink()
+        raise
+
+
 def say_on_stderr(line: str) -> None:
     """Tell the user at the terminal."""
     sys.stderr.write(f"{line}\n")
@@ -104,8 +122,7 @@ class ModuleCache:
 
     def _store(self, path: Path, code: bytes) -> None:
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
-            _replace(path, code)
+            replace_file(path, code)
             _write_seal(path, hashlib.sha256(code).hexdigest())
         except OSError as problem:
             if len(code) > 16e6:  # only worth a word when the next start will be slow
@@ -131,19 +148,8 @@ def _is_sealed(path: Path) -> bool:
 
 def _write_seal(path: Path, sha256: str) -> None:
     have = path.stat()
-    _replace(_seal_of(path), msgspec.json.encode(Seal(have.st_size, have.st_mtime_ns, sha256)))
+    replace_file(_seal_of(path), msgspec.json.encode(Seal(have.st_size, have.st_mtime_ns, sha256)))
 
 
 def _seal_of(path: Path) -> Path:
     return path.with_suffix(".seal")
-
-
-def _replace(path: Path, data: bytes) -> None:
-    fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
-    try:
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink()
-        raise

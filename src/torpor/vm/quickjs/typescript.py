@@ -5,26 +5,37 @@ The transformation prints the program anew, so lines move, and it gives no sourc
 both texts token by token: apart from types, which are left out of the walk, and a few constructs that TypeScript
 expands (enums, namespaces, parameter properties), both have the same tokens in the same order. An expanded line
 counts as the line before it.
+
+The library compiles itself in every process that uses it, which takes the better part of a second. So what came out
+is kept on disk, and the library is loaded only for a module that is not there.
 """
 
 from __future__ import annotations
 
+import hashlib
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
 
-import quickjs_rs
+import msgspec
 import tree_sitter_javascript
 import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser
 
 from torpor.errors import ConfigurationError
+from torpor.vm.cache import default_directory, replace_file
 
 SUFFIXES = (".ts", ".mts")
 
 _TYPESCRIPT = Language(tree_sitter_typescript.language_typescript())
 _JAVASCRIPT = Language(tree_sitter_javascript.language())
+
+_FORMAT = 1
+"""Grows when this file gives another text, map or refusal for the same module, so that old entries are not taken."""
 
 _WINDOW_TOKENS = 3
 _SKIP_TOKENS_MAX = 4000
@@ -70,8 +81,53 @@ def strip_types(name: str, text: str) -> tuple[str, list[int]]:
     Raises:
         ConfigurationError: a syntax error, or something that only CommonJS has; names file and line.
     """
+    path = _entry_path(name, text)
+    kept = _kept(path)
+    if kept is None:
+        kept = _Stripped(*_strip(name, text))
+        _keep(path, kept)
+    return kept.text, kept.lines
+
+
+class _Stripped(msgspec.Struct, frozen=True):
+    text: str
+    lines: list[int]
+
+
+class _Entry(msgspec.Struct, frozen=True):
+    """A file of the cache: what was made, and the SHA-256 of its JSON, since damage can leave valid JSON."""
+
+    made: _Stripped
+    sha256: str
+
+
+def _entry_path(name: str, text: str) -> Path:
+    key = msgspec.json.encode([_FORMAT, version("quickjs-rs"), name, text])
+    return default_directory() / "typescript" / f"{hashlib.sha256(key).hexdigest()}.json"
+
+
+def _kept(path: Path) -> _Stripped | None:
+    try:
+        entry = msgspec.json.decode(path.read_bytes(), type=_Entry)
+    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    return entry.made if entry.sha256 == _sha256(entry.made) else None
+
+
+def _keep(path: Path, made: _Stripped) -> None:
+    with suppress(OSError):  # where nothing can be kept, the next process strips the module again
+        replace_file(path, msgspec.json.encode(_Entry(made, _sha256(made))))
+
+
+def _sha256(made: _Stripped) -> str:
+    return hashlib.sha256(msgspec.json.encode(made)).hexdigest()
+
+
+def _strip(name: str, text: str) -> tuple[str, list[int]]:
     tree = Parser(_TYPESCRIPT).parse(text.encode()).root_node
     _refuse_commonjs(name, tree)
+    import quickjs_rs  # noqa: PLC0415  # most starts find every module on disk and do without
+
     try:
         stripped = str(quickjs_rs.transform_source(name, text))
     except RuntimeError as error:  # the class that it raises, TransformError, is not public
