@@ -31,7 +31,7 @@ from torpor import codec, ids
 from torpor.client import Client, RunHandle
 from torpor.clock import Clock, SystemClock
 from torpor.durations import Duration, milliseconds
-from torpor.engine.images import program_bytes, program_id, program_key
+from torpor.engine.images import program_key
 from torpor.engine.retry import Backoff
 from torpor.engine.steps import RETRIES_DEFAULT, StepDefinition
 from torpor.engine.worker import Worker, WorkerSettings
@@ -39,6 +39,7 @@ from torpor.errors import ConfigurationError
 from torpor.lifecycle import RunStatus
 from torpor.model import NewRun, Run, Runtime
 from torpor.programs import Programs
+from torpor.vm.guest import program_bytes, program_id
 from torpor.world import World
 from torpor.worlds import open_world
 

@@ -16,9 +16,8 @@ from pathlib import Path
 
 import msgspec
 
-from torpor.engine.images import program_id
 from torpor.errors import ConfigurationError, WorkflowNotRegisteredError
-from torpor.vm.guest import Guest, Program
+from torpor.vm.guest import Guest, Program, program_id
 
 StepsOf = Callable[[Path], Sequence[str]]
 
@@ -229,6 +228,11 @@ class Programs:
                 f"application to a folder that holds both"
             )
         name = ".".join(path.relative_to(self._root).with_suffix("").parts)
+        taken = getattr(sys.modules.get(name), "__file__", None)
+        if taken is not None and Path(taken).resolve() != path.resolve():
+            raise ConfigurationError(
+                f"{path} cannot be imported as {name!r}: {taken} has that name in this process; rename one of them"
+            )
         try:
             importlib.import_module(name)
         except Exception as error:

@@ -57,3 +57,13 @@ async def test_arguments_that_a_step_does_not_take_are_not_retried(tmp_path: Pat
         with pytest.raises(RunFailedError, match="too many positional arguments"):
             await run.result(timeout=10)
         assert [step.attempt for step in await run.steps()] == [1]
+
+
+async def test_a_step_file_whose_name_is_taken_is_refused(tmp_path: Path) -> None:
+    """Another module of that name must not pass for it in silence."""
+    (tmp_path / "json.py").write_text("")
+    flow = 'import { f } from "./json.py";\nexport async function main() { "use workflow"; await f(); }\n'
+    app = application(tmp_path, flow)
+    async with app:
+        with pytest.raises(ConfigurationError, match="rename one of them"):
+            await app.start("main")

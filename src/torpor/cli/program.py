@@ -10,9 +10,8 @@ from torpor.cli.options import AppArgument, JsonOption
 from torpor.cli.output import line, print_json, say, show, table
 from torpor.cli.reporting import command
 from torpor.cli.session import app_on
-from torpor.engine.images import program_id
 from torpor.programs import short_name
-from torpor.vm.guest import Program
+from torpor.vm.guest import Program, program_id
 
 
 @command

@@ -9,7 +9,6 @@ its snapshots then do not fit, and their runs are rebuilt from their logs.
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import OrderedDict
 from collections.abc import Callable
 
@@ -23,16 +22,6 @@ from torpor.vm.guest import Guest, Image, Program
 from torpor.world import World
 
 _IMAGES_KEPT = 64
-
-
-def program_bytes(program: Program) -> bytes:
-    """Return the stored form of a program: JSON with sorted keys, so that equal programs are equal bytes."""
-    return msgspec.json.encode(program, order="sorted")
-
-
-def program_id(program: Program) -> str:
-    """Return the content address of a program, SHA-256 in hexadecimal."""
-    return hashlib.sha256(program_bytes(program)).hexdigest()
 
 
 def program_key(program: str) -> str:

@@ -12,6 +12,7 @@ machines disagree); after each event all microtasks are drained.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from typing import Literal, Protocol
 
@@ -44,6 +45,16 @@ class Program(msgspec.Struct, frozen=True):
     entries: list[str]
     workflows: dict[str, tuple[str, str]]
     line_maps: dict[str, list[int]] = {}
+
+
+def program_bytes(program: Program) -> bytes:
+    """Return the stored form of a program: JSON with sorted keys, so that equal programs are equal bytes."""
+    return msgspec.json.encode(program, order="sorted")
+
+
+def program_id(program: Program) -> str:
+    """Return the content address of a program, SHA-256 in hexadecimal."""
+    return hashlib.sha256(program_bytes(program)).hexdigest()
 
 
 class Begin(msgspec.Struct, frozen=True):

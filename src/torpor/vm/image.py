@@ -12,7 +12,6 @@ import mmap
 import os
 import struct
 import weakref
-from typing import Any
 
 import msgspec
 
@@ -115,8 +114,3 @@ def unpack_image(data: bytes) -> tuple[ImageHeader, memoryview]:
     if len(memory) != header.pages * WASM_PAGE:
         raise SnapshotError(f"the image holds {len(memory)} bytes, its header says {header.pages} pages")
     return header, memory
-
-
-def program_digest(program: Any) -> str:
-    """Return the SHA-256 of a program, hexadecimal."""
-    return hashlib.sha256(msgspec.json.encode(program, order="sorted")).hexdigest()

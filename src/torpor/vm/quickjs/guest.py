@@ -12,8 +12,8 @@ import msgspec
 
 from torpor.errors import ConfigurationError, SnapshotError
 from torpor.vm.engine import shared_engine
-from torpor.vm.guest import Image, Program, Vm
-from torpor.vm.image import MemoryImage, program_digest, unpack_image
+from torpor.vm.guest import Image, Program, Vm, program_id
+from torpor.vm.image import MemoryImage, unpack_image
 from torpor.vm.limits import Limits
 from torpor.vm.pages import Backend, choose_backend
 from torpor.vm.pool import Pool
@@ -95,7 +95,7 @@ class QuickJS:
                 f"the image was made by guest build {header.build[:12]}…, this is {self.build[:12]}…; load the program"
                 " again"
             )
-        if header.program != program_digest(program):
+        if header.program != program_id(program):
             raise SnapshotError("the image holds another program; load the program again")
         image = MemoryImage(memory, header.stack_pointer)
         booted = self._booted

@@ -10,8 +10,8 @@ import msgspec
 
 from torpor.errors import GuestTrapError, SnapshotError, VmError
 from torpor.vm.entropy import Entropy
-from torpor.vm.guest import Begin, Delivery, Outbox, Program
-from torpor.vm.image import ImageHeader, MemoryImage, pack_image, program_digest
+from torpor.vm.guest import Begin, Delivery, Outbox, Program, program_id
+from torpor.vm.image import ImageHeader, MemoryImage, pack_image
 from torpor.vm.limits import WASM_PAGE
 from torpor.vm.pool import Pool
 from torpor.vm.quickjs.border import inbox_bytes, outbox_of
@@ -37,12 +37,12 @@ class QuickJsImage:
         self.memory, self.program, self.per_run = memory, program, per_run
         self.hash = memory.hash
         if per_run is not None:  # programs that share the boot image must not share its name
-            self.hash = hashlib.sha256(f"{memory.hash} {program_digest(program)}".encode()).hexdigest()
+            self.hash = hashlib.sha256(f"{memory.hash} {program_id(program)}".encode()).hexdigest()
 
     def to_bytes(self) -> bytes:
         header = ImageHeader(
             build=self._build,
-            program=program_digest(self.program),
+            program=program_id(self.program),
             stack_pointer=self.memory.stack_pointer,
             per_run=self.per_run,
             pages=self.memory.size // WASM_PAGE,
