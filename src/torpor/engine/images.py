@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import msgspec
 
@@ -77,12 +77,7 @@ class Images:
         self._stored.add(image.hash)
 
     async def _program_image(self, guest: Guest, program: str) -> Image:
-        key = program_key(program)
-        if found := self._find(key):
-            return found
-        async with self._lock:
-            if found := self._find(key):
-                return found
+        async def load() -> Image:
             data = await self._world.blob(key)
             if data is None:
                 raise ProgramMissingError(
@@ -90,16 +85,13 @@ class Images:
                     f"workflow once, which stores it again"
                 )
             source = msgspec.json.decode(codec.unseal_binary(data), type=Program)
-            image = await self._threads.run(guest.load, source)
-            return self._keep(key, image)
+            return await self._threads.run(guest.load, source)
+
+        key = program_key(program)
+        return await self._once(key, load)
 
     async def _stored_image(self, guest: Guest, image_hash: str, program: Program) -> Image:
-        key = image_key(image_hash)
-        if found := self._find(key):
-            return found
-        async with self._lock:
-            if found := self._find(key):
-                return found
+        async def revive() -> Image:
             data = await self._world.blob(key)
             if data is None:
                 raise SnapshotError(
@@ -110,7 +102,17 @@ class Images:
             except SerializationError as error:
                 raise SnapshotError(f"image {image_hash} in world {self._world.url} is damaged: {error}") from error
             self._stored.add(image_hash)
-            return self._keep(key, image)
+            return image
+
+        key = image_key(image_hash)
+        return await self._once(key, revive)
+
+    async def _once(self, key: str, make: Callable[[], Awaitable[Image]]) -> Image:
+        """Return the image kept under *key*, made first if there is none; one is made at a time."""
+        if found := self._find(key):
+            return found
+        async with self._lock:
+            return self._find(key) or self._keep(key, await make())
 
     def _find(self, key: str) -> Image | None:
         image = self._kept.get(key)
