@@ -22,8 +22,8 @@ EVENTS_PER_CALL = 100
 LOG_LINES_PER_TURN_MAX = 1_000
 """Log lines kept of one call into the VM; the last one kept says how many were dropped."""
 
-SNAPSHOT_BYTES_MAX = 128 * MIB
-"""One snapshot before compression."""
+SNAPSHOT_BYTES_MAX = 512 * MIB
+"""One snapshot before compression; no VM may be given more memory than this."""
 
 DELIVERIES_MAX = 48
 """Claims of one task that ended without a commit before the run or step is failed."""

@@ -221,7 +221,7 @@ def test_import_that_cannot_be_names_file_line_and_way_out(tmp_path: Path, speci
         ('import s from "./s.py"', "./s.py has no step 'default'"),
         ('export { charg } from "./s.py"', "./s.py has no step 'charg'"),
         ('import { nope } from "./b.js"', "'./b.js' does not export 'nope' (exports: b, c)"),
-        ('import { start } from "workflow"', "'workflow' does not export 'start'"),
+        ('import { fetch } from "workflow"', "'workflow' does not export 'fetch'"),
         ('import { a } from "./c.json"', "'./c.json' does not export 'a'"),
     ],
 )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from tests.vm.python_support import python
 from tests.vm.support import guest
+from torpor.vm.cpython import CPython
 from torpor.vm.pages import copy_on_write_problem
 from torpor.vm.quickjs import QuickJS
 
@@ -21,3 +23,9 @@ def backend(request: pytest.FixtureRequest) -> str:
 def js(backend: str) -> QuickJS:
     """A JavaScript guest with default limits."""
     return guest(backend)
+
+
+@pytest.fixture
+def py(backend: str) -> CPython:
+    """A Python guest with default limits."""
+    return python(backend)

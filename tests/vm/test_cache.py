@@ -167,7 +167,7 @@ def test_a_slow_compilation_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """
     The user hears of a compilation that takes long, and of nothing else.
     """
-    monkeypatch.setattr("torpor.vm.cache.SLOW_SECONDS", 0.0)
+    monkeypatch.setattr("torpor.vm.progress.SLOW_SECONDS", 0.0)
     told, heard = [], threading.Event()
 
     def progress(line: str) -> None:
@@ -197,3 +197,68 @@ def test_the_directory_can_be_chosen(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setenv("XDG_CACHE_HOME", "/var/cache/me")
     monkeypatch.setattr(sys, "platform", "linux")
     assert default_directory() == Path("/var/cache/me/torpor")
+
+
+LARGE = """
+import sys, wasmtime
+from pathlib import Path
+from torpor.vm.cache import ModuleCache
+
+class Telling(ModuleCache):
+    def _compile(self, name, wasm):
+        print("compiling", flush=True)
+        return super()._compile(name, wasm)
+
+def read():
+    print("reading", flush=True)
+    sys.stdin.readline()
+    return wasm
+
+wasm, folder = bytes.fromhex(sys.argv[1]), Path(sys.argv[2])
+cache = Telling(wasmtime.Engine(), "test", folder, lambda line: print(line, flush=True))
+cache.large_module("big", "content", read)
+print("ready", flush=True)
+"""
+
+
+def large(folder: Path) -> subprocess.Popen[str]:
+    """Start a process that wants a large module; it waits for a line before it compiles."""
+    command = [sys.executable, "-c", LARGE, WASM.hex(), str(folder)]
+    return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def told(process: subprocess.Popen[str]) -> str:
+    """Return the next line that a process says."""
+    assert process.stdout is not None
+    return process.stdout.readline().strip()
+
+
+def test_one_process_makes_a_large_module(tmp_path: Path) -> None:
+    """
+    While one compiles, another waits and says so, and takes what the first has made.
+    """
+    first = large(tmp_path)
+    assert told(first) == "reading"
+    second = large(tmp_path)
+    assert told(second).startswith("torpor: waiting for another process that is making big-")
+
+    assert first.communicate("go\n", timeout=60)[0].split() == ["compiling", "ready"]
+    assert second.communicate(timeout=60)[0].split() == ["ready"]
+
+
+def test_a_killed_compilation_leaves_nothing_broken(tmp_path: Path) -> None:
+    """
+    The next process does it again, and removes what was half written.
+    """
+    first = large(tmp_path)
+    assert told(first) == "reading"
+    (lock,) = tmp_path.glob("*.lock")
+    scrap = tmp_path / f"{lock.stem}half.tmp"
+    scrap.write_bytes(b"half")
+    first.kill()
+    first.communicate(timeout=60)
+
+    second = large(tmp_path)
+
+    assert second.communicate("go\n", timeout=60)[0].split() == ["reading", "compiling", "ready"]
+    assert not scrap.exists()

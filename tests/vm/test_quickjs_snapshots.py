@@ -263,10 +263,11 @@ def test_records_that_end_early_are_refused(js: QuickJS) -> None:
     vm.release()
 
 
-def test_memory_gone_wrong_harms_only_the_guest(js: QuickJS) -> None:
+def test_memory_gone_wrong_harms_only_the_guest(backend: str) -> None:
     """
-    Whatever stands in a guest's memory, the worst it can do is to trap.
+    Whatever stands in a guest's memory, the worst it can do is to trap, or to run until its time is over.
     """
+    js = guest(backend, Limits(cpu_seconds=0.2))
     source = program(
         COUNTER + "export async function late() { await step('s')(); await import('./late.js'); }", late=""
     )

@@ -127,7 +127,7 @@ class LinearMemory:
         self._check(at, size)
         return bytes(self.view[at : at + size])
 
-    def write(self, at: int, data: bytes) -> None:
+    def write(self, at: int, data: bytes | memoryview) -> None:
         """
         Write *data* at *at*.
 
@@ -172,7 +172,7 @@ def created_memories(*limits: int) -> Iterator[list[LinearMemory]]:
     Collect the memories that are created inside the block by this thread, in order.
 
     Args:
-        limits: bytes that the first, second … of them may grow to.
+        limits: bytes that the first, second … of them may grow to; the last holds for all further ones.
     """
     _creating.limits, _creating.found = list(limits), []
     try:
@@ -206,7 +206,8 @@ def _grow_memory(address: int, size: int) -> int:
 def _new_memory(_env: Any, _type: Any, minimum: int, _maximum: int, reserved: int, guard: int, out: Any) -> int:
     try:  # ctypes would swallow an exception, and wasmtime would use what is not there
         found = _creating.found
-        memory = LinearMemory(minimum, reserved + guard, max(_creating.limits[len(found)], minimum))
+        limit = _creating.limits[min(len(found), len(_creating.limits) - 1)]
+        memory = LinearMemory(minimum, reserved + guard, max(limit, minimum))
     except (AttributeError, IndexError, OSError) as problem:
         return _error(f"no memory for the guest: {problem}".encode())
     _memories[memory.address] = memory
@@ -222,6 +223,12 @@ _creator = ffi.wasmtime_memory_creator_t(None, _new_memory, _no_finalizer)
 def own_memories(config: wasmtime.Config) -> None:
     """Have every memory of engines made with *config* be a :class:`LinearMemory`."""
     ffi.wasmtime_config_host_memory_creator_set(config.ptr(), ctypes.byref(_creator))
+
+
+def allow_stack(config: wasmtime.Config, size: int) -> None:
+    """Let guest code use *size* bytes of native stack; without more for fibers, which we do not use, it is refused."""
+    ffi.wasmtime_config_async_stack_size_set(config.ptr(), size)
+    config.max_wasm_stack = size
 
 
 _epoch_callback_t = ctypes.CFUNCTYPE(

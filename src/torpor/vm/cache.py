@@ -9,23 +9,20 @@ whichever of two processes comes last wins, and both have written the same.
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import os
 import sys
 import tempfile
-import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
 
 import msgspec
 import wasmtime
 
-SLOW_SECONDS = 1.0
-"""A compilation that takes longer than this is told to the user."""
-
-Progress = Callable[[str], None]
-"""Takes one line about something that takes long."""
+from torpor.vm.progress import Progress, say_on_stderr, telling
 
 
 class Seal(msgspec.Struct, frozen=True):
@@ -63,12 +60,6 @@ def replace_file(path: Path, data: bytes) -> None:
         raise
 
 
-def say_on_stderr(line: str) -> None:
-    """Tell the user at the terminal."""
-    sys.stderr.write(f"{line}\n")
-    sys.stderr.flush()
-
-
 class ModuleCache:
     """
     Compiles modules, or takes them from disk.
@@ -77,7 +68,11 @@ class ModuleCache:
         engine: what compiles.
         config: everything beside the wasmtime version that compiled code depends on.
         directory: where to keep code; one that cannot be written means compiling in memory.
-        progress: told when a compilation takes longer than a second.
+        progress: told about what takes longer than a second.
+
+    Attributes:
+        directory: where code is kept.
+        progress: told about what takes long.
     """
 
     def __init__(
@@ -85,8 +80,8 @@ class ModuleCache:
     ) -> None:
         self._engine = engine
         self._config = f"wasmtime {version('wasmtime')} {config}"
-        self._directory = directory or default_directory()
-        self._progress = progress
+        self.directory = directory or default_directory()
+        self.progress = progress
 
     def module(self, name: str, wasm: bytes) -> wasmtime.Module:
         """
@@ -100,50 +95,116 @@ class ModuleCache:
             wasmtime.WasmtimeError: not a valid module.
         """
         key = hashlib.sha256(self._config.encode() + b"\0" + wasm).hexdigest()
-        path = self._directory / f"{name}-{key[:32]}.cwasm"
-        if _is_sealed(path):
-            try:
-                return wasmtime.Module.deserialize_file(self._engine, str(path))
-            except wasmtime.WasmtimeError:  # made by a wasmtime that calls itself by the same version
-                pass
-        module = self._compile(name, wasm)
-        self._store(path, bytes(module.serialize()))
-        return module
+        path = self.directory / f"{name}-{key[:32]}.cwasm"
+        found = self._kept(path)
+        if found is None:
+            found = self._compile(name, wasm)
+            self._store(path, bytes(found.serialize()))
+        return found
+
+    def large_module(self, name: str, content: str, read: Callable[[], bytes]) -> wasmtime.Module:
+        """
+        Return the compiled module of a binary that takes long to compile, or even to read.
+
+        One process compiles; others that want the same module wait for it.
+
+        Args:
+            name: what to call it in messages and file names.
+            content: what the binary depends on; another content is another entry.
+            read: returns the binary.
+
+        Raises:
+            wasmtime.WasmtimeError: not a valid module.
+        """
+        path = self.large_module_path(name, content)
+        found = self._kept(path)
+        if found is None:
+            with alone(path, self.progress):
+                found = self._kept(path)
+                if found is None:
+                    found = self._compile(name, read())
+                    self._store(path, bytes(found.serialize()))
+        return found
+
+    def large_module_path(self, name: str, content: str) -> Path:
+        """Return where the compiled module is kept."""
+        key = hashlib.sha256(self._config.encode() + b"\0" + content.encode()).hexdigest()
+        return self.directory / f"{name}-{key[:32]}.cwasm"
+
+    def _kept(self, path: Path) -> wasmtime.Module | None:
+        if sealed(path) is None:
+            return None
+        try:
+            return wasmtime.Module.deserialize_file(self._engine, str(path))
+        except wasmtime.WasmtimeError:  # made by a wasmtime that calls itself by the same version
+            return None
 
     def _compile(self, name: str, wasm: bytes) -> wasmtime.Module:
-        line = f"torpor: compiling {name} ({len(wasm) / 1e6:.1f} MB of WebAssembly), once on this machine …"
-        notice = threading.Timer(SLOW_SECONDS, self._progress, [line])
-        notice.daemon = True
-        notice.start()
-        try:
+        what = f"compiling {name} ({len(wasm) / 1e6:.1f} MB of WebAssembly), once on this machine"
+        with telling(what, self.progress):
             return wasmtime.Module(self._engine, wasm)
-        finally:
-            notice.cancel()
 
     def _store(self, path: Path, code: bytes) -> None:
         try:
-            replace_file(path, code)
-            _write_seal(path, hashlib.sha256(code).hexdigest())
+            keep_sealed(path, code)
         except OSError as problem:
             if len(code) > 16e6:  # only worth a word when the next start will be slow
-                self._progress(f"torpor: {self._directory} cannot be written ({problem}); set TORPOR_CACHE")
+                self.progress(f"torpor: {self.directory} cannot be written ({problem}); set TORPOR_CACHE")
 
 
-def _is_sealed(path: Path) -> bool:
+@contextmanager
+def alone(path: Path, progress: Progress) -> Iterator[None]:
+    """
+    Let one process at a time make the file *path*; what earlier ones left half written is removed.
+
+    Where no lock can be had, all go ahead: each puts a complete file in place.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_suffix(".lock").open("ab")
+    except OSError:  # a cache that cannot be written
+        yield
+        return
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            with telling(f"waiting for another process that is making {path.name}", progress):
+                fcntl.flock(lock, fcntl.LOCK_EX)
+        for left in path.parent.glob(f"{path.stem}*.tmp"):
+            left.unlink(missing_ok=True)
+        yield
+
+
+def keep_sealed(path: Path, data: bytes) -> str:
+    """
+    Put a complete file and its seal in place and return its SHA-256.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    replace_file(path, data)
+    sha256 = hashlib.sha256(data).hexdigest()
+    _write_seal(path, sha256)
+    return sha256
+
+
+def sealed(path: Path) -> str | None:
+    """Return the SHA-256 of a file that is what its seal says, or None."""
     try:
         seal = msgspec.json.decode(_seal_of(path).read_bytes(), type=Seal)
         have = path.stat()
         if have.st_size != seal.size:
-            return False
+            return None
         if have.st_mtime_ns == seal.modified_ns:
-            return True
+            return seal.sha256
         with path.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != seal.sha256:
-                return False
+                return None
         _write_seal(path, seal.sha256)
     except (OSError, msgspec.DecodeError):
-        return False
-    return True
+        return None
+    return seal.sha256
 
 
 def _write_seal(path: Path, sha256: str) -> None:

@@ -5,25 +5,26 @@ from __future__ import annotations
 import functools
 import platform
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import wasmtime
 
 from torpor.limits import MIB
-from torpor.vm.bindings import own_memories
+from torpor.vm.bindings import allow_stack, own_memories
 from torpor.vm.cache import ModuleCache
 from torpor.vm.ticker import start_ticker
 
-WASM_STACK_BYTES = 2 * MIB
+STACK_BYTES = 2 * MIB
 """Native stack that guest code may use; a guest's own limit must trip first, a thread's stack never."""
 
-_CONFIG = f"{platform.system()} {platform.machine()} epochs nan-canonical stack={WASM_STACK_BYTES} exceptions gc 1"
+_CONFIG = f"{platform.system()} {platform.machine()} epochs nan-canonical exceptions gc 1"
 
 
 @functools.cache
-def shared_engine(cache_directory: Path | None = None) -> Engine:
-    """Return this process's engine for a cache directory; engines live as long as the process."""
-    return Engine(cache_directory)
+def shared_engine(cache_directory: Path | None = None, stack_bytes: int = STACK_BYTES) -> Engine:
+    """Return this process's engine for a cache directory and a size of stack; engines live as long as the process."""
+    return Engine(cache_directory, stack_bytes)
 
 
 class Engine:
@@ -31,14 +32,17 @@ class Engine:
     Compiles modules and runs their epochs.
 
     Attributes:
+        stack_bytes: native stack that guest code may use.
         wasmtime: the engine itself.
+        cache: where compiled code is kept, and what else takes long to make.
         ticker: call its ``begin`` and ``end`` around guest code.
     """
 
-    def __init__(self, cache_directory: Path | None = None) -> None:
+    def __init__(self, cache_directory: Path | None = None, stack_bytes: int = STACK_BYTES) -> None:
+        self.stack_bytes = stack_bytes
         config = wasmtime.Config()
         config.epoch_interruption = True
-        config.max_wasm_stack = WASM_STACK_BYTES
+        allow_stack(config, stack_bytes)
         # The same program on another processor must compute the same bits.
         config.cranelift_nan_canonicalization = True
         config.wasm_relaxed_simd_deterministic = True
@@ -47,17 +51,26 @@ class Engine:
         own_memories(config)
         self.wasmtime = wasmtime.Engine(config)
         self.ticker = start_ticker(self.wasmtime)
-        self._cache = ModuleCache(self.wasmtime, _CONFIG, cache_directory)
+        self.cache = ModuleCache(self.wasmtime, _CONFIG, cache_directory)
         self._modules: dict[tuple[str, bytes], wasmtime.Module] = {}
         self._binaries: dict[str, bytes] = {}
         self._lock = threading.Lock()
+        self._large: dict[tuple[str, str], wasmtime.Module] = {}
+        self._large_lock = threading.Lock()
 
     def module(self, name: str, wasm: bytes) -> wasmtime.Module:
         """Return a module compiled, from memory, from disk, or anew."""
         with self._lock:
             if (name, wasm) not in self._modules:
-                self._modules[name, wasm] = self._cache.module(name, wasm)
+                self._modules[name, wasm] = self.cache.module(name, wasm)
             return self._modules[name, wasm]
+
+    def large_module(self, name: str, content: str, read: Callable[[], bytes]) -> wasmtime.Module:
+        """Return a module as :meth:`torpor.vm.cache.ModuleCache.large_module` does."""
+        with self._large_lock:  # another than that of small modules, which must not wait for a minute
+            if (name, content) not in self._large:
+                self._large[name, content] = self.cache.large_module(name, content, read)
+            return self._large[name, content]
 
     def text_module(self, name: str, text: str) -> wasmtime.Module:
         """Return a module that is written in the text format."""

@@ -37,6 +37,9 @@ class Program(msgspec.Struct, frozen=True):
         workflows: workflow name → (module name, export name).
         line_maps: module name → for each line of the evaluated text the author's line, for modules that a
             transformation moved; absent where lines are unchanged.
+        modules: for guests whose modules have names beside their files' (Python): dotted module name → key of
+            ``files``. ``entries`` and ``workflows`` then name modules by these names.
+        absent: top-level name of a module that the guest lacks → why; a placeholder stands in its place.
     """
 
     guest: str
@@ -45,6 +48,8 @@ class Program(msgspec.Struct, frozen=True):
     entries: list[str]
     workflows: dict[str, tuple[str, str]]
     line_maps: dict[str, list[int]] = {}
+    modules: dict[str, str] = {}
+    absent: dict[str, str] = {}
 
 
 def program_bytes(program: Program) -> bytes:
@@ -108,9 +113,10 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
         type: what is asked for.
         at: guest clock when it was asked, epoch milliseconds.
         name: step name such as ``step//./orders.py//charge``, or the hook's token.
-        input: codec text: ``{args, closureVars?, thisVal?}`` of a step, metadata of a hook.
+        input: codec text: ``{args, kwargs?, closureVars?, thisVal?}`` of a step, metadata of a hook.
         due: when a wait ends, epoch milliseconds.
         target: number of the hook op that ``hook_dispose`` disposes of.
+        watch: of a hook that awaits the end of another run instead of the outside world: that run's id.
     """
 
     n: int
@@ -120,6 +126,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
     input: str | None = None
     due: int = 0
     target: int = 0
+    watch: str = ""
 
 
 class LogLine(msgspec.Struct, frozen=True):
@@ -177,6 +184,53 @@ class Image(Protocol):
         ...
 
 
+class Variable(msgspec.Struct, frozen=True):
+    """A local variable of a parked frame; ``value`` is its ``repr``, shortened."""
+
+    name: str
+    value: str
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One function that awaits: where, and what it holds. ``line`` is the author's."""
+
+    function: str
+    file: str
+    line: int
+    source: str = ""
+    variables: list[Variable] = []
+
+
+class TaskStack(msgspec.Struct, frozen=True):
+    """
+    One task of a parked run.
+
+    Attributes:
+        name: of the task; the workflow's own comes first.
+        parent: name of the task that waits for it, ``""`` when none is known.
+        waits_for: what the innermost frame awaits, such as ``step charge (op 3)`` or ``sleep until 2026-…``.
+        frames: outermost first.
+    """
+
+    name: str
+    frames: list[Frame]
+    waits_for: str = ""
+    parent: str = ""
+
+
+class Evaluation(msgspec.Struct, frozen=True):
+    """
+    What a prompt says to one input.
+
+    Attributes:
+        text: output and the value, or the traceback, ready to be shown.
+        incomplete: the input is only the beginning of a statement; give it again with more lines.
+    """
+
+    text: str
+    incomplete: bool = False
+
+
 class Vm(Protocol):
     """One leased VM. Not thread-safe; calls may come from different threads one after another."""
 
@@ -212,6 +266,25 @@ class Vm(Protocol):
 
         Raises:
             SnapshotError: another image, another format version, or damaged bytes; the VM is as after the lease.
+        """
+        ...
+
+    def stack(self) -> list[TaskStack]:
+        """
+        Return what the tasks of a parked run wait for. The VM is spoiled: release it without another turn.
+
+        Raises:
+            ConfigurationError: this guest cannot tell.
+            VmError: as :meth:`deliver`.
+        """
+        ...
+
+    def evaluate(self, source: str) -> Evaluation:
+        """
+        Run code inside the parked VM, in the scope of the workflow. The VM is spoiled: no turn may follow.
+
+        Raises:
+            VmError: as :meth:`deliver`.
         """
         ...
 

@@ -12,6 +12,8 @@ import mmap
 import os
 import struct
 import weakref
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 
@@ -27,7 +29,7 @@ _CHECKSUM_BYTES = 32
 _F_ADD_SEALS, _SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8  # seal, shrink, grow, write: <linux/fcntl.h>
 
 
-class ImageHeader(msgspec.Struct, frozen=True):
+class ImageHeader(msgspec.Struct, frozen=True, omit_defaults=True):
     """
     What an image's bytes say about themselves.
 
@@ -37,6 +39,8 @@ class ImageHeader(msgspec.Struct, frozen=True):
         stack_pointer: the guest's, between turns.
         per_run: see :attr:`torpor.vm.guest.Image.per_run`.
         pages: 64 KiB pages of memory.
+        base: hash of the image that this one changes: what follows are records of a delta. ``""`` when all of memory
+            follows.
     """
 
     build: str
@@ -44,6 +48,26 @@ class ImageHeader(msgspec.Struct, frozen=True):
     stack_pointer: int
     per_run: str | None
     pages: int
+    base: str = ""
+
+
+class Piece(NamedTuple):
+    """
+    A part of an image.
+
+    Attributes:
+        at: where it begins in memory.
+        size: its bytes; at and size are whole pages of 4 KiB.
+        view: the bytes, or None when all are zero.
+        fd: file that holds the bytes, or None where there is none.
+        offset: where they begin in that file.
+    """
+
+    at: int
+    size: int
+    view: memoryview | None
+    fd: int | None = None
+    offset: int = 0
 
 
 class MemoryImage:
@@ -61,7 +85,7 @@ class MemoryImage:
         self.size = len(memory)
         self.stack_pointer = stack_pointer
         self.hash = hashlib.sha256(struct.pack("<Q", stack_pointer) + memory).hexdigest()
-        self.fd, self._view = _keep(memory)
+        self.fd, self._view = keep_bytes(memory)
         if self.fd is not None:
             weakref.finalize(self, os.close, self.fd)
 
@@ -70,8 +94,14 @@ class MemoryImage:
         """The bytes."""
         return self._view
 
+    @property
+    def pieces(self) -> Sequence[Piece]:
+        """What to lay into memory, in this order; later ones hide earlier ones, and together they cover all."""
+        return [Piece(0, self.size, self._view, self.fd)]
 
-def _keep(memory: bytes | memoryview) -> tuple[int | None, memoryview]:
+
+def keep_bytes(memory: bytes | memoryview) -> tuple[int | None, memoryview]:
+    """Return a sealed memory file of these bytes, or None where there can be none, and a view of them."""
     if not hasattr(os, "memfd_create"):
         return None, memoryview(bytes(memory))
     try:
@@ -85,7 +115,7 @@ def _keep(memory: bytes | memoryview) -> tuple[int | None, memoryview]:
     return fd, memoryview(mmap.mmap(fd, len(memory), mmap.MAP_SHARED, mmap.PROT_READ))
 
 
-def pack_image(header: ImageHeader, memory: memoryview) -> bytes:
+def pack_image(header: ImageHeader, memory: memoryview | bytes) -> bytes:
     """Return the bytes that :func:`unpack_image` takes."""
     text = msgspec.json.encode(header)
     body = b"".join([_PREFIX.pack(_MAGIC, IMAGE_VERSION, len(text)), text, memory])
@@ -94,7 +124,7 @@ def pack_image(header: ImageHeader, memory: memoryview) -> bytes:
 
 def unpack_image(data: bytes) -> tuple[ImageHeader, memoryview]:
     """
-    Return header and memory.
+    Return header and memory, or the records of a delta when the header names a base.
 
     Raises:
         SnapshotError: damaged bytes or an unknown version.
@@ -109,8 +139,11 @@ def unpack_image(data: bytes) -> tuple[ImageHeader, memoryview]:
         raise SnapshotError("the image is damaged (its checksum does not match); load the program again")
     if version != IMAGE_VERSION:
         raise SnapshotError(f"the image has format {version}, not {IMAGE_VERSION}; load the program again")
-    header = msgspec.json.decode(body[_PREFIX.size : _PREFIX.size + size], type=ImageHeader)
+    try:
+        header = msgspec.json.decode(body[_PREFIX.size : _PREFIX.size + size], type=ImageHeader)
+    except msgspec.DecodeError as problem:
+        raise SnapshotError(f"the image's header is damaged ({problem}); load the program again") from problem
     memory = body[_PREFIX.size + size :]
-    if len(memory) != header.pages * WASM_PAGE:
+    if not header.base and len(memory) != header.pages * WASM_PAGE:
         raise SnapshotError(f"the image holds {len(memory)} bytes, its header says {header.pages} pages")
     return header, memory

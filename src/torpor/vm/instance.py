@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ctypes
+import threading
 import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import wasmtime
@@ -12,14 +16,32 @@ from torpor.limits import MIB
 from torpor.vm import posix
 from torpor.vm.bindings import Call, Deadline, LinearMemory, created_memories, dispose
 from torpor.vm.delta import Delta, pack_delta, unpack_delta
-from torpor.vm.engine import WASM_STACK_BYTES, Engine
+from torpor.vm.engine import Engine
 from torpor.vm.image import MemoryImage
+from torpor.vm.layers import LayeredImage
 from torpor.vm.limits import WASM_PAGE, Limits
 from torpor.vm.pages import BACKENDS, PAGES_WAT, Backend, Helpers, desk_bytes_max, text_at
 from torpor.vm.stack import require_stack
 from torpor.vm.wasi import DeterministicWasi
 
 _DESK_BYTES_KEPT = MIB
+
+_running = threading.local()
+
+
+@contextmanager
+def enter(instance: Instance) -> Iterator[None]:
+    """Have host functions that this thread's guest code calls be answered by *instance*."""
+    _running.instance = instance
+    try:
+        yield
+    finally:
+        _running.instance = None  # else the thread would keep the instance alive
+
+
+def running() -> Any:
+    """Return the instance that this thread runs, for host functions, which are shared by all instances."""
+    return _running.instance
 
 
 class Instance:
@@ -39,7 +61,7 @@ class Instance:
     def __init__(self, engine: Engine, limits: Limits, backend: Backend) -> None:
         self.engine, self.limits, self.backend = engine, limits, backend
         self.store = wasmtime.Store(engine.wasmtime)
-        self.wasi = DeterministicWasi()
+        self.wasi = self._make_wasi()
         self.broken = False
         self._pristine = False
         self._deadline = Deadline(self.store, limits.cpu_seconds)
@@ -54,7 +76,7 @@ class Instance:
             (self._grow_desk,) = self._calls(host, "grow_desk")
             window, self.desk = memories
             guest = self._link(memories)
-            self.memory = self.wasi.memory = memories[2]
+            self.memory = self.wasi.memory = _memory_of(guest, self.store, memories)
         self._linker.define_instance(self.store, "guest", guest)
         helpers = self._calls(self._instantiate("pages", PAGES_WAT), "diff", "reset", "apply", "grow")
         self._pages = BACKENDS[backend.name](self.memory, window, self.desk, Helpers(*helpers))
@@ -90,6 +112,27 @@ class Instance:
         """Return memory as it is now as a new image."""
         self.memory.view[: self.dead_bytes] = bytes(self.dead_bytes)
         return MemoryImage(self.memory.view[: self.memory.size], self.stack_pointer)
+
+    def freeze_layer(self) -> LayeredImage:
+        """Return memory as it is now as a new image upon the present one."""
+        body = self._pages.diff(self.dead_bytes)
+        return LayeredImage(self.image, body, self.memory.view[: self.memory.size])
+
+    def apply_layer(self, body: bytes | memoryview, size: int) -> LayeredImage:
+        """
+        Return the image that :meth:`freeze_layer` gave; memory must be the present image's.
+
+        Args:
+            body: the layer's records.
+            size: its bytes of memory.
+
+        Raises:
+            SnapshotError: the records are not well formed, or need more memory than the limit allows.
+        """
+        self._pristine = False
+        self.desk_room(len(body))
+        self._pages.apply(body, size // WASM_PAGE)
+        return self.freeze_layer()
 
     def adopt(self, image: MemoryImage) -> None:
         """Be in the state of *image*."""
@@ -170,10 +213,11 @@ class Instance:
             GuestTrapError, CpuLimitError, MemoryLimitError, OutputLimitError: the instance is broken from now on.
         """
         self._pristine = False
-        require_stack(WASM_STACK_BYTES)
+        require_stack(self.engine.stack_bytes)
         wasi, deadline = self.wasi, self._deadline
         wasi.printed_bytes = 0
         deadline.restart()
+        _running.instance = self
         self.engine.ticker.begin()
         try:
             result = call(*arguments)
@@ -189,6 +233,7 @@ class Instance:
         finally:
             self.engine.ticker.end()
             deadline.rest()
+            _running.instance = None
         if self.memory.refused:
             self.broken = True
             raise MemoryLimitError(self._memory_message())
@@ -213,9 +258,12 @@ class Instance:
         Instantiate the guest and return the instance.
 
         Args:
-            memories: takes in every memory that is created; the guest's must be the first from now on (number 2).
+            memories: takes in every memory that is created.
         """
         raise NotImplementedError
+
+    def _make_wasi(self) -> DeterministicWasi:
+        return DeterministicWasi()
 
     def _instantiate(self, name: str, text: str) -> wasmtime.Instance:
         return self._linker.instantiate(self.store, self.engine.text_module(name, text))
@@ -244,6 +292,13 @@ class Instance:
             f"the VM asked for more than {self.limits.memory_bytes} bytes of memory; keep large data in steps, or raise"
             " Limits.memory_bytes"
         )
+
+
+def _memory_of(guest: wasmtime.Instance, store: wasmtime.Store, memories: list[LinearMemory]) -> LinearMemory:
+    """Return the memory that the guest exports; wasmtime makes others, such as for exceptions."""
+    exports: Any = guest.exports(store)
+    address = ctypes.addressof(exports["memory"].data_ptr(store).contents)
+    return next(memory for memory in memories if memory.address == address)
 
 
 def _host_wat(memory_bytes: int) -> str:

@@ -26,7 +26,7 @@ from torpor.vm.limits import WASM_PAGE
 PAGES_WAT = files("torpor.vm").joinpath("pages.wat").read_text("utf-8")
 """Source of the helper module."""
 
-RESIDENT_PAGES_MAX = 128
+RESIDENT_PAGES_MAX = 512
 """
 Private pages that a reset keeps, having made them equal to the image again; beyond, it gives all of them back.
 
@@ -156,11 +156,15 @@ class CopyOnWritePages(Pages):
     """Linux: the kernel knows which pages were written."""
 
     def _place(self, image: MemoryImage, former: MemoryImage | None) -> None:
-        assert image.fd is not None
         if former is not None and former.size > image.size:
             posix.map_zeros(self._window.address + image.size, former.size - image.size)
-        posix.map_file(self._guest.address, image.size, image.fd, writable=True)
-        posix.map_file(self._window.address, image.size, image.fd, writable=False)
+        for at, size, view, fd, offset in image.pieces:
+            for address, writable in ((self._guest.address + at, True), (self._window.address + at, False)):
+                if view is None:
+                    posix.map_zeros(address, size)
+                else:
+                    assert fd is not None
+                    posix.map_file(address, size, fd, writable=writable, offset=offset)
 
     def _restore_image(self) -> None:
         size = self.image.size
@@ -187,11 +191,12 @@ class PortablePages(Pages):
     def _place(self, image: MemoryImage, former: MemoryImage | None) -> None:
         if former is not None and former.size > image.size:
             self._window.view[image.size : former.size] = bytes(former.size - image.size)
-        self._guest.view[: image.size] = image.view
-        self._window.view[: image.size] = image.view
+        for memory in (self._guest, self._window):
+            for at, size, view, _, _ in image.pieces:
+                memory.view[at : at + size] = bytes(size) if view is None else view
 
     def _restore_image(self) -> None:
-        self._guest.view[: self.image.size] = self.image.view
+        self._guest.view[: self.image.size] = self._window.view[: self.image.size]
 
     def _find(self, first: int) -> int:
         return self._helpers.diff(first, self._guest.size // posix.PAGE, 0, self._records_at)

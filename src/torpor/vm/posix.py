@@ -52,9 +52,9 @@ def commit(address: int, size: int) -> None:
     _check(_libc.mprotect(address, size, PROT_READ_WRITE), "mprotect")
 
 
-def map_file(address: int, size: int, fd: int, *, writable: bool) -> None:
-    """Lay a private (copy-on-write) mapping of a file over a range that is already ours."""
-    _map(address, size, PROT_READ_WRITE if writable else PROT_READ, mmap.MAP_PRIVATE | MAP_FIXED, fd)
+def map_file(address: int, size: int, fd: int, *, writable: bool, offset: int = 0) -> None:
+    """Lay a private (copy-on-write) mapping of a file, from *offset* on, over a range that is already ours."""
+    _map(address, size, PROT_READ_WRITE if writable else PROT_READ, mmap.MAP_PRIVATE | MAP_FIXED, fd, offset)
 
 
 def map_zeros(address: int, size: int) -> None:
@@ -82,8 +82,8 @@ def read_into(fd: int, address: int, size: int, offset: int) -> int:
     return got
 
 
-def _map(address: int | None, size: int, protection: int, flags: int, fd: int) -> int:
-    got: int | None = _libc.mmap(address, size, protection, flags, fd, 0)
+def _map(address: int | None, size: int, protection: int, flags: int, fd: int, offset: int = 0) -> int:
+    got: int | None = _libc.mmap(address, size, protection, flags, fd, offset)
     if got is None or got == _MAP_FAILED:
         _check(-1, "mmap")
     assert got is not None

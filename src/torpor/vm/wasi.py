@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable
+from operator import and_
 
 import wasmtime
 
@@ -109,29 +110,34 @@ class DeterministicWasi:
         return _SUCCESS
 
 
-def define_wasi(linker: wasmtime.Linker, module: wasmtime.Module, current: Callable[[], DeterministicWasi]) -> None:
+def define_wasi(
+    linker: wasmtime.Linker,
+    module: wasmtime.Module,
+    current: Callable[[], DeterministicWasi],
+    kind: type[DeterministicWasi] = DeterministicWasi,
+) -> None:
     """
-    Define the WASI functions that *module* imports; what :class:`DeterministicWasi` lacks answers "not supported".
+    Define the WASI functions that *module* imports; what *kind* lacks answers "not supported".
 
     Args:
         linker: may serve many instances.
         module: names the functions and their types.
         current: returns the WASI of the instance that is running on this thread.
+        kind: its class.
     """
     for entry in module.imports:
         if entry.module != MODULE:
             continue
         assert isinstance(entry.type, wasmtime.FuncType)
         assert entry.name is not None
-        linker.define_func(MODULE, entry.name, entry.type, _forward(entry.name, current))
+        linker.define_func(MODULE, entry.name, entry.type, _forward(kind, entry.name, entry.type, current))
 
 
-def _forward(name: str, current: Callable[[], DeterministicWasi]) -> Callable[..., int]:
-    method = getattr(DeterministicWasi, name, None)
+def _forward(
+    kind: type[DeterministicWasi], name: str, signature: wasmtime.FuncType, current: Callable[[], DeterministicWasi]
+) -> Callable[..., int]:
+    method = getattr(kind, name, None)
     if method is None:
         return lambda *_: _NOSYS
-    return lambda *arguments: method(current(), *(_unsigned(a) for a in arguments))
-
-
-def _unsigned(value: int) -> int:
-    return value & 0xFFFFFFFF if -0x80000000 <= value < 0 else value
+    masks = [0xFFFFFFFF if str(parameter) == "i32" else -1 for parameter in signature.params]
+    return lambda *arguments: method(current(), *map(and_, arguments, masks))  # i32 comes signed, addresses are not

@@ -9,13 +9,13 @@ let deliveries = [];
 export function load(text) {
   const program = JSON.parse(text);
   if (program.trace) traceClock();
-  evaluate(program).then(
+  evaluateModules(program).then(
     () => (loading = { ok: true, impure: state.impure }),
     (e) => (loading = { ok: false, error: { name: e.name, message: e.message, stack: e.stack ?? "" } }),
   );
 }
 
-async function evaluate(program) {
+async function evaluateModules(program) {
   for (const entry of program.entries) await import(entry);
   for (const [name, [module, exported]] of Object.entries(program.workflows)) {
     workflows.set(name, (await import(module))[exported]);
@@ -65,4 +65,14 @@ export function outbox() {
   state.ops = [];
   state.logs = [];
   return JSON.stringify({ ops, logs, ...state.outcome });
+}
+
+let evaluation = "";
+
+export function evaluate(source) {
+  evaluation = JSON.stringify({ text: String((0, eval)(source)) });
+}
+
+export function evaluated() {
+  return evaluation;
 }

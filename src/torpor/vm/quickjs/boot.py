@@ -12,6 +12,7 @@ from torpor.errors import GuestTrapError
 from torpor.limits import KIB, MIB
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.image import MemoryImage
+from torpor.vm.instance import enter
 from torpor.vm.limits import WASM_PAGE, Limits
 from torpor.vm.pages import Backend
 from torpor.vm.quickjs.glue import align
@@ -20,7 +21,6 @@ from torpor.vm.quickjs.instance import (
     Build,
     Handles,
     QuickJsInstance,
-    enter,
 )
 from torpor.vm.quickjs.linking import ALLOCATOR, Layout, Plan
 
@@ -35,7 +35,7 @@ headroom below leaves behind, there is a collection before there is growth.
 JS_STACK_BYTES = 256 * KIB
 """
 Stack of JavaScript, enough for about a thousand calls. Each frame takes about four times as much native stack, which
-must not end first: see :data:`torpor.vm.engine.WASM_STACK_BYTES`.
+must not end first: see :data:`torpor.vm.engine.STACK_BYTES`.
 """
 
 GC_THRESHOLD_BYTES = 2 * MIB

@@ -14,6 +14,7 @@ from torpor.errors import ConfigurationError, SnapshotError
 from torpor.vm.engine import shared_engine
 from torpor.vm.guest import Image, Program, Vm, program_id
 from torpor.vm.image import MemoryImage, unpack_image
+from torpor.vm.leased import Loaded
 from torpor.vm.limits import Limits
 from torpor.vm.pages import Backend, choose_backend
 from torpor.vm.pool import Pool
@@ -22,7 +23,7 @@ from torpor.vm.quickjs.boot import Booted, boot
 from torpor.vm.quickjs.instance import DRIVER_WAT, Build, QuickJsInstance
 from torpor.vm.quickjs.linking import ALLOCATOR_WAT, LINKING_VERSION, wasm_files
 from torpor.vm.quickjs.modules import API, INTERNAL, ModuleLoader
-from torpor.vm.quickjs.vm import Loaded, QuickJsImage, QuickJsVm, load_program
+from torpor.vm.quickjs.vm import QuickJsImage, QuickJsVm, load_program
 
 NAME = "quickjs"
 _MAIN = "main"

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import struct
-import threading
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
@@ -14,9 +12,9 @@ from typing import Any
 import wasmtime
 
 from torpor.errors import GuestTrapError, MemoryLimitError, OutputLimitError
-from torpor.vm.bindings import Call, LinearMemory
+from torpor.vm.bindings import LinearMemory
 from torpor.vm.engine import Engine
-from torpor.vm.instance import Instance
+from torpor.vm.instance import Instance, running
 from torpor.vm.limits import Limits
 from torpor.vm.pages import Backend, text_at
 from torpor.vm.quickjs.glue import Library, library_needs
@@ -26,10 +24,10 @@ from torpor.vm.wasi import DeterministicWasi, define_wasi
 
 DRIVER_WAT = files("torpor.vm.quickjs").joinpath("driver.wat").read_text("utf-8")
 
-FUNCTIONS = ("load", "loaded", "begin", "inbox", "next", "outbox")
+FUNCTIONS = ("load", "loaded", "begin", "inbox", "next", "outbox", "evaluate", "evaluated")
 """What the bootstrap's main module exports, in the order in which the driver numbers them."""
 
-LOAD, LOADED, BEGIN, INBOX, NEXT, OUTBOX = range(len(FUNCTIONS))
+LOAD, LOADED, BEGIN, INBOX, NEXT, OUTBOX, EVALUATE, EVALUATED = range(len(FUNCTIONS))
 
 # Cells of driver.wat, offsets in the desk.
 _CLOCK, _STACK_POINTER, _ANSWER_BYTES, _EXCEPTION, _ANSWER_BYTES_MAX = 0, 8, 12, 16, 20
@@ -39,19 +37,6 @@ _NAME_BYTES_MAX = 4096
 """Bytes of a module's name or specifier that are looked at, its end included."""
 
 _THREW, _NO_MEMORY, _TOO_LONG = 1, 2, 3
-
-_running = threading.local()
-"""The instance that this thread runs, for host functions, which are shared by all instances."""
-
-
-@contextmanager
-def enter(instance: QuickJsInstance) -> Iterator[None]:
-    """Have host functions that this thread's guest code calls be answered by *instance*."""
-    _running.instance = instance
-    try:
-        yield
-    finally:
-        _running.instance = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +139,7 @@ class QuickJsInstance(Instance):
             VmError: trap, limit, or an exception that the bootstrap let out.
         """
         self._put(text)
-        status = self._run(self._exchange, told, asked, self._text_at, len(text))
+        status = self.run(self._exchange, told, asked, self._text_at, len(text))
         self._check(status, FUNCTIONS[told])
         return self._answer()
 
@@ -171,13 +156,13 @@ class QuickJsInstance(Instance):
         """
         count = len(clocks)
         self._put(struct.pack(f"<{count}q", *clocks) + inbox)
-        status = self._run(self._turn, INBOX, NEXT, OUTBOX, self._text_at, count, len(inbox))
+        status = self.run(self._turn, INBOX, NEXT, OUTBOX, self._text_at, count, len(inbox))
         self._check(status, "deliver")
         return self._answer()
 
     def tidy(self) -> None:
         """Collect garbage."""
-        self._run(self._tidy)
+        self.run(self._tidy)
 
     def resolve(self, importer: int, specifier: int) -> int:
         """Answer ``host_module_normalize``."""
@@ -209,13 +194,6 @@ class QuickJsInstance(Instance):
         for number, address in enumerate(handles.functions):
             self._cell(_FUNCTIONS + 4 * number, address)
 
-    def _run(self, call: Call, *arguments: int) -> int:
-        _running.instance = self
-        try:
-            return self.run(call, *arguments)
-        finally:
-            _running.instance = None  # else the thread would keep the instance alive
-
     def _put(self, data: bytes) -> None:
         self.desk_room(len(data))
         self.desk.write(self._text_at, data)
@@ -242,11 +220,11 @@ class QuickJsInstance(Instance):
 
     def _describe(self, value: int, name: str | None) -> str:
         if name is None:
-            status = self._run(self._text, value)
+            status = self.run(self._text, value)
         else:
             data = name.encode()
             self._put(data)
-            status = self._run(self._property, value, self._text_at, len(data))
+            status = self.run(self._property, value, self._text_at, len(data))
         return self._answer().decode("utf-8", "replace") if status == 0 else ""
 
     def _throw_into_guest(self, message: str) -> int:
@@ -279,7 +257,7 @@ def _encode(text: str) -> bytes:
 
 
 def _current() -> QuickJsInstance:
-    instance: QuickJsInstance = _running.instance
+    instance: QuickJsInstance = running()
     return instance
 
 

@@ -8,17 +8,19 @@ from itertools import accumulate
 
 import msgspec
 
-from torpor.errors import GuestTrapError, SnapshotError, VmError
+from torpor.errors import ConfigurationError, GuestTrapError
+from torpor.vm.border import inbox_bytes
 from torpor.vm.entropy import Entropy
-from torpor.vm.guest import Begin, Delivery, Outbox, Program, program_id
+from torpor.vm.guest import Begin, Delivery, Evaluation, Outbox, Program, TaskStack, program_id
 from torpor.vm.image import ImageHeader, MemoryImage, pack_image
+from torpor.vm.leased import LeasedVm, Loaded, read_loaded, read_outbox
 from torpor.vm.limits import WASM_PAGE
 from torpor.vm.pool import Pool
-from torpor.vm.quickjs.border import inbox_bytes, outbox_of
-from torpor.vm.quickjs.instance import BEGIN, LOAD, LOADED, OUTBOX, QuickJsInstance
+from torpor.vm.quickjs.instance import BEGIN, EVALUATE, EVALUATED, LOAD, LOADED, OUTBOX, QuickJsInstance
 
 _ENTROPY_LABEL = "Math.random"
 _encoder = msgspec.json.Encoder()
+_evaluation = msgspec.json.Decoder(Evaluation)
 
 
 class QuickJsImage:
@@ -50,13 +52,12 @@ class QuickJsImage:
         return pack_image(header, self.memory.view)
 
 
-class QuickJsVm:
+class QuickJsVm(LeasedVm[QuickJsInstance]):
     """One leased VM; see :class:`torpor.vm.guest.Vm`."""
 
     def __init__(self, pool: Pool[QuickJsInstance], image: QuickJsImage) -> None:
-        self._pool, self._image = pool, image
-        self._instance: QuickJsInstance | None = None
-        self._lease()
+        self._image = image
+        super().__init__(pool, image)
 
     def begin(self, begin: Begin) -> Outbox:
         instance = self._leased()
@@ -76,68 +77,29 @@ class QuickJsVm:
             "url": begin.url,
             "entropy": entropy.derive(_ENTROPY_LABEL, 16).hex(),
         }
-        return _outbox(instance, instance.exchange(BEGIN, _encoder.encode(message), OUTBOX))
+        return read_outbox(instance, instance.exchange(BEGIN, _encoder.encode(message), OUTBOX))
 
     def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
         instance = self._leased()
         # Clocks of several machines may disagree; the guest's never goes back.
         clocks = list(accumulate((delivery.at for delivery in inbox), max, initial=instance.wasi.clock_ms.value))[1:]
-        return _outbox(instance, instance.turn(clocks, inbox_bytes(inbox)))
+        return read_outbox(instance, instance.turn(clocks, inbox_bytes(inbox)))
 
-    def snapshot(self) -> bytes:
-        return self._leased().snapshot(self._image.hash)
+    def stack(self) -> list[TaskStack]:
+        raise ConfigurationError(
+            "a JavaScript VM does not tell what its functions await; `torpor inspect` shows the run's open steps, waits"
+            " and hooks"
+        )
 
-    def restore(self, snapshot: bytes, seed: bytes) -> None:
-        instance = self._leased()
-        if not instance.reusable:  # memory grew, and cannot shrink to the snapshot's
-            self.release()
-            instance = self._lease()
-        try:
-            position = instance.restore(snapshot, self._image.hash)
-        except SnapshotError:
-            if not instance.reusable:
-                self.release()
-                self._lease()
-            raise
-        instance.wasi.entropy = Entropy(seed, position)
+    def evaluate(self, source: str) -> Evaluation:
+        text = self._leased().exchange(EVALUATE, source.encode("utf-8", "surrogatepass"), EVALUATED)
+        return _evaluation.decode(text.decode("utf-8", "replace"))
 
-    def release(self) -> None:
-        instance, self._instance = self._instance, None
-        if instance is not None:
-            instance.program = {}
-            self._pool.give_back(instance)
-
-    def _lease(self) -> QuickJsInstance:
-        instance = self._instance = self._pool.lease(self._image.memory)
+    def _enter(self, instance: QuickJsInstance) -> None:
         instance.program = self._image.program.files
-        return instance
 
-    def _leased(self) -> QuickJsInstance:
-        if self._instance is None:
-            raise VmError("this VM was released; lease another one")
-        if self._instance.broken:
-            raise VmError("this VM trapped or passed a limit; release it and lease another one")
-        return self._instance
-
-
-class Loaded(msgspec.Struct, frozen=True):
-    """
-    What the bootstrap says after loading.
-
-    Attributes:
-        ok: all modules were evaluated.
-        impure: the place that read the clock or drew entropy, as far as the bootstrap noticed.
-        error: what was thrown.
-    """
-
-    ok: bool
-    impure: str | None = None
-    error: dict[str, str] = {}
-
-    def complaint(self) -> str:
-        """Return what was thrown, with its stack."""
-        name, message = self.error.get("name", "Error"), self.error.get("message", "unknown")
-        return f"{name}: {message}\n{self.error.get('stack', '')}".rstrip()
+    def _leave(self, instance: QuickJsInstance) -> None:
+        instance.program = {}
 
 
 def load_program(instance: QuickJsInstance, program: Program, *, trace: bool = False) -> Loaded:
@@ -155,18 +117,4 @@ def load_program(instance: QuickJsInstance, program: Program, *, trace: bool = F
         "trace": trace,
     }
     text = instance.exchange(LOAD, _encoder.encode(message), LOADED)
-    try:
-        return msgspec.json.decode(text, type=Loaded)
-    except msgspec.DecodeError as problem:
-        instance.broken = True
-        raise GuestTrapError(f"the program spoiled the guest while it was loaded: {problem}") from problem
-
-
-def _outbox(instance: QuickJsInstance, message: bytes) -> Outbox:
-    try:
-        return outbox_of(message)
-    except ValueError as problem:
-        instance.broken = True
-        raise GuestTrapError(
-            f"the guest's outbox cannot be read: {problem}; workflow code may have changed what JSON does"
-        ) from problem
+    return read_loaded(instance, text)

@@ -12,72 +12,88 @@ const { isArray } = Array;
 const { Map, Set } = globalThis; // a program may replace them
 const isEnumerable = Function.prototype.call.bind(plain.propertyIsEnumerable);
 const DEPTH_MAX = 10_000;
+const LONG = 512; // characters from which a string is quoted apart; see codec.js
 const UNDEFINED = -1;
 const HOLE = -2;
 const SPARSE = -7;
+// QuickJS hashes neighbouring integers alike, which makes a Map of them twenty times slower, but not multiples of a
+// prime; those of 32-bit integers are exact.
+const SCATTER = 7919;
 
 /**
- * Return the flat array of a value, or the sentinel that stands for it.
+ * Return the flat array of a value, or the sentinel that stands for it; the indexes of long strings go into `longs`.
  *
  * A frame is a container being walked: the members of `source`, at `keys` or else at all places of an array, are
- * numbered into `target`, which is the container's element. Every value of every payload passes through the inner loop,
- * in an interpreter: it calls nothing that it can do without.
+ * numbered into `target`, which is the container's element. Every value of every payload passes through the loop, in an
+ * interpreter: it calls nothing that it can do without, and keeps what it needs of its frame in variables.
  */
-export function flatten(root) {
+export function flatten(root, longs) {
   const flat = [];
   const indexes = new Map(); // value → index; equal primitives share one, everything else goes by identity
+  const integers = new Map(); // the same for what fits in 32 bits, as `value * SCATTER`
   const unfinished = new Set(); // indexes of values that cannot exist before their payload, which is being walked
   const stack = [];
   const roots = [];
   let frame = { source: [root], keys: undefined, target: roots, at: 0 };
-  while (frame !== undefined) {
-    const { source, keys, target } = frame;
-    const count = keys === undefined ? source.length : keys.length;
-    let { at } = frame;
-    let next;
-    while (at < count && next === undefined) {
-      const key = keys === undefined ? at : keys[at];
-      const value = source[key];
-      at += 1;
-      const known = indexes.get(value);
-      if (known !== undefined) {
-        if (unfinished.has(known)) throw cycleError(value, [...stack, { ...frame, at }]);
-        target[key] = known;
-        continue;
+  let { source, keys, target, at } = frame;
+  let count = 1;
+  for (;;) {
+    if (at >= count) {
+      if (frame.isUnfinished) unfinished.delete(frame.index);
+      if (stack.length === 0) return roots[0] === 0 ? flat : roots[0];
+      frame = stack.pop();
+      ({ source, keys, target, at } = frame);
+      count = keys === undefined ? source.length : keys.length;
+      continue;
+    }
+    const key = keys === undefined ? at : keys[at];
+    const value = source[key];
+    const type = typeof value;
+    const index = flat.length;
+    at += 1;
+    if (type === "string") {
+      const known = indexes.getOrInsert(value, index);
+      if (known === index) {
+        flat[index] = value;
+        if (value.length >= LONG) longs.push(index);
       }
-      const type = typeof value;
-      const index = flat.length;
-      if (type === "string" || type === "boolean" || value === null) {
+      target[key] = known;
+    } else if (type === "number") {
+      const isPlain = value - value === 0 && (value !== 0 || 1 / value > 0);
+      if (isPlain) {
+        const isInteger = value === (value | 0);
+        const known = isInteger ? integers.getOrInsert(value * SCATTER, index) : indexes.getOrInsert(value, index);
+        if (known === index) flat[index] = value;
+        target[key] = known;
+      } else {
+        target[key] = sentinelOf(value);
+      }
+    } else if (value === undefined) {
+      const isHole = keys === undefined && !hasOwn(source, key);
+      target[key] = isHole ? HOLE : UNDEFINED;
+      if (isHole && !frame.isDense) {
+        frame = atFirstHole(frame, at);
+        ({ source, keys, target, at } = frame);
+        count = keys === undefined ? source.length : keys.length;
+      }
+    } else {
+      const known = indexes.getOrInsert(value, index);
+      target[key] = known;
+      if (known !== index) {
+        if (unfinished.has(known)) throw cycleError(value, [...stack, { ...frame, at }]);
+      } else if (value === null || type === "boolean") {
         flat[index] = value;
-      } else if (type === "number") {
-        const isPlain = value - value === 0 && (value !== 0 || 1 / value > 0);
-        if (!isPlain) {
-          target[key] = sentinelOf(value);
-          continue;
-        }
-        flat[index] = value;
-      } else if (value === undefined) {
-        const isHole = keys === undefined && !hasOwn(source, key);
-        target[key] = isHole ? HOLE : UNDEFINED;
-        if (isHole && !frame.isDense) next = atFirstHole(frame, at);
-        continue;
       } else {
         frame.at = at;
         stack.push(frame);
-        next = frameOf(value, stack);
-        flat[index] = next.target;
-        if (next.isUnfinished) unfinished.add((next.index = index));
+        frame = frameOf(value, stack);
+        flat[index] = frame.target;
+        if (frame.isUnfinished) unfinished.add((frame.index = index));
+        ({ source, keys, target, at } = frame);
+        count = keys === undefined ? source.length : keys.length;
       }
-      indexes.set(value, index);
-      target[key] = index;
     }
-    if (next === undefined) {
-      if (frame.isUnfinished) unfinished.delete(frame.index);
-      next = stack.pop();
-    }
-    frame = next;
   }
-  return roots[0] === 0 ? flat : roots[0];
 }
 
 function sentinelOf(number) {
@@ -92,9 +108,9 @@ function frameOf(value, stack) {
     throw new TypeError(`${pathOf(stack.slice(0, 10))}… is nested deeper than ${DEPTH_MAX} containers`);
   }
   if (typeof value === "object" && !hasOrigin(value)) {
-    if (isArray(value)) return { source: value, keys: undefined, target: [], at: 0 };
     const prototype = getPrototypeOf(value);
     if (prototype === plain) return { source: value, keys: keysIn(value, stack), target: { __proto__: null }, at: 0 };
+    if (isArray(value)) return { source: value, keys: undefined, target: [], at: 0 };
     if (prototype === null) return pairsFrame(["null"], keysIn(value, stack), value);
   }
   const name = nameOf(value);

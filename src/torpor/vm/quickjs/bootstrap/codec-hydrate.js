@@ -10,7 +10,6 @@ import { types } from "torpor:codec-types";
 const { create, getPrototypeOf, hasOwn, keys: keysOf, values: valuesOf } = Object;
 const { isArray } = Array;
 const { isInteger } = Number;
-const { Map } = globalThis; // a program may replace it
 const DEPTH_MAX = 10_000;
 const SPARSE_LENGTH_MAX = 100_000; // of one sparse array, whose length the text does not bound
 const SPARSE_TOTAL_MAX = 1_000_000; // of all sparse arrays of a text
@@ -22,22 +21,31 @@ const SENTINELS = [null, undefined, undefined, NaN, Infinity, -Infinity, -0]; //
 export function hydrate(flat) {
   if (typeof flat === "number" && flat < 0 && flat !== HOLE && -flat in SENTINELS) return SENTINELS[-flat];
   if (!isArray(flat) || flat.length === 0) throw damaged("it is neither an array of elements nor a sentinel");
-  const { containers, reduced } = sort(flat);
-  const pending = new Map();
-  for (const [index, [name, payload]] of reduced) {
+  const { containers, indexes, reduced } = sort(flat);
+  const pending = { __proto__: null }; // index → [name, index of the payload]
+  let isPending = containers.length > DEPTH_MAX;
+  for (let at = 0; at < indexes.length; at++) {
+    const index = indexes[at];
+    const [name, payload] = reduced[index];
     const raw = pick(flat, payload);
-    if (reduced.has(payload) || isContainer(raw)) pending.set(index, [name, payload]);
-    else flat[index] = decode(index, name, raw);
+    if (reduced[payload] === undefined && !isContainer(raw)) {
+      flat[index] = decode(index, name, raw);
+    } else {
+      pending[index] = reduced[index];
+      isPending = true;
+    }
   }
-  if (pending.size > 0 || containers.length > DEPTH_MAX) completeAll(flat, reduced, pending);
-  else for (const container of containers) fill(container, container, flat);
+  if (isPending) completeAll(flat, indexes, pending);
+  else for (let at = 0; at < containers.length; at++) fillInPlace(containers[at], flat);
   return flat[0];
 }
 
-// Return the containers, and the reduced values by index, each in its one normal form: [name, index of the payload].
+// Return the containers, and the indexes of reduced values, each of which is in `reduced` in its one normal form:
+// [name, index of the payload]. QuickJS looks integers up faster in an object than in a Map.
 function sort(flat) {
   const containers = [];
-  const reduced = new Map();
+  const indexes = [];
+  const reduced = { __proto__: null };
   let sparseTotal = 0;
   for (let index = 0; index < flat.length; index++) { // also meets what is appended on the way
     const value = flat[index];
@@ -52,18 +60,19 @@ function sort(flat) {
     } else if (types[name] === undefined) {
       throw new TypeError(`element ${index} of the text is a ${JSON.stringify(name)}, which this version cannot read`);
     } else {
-      reduced.set(index, [name, oneLevelPayload(value, flat) ?? value[1]]);
+      indexes.push(index);
+      reduced[index] = [name, oneLevelPayload(value, flat) ?? value[1]];
     }
   }
-  return { containers, reduced };
+  return { containers, indexes, reduced };
 }
 
 // Walk depth-first from the root and complete children before parents. What is being worked on stands empty in the flat
 // array, so that no entry takes indexes for values.
-function completeAll(flat, reduced, pending) {
-  const isComplete = new Map(); // index → true, or false while it is being worked on
-  for (const index of reduced.keys()) if (!pending.has(index)) isComplete.set(index, true);
-  const begun = new Map(); // index → what stands for it
+function completeAll(flat, reducedIndexes, pending) {
+  const isComplete = { __proto__: null }; // index → true, or false while it is being worked on
+  for (const index of reducedIndexes) if (pending[index] === undefined) isComplete[index] = true;
+  const begun = { __proto__: null }; // index → what stands for it
   const stack = [];
   let frame = { index: -1, slot: [0], children: [0], at: 0 };
   while (frame !== undefined) {
@@ -73,30 +82,30 @@ function completeAll(flat, reduced, pending) {
       continue;
     }
     const index = frame.children[frame.at++];
-    if (isComplete.get(index) === false && pending.has(index) && !begun.has(index)) {
-      begun.set(index, (flat[index] = begin(index, pending.get(index), [...stack, frame], flat)));
+    if (isComplete[index] === false && pending[index] !== undefined && begun[index] === undefined) {
+      begun[index] = flat[index] = begin(index, pending[index], [...stack, frame], flat);
     }
-    if (isComplete.has(index)) continue;
+    if (isComplete[index] !== undefined) continue;
     let slot = pick(flat, index);
-    if (pending.has(index)) {
-      slot = pending.get(index).slice(1);
+    if (pending[index] !== undefined) {
+      slot = [pending[index][1]];
     } else {
       if (index < 0 || !isContainer(slot)) continue;
       flat[index] = isArray(slot) ? [] : create(getPrototypeOf(slot));
     }
     if (stack.length >= DEPTH_MAX) throw new TypeError(`the text nests deeper than ${DEPTH_MAX} containers`);
-    isComplete.set(index, false);
+    isComplete[index] = false;
     stack.push(frame);
     frame = { index, slot, children: isArray(slot) ? slot : valuesOf(slot), at: 0 };
   }
 }
 
 function finish({ index, slot }, flat, pending, isComplete, begun) {
-  isComplete.set(index, true);
-  if (!pending.has(index)) return fill(flat[index], slot, flat);
-  const [name, payload] = pending.get(index);
-  if (isComplete.get(payload) === false) throw damaged(`element ${index}, a ${name}, is part of its own payload`);
-  flat[index] = decode(index, name, pick(flat, payload), begun.get(index));
+  isComplete[index] = true;
+  if (pending[index] === undefined) return fill(flat[index], slot, flat);
+  const [name, payload] = pending[index];
+  if (isComplete[payload] === false) throw damaged(`element ${index}, a ${name}, is part of its own payload`);
+  flat[index] = decode(index, name, pick(flat, payload), begun[index]);
 }
 
 // Return what stands for a value whose payload leads back to it.
@@ -117,26 +126,35 @@ function decode(index, name, payload, begun) {
   }
 }
 
-// Put values in the places of their indexes; `slot` may be `container` itself.
-function fill(container, slot, flat) {
-  if (isArray(slot)) {
-    for (let at = 0; at < slot.length; at++) {
-      const index = slot[at];
-      const value = typeof index === "number" ? flat[index] : undefined;
-      if (value !== undefined) container[at] = value;
-      else if (index !== HOLE) container[at] = pick(flat, index);
-      else if (container === slot) delete container[at];
-      else container.length = at + 1;
-    }
-    return;
+// Put values in the places of their indexes.
+function fillInPlace(container, flat) {
+  if (!isArray(container)) return fillObject(container, container, flat);
+  for (let at = 0; at < container.length; at++) {
+    const index = container[at];
+    const value = typeof index === "number" ? flat[index] : undefined;
+    if (value !== undefined) container[at] = value;
+    else if (index === HOLE) delete container[at];
+    else container[at] = pick(flat, index);
   }
+}
+
+// Put the values of a slot's indexes into an empty container.
+function fill(container, slot, flat) {
+  if (!isArray(slot)) return fillObject(container, slot, flat);
+  for (let at = 0; at < slot.length; at++) {
+    if (slot[at] === HOLE) container.length = at + 1;
+    else container[at] = pick(flat, slot[at]);
+  }
+}
+
+function fillObject(object, slot, flat) {
   if (hasOwn(slot, "__proto__")) throw damaged('an object has a key "__proto__"');
   const keys = keysOf(slot);
   for (let at = 0; at < keys.length; at++) {
     const key = keys[at];
     const index = slot[key];
     const value = typeof index === "number" ? flat[index] : undefined;
-    container[key] = value === undefined ? pick(flat, index) : value;
+    object[key] = value === undefined ? pick(flat, index) : value;
   }
 }
 

@@ -8,13 +8,14 @@
 import { assign } from "torpor:codec-errors";
 
 const { isArray } = Array;
-const { Error } = globalThis; // a program may replace it
+const { getPrototypeOf, prototype: plain } = Object;
+const { Date, Error, Map, Set, Uint8Array } = globalThis; // a program may replace them
 const PREFIX = "class//python//";
 const EXCEPTION = `${PREFIX}exception//`;
-const origins = new WeakMap(); // array, object or Error → { classId, data }
+const origins = new WeakMap(); // array, object or Error → { classId, data, state? }
 let hasOrigins = false; // spares the lookup for all plain data in most programs
 
-/** A Python value whose data is one text, such as the "1.10" of `Decimal("1.10")`. */
+/** A Python value whose data is one text, such as the "1.10" of `Decimal("1.10")`, or an object of some other class. */
 export class PythonValue {
   constructor(classId, data) {
     this.classId = classId;
@@ -52,26 +53,40 @@ export function isPython(value) {
 /** Return the payload of a value for which `isPython` holds. */
 export function encodePython(value) {
   if (value instanceof PythonValue) return { classId: value.classId, data: value.data };
-  const { classId, data } = origins.get(value);
+  const { classId, data, state } = origins.get(value);
   if (value instanceof Error) {
     // Code on the way may have added to the stack, as steps do with the place of their call.
     return { classId, data: { ...data, message: value.message, stack: value.stack } };
   }
-  // A copy: the value itself is written as the instance.
-  return { classId, data: isArray(value) || value instanceof Uint8Array ? value.slice() : { ...value } };
+  const payload = { classId, data: copyOf(value) }; // the value itself is written as the instance
+  return state === undefined ? payload : { ...payload, state };
+}
+
+function copyOf(value) {
+  if (isArray(value) || value instanceof Uint8Array) return value.slice();
+  const type = [Map, Set, Date].find((type) => value instanceof type);
+  return type === undefined ? { ...value } : new type(value);
+}
+
+// Whether data can be shown as itself: it is of a kind that can be copied, and not a Python value in its own right.
+function isPlain(data) {
+  if (typeof data !== "object" || data === null || hasOrigin(data)) return false;
+  const prototype = getPrototypeOf(data);
+  if (isArray(data) || prototype === plain || prototype === null) return true;
+  return [Uint8Array, Map, Set, Date].some((type) => data instanceof type);
 }
 
 /** Return what stands for a payload until its data is complete, or undefined if nothing can. */
 export function beginPython({ classId, data }) {
   if (classId.startsWith(EXCEPTION)) return new Error();
-  return typeof data === "object" && data !== null ? data : undefined;
+  return isPlain(data) ? data : undefined;
 }
 
 /** Return the value of a complete payload; `begun` is what `beginPython` returned, if it was called. */
-export function decodePython({ classId, data }, begun) {
-  if (typeof data !== "object" || data === null) return new PythonValue(classId, data);
+export function decodePython({ classId, data, state }, begun) {
+  if (!isPlain(data)) return new PythonValue(classId, data);
   const value = classId.startsWith(EXCEPTION) ? errorOf(data, begun ?? new Error()) : data;
-  origins.set(value, { classId, data });
+  origins.set(value, { classId, data, state }); // what Python keeps beside the data goes back with it
   hasOrigins = true;
   return value;
 }

@@ -7,6 +7,7 @@
 
 import { codeTypes, decodeInstance, encodeInstance, functionType, isInstance } from "torpor:codec-code";
 import { errorType, errorTypes } from "torpor:codec-errors";
+import { HANDLES, handleTypes } from "torpor:codec-handles";
 import { beginPython, decodePython, encodePython, isPython, isPythonId } from "torpor:codec-python";
 
 const { getOwnPropertyDescriptor, getPrototypeOf } = Object;
@@ -74,6 +75,7 @@ export const types = {
   Object: { encode: (boxed) => boxed.valueOf(), decode: (primitive) => Object(primitive) },
   ArrayBuffer: { encode: (buffer) => base64Of(new Uint8Array(buffer)) || EMPTY, decode: (text) => partIn(text)[0] },
   ...errorTypes,
+  ...handleTypes,
 };
 
 for (const Type of [
@@ -98,7 +100,7 @@ for (const Type of [DataView, Float16Array]) {
 const CLASSES = [
   [Date, "Date"], [Map, "Map"], [Set, "Set"], [ArrayBuffer, "ArrayBuffer"], [DataView, "DataView"], [RegExp, "RegExp"],
   [URL, "URL"], [URLSearchParams, "URLSearchParams"], [Headers, "Headers"],
-  [String, "Object"], [Number, "Object"], [Boolean, "Object"], [BigInt, "Object"],
+  [String, "Object"], [Number, "Object"], [Boolean, "Object"], [BigInt, "Object"], ...HANDLES,
 ].filter(([type]) => type !== undefined);
 
 /** Return the name of the entry for a value that is neither plain data nor a primitive of JSON, or undefined. */

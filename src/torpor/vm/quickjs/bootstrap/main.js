@@ -7,6 +7,7 @@ import { parse, registerClass, stringify } from "torpor:codec";
 import { installConsole, stampLoadLines, takeLines } from "torpor:console";
 import { installAbsences } from "torpor:absent";
 import { impurePlace, traceImpurity } from "torpor:purity";
+export { evaluate, evaluated } from "torpor:prompt";
 import { installRandom, seedRandom } from "torpor:random";
 import { installStacks, setLineMaps } from "torpor:stacks";
 import { installSteps } from "torpor:steps";
@@ -30,7 +31,7 @@ export function load(text) {
   setLineMaps(program.line_maps);
   if (program.trace) traceImpurity();
   loading = { ok: false, error: unsettled(program.entries[0]) };
-  evaluate(program).then(
+  evaluateModules(program).then(
     () => {
       loading = { ok: true, impure: impurePlace() };
     },
@@ -44,7 +45,7 @@ export function loaded() {
   return JSON.stringify(loading);
 }
 
-async function evaluate({ entries, workflows: names }) {
+async function evaluateModules({ entries, workflows: names }) {
   const modules = new Map();
   for (const entry of entries) {
     loading.error = unsettled(entry);
@@ -56,7 +57,13 @@ async function evaluate({ entries, workflows: names }) {
     const workflow = modules.get(module)?.[exported];
     if (typeof workflow !== "function") throw new TypeError(`${module} exports no function ${exported}`);
     workflows.set(name, workflow);
+    nameWorkflow(workflow, name);
   }
+}
+
+/** Let a workflow function be a value, and what `start` takes; one that is exported twice goes by its first name. */
+function nameWorkflow(workflow, name) {
+  if (!Object.hasOwn(workflow, "workflowId")) Object.defineProperty(workflow, "workflowId", { value: name });
 }
 
 /** Make exported classes with custom serialization known as `class//<module>//<export>`. */
@@ -80,13 +87,17 @@ export function begin(text) {
 
 /** Take deliveries in log order, to be applied one by one; their codec texts stand on lines of their own. */
 export function inbox(text) {
-  const [head, ...texts] = text.split("\n");
-  deliveries = JSON.parse(head);
-  let next = 0;
+  const end = text.indexOf("\n");
+  deliveries = JSON.parse(end < 0 ? text : text.slice(0, end));
+  const places = [];
   for (const delivery of deliveries) {
-    if (delivery.value === "") delivery.value = texts[next++];
-    if (delivery.error === "") delivery.error = texts[next++];
+    if (delivery.value === "") places.push([delivery, "value"]);
+    if (delivery.error === "") places.push([delivery, "error"]);
   }
+  // To look for line breaks in a text that fills the rest of the message would cost as much as to parse it.
+  const rest = text.slice(end + 1);
+  const texts = places.length === 1 ? [rest] : rest.split("\n");
+  places.forEach(([delivery, key], at) => (delivery[key] = texts[at]));
 }
 
 /** Apply the next delivery. */

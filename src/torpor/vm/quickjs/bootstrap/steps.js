@@ -66,7 +66,7 @@ function withoutUndefined(object) {
 }
 
 /** Append the place of the call to a step's own stack, so that it tells the whole way. */
-function withPlace(error, place) {
+export function withPlace(error, place) {
   if (error instanceof Error && typeof error.stack === "string") {
     const stack = error.stack.trimEnd() + placeText(place);
     Object.defineProperty(error, "stack", { value: stack, writable: true, configurable: true });

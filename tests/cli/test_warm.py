@@ -1,0 +1,52 @@
+"""``torpor warm``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Torpor
+from tests.cli.processes import run
+from torpor.vm.cache import default_directory
+
+
+def test_a_guest_is_made_ready_once(tmp_path: Path) -> None:
+    """The first call makes what the second finds; another process's cache would do as well."""
+    cache = str(tmp_path)
+
+    first, second = (
+        json.loads(run(tmp_path, "warm", "--guest", "quickjs", "--json", TORPOR_CACHE=cache)) for _ in range(2)
+    )
+
+    assert first["folder"] == cache
+    assert [told["state"] for told in first["guests"] + second["guests"]] == ["is ready now", "was ready"]
+    assert first["guests"][0]["bytes"] == sum(path.stat().st_size for path in tmp_path.glob("quickjs*.cwasm"))
+
+
+def test_all_that_is_installed_is_made_ready(torpor: Torpor) -> None:
+    """Without a name every guest gets a line, with its size."""
+    lines = torpor.ok("warm").splitlines()[1:]
+
+    assert [line.split()[0] for line in lines] == ["quickjs", "cpython"]
+    assert list(default_directory().glob("cpython-boot-*.image"))
+
+
+def test_a_guest_that_is_not_there_is_refused(torpor: Torpor) -> None:
+    """A wrong name is told with the right ones."""
+    result = torpor("warm", "--guest", "ruby")
+
+    assert result.exit_code != 0
+    assert "there are quickjs, cpython" in result.output
+
+
+def test_what_is_not_installed_is_left_out(torpor: Torpor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who has no Python guest hears how to get it, and nothing fails."""
+    monkeypatch.setattr(sys.modules["torpor.cli.warm"], "_is_installed", lambda name: name == "quickjs")
+
+    result = torpor("warm")
+
+    assert result.exit_code == 0
+    assert "pip install 'torpor[python]'" in result.output
