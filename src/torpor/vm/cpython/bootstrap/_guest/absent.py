@@ -1,0 +1,98 @@
+"""
+What the guest lacks: imports of it find placeholders, each with the reason of its absence.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from importlib.machinery import ModuleSpec
+from types import FrameType, ModuleType
+from typing import Any
+
+from .finder import author_place, finder, is_hidden
+from .optional_imports import expects_import_error
+from .placeholders import AbsentModule, Origin
+
+_ADVICE = "move what uses it into a step: a function with @app.step"
+
+OUTSIDE = (
+    "it belongs to the application outside",
+    "in a workflow use steps, torpor.sleep, torpor.hook and app.start; for everything else write a step",
+)
+"""Why the rest of Torpor is absent, and what to do instead."""
+
+NO_VALIDATION = (
+    "workflows have models without validation",
+    "validate in a step: what a step takes and returns is validated there",
+)
+"""Why the rest of pydantic is absent, and what to do instead."""
+
+
+class _Loader:
+    """
+    Finds absent modules and makes placeholders of them.
+
+    Args:
+        absent: outermost name that is absent, perhaps a part of a package that is there → why; a reason that speaks of
+            steps is advice enough.
+    """
+
+    def __init__(self, absent: Mapping[str, str]) -> None:
+        # Torpor and pydantic are there, but only in part.
+        self._absent = {"torpor": OUTSIDE, "pydantic": NO_VALIDATION}
+        self._absent |= {name: (why, "" if "step" in why else _ADVICE) for name, why in absent.items()}
+
+    def find(self, name: str) -> ModuleSpec | None:
+        """
+        Return the spec of an absent module or a part of one; every one of them is a package.
+
+        Python's own library and imports that expect to fail are left to fail.
+        """
+        if self._reason(name) is None:
+            is_above = any(absent.startswith(f"{name}.") for absent in self._absent)
+            return ModuleSpec(name, None, is_package=True) if is_above else None
+        importer = _importer()
+        if importer.f_code.co_filename not in finder.labels or expects_import_error(importer):
+            return None
+        return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]  # a loader by its methods
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType:
+        why, advice = self._reason(spec.name) or ("", "")
+        place = author_place(sys._getframe(1)) or ""  # noqa: SLF001  # there is no other way to ask
+        module = AbsentModule(spec.name)
+        vars(module)["__torpor_origin__"] = Origin(spec.name, why, place, advice)
+        return module
+
+    def exec_module(self, _module: ModuleType) -> None:
+        """There is nothing in it."""
+
+    def _reason(self, name: str) -> tuple[str, str] | None:
+        while name and name not in self._absent:
+            name = name.rpartition(".")[0]
+        return self._absent.get(name)
+
+
+def install(absent: Mapping[str, str]) -> None:
+    """Have imports of absent modules, given with the reason of each, find placeholders."""
+    finder.fallback = _Loader(absent).find
+
+
+def part_of(name: str, why: str, advice: str) -> Any:
+    """Return the placeholder of something absent from a module or object that is there, such as ``Torpor.worker``."""
+    owner, _, part = name.rpartition(".")
+    origin = Origin(owner, why, "", advice)
+    origin.named(part).used()
+    return origin.part(part)
+
+
+def _importer() -> FrameType:
+    """Return the frame whose import is being done."""
+    frame = sys._getframe(1)  # noqa: SLF001  # there is no other way to ask
+    while frame.f_back is not None and _is_of_imports(frame.f_code.co_filename):
+        frame = frame.f_back
+    return frame
+
+
+def _is_of_imports(file: str) -> bool:
+    return is_hidden(file) or "/importlib/" in file

@@ -1,0 +1,128 @@
+"""Runs that a workflow starts, and handles of them."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from types import GenericAlias
+from typing import Any, ClassVar
+
+from torpor.codec import references
+from torpor.codec.values import Kwargs, RunReference, WorkflowFunction
+from torpor.errors import UsageError
+
+from .hooks import watch
+from .references import reference_of
+from .steps import ask
+
+_STEP = "step//torpor//"
+
+Workflow = str | WorkflowFunction | Callable[..., Any]
+
+
+class RunHandle:
+    """
+    A run as another workflow sees it. It is a value: it may be an argument, a result, and cross to steps.
+
+    Attributes:
+        id: ``wrun_<ULID>``.
+    """
+
+    __slots__ = ("id",)
+    __class_getitem__: ClassVar[Any] = classmethod(GenericAlias)  # the type of its result is for type checkers
+
+    def __init__(self, run_id: str) -> None:
+        self.id = run_id
+
+    def __repr__(self) -> str:
+        return f"RunHandle({self.id!r})"
+
+    def __eq__(self, other: object) -> bool:
+        return self.id == other.id if isinstance(other, RunHandle) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.id)
+
+    async def result(self) -> Any:
+        """
+        Wait until the run has ended and return what its workflow returned; nothing is held while it lasts.
+
+        Raises:
+            RunFailedError: it failed; the cause is what its workflow raised.
+            RunCancelledError: it was cancelled.
+            RunNotFoundError: there is no such run.
+        """
+        async with watch(self.id) as ended:
+            await ended
+        return await _built_in("result", self.id)
+
+    async def status(self) -> str:
+        """Return ``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``."""
+        return await _built_in("status", self.id)  # type: ignore[no-any-return]  # the step returns a string
+
+    async def cancel(self, reason: str = "") -> None:
+        """
+        End the run as cancelled.
+
+        Raises:
+            EntityConflictError: it has ended already.
+            RunNotFoundError: there is no such run.
+        """
+        await _built_in("cancel", self.id, reason)
+
+
+async def start(
+    workflow: Workflow, /, *args: Any, run_id: str | None = None, runtime: str | None = None, **kwargs: Any
+) -> RunHandle:
+    """
+    Start another run, in any language, and return its handle; it goes on by itself.
+
+    Args:
+        workflow: a workflow function of this program, or the name of any workflow.
+        args: its arguments.
+        run_id: must be left out; the id follows from the step that starts the run, so that it is started once.
+        runtime: ``snapshot`` or ``replay``; this run's own by default.
+        kwargs: its keyword arguments.
+
+    Raises:
+        WorkflowNotRegisteredError: no such workflow.
+        UsageError: *workflow* is a function that is none, the arguments do not fit its signature, or *run_id* is given.
+    """
+    if run_id is not None:
+        raise UsageError("app.start inside a workflow takes no run_id: the id follows from the step, so leave it out")
+    options = {} if runtime is None else {"runtime": runtime}
+    target = _target(workflow)
+    if callable(workflow):
+        args, kwargs = _bound(workflow, args, kwargs)
+    given = [*args, Kwargs(kwargs)] if kwargs else list(args)
+    return await _built_in("start", target, given, options)  # type: ignore[no-any-return]  # the step returns a handle
+
+
+def install() -> None:
+    """Let handles be values."""
+    references.recognise(RunHandle, lambda handle: RunReference(handle.id))
+
+
+async def _built_in(name: str, *args: Any) -> Any:
+    return await ask(f"{_STEP}{name}", {"args": list(args)})
+
+
+def _target(workflow: Workflow) -> str | WorkflowFunction:
+    if isinstance(workflow, str | WorkflowFunction):
+        return workflow
+    reference = reference_of(workflow)
+    if not isinstance(reference, WorkflowFunction):
+        name = getattr(workflow, "__qualname__", repr(workflow))
+        raise UsageError(f"{name} is no workflow; decorate it with @app.workflow, or start a workflow by name")
+    return reference
+
+
+def _bound(
+    function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Return the arguments with as many of them positional as the signature allows, defaults left out."""
+    try:
+        bound = inspect.signature(function).bind(*args, **kwargs)
+    except TypeError as error:
+        raise UsageError(f"{function.__qualname__} cannot be started so: {error}") from error
+    return bound.args, bound.kwargs

@@ -1,0 +1,199 @@
+"""Hooks: places where the outside world hands payloads to a run."""
+
+from __future__ import annotations
+
+import secrets
+from asyncio import CancelledError, Future
+from collections import deque
+from collections.abc import AsyncIterator, Generator
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from torpor.codec.guest import text_of, value_of
+from torpor.errors import HookConflictError, HookDisposedError, SerializationError, UsageError
+from torpor.limits import TOKEN_CHARS_MAX
+
+from .loop import loop
+from .run import Delivery, run
+
+if TYPE_CHECKING:
+    from .children import RunHandle
+
+_TOKEN_BYTES = 18  # 144 random bits, 24 url-safe characters
+
+
+class Hook:
+    """
+    A live hook. Await it for the next payload, iterate it for all; payloads keep their order of arrival.
+
+    After :meth:`dispose`, or at the end of ``async with``, its token is free and iteration ends; an await that is
+    pending or made later raises HookDisposedError, because there will never be a payload. When the token belongs to
+    another hook, awaiting and iterating raise HookConflictError.
+
+    Attributes:
+        token: what ``resume_hook`` is called with.
+    """
+
+    def __init__(self, token: str, metadata: Any = None, *, watch: str = "") -> None:
+        self.token = token
+        self._state = "asked"  # → live → disposed, or → conflict
+        self._owner: str | None = None  # of the token, in a conflict
+        self._is_answered = False
+        self._answer_takers: list[Future[None]] = []
+        self._payloads: deque[str] = deque()  # codec texts that nothing has taken yet
+        self._takers: deque[Future[str | None]] = deque()  # who waits for a payload; None says that there is none
+        self._watch = watch
+        fields = {} if metadata is None else {"input": _encoded(token, metadata)}
+        if watch:
+            fields["watch"] = watch
+        self._op = run.emit("hook", self, name=token, **fields)
+
+    def __repr__(self) -> str:
+        return f"<Hook {self.token!r} {self._state}>"
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        return self._next().__await__()
+
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        while True:
+            text = await self._take()
+            if text is None:
+                return
+            yield value_of(text)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        self.dispose()
+
+    async def conflict(self) -> RunHandle | None:
+        """Return None when the token is this hook's, or a handle of the run that owns it."""
+        if not self._is_answered:
+            answer: Future[None] = loop.create_future()
+            self._answer_takers.append(answer)
+            run.answers_awaited += 1
+            try:
+                await answer
+            finally:
+                run.answers_awaited -= 1
+        from .children import RunHandle  # noqa: PLC0415  # its results come through hooks
+
+        return None if self._owner is None else RunHandle(self._owner)
+
+    def dispose(self) -> None:
+        """Free the token. Payloads that nothing has taken are dropped. May be called twice."""
+        if self._state in ("disposed", "conflict"):
+            return
+        self._state = "disposed"
+        self._payloads.clear()
+        run.emit("hook_dispose", None, target=self._op)
+        if self._is_answered:
+            run.forget(self._op)
+        self._release()
+
+    def receive(self, delivery: Delivery) -> None:
+        if delivery["type"] != "hook_received":
+            self._answered(delivery)
+        elif self._state != "disposed":
+            self._payloads.append(delivery["value"])
+            self._hand_out()
+
+    def wakes(self, future: Future[Any]) -> bool:
+        return future in self._takers or future in self._answer_takers
+
+    def told(self) -> str:
+        return f"the end of run {self._watch}" if self._watch else f"hook {self.token!r}"
+
+    async def _next(self) -> Any:
+        text = await self._take()
+        if text is None:
+            raise HookDisposedError(self.token)
+        return value_of(text)
+
+    async def _take(self) -> str | None:
+        if self._state == "conflict":
+            raise self._conflict_error()
+        if self._state == "disposed":
+            return None
+        if self._payloads:
+            return self._payloads.popleft()
+        taker: Future[str | None] = loop.create_future()
+        self._takers.append(taker)
+        try:
+            return await taker
+        except CancelledError:
+            if taker in self._takers:
+                self._takers.remove(taker)
+            raise
+
+    def _hand_out(self) -> None:
+        while self._payloads and self._takers:
+            taker = self._takers.popleft()
+            if not taker.done():  # else it was cancelled just now and has not run yet
+                taker.set_result(self._payloads.popleft())
+
+    def _answered(self, delivery: Delivery) -> None:
+        self._is_answered = True
+        is_conflict = delivery["type"] == "hook_conflict"
+        if is_conflict:
+            self._owner = delivery.get("owner") or ""
+        if self._state == "asked":
+            self._state = "conflict" if is_conflict else "live"
+            if is_conflict:
+                self._release()
+        if self._state != "live":
+            run.forget(self._op)
+        answers, self._answer_takers = self._answer_takers, []
+        for answer in answers:
+            if not answer.done():
+                answer.set_result(None)
+
+    def _release(self) -> None:
+        """Tell all who wait for a payload that there will be none."""
+        takers, self._takers = self._takers, deque()
+        for taker in takers:
+            if taker.done():
+                continue
+            if self._state == "conflict":
+                taker.set_exception(self._conflict_error())
+            else:
+                taker.set_result(None)
+
+    def _conflict_error(self) -> HookConflictError:
+        return HookConflictError(self.token, self._owner or "")
+
+
+def hook(token: str | None = None, *, metadata: Any = None) -> Hook:
+    """
+    Create a hook.
+
+    Args:
+        token: what the outside world calls it by, 1 to 256 characters; without it an unguessable one is made.
+        metadata: stored beside the hook for whoever looks it up.
+
+    Raises:
+        UsageError: the token is no string of that length.
+        SerializationError: the metadata cannot be stored.
+    """
+    if token is None:
+        token = secrets.token_urlsafe(_TOKEN_BYTES)
+    if not isinstance(token, str):
+        raise UsageError(f"hook: the token must be a string, not {type(token).__name__}")
+    if not 1 <= len(token) <= TOKEN_CHARS_MAX:
+        raise UsageError(f"hook: the token has {len(token)} characters; 1 to {TOKEN_CHARS_MAX} are allowed")
+    return Hook(token, metadata)
+
+
+def watch(run_id: str) -> Hook:
+    """Return a hook that receives one payload when another run has ended."""
+    return Hook(secrets.token_urlsafe(_TOKEN_BYTES), watch=run_id)
+
+
+def _encoded(token: str, metadata: object) -> str:
+    try:
+        return text_of(metadata)
+    except SerializationError as cause:
+        raise SerializationError(f"hook: the metadata of hook {token!r} cannot be stored: {cause}") from cause

@@ -1,0 +1,126 @@
+"""
+The guest's side of the border: the host calls :func:`turn`, which asks what to do and hands out the answer.
+
+What crosses is JSON on the first line and codec texts on lines of their own behind it, in the order in which the JSON
+would have held them; an empty string marks the place of each.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+from torpor.codec.guest import text_of, value_of
+
+from . import (
+    blocked,
+    children,
+    files,
+    host,
+    log,
+    loop,
+    outcome,
+    program,
+    prompt,
+    references,
+    sleeping,
+    stack,
+    tracebacks,
+    workflows,
+)
+from .entropy import seed_random
+from .run import run
+from .steps import short_name
+
+for _part in (log, tracebacks, references, children, loop, sleeping, blocked, files, workflows):
+    _part.install()
+
+
+def turn() -> None:
+    """Do what the host asks for and answer it."""
+    message = host.message()
+    host.answer(_ANSWERS[message[0]](message[1:]))
+
+
+def rehearse() -> None:
+    """Do what every turn does and what leaves no trace, so that the image holds the bytecode as running makes it."""
+    given = {"args": [1, "text", {"key": [2.5, None, True]}], "kwargs": {"key": "value"}}
+    value_of(text_of(given))
+    head = json.dumps({"ops": [{"n": 1, "type": "step", "at": 1, "name": "step", "input": ""}], "logs": []})
+    json.loads(head.encode())
+
+
+def _load(text: bytes) -> bytes:
+    return json.dumps(program.load(json.loads(text))).encode()
+
+
+def _begin(text: bytes) -> bytes:
+    given = json.loads(text)
+    run.id, run.workflow, run.url = given["run_id"], given["workflow"], given["url"]
+    run.at = run.started_at = given["at"]
+    run.phase = "running"
+    seed_random()
+    log.stamp_load_lines(run.at)
+    outcome.begin(given["args"], short_name(run.workflow))
+    _pump()
+    return _outbox()
+
+
+def _deliver(text: bytes) -> bytes:
+    head, *lines = text.split(b"\n")
+    texts = iter(lines)
+    for delivery in json.loads(head):
+        for key in ("value", "error"):
+            if delivery.get(key) == "":
+                delivery[key] = next(texts).decode("utf-8", "surrogatepass")
+        at = delivery["at"]
+        if at > run.at:  # clocks of several machines may disagree; the guest's never goes back
+            run.at = at
+            host.set_clock(at)
+        receiver = run.waiting.get(delivery["op"])
+        if receiver is not None and run.phase != "ended":  # nothing waits any more for the answer to some
+            receiver.receive(delivery)
+            _pump()
+    return _outbox()
+
+
+def _stack(_: bytes) -> bytes:
+    return json.dumps(stack.tasks_told()).encode()
+
+
+def _evaluate(text: bytes) -> bytes:
+    return json.dumps(prompt.evaluated(text.decode("utf-8", "replace"))).encode()
+
+
+_ANSWERS: dict[int, Callable[[bytes], bytes]] = {
+    ord("L"): _load,
+    ord("B"): _begin,
+    ord("D"): _deliver,
+    ord("S"): _stack,
+    ord("E"): _evaluate,
+}
+
+
+def _pump() -> None:
+    try:
+        loop.loop.pump()
+    except (SystemExit, KeyboardInterrupt) as raised:  # a task's own, which asyncio lets through
+        outcome.fail(raised)
+    outcome.check()
+
+
+def _outbox() -> bytes:
+    """Hand out what is new since the last call."""
+    texts = []
+    ops, run.ops = run.ops, []
+    for op in ops:
+        if "input" in op:
+            texts.append(op["input"])
+            op["input"] = ""
+    message = {"ops": ops, "logs": log.lines.take(), "eager": run.phase == "running" and run.answers_awaited > 0}
+    message |= outcome.state
+    for key in ("value", "error"):
+        if key in message:
+            texts.append(message[key])
+            message[key] = ""
+    return "\n".join((json.dumps(message), *texts)).encode("utf-8", "surrogatepass")

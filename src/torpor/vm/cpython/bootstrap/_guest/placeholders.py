@@ -1,0 +1,205 @@
+"""
+Modules that the guest lacks: placeholders which are harmless while modules load and refuse to be used afterwards.
+
+Module scope does all sorts of things with what it imports: it derives classes, decorates, calls, subscripts and
+compares. While the program loads a placeholder takes part in all of it. Names that begin with a capital letter are
+classes, derived from Exception so that they may stand in ``except`` clauses, where they never match; other names are
+objects. Once a run has begun, any other use raises NotInWorkflowError.
+"""
+
+from __future__ import annotations
+
+import sys
+from abc import ABCMeta
+from collections.abc import Iterator
+from types import ModuleType
+from typing import Any, NoReturn
+
+from torpor.errors import NotInWorkflowError
+
+from .finder import author_place
+from .run import run
+
+
+class Origin:
+    """
+    Where a placeholder comes from.
+
+    Attributes:
+        name: what it stands for, such as ``requests.get``.
+        why: why it is absent.
+        place: ``file:line`` of the import.
+        advice: what to do instead.
+    """
+
+    __slots__ = ("advice", "name", "place", "why")
+
+    def __init__(self, name: str, why: str, place: str, advice: str) -> None:
+        self.name, self.why, self.place, self.advice = name, why, place, advice
+
+    def named(self, name: str) -> Origin:
+        """Return the origin of an attribute."""
+        return Origin(f"{self.name}.{name}", self.why, self.place, self.advice)
+
+    def part(self, name: str) -> Any:
+        """Return the placeholder of an attribute."""
+        origin = self.named(name)
+        return _class(origin, name) if name[:1].isupper() else Placeholder(origin)
+
+    def used(self) -> None:
+        """
+        Take note of a use.
+
+        Raises:
+            NotInWorkflowError: a run has begun.
+        """
+        if run.phase != "loading":
+            self.refuse()
+
+    def refuse(self) -> NoReturn:
+        at = author_place(sys._getframe(1)) or "an unknown place"  # noqa: SLF001  # there is no other way to ask
+        imported = f", imported at {self.place}" if self.place else ""
+        why = "; ".join(filter(None, (self.why, self.advice)))
+        raise NotInWorkflowError(f"{self.name} cannot be used in a workflow ({at}{imported}): {why}")
+
+
+def _is_internal(name: str) -> bool:
+    return name.startswith("__") and name.endswith("__") and name != "__version__"
+
+
+class Placeholder:
+    """An object that the guest lacks."""
+
+    def __init__(self, origin: Origin) -> None:
+        object.__setattr__(self, "_torpor_origin", origin)
+
+    def __getattr__(self, name: str) -> Any:
+        if _is_internal(name):
+            raise AttributeError(name)
+        origin: Origin = object.__getattribute__(self, "_torpor_origin")
+        origin.named(name).used()
+        return origin.part(name)
+
+    def __setattr__(self, name: str, value: object) -> None:
+        self._torpor_origin.used()
+
+    def __delattr__(self, name: str) -> None:
+        self._torpor_origin.used()
+
+    def __call__(self, *args: Any, **_kwargs: Any) -> Any:
+        self._torpor_origin.used()
+        return _called(args) or Placeholder(self._torpor_origin)
+
+    def __mro_entries__(self, _bases: tuple[Any, ...]) -> tuple[type, ...]:
+        return (_class(self._torpor_origin, "Absent"),)
+
+    def __iter__(self) -> Iterator[Any]:
+        self._torpor_origin.used()
+        return iter(())
+
+    def __enter__(self) -> Any:
+        self._torpor_origin.used()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._torpor_origin.used()
+
+    def __setitem__(self, _key: object, _value: object) -> None:
+        self._torpor_origin.used()
+
+    def __len__(self) -> int:
+        self._torpor_origin.used()
+        return 0
+
+    def __index__(self) -> int:
+        self._torpor_origin.used()
+        return 0
+
+    def __bool__(self) -> bool:
+        self._torpor_origin.used()
+        return True
+
+    def __contains__(self, _item: object) -> bool:
+        self._torpor_origin.used()
+        return False
+
+    def __instancecheck__(self, _instance: object) -> bool:
+        return False
+
+    def __subclasscheck__(self, _subclass: type) -> bool:
+        return False
+
+    def __repr__(self) -> str:
+        return f"<{self._torpor_origin.name}, which the workflow does not have>"
+
+    __hash__ = object.__hash__
+
+
+def _operator(self: Any, *_operands: object) -> Any:
+    self._torpor_origin.used()
+    return self
+
+
+def _comparison(self: Any, _other: object) -> bool:
+    self._torpor_origin.used()
+    return True
+
+
+_OPERATORS = (
+    "getitem add radd sub rsub mul rmul truediv rtruediv floordiv rfloordiv mod rmod pow rpow or ror and rand xor rxor"
+    " lshift rshift matmul neg pos abs invert await aiter aenter aexit"
+)
+for _name in _OPERATORS.split():
+    setattr(Placeholder, f"__{_name}__", _operator)
+for _name in ("lt", "le", "gt", "ge"):  # but == and !=, which asyncio and dataclasses ask of any object, are identity
+    setattr(Placeholder, f"__{_name}__", _comparison)
+
+
+class _AbsentType(ABCMeta):
+    """The class of classes that the guest lacks."""
+
+    _torpor_origin: Origin
+
+    def __getattr__(cls, name: str) -> Any:
+        if _is_internal(name) or name.startswith("_abc_"):
+            raise AttributeError(name)
+        cls._torpor_origin.named(name).used()
+        return cls._torpor_origin.part(name)
+
+    def __call__(cls, *args: Any, **_kwargs: Any) -> Any:
+        cls._torpor_origin.used()
+        return _called(args) or Placeholder(cls._torpor_origin)
+
+    def __getitem__(cls, _item: object) -> Any:
+        cls._torpor_origin.used()
+        return cls
+
+    def __instancecheck__(cls, _instance: object) -> bool:
+        return False
+
+    def __subclasscheck__(cls, subclass: type) -> bool:
+        return cls in subclass.__mro__
+
+
+def _class(origin: Origin, name: str) -> type:
+    body = {"_torpor_origin": origin, "__module__": origin.name.rpartition(".")[0] or origin.name}
+    return _AbsentType(name, (Exception,), body)
+
+
+def _called(args: tuple[Any, ...]) -> Any:
+    """Return what a call at module scope gives when it looks like a decorator's: what is decorated."""
+    is_decorated = len(args) == 1 and (isinstance(args[0], type) or hasattr(args[0], "__code__"))
+    return args[0] if is_decorated else None
+
+
+class AbsentModule(ModuleType):
+    """A module that the guest lacks."""
+
+    def __getattr__(self, name: str) -> Any:
+        if _is_internal(name):
+            raise AttributeError(f"module {self.__name__!r} has no attribute {name!r}")
+        origin: Origin = vars(self)["__torpor_origin__"]
+        origin.named(name).used()
+        found = origin.part(name)
+        vars(self)[name] = found
+        return found

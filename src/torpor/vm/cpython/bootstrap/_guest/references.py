@@ -1,0 +1,48 @@
+"""Step proxies, workflow functions and run handles as values: what stands for them where they are stored."""
+
+from __future__ import annotations
+
+from types import FunctionType
+from typing import Any, TypeVar
+
+from torpor.codec import references
+from torpor.codec.values import RunReference, StepFunction, WorkflowFunction
+
+_MARK = "__torpor_reference__"
+
+F = TypeVar("F")
+
+
+def stands_for(reference: StepFunction | WorkflowFunction, function: F) -> F:
+    """Let a function be stored as a reference, and return it."""
+    setattr(function, _MARK, reference)
+    return function
+
+
+def reference_of(function: Any) -> StepFunction | WorkflowFunction | None:
+    """Return what a function is stored as, if it may be."""
+    found: StepFunction | WorkflowFunction | None = getattr(function, _MARK, None)
+    return found
+
+
+class _InWorkflows:
+    """What references become in workflow code."""
+
+    def step(self, reference: StepFunction) -> object:
+        from .steps import revived  # noqa: PLC0415  # steps need the codec, which needs this
+
+        return revived(reference)
+
+    def workflow(self, reference: WorkflowFunction) -> object:
+        return reference
+
+    def run(self, reference: RunReference) -> object:
+        from .children import RunHandle  # noqa: PLC0415  # as above
+
+        return RunHandle(reference.run_id)
+
+
+def install() -> None:
+    """Teach the codec."""
+    references.recognise(FunctionType, reference_of)
+    references.revive_with(_InWorkflows())

@@ -1,0 +1,87 @@
+"""
+The run inside this VM: its facts, its numbered ops, and who waits for the answer to each.
+
+Ops are numbered by one counter that lives in VM memory, so that a redo from any snapshot gives every op the number it
+had. Time is ``run.at``, the time of the event being delivered; the VM's own clock is set to the same value.
+"""
+
+from __future__ import annotations
+
+from asyncio import Future
+from typing import Any, Literal, Protocol
+
+from torpor.errors import UsageError
+
+Delivery = dict[str, Any]
+"""One event on its way in: ``type``, ``op``, ``at`` and, as far as it has them, ``value``, ``error``, ``owner``."""
+
+
+class Receiver(Protocol):
+    """What waits for the deliveries of one op."""
+
+    def receive(self, delivery: Delivery) -> None: ...
+
+    def wakes(self, future: Future[Any]) -> bool:
+        """Tell whether a delivery completes this future."""
+        ...
+
+    def told(self) -> str:
+        """Return what is waited for, such as ``step charge``."""
+        ...
+
+
+class Run:
+    """
+    The one run of this VM.
+
+    Attributes:
+        id: of the run.
+        workflow: full name of its workflow.
+        url: address of the deployment, ``""`` without one.
+        started_at: creation of the run, epoch milliseconds.
+        at: now, epoch milliseconds.
+        phase: ``loading`` until the run begins, ``ended`` once the workflow has returned or raised.
+        ops: asked for since the last outbox.
+        waiting: op number → who takes its deliveries.
+        answers_awaited: tasks that await the answer to the creation of an op of their own.
+    """
+
+    def __init__(self) -> None:
+        self.id = self.workflow = self.url = ""
+        self.started_at = self.at = 0
+        self.phase: Literal["loading", "running", "ended"] = "loading"
+        self.ops: list[dict[str, Any]] = []
+        self.waiting: dict[int, Receiver] = {}
+        self.answers_awaited = 0
+        self._count = 0
+
+    def emit(self, kind: str, receiver: Receiver | None, **fields: Any) -> int:
+        """
+        Ask the host for something and return the op's number.
+
+        *receiver* is handed every delivery for this op until :meth:`forget`. Once the workflow has ended nothing is
+        emitted and nothing is ever delivered; 0 is returned.
+
+        Raises:
+            UsageError: modules are being loaded; there is no run to ask for.
+        """
+        if self.phase == "ended":
+            return 0
+        if self.phase == "loading":
+            raise UsageError(f"a {kind} was asked for while a module was loaded; do that inside a workflow function")
+        self._count = n = self._count + 1
+        self.ops.append({"n": n, "type": kind, "at": self.at, **fields})
+        if receiver is not None:
+            self.waiting[n] = receiver
+        return n
+
+    def forget(self, n: int) -> None:
+        """Ignore what is delivered for an op from now on."""
+        self.waiting.pop(n, None)
+
+    def end(self) -> None:
+        """Emit nothing and deliver nothing from now on. Who waits is kept, as tasks that vanish would do cleanup."""
+        self.phase = "ended"
+
+
+run = Run()

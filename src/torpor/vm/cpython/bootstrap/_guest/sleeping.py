@@ -1,0 +1,98 @@
+"""Sleep: one wait of the host's for each, which survives everything."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import types
+from asyncio import CancelledError, Future
+from collections.abc import Generator
+from datetime import datetime, timedelta
+from typing import Any
+
+from torpor.durations import milliseconds
+from torpor.errors import UsageError
+
+from .loop import loop
+from .moments import LATEST, as_text, milliseconds_at
+from .run import Delivery, run
+
+
+class Sleep:
+    """A wait that ends one sleep."""
+
+    __slots__ = ("due", "future")
+
+    def __init__(self, due: int, future: Future[None]) -> None:
+        self.due, self.future = due, future
+
+    def receive(self, delivery: Delivery) -> None:
+        run.forget(delivery["op"])
+        if not self.future.done():
+            self.future.set_result(None)
+
+    def wakes(self, future: Future[Any]) -> bool:
+        return future is self.future
+
+    def told(self) -> str:
+        return f"sleep until {as_text(self.due)}"
+
+
+async def sleep(duration: float | str | timedelta | datetime) -> None:
+    """
+    Sleep, for years if need be; a sleeping run costs nothing.
+
+    Args:
+        duration: seconds, text such as ``"1h 30m"``, a timedelta, or an aware datetime at which to wake.
+            A moment that has passed wakes at once.
+
+    Raises:
+        UsageError: none of these, negative, or a datetime without time zone.
+    """
+    await _sleep_until(_due(duration))
+
+
+async def asyncio_sleep(delay: float, result: Any = None) -> Any:
+    """Sleep for *delay* seconds and return *result*, as ``asyncio.sleep`` does everywhere."""
+    if math.isnan(delay):
+        raise ValueError("Invalid delay: NaN (not a number)")
+    if delay == math.inf:
+        await loop.create_future()
+    await _sleep_until(run.at if delay <= 0 else min(run.at + max(1, round(delay * 1000)), LATEST))
+    return result
+
+
+def install() -> None:
+    """Make ``asyncio.sleep`` durable."""
+    asyncio.sleep = asyncio.tasks.sleep = asyncio_sleep
+
+
+async def _sleep_until(due: int) -> None:
+    if due <= run.at:
+        await _others()
+        return
+    future = loop.create_future()
+    n = run.emit("wait", Sleep(due, future), due=due)
+    try:
+        await future
+    except CancelledError:
+        run.forget(n)
+        raise
+
+
+@types.coroutine
+def _others() -> Generator[None]:
+    """Let what else is ready run first."""
+    yield
+
+
+def _due(duration: float | str | timedelta | datetime) -> int:
+    if isinstance(duration, datetime):
+        if duration.tzinfo is None:
+            raise UsageError(
+                f"sleep({duration!r}) has no time zone; give an aware datetime, such as datetime.now(UTC) + …"
+            )
+        return milliseconds_at(duration)
+    if isinstance(duration, (int, float, str, timedelta)) and not isinstance(duration, bool):
+        return min(run.at + milliseconds(duration), LATEST)
+    raise UsageError(f"sleep({duration!r}) is no time; give seconds, '1h 30m', a timedelta or an aware datetime")

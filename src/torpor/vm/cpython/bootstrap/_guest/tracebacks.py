@@ -1,0 +1,85 @@
+"""
+Tracebacks as authors expect them: their own files and lines and the chain of awaits, none of Torpor's frames.
+
+An exception that came out of a step has the step's own traceback as text. It is told behind what the workflow adds,
+which is who awaited the step, so that a text tells the whole way. ``traceback`` itself makes such texts, so that what
+authors print or keep of an exception has all of that too.
+"""
+
+from __future__ import annotations
+
+import traceback
+from traceback import StackSummary, TracebackException
+from types import TracebackType
+from typing import Any
+
+from torpor.codec import error_types, exception_types
+from torpor.codec.errors import remembered_traceback
+from torpor.errors import StepError
+
+from .finder import is_hidden
+
+
+def chain_text(error: BaseException) -> str:
+    """Return the traceback of an exception and of all that it came from, as Python prints it."""
+    return "".join(_Told.from_exception(error).format()).rstrip()
+
+
+def own_text(error: BaseException) -> str:
+    """
+    Return the traceback of one exception alone, which is how it leaves the VM: its causes are values beside it.
+
+    What a step raised last belongs to its StepError, and is told with it.
+    """
+    elsewhere = remembered_traceback(error)
+    if elsewhere is not None and error.__traceback__ is None:
+        return elsewhere
+    told = _Told.from_exception(error)
+    _tell_steps(told, error)
+    return "".join(told.format(chain=False)).rstrip()
+
+
+def frames_text(error: BaseException) -> str:
+    """Return only where an exception was raised, for one whose name and message are told already."""
+    told = _Told.from_exception(error)
+    # What cannot be compiled has its place in the message of the exception and none in the stack.
+    place = told.format_exception_only() if isinstance(error, SyntaxError) else ()
+    return "".join((*told.stack.format(), *place)).rstrip()
+
+
+def install() -> None:
+    """Let exceptions that are stored, and all that ``traceback`` prints, have such tracebacks."""
+    traceback.TracebackException = _Told  # type: ignore[misc]  # that is the point
+    for module in (error_types, exception_types):
+        vars(module)["traceback_text"] = own_text
+
+
+class _Told(TracebackException):
+    """An exception to be told. Those that it came from are told so too: the base class finds this class by name."""
+
+    def __init__(
+        self,
+        exc_type: type[BaseException],
+        exc_value: BaseException,
+        exc_traceback: TracebackType | None,
+        **options: Any,
+    ) -> None:
+        super().__init__(exc_type, exc_value, exc_traceback, **options)
+        self.stack = StackSummary.from_list([frame for frame in self.stack if not is_hidden(frame.filename)])
+        if isinstance(exc_value, BaseException):
+            _tell_step(self, exc_value)
+
+
+def _tell_steps(told: TracebackException, error: BaseException) -> None:
+    """Put beside each StepError, in groups too, what its step raised."""
+    if isinstance(error, StepError) and error.__cause__ is not None:
+        _tell_step(told, error.__cause__)
+    if told.exceptions is not None and isinstance(error, BaseExceptionGroup):
+        for part, member in zip(told.exceptions, error.exceptions, strict=True):
+            _tell_steps(part, member)
+
+
+def _tell_step(told: TracebackException, raised: BaseException) -> None:
+    elsewhere = remembered_traceback(raised)
+    if elsewhere is not None and "\n" in elsewhere:  # else it is no more than the name and message
+        told.__notes__ = [*(told.__notes__ or ()), f"In the step:\n{elsewhere}"]

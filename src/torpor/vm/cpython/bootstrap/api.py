@@ -1,0 +1,123 @@
+"""
+Torpor as workflow code sees it, inside the VM.
+
+What a workflow does is here: wait for steps, sleep, wait for hooks, start other runs. What runs an application (worlds,
+workers, clients) is not; using it in a workflow is an error that says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NoReturn
+
+from torpor.codec.custom_types import register, serializable
+from torpor.codec.references import reference_of
+from torpor.codec.values import StepFunction
+from torpor.errors import (
+    ArgumentError,
+    EntityConflictError,
+    FatalError,
+    HookConflictError,
+    HookDisposedError,
+    HookNotFoundError,
+    NotInWorkflowError,
+    OutsideWorkflowError,
+    RetryableError,
+    RunCancelledError,
+    RunFailedError,
+    RunNotFoundError,
+    SerializationError,
+    StepError,
+    TorporError,
+    UsageError,
+    WorkflowNotRegisteredError,
+)
+
+from ._guest.absent import OUTSIDE, part_of
+from ._guest.advice import refuse
+from ._guest.children import RunHandle, start
+from ._guest.hooks import Hook, hook
+from ._guest.sleeping import sleep
+from ._guest.workflows import WorkflowMetadata, current_workflow
+
+__all__ = [
+    "ArgumentError",
+    "EntityConflictError",
+    "FatalError",
+    "Hook",
+    "HookConflictError",
+    "HookDisposedError",
+    "HookNotFoundError",
+    "NotInWorkflowError",
+    "OutsideWorkflowError",
+    "RetryableError",
+    "RunCancelledError",
+    "RunFailedError",
+    "RunHandle",
+    "RunNotFoundError",
+    "SerializationError",
+    "StepError",
+    "Torpor",
+    "TorporError",
+    "UsageError",
+    "WorkflowMetadata",
+    "WorkflowNotRegisteredError",
+    "current_workflow",
+    "hook",
+    "register",
+    "serializable",
+    "sleep",
+]
+
+
+class Torpor:
+    """The application, as far as a workflow has it: it starts other runs and names them."""
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        """Settings are the application's outside."""
+
+    def step(self, function: Callable[..., Any] | None = None, **_options: Any) -> Any:
+        """
+        Return a function that stands for a step already; which functions are steps was settled outside.
+
+        Any other was not registered when the program was made: calling it raises NotInWorkflowError.
+        """
+        return _registered if function is None else _registered(function)
+
+    def workflow(self, function: Callable[..., Any] | None = None, **_options: Any) -> Any:
+        """Return the function: what is a workflow was settled outside."""
+        return (lambda function: function) if function is None else function
+
+    def workflows(self, *_patterns: str) -> None:
+        """JavaScript workflows are found outside."""
+
+    start = staticmethod(start)
+
+    serializable = staticmethod(serializable)
+
+    def run(self, run_id: str) -> RunHandle:
+        """Return a handle of a run; it is looked up when the handle is used."""
+        return RunHandle(run_id)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return part_of(f"Torpor.{name}", *OUTSIDE)
+
+
+def __getattr__(name: str) -> Any:
+    """Return a placeholder for what the package has outside only, such as ``WorkerSettings``."""
+    if name.startswith("_"):
+        raise AttributeError(f"module 'torpor' has no attribute {name!r}")
+    return part_of(f"torpor.{name}", *OUTSIDE)
+
+
+def _registered(function: Callable[..., Any]) -> Callable[..., Any]:
+    if isinstance(reference_of(function), StepFunction):
+        return function
+    name = getattr(function, "__qualname__", repr(function))
+
+    def refused(*_args: Any, **_kwargs: Any) -> NoReturn:
+        refuse(f"step {name}", "it was not registered when the program was made", "define it at module level")
+
+    return refused
