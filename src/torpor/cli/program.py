@@ -1,8 +1,10 @@
-"""``torpor program``: what the application's workflow files became."""
+"""``torpor program``: what the application's workflows became."""
 
 from __future__ import annotations
 
 from typing import Any
+
+import msgspec
 
 from torpor import Torpor
 from torpor.cli.moments import bytes_text
@@ -19,7 +21,8 @@ def show_programs(app: AppArgument = None, json: JsonOption = False) -> None:
     """
     Show what is in each program of an application.
 
-    Workflows, files, steps, content address, and whether runs share an image or which line prevents it.
+    Workflows, files, steps, content address, what was left out and why, and whether runs share an image or which line
+    prevents it.
 
     Example: torpor program show app.py
     """
@@ -29,27 +32,30 @@ def show_programs(app: AppArgument = None, json: JsonOption = False) -> None:
         print_json({"programs": programs})
         return
     if not programs:
-        say("the application has no workflow files; add them with app.workflows(...)", err=True)
+        say("the application has no workflows; decorate them, or add their files with app.workflows(...)", err=True)
     for data in programs:
         _show(data)
 
 
 def _program_data(app: Torpor, made: Program) -> dict[str, Any]:
     image = app.programs.guest(made.guest).load(made)
+    identity = program_id(made)
+    entries = {made.modules.get(name, name) for name in made.entries}
     return {
-        "id": program_id(made),
+        "id": identity,
         "guest": made.guest,
         "build": made.build,
         "image": image.hash,
         "per_run": image.per_run,
         "workflows": [
-            {"name": short_name(name), "workflow": name, "file": file, "export": export}
-            for name, (file, export) in sorted(made.workflows.items())
+            {"name": short_name(name), "workflow": name, "file": made.modules.get(module, module), "export": export}
+            for name, (module, export) in sorted(made.workflows.items())
         ],
         "files": [
-            {"name": name, "bytes": len(text.encode()), "entry": name in made.entries, "steps": _steps(app, name)}
+            {"name": name, "bytes": len(text.encode()), "entry": name in entries, "steps": _steps(app, name)}
             for name, text in sorted(made.files.items())
         ],
+        "left_out": [msgspec.structs.asdict(each) for each in app.programs.left_out(identity)],
     }
 
 
@@ -75,4 +81,8 @@ def _show(data: dict[str, Any]) -> None:
         for file in data["files"]
     ]
     show(table("  file", "size", "", rows=rows, right=frozenset({"size"})))
+    if data["left_out"]:
+        say()
+        rows = [(line("  ", each["where"]), each["what"], each["why"]) for each in data["left_out"]]
+        show(table("  left out at", "what", "why", rows=rows))
     say()

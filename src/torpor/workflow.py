@@ -1,0 +1,226 @@
+"""
+Workflows in Python as the application's own process has them.
+
+A workflow runs inside a VM, from its source. Outside, it is a plain function that tests may call, with a name and a
+signature by which runs are started; and what workflow code may do has its types and its documentation here, but works
+only inside a run.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar
+
+from torpor.client import RunHandle
+from torpor.codec.references import recognise
+from torpor.codec.typed import convert_arguments
+from torpor.codec.values import Kwargs, WorkflowFunction
+from torpor.errors import ConfigurationError, OutsideWorkflowError, UsageError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+RESERVED = ("run_id", "runtime")
+"""Keywords of ``app.start`` that are not the workflow's."""
+
+
+class Workflow(Generic[P, R]):
+    """
+    A registered workflow. Called, it is the plain function that it was made of; ``app.start`` starts a run of it.
+
+    Args:
+        function: an ``async def`` at module level.
+        name: full name, such as ``workflow//./app.py//checkout``.
+    """
+
+    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], name: str) -> None:
+        self.function = function
+        self.name = name
+        self._signature = inspect.signature(function)
+        functools.update_wrapper(self, function)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, R]:
+        return self.function(*args, **kwargs)
+
+    def __repr__(self) -> str:
+        return f"<Workflow {self.name}>"
+
+    def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
+        """
+        Return what a run is started with: as many arguments by position as can be, the others last, by name.
+
+        Arguments become what the workflow's annotations say: a plain dict a dataclass, for instance.
+
+        Raises:
+            UsageError: the workflow does not take these arguments.
+        """
+        try:
+            bound = self._signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise UsageError(
+                f"cannot start {self.name} so: {error}; it is {self.function.__name__}{self._signature}"
+            ) from None
+        return positional(*convert_arguments(self.function, bound.args, bound.kwargs, f"workflow {self.name}"))
+
+
+recognise(Workflow, lambda workflow: WorkflowFunction(workflow.name))
+
+
+def positional(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """Return arguments as a run has them: those by name last, together."""
+    return [*args, Kwargs(kwargs)] if kwargs else list(args)
+
+
+def check_workflow(function: Callable[..., Any]) -> Path:
+    """
+    Return the file that defines a workflow.
+
+    Raises:
+        ConfigurationError: the function cannot be one; the message says why and what to do.
+    """
+    plain = inspect.unwrap(function)
+    name = getattr(plain, "__qualname__", None)
+    if name is None or not inspect.isfunction(plain):
+        raise ConfigurationError(f"{function!r} is no function, so it cannot be a workflow; write an `async def`")
+    if "<lambda>" in name:
+        raise ConfigurationError("a lambda cannot be a workflow; write an `async def` at module level")
+    if "<locals>" in name:
+        raise ConfigurationError(
+            f"workflow {name} is defined inside a function, and its source alone would not run; move it to module "
+            f"level and pass what it needs as arguments"
+        )
+    if "." in name:
+        raise ConfigurationError(
+            f"workflow {name} is a method; write an `async def` at module level and pass the object as an argument"
+        )
+    if not inspect.iscoroutinefunction(plain):
+        raise ConfigurationError(f"workflow {name} is not asynchronous; write `async def {name}(…)`")
+    for parameter in inspect.signature(function).parameters:
+        if parameter in RESERVED:
+            raise ConfigurationError(
+                f"workflow {name} has a parameter {parameter!r}, which is a keyword of app.start; give it another name"
+            )
+    file = inspect.getsourcefile(plain)
+    if file is None or not Path(file).is_file():
+        raise ConfigurationError(
+            f"workflow {name} is not in a file (it comes from {plain.__code__.co_filename}), and its source is what "
+            f"runs; write it into a .py file and import it"
+        )
+    return Path(file)
+
+
+# What workflow code may do
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowMetadata:
+    """
+    Facts of the run that workflow code is part of.
+
+    Attributes:
+        id: of the run, ``wrun_<ULID>``.
+        name: full name of the workflow, such as ``workflow//./app.py//checkout``.
+        started_at: creation of the run, aware.
+        url: address of the deployment, ``""`` without one.
+    """
+
+    __module__ = "torpor"  # where workflow code has it too, so that it is a value
+
+    id: str
+    name: str
+    started_at: datetime
+    url: str
+
+
+class Hook:
+    """
+    A live hook. Await it for the next payload, iterate it for all; payloads keep their order of arrival.
+
+    After :meth:`dispose`, or at the end of ``async with``, its token is free and iteration ends; an await that is
+    pending or made later raises HookDisposedError. When the token belongs to another hook, awaiting and iterating raise
+    HookConflictError.
+
+    Attributes:
+        token: what ``app.resume_hook`` is called with.
+    """
+
+    token: str
+
+    def __init__(self) -> None:
+        _refuse("a hook")
+
+    def __await__(self) -> Generator[Any, None, Any]:
+        _refuse("a hook")
+
+    def __aiter__(self) -> AsyncIterator[Any]:
+        _refuse("a hook")
+
+    async def __aenter__(self) -> Self:
+        _refuse("a hook")
+
+    async def __aexit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _trace: TracebackType | None
+    ) -> None:
+        _refuse("a hook")
+
+    async def conflict(self) -> RunHandle[Any] | None:
+        """Return None when the token is this hook's, or a handle of the run that owns it."""
+        _refuse("a hook")
+
+    def dispose(self) -> None:
+        """Free the token. Payloads that nothing has taken are dropped. May be called twice."""
+        _refuse("a hook")
+
+
+def hook(token: str | None = None, *, metadata: Any = None) -> Hook:  # noqa: ARG001  # used inside a run
+    """
+    Create a hook, which receives what ``app.resume_hook(token, payload)`` is called with. For workflow code.
+
+    Args:
+        token: what the outside world calls it by, 1 to 256 characters; without it an unguessable one is made.
+        metadata: stored beside the hook for whoever looks it up.
+
+    Raises:
+        UsageError: the token is no string of that length.
+        SerializationError: the metadata cannot be stored.
+        OutsideWorkflowError: called outside of a run.
+    """
+    _refuse("torpor.hook")
+
+
+async def sleep(duration: float | str | timedelta | datetime) -> None:  # noqa: ARG001  # as above
+    """
+    Sleep, for years if need be; a sleeping run costs nothing. For workflow code.
+
+    Args:
+        duration: seconds, text such as ``"1h 30m"``, a timedelta, or an aware datetime at which to wake.
+            A moment that has passed wakes at once.
+
+    Raises:
+        UsageError: none of these, negative, or a datetime without time zone.
+        OutsideWorkflowError: called outside of a run.
+    """
+    _refuse("torpor.sleep")
+
+
+def current_workflow() -> WorkflowMetadata:
+    """
+    Return the facts of the run that calls. For workflow code.
+
+    Raises:
+        OutsideWorkflowError: called outside of a run.
+    """
+    _refuse("torpor.current_workflow")
+
+
+def _refuse(what: str) -> NoReturn:
+    raise OutsideWorkflowError(
+        f"{what} works in a workflow that runs, not here; start a run of the workflow with app.start, or replace it in "
+        f"a unit test"
+    )
