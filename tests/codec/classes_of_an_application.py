@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections import namedtuple
 from dataclasses import InitVar, dataclass, field
+from datetime import date
+from decimal import Decimal
 from enum import Enum, Flag, IntEnum, StrEnum, auto
-from typing import Any, NamedTuple
+from typing import Any, Generic, NamedTuple, NotRequired, TypedDict, TypeVar
+
+import attrs
+import pydantic
+
+from torpor import register, serializable
 
 
 class Color(Enum):
@@ -103,3 +110,152 @@ class DataError(Exception):
 
 class OwnFileError(OSError):
     """An exception derived from one that keeps things beside its args."""
+
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Box(Generic[T]):
+    """A generic dataclass with slots, to be filled by name."""
+
+    content: T
+    count: int = 0
+
+
+@dataclass
+class Base:
+    """A base with a default."""
+
+    one: int = 1
+
+
+@dataclass(kw_only=True)
+class Derived(Base):
+    """A dataclass that adds a field without a default."""
+
+    two: list[int]
+
+
+class Named(NamedTuple, Generic[T]):
+    """A generic named tuple."""
+
+    content: T
+
+
+@attrs.define
+class Attrs:
+    """An attrs class with slots, a default that is made, and a private field."""
+
+    x: Any
+    y: list[int] = attrs.field(factory=list)
+    _hidden: int = 5
+
+
+@attrs.frozen
+class FrozenAttrs:
+    """An attrs class that cannot be changed."""
+
+    x: int
+
+
+class Address(pydantic.BaseModel):
+    """A model inside another."""
+
+    city: str
+    since: date | None = None
+
+
+class Customer(pydantic.BaseModel):
+    """A model with an alias, a default, a validator, others than its fields, and a private attribute."""
+
+    model_config = pydantic.ConfigDict(extra="allow")
+
+    name: str = pydantic.Field(alias="fullName")
+    address: Address
+    scores: dict[int, Decimal] = {}
+    _seen: int = pydantic.PrivateAttr(default=0)
+
+    @pydantic.field_validator("name")
+    @classmethod
+    def _not_empty(cls, name: str) -> str:
+        if not name:
+            raise ValueError("a customer has a name")
+        return name
+
+
+class Tags(pydantic.RootModel[list[str]]):
+    """A model that is one value."""
+
+
+class Tree(pydantic.BaseModel):
+    """A model that may lead back to itself."""
+
+    name: str
+    children: list[Tree] = []
+
+
+class Order(TypedDict):
+    """A dict that a type checker knows."""
+
+    sku: str
+    count: NotRequired[int]
+
+
+@serializable
+class Account:
+    """A class with attributes and nothing else."""
+
+    def __init__(self, owner: str) -> None:
+        self.owner = owner
+        self.log: list[Any] = []
+
+
+@serializable(name="shop.Money", version=2, migrate=lambda data, version: {**data, "currency": f"from {version}"})
+@dataclass(frozen=True)
+class Money:
+    """A dataclass with a name of its own and a past."""
+
+    cents: int
+    currency: str = "EUR"
+
+
+@serializable
+class Slotted:
+    """Slots of a class and of its base, one of them private."""
+
+    __slots__ = ("__own", "empty", "plain")
+
+    def __init__(self) -> None:
+        self.plain = 1
+        self.__own = 2
+
+    def own(self) -> int:
+        """Return what is private."""
+        return self.__own
+
+
+class Temperature:
+    """A class that is not ours."""
+
+    def __init__(self, degrees: float) -> None:
+        self.degrees = degrees
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Temperature) and self.degrees == other.degrees
+
+    def __hash__(self) -> int:
+        return hash(self.degrees)
+
+
+register(Temperature, lambda value: {"degrees": value.degrees}, lambda data: Temperature(data["degrees"]))
+
+
+@dataclass
+class Holder:
+    """A class that is stored as whatever it holds."""
+
+    content: Any
+
+
+register(Holder, lambda holder: holder.content, Holder)

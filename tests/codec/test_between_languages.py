@@ -14,22 +14,27 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.codec.classes_of_an_application import Color, Frozen, Node, OutOfStockError, Pair, Permission
-from tests.codec.corpus import BUILT_IN, CYCLES, NESTED, OF_LOST_CLASSES, OF_THE_SDK, PLAIN, SPARSE, SUBVIEWS
+from tests.codec.corpus import (
+    BUILT_IN,
+    CYCLES,
+    NESTED,
+    NOT_KEPT_BY_PYTHON,
+    OF_LOST_CLASSES,
+    OF_THE_SDK,
+    PLAIN,
+    SPARSE,
+    SPELLED_DIFFERENTLY,
+    SUBVIEWS,
+    WITH_UNDEFINED,
+)
 from tests.codec.node import Node as NodeProcess
 from tests.codec.sameness import is_same
+from tests.codec.values import python_values
 from torpor import codec
 from torpor.codec.flatten import DEPTH_MAX
-from torpor.codec.values import URL, ArrayBuffer, BigInt, Headers, Map, RegExp, SetEntries, URLSearchParams
+from torpor.codec.values import URL, ArrayBuffer, BigInt, Headers, Kwargs, Map, RegExp, SetEntries, URLSearchParams
 from torpor.errors import FatalError, HookConflictError, RetryableError
 
-# Python reads undefined and the holes of an array as None.
-WITH_UNDEFINED = {
-    "still(new Error('m', { cause: undefined }))",
-    "undefined", "[undefined, NaN, -0]", "{ a: undefined, b: null }", "new Map([[NaN, -0], [undefined, null]])",
-    "new Set([undefined])", "still(new AggregateError([still(new Error('a')), 'b', undefined], 'm'))", *SPARSE,
-}  # fmt: skip
-# Both write the same number, but not with the same digits.
-SPELLED_DIFFERENTLY = {"1e21", "2**53", "-(2**60)"}
 ALL = [*PLAIN, *SPARSE, *BUILT_IN, *SUBVIEWS, *OF_THE_SDK, *OF_LOST_CLASSES, *NESTED, *CYCLES]
 
 
@@ -43,7 +48,7 @@ def value_of(text: str) -> Any:
     return codec.loads(codec.from_text(text))
 
 
-@pytest.mark.parametrize("expression", [it for it in ALL if it not in WITH_UNDEFINED | SPELLED_DIFFERENTLY])
+@pytest.mark.parametrize("expression", [it for it in ALL if it not in NOT_KEPT_BY_PYTHON])
 def test_python_writes_a_value_of_javascript_as_it_was(node: NodeProcess, expression: str) -> None:
     """What Python only hands on does not change by a byte."""
     text = node("write", expression)
@@ -112,6 +117,7 @@ def test_python_reads_the_value_that_was_meant(node: NodeProcess, expression: st
         (Pair(1, 2), "it.first + it.second", 3),
         (Color.RED, "it.name + it.value", "REDr"),
         (Permission.READ | Permission.WRITE, "it.value", 3),
+        (Kwargs(a=1), "JSON.stringify(it) + (Object.getPrototypeOf(it) === Object.prototype)", '{"a":1}true'),
     ],
     ids=repr,
 )
@@ -235,50 +241,16 @@ def test_both_have_the_same_bound_for_nesting(node: NodeProcess, around: Callabl
 
 # ── Whatever Python has ───────────────────────────────────────────────────────────────────────────────────────────────
 
-keys = st.text(max_size=8).filter(lambda key: key != "__proto__")
-leaves = st.one_of(
-    st.none(),
-    st.booleans(),
-    st.integers(),
-    # JavaScript has one type for 1 and 1.0.
-    st.floats(allow_nan=False).filter(lambda number: number in (float("inf"), float("-inf")) or number % 1 != 0),
-    st.text(alphabet=st.characters(), max_size=8),
-    st.binary(max_size=8),
-    st.datetimes(timezones=st.none() | st.just(UTC)),
-    st.dates(),
-    st.times(),
-    st.timedeltas(),
-    st.decimals(allow_nan=False),
-    st.uuids(),
-    st.sampled_from([*Color, *Permission, Permission(3), BigInt(5), RegExp("a", "g"), URL("https://e.x/"), range(3)]),
-)
-hashable = st.recursive(
-    leaves, lambda inner: st.lists(inner, max_size=3).map(tuple) | st.frozensets(inner, max_size=3), max_leaves=5
-)
-values = st.recursive(
-    leaves,
-    lambda inner: st.one_of(
-        st.lists(inner, max_size=4),
-        st.lists(inner, max_size=3).map(tuple),
-        st.dictionaries(keys, inner, max_size=4),
-        st.dictionaries(hashable, inner, max_size=3),
-        st.sets(hashable, max_size=3),
-        st.builds(Frozen, inner, inner),
-        st.builds(Pair, inner, inner),
-    ),
-    max_leaves=20,
-)
-
 
 @settings(max_examples=300, deadline=None)
-@given(values)
+@given(python_values)
 def test_any_value_comes_back_as_it_was(value: object) -> None:
     """Types and contents survive, all the way down."""
     assert is_same(codec.loads(codec.dumps(value)), value)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.lists(values, max_size=3))
+@given(st.lists(python_values, max_size=3))
 def test_any_value_survives_the_way_through_javascript(node: NodeProcess, value: list[object]) -> None:
     """JavaScript reads it, writes it, and Python reads the same. Keys of objects may change their order."""
     text = node("rewrite", [text_of(value)])[0]["returned"]

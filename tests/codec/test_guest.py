@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.codec.damaged import DAMAGED
-from tests.codec.node import Node, write_modules
+from tests.codec.damaged import DAMAGED, DAMAGED_FOR_JAVASCRIPT
+from tests.codec.node import CODEC_SERVER, Node, NodeError, write_modules
 
 
 def complaint(node: Node, expression: str) -> str:
@@ -70,7 +70,7 @@ def test_nesting_up_to_the_bound_is_written_and_read(node: Node) -> None:
     assert node("rewrite", [text])[0]["returned"] == text
 
 
-@pytest.mark.parametrize("text", DAMAGED)
+@pytest.mark.parametrize("text", [*DAMAGED, *DAMAGED_FOR_JAVASCRIPT])
 def test_a_damaged_text_is_refused(node: Node, text: str) -> None:
     """It is a SyntaxError or TypeError, as it is a SerializationError in Python."""
     assert node("complaints", [f"devl{text}"])[0]["name"] in {"SyntaxError", "TypeError"}
@@ -101,6 +101,7 @@ def test_lone_surrogates_survive(node: Node) -> None:
 
     assert text == r'devl[{"\ud800é":1},"\udfff😀"]'
     assert node("reads", text, r"{ '\ud800é': '\udfff😀' }")
+    assert node("write", r"'\ud800'.repeat(600)") == 'devl["' + r"\ud800" * 600 + '"]'
 
 
 def test_a_class_that_the_program_lacks_is_named(node: Node) -> None:
@@ -135,6 +136,28 @@ def test_an_error_with_an_unusual_message_is_written(node: Node) -> None:
     assert text == 'devl[["Error",1],{"name":2,"message":3,"stack":4},"null","5","STACK"]'
 
 
+def test_handles_show_what_was_stored_of_them(node: Node) -> None:
+    """Fields, whether a response is good, and the signal of a controller."""
+    response = (
+        'devl[["Response",1],{"type":2,"url":3,"status":4,"statusText":3,"headers":5,"body":7,"redirected":8},"default","",'
+        '204,["Headers",6],[],null,false]'
+    )
+    abort = '{"streamName":2,"hookToken":3,"aborted":4,"reason":5},"strm_1","abrt_1",true,"because"]'
+    thrown = "(() => { try { it.throwIfAborted() } catch (reason) { return reason } })()"
+
+    assert node("look", response, "it.ok && it.status + it.type") == "204default"
+    assert (
+        node("look", f'devl[["AbortController",1],{abort}', "it.signal === it.signal && it.signal.reason") == "because"
+    )
+    assert node("look", f'devl[["AbortSignal",1],{abort}', thrown) == "because"
+
+
+def test_what_a_handle_cannot_do_says_where_it_can(node: Node) -> None:
+    """Reading a stream is for a step."""
+    with pytest.raises(NodeError, match=r"ReadableStream\.getReader is not available in workflow code; pass the"):
+        node("look", 'devl[["ReadableStream",1],{"name":2},"strm_1"]', "it.getReader()")
+
+
 PATCHES = """
     Date.prototype.toISOString = Date.prototype.getTime = () => 'patched';
     Object.defineProperty(Object.getPrototypeOf(Uint8Array.prototype), Symbol.toStringTag, { get: () => 'patched' });
@@ -150,7 +173,7 @@ PATCHES = """
 def test_a_program_may_patch_what_the_codec_uses(node_path: str, tmp_path: Path) -> None:
     """What reads and builds values was taken before any program could change it."""
     text = 'devl[{"d":1,"b":3,"s":5},["Date",2],"1970-01-01T00:00:00.000Z",["Uint8Array",4],"AQID",["Set",6],[7],1]'
-    patched = Node(node_path, write_modules(tmp_path), None)
+    patched = Node(node_path, CODEC_SERVER, write_modules(tmp_path))
 
     try:
         again = patched("look", text, f"(() => {{ {PATCHES} return stringify(parse(stringify(it))); }})()")

@@ -1,25 +1,52 @@
-"""The guest's codec where it belongs: in QuickJS, with the extension libraries that it finds there."""
+"""The guests' codecs where they belong: in QuickJS, with the extension libraries that it has there, and in CPython."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.codec import classes_of_an_application
 from tests.codec.classes_of_an_application import Color, Frozen, OutOfStockError
-from tests.codec.corpus import BUILT_IN, CYCLES, NESTED, OF_THE_SDK, PLAIN, SPARSE
+from tests.codec.corpus import (
+    BUILT_IN,
+    CYCLES,
+    HANDLES,
+    HANDLES_THAT_THE_SDK_MISTAKES,
+    NESTED,
+    NOT_KEPT_BY_PYTHON,
+    OF_THE_SDK,
+    PLAIN,
+    SPARSE,
+)
 from tests.codec.node import Node
 from tests.codec.sameness import is_same
 from torpor import codec
-from torpor.vm.guest import Begin, Outbox, Program
+from torpor.vm.cpython import CPython
+from torpor.vm.guest import Begin, Guest, Outbox, Program
 from torpor.vm.quickjs import QuickJS
 
 FLOW = "export async function echo(value) { return value; }"
+PYTHON_FLOW = """
+import tests.codec.classes_of_an_application
+
+from torpor.codec.guest import text_of, value_of
+
+async def echo(value):
+    return value
+
+async def rewrite(texts):
+    return [text_of(value_of(text)) for text in texts]
+"""
+CLASSES = "tests.codec.classes_of_an_application"
 # The test's own class and step functions do not exist in the program.
 OF_THE_TEST = ("Point", "stepFunction")
+
+BATCH = 200
 
 Echo = Callable[[str], Outbox]
 
@@ -28,12 +55,35 @@ Echo = Callable[[str], Outbox]
 def echo() -> Echo:
     """Return what runs a workflow that reads an argument list and writes its first member."""
     guest = QuickJS()
-    image = guest.load(Program("quickjs", guest.build, {"flow.js": FLOW}, ["flow.js"], {"echo": ("flow.js", "echo")}))
+    program = Program("quickjs", guest.build, {"flow.js": FLOW}, ["flow.js"], {"echo": ("flow.js", "echo")})
+    return runner(guest, program)
+
+
+@pytest.fixture(scope="module")
+def python_echo() -> Echo:
+    """Return the same for a workflow in Python, which has the application's classes."""
+    return python_runner("echo")
+
+
+def python_runner(workflow: str) -> Echo:
+    """Return what runs a workflow of the Python program."""
+    guest = CPython()
+    source = Path(classes_of_an_application.__file__).read_text("utf-8")
+    files = {"./flow.py": PYTHON_FLOW, "./classes.py": source}
+    modules = {"flow": "./flow.py", CLASSES: "./classes.py"}
+    program = Program("cpython", guest.build, files, ["flow"], {workflow: ("flow", workflow)}, modules=modules)
+    return runner(guest, program)
+
+
+def runner(guest: Guest, program: Program) -> Echo:
+    """Return what runs the one workflow of a program in a VM of its own."""
+    image = guest.load(program)
+    [workflow] = program.workflows
 
     def run(args: str) -> Outbox:
         vm = guest.lease(image)
         try:
-            return vm.begin(Begin("wrun_1", "echo", args, bytes(32), 1_700_000_000_000))
+            return vm.begin(Begin("wrun_1", workflow, args, bytes(32), 1_700_000_000_000))
         finally:
             vm.release()
 
@@ -103,3 +153,76 @@ def test_a_text_that_cannot_be_read_fails_the_run(echo: Echo) -> None:
     assert outbox.status == "failed"
     assert outbox.error is not None
     assert 'a "Nothing", which this version cannot read' in str(codec.loads(codec.from_text(outbox.error)))
+
+
+def test_ten_thousand_values_go_through_quickjs(echo: Echo, many_values: list[Any]) -> None:
+    """The guest reads and writes what the host does, to the byte."""
+    for at in range(0, len(many_values), BATCH):
+        values = many_values[at : at + BATCH]
+
+        outbox = echo(codec.text_of(codec.dumps([values])))
+
+        assert outbox.value == codec.text_of(codec.dumps(values))
+
+
+@pytest.mark.parametrize("text", [*HANDLES, *HANDLES_THAT_THE_SDK_MISTAKES])
+def test_handles_go_through_quickjs(echo: Echo, text: str) -> None:
+    """They come out as they went in."""
+    handle = codec.loads(codec.from_text(f"devl{text}"))
+
+    outbox = echo(codec.text_of(codec.dumps([handle])))
+
+    assert outbox.value == f"devl{text}"
+
+
+SMALL_FLOATS = {"1e-7"}  # which Python's own JSON writes as 1e-07
+
+
+# ── CPython ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [it for it in [*PLAIN, *BUILT_IN, *OF_THE_SDK, *NESTED, *CYCLES] if it not in NOT_KEPT_BY_PYTHON | SMALL_FLOATS],
+)
+def test_cpython_writes_what_node_writes(python_echo: Echo, node: Node, expression: str) -> None:
+    """A value of JavaScript goes through the VM without a change."""
+    args, value = node("write", f"[{expression}]"), node("write", expression)
+
+    outbox = python_echo(args)
+
+    assert (outbox.status, outbox.value) == ("completed", value)
+
+
+def test_ten_thousand_values_go_through_cpython(many_values: list[Any]) -> None:
+    """The guest writes what the host does; each by itself, since which equal values are one object is the version's."""
+    rewrite = python_runner("rewrite")
+    for at in range(0, len(many_values), BATCH):
+        texts = [codec.text_of(codec.dumps(value)) for value in many_values[at : at + BATCH]]
+
+        outbox = rewrite(codec.text_of(codec.dumps([texts])))
+
+        again = codec.loads(codec.from_text(outbox.value or ""))
+        # Lone surrogates are escaped where a text becomes bytes.
+        assert [codec.text_of(codec.from_text(text)) for text in again] == texts
+
+
+@pytest.mark.parametrize("text", [*HANDLES, *HANDLES_THAT_THE_SDK_MISTAKES])
+def test_handles_go_through_cpython(python_echo: Echo, text: str) -> None:
+    """They come out as they went in."""
+    handle = codec.loads(codec.from_text(f"devl{text}"))
+
+    outbox = python_echo(codec.text_of(codec.dumps([handle])))
+
+    assert outbox.value == f"devl{text}"
+
+
+def test_a_thousand_levels_go_through_cpython(python_echo: Echo) -> None:
+    """Lists, tuples and dicts inside one another; the workflow's own recursion limit does not matter."""
+    value: Any = None
+    for _ in range(1_000):
+        value = [({"inner": value},)]
+
+    outbox = python_echo(codec.text_of(codec.dumps([value])))
+
+    assert outbox.value == codec.text_of(codec.dumps(value))

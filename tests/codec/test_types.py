@@ -228,7 +228,7 @@ def _local_class() -> object:
         (print, r"builtin_function_or_method, .*; code does not travel"),
         (_Opaque, r"is a type, .*; code does not travel"),
         ((x for x in "ab"), r"is a generator, .*; make it a list"),
-        (memoryview(b"a"), r"is a memoryview, "),
+        (memoryview(array("h", [1])), r"a memoryview of format 'h' cannot be stored; use its cast\('B'\)"),
         (type("Text", (str,), {})("x"), r"Text, .*; a subclass would come back as str; convert it with str"),
         (array("w" if "w" in typecodes else "u", "a"), r"an array of type '[uw]' cannot be stored; make it a str"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import sys
 from enum import Enum
 
 _PLAIN = "None, bool, int, float, str, bytes, list, dict, tuple, set, dates, dataclasses, enums or exceptions"
@@ -22,7 +23,7 @@ def advice(value: object) -> str:
     if inspect.isawaitable(value):
         return "await it first"
     if inspect.isroutine(value) or inspect.isclass(value):
-        return "code does not travel with values; pass a name or an id"
+        return "code does not travel with values; pass a registered step or workflow, or a name"
     if inspect.isgenerator(value) or inspect.isasyncgen(value):
         return "make it a list first"
     if "<locals>" in cls.__qualname__ and (dataclasses.is_dataclass(cls) or issubclass(cls, Enum | tuple)):
@@ -30,4 +31,7 @@ def advice(value: object) -> str:
     for base in (bool, int, float, str, bytes, list, dict, set):
         if issubclass(cls, base):
             return f"a subclass would come back as {base.__name__}; convert it with {base.__name__}(…)"
-    return f"pass {_PLAIN}, or make its class a dataclass"
+    way = "tell torpor.register(…) how to store it"
+    if cls.__module__.partition(".")[0] not in sys.stdlib_module_names:
+        way = f"make its class a dataclass or @torpor.serializable, or {way}"
+    return f"pass {_PLAIN}; or {way}"

@@ -16,6 +16,7 @@ from typing import Any
 
 from torpor.codec.classes import class_path, is_findable, wanted_class
 from torpor.codec.instances import PythonType
+from torpor.codec.registrations import data_of_today
 from torpor.errors import SerializationError
 
 _SCALARS = (str, int, float, bool, type(None))
@@ -30,7 +31,8 @@ def _is_dataclass(cls: type) -> bool:
     return dataclasses.is_dataclass(cls) and cls.__new__ is object.__new__ and is_findable(cls)
 
 
-def _encode_dataclass(value: Any) -> dict[str, object]:
+def encode_dataclass(value: Any) -> dict[str, object]:
+    """Return the fields of a dataclass instance."""
     return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
 
 
@@ -41,7 +43,13 @@ def _begin_dataclass(path: str) -> object:
     return object.__new__(cls)
 
 
-def _fill_dataclass(begun: Any, data: Mapping[str, object]) -> None:
+def fill_dataclass(begun: Any, data: Mapping[str, object]) -> None:
+    """
+    Put the fields of a dataclass instance in place.
+
+    Raises:
+        SerializationError: one is missing and has no default.
+    """
     if not isinstance(data, dict):
         raise TypeError(f"its fields are a {type(data).__name__}")
     for field in dataclasses.fields(begun):
@@ -61,7 +69,7 @@ def _fill_dataclass(begun: Any, data: Mapping[str, object]) -> None:
 
 def _decode_dataclass(data: Mapping[str, object], path: str) -> object:
     begun = _begin_dataclass(path)
-    _fill_dataclass(begun, data)
+    fill_dataclass(begun, data_of_today(type(begun), data))
     return begun
 
 
@@ -109,7 +117,7 @@ CLASS_TYPES = (
     PythonType("enum", _is_enum, _encode_enum, _decode_enum, _path),
     PythonType("namedtuple", _is_named_tuple, lambda value: value._asdict(), _decode_named_tuple, _path),
     PythonType(
-        "dataclass", _is_dataclass, _encode_dataclass, _decode_dataclass, _path, _begin_dataclass, _fill_dataclass
+        "dataclass", _is_dataclass, encode_dataclass, _decode_dataclass, _path, _begin_dataclass, fill_dataclass
     ),
 )
 """Kinds of classes, in match order."""

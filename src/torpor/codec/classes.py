@@ -3,33 +3,59 @@ Python classes by path, ``module:qualified.name``.
 
 Data never imports a module and never runs module code: a path is followed through the dictionaries of modules that are
 already loaded, and every part of it must be a class. Whoever wants a class must check what kind it is.
+
+What a script defines has the path that it would have if the script had been imported: ``python app.py`` and a worker
+that imports ``app`` read each other's values.
 """
 
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from pathlib import PurePath
 from types import ModuleType
 
 from torpor.errors import SerializationError
 
 
+def importable_name(module_name: str) -> str:
+    """Return the name under which another process imports a module that is loaded here under this name."""
+    if module_name != "__main__":
+        return module_name
+    main = sys.modules["__main__"]
+    spec = getattr(main, "__spec__", None)  # there is one after ``python -m``
+    file = getattr(main, "__file__", None)
+    if spec is not None:
+        return str(spec.name)
+    return PurePath(file).stem if isinstance(file, str) else module_name
+
+
 def class_path(cls: type) -> str:
     """Return the path of a class."""
-    return f"{cls.__module__}:{cls.__qualname__}"
+    return f"{importable_name(cls.__module__)}:{cls.__qualname__}"
 
 
 def find_class(path: str) -> type | None:
     """Return the loaded class of a path, or None."""
-    module_name, _, qualified_name = path.partition(":")
-    found: object = sys.modules.get(module_name)
-    for name in qualified_name.split("."):
-        found = vars(found).get(name) if isinstance(found, ModuleType | type) else None
-    return found if isinstance(found, type) and class_path(found) == path else None
+    return next(_classes(path), None)
 
 
 def is_findable(cls: type) -> bool:
     """Tell whether another process that has loaded the same modules can find the class."""
-    return find_class(class_path(cls)) is cls
+    return any(found is cls for found in _classes(class_path(cls)))
+
+
+def _classes(path: str) -> Iterator[type]:
+    """Yield the loaded class of a path; a script that something has imported too has it twice, its own first."""
+    module_name, _, qualified_name = path.partition(":")
+    for loaded in ("__main__", module_name):
+        if importable_name(loaded) != module_name:
+            continue
+        found: object = sys.modules.get(loaded)
+        for name in qualified_name.split("."):
+            found = vars(found).get(name) if isinstance(found, ModuleType | type) else None
+        if isinstance(found, type) and class_path(found) == path:
+            yield found
 
 
 def wanted_class(path: str, base: type) -> type:

@@ -8,7 +8,6 @@ the byte with that of the npm package ``devalue`` wherever both languages write 
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
 
@@ -16,6 +15,7 @@ import msgspec
 
 from torpor.codec.flatten import flatten
 from torpor.codec.hydrate import damaged, hydrate
+from torpor.codec.json_text import flat_of_text, text_of_flat
 from torpor.codec.reducers import Table
 
 # msgspec checks types while it parses: an index is a whole number, never a boolean or float.
@@ -54,7 +54,7 @@ def encode(value: object, table: Table) -> bytes:
     try:
         text = _encoder.encode(flat)
     except UnicodeEncodeError:
-        text = utf8(json.dumps(flat, ensure_ascii=False, separators=(",", ":")))
+        return utf8(text_of_flat(flat))
     # These three stand only inside strings, so that replacing them in the whole text is safe.
     text = text.replace(b"<", b"\\u003C")
     if not text.isascii():
@@ -81,9 +81,9 @@ def utf8(text: str) -> bytes:
         return _LONE_SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text).encode()
 
 
-def _decode_loosely(text: bytes) -> Any:
+def _decode_loosely(text: bytes) -> int | list[Any]:
     """Parse with the standard library, which accepts escaped lone surrogates."""
     try:
-        return msgspec.convert(json.loads(text), Flat)
-    except (ValueError, RecursionError) as error:
+        return flat_of_text(text.decode())
+    except UnicodeDecodeError as error:
         raise damaged(str(error)) from error

@@ -94,8 +94,8 @@ def traceback_text(error: BaseException) -> str:
 
     An exception that came from elsewhere has its traceback there; see :func:`remember_traceback`.
     """
-    remembered = vars(error).get(_REMEMBERED)
-    if isinstance(remembered, str):
+    remembered = remembered_traceback(error)
+    if remembered is not None:
         return remembered
     return "".join(traceback.format_exception(type(error), error, error.__traceback__, chain=False)).rstrip()
 
@@ -104,6 +104,14 @@ def remember_traceback(error: BaseException, text: object) -> None:
     """Keep the traceback that an exception had where it was raised."""
     if isinstance(text, str):
         vars(error)[_REMEMBERED] = text
+
+
+def remembered_traceback(error: BaseException) -> str | None:
+    """Return the traceback that an exception had where it was raised, None if that was here."""
+    if isinstance(error, RemoteError):
+        return error.stack
+    remembered = vars(error).get(_REMEMBERED)
+    return remembered if isinstance(remembered, str) else None
 
 
 def message_of(error: BaseException) -> str:

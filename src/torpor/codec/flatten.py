@@ -7,12 +7,13 @@ nesting costs no recursion. What it emits is plain JSON data, so that one call o
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from math import copysign, isnan
 from typing import Any
 
 from torpor.codec.advice import advice, described
 from torpor.codec.paths import Frame, Reduced, path_of
-from torpor.codec.reducers import PASS, Reducer, Table
+from torpor.codec.reducers import PASS, Table
 from torpor.codec.values import PLAIN_INT_MAX, UNDEFINED, BigInt, NullPrototype
 from torpor.errors import SerializationError
 
@@ -20,6 +21,14 @@ DEPTH_MAX = 10_000
 """Containers inside one another that a value may have."""
 
 _STR_ONLY = frozenset({str})
+
+PROTO = "__proto__"
+"""A key that no object may have: a careless reader would set the prototype by it."""
+
+_NAN = -3
+_INFINITY = -4
+_NEGATIVE_INFINITY = -5
+_NEGATIVE_ZERO = -6
 
 
 def flatten(root: object, table: Table) -> int | list[Any]:
@@ -39,9 +48,8 @@ class _Walk:
     def __init__(self, table: Table) -> None:
         self.table = table
         self.flat: list[Any] = []
+        # The containers around the one that is being walked.
         self.stack: list[Frame] = []
-        # Element, source and indexes of objects; they are put together at the end, when all indexes are known.
-        self.objects: list[tuple[int, dict[str, Any], list[int]]] = []
         # Payloads must outlive the walk, or a later object might be given the id of an earlier one.
         self.payloads: list[object] = []
         # Elements that cannot exist before their payload is complete, and whose payload is being walked.
@@ -49,81 +57,101 @@ class _Walk:
 
     def flat_array_of(self, root: object) -> int | list[Any]:  # noqa: C901 - every value passes here: no calls inside
         flat, stack = self.flat, self.stack
+        emit = flat.append
         # Equal primitives share an index. A dict for each type, because 1 == 1.0 == True in Python.
         strings: dict[str, int] = {}
-        primitives: dict[type, dict[Any, int]] = {int: {}, float: {}, BigInt: {}}
+        ints: dict[int, int] = {}
+        floats: dict[float, int] = {}
+        bigints: dict[int, int] = {}
         # Everything else is shared by identity; None, True and False are single objects anyhow.
         by_id: dict[int, int] = {id(UNDEFINED): -1}
 
+        string_known, int_known, float_known, object_known = strings.get, ints.get, floats.get, by_id.setdefault
+
+        container: Any = None
+        members: Iterator[Any] = iter((root,))
         indexes: list[Any] = []
-        stack.append((None, iter((root,)), indexes))
-        while stack:
-            container, members, indexes = stack[-1]
+        place = 0
+        add = indexes.append
+        while True:
             for value in members:
                 kind = type(value)
-                index = len(flat)
                 if kind is str:
-                    known = strings.setdefault(value, index)
-                    indexes.append(known)
-                    if known == index:
-                        flat.append(value)
+                    known = string_known(value)
+                    if known is None:
+                        strings[value] = known = len(flat)
+                        emit(value)
+                    add(known)
                     continue
-                if kind in primitives:
-                    if kind is float and not (value and value - value == 0.0) and (sentinel := _sentinel(value)):
-                        indexes.append(sentinel)
+                if kind is int:
+                    known = int_known(value)
+                    if known is not None:
+                        add(known)
                         continue
-                    known = primitives[kind].setdefault(value, index)
-                    indexes.append(known)
-                    if known != index:
+                    ints[value] = index = len(flat)
+                    if -PLAIN_INT_MAX <= value <= PLAIN_INT_MAX:
+                        emit(value)
+                        add(index)
                         continue
-                    if kind is float or (kind is int and -PLAIN_INT_MAX <= value <= PLAIN_INT_MAX):
-                        flat.append(value)
-                        continue
+                elif kind is float:
+                    known = float_known(value) if value or copysign(1.0, value) > 0 else _NEGATIVE_ZERO
+                    if known is None:
+                        if value - value == 0.0:
+                            floats[value] = known = len(flat)
+                            emit(value)
+                        else:
+                            known = _NAN if isnan(value) else _INFINITY if value > 0 else _NEGATIVE_INFINITY
+                    add(known)
+                    continue
                 else:
-                    known = by_id.setdefault(id(value), index)
-                    indexes.append(known)
+                    index = len(flat)
+                    known = bigints.setdefault(value, index) if kind is BigInt else object_known(id(value), index)
                     if known != index:
+                        add(known)
                         if known in self.unfinished:
-                            raise self._cycle_error(value)
+                            raise self._cycle_error(value, (container, members, indexes, place))
                         continue
                     if value is None or kind is bool:
-                        flat.append(value)
+                        emit(value)
+                        add(index)
                         continue
-                self._open(value, kind, index)
+                add(index)
+                stack.append((container, members, indexes, place))
+                container, place, indexes = value, index, []
+                add = indexes.append
+                emit(indexes)
+                if kind is list:
+                    members = iter(value)
+                elif (kind is dict and _STR_ONLY.issuperset(map(type, value))) or kind is NullPrototype:
+                    if PROTO in value:
+                        raise SerializationError(f"{path_of(stack)} has a key '{PROTO}', which is refused; rename it")
+                    members = iter(value.values())
+                else:
+                    container, payload = self._reduce(value, index)
+                    add(container.reducer.name)
+                    members = iter((payload,))
+                if len(stack) >= DEPTH_MAX:
+                    raise SerializationError(f"{path_of(stack[:10])}… is nested deeper than {DEPTH_MAX} containers")
                 break
             else:
-                if type(container) is Reduced:
-                    self.unfinished.discard(container.place)
-                stack.pop()
-        self._put_objects_together()
+                kind = type(container)
+                if kind is dict:
+                    # To check that they are as many would cost a tenth of all time.
+                    flat[place] = dict(zip(container, indexes))  # noqa: B905 - as above
+                elif kind is Reduced:
+                    self.unfinished.discard(place)
+                elif kind is NullPrototype:
+                    pairs = zip(container, indexes, strict=True)
+                    flat[place] = ["null", *(part for pair in pairs for part in pair)]
+                if not stack:
+                    break
+                container, members, indexes, place = stack.pop()
+                add = indexes.append
         root_index: int = indexes[0]
         return flat if root_index == 0 else root_index
 
-    def _open(self, value: Any, kind: type, index: int) -> None:
-        """Make the element of a container and go on with its members."""
-        opened: list[Any] = []
-        if kind is list:
-            self.flat.append(opened)
-            self.stack.append((value, iter(value), opened))
-        elif (kind is dict and _STR_ONLY.issuperset(map(type, value))) or kind is NullPrototype:
-            if "__proto__" in value:
-                raise SerializationError(f"{path_of(self.stack)} has a key '__proto__', which is refused; rename it")
-            self.flat.append(None)
-            self.objects.append((index, value, opened))
-            self.stack.append((value, iter(value.values()), opened))
-        else:
-            reducer, payload = self._reduce(value)
-            self.payloads.append(payload)
-            opened.append(reducer.name)
-            self.flat.append(opened)
-            self.stack.append((Reduced(value, reducer, index), iter((payload,)), opened))
-            if reducer.begin is None:
-                self.unfinished.add(index)
-        if len(self.stack) > DEPTH_MAX:
-            raise SerializationError(f"{path_of(self.stack[:10])}… is nested deeper than {DEPTH_MAX} containers")
-
-    def _reduce(self, value: object) -> tuple[Reducer, object]:
-        """Return the first reducer that takes a value, and the payload that it makes."""
+    def _reduce(self, value: object, place: int) -> tuple[Reduced, object]:
+        """Return a value with the first reducer that takes it, and the payload that this makes."""
         for reducer in self.table.matching(type(value)):
             try:
                 payload = reducer.encode(value)
@@ -134,30 +162,16 @@ class _Walk:
                     f"{path_of(self.stack)} is {described(value)} that cannot be read: {error!r}"
                 ) from error
             if payload is not PASS:
-                return reducer, payload
+                self.payloads.append(payload)
+                if reducer.begin is None:
+                    self.unfinished.add(place)
+                return Reduced(value, reducer), payload
         raise SerializationError(
             f"{path_of(self.stack)} is {described(value)}, which cannot be stored; {advice(value)}"
         )
 
-    def _put_objects_together(self) -> None:
-        for index, source, indexes in self.objects:
-            if type(source) is dict:
-                self.flat[index] = dict(zip(source, indexes, strict=True))
-            else:
-                members = zip(source, indexes, strict=True)
-                self.flat[index] = ["null", *(part for member in members for part in member)]
-
-    def _cycle_error(self, value: object) -> SerializationError:
+    def _cycle_error(self, value: object, frame: Frame) -> SerializationError:
         return SerializationError(
-            f"{path_of(self.stack)} leads back to the {type(value).__qualname__} that it is part of, which cannot be "
-            "rebuilt; put a list, dict, dataclass or exception into the cycle"
+            f"{path_of([*self.stack, frame])} leads back to the {type(value).__qualname__} that it is part of, which "
+            "cannot be rebuilt; put a list, dict, dataclass or exception into the cycle"
         )
-
-
-def _sentinel(number: float) -> int:
-    """Return the sentinel of a float that JSON lacks, or 0 for zero."""
-    if isnan(number):
-        return -3
-    if number:
-        return -4 if number > 0 else -5
-    return -6 if copysign(1.0, number) < 0 else 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any, cast
 
-from torpor.codec.flatten import DEPTH_MAX
+from torpor.codec.flatten import DEPTH_MAX, PROTO
 from torpor.codec.one_level import is_one_level, payload_index
 from torpor.codec.reducers import Table
 from torpor.codec.values import PLAIN_INT_MAX, NullPrototype
@@ -56,6 +56,9 @@ def hydrate(flat: int | list[Any], table: Table) -> Any:
         raise damaged("it is an empty array")
     containers, reduced = _sort(flat, table)
     count = len(flat)
+    if not reduced:
+        _fill_all(containers, flat)
+        return flat[0]
     flat.extend(_SENTINELS)
     pending: ReducedSlots = {}
     for index, (name, payload) in reduced.items():
@@ -65,11 +68,11 @@ def hydrate(flat: int | list[Any], table: Table) -> Any:
             pending[index] = [name, payload]
         else:
             flat[index] = _decode(index, name, flat[payload], table)
-    if pending or len(containers) > DEPTH_MAX:
+    if pending:
         _Completion(flat, count, pending, reduced.keys() - pending.keys(), table).run()
-    else:
-        for container in containers:
-            _fill(container, container, flat, count)
+        return flat[0]
+    del flat[count:]
+    _fill_all(containers, flat)
     return flat[0]
 
 
@@ -106,6 +109,54 @@ def _sort(flat: list[Any], table: Table) -> tuple[list[Container], ReducedSlots]
         else:
             reduced[index] = [value[0], payload_index(value, flat)] if is_one_level(value, flat) else value
     return containers, reduced
+
+
+def _fill_all(containers: list[Container], flat: list[Any]) -> None:
+    """Put values in the places of their indexes, where none has to wait for another."""
+    count = len(flat)
+    # Most containers have no sentinel; for those a list that ends where it ends checks their indexes by itself.
+    with_sentinels: list[Container] = []
+    container: Any
+    try:
+        if len(containers) > DEPTH_MAX:
+            _check_depth(flat)
+        for container in containers:
+            if not container:
+                continue
+            if type(container) is list:
+                if min(container) < 0:
+                    with_sentinels.append(container)
+                else:
+                    container[:] = [flat[index] for index in container]
+            elif min(container.values()) < 0 or PROTO in container:
+                with_sentinels.append(container)
+            else:
+                for key, index in container.items():
+                    container[key] = flat[index]
+    except IndexError as error:
+        raise damaged(f"it points to elements beyond its {count}") from error
+    except TypeError as error:
+        raise damaged(f"an array holds something else than indexes: {error}") from error
+    flat.extend(_SENTINELS)
+    for container in with_sentinels:
+        _fill(container, container, flat, count)
+
+
+def _check_depth(flat: list[Any]) -> None:
+    """Raise SerializationError if a container is more than DEPTH_MAX others away from the root."""
+    level, met = {0}, {0, *range(_LOWEST, 0)}
+    for _ in range(DEPTH_MAX):
+        below: set[int] = set()
+        for slot in map(flat.__getitem__, level):
+            if type(slot) is list:
+                below.update(slot)
+            elif type(slot) in _CONTAINERS:
+                below.update(slot.values())
+        level = below - met
+        if not level:
+            return
+        met |= level
+    raise _too_deep()
 
 
 class _Completion:
@@ -145,7 +196,7 @@ class _Completion:
     def _slot(self, index: int) -> Container | None:
         """Return the indexes in an element, which stands empty from then on; None if it has none."""
         if len(self.stack) > DEPTH_MAX:
-            raise SerializationError(f"the devalue text nests deeper than {DEPTH_MAX} containers")
+            raise _too_deep()
         if index in self.pending:
             return self.pending[index][1:]
         slot = self.flat[index]
@@ -183,8 +234,8 @@ class _Completion:
 def _fill(container: Any, slot: Container, flat: list[Any], count: int) -> None:
     """Put values in the places of their indexes; *slot* may be *container* itself."""
     if isinstance(slot, dict):
-        if "__proto__" in slot:
-            raise damaged("an object has a key '__proto__'")
+        if PROTO in slot:
+            raise damaged(f"an object has a key '{PROTO}'")
         for key, index in slot.items():
             if not _LOWEST <= index < count:
                 raise _astray(index, count)
@@ -245,6 +296,10 @@ def _null_prototype(slot: list[Any]) -> NullPrototype:
     if not is_paired or set(map(type, keys)) - {str} or set(map(type, indexes)) - {int}:
         raise damaged("an object without prototype has a key that is no string, or one without a value")
     return NullPrototype(zip(keys, indexes, strict=True))
+
+
+def _too_deep() -> SerializationError:
+    return SerializationError(f"the devalue text nests deeper than {DEPTH_MAX} containers")
 
 
 def _astray(index: int, count: int) -> SerializationError:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from torpor.codec.reducers import Reducer, exactly
+from torpor.codec.reducers import PASS, Pass, Reducer, exactly
 from torpor.codec.values import Instance
 from torpor.errors import SerializationError
 
@@ -25,22 +25,25 @@ class PythonType:
     One kind of Python value that JavaScript lacks.
 
     Attributes:
-        kind: its name in class ids.
+        kind: its name in class ids; a whole class id for what is not Python's alone.
         matches: whether values of this class are of the kind.
-        encode: value → plain data.
+        encode: value → plain data, or :data:`~torpor.codec.reducers.PASS`.
         decode: complete data, path → value; the path is empty unless the kind has many classes.
         path: for a kind that is many classes: value → the path ``module:name`` that tells them apart.
-        begin: for a kind that may take part in a cycle: path → an empty value.
+        begin: for a kind that may take part in a cycle: path → an empty value, or None when this one cannot.
         fill: completes what *begin* returned, from the complete data.
+        state: value → what Python keeps beside the data, such as which fields of a model were given; *decode* and
+            *fill* get it as their last argument, empty when it was lost on the way through JavaScript.
     """
 
     kind: str
     matches: Callable[[type], bool]
     encode: Callable[[Any], object]
-    decode: Callable[[Any, str], object]
+    decode: Callable[..., object]
     path: Callable[[Any], str] | None = None
-    begin: Callable[[str], object] | None = None
-    fill: Callable[[Any, Any], None] | None = None
+    begin: Callable[[str], object | None] | None = None
+    fill: Callable[..., None] | None = None
+    state: Callable[[Any], dict[str, object]] | None = None
 
 
 def instance_reducers(types: Iterable[PythonType]) -> tuple[Reducer, ...]:
@@ -50,7 +53,7 @@ def instance_reducers(types: Iterable[PythonType]) -> tuple[Reducer, ...]:
 
     def lookup(class_id: str) -> tuple[PythonType, str]:
         if not class_id.startswith(_PYTHON):
-            return _javascript_type(class_id), ""
+            return kinds.get(class_id) or _javascript_type(class_id), ""
         kind, _, path = class_id.removeprefix(_PYTHON).partition("//")
         if kind not in kinds or bool(path) != bool(kinds[kind].path):
             raise SerializationError(
@@ -61,6 +64,8 @@ def instance_reducers(types: Iterable[PythonType]) -> tuple[Reducer, ...]:
 
     def decode(payload: Mapping[str, Any]) -> object:
         python_type, path = lookup(payload["classId"])
+        if python_type.state is not None:
+            return python_type.decode(payload["data"], path, payload.get("state", {}))
         return python_type.decode(payload["data"], path)
 
     def begin(head: Mapping[str, Any]) -> object | None:
@@ -69,13 +74,21 @@ def instance_reducers(types: Iterable[PythonType]) -> tuple[Reducer, ...]:
 
     def fill(begun: object, payload: Mapping[str, Any]) -> None:
         python_type, _ = lookup(payload["classId"])
-        if python_type.fill is not None:
-            python_type.fill(begun, payload["data"])
+        assert python_type.fill is not None, "what was begun can be filled"
+        state = () if python_type.state is None else (payload.get("state", {}),)
+        python_type.fill(begun, payload["data"], *state)
 
     def writer(python_type: PythonType) -> Reducer:
-        def encode(value: object) -> dict[str, object]:
+        prefix = "" if python_type.kind.startswith("class//") else _PYTHON
+
+        def encode(value: object) -> dict[str, object] | Pass:
+            data = python_type.encode(value)
+            if data is PASS:
+                return PASS
             path = f"//{python_type.path(value)}" if python_type.path else ""
-            return {"classId": f"{_PYTHON}{python_type.kind}{path}", "data": python_type.encode(value)}
+            payload = {"classId": f"{prefix}{python_type.kind}{path}", "data": data}
+            state = {} if python_type.state is None else python_type.state(value)
+            return payload | {"state": state} if state else payload
 
         # Only a value of which the reader can begin may be written into a cycle.
         return Reducer("Instance", python_type.matches, encode, decode, begin if python_type.begin else None, fill)

@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
 from torpor.codec.hashing import check_keys
 from torpor.codec.reducers import PASS, Pass, Reducer, exactly
+from torpor.codec.references import is_recognised, reference_of, revivers
 from torpor.codec.values import (
     PLAIN_INT_MAX,
+    UNDEFINED,
     URL,
+    AbortController,
+    AbortSignal,
     BigInt,
     Boxed,
     ClassReference,
     DateText,
+    Handle,
     Headers,
     Map,
     MapEntries,
+    ReadableStream,
     RegExp,
+    Request,
+    Response,
     SetEntries,
     StepFunction,
     URLSearchParams,
     WorkflowFunction,
+    WritableStream,
 )
 from torpor.errors import SerializationError
 
@@ -51,7 +60,7 @@ def _decode_bigint(text: str) -> int:
 def _encode_date(value: datetime | DateText) -> str | Pass:
     if isinstance(value, DateText):
         return value.text
-    if value.tzinfo is not UTC or value.microsecond % 1000:
+    if value.tzinfo is not UTC or value.microsecond % 1000 or value.fold:
         return PASS
     return value.replace(tzinfo=None).isoformat(timespec="milliseconds") + "Z"
 
@@ -114,8 +123,9 @@ def _decode_headers(payload: object) -> Headers:
     return Headers((_text(name), _text(value)) for name, value in _pairs(payload))
 
 
-def _encode_step(value: StepFunction) -> dict[str, Any]:
-    return {"stepId": value.step_id, **value.extras}
+def _encode_step(value: object) -> dict[str, Any] | Pass:
+    step = reference_of(value)
+    return {"stepId": step.step_id, **step.extras} if isinstance(step, StepFunction) else PASS
 
 
 def _begin_step(head: Mapping[str, object]) -> StepFunction:
@@ -126,10 +136,23 @@ def _fill_step(begun: StepFunction, payload: dict[str, Any]) -> None:
     begun.extras.update((key, payload[key]) for key in ("closureVars", "boundThis", "boundArgs") if key in payload)
 
 
-def _decode_step(payload: dict[str, Any]) -> StepFunction:
+def _decode_step(payload: dict[str, Any]) -> object:
     step = _begin_step(payload)
     _fill_step(step, payload)
-    return step
+    return revivers().step(step)
+
+
+def _encode_workflow(value: object) -> dict[str, Any] | Pass:
+    workflow = reference_of(value)
+    return {"workflowId": workflow.workflow_id} if isinstance(workflow, WorkflowFunction) else PASS
+
+
+def _decode_workflow(payload: dict[str, Any]) -> object:
+    return revivers().workflow(WorkflowFunction(_text(payload["workflowId"])))
+
+
+def _may_be(reference: type) -> Callable[[type], bool]:
+    return lambda cls: cls is reference or is_recognised(cls)
 
 
 def _list(value: object) -> list[Any]:
@@ -164,15 +187,29 @@ CODE_REDUCERS = (
         lambda value: {"classId": value.class_id},
         lambda payload: ClassReference(_text(payload["classId"])),
     ),
-    Reducer("StepFunction", exactly(StepFunction), _encode_step, _decode_step, _begin_step, _fill_step),
-    Reducer(
-        "WorkflowFunction",
-        exactly(WorkflowFunction),
-        lambda value: {"workflowId": value.workflow_id},
-        lambda payload: WorkflowFunction(_text(payload["workflowId"])),
-    ),
+    Reducer("StepFunction", _may_be(StepFunction), _encode_step, _decode_step, _begin_step, _fill_step),
+    Reducer("WorkflowFunction", _may_be(WorkflowFunction), _encode_workflow, _decode_workflow),
 )
 """References to code, by id."""
+
+
+def _handle_reducer(cls: type[Handle]) -> Reducer:
+    def fill(begun: Handle, payload: object) -> None:
+        if type(payload) is not dict:
+            raise TypeError(f"its fields are a {type(payload).__name__}")
+        begun.fields.update(payload)
+
+    def decode(payload: object) -> Handle:
+        fill(begun := cls(), payload)
+        return begun
+
+    def encode(handle: Handle) -> dict[str, Any]:
+        # What is undefined to JavaScript reads as None; of all fields only a body is ever null.
+        fields = handle.fields.items()
+        return {name: UNDEFINED if field is None and name != "body" else field for name, field in fields}
+
+    return Reducer(cls.__name__, exactly(cls), encode, decode, lambda _: cls(), fill)
+
 
 JAVASCRIPT_REDUCERS = (
     Reducer("BigInt", exactly(int, BigInt), _encode_bigint, _decode_bigint),
@@ -188,6 +225,7 @@ JAVASCRIPT_REDUCERS = (
     Reducer("URL", exactly(URL), str, lambda payload: URL(_text(payload))),
     Reducer("URLSearchParams", exactly(URLSearchParams), _url_encoded, _url_decoded),
     Reducer("Headers", exactly(Headers), lambda value: [[name, text] for name, text in value], _decode_headers),
+    *map(_handle_reducer, (Request, Response, ReadableStream, WritableStream, AbortController, AbortSignal)),
     Reducer("Object", exactly(Boxed), lambda value: value.value, Boxed),
 )
 """The types themselves."""

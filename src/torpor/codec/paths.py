@@ -8,8 +8,9 @@ from typing import Any, NamedTuple
 
 from torpor.codec.reducers import Reducer
 
-Frame = tuple[object, Iterator[Any], list[Any]]
-"""A container, its members yet to come, and the indexes of those already met (after a name, if a reducer gave one)."""
+Frame = tuple[object, Iterator[Any], list[Any], int]
+"""A container, its members yet to come, the indexes of those already met (after a name, if a reducer gave one), and the
+container's own index."""
 
 
 class Reduced(NamedTuple):
@@ -17,20 +18,19 @@ class Reduced(NamedTuple):
 
     value: object
     reducer: Reducer
-    place: int
 
 
 def path_of(stack: Sequence[Frame]) -> str:
     """Return the path of the value that was met last; the root is ``value``."""
     path = ""
     frames = iter(stack[1:])
-    for container, _, indexes in frames:
+    for container, _, indexes, _ in frames:
         match container:
             case Reduced(reducer=Reducer(name="Instance")):
                 next(frames, None)  # {classId, data}: a member of the data is shown as the instance's own
             case Reduced(reducer=Reducer(name="Map")):
                 next(frames, None)  # the array of pairs
-                path += next((f".get({_shown(pair)})" for pair, _, _ in frames), "")
+                path += next((f".get({_shown(pair)})" for pair, *_ in frames), "")
             case Reduced():
                 pass  # what the payload is called is the reducer's own business
             case dict():

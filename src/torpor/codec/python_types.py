@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Callable
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from torpor.codec.hashing import check_keys
 from torpor.codec.instances import PythonType
-from torpor.codec.reducers import exactly
-from torpor.codec.zones import parse_timed, timed_text
+from torpor.codec.reducers import PASS, Pass, exactly
+from torpor.codec.references import is_recognised, reference_of, revivers
+from torpor.codec.values import Kwargs, RunReference
+from torpor.codec.zones import parse_timed, timed_text, zone_named
 from torpor.errors import SerializationError
 
 
@@ -32,6 +36,34 @@ def _encode_array(value: array[Any]) -> bytes:
     if value.typecode != "B":  # every other number type has a typed array of its own
         raise SerializationError(f"an array of type {value.typecode!r} cannot be stored; make it a str or a list")
     return value.tobytes()
+
+
+def _encode_memoryview(value: memoryview) -> bytes:
+    if value.format != "B" or value.ndim != 1:
+        raise SerializationError(f"a memoryview of format {value.format!r} cannot be stored; use its cast('B')")
+    return bytes(value)
+
+
+def _decode_fraction(text: str) -> Fraction:
+    # Not the constructor's own reading, to which "1e999999999" is a Fraction too.
+    numerator, denominator = map(int, text.split("/"))
+    return Fraction(numerator, denominator)
+
+
+def _encode_timezone(value: timezone) -> list[object]:
+    return [value.utcoffset(None), value.tzname(None)]
+
+
+def _decode_timezone(data: list[Any]) -> timezone:
+    offset, name = data
+    unnamed = timezone(offset)
+    return unnamed if unnamed.tzname(None) == name else timezone(offset, name)
+
+
+def _encode_zone(value: ZoneInfo) -> str:
+    if value.key is None:
+        raise SerializationError("a ZoneInfo without a key cannot be stored; make it by ZoneInfo(key)")
+    return value.key
 
 
 def _encode_timedelta(value: timedelta) -> list[int]:
@@ -58,6 +90,24 @@ def _decode_frozenset(data: list[Any]) -> frozenset[Any]:
     return frozenset(data)
 
 
+def _encode_run(value: object) -> dict[str, str] | Pass:
+    run = reference_of(value)
+    return {"runId": run.run_id} if isinstance(run, RunReference) else PASS
+
+
+def _decode_run(data: object, _: str) -> object:
+    match data:
+        case {"runId": str(run_id)}:
+            return revivers().run(RunReference(run_id))
+    raise TypeError(f"the data of a run is {data!r:.100}")
+
+
+def _decode_kwargs(data: object, _: str) -> Kwargs:
+    if type(data) is not dict:
+        raise TypeError(f"keyword arguments are a {type(data).__name__}")
+    return Kwargs(data)
+
+
 VALUE_TYPES = (
     _value_type(tuple, list, list, tuple),
     _value_type(frozenset, list, list, _decode_frozenset),
@@ -66,6 +116,10 @@ VALUE_TYPES = (
     _value_type(timedelta, list, _encode_timedelta, _decode_timedelta),
     _value_type(bytearray, bytes, bytes, bytearray),
     _value_type(array, bytes, _encode_array, lambda data: array("B", data)),
+    _value_type(memoryview, bytes, _encode_memoryview, memoryview),
+    _value_type(Fraction, str, lambda value: f"{value.numerator}/{value.denominator}", _decode_fraction),
+    _value_type(timezone, list, _encode_timezone, _decode_timezone),
+    _value_type(ZoneInfo, str, _encode_zone, zone_named),
     _value_type(Decimal, str, str, Decimal),
     _value_type(UUID, str, str, UUID),
     _value_type(datetime, str, timed_text, lambda data: parse_timed(data, datetime)),
@@ -74,5 +128,7 @@ VALUE_TYPES = (
     _value_type(PurePosixPath, str, str, PurePosixPath),
     _value_type(PureWindowsPath, str, str, PureWindowsPath),
     PythonType("Path", exactly(type(Path())), str, lambda data, _: Path(data)),
+    PythonType("kwargs", exactly(Kwargs), dict, _decode_kwargs),
+    PythonType("class//torpor//Run", lambda cls: cls is RunReference or is_recognised(cls), _encode_run, _decode_run),
 )
 """The kinds that are one class each."""

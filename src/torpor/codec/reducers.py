@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, final
+from weakref import WeakSet
 
 from torpor.errors import ConfigurationError
 
@@ -47,6 +48,15 @@ class Reducer:
     fill: Callable[[Any, Any], None] | None = None
 
 
+_tables: WeakSet[Table] = WeakSet()
+
+
+def forget_classes() -> None:
+    """Have every table look anew which reducers take values of a class, because a type has become known."""
+    for table in _tables:
+        table.forget_classes()
+
+
 class Table:
     """Reducers in match order, found by class and by name."""
 
@@ -62,6 +72,11 @@ class Table:
             known = self.by_name.setdefault(reducer.name, reducer)
             if known.decode is not reducer.decode:
                 raise ConfigurationError(f"two reducers read {reducer.name!r}; give one of them another name")
+        _tables.add(self)
+
+    def forget_classes(self) -> None:
+        """Look anew which reducers take values of a class."""
+        self._by_class.clear()
 
     def matching(self, cls: type) -> tuple[Reducer, ...]:
         """Return the reducers for values of a class, in match order."""

@@ -7,11 +7,14 @@ from collections.abc import Callable
 from torpor.clock import Clock
 from torpor.codec.binary_types import BINARY_REDUCERS
 from torpor.codec.class_types import CLASS_TYPES
+from torpor.codec.collection_types import COLLECTION_TYPES
+from torpor.codec.custom_types import CUSTOM_TYPES
 from torpor.codec.error_types import ERROR_REDUCERS, author_errors
 from torpor.codec.exception_types import exception_type
 from torpor.codec.flatten import flatten
 from torpor.codec.instances import instance_reducers
 from torpor.codec.javascript_types import CODE_REDUCERS, JAVASCRIPT_REDUCERS
+from torpor.codec.model_types import MODEL_TYPES
 from torpor.codec.python_types import VALUE_TYPES
 from torpor.codec.reducers import Table
 from torpor.errors import SerializationError
@@ -41,6 +44,15 @@ def _table(clock: Clock, is_storable: Callable[[object], bool]) -> Table:
             *JAVASCRIPT_REDUCERS,
             *ERROR_REDUCERS,
             *author_errors(clock),
-            *instance_reducers([*VALUE_TYPES, exception_type(is_storable), *CLASS_TYPES]),
+            *instance_reducers(
+                [
+                    *CUSTOM_TYPES,
+                    *VALUE_TYPES,
+                    *COLLECTION_TYPES,
+                    exception_type(is_storable),
+                    *MODEL_TYPES,
+                    *CLASS_TYPES,
+                ]
+            ),
         ]
     )

@@ -166,6 +166,82 @@ class WorkflowFunction:
     workflow_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class RunReference:
+    """
+    A run passed as a value; a handle of it stands in its place wherever there are handles.
+
+    Attributes:
+        run_id: such as ``wrun_01J…``.
+    """
+
+    run_id: str
+
+
+class Kwargs(dict[str, Any]):
+    """
+    Keyword arguments of a Python workflow, which travel as its last argument.
+
+    JavaScript reads an object, so that a workflow there has its options last, as is usual.
+    """
+
+
+@dataclass(slots=True)
+class Handle:
+    """
+    Something that lives on the JavaScript side, such as a request or a stream, as what is stored of it.
+
+    A handle is data only: nothing can be read from a stream or aborted through it here. It goes back as it came.
+
+    Attributes:
+        fields: everything stored of it, under the names that JavaScript gives them; each is an attribute too, such as
+            ``request.url`` or ``response.statusText``.
+    """
+
+    fields: dict[str, Any] = field(default_factory=dict)
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "fields" and name in self.fields:
+            return self.fields[name]
+        raise AttributeError(f"the {type(self).__name__} has no field {name!r}")
+
+
+class Request(Handle):
+    """An HTTP request: method, url, headers, body, duplex, and if there are responseWritable and signal."""
+
+    __slots__ = ()
+
+
+class Response(Handle):
+    """An HTTP response: type, url, status, statusText, headers, body, redirected."""
+
+    __slots__ = ()
+
+
+class ReadableStream(Handle):
+    """A stream to read: its name, and if there are type and framing."""
+
+    __slots__ = ()
+
+
+class WritableStream(Handle):
+    """A stream to write: its name and the runId that it belongs to, and whatever else it came with."""
+
+    __slots__ = ()
+
+
+class AbortController(Handle):
+    """What aborts: streamName, hookToken, aborted, reason."""
+
+    __slots__ = ()
+
+
+class AbortSignal(Handle):
+    """What is told of an abort: streamName, hookToken, aborted, reason."""
+
+    __slots__ = ()
+
+
 def pairs_of(items: Iterable[Any]) -> Iterator[tuple[Any, Any]]:
     """Yield the two members of each item; raise ValueError for an item of another length."""
     for item in items:

@@ -2,13 +2,13 @@
 Datetimes and times as text, with their zone: ``2024-10-27T02:30:00+01:00[Europe/Berlin]``, the form of RFC 9557.
 
 The offset tells which of two equal readings is meant when clocks were set back. Where there is none to tell it, the
-second reading (``fold=1``) is marked ``[fold=1]``.
+second reading (``fold=1``) is marked ``[fold=1]``. An offset that was given a name is followed by ``[name=CET]``.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import datetime, time, timezone, tzinfo
+from datetime import datetime, time, timedelta, timezone
 from typing import TypeVar
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -16,7 +16,7 @@ from torpor.errors import SerializationError
 
 Timed = TypeVar("Timed", datetime, time)
 
-_TEXT = re.compile(r"([^\[\]]+?)(?:\[([^\[\]=]+)\])?(\[fold=1\])?")
+_TEXT = re.compile(r"([^\[\]]+?)(?:\[([^\[\]=]+)\])?(?:\[name=([^\[\]]*)\])?(\[fold=1\])?")
 
 
 def timed_text(value: datetime | time) -> str:
@@ -30,7 +30,11 @@ def timed_text(value: datetime | time) -> str:
     text = value.isoformat()
     if isinstance(zone, ZoneInfo) and zone.key is not None:
         text += f"[{zone.key}]"
-    elif zone is not None and type(zone) is not timezone:
+    elif type(zone) is timezone:
+        name = zone.tzname(None)
+        if name != timezone(zone.utcoffset(None)).tzname(None):
+            text += f"[name={name}]"
+    elif zone is not None:
         raise SerializationError(
             f"its zone is a {type(zone).__module__}.{type(zone).__qualname__}, which cannot be stored; "
             "use zoneinfo.ZoneInfo or datetime.timezone"
@@ -49,13 +53,21 @@ def parse_timed(text: str, cls: type[Timed]) -> Timed:
     match = _TEXT.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r:.80} is no {cls.__name__}")
-    reading, key, fold = match.groups()
+    reading, key, name, fold = match.groups()
     value = cls.fromisoformat(reading)
-    zone = value.tzinfo if key is None else _zone(key)
+    zone = value.tzinfo if key is None else zone_named(key)
+    if name is not None and zone is not None:
+        zone = timezone(zone.utcoffset(None) or timedelta(), name)
     return value.replace(tzinfo=zone, fold=1 if fold else 0)
 
 
-def _zone(key: str) -> tzinfo:
+def zone_named(key: str) -> ZoneInfo:
+    """
+    Return the time zone of a key, such as ``Europe/Berlin``.
+
+    Raises:
+        SerializationError: this machine does not know it.
+    """
     try:
         return ZoneInfo(key)
     except (ZoneInfoNotFoundError, ValueError, OSError) as error:

@@ -1,0 +1,167 @@
+"""
+Kinds of classes that other packages make: pydantic models and attrs classes.
+
+Neither package is imported: a class of theirs can only be met once the application has. A pydantic model is validated
+whenever it is read, because workflows build theirs without validation; the guest's own pydantic has none and is told by
+that. What a model keeps beside its fields is no part of the data that JavaScript sees.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from torpor.codec.classes import class_path, is_findable, wanted_class
+from torpor.codec.instances import PythonType
+from torpor.codec.registrations import data_of_today
+from torpor.errors import SerializationError
+
+_BESIDE_FIELDS = ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
+
+
+def is_model(cls: type) -> bool:
+    """Tell whether a class is a pydantic model, without importing pydantic."""
+    pydantic = sys.modules.get("pydantic")
+    return pydantic is not None and issubclass(cls, pydantic.BaseModel)
+
+
+def is_attrs(cls: type) -> bool:
+    """Tell whether attrs has made a class, without importing attrs."""
+    return isinstance(vars(cls).get("__attrs_attrs__"), tuple)
+
+
+def _path(value: object) -> str:
+    return class_path(type(value))
+
+
+def encode_model(model: Any) -> dict[str, object]:
+    """Return the fields of a pydantic model, with those that it has beyond its class."""
+    fields = type(model).model_fields
+    stored = vars(model)
+    beyond = getattr(model, "__pydantic_extra__", None) or {}
+    return {name: stored[name] for name in fields if name in stored} | beyond
+
+
+def _state_of_model(model: Any) -> dict[str, object]:
+    """Return what a model keeps beside its fields, as far as it does not go without saying."""
+    given = getattr(model, "__pydantic_fields_set__", None)
+    private = getattr(model, "__pydantic_private__", None)
+    state: dict[str, object] = {}
+    if given is not None and len(given) < len(encode_model(model)):
+        state["fieldsSet"] = sorted(given)
+    if private:
+        state["private"] = dict(private)
+    return state
+
+
+def _begin_model(path: str) -> Any:
+    cls = wanted_class(path, object)
+    if not is_model(cls):
+        raise SerializationError(f"{path} is no pydantic model, but the stored value says that it is")
+    return object.__new__(cls)
+
+
+def fill_model(begun: Any, data: Any, state: Mapping[str, Any] = MappingProxyType({})) -> None:
+    """
+    Make a pydantic model of its fields, by validating them unless this is the guest.
+
+    Raises:
+        SerializationError: they do not validate.
+    """
+    cls = type(begun)
+    if type(data) is not dict:
+        raise TypeError(f"its fields are a {type(data).__name__}")
+    validator = getattr(cls, "__pydantic_validator__", None)
+    if validator is None:
+        built = cls.model_construct(**data)
+        vars(begun).update(vars(built))
+        for name in _BESIDE_FIELDS:
+            object.__setattr__(begun, name, getattr(built, name, None))
+    else:
+        given = data.get("root") if cls.__pydantic_root_model__ else data
+        try:
+            validator.validate_python(given, self_instance=begun, by_name=True, by_alias=False)
+        except ValueError as error:
+            raise SerializationError(f"the stored {cls.__qualname__} does not validate: {error}") from error
+    if "fieldsSet" in state:
+        object.__setattr__(begun, "__pydantic_fields_set__", set(state["fieldsSet"]))
+    if "private" in state:
+        object.__setattr__(begun, "__pydantic_private__", {**(begun.__pydantic_private__ or {}), **state["private"]})
+
+
+def _decode_model(data: Any, path: str, state: Mapping[str, Any]) -> Any:
+    begun = _begin_model(path)
+    data = data_of_today(type(begun), data)
+    fill_model(begun, data, state)
+    return begun
+
+
+def encode_attrs(value: Any) -> dict[str, object]:
+    """Return the fields of an instance of an attrs class."""
+    return {field.name: getattr(value, field.name) for field in type(value).__attrs_attrs__}
+
+
+def _begin_attrs(path: str) -> object:
+    cls = wanted_class(path, object)
+    if not is_attrs(cls) or issubclass(cls, BaseException):
+        raise SerializationError(f"{path} is no attrs class, but the stored value says that it is")
+    return object.__new__(cls)
+
+
+def fill_attrs(begun: Any, data: Mapping[str, object]) -> None:
+    """
+    Put the fields of an instance of an attrs class in place.
+
+    Raises:
+        SerializationError: one is missing and has no default.
+    """
+    if not isinstance(data, dict):
+        raise TypeError(f"its fields are a {type(data).__name__}")
+    for field in type(begun).__attrs_attrs__:
+        value = data[field.name] if field.name in data else _attrs_default(begun, field)
+        object.__setattr__(begun, field.name, value)
+
+
+def _attrs_default(begun: object, field: Any) -> object:
+    attr = sys.modules["attr"]
+    if field.default is attr.NOTHING:
+        raise SerializationError(
+            f"the stored {type(begun).__qualname__} has no field {field.name!r}; give the field a default, so that "
+            "values that were stored before it existed can be read"
+        )
+    if not isinstance(field.default, attr.Factory):
+        return field.default
+    made = field.default.factory
+    return made(begun) if field.default.takes_self else made()
+
+
+def _decode_attrs(data: Mapping[str, object], path: str) -> object:
+    begun = _begin_attrs(path)
+    fill_attrs(begun, data_of_today(type(begun), data))
+    return begun
+
+
+MODEL_TYPES = (
+    PythonType(
+        "pydantic",
+        lambda cls: is_model(cls) and is_findable(cls),
+        encode_model,
+        _decode_model,
+        _path,
+        _begin_model,
+        fill_model,
+        _state_of_model,
+    ),
+    PythonType(
+        "attrs",
+        lambda cls: is_attrs(cls) and not issubclass(cls, BaseException) and is_findable(cls),
+        encode_attrs,
+        _decode_attrs,
+        _path,
+        _begin_attrs,
+        fill_attrs,
+    ),
+)
+"""The kinds, in match order."""

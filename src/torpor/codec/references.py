@@ -1,0 +1,108 @@
+"""
+Step functions, workflows and run handles as values.
+
+They are no data: on the wire stands which one is meant. The surrounding program says once, by class, what stands for
+its own objects (:func:`recognise`, :func:`name_step`), and, for all reading or for one, what a reference becomes
+(:func:`revive_with`, :func:`reviving`). Without that, what is read is the reference itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import FunctionType
+from typing import Any, Protocol
+
+from torpor.codec.reducers import forget_classes
+from torpor.codec.values import RunReference, StepFunction, WorkflowFunction
+
+Reference = StepFunction | WorkflowFunction | RunReference
+
+_STEP_ID = "__torpor_step_id__"
+
+
+class References(Protocol):
+    """What references become where they are read; each method may return the reference itself."""
+
+    def step(self, reference: StepFunction) -> object: ...
+
+    def workflow(self, reference: WorkflowFunction) -> object: ...
+
+    def run(self, reference: RunReference) -> object: ...
+
+
+class AsTheyAre:
+    """References stay what they are."""
+
+    def step(self, reference: StepFunction) -> object:
+        return reference
+
+    def workflow(self, reference: WorkflowFunction) -> object:
+        return reference
+
+    def run(self, reference: RunReference) -> object:
+        return reference
+
+
+_everywhere: References = AsTheyAre()
+_here: ContextVar[References | None] = ContextVar("torpor-references", default=None)
+_recognisers: dict[type, Callable[[Any], Reference | None]] = {}
+
+
+def recognise(cls: type, reference: Callable[[Any], Reference | None]) -> None:
+    """Say what stands for values of a class and its subclasses; None for a value that nothing stands for."""
+    _recognisers[cls] = reference
+    forget_classes()
+
+
+def name_step(function: Callable[..., Any], step_id: str) -> None:
+    """
+    Say which step a function is, so that it may be a value.
+
+    Raises:
+        AttributeError: a callable that takes no attributes, such as a bound method; it cannot be a value then.
+    """
+    setattr(function, _STEP_ID, step_id)
+
+
+def revive_with(references: References) -> None:
+    """Say what references become wherever this process reads them."""
+    global _everywhere  # noqa: PLW0603  # one program, one way
+    _everywhere = references
+
+
+@contextmanager
+def reviving(references: References) -> Iterator[None]:
+    """Say what references become while the block reads."""
+    token = _here.set(references)
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def revivers() -> References:
+    """Return what makes the values of references that are read here."""
+    return _here.get() or _everywhere
+
+
+def is_recognised(cls: type) -> bool:
+    """Tell whether values of a class may be references."""
+    return any(base in _recognisers for base in cls.__mro__)
+
+
+def reference_of(value: Any) -> Reference | None:
+    """Return what stands for a value, if anything does."""
+    if isinstance(value, Reference):
+        return value
+    found = next((_recognisers[base] for base in type(value).__mro__ if base in _recognisers), None)
+    return None if found is None else found(value)
+
+
+def _named_step(function: FunctionType) -> StepFunction | None:
+    step_id = vars(function).get(_STEP_ID)
+    return None if step_id is None else StepFunction(step_id)
+
+
+_recognisers[FunctionType] = _named_step

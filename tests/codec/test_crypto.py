@@ -1,0 +1,354 @@
+"""Encryption: published vectors, what the TypeScript Workflow SDK has written, and every way to tamper."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import hmac
+import os
+from base64 import b64decode, b64encode
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+import zstandard
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.codec.node import Node
+from torpor import codec
+from torpor.codec.crypto import Key, derive, derive_key, encrypt_for
+from torpor.codec.keys import Keyring, generate
+from torpor.codec.sealing import PLAIN, Sealer
+from torpor.errors import DecryptionError, KeyMissingError, LimitExceededError, SerializationError
+from torpor.limits import MIB, PAYLOAD_BYTES_MAX, SNAPSHOT_BYTES_MAX
+
+DEPLOYMENT_KEY = bytes(range(32))
+RUN = "wrun_01K00000000000000000000000"
+
+# Written by @workflow/core 5.0.0-beta.55 with the deployment key above, for that run of the project prj_torpor.
+SDK_RUN_KEY = bytes.fromhex("b08ca0adc1e9c5075907087f8a16b929f9ed0164c27fe8b09702a07f4e26e388")
+SDK_PUBLIC = bytes.fromhex("074cce60769d7348721b9ac38f5ce489898195923f100f633754af84dcf65b7f")
+SDK_TEXT = 'devl[{"n":1},[2,3],1,"ä"]'.encode()
+SDK_ENCR = bytes.fromhex(
+    "656e6372e0cd01fd6295e2e71c8eda216b63bb9995855301998005c58c0622064869142763abb37a43b79e8335b277dcb281274e1cf4c0d33bc1"
+)
+SDK_ENCP = bytes.fromhex(
+    "656e6370c0a694568750c30d0df06018e75236339171b22d2cb053be3acfd872d03a4663335f9af270c68cbb38606f245b06d26d644d13cbb8"
+    "e101e17e6684eb91e602d4acb5d65b7f7112afba756709ae412a905e671eff4dbc"
+)
+
+KEYRING = Keyring([DEPLOYMENT_KEY])
+
+
+@pytest.fixture
+def sealer() -> Sealer:
+    """Seal and open for one run."""
+    return KEYRING.run(RUN, KEYRING.current)
+
+
+def hkdf_by_hand(secret: bytes, info: bytes) -> bytes:
+    """Compute HKDF-SHA256 with a salt of zeros and 32 bytes of output, from RFC 5869 alone."""
+    extracted = hmac.new(bytes(32), secret, hashlib.sha256).digest()
+    return hmac.new(extracted, info + b"\x01", hashlib.sha256).digest()
+
+
+# ── Published vectors ─────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_hkdf_agrees_with_its_rfc() -> None:
+    """RFC 5869, A.3: no salt, no info."""
+    published = "8da4e775a563c18f715f802a063c5a31b8a11f5c5ee1879ec3454e5f3c738d2d"
+
+    assert derive(b"\x0b" * 22, b"").hex() == published
+
+
+@given(st.binary(min_size=1, max_size=64), st.binary(max_size=100))
+def test_hkdf_agrees_with_its_definition(secret: bytes, info: bytes) -> None:
+    """For any secret and purpose."""
+    assert derive(secret, info) == hkdf_by_hand(secret, info)
+
+
+@pytest.mark.parametrize(
+    ("key", "nonce", "plain", "sealed"),
+    [
+        ("00" * 32, "00" * 12, "", "530f8afbc74536b9a963b4f1c4cb738b"),
+        ("00" * 32, "00" * 12, "00" * 16, "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919"),
+        (
+            "feffe9928665731c6d6a8f9467308308" * 2,
+            "cafebabefacedbaddecaf888",
+            (
+                "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+                "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b391aafd255"
+            ),
+            (
+                "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+                "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662898015ad"
+                "b094dac5d93471bdec1a502270e3cc6c"
+            ),
+        ),
+    ],
+)
+def test_aes_gcm_agrees_with_its_specification(key: str, nonce: str, plain: str, sealed: str) -> None:
+    """Test cases 13 to 15 of McGrew and Viega: 256-bit keys without additional data."""
+    data = b"encr" + bytes.fromhex(nonce) + bytes.fromhex(sealed)
+
+    assert Key(bytes.fromhex(key)).decrypt(data).hex() == plain
+
+
+def test_x25519_agrees_with_its_rfc() -> None:
+    """RFC 7748, 6.1: what Alice seals to Bob opens with the secret that the RFC says they share."""
+    alice = bytes.fromhex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
+    bob_scalar = bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
+    bob = bytes.fromhex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f")
+    shared = bytes.fromhex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742")
+    content_key = hkdf_by_hand(shared, b"workflow/encp/aes256gcm/v1" + alice + bob)
+    nonce = os.urandom(12)
+    key = Key(bytes(32))
+    key._scalar = X25519PrivateKey.from_private_bytes(bob_scalar)
+
+    data = b"encp" + alice + nonce + AESGCM(content_key).encrypt(nonce, b"devl[1]", None)
+
+    assert key.public == bob
+    assert key.decrypt_any(data) == b"devl[1]"
+
+
+# ── The TypeScript Workflow SDK ───────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_what_the_sdk_has_written_opens() -> None:
+    """Run key, public half and both layers are as the SDK makes them."""
+    key = Key(derive_key(DEPLOYMENT_KEY, "prj_torpor", RUN))
+
+    assert derive_key(DEPLOYMENT_KEY, "prj_torpor", RUN) == SDK_RUN_KEY
+    assert key.public == SDK_PUBLIC
+    assert key.decrypt(SDK_ENCR) == SDK_TEXT
+    assert key.decrypt_any(SDK_ENCP) == SDK_TEXT
+
+
+@pytest.mark.network
+def test_the_sdk_opens_what_we_write(sdk: Node) -> None:
+    """It reads both of our layers, compressed inside or not, and we read what it writes of them."""
+    key = Key(SDK_RUN_KEY)
+    for value in ({"n": [1, "ä"]}, ["text that shrinks " * 500], None):
+        plain = codec.dumps(value)
+        if plain.startswith(b"zstd"):  # which the SDK reads in newer versions of Node only
+            plain = b"gzip" + gzip.compress(codec.text_of(plain).encode())
+        for data in (key.encrypt(plain), encrypt_for(key.public, plain)):
+            for compression in (False, True):
+                answer = sdk("rewrap", b64encode(data).decode(), b64encode(SDK_RUN_KEY).decode(), compression)
+                written = b64decode(answer)
+                assert written.startswith(b"encr")
+                assert codec.loads(key.decrypt(written)) == value
+
+
+@pytest.mark.network
+def test_the_sdk_seals_for_us(sdk: Node) -> None:
+    """It derives our public half, and what it seals to that opens here."""
+    key = Key(SDK_RUN_KEY)
+    public = b64encode(key.public).decode()
+
+    sealed = b64decode(sdk("sealTo", b64encode(SDK_TEXT).decode(), public))
+
+    assert sdk("publicKeyOf", b64encode(SDK_RUN_KEY).decode()) == public
+    assert sealed.startswith(b"encp")
+    assert key.decrypt_any(sealed) == SDK_TEXT
+
+
+# ── Layers ────────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_value_comes_back(sealer: Sealer) -> None:
+    """Small or compressed, as a value or a text, as bytes or words."""
+    long = ["text that shrinks " * 500]
+
+    assert sealer.loads(sealer.dumps({"a": (1, 2)})) == {"a": (1, 2)}
+    assert sealer.loads(sealer.dumps(long)) == long
+    assert sealer.text_of(sealer.from_text('devl["x"]')) == 'devl["x"]'
+    assert sealer.unseal_binary(sealer.seal_binary(bytes(1000))) == bytes(1000)
+    assert sealer.open_words(sealer.seal_words("words \ud800 ä")) == "words \ud800 ä"
+
+
+def test_encryption_is_the_outermost_layer(sealer: Sealer) -> None:
+    """Compressed first, so that size is saved, and then encrypted."""
+    data = sealer.dumps("text that shrinks " * 500)
+
+    assert data.startswith(b"encr")
+    assert len(data) < 200
+    assert sealer.decrypted(data).startswith(b"zstd")
+
+
+def test_equal_values_are_different_bytes(sealer: Sealer) -> None:
+    """Every nonce and every ephemeral key is new."""
+    outside = Keyring().run(RUN, KEYRING.current, sealer.public)
+
+    assert len({sealer.dumps(1) for _ in range(100)}) == 100
+    assert len({outside.dumps(1)[4:36] for _ in range(100)}) == 100
+
+
+def test_many_threads_share_a_sealer(sealer: Sealer) -> None:
+    """Turns and steps of one run work at once."""
+
+    def there_and_back(n: int) -> bool:
+        return all(sealer.loads(sealer.dumps([n, i])) == [n, i] for i in range(300))
+
+    with ThreadPoolExecutor(8) as pool:
+        assert all(pool.map(there_and_back, range(16)))
+
+
+# ── Tampering ─────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("layer", ["encr", "encp"])
+def test_no_bit_can_be_changed(sealer: Sealer, layer: str) -> None:
+    """Prefix, ephemeral key, nonce, ciphertext and tag: one flipped bit of any byte is found."""
+    data = sealer.dumps("a word") if layer == "encr" else encrypt_for(sealer.public, codec.dumps("a word"))
+    assert data.startswith(layer.encode())
+    for at in range(len(data)):
+        # The last bit of an X25519 public key has no meaning in the exchange; the derivation has the bytes themselves.
+        for bit in (1, 128):
+            changed = bytearray(data)
+            changed[at] ^= bit
+            with pytest.raises(DecryptionError):
+                sealer.text_of(bytes(changed), from_outside=True)
+
+
+@pytest.mark.parametrize("layer", ["encr", "encp"])
+def test_nothing_can_be_cut_off_or_added(sealer: Sealer, layer: str) -> None:
+    """Any other length is found."""
+    data = sealer.dumps(1) if layer == "encr" else encrypt_for(sealer.public, codec.dumps(1))
+    for end in range(len(data)):
+        with pytest.raises(DecryptionError):
+            sealer.text_of(data[:end], from_outside=True)
+    with pytest.raises(DecryptionError):
+        sealer.text_of(data + b"\0", from_outside=True)
+
+
+def test_a_payload_belongs_to_its_run(sealer: Sealer) -> None:
+    """Under the same deployment key, another run's payload does not open, and the message names run and key."""
+    other = KEYRING.run("wrun_other", KEYRING.current)
+
+    with pytest.raises(DecryptionError, match=f"run wrun_other, key {KEYRING.current}: .* belongs to something else"):
+        other.loads(sealer.dumps(1))
+
+
+def test_a_blob_is_what_its_name_says() -> None:
+    """A program that was put in the place of another does not open, nor does a run's payload."""
+    one, two = (KEYRING.blob(name, KEYRING.current) for name in ("program/1", "program/2"))
+
+    assert one.unseal_binary(one.seal_binary(b"source")) == b"source"
+    with pytest.raises(DecryptionError, match="blob program/2"):
+        two.unseal_binary(one.seal_binary(b"source"))
+    with pytest.raises(DecryptionError):
+        KEYRING.run("program/1", KEYRING.current).unseal_binary(one.seal_binary(b"source"))
+
+
+def test_plain_data_is_not_taken_for_encrypted(sealer: Sealer) -> None:
+    """Where everything is encrypted, somebody without the key can put nothing in its place."""
+    with pytest.raises(DecryptionError, match="is not encrypted"):
+        sealer.loads(codec.dumps(["forged"]))
+    with pytest.raises(DecryptionError, match="not encrypted, or is damaged"):
+        sealer.open_words("forged words!")
+
+
+def test_what_anybody_can_write_is_not_taken_for_our_own(sealer: Sealer) -> None:
+    """The public half is readable on disk; with it somebody can write to a hook, but forge no result and no line."""
+    outside = Keyring().run(RUN, sealer.key, sealer.public)
+    for read in (sealer.loads, sealer.text_of, sealer.unseal_binary):
+        with pytest.raises(DecryptionError, match="which anybody can do"):
+            read(outside.dumps(["forged"]))
+    with pytest.raises(DecryptionError, match="which anybody can do"):
+        sealer.open_words(outside.seal_words("forged"))
+    assert sealer.text_of(sealer.dumps("own"), from_outside=True) == 'devl["own"]'
+
+
+def test_encrypted_data_is_not_taken_for_plain(sealer: Sealer) -> None:
+    """A run that is not encrypted has no payload that is."""
+    with pytest.raises(SerializationError, match=r"encrypted \(encr\), and there is no key"):
+        PLAIN.loads(sealer.dumps(1))
+
+
+def test_a_point_of_low_order_is_refused(sealer: Sealer) -> None:
+    """A sender's key that would make the shared secret known to all is no key; nor is such a recipient."""
+    with pytest.raises(DecryptionError, match="no public key of its sender"):
+        sealer.text_of(b"encp" + bytes(32) + bytes(12) + bytes(20), from_outside=True)
+    with pytest.raises(SerializationError, match="public key is damaged"):
+        encrypt_for(bytes(32), b"devl[1]")
+
+
+def test_without_the_key_nothing_opens(sealer: Sealer) -> None:
+    """Reading names the key that is missing; writing works if the public half is known, and else says the same."""
+    outside = Keyring().run(RUN, sealer.key, sealer.public)
+    unknown = Keyring().run(RUN, sealer.key)
+
+    assert sealer.text_of(outside.dumps("in"), from_outside=True) == 'devl["in"]'
+    assert sealer.open_words(outside.seal_words("in"), from_outside=True) == "in"
+    for attempt in (
+        lambda: outside.loads(sealer.dumps(1)),
+        lambda: outside.open_words("x"),
+        lambda: outside.seed(b""),
+        lambda: outside.digest(b"", 8),
+        lambda: unknown.dumps(1),
+    ):
+        with pytest.raises(KeyMissingError, match=f"{RUN}: encrypted under key {sealer.key}.*TORPOR_KEYS") as caught:
+            attempt()
+        assert caught.value.key == sealer.key
+
+
+@pytest.mark.parametrize("pack", [zstandard.ZstdCompressor().compress, gzip.compress])
+def test_a_bomb_inside_encryption_does_not_go_off(sealer: Sealer, pack: object) -> None:
+    """Limits hold behind the encryption as before it."""
+    assert callable(pack)
+    name = b"gzip" if pack is gzip.compress else b"zstd"
+    bomb = name + pack(b"devl" + bytes(PAYLOAD_BYTES_MAX + MIB))
+    with pytest.raises(LimitExceededError, match="not unpacked"):
+        sealer.loads(sealer.encrypted(bomb))
+    with pytest.raises(LimitExceededError, match="not unpacked"):
+        sealer.unseal_binary(sealer.encrypted(b"zstd" + zstandard.compress(bytes(SNAPSHOT_BYTES_MAX + 1))))
+
+
+def test_messages_show_no_plaintext(sealer: Sealer) -> None:
+    """Neither what was to be read nor any key."""
+    with pytest.raises(DecryptionError) as caught:
+        KEYRING.run("wrun_other", KEYRING.current).loads(sealer.dumps("a secret word"))
+    shown = repr(caught.value) + repr(caught.value.__cause__) + repr(sealer) + repr(KEYRING)
+    assert "secret" not in shown
+    assert DEPLOYMENT_KEY.hex() not in shown
+
+
+def test_digests_differ_between_runs(sealer: Sealer) -> None:
+    """The same input has another digest in another run and without encryption: it cannot be guessed and compared."""
+    other = KEYRING.run("wrun_other", KEYRING.current)
+
+    assert len({each.digest(b"devl[1]", 8) for each in (sealer, other, PLAIN)}) == 3
+    assert sealer.digest(b"devl[1]", 8) == KEYRING.run(RUN, KEYRING.current).digest(b"devl[1]", 8)
+    assert len(sealer.digest(b"", 16)) == 16
+
+
+def test_a_public_half_is_of_its_run() -> None:
+    """It is a point on the curve, the same each time, and another for each run and key."""
+    rings = (KEYRING, Keyring([generate()]))
+    halves = [ring.run(run_id, ring.current).public for ring in rings for run_id in ("wrun_1", "wrun_2")]
+
+    assert len({*halves}) == 4
+    assert all(X25519PublicKey.from_public_bytes(half) for half in halves)
+    assert halves[0] == Keyring([DEPLOYMENT_KEY]).run("wrun_1", KEYRING.current).public
+
+
+@given(st.sampled_from([b"encr", b"encp", b"zstd", b"gzip", b"devl", b""]), st.binary(max_size=200))
+def test_any_bytes_are_an_error_and_nothing_else(prefix: bytes, body: bytes) -> None:
+    """Whatever is found in a database, reading it ends with the one error."""
+    sealer = KEYRING.run(RUN, KEYRING.current)
+    for read in (sealer.loads, sealer.text_of, sealer.unseal_binary):
+        with pytest.raises(DecryptionError):
+            read(prefix + body)
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_inside_encryption_are_an_error_of_the_format(body: bytes) -> None:
+    """A holder of the key may have stored something else than an envelope."""
+    sealer = KEYRING.run(RUN, KEYRING.current)
+    if not body.startswith(b"devl"):
+        with pytest.raises(SerializationError):
+            sealer.text_of(sealer.encrypted(body))

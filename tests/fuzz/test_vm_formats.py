@@ -1,0 +1,108 @@
+"""What a VM's host reads: snapshots, images and outboxes. Damaged ones are refused with the documented errors only."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import struct
+import zlib
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.fuzz.damage import anything, bounded, damaged
+from tests.vm.support import COUNTER, SEED, answer, begin, guest, program
+from torpor.errors import MemoryLimitError, SnapshotError
+from torpor.vm.border import outbox_of
+from torpor.vm.delta import Delta, pack_delta, unpack_delta
+from torpor.vm.image import ImageHeader, pack_image, unpack_image
+
+IMAGE = "ab" * 32
+DELTAS = [
+    pack_delta(Delta(IMAGE, 58, 1_048_576, 40, 1_800_000_000_000, body)) for body in (b"", bytes(range(256)) * 10)
+]
+IMAGES = [pack_image(ImageHeader("build", "program", 65_536, None, 0), b"")]
+OUTBOXES = [
+    b'{"ops":[{"n":1,"at":2,"type":"step","name":"s","input":""}],"logs":[],"status":"pending","eager":false}\ndevl[1]',
+    b'{"ops":[],"logs":[{"at":1,"level":"info","text":"\\ud800"}],"status":"completed","value":""}\ndevl[1]',
+    b'{"status":"failed","error":""}\ndevl[["Error",1],{"name":2,"message":2,"stack":2},"m"]',
+]
+
+
+def with_checksum(data: bytes) -> bytes:
+    """Return a delta with the checksum that belongs to it, as a forger would."""
+    return data[:-4] + struct.pack("<I", zlib.crc32(data[:-4]))
+
+
+def with_hash(data: bytes) -> bytes:
+    """Return an image with the hash that belongs to it."""
+    return data[:-32] + hashlib.sha256(data[:-32]).digest()
+
+
+@bounded
+@given(anything(DELTAS), st.booleans())
+def test_a_damaged_delta_is_refused(data: bytes, is_forged: bool) -> None:
+    """Whether or not its checksum is right."""
+    with contextlib.suppress(SnapshotError):
+        unpack_delta(with_checksum(data) if is_forged else data, IMAGE)
+
+
+@bounded
+@given(anything(IMAGES), st.booleans())
+def test_a_damaged_image_is_refused(data: bytes, is_forged: bool) -> None:
+    """Whether or not its hash is right."""
+    with contextlib.suppress(SnapshotError):
+        unpack_image(with_hash(data) if is_forged else data)
+
+
+@bounded
+@given(
+    st.dictionaries(
+        st.sampled_from(["build", "program", "stack_pointer", "pages", "base", "per_run", "x"]),
+        st.none() | st.integers() | st.text(max_size=3) | st.booleans(),
+    )
+)
+def test_a_forged_header_of_an_image_is_refused(header: dict[str, object]) -> None:
+    """Fields of other types, and too few of them."""
+    text = json.dumps(header).encode()
+    data = struct.pack("<8sII", b"TORPIMG\0", 1, len(text)) + text + bytes(32)
+
+    with contextlib.suppress(SnapshotError):
+        unpack_image(with_hash(data))
+
+
+@bounded
+@given(anything(OUTBOXES))
+def test_a_damaged_outbox_is_refused(message: bytes) -> None:
+    """A guest that a program has spoiled may write anything."""
+    with contextlib.suppress(ValueError):
+        outbox_of(message)
+
+
+@pytest.mark.parametrize("backend", ["cow", "portable"])
+def test_a_forged_snapshot_harms_its_own_run_only(backend: str) -> None:
+    """Memory is what the forger says, within its limit; the VMs of others are as they were."""
+    js = guest(backend)
+    image = js.load(program(COUNTER))
+    vm = js.lease(image)
+    begin(vm, "counter", 5)
+    snapshot = vm.snapshot()
+    vm.release()
+
+    @bounded
+    @given(damaged([snapshot]))
+    def restore(data: bytes) -> None:
+        forged = js.lease(image)
+        with contextlib.suppress(SnapshotError, MemoryLimitError):
+            forged.restore(with_checksum(data), SEED)
+        forged.release()
+
+    restore()
+
+    vm = js.lease(image)
+    vm.restore(snapshot, SEED)
+    assert msgspec.json.decode(answer(vm, 1, 7).ops[0].input or "") is not None
+    vm.release()
