@@ -15,8 +15,10 @@ from typing import Any
 
 from torpor.clock import SystemClock
 from torpor.codec import devalue
+from torpor.codec.custom_types import register, serializable
 from torpor.codec.envelope import DEVALUE, seal, seal_binary, unseal, unseal_binary
 from torpor.codec.errors import JavaScriptError, PythonError, RemoteError
+from torpor.codec.references import References, name_step, recognise, reviving
 from torpor.codec.table import standard_table
 from torpor.codec.values import UNDEFINED
 from torpor.errors import SerializationError
@@ -25,11 +27,16 @@ __all__ = [
     "UNDEFINED",
     "JavaScriptError",
     "PythonError",
+    "References",
     "RemoteError",
     "dumps",
     "from_text",
     "loads",
+    "name_step",
+    "recognise",
+    "register",
     "seal_binary",
+    "serializable",
     "text_of",
     "unseal_binary",
 ]
@@ -37,14 +44,35 @@ __all__ = [
 _table = standard_table(SystemClock())
 
 
-def dumps(value: object) -> bytes:
-    """Return the envelope of a value."""
-    return seal(DEVALUE + devalue.encode(value, _table))
+def dumps(value: object, what: str = "") -> bytes:
+    """
+    Return the envelope of a value.
+
+    Args:
+        what: what the value is, such as ``the result of step charge``; the error for a part that cannot be stored
+            begins with it.
+    """
+    try:
+        return seal(DEVALUE + devalue.encode(value, _table))
+    except SerializationError as error:
+        if what:
+            raise SerializationError(f"{what} cannot be stored: {error}") from error
+        raise
 
 
-def loads(data: bytes) -> Any:
-    """Return the value in an envelope."""
-    return devalue.decode(unseal(data)[len(DEVALUE) :], _table)
+def loads(data: bytes, references: References | None = None) -> Any:
+    """
+    Return the value in an envelope.
+
+    Args:
+        references: makes step functions, workflows and run handles of the references in it; without, they stay what
+            :func:`torpor.codec.references.revive_with` was told.
+    """
+    text = unseal(data)[len(DEVALUE) :]
+    if references is None:
+        return devalue.decode(text, _table)
+    with reviving(references):
+        return devalue.decode(text, _table)
 
 
 def text_of(data: bytes) -> str:
