@@ -23,7 +23,7 @@ FLOORS = (
     {"__main__", "testing"},
     {"cli", "http", "integrations"},
     {"torpor"},
-    {"app", "client", "programs", "sync"},
+    {"app", "builtin_steps", "client", "programs", "references", "sync", "workflow"},
     {"engine"},
     {"vm", "worlds", "codec"},
     {"world"},

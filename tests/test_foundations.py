@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -39,6 +40,16 @@ def test_correlation_ids_depend_on_seed_op_and_time_only() -> None:
     first = ids.correlation("step", seed, 1, NOW)
     assert first == ids.correlation("step", seed, 1, NOW)
     assert len({first, ids.correlation("step", seed, 2, NOW), ids.correlation("step", bytes(32), 1, NOW)}) == 3
+
+
+def test_a_child_is_named_after_the_step_that_starts_it() -> None:
+    """Its id is a run's, of the step's time, the same whenever it is asked for, and another for another step."""
+    step, other = (ids.correlation("step", bytes(32), op, NOW) for op in (1, 2))
+    child = ids.child(step)
+    assert child == ids.child(step) != ids.child(other)
+    assert re.fullmatch("wrun_[0-9A-HJKMNP-TV-Z]{26}", child)
+    assert child[5:15] == step[5:15]
+    assert child[15:] != step[15:]
 
 
 @pytest.mark.parametrize(

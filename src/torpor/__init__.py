@@ -2,33 +2,63 @@
 
 from torpor.app import Torpor
 from torpor.client import RunHandle
+from torpor.codec import register, serializable
 from torpor.engine.retry import Backoff
 from torpor.engine.steps import StepMetadata, current_step
 from torpor.engine.worker import WorkerSettings
 from torpor.errors import (
+    ArgumentError,
+    EntityConflictError,
     FatalError,
+    HookConflictError,
+    HookDisposedError,
     HookNotFoundError,
+    NotInWorkflowError,
+    OutsideWorkflowError,
     RetryableError,
     RunCancelledError,
     RunFailedError,
+    RunNotFoundError,
+    SerializationError,
     StepError,
     TorporError,
+    UsageError,
+    WorkflowNotRegisteredError,
 )
 from torpor.sync import SyncTorpor
+from torpor.workflow import Hook, Workflow, WorkflowMetadata, current_workflow, hook, sleep
 
 __all__ = [
+    "ArgumentError",
     "Backoff",
+    "EntityConflictError",
     "FatalError",
+    "Hook",
+    "HookConflictError",
+    "HookDisposedError",
     "HookNotFoundError",
+    "NotInWorkflowError",
+    "OutsideWorkflowError",
     "RetryableError",
     "RunCancelledError",
     "RunFailedError",
     "RunHandle",
+    "RunNotFoundError",
+    "SerializationError",
     "StepError",
     "StepMetadata",
     "SyncTorpor",
     "Torpor",
     "TorporError",
+    "UsageError",
     "WorkerSettings",
+    "Workflow",
+    "WorkflowMetadata",
+    "WorkflowNotRegisteredError",
     "current_step",
+    "current_workflow",
+    "hook",
+    "register",
+    "serializable",
+    "sleep",
 ]

@@ -21,31 +21,61 @@ import asyncio
 import copy
 import inspect
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar, cast, get_args, overload
+from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, get_args, overload
 
-from torpor import codec, ids
+from torpor import ids
+from torpor.builtin_steps import BuiltinSteps
 from torpor.client import Client, RunHandle
 from torpor.clock import Clock, SystemClock
+from torpor.codec.custom_types import serializable
+from torpor.codec.keys import Keyring
+from torpor.codec.references import name_step
+from torpor.codec.values import WorkflowFunction
 from torpor.durations import Duration, milliseconds
 from torpor.engine.images import program_key
 from torpor.engine.retry import Backoff
-from torpor.engine.steps import RETRIES_DEFAULT, StepDefinition
+from torpor.engine.steps import RETRIES_DEFAULT, StepDefinition, running_step
 from torpor.engine.worker import Worker, WorkerSettings
-from torpor.errors import ConfigurationError
+from torpor.errors import ConfigurationError, RunNotFoundError, UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import NewRun, Run, Runtime
-from torpor.programs import Programs
+from torpor.programs import Functions, Programs, alias_main, available_guests
+from torpor.references import ApplicationReferences
 from torpor.vm.guest import program_bytes, program_id
+from torpor.workflow import Workflow, check_workflow, positional
 from torpor.world import World
 from torpor.worlds import open_world
 
 WORLD_DEFAULT = "sqlite:///torpor.db"
 
-F = TypeVar("F", bound=Callable[..., Any])
+A = TypeVar("A", bound=Callable[..., Coroutine[Any, Any, Any]])
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class StepDecorator(Protocol):
+    """
+    What ``@app.step(…)`` does to types.
+
+    An asynchronous function keeps its type. A ``def`` becomes awaitable, because workflows await it; called outside of
+    one it still returns its value at once.
+    """
+
+    @overload
+    def __call__(self, function: A, /) -> A: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, Coroutine[Any, Any, R]]: ...
+
+
+class WorkflowDecorator(Protocol):
+    """What ``@app.workflow(…)`` does to types."""
+
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
 
 
 class Torpor:
@@ -58,6 +88,9 @@ class Torpor:
         root: folder that paths of workflows and steps are relative to; the folder of the calling file by default.
         clock: tells the time; tests give their own.
         settings: how much a worker of this application does at once.
+        bundle: third-party packages of pure Python that workflow code needs, by the names that it imports.
+        keys: deployment keys, newest first, as ``TORPOR_KEYS`` has them, or a keyring; else ``TORPOR_KEYS``. With keys
+            everything that runs store is encrypted; ``""`` stands for no keys.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -71,6 +104,8 @@ class Torpor:
         root: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
         settings: WorkerSettings | None = None,
+        keys: str | Keyring | None = None,
+        bundle: Sequence[str] = (),
     ) -> None:
         given = world if world is not None else os.environ.get("TORPOR_WORLD", WORLD_DEFAULT)
         self.world: World = open_world(given) if isinstance(given, str) else given
@@ -78,15 +113,24 @@ class Torpor:
         self.root = Path(_folder_of_caller() if root is None else root).resolve()
         self.clock: Clock = clock or SystemClock()
         self.settings = settings or WorkerSettings()
-        self.client = Client(self.world, self.clock)
+        self.keyring = _keyring(keys)
+        self.client = Client(self.world, self.clock, self.keyring)
         self._steps: dict[str, StepDefinition] = {}
-        self._programs = Programs(self.root, self.step_names)
+        self._workflows: dict[str, Workflow[..., Any]] = {}
+        self._builtin_steps = BuiltinSteps(self)
+        self._programs = Programs(
+            self.root, self.step_names, workflows=self._workflow_functions, steps=self._step_functions, bundle=bundle
+        )
+        alias_main()
         self._stored_generation = -1  # of the programs that the world has
 
     # Registration
 
     @overload
-    def step(self, function: F) -> F: ...
+    def step(self, function: A, /) -> A: ...
+
+    @overload
+    def step(self, function: Callable[P, R], /) -> Callable[P, Coroutine[Any, Any, R]]: ...
 
     @overload
     def step(
@@ -96,19 +140,21 @@ class Torpor:
         max_retries: int = ...,
         timeout: Duration | None = ...,
         backoff: Backoff | None = ...,
-    ) -> Callable[[F], F]: ...
+    ) -> StepDecorator: ...
 
     def step(
         self,
-        function: F | None = None,
+        function: Any = None,
         *,
         name: str | None = None,
         max_retries: int = RETRIES_DEFAULT,
         timeout: Duration | None = None,
         backoff: Backoff | None = None,
-    ) -> F | Callable[[F], F]:
+    ) -> Any:
         """
-        Register a function as a step. Called directly it stays the function that it is.
+        Register a function as a step. Called outside of a workflow it stays the function that it is.
+
+        To type checkers a ``def`` becomes awaitable, because workflows await it.
 
         Args:
             function: ``async def``, or ``def`` (runs in a thread).
@@ -123,14 +169,50 @@ class Torpor:
         if max_retries < 0:
             raise ConfigurationError(f"max_retries={max_retries} of a step; give 0 for no retries, or more")
 
-        def register(function: F) -> F:
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            plain = inspect.unwrap(function)
+            if not (inspect.isfunction(plain) or inspect.ismethod(plain)):
+                raise ConfigurationError(f"{function!r} is no Python function, so it cannot be a step; write a `def`")
             full = self._step_name(function, name or function.__qualname__)
             known = self._steps.get(full)
             if known is not None and _origin(known.function) != _origin(function):
                 raise ConfigurationError(f"two functions are registered as {full}; give one of them another name")
             seconds = None if timeout is None else milliseconds(timeout) / 1000
             self._steps[full] = StepDefinition(full, function, max_retries, seconds, backoff or Backoff())
+            with suppress(AttributeError):  # what takes no attributes cannot be a value
+                name_step(function, full)
             return function
+
+        return register if function is None else register(function)
+
+    @overload
+    def workflow(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
+
+    @overload
+    def workflow(self, *, name: str | None = ...) -> WorkflowDecorator: ...
+
+    def workflow(self, function: Any = None, *, name: str | None = None) -> Any:
+        """
+        Register a function as a workflow. Called directly it stays the function that it is.
+
+        Args:
+            function: ``async def`` at module level; its source runs in the VM, with all that it reaches.
+            name: what runs of it are called; the function's own name by default.
+
+        Raises:
+            ConfigurationError: the name is taken by another function, or the function cannot be a workflow.
+        """
+
+        def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
+            file = check_workflow(function)
+            full = f"workflow//{self._programs.module_name(file)}//{name or function.__name__}"
+            known = self._workflows.get(full)
+            if known is not None and _origin(known.function) != _origin(function):
+                raise ConfigurationError(f"two functions are registered as {full}; give one of them another name")
+            found = Workflow(function, full)
+            self._workflows[full] = found
+            self._programs.renew()
+            return found
 
         return register if function is None else register(function)
 
@@ -138,17 +220,25 @@ class Torpor:
         """
         Add workflow files, by glob patterns relative to the root; ``{a,b}`` alternatives are understood.
 
-        Files are read when the first run starts or a worker opens.
+        Python files are imported, so that they register their workflows; modules that are imported anyway need no
+        pattern. Files are read when the first run starts or a worker opens.
         """
         self._programs.add(patterns)
 
+    serializable = staticmethod(serializable)
+
     def step_definition(self, name: str) -> StepDefinition | None:
-        """Return the step registered under a full name, such as ``step//./orders.py//charge``."""
-        return self._steps.get(name)
+        """Return the step registered under a full name, such as ``step//./orders.py//charge``, or a built-in one."""
+        return self._steps.get(name) or self._builtin_steps.get(name)
 
     def step_names(self) -> list[str]:
         """Return the full names of all registered steps."""
         return list(self._steps)
+
+    @property
+    def references(self) -> ApplicationReferences:
+        """What steps and runs become that arrive as values in steps of this application."""
+        return ApplicationReferences(self)
 
     @property
     def programs(self) -> Programs:
@@ -162,19 +252,22 @@ class Torpor:
         runtime: Runtime | None = None,
         clock: Clock | None = None,
         settings: WorkerSettings | None = None,
+        keys: str | Keyring | None = None,
     ) -> Self:
         """
         Return the same application, with its steps and workflows, on another world; made for tests.
 
         Args:
-            world, runtime, clock, settings: as for the constructor; what is not given stays as it is here.
+            world, runtime, clock, settings, keys: as for the constructor; what is not given stays as it is here.
         """
         twin = copy.copy(self)
         twin.world = open_world(world) if isinstance(world, str) else world
         twin.runtime = _runtime(runtime or self.runtime)
         twin.clock = clock or self.clock
         twin.settings = settings or self.settings
-        twin.client = Client(twin.world, twin.clock)
+        twin.keyring = self.keyring if keys is None else _keyring(keys)
+        twin._builtin_steps = BuiltinSteps(twin)  # noqa: SLF001  # as below
+        twin.client = Client(twin.world, twin.clock, twin.keyring)
         twin._stored_generation = -1  # noqa: SLF001  # it is one of us
         return twin
 
@@ -188,7 +281,7 @@ class Torpor:
             ConfigurationError: no back end has this URL.
         """
         self.world = open_world(world) if isinstance(world, str) else world
-        self.client = Client(self.world, self.clock)
+        self.client = Client(self.world, self.clock, self.keyring)
         self._stored_generation = -1  # of the programs that the world has
 
     # Life
@@ -220,7 +313,15 @@ class Torpor:
         """
         await self.open()
         await self.store_programs()
-        worker = Worker(self.world, self._programs.guest, self, self.clock, self.settings, **options)
+        worker = Worker(
+            self.world,
+            self._programs.guest,
+            self,
+            self.clock,
+            self.settings,
+            keyring=self.keyring,
+            **{"guest_names": available_guests(), **options},
+        )
         try:
             await worker.start()
             yield worker
@@ -229,26 +330,62 @@ class Torpor:
 
     # Runs
 
+    @overload
+    async def start(self, workflow: Workflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
+
+    @overload
     async def start(
-        self, workflow: str, *args: Any, run_id: str | None = None, runtime: Runtime | None = None
-    ) -> RunHandle:
+        self, workflow: Workflow[..., R], /, *args: Any, run_id: str, runtime: Runtime | None = ..., **kwargs: Any
+    ) -> RunHandle[R]: ...
+
+    @overload
+    async def start(
+        self, workflow: Workflow[..., R], /, *args: Any, runtime: Runtime, **kwargs: Any
+    ) -> RunHandle[R]: ...
+
+    @overload
+    async def start(
+        self,
+        workflow: str | WorkflowFunction,
+        /,
+        *args: Any,
+        run_id: str | None = ...,
+        runtime: Runtime | None = ...,
+        **kwargs: Any,
+    ) -> RunHandle[Any]: ...
+
+    async def start(  # type: ignore[misc]  # parameters of a workflow are not called run_id or runtime
+        self,
+        workflow: Workflow[..., Any] | WorkflowFunction | str,
+        /,
+        *args: Any,
+        run_id: str | None = None,
+        runtime: Runtime | None = None,
+        **kwargs: Any,
+    ) -> RunHandle[Any]:
         """
         Start a run.
 
         Args:
-            workflow: its name, such as ``checkout``, or the full one, ``workflow//./flows/checkout.js//checkout``.
+            workflow: the workflow, also as a step gets one among its arguments, or its name, such as ``checkout``, or
+                the full one, ``workflow//./flows/checkout.js//checkout``.
             args: its arguments.
             run_id: an id of your own, ``wrun_<ULID>``, to start once however often you ask.
             runtime: ``snapshot`` or ``replay`` for this run.
+            kwargs: its keyword arguments; a workflow in JavaScript gets them as an object behind the others.
 
         Raises:
             WorkflowNotRegisteredError: no such workflow; the message lists those there are.
+            UsageError: it is no workflow, or does not take these arguments.
             SerializationError, LimitExceededError: the arguments cannot be stored.
             EntityConflictError: the id is taken by a run of another workflow or with other arguments.
         """
         await self.open()
         await self.store_programs()
-        found = self._programs.resolve(workflow)
+        found = self._programs.resolve(_workflow_name(workflow))
+        own = self._workflows.get(found.name)
+        arguments = positional(args, kwargs) if own is None else own.arguments(args, kwargs)
+        parent, root = await self._line()
         now = self.clock.now()
         new = NewRun(
             id=run_id or ids.fresh("wrun", now),
@@ -258,9 +395,11 @@ class Torpor:
             runtime=_runtime(runtime or self.runtime),
             seed=ids.seed(),
             at=now,
-            input=codec.dumps(list(args)),
+            input=b"",
+            parent=parent,
+            root=root,
         )
-        run = await self.world.create_run(new)
+        run = await self.client.create_run(new, arguments)
         return self.client.run(run.id)
 
     async def store_programs(self) -> None:
@@ -277,10 +416,11 @@ class Torpor:
         if self._stored_generation == generation:
             return
         for program in await asyncio.to_thread(self._programs.all):
-            key = program_key(program_id(program))
-            if await self.world.blob(key) is None:
+            name = program_key(program_id(program), self.keyring.current)
+            if await self.world.blob(name) is None:
                 await asyncio.to_thread(self._programs.guest(program.guest).load, program)
-                await self.world.put_blob(key, codec.seal_binary(program_bytes(program)))
+                sealer = self.keyring.blob(name, self.keyring.current)
+                await self.world.put_blob(name, sealer.seal_binary(program_bytes(program)))
         self._stored_generation = generation
 
     def run(self, run_id: str) -> RunHandle:
@@ -314,10 +454,49 @@ class Torpor:
         await self.open()
         return await self.client.cancel_many(run_ids, reason)
 
+    async def _line(self) -> tuple[str, str]:
+        """Return the run whose step is running here, and the first of its line of parents; empty outside steps."""
+        step = running_step()
+        if step is None:
+            return "", ""
+        try:
+            parent = await self.world.get_run(step.run_id)
+        except RunNotFoundError:  # it lives in another world
+            return "", ""
+        return parent.id, parent.root or parent.id
+
+    def _step_functions(self) -> Functions:
+        return {name: definition.function for name, definition in self._steps.items()}
+
+    def _workflow_functions(self) -> Functions:
+        return {name: workflow.function for name, workflow in self._workflows.items()}
+
     def _step_name(self, function: Callable[..., Any], name: str) -> str:
         source = inspect.getsourcefile(inspect.unwrap(function))
         path = self._programs.module_name(Path(source)) if source else f"./{function.__module__}"
         return f"step//{path}//{name}"
+
+
+def _keyring(keys: str | Keyring | None) -> Keyring:
+    if keys is None:
+        return Keyring.from_environment()
+    return Keyring.parse(keys, "keys=") if isinstance(keys, str) else keys
+
+
+def _workflow_name(workflow: object) -> str:
+    if isinstance(workflow, str):
+        return workflow
+    if isinstance(workflow, Workflow):
+        return workflow.name
+    if isinstance(workflow, WorkflowFunction):
+        return workflow.workflow_id
+    if inspect.iscoroutine(workflow):
+        workflow.close()
+        raise UsageError(
+            f"app.start was given a call of {workflow.__qualname__}; give it the workflow and its arguments apart: "
+            f"app.start({workflow.__qualname__}, …)"
+        )
+    raise UsageError(f"app.start takes a workflow or its name, not {workflow!r}; decorate it with @app.workflow")
 
 
 def _runtime(name: str) -> Runtime:

@@ -8,21 +8,40 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any, Generic
+
+from msgspec.structs import replace
 
 from torpor import codec, ids
 from torpor.clock import Clock
-from torpor.errors import EntityConflictError, RunCancelledError, RunFailedError
+from torpor.codec.errors import remembered_traceback
+from torpor.codec.keys import Keyring
+from torpor.codec.references import AsTheyAre, recognise, reviving
+from torpor.codec.sealing import Sealer
+from torpor.codec.values import RunReference
+from torpor.errors import EntityConflictError, HookNotFoundError, RunCancelledError, RunFailedError
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
-from torpor.model import Event, LogEntry, Notice, Run, RunFilter, Step
+from torpor.model import Event, LogEntry, NewRun, Notice, Run, RunFilter, Step
 from torpor.world import World
 
+if TYPE_CHECKING:
+    from typing_extensions import TypeVar  # as type checkers know it; with defaults it is in Python 3.13
+
+    R = TypeVar("R", default=Any)
+else:
+    from typing import TypeVar
+
+    R = TypeVar("R")
+
 _LOOK_AGAIN_SECONDS = 5.0
+_DIGEST_BYTES = 16
 
 
-class RunHandle:
+class RunHandle(Generic[R]):
     """
     A run as its starter sees it. Handles are cheap; make as many as you like with :meth:`Client.run`.
+
+    To type checkers it has the type of its result.
 
     Attributes:
         id: ``wrun_<ULID>``.
@@ -48,7 +67,7 @@ class RunHandle:
         """Return ``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``."""
         return (await self.info()).status
 
-    async def result(self, *, timeout: float | None = None) -> Any:
+    async def result(self, *, timeout: float | None = None) -> R:
         """
         Wait until the run ends and return what the workflow returned.
 
@@ -58,17 +77,21 @@ class RunHandle:
         Raises:
             RunFailedError: the workflow threw, or the run failed otherwise; the cause is the workflow's error.
             RunCancelledError: it was cancelled.
+            KeyMissingError: its key is not here.
             TimeoutError: it did not end in time.
         """
         async with asyncio.timeout(timeout):
             run = await self._client.wait_ended(self.id)
         ending = (await self._client.world.events(self.id, after=run.head - 1))[-1]
+        sealer = self._client.keyring.run(run.id, run.key)
         if run.status == "completed":
-            return codec.loads(ending.payload or b"")
+            with reviving(self._client.references):
+                value: R = sealer.loads(ending.payload or b"")
+                return value
         if run.status == "cancelled":
-            reason = f": {ending.ref}" if ending.ref else ""
+            reason = f": {sealer.open_words(ending.ref, from_outside=True)}" if ending.ref else ""
             raise RunCancelledError(f"run {self.id} ({run.workflow}) was cancelled{reason}", run_id=self.id)
-        raise _failure(run, ending)
+        raise _failure(run, ending, sealer)
 
     async def cancel(self, reason: str = "") -> None:
         """
@@ -78,10 +101,13 @@ class RunHandle:
             EntityConflictError: it has ended already; the message says how.
             RunNotFoundError: no such run in this world.
         """
+        if reason:
+            run = await self.info()
+            reason = self._client.keyring.run(run.id, run.key, run.public).seal_words(reason)
         await self._client.world.cancel_run(self.id, reason, self._client.clock.now())
 
     async def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
-        """Return the run's log after seq *after*."""
+        """Return the run's log after seq *after*, as it is stored: payloads of an encrypted run are encrypted."""
         return await self._client.world.events(self.id, after=after, limit=limit)
 
     async def steps(self) -> list[Step]:
@@ -89,8 +115,35 @@ class RunHandle:
         return await self._client.world.steps(self.id)
 
     async def logs(self, *, after: int | None = None) -> list[LogEntry]:
-        """Return the lines that workflow code wrote, and the engine's notes on the run."""
-        return await self._client.world.log_entries(self.id, after=after)
+        """
+        Return the lines that workflow code wrote, and the engine's notes on the run.
+
+        Raises:
+            RunNotFoundError: no such run in this world.
+            KeyMissingError: its key is not here.
+        """
+        run = await self.info()
+        sealer = self._client.keyring.run(run.id, run.key)
+        entries = await self._client.world.log_entries(self.id, after=after)
+        return [replace(entry, text=sealer.open_words(entry.text)) for entry in entries]
+
+
+class Handles(AsTheyAre):
+    """
+    Runs that arrive as values become handles.
+
+    Args:
+        client: whose world they are in.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    def run(self, reference: RunReference) -> RunHandle:
+        return self._client.run(reference.run_id)
+
+
+recognise(RunHandle, lambda handle: RunReference(handle.id))
 
 
 class Client:
@@ -100,17 +153,51 @@ class Client:
     Args:
         world: an open world.
         clock: tells the time.
+        keyring: deployment keys; without them runs that are encrypted can be seen, cancelled and written to, not read.
     """
 
-    def __init__(self, world: World, clock: Clock) -> None:
+    def __init__(self, world: World, clock: Clock, keyring: Keyring | None = None) -> None:
         self.world = world
         self.clock = clock
+        self.keyring = keyring or Keyring()
+        self.references = Handles(self)
         self._waiting: dict[str, set[asyncio.Event]] = {}
         self._unsubscribe: Callable[[], None] | None = None
 
     def run(self, run_id: str) -> RunHandle:
         """Return a handle; the run is looked up when the handle is used."""
         return RunHandle(self, run_id)
+
+    async def create_run(self, new: NewRun, arguments: Sequence[Any]) -> Run:
+        """
+        Store a run, encrypted if there are keys; asking again for the same one changes nothing.
+
+        Args:
+            new: the run; its input, and its seed if it is encrypted, are set here.
+            arguments: of the workflow.
+
+        Raises:
+            SerializationError, LimitExceededError: the arguments cannot be stored.
+            EntityConflictError: the id is taken by a run of another workflow or with other arguments.
+            KeyMissingError: the id is taken by a run whose key is not here, so that it cannot be told.
+        """
+        text = codec.dumps(list(arguments))
+        try:
+            return await self.world.create_run(self._sealed(new, text, self.keyring.current))
+        except EntityConflictError:
+            # The same may have been asked for before there were keys, or before they were rotated.
+            stored = await self.world.get_run(new.id)
+            if stored.key == self.keyring.current:
+                raise
+            return await self.world.create_run(self._sealed(new, text, stored.key))
+
+    def _sealed(self, new: NewRun, text: bytes, key: str) -> NewRun:
+        if not key:
+            return replace(new, input=text)
+        sealer = self.keyring.run(new.id, key)
+        # Equal input is told by its digest, because encrypting it twice gives different bytes.
+        mark = sealer.digest(text, _DIGEST_BYTES)
+        return replace(new, key=key, public=sealer.public, seed=b"", input=sealer.encrypted(text), digest=mark)
 
     async def list_runs(
         self,
@@ -138,8 +225,15 @@ class Client:
         """
         now = self.clock.now()
         resume = resume_id or ids.fresh("rsme", now)
-        hook = await self.world.resume_hook(token, codec.dumps(payload), resume, now)
-        return self.run(hook.run_id)
+        text = codec.dumps(payload)
+        while True:
+            hook = await self.world.hook(token)
+            data = self.keyring.run(hook.run_id, hook.key, hook.public).encrypted(text)
+            try:
+                await self.world.resume_hook(token, data, resume, now, run_id=hook.run_id)
+            except HookNotFoundError:
+                continue  # it is gone, or by now another run's, which the next look tells
+            return self.run(hook.run_id)
 
     async def cancel_many(self, run_ids: Sequence[str], reason: str = "") -> list[str]:
         """Cancel several runs and return the ids of those that had not ended."""
@@ -195,13 +289,17 @@ class Client:
                 arrival.set()
 
 
-def _failure(run: Run, ending: Event) -> RunFailedError:
-    cause = codec.loads(ending.payload) if ending.payload else None
+def _failure(run: Run, ending: Event, sealer: Sealer) -> RunFailedError:
+    cause = sealer.loads(ending.payload) if ending.payload else None
     told = _told(cause)
     error = RunFailedError(
         f"run {run.id} ({run.workflow}) failed with {run.error_code}: {told}", run_id=run.id, failure=run.error_code
     )
-    error.__cause__ = cause if isinstance(cause, BaseException) else None
+    if isinstance(cause, BaseException):
+        error.__cause__ = cause
+        # Python prints a cause that came from elsewhere without the lines that raised it; a note is printed as it is.
+        if where := remembered_traceback(cause):
+            error.add_note(f"\nWhere the workflow raised it:\n{where}")
     return error
 
 

@@ -6,9 +6,14 @@ The one exception hierarchy.
     TorporError                     code on every class, stable across releases
     ├── UsageError                  the caller asked for something that cannot be
     │   ├── ConfigurationError      a setting, a file or a registration is wrong
+    │   │   └── KeyMissingError     encrypted under a key that is not configured here
+    │   ├── ArgumentError           an argument does not fit what a function takes
     │   ├── WorkflowNotRegisteredError
     │   ├── StepNotRegisteredError
+    │   ├── NotInWorkflowError      workflow code used what only steps have: a package, a file, a thread
+    │   ├── OutsideWorkflowError    what only workflow code may do was asked for somewhere else
     │   ├── SerializationError      a value cannot become bytes, or bytes a value
+    │   │   └── DecryptionError     encrypted bytes do not open with their key: changed, damaged or another's
     │   └── LimitExceededError      a named limit was passed
     ├── NotFoundError
     │   ├── RunNotFoundError
@@ -30,6 +35,7 @@ The one exception hierarchy.
     ├── RunCancelledError           awaiting the result of a cancelled run
     ├── StepError                   what workflow code sees of a step that failed for good
     ├── HookConflictError           awaiting a hook whose token belongs to another run
+    ├── HookDisposedError           awaiting a hook that was disposed of
     └── (raised by users in steps and workflows)
         ├── FatalError              do not retry
         └── RetryableError          retry after a given time
@@ -62,6 +68,30 @@ class ConfigurationError(UsageError):
     code = "CONFIGURATION"
 
 
+class KeyMissingError(ConfigurationError):
+    """
+    Something is encrypted under a key that is not configured here.
+
+    Attributes:
+        key: id of the key.
+    """
+
+    code = "KEY_MISSING"
+
+    def __init__(self, what: str, key: str) -> None:
+        super().__init__(
+            f"{what}: encrypted under key {key}, which is not configured here; add that key to TORPOR_KEYS, or to "
+            "Torpor(keys=…), behind the newest one"
+        )
+        self.key = key
+
+
+class ArgumentError(UsageError):
+    """An argument does not fit what a function takes; names the parameter, what was expected and what was found."""
+
+    code = "ARGUMENT"
+
+
 class WorkflowNotRegisteredError(UsageError):
     """No registered program has a workflow of that name."""
 
@@ -74,10 +104,28 @@ class StepNotRegisteredError(UsageError):
     code = "STEP_NOT_REGISTERED"
 
 
+class NotInWorkflowError(UsageError):
+    """Workflow code used what only steps have: a package that the guest lacks, a file, a socket, a thread."""
+
+    code = "NOT_IN_WORKFLOW"
+
+
+class OutsideWorkflowError(UsageError):
+    """What only workflow code may do, such as to wait for a hook, was asked for outside of a run."""
+
+    code = "OUTSIDE_WORKFLOW"
+
+
 class SerializationError(UsageError):
     """A value cannot become bytes, or bytes cannot become a value; names the path and the type."""
 
     code = "SERIALIZATION"
+
+
+class DecryptionError(SerializationError):
+    """Encrypted bytes do not open with their key: they were changed or damaged, or belong to something else."""
+
+    code = "DECRYPTION"
 
 
 class LimitExceededError(UsageError):
@@ -233,6 +281,21 @@ class HookConflictError(TorporError):
         super().__init__(f"hook token {token!r} is in use by run {run_id or 'unknown'}; choose another or end that run")
         self.token = token
         self.run_id = run_id
+
+
+class HookDisposedError(TorporError):
+    """
+    The awaited hook was disposed of: it will receive nothing any more.
+
+    Attributes:
+        token: the token that it had.
+    """
+
+    code = "HOOK_DISPOSED"
+
+    def __init__(self, token: str) -> None:
+        super().__init__(f"hook {token!r} was disposed of and will receive nothing any more; make another one")
+        self.token = token
 
 
 class FatalError(TorporError):

@@ -13,6 +13,7 @@ from typing import Literal
 
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _RANDOM_BYTES = 10
+_TIME_CHARS = 10
 SEED_BYTES = 32
 
 Prefix = Literal["wrun", "step", "wait", "hook", "wrkr", "rsme"]
@@ -41,6 +42,17 @@ def correlation(prefix: Prefix, seed: bytes, op: int, at: int) -> str:
     """Return the id of op number *op* of the run with this *seed*; the same in every redo."""
     digest = hashlib.blake2b(op.to_bytes(8), key=seed, digest_size=_RANDOM_BYTES, person=b"torpor-op-id")
     return f"{prefix}_{ulid(at, digest.digest())}"
+
+
+def child(step_id: str) -> str:
+    """
+    Return the id of the run that a step starts; the same in every attempt of the step.
+
+    Its time is the step's, so that runs are listed in the order in which they were asked for.
+    """
+    digest = hashlib.blake2b(step_id.encode(), digest_size=_RANDOM_BYTES, person=b"torpor-child-id")
+    asked_at = step_id.rpartition("_")[2][:_TIME_CHARS]
+    return f"wrun_{asked_at}{ulid(0, digest.digest())[_TIME_CHARS:]}"
 
 
 def seed() -> bytes:

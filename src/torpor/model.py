@@ -6,7 +6,7 @@ Times are epoch milliseconds; payloads are codec envelopes (``devlâ€¦``, ``zstdâ
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -14,6 +14,9 @@ from torpor.lifecycle import EventType, RunStatus
 
 Runtime = Literal["snapshot", "replay"]
 TaskKind = Literal["turn", "step"]
+
+NOTHING: Final = b"devl[null]"
+"""The envelope of null: what a hook that watches a run receives. Worlds write it, and know no codec."""
 
 
 class Event(msgspec.Struct, frozen=True):
@@ -30,8 +33,9 @@ class Event(msgspec.Struct, frozen=True):
         name: step name, hook token, or error code of ``run_failed``.
         attempt: of ``step_started``, ``step_retrying``, ``step_completed``, ``step_failed``.
         due: when a wait ends, or when a retry may start.
-        ref: another thing concerned: owner run of ``hook_conflict``, resume id of ``hook_received``, the reason
-            of ``run_cancelled``, the worker of ``step_started``.
+        ref: another thing concerned: owner run of ``hook_conflict``, the run that a ``hook_created`` watches,
+            resume id of ``hook_received`` (the watched run's id where a watching hook receives), the reason of
+            ``run_cancelled``, the worker of ``step_started``.
         payload: arguments, step input, result, error, hook payload or hook metadata.
     """
 
@@ -66,6 +70,11 @@ class Run(msgspec.Struct, frozen=True):
         ops: ops that are committed.
         logs: log lines that are committed.
         epoch: fence; grows with every claim, a commit with an older one is refused.
+        parent: the run that started it, ``""`` when none did.
+        root: the first of its line of parents, ``""`` when it has none.
+        key: id of the deployment key that its payloads are encrypted with, ``""`` when they are plain. The key of the
+            run itself is derived from that one, and then so is the seed, which is empty here.
+        public: public half of the run's key, for those who write to it without the key.
     """
 
     id: str
@@ -83,6 +92,10 @@ class Run(msgspec.Struct, frozen=True):
     ops: int = 0
     logs: int = 0
     epoch: int = 0
+    parent: str = ""
+    root: str = ""
+    key: str = ""
+    public: bytes = b""
 
 
 class NewRun(msgspec.Struct, frozen=True):
@@ -97,6 +110,10 @@ class NewRun(msgspec.Struct, frozen=True):
     at: int
     input: bytes
     digest: bytes = b""
+    parent: str = ""
+    root: str = ""
+    key: str = ""
+    public: bytes = b""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -134,7 +151,13 @@ class Wait(msgspec.Struct, frozen=True):
 
 
 class Hook(msgspec.Struct, frozen=True):
-    """A hook as it stands: ``live``, ``disposed``, or ``conflict`` when its token was taken from the start."""
+    """
+    A hook as it stands: ``live``, ``disposed``, or ``conflict`` when its token was taken from the start.
+
+    Attributes:
+        watch: the run whose end it awaits, ``""`` when it awaits the outside world; see :class:`torpor.world.Hooks`.
+        key, public: its run's; payloads for it are encrypted with them.
+    """
 
     run_id: str
     id: str
@@ -143,6 +166,9 @@ class Hook(msgspec.Struct, frozen=True):
     status: str
     created_at: int
     metadata: bytes | None = None
+    watch: str = ""
+    key: str = ""
+    public: bytes = b""
 
 
 class LogEntry(msgspec.Struct, frozen=True):
@@ -211,7 +237,7 @@ class Task(msgspec.Struct, frozen=True):
         run_id: whose.
         epoch: fence that commits and step outcomes must show.
         deliveries: claims in a row without an effect, this one included.
-        step_id, op, name, attempt, failures, input, run_workflow: of a step; *attempt* is this one's number
+        step_id, op, name, attempt, failures, input, key: of a step; *attempt* is this one's number
             (``step_started`` is already stored), *failures* how many attempts raised before.
     """
 
@@ -225,6 +251,7 @@ class Task(msgspec.Struct, frozen=True):
     attempt: int = 0
     failures: int = 0
     input: bytes = b""
+    key: str = ""
 
 
 class NewTask(msgspec.Struct, frozen=True):
@@ -285,7 +312,8 @@ class Committed(msgspec.Struct, frozen=True):
         head: newest seq of the log now.
         foreign: inputs that others appended after the expected head, in order.
         answers: ``hook_created`` and ``hook_conflict`` events of this commit, in order, to be delivered after
-            the foreign ones; a taken token turns a ``hook_created`` into a ``hook_conflict``.
+            the foreign ones; a taken token turns a ``hook_created`` into a ``hook_conflict``, and behind a
+            ``hook_created`` that watches a run which has ended stands its ``hook_received``.
         parked: whether the claim was given up: always when the commit ended the run, else never with foreign
             inputs, a conflict or a refusal.
     """

@@ -15,13 +15,15 @@ import threading
 from collections.abc import Coroutine, Sequence
 from contextlib import AsyncExitStack
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from torpor.app import Torpor
 from torpor.client import RunHandle
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, Run, Runtime, Step
+from torpor.workflow import Workflow
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -60,11 +62,27 @@ class SyncTorpor:
             self._thread.join()
             self._loop.close()
 
-    def start(self, workflow: str, *args: Any, run_id: str | None = None, runtime: Runtime | None = None) -> SyncRun:
-        """See :meth:`torpor.app.Torpor.start`."""
-        return SyncRun(self, self.wait(self._app.start(workflow, *args, run_id=run_id, runtime=runtime)))
+    @overload
+    def start(self, workflow: Workflow[P, T], /, *args: P.args, **kwargs: P.kwargs) -> SyncRun[T]: ...
 
-    def run(self, run_id: str) -> SyncRun:
+    @overload
+    def start(
+        self, workflow: Workflow[..., T], /, *args: Any, run_id: str, runtime: Runtime | None = ..., **kwargs: Any
+    ) -> SyncRun[T]: ...
+
+    @overload
+    def start(self, workflow: Workflow[..., T], /, *args: Any, runtime: Runtime, **kwargs: Any) -> SyncRun[T]: ...
+
+    @overload
+    def start(
+        self, workflow: str, /, *args: Any, run_id: str | None = ..., runtime: Runtime | None = ..., **kwargs: Any
+    ) -> SyncRun[Any]: ...
+
+    def start(self, workflow: Any, /, *args: Any, **kwargs: Any) -> SyncRun[Any]:
+        """See :meth:`torpor.app.Torpor.start`."""
+        return SyncRun(self, self.wait(self._app.start(workflow, *args, **kwargs)))
+
+    def run(self, run_id: str) -> SyncRun[Any]:
         """See :meth:`torpor.app.Torpor.run`."""
         return SyncRun(self, self._app.run(run_id))
 
@@ -79,7 +97,7 @@ class SyncTorpor:
         """See :meth:`torpor.app.Torpor.list_runs`."""
         return self.wait(self._app.list_runs(status=status, workflow=workflow, before=before, limit=limit))
 
-    def resume_hook(self, token: str, payload: Any = None, *, resume_id: str | None = None) -> SyncRun:
+    def resume_hook(self, token: str, payload: Any = None, *, resume_id: str | None = None) -> SyncRun[Any]:
         """See :meth:`torpor.app.Torpor.resume_hook`."""
         return SyncRun(self, self.wait(self._app.resume_hook(token, payload, resume_id=resume_id)))
 
@@ -97,10 +115,10 @@ class SyncTorpor:
             await self._stack.enter_async_context(self._app.worker())
 
 
-class SyncRun:
+class SyncRun(Generic[T]):
     """A run behind blocking calls; see :class:`torpor.client.RunHandle`."""
 
-    def __init__(self, front: SyncTorpor, handle: RunHandle) -> None:
+    def __init__(self, front: SyncTorpor, handle: RunHandle[T]) -> None:
         self._front = front
         self._handle = handle
         self.id = handle.id
@@ -114,7 +132,7 @@ class SyncRun:
     def status(self) -> RunStatus:
         return self._front.wait(self._handle.status())
 
-    def result(self, *, timeout: float | None = None) -> Any:
+    def result(self, *, timeout: float | None = None) -> T:
         return self._front.wait(self._handle.result(timeout=timeout))
 
     def cancel(self, reason: str = "") -> None:

@@ -11,7 +11,7 @@ file, lost connection); nothing of the operation is stored then and it may be tr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
 import msgspec
@@ -79,9 +79,19 @@ class Runs(Protocol):
         """Return runs, newest (largest id) first."""
         ...
 
+    async def runs_by_key(self, *, live: bool) -> dict[str, int]:
+        """
+        Return how many encrypted runs there are under each key, by the key's id.
+
+        Args:
+            live: count only runs that have not ended; then no look is taken at the others.
+        """
+        ...
+
     async def cancel_run(self, run_id: str, reason: str, at: int) -> Run:
         """
-        Append ``run_cancelled``, end the run's waits, hooks and tasks, and fence its worker off.
+        Append ``run_cancelled``, end the run's waits, hooks and tasks, fence its worker off, and tell those who
+        watch it.
 
         Raises:
             RunNotFoundError: no such run.
@@ -124,14 +134,23 @@ class Snapshots(Protocol):
 
 
 class Hooks(Protocol):
-    """The outside's way in."""
+    """
+    The outside's way in, and how one run learns of another's end.
+
+    A ``hook_created`` whose ``ref`` names a run makes a hook that *watches* that run. When the run ends, however it
+    does, every live hook that watches it gets a ``hook_received`` with :data:`torpor.model.NOTHING` and the run's id
+    in ``ref``, and its own run a wake-up, in the transaction that ends the run. When the watched run has ended
+    already or does not exist, the reception follows the creation in the same transaction. A hook receives so once.
+
+    The token of a watching hook is a name for people: nobody finds the hook by it, and it conflicts with no other.
+    """
 
     async def hook(self, token: str) -> Hook:
         """
         Return the live hook with this token.
 
         Raises:
-            HookNotFoundError: unknown or disposed of, or its run has ended.
+            HookNotFoundError: unknown or disposed of, its run has ended, or it watches a run.
         """
         ...
 
@@ -139,14 +158,18 @@ class Hooks(Protocol):
         """Return all hooks of a run, in the order of their ops."""
         ...
 
-    async def resume_hook(self, token: str, payload: bytes, resume_id: str, at: int) -> Hook:
+    async def resume_hook(
+        self, token: str, payload: bytes, resume_id: str, at: int, *, run_id: str | None = None
+    ) -> Hook:
         """
         Append ``hook_received`` and wake the run.
+
+        With a *run_id* the hook must be that run's, because the payload is encrypted for it.
 
         The same *resume_id* for the same hook is recorded once; a repetition changes nothing and succeeds.
 
         Raises:
-            HookNotFoundError: unknown or disposed of, or its run has ended.
+            HookNotFoundError: unknown or disposed of, its run has ended, it watches a run, or it is another run's.
         """
         ...
 
@@ -170,17 +193,38 @@ class Queue(Protocol):
 
     async def workers(self) -> list[WorkerRow]: ...
 
-    async def claim(self, worker_id: str, at: int, *, turns: int, steps: int) -> list[Task]:
+    async def claim(
+        self,
+        worker_id: str,
+        at: int,
+        *,
+        turns: int,
+        steps: int,
+        guests: Collection[str],
+        keys: Collection[str] = ("",),
+    ) -> list[Task]:
         """
-        Claim up to *turns* runs and *steps* steps that are ready at *at*: longest ready first, of equals
-        the one that was created first.
+        Claim up to *turns* runs of these *guests*, and *steps* steps of any run, that are ready at *at*: longest
+        ready first, of equals the one that was created first. A run whose guest no worker has waits.
+
+        Only runs that are encrypted under one of these *keys* are touched; ``""`` stands for those that are not
+        encrypted.
 
         Each claim raises the fence. Claiming a step appends its ``step_started`` event with the next attempt number.
         """
         ...
 
-    async def next_ready_at(self, *, turns: bool = True, steps: bool = True) -> int | None:
-        """Return when the earliest unclaimed task of these kinds becomes ready, None when there is none."""
+    async def next_ready_at(
+        self, *, guests: Collection[str], steps: bool = True, keys: Collection[str] = ("",)
+    ) -> int | None:
+        """
+        Return when the earliest unclaimed task becomes ready, None when there is none.
+
+        Args:
+            guests: of which guests turns count; none when empty.
+            steps: whether steps count.
+            keys: of runs under which keys; see :meth:`claim`.
+        """
         ...
 
     async def release(self, worker_ids: Sequence[str], at: int) -> int:
@@ -209,8 +253,8 @@ class Turns(Protocol):
         Store what a turn produced.
 
         Each event changes its entity's row in the same transaction. A ``hook_created`` whose token is taken is
-        stored as ``hook_conflict`` with the owner in ``ref``. When parked, the run's next wake-up is the earliest of
-        its waits, or now if it has been woken since the expected head.
+        stored as ``hook_conflict`` with the owner in ``ref``. An ending tells those who watch the run. When parked,
+        the run's next wake-up is the earliest of its waits, or now if it has been woken since the expected head.
 
         A commit without inputs is always stored; one with inputs is refused (``stored=False``) when foreign inputs
         came first.

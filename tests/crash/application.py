@@ -9,7 +9,7 @@ from torpor import Backoff, Torpor, current_step
 from torpor.testing.crash import CrashAt
 
 app = Torpor(os.environ.get("TORPOR_WORLD", "memory://"), root=Path(__file__).parent)
-app.workflows("flows/mixed.js")
+app.workflows("flows/*.js")
 
 crash = CrashAt(os.environ.get("CRASH_POINT", ""), int(os.environ.get("CRASH_NTH", "1")))
 

@@ -15,8 +15,16 @@ from torpor.lifecycle import RUN_TERMINAL
 from torpor.testing.crash import CrashAt
 
 
-def serve(url: str, ledger: str, run_ids: list[str], point: str, nth: int) -> None:
-    """Work until every run has ended, or until the crash point is reached for the *nth* time."""
+def serve(url: str, ledger: str, starts: dict[str, list[str]], point: str, nth: int) -> None:
+    """
+    Work until every run has ended, or until the crash point is reached for the *nth* time.
+
+    Args:
+        url: of the world.
+        ledger: file that the steps write to.
+        starts: by run id: name of the workflow and its arguments.
+        point, nth: see :class:`torpor.testing.crash.CrashAt`.
+    """
     os.environ |= {"TORPOR_WORLD": url, "CRASH_LEDGER": ledger, "CRASH_POINT": point, "CRASH_NTH": str(nth)}
     path = Path(__file__).with_name("application.py")
     spec = importlib.util.spec_from_file_location("application", path)
@@ -24,12 +32,12 @@ def serve(url: str, ledger: str, run_ids: list[str], point: str, nth: int) -> No
     assert spec.loader is not None
     module = sys.modules["application"] = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    asyncio.run(_work(module.app, module.crash, run_ids))
+    asyncio.run(_work(module.app, module.crash, starts))
 
 
-async def _work(app: torpor.Torpor, crash: CrashAt, run_ids: list[str]) -> None:
+async def _work(app: torpor.Torpor, crash: CrashAt, starts: dict[str, list[str]]) -> None:
     async with app:
-        runs = [await app.start("mixed", f"token-{run_id}", run_id=run_id) for run_id in run_ids]
+        runs = [await app.start(name, *args, run_id=run_id) for run_id, (name, *args) in starts.items()]
         async with app.worker(reached=crash):
             ended = [app.client.wait_ended(run.id) for run in runs]
             for run in await asyncio.gather(*ended):

@@ -48,9 +48,10 @@ async def test_runs_outlive_workers_killed_at(point: str, tmp_path: Path) -> Non
         for _ in range(ROUNDS):
             run_ids = [ids.fresh("wrun", client.clock.now()) for _ in range(RUNS_PER_ROUND)]
             resuming = [asyncio.create_task(_resume(client, f"token-{run_id}")) for run_id in run_ids]
-            died += await _live_and_die(world.url, ledger, run_ids, point, dice.randint(1, 12), None)
-            await _live_and_die(world.url, ledger, run_ids, point, dice.randint(1, 30), dice.uniform(0.05, 0.4))
-            assert await _live_and_die(world.url, ledger, run_ids, "", 0, None) == 0
+            starts = {run_id: ["mixed", f"token-{run_id}"] for run_id in run_ids}
+            died += await live_and_die(world.url, ledger, starts, point, dice.randint(1, 12), None)
+            await live_and_die(world.url, ledger, starts, point, dice.randint(1, 30), dice.uniform(0.05, 0.4))
+            assert await live_and_die(world.url, ledger, starts, "", 0, None) == 0
             await asyncio.gather(*resuming)
             for run_id in run_ids:
                 await _check(client, run_id, ledger)
@@ -59,9 +60,11 @@ async def test_runs_outlive_workers_killed_at(point: str, tmp_path: Path) -> Non
     assert died >= ROUNDS // 2, "the crash point was hardly ever reached"
 
 
-async def _live_and_die(url: str, ledger: Path, run_ids: list[str], point: str, nth: int, seconds: float | None) -> int:
+async def live_and_die(
+    url: str, ledger: Path, starts: dict[str, list[str]], point: str, nth: int, seconds: float | None
+) -> int:
     """Let a worker live until it ends by itself, by its crash point or by time; return 1 when it was killed."""
-    worker = _processes.Process(target=process.serve, args=(url, str(ledger), run_ids, point, nth))
+    worker = _processes.Process(target=process.serve, args=(url, str(ledger), starts, point, nth))
     await asyncio.to_thread(worker.start)
     try:
         await asyncio.to_thread(worker.join, 60 if seconds is None else seconds)

@@ -11,13 +11,10 @@ import pytest
 
 from tests.engine.application import app as application
 from tests.engine.support import TIMEOUT, Passages, has_event, resumed, until
-from torpor import RunCancelledError, RunFailedError, Torpor, WorkerSettings
+from torpor import RunFailedError, Torpor, WorkerSettings
 from torpor.client import RunHandle
 from torpor.engine.environment import TurnOptions
-from torpor.errors import EntityConflictError, HookNotFoundError, WorldError
-from torpor.programs import Programs
-from torpor.vm.limits import Limits
-from torpor.vm.quickjs import QuickJS
+from torpor.errors import WorldError
 
 DAMAGE = "UPDATE snapshots SET data = CAST(substr(data, 1, length(data) - 20) || zeroblob(20) AS BLOB)"
 """Makes every snapshot one that cannot be restored."""
@@ -117,46 +114,6 @@ async def test_a_log_that_does_not_fit_fails_the_run_loudly(app: Torpor, file: P
         with pytest.raises(RunFailedError, match="DIVERGENCE") as failure:
             await run.result(timeout=TIMEOUT)
     assert failure.value.failure == "DIVERGENCE"
-
-
-@pytest.mark.parametrize(
-    ("workflow", "code", "words"),
-    [
-        ("spins", "LIMIT_EXCEEDED", "CPU"),
-        ("hoards", "LIMIT_EXCEEDED", "memory"),
-        ("floods", "LIMIT_EXCEEDED", "10001"),
-        ("returnsTooMuch", "LIMIT_EXCEEDED", "bytes"),
-        ("getsTooMuch", "USER_ERROR", "bytes"),
-        ("returnsFunction", "USER_ERROR", "nested"),
-    ],
-)
-async def test_a_run_that_passes_a_limit_fails_alone(
-    app: Torpor, monkeypatch: pytest.MonkeyPatch, workflow: str, code: str, words: str
-) -> None:
-    """Its neighbour on the same worker ends as if nothing had been."""
-    guest = QuickJS(limits=Limits(cpu_seconds=0.5 if workflow == "spins" else 10))
-    monkeypatch.setattr(Programs, "guest", lambda _self, _name: guest)
-    async with app.worker():
-        run = await app.start(workflow)
-        neighbour = await app.start("addTen", 1)
-        with pytest.raises(RunFailedError, match=words) as failure:
-            await run.result(timeout=TIMEOUT)
-        assert failure.value.failure == code
-        assert await neighbour.result(timeout=TIMEOUT) == 11
-
-
-async def test_a_cancelled_run_ends_at_once(app: Torpor) -> None:
-    """Its hook is gone, its result says why, and cancelling again is refused."""
-    async with app.worker():
-        run = await app.start("waits", "f-4")
-        await has_event(app, run, "hook_created")
-        await run.cancel("not needed any more")
-        with pytest.raises(RunCancelledError, match="not needed any more"):
-            await run.result(timeout=TIMEOUT)
-        with pytest.raises(EntityConflictError, match="cancelled"):
-            await run.cancel()
-        with pytest.raises(HookNotFoundError):
-            await app.resume_hook("f-4", {"n": 1})
 
 
 async def test_cancelling_ends_the_steps_that_run(app: Torpor) -> None:

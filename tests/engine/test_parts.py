@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torpor import codec
+from torpor.codec.sealing import PLAIN
 from torpor.engine import plan
 from torpor.engine.liveness import dead_workers, machine, worker_row
 from torpor.engine.retry import Backoff
@@ -41,25 +43,41 @@ def test_a_digest_tells_every_difference() -> None:
         msgspec.structs.replace(op, input="devl[1]"),
         Op(1, "wait", NOW, due=NOW),
         Op(1, "hook", NOW, "t"),
+        Op(1, "hook", NOW, "t", watch="wrun_1"),
+        Op(1, "hook", NOW, "t", watch="wrun_2"),
     ]
-    assert len({plan.digest(each) for each in [op, *others]}) == len(others) + 1
-    assert plan.digest(op) == plan.digest(msgspec.structs.replace(op))
+    assert len({plan.digest(each, PLAIN) for each in [op, *others]}) == len(others) + 1
+    assert plan.digest(op, PLAIN) == plan.digest(msgspec.structs.replace(op), PLAIN)
+
+
+def test_a_digest_says_nothing_of_what_an_op_does_not_have() -> None:
+    """A field that a later version gives to ops leaves the digests of recorded ops without it as they were."""
+    plain = b'{"n":1,"type":"hook","at":5,"name":"t"}'
+    assert plan.digest(Op(1, "hook", 5, "t"), PLAIN) == hashlib.blake2b(plain, digest_size=8).digest()
+
+
+def test_a_watching_hook_names_the_run_and_not_the_guests_token() -> None:
+    """Its token is made here, for people to read."""
+    event = plan.record(Op(1, "hook", NOW, "mine", watch="wrun_child"), PLAIN, bytes(32), NOW, {})
+    assert (event.type, event.name, event.ref) == ("hook_created", "$end:wrun_child", "wrun_child")
+    event = plan.record(Op(1, "hook", NOW, "mine"), PLAIN, bytes(32), NOW, {})
+    assert (event.name, event.ref) == ("mine", "")
 
 
 def test_a_redo_that_differs_is_refused() -> None:
     """Another op, or one that the log does not have, is a divergence that names run and op."""
     op = Op(3, "step", NOW, "step//./a.py//f", "devl[]")
-    plan.check_redo("wrun_1", op, plan.digest(op))
+    plan.check_redo("wrun_1", op, PLAIN, plan.digest(op, PLAIN))
     with pytest.raises(DivergenceError, match="wrun_1: op 3"):
-        plan.check_redo("wrun_1", op, b"12345678")
+        plan.check_redo("wrun_1", op, PLAIN, b"12345678")
     with pytest.raises(DivergenceError, match="no record"):
-        plan.check_redo("wrun_1", op, None)
+        plan.check_redo("wrun_1", op, PLAIN, None)
 
 
 def test_only_inputs_are_delivered() -> None:
     """An event that records is not delivered; a result is, with its text opened."""
-    assert plan.delivery(Event("step_started", NOW, "step_1", op=1)) is None
-    found = plan.delivery(Event("step_completed", NOW, "step_1", op=1, payload=codec.dumps(5)))
+    assert plan.delivery(Event("step_started", NOW, "step_1", op=1), PLAIN) is None
+    found = plan.delivery(Event("step_completed", NOW, "step_1", op=1, payload=codec.dumps(5)), PLAIN)
     assert found is not None
     assert found.value == codec.text_of(codec.dumps(5))
 

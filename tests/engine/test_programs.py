@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
-from torpor import RunFailedError, Torpor
+from tests.engine.support import TIMEOUT
+from torpor import RunFailedError, Torpor, codec
 from torpor.errors import ConfigurationError
+from torpor.model import NewRun
+from torpor.programs import LANGUAGES, available_guests
+
+GOPHER = "wrun_01GOPHER"
 
 
 def application(folder: Path, flow: str) -> Torpor:
@@ -16,6 +22,45 @@ def application(folder: Path, flow: str) -> Torpor:
     app = Torpor(f"sqlite:///{folder}/torpor.db", root=folder)
     app.workflows("*.js")
     return app
+
+
+def test_a_guest_is_there_when_its_package_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker takes runs of the guests that are, and leaves others' runs to others."""
+    javascript = LANGUAGES["quickjs"]
+    with_package = msgspec.structs.replace(javascript, needs="msgspec")
+    without = msgspec.structs.replace(javascript, needs="a_module_that_nobody_has")
+    monkeypatch.setattr("torpor.programs.LANGUAGES", {"one": javascript, "two": with_package, "three": without})
+    assert available_guests() == ["one", "two"]
+
+
+async def test_a_run_of_a_guest_that_nobody_has_waits(tmp_path: Path) -> None:
+    """It is neither failed nor in the way of others, and a worker that has its guest takes it up."""
+    app = application(tmp_path, 'export async function main() { "use workflow"; return 1; }\n')
+    async with app:
+        await app.store_programs()
+        await app.world.create_run(_run_of_gopher(app))
+        async with app.worker(guest_names=["quickjs"]) as worker:
+            assert await (await app.start("main")).result(timeout=TIMEOUT) == 1
+            await worker.wait_idle(timeout=TIMEOUT)
+            assert await app.run(GOPHER).status() == "pending"
+            assert (await app.run(GOPHER).info()).epoch == 0
+        async with app.worker(guest_names=["gopher"]):
+            with pytest.raises(RunFailedError, match="guest 'gopher' is unknown"):
+                await app.run(GOPHER).result(timeout=TIMEOUT)
+
+
+def _run_of_gopher(app: Torpor) -> NewRun:
+    found = app.programs.resolve("main")
+    return NewRun(
+        id=GOPHER,
+        workflow=found.name,
+        program=found.program_id,
+        guest="gopher",
+        runtime="snapshot",
+        seed=bytes(32),
+        at=app.clock.now(),
+        input=codec.dumps([]),
+    )
 
 
 async def test_a_syntax_error_starts_no_run(tmp_path: Path) -> None:

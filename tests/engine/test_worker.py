@@ -14,6 +14,7 @@ from tests.engine.odd_steps import gates
 from tests.engine.support import PATIENCE
 from torpor import WorkerSettings, codec
 from torpor.clock import SystemClock
+from torpor.codec.sealing import PLAIN
 from torpor.engine import plan
 from torpor.engine.awake import Awake
 from torpor.engine.inline import InlineSteps
@@ -53,7 +54,7 @@ class DisposingGuest:
 def test_a_hook_in_conflict_can_be_disposed_of_in_a_redo() -> None:
     """An input came before the conflict in the log, and its redo disposes of the hook before the guest knows."""
     seed = bytes(32)
-    hook, step = plan.record(HOOK, seed, 1, {}), plan.record(STEP, seed, 1, {})
+    hook, step = plan.record(HOOK, PLAIN, seed, 1, {}), plan.record(STEP, PLAIN, seed, 1, {})
     events = [
         Event("run_created", 1, seq=1, payload=codec.dumps([])),
         step,
@@ -62,7 +63,7 @@ def test_a_hook_in_conflict_can_be_disposed_of_in_a_redo() -> None:
     ]
     run = Run("wrun_1", "w", "p", "quickjs", "replay", "running", seed, 1, ops=2, head=4)
     state, guest = RunState(run, None, events, [], []), DisposingGuest()
-    awake = Awake(guest, guest, state, "", events_per_call=1)  # type: ignore[arg-type]  # it is enough of both
+    awake = Awake(guest, guest, state, PLAIN, "", events_per_call=1)  # type: ignore[arg-type]  # it is enough of both
     assert [(event.type, event.id) for event in awake.wake(2).outputs] == [("hook_disposed", hook.id)]
 
 
@@ -167,7 +168,7 @@ async def test_a_stop_that_is_cancelled_still_gives_the_claims_back(
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(heard.wait(), timeout=0.2)
         assert await app.world.workers() == []
-        tasks = await app.world.claim("wrkr_other", app.clock.now(), turns=1, steps=1)
+        tasks = await app.world.claim("wrkr_other", app.clock.now(), turns=1, steps=1, guests=["quickjs"])
         assert {task.run_id for task in tasks} == {run.id}
 
 
@@ -188,7 +189,8 @@ async def test_no_room_is_never_negative() -> None:
     inline = InlineSteps(runner, lambda _: None, 10)
     assert (runner.free, inline.room) == (1, 1)
     for n in range(3):
-        attempt = Attempt("wrun_room", f"step_{n}", n, "step//./odd_steps.py//held", 1, 0, codec.dumps({"args": []}))
+        given = codec.dumps({"args": []})
+        attempt = Attempt("wrun_room", f"step_{n}", n, "step//./odd_steps.py//held", 1, 0, given, PLAIN)
         runner.start(attempt, lambda _: None)
     assert (runner.busy, runner.free, inline.room) == (3, 0, 0)
     gates["wrun_room"].open.set()

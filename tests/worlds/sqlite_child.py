@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from torpor.errors import UsageError
 from torpor.model import Commit, Event, RunFilter
-from torpor.testing.worlds.story import T, Turn, new_run, step
+from torpor.testing.worlds.story import GUESTS, T, Turn, new_run, step
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.store import Store
 
@@ -30,7 +30,7 @@ async def complete(world: SqliteWorld, worker: str, count: str) -> None:
     say("ready")
     sys.stdin.readline()
     for _ in range(int(count)):
-        [task] = await world.claim(worker, T, turns=1, steps=0)
+        [task] = await world.claim(worker, T, turns=1, steps=0, guests=GUESTS)
         outputs = (Event("run_started", T), Event("run_completed", T, ref=worker))
         await world.commit(Commit(task.run_id, worker, task.epoch, T, 1, outputs=outputs))
         say(task.run_id)
@@ -51,7 +51,7 @@ async def work_until_killed(world: SqliteWorld, worker: str) -> None:
 
     for n in range(4):
         await world.create_run(new_run(f"wrun_{n}"))
-    tasks = await world.claim(worker, T, turns=9, steps=0)
+    tasks = await world.claim(worker, T, turns=9, steps=0, guests=GUESTS)
     await asyncio.gather(*(work(Turn(world, task, 1, worker)) for task in tasks))
 
 

@@ -7,7 +7,7 @@ import itertools
 import pytest
 
 from torpor.testing import worlds
-from torpor.testing.worlds.story import RUN, new_run
+from torpor.testing.worlds.story import GUESTS, RUN, new_run
 from torpor.worlds import open_world
 
 _names = itertools.count()
@@ -60,6 +60,14 @@ class TestHooks(worlds.HooksSuite):
     """See :class:`torpor.testing.worlds.HooksSuite`."""
 
 
+class TestKeys(worlds.KeysSuite):
+    """See :class:`torpor.testing.worlds.KeysSuite`."""
+
+
+class TestWatching(worlds.WatchingSuite):
+    """See :class:`torpor.testing.worlds.WatchingSuite`."""
+
+
 class TestBlobs(worlds.BlobsSuite):
     """See :class:`torpor.testing.worlds.BlobsSuite`."""
 
@@ -77,4 +85,4 @@ async def test_a_world_without_a_name_is_its_own() -> None:
     one, other = open_world("memory://"), open_world("memory://")
     await one.create_run(new_run())
     assert (await one.get_run(RUN)).id == RUN
-    assert await other.claim("w", 2**60, turns=1, steps=1) == []
+    assert await other.claim("w", 2**60, turns=1, steps=1, guests=GUESTS) == []

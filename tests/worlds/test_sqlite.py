@@ -57,6 +57,14 @@ class TestHooks(worlds.HooksSuite):
     """See :class:`torpor.testing.worlds.HooksSuite`."""
 
 
+class TestKeys(worlds.KeysSuite):
+    """See :class:`torpor.testing.worlds.KeysSuite`."""
+
+
+class TestWatching(worlds.WatchingSuite):
+    """See :class:`torpor.testing.worlds.WatchingSuite`."""
+
+
 class TestBlobs(worlds.BlobsSuite):
     """See :class:`torpor.testing.worlds.BlobsSuite`."""
 

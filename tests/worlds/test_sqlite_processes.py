@@ -15,7 +15,7 @@ import pytest
 from torpor.errors import WorldError
 from torpor.lifecycle import advance
 from torpor.model import Event
-from torpor.testing.worlds.story import RUN, T, new_run
+from torpor.testing.worlds.story import GUESTS, RUN, T, new_run
 from torpor.worlds.sqlite import SqliteWorld
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +132,7 @@ async def test_a_killed_process_leaves_whole_logs(url: str, heard: int) -> None:
         assert {row.id: row.status for row in await world.steps(run_id)} == _statuses(log)
         assert len((await world.load(run_id)).steps) == 1
     assert await world.release(["wrkr_1"], T) == 4
-    assert len(await world.claim("wrkr_2", T, turns=9, steps=0)) == 4
+    assert len(await world.claim("wrkr_2", T, turns=9, steps=0, guests=GUESTS)) == 4
     await world.close()
 
 

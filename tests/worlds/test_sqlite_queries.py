@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from msgspec.structs import replace
+
 from torpor.model import LogEntry, NewTask, WorkerRow
 from torpor.testing.worlds.story import (
+    GUESTS,
     OTHER,
     RUN,
     WORKER,
@@ -15,10 +18,12 @@ from torpor.testing.worlds.story import (
     claim_step,
     ending,
     hook,
+    new_run,
     outcome,
     snapshot,
     step,
     wait,
+    watching,
 )
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.lane import Lane
@@ -35,6 +40,7 @@ async def _trace(lane: Lane, seen: list[str]) -> None:
 
 async def _live_a_whole_life(world: SqliteWorld) -> None:
     """Do everything that workers and callers do, but for lists that people ask for."""
+    await world.create_run(replace(new_run("wrun_encrypted"), key="k1"))
     await world.heartbeat(WorkerRow(WORKER, "machine", 1, T, T, T + 30))
     turn = await begin(world, RUN, step("step_created", 1), step("step_started", 1), step("step_created", 2))
     await turn.commit(wait("wait_created", 3, T + 9), hook("hook_created", 4), inputs=[step("step_completed", 1)])
@@ -45,7 +51,7 @@ async def _live_a_whole_life(world: SqliteWorld) -> None:
     await world.finish_step(outcome(task, "step_retrying", due=T))
     task = await claim_step(world)
     await world.finish_step(outcome(task, "step_completed"))
-    await world.next_ready_at()
+    await world.next_ready_at(guests=GUESTS)
     await world.release([WORKER], T)
     turn = await claim(world)
     await world.postpone(RUN, WORKER, turn.task.epoch, T)
@@ -54,11 +60,16 @@ async def _live_a_whole_life(world: SqliteWorld) -> None:
     await turn.commit(hook("hook_disposed", 4), inputs=[wait("wait_completed", 3)])
     await turn.commit(ending())
     await begin(world, OTHER, hook("hook_created", 1))
+    parent = await begin(world, "wrun_parent", watching(1, OTHER), watching(2, RUN))
+    await parent.commit()
+    await parent.commit(park=True)
     await world.hook("token")
     await world.get_run(OTHER)
     await world.events(OTHER, after=1)
     await world.cancel_run(OTHER, "", T)
     await world.delete_snapshot(OTHER)
+    await world.runs_by_key(live=True)
+    await world.runs_by_key(live=False)
     await world.put_blob("key", b"data")
     await world.blob("key")
 

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 import msgspec
 
-from torpor import codec, limits
+from torpor import limits
+from torpor.codec.sealing import Sealer
 from torpor.engine import plan
 from torpor.engine.steps import encode_error
 from torpor.errors import (
@@ -25,7 +26,7 @@ from torpor.errors import (
     VmError,
 )
 from torpor.model import Event, LogEntry, RunState, Snapshot
-from torpor.vm.guest import Begin, Guest, Image, Outbox, Vm
+from torpor.vm.guest import Begin, Evaluation, Guest, Image, Outbox, TaskStack, Vm
 
 _HOOKS_MADE = frozenset(("hook_created", "hook_conflict"))
 
@@ -66,6 +67,7 @@ class Awake:
         guest: the guest of the run's program.
         image: the program's image; the snapshot's own when there is a snapshot.
         state: what the world has of the run.
+        sealer: seals and opens the run's payloads.
         url: address of this deployment's HTTP front door, for the workflow's metadata.
         events_per_call: how many events are delivered in one call into the VM.
 
@@ -73,8 +75,12 @@ class Awake:
         image: the image.
     """
 
-    def __init__(self, guest: Guest, image: Image, state: RunState, url: str, events_per_call: int) -> None:
+    def __init__(
+        self, guest: Guest, image: Image, state: RunState, sealer: Sealer, url: str, events_per_call: int
+    ) -> None:
         self._run = state.run
+        self._sealer = sealer
+        self._seed = sealer.seed(state.run.seed)
         self.image = image
         self._events_per_call = events_per_call
         self._state = state
@@ -104,7 +110,7 @@ class Awake:
             self._take(self._vm.begin(self._beginning()), now)
         else:
             self.ops, self.logs = snapshot.ops, snapshot.logs
-            self._vm.restore(_opened(snapshot), run.seed)
+            self._vm.restore(self._opened(snapshot), self._seed)
         self._feed(self._state.events, now)
         if self.ops < run.ops:
             raise DivergenceError(
@@ -136,8 +142,16 @@ class Awake:
                 f"run {self._run.id}: its snapshot has {len(raw)} bytes, the limit is {limits.SNAPSHOT_BYTES_MAX}; "
                 f"keep large data in steps and pass references"
             )
-        data = codec.seal_binary(raw)
+        data = self._sealer.seal_binary(raw)
         return Snapshot(cursor=0, ops=self.ops, logs=self.logs, image=self.image.hash, at=at, data=data)
+
+    def stack(self) -> list[TaskStack]:
+        """Return what the tasks wait for; see :meth:`torpor.vm.guest.Vm.stack`."""
+        return self._vm.stack()
+
+    def evaluate(self, source: str) -> Evaluation:
+        """Run code inside the VM; see :meth:`torpor.vm.guest.Vm.evaluate`."""
+        return self._vm.evaluate(source)
 
     def release(self) -> None:
         """Give the VM back; may be called twice."""
@@ -151,11 +165,17 @@ class Awake:
                 f"run {run.id}: its log does not begin with run_created and arguments, so it cannot be rebuilt; "
                 f"the log is damaged"
             )
-        args = codec.text_of(created.payload)
-        return Begin(run.id, run.workflow, args, seed=run.seed, at=created.at, url=self._url)
+        args = self._sealer.text_of(created.payload)
+        return Begin(run.id, run.workflow, args, seed=self._seed, at=created.at, url=self._url)
+
+    def _opened(self, snapshot: Snapshot) -> bytes:
+        try:
+            return self._sealer.unseal_binary(snapshot.data)
+        except SerializationError as error:
+            raise SnapshotError(f"the stored snapshot is damaged: {error}") from error
 
     def _feed(self, events: Sequence[Event], now: int) -> None:
-        inbox = [found for event in events if (found := plan.delivery(event)) is not None]
+        inbox = [found for event in events if (found := plan.delivery(event, self._sealer)) is not None]
         for start in range(0, len(inbox), self._events_per_call):
             if self._ended:
                 return
@@ -177,22 +197,23 @@ class Awake:
             )
         for op in outbox.ops:
             if op.n <= run.ops:
-                plan.check_redo(run.id, op, self._recorded.get(op.n))
+                plan.check_redo(run.id, op, self._sealer, self._recorded.get(op.n))
                 continue
-            event = plan.record(op, run.seed, now, self._hooks)
+            event = plan.record(op, self._sealer, self._seed, now, self._hooks)
             if event.type == "hook_created":
                 self._hooks[op.n] = (event.id, event.name)
             self._outputs.append(event)
         for line in outbox.logs:
             if line.n > run.logs:
-                self._entries.append(LogEntry(line.n, line.at, line.level, line.text))
+                self._entries.append(LogEntry(line.n, line.at, line.level, self._sealer.seal_words(line.text)))
         self.ops += len(outbox.ops)
         if outbox.logs:
             self.logs = outbox.logs[-1].n  # not a count: lines that were dropped have numbers too
         if outbox.status == "completed" and outbox.value is not None:
-            self._outputs.append(Event("run_completed", now, payload=codec.from_text(outbox.value)))
+            self._outputs.append(Event("run_completed", now, payload=self._sealer.from_text(outbox.value)))
         elif outbox.status == "failed" and outbox.error is not None:
-            self._outputs.append(Event("run_failed", now, name="USER_ERROR", payload=codec.from_text(outbox.error)))
+            failure = self._sealer.from_text(outbox.error)
+            self._outputs.append(Event("run_failed", now, name="USER_ERROR", payload=failure))
         self._ended = outbox.status != "pending"
         self._eager = outbox.eager
 
@@ -204,18 +225,11 @@ class Awake:
         return asked
 
 
-def _opened(snapshot: Snapshot) -> bytes:
-    try:
-        return codec.unseal_binary(snapshot.data)
-    except SerializationError as error:
-        raise SnapshotError(f"the stored snapshot is damaged: {error}") from error
-
-
-def failed(error: Exception, awake: Awake | None, at: int) -> Asked:
+def failed(error: Exception, awake: Awake | None, at: int, sealer: Sealer) -> Asked:
     """Return, in place of what the guest asks for, the end of a run whose VM or log failed, with the error's code."""
     code = "RUNTIME_ERROR"
     if isinstance(error, (VmError, LimitExceededError, DivergenceError, MaxDeliveriesError)):
         code = error.code
-    event = Event("run_failed", at, name=code, payload=encode_error(error))
+    event = Event("run_failed", at, name=code, payload=encode_error(error, sealer))
     ops, logs = (awake.ops, awake.logs) if awake else (0, 0)
     return Asked((event,), ops, logs, (), ended=True, eager=False)

@@ -8,6 +8,7 @@ import msgspec
 
 from torpor import limits
 from torpor.clock import Clock
+from torpor.codec.keys import Keyring
 from torpor.engine.images import Images
 from torpor.engine.runner import Runner
 from torpor.engine.threads import VmThreads
@@ -40,7 +41,7 @@ class Environment(msgspec.Struct, frozen=True):
     What the turns of one worker share.
 
     Attributes:
-        world, clock: as the worker's.
+        world, clock, keyring: as the worker's.
         worker_id: who claims.
         images: programs ready to run.
         runner: where steps run.
@@ -54,6 +55,7 @@ class Environment(msgspec.Struct, frozen=True):
 
     world: World
     clock: Clock
+    keyring: Keyring
     worker_id: str
     images: Images
     runner: Runner

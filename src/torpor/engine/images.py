@@ -14,7 +14,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from torpor import codec
+from torpor.codec.keys import Keyring
+from torpor.codec.sealing import Sealer
 from torpor.engine.threads import VmThreads
 from torpor.errors import ProgramMissingError, SerializationError, SnapshotError
 from torpor.model import RunState
@@ -24,14 +25,19 @@ from torpor.world import World
 _IMAGES_KEPT = 64
 
 
-def program_key(program: str) -> str:
-    """Return the blob key of the program with this content address."""
-    return f"program/{program}"
+def program_key(program: str, key: str) -> str:
+    """Return the blob key of the program with this content address, for runs that are encrypted with *key*."""
+    return _blob_key(f"program/{program}", key)
 
 
-def image_key(image_hash: str) -> str:
-    """Return the blob key of an image."""
-    return f"image/{image_hash}"
+def image_key(image_hash: str, key: str) -> str:
+    """Return the blob key of an image, for runs that are encrypted with *key*."""
+    return _blob_key(f"image/{image_hash}", key)
+
+
+def _blob_key(content: str, key: str) -> str:
+    # One blob for each deployment key: what a run needs can be read with its own key, and older ones can be dropped.
+    return f"{content}@{key}" if key else content
 
 
 class Images:
@@ -42,12 +48,14 @@ class Images:
         world: holds the blobs.
         guests: gives the guest of a name.
         threads: where loading and reviving run.
+        keyring: opens and seals the blobs.
     """
 
-    def __init__(self, world: World, guests: Callable[[str], Guest], threads: VmThreads) -> None:
+    def __init__(self, world: World, guests: Callable[[str], Guest], threads: VmThreads, keyring: Keyring) -> None:
         self._world = world
         self._guests = guests
         self._threads = threads
+        self._keyring = keyring
         self._kept: OrderedDict[str, Image] = OrderedDict()
         self._stored: set[str] = set()
         self._lock = asyncio.Lock()
@@ -58,74 +66,80 @@ class Images:
 
         Raises:
             ProgramMissingError: the world has no such program.
+            KeyMissingError: the run's key is not here.
             ConfigurationError: the program cannot be loaded.
             SnapshotError: the image of the snapshot is lost; the run must be rebuilt from its log.
         """
         guest = self._guests(state.run.guest)
-        image = await self._program_image(guest, state.run.program)
+        image = await self._program_image(guest, state.run.program, state.run.key)
         if state.snapshot is None or state.snapshot.image == image.hash:
             return guest, image
-        return guest, await self._stored_image(guest, state.snapshot.image, image.program)
+        return guest, await self._stored_image(guest, state.snapshot.image, image.program, state.run.key)
 
-    async def store(self, image: Image) -> None:
-        """Put an image into the world, so that its snapshots outlive this process."""
-        if image.hash in self._stored:
+    async def store(self, image: Image, key: str) -> None:
+        """Put an image into the world, so that snapshots of runs that are encrypted with *key* outlive this process."""
+        name = image_key(image.hash, key)
+        if name in self._stored:
             return
-        key = image_key(image.hash)
-        if await self._world.blob(key) is None:
-            await self._world.put_blob(key, await self._threads.run(_packed, image))
-        self._stored.add(image.hash)
+        if await self._world.blob(name) is None:
+            sealer = self._keyring.blob(name, key)
+            await self._world.put_blob(name, await self._threads.run(_packed, image, sealer))
+        self._stored.add(name)
 
-    async def _program_image(self, guest: Guest, program: str) -> Image:
+    async def _program_image(self, guest: Guest, program: str, key: str) -> Image:
         async def load() -> Image:
-            data = await self._world.blob(key)
+            data = await self._world.blob(name)
             if data is None:
                 raise ProgramMissingError(
                     f"world {self._world.url} has no program {program}; start the application that defines the "
                     f"workflow once, which stores it again"
                 )
-            source = msgspec.json.decode(codec.unseal_binary(data), type=Program)
+            source = msgspec.json.decode(self._keyring.blob(name, key).unseal_binary(data), type=Program)
             return await self._threads.run(guest.load, source)
 
-        key = program_key(program)
-        return await self._once(key, load)
+        name = program_key(program, key)
+        return await self._once(program, load)
 
-    async def _stored_image(self, guest: Guest, image_hash: str, program: Program) -> Image:
+    async def _stored_image(self, guest: Guest, image_hash: str, program: Program, key: str) -> Image:
         async def revive() -> Image:
-            data = await self._world.blob(key)
+            data = await self._world.blob(name)
             if data is None:
                 raise SnapshotError(
                     f"image {image_hash} is not in world {self._world.url}, and the program gives another one"
                 )
             try:
-                image = await self._threads.run(guest.revive, codec.unseal_binary(data), program)
+                raw = self._keyring.blob(name, key).unseal_binary(data)
+                image = await self._threads.run(guest.revive, raw, program)
             except SerializationError as error:
                 raise SnapshotError(f"image {image_hash} in world {self._world.url} is damaged: {error}") from error
-            self._stored.add(image_hash)
+            self._stored.add(name)
             return image
 
-        key = image_key(image_hash)
-        return await self._once(key, revive)
+        name = image_key(image_hash, key)
+        return await self._once(image_hash, revive)
 
-    async def _once(self, key: str, make: Callable[[], Awaitable[Image]]) -> Image:
-        """Return the image kept under *key*, made first if there is none; one is made at a time."""
-        if found := self._find(key):
+    async def _once(self, address: str, make: Callable[[], Awaitable[Image]]) -> Image:
+        """
+        Return the image of a content address, a program's or its own, made first if there is none; one is made at a
+        time.
+        """
+        if found := self._find(address):
             return found
         async with self._lock:
-            return self._find(key) or self._keep(key, await make())
+            return self._find(address) or self._keep(address, await make())
 
-    def _find(self, key: str) -> Image | None:
-        image = self._kept.get(key)
+    def _find(self, address: str) -> Image | None:
+        image = self._kept.get(address)
         if image is not None:
-            self._kept.move_to_end(key)
+            self._kept.move_to_end(address)
         return image
 
-    def _keep(self, key: str, image: Image) -> Image:
-        self._kept[key] = image
+    def _keep(self, address: str, image: Image) -> Image:
+        self._kept[address] = image
         while len(self._kept) > _IMAGES_KEPT:
             self._kept.popitem(last=False)
         return image
 
 
-def _packed(image: Image) -> bytes:
-    return codec.seal_binary(image.to_bytes())
+def _packed(image: Image, sealer: Sealer) -> bytes:
+    return sealer.seal_binary(image.to_bytes())

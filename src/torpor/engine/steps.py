@@ -11,7 +11,7 @@ import contextvars
 import functools
 import inspect
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from types import TracebackType
@@ -19,10 +19,13 @@ from typing import Any, Protocol
 
 import msgspec
 
-from torpor import codec
 from torpor.clock import Clock
+from torpor.codec.references import References, reviving
+from torpor.codec.sealing import Sealer
+from torpor.codec.typed import convert_arguments
 from torpor.engine.retry import Backoff
 from torpor.errors import (
+    ArgumentError,
     FatalError,
     LimitExceededError,
     RetryableError,
@@ -33,6 +36,8 @@ from torpor.errors import (
 )
 from torpor.limits import DELIVERIES_MAX
 from torpor.model import Event
+
+Call = Callable[[], Any]
 
 RETRIES_DEFAULT = 3
 _HOPELESS = (FatalError, SerializationError, LimitExceededError)
@@ -48,6 +53,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
         max_retries: attempts after the first.
         timeout: seconds that one attempt may take, None for no limit.
         backoff: delays between attempts.
+        final: errors that fail the step as they are, because another attempt would end the same.
     """
 
     name: str
@@ -55,6 +61,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
     max_retries: int = RETRIES_DEFAULT
     timeout: float | None = None
     backoff: Backoff = Backoff()
+    final: tuple[type[Exception], ...] = ()
 
 
 class Registry(Protocol):
@@ -63,6 +70,11 @@ class Registry(Protocol):
     def step_definition(self, name: str) -> StepDefinition | None: ...
 
     def step_names(self) -> list[str]: ...
+
+    @property
+    def references(self) -> References:
+        """What steps, workflows and runs among a step's arguments become."""
+        ...
 
 
 class StepMetadata:
@@ -110,6 +122,11 @@ def current_step() -> StepMetadata:
         raise UsageError("current_step() was called outside a step; it is there only while a step runs") from None
 
 
+def running_step() -> StepMetadata | None:
+    """Return the metadata of the step that is running here, None outside steps."""
+    return _current.get(None)
+
+
 class Attempt(msgspec.Struct, frozen=True):
     """
     An attempt to be made.
@@ -118,7 +135,8 @@ class Attempt(msgspec.Struct, frozen=True):
         run_id, step_id, op, name: which step.
         attempt: its number, 1 for the first.
         failures: how many attempts have raised before.
-        input: envelope of ``{args: […]}``.
+        input: envelope of ``{args: […], kwargs?: {…}}``.
+        sealer: the run's; opens the input and seals the outcome.
     """
 
     run_id: str
@@ -128,6 +146,7 @@ class Attempt(msgspec.Struct, frozen=True):
     attempt: int
     failures: int
     input: bytes
+    sealer: Sealer
 
 
 class _Thread:
@@ -138,11 +157,11 @@ class _Thread:
         self._free = free
         self._work: asyncio.Future[tuple[Any, BaseException | None]] | None = None
 
-    async def run(self, function: Callable[..., Any], arguments: Sequence[Any]) -> Any:
-        """Call *function* in the thread, with the context of this moment."""
+    async def run(self, call: Call) -> Any:
+        """Make the call in the thread, with the context of this moment."""
         context = contextvars.copy_context()
         loop = asyncio.get_running_loop()
-        self._work = loop.run_in_executor(self._pool, context.run, _caught, function, arguments)
+        self._work = loop.run_in_executor(self._pool, context.run, _caught, call)
         value, error = await asyncio.shield(self._work)
         if error is not None:
             raise error
@@ -156,35 +175,32 @@ class _Thread:
             self._work.add_done_callback(lambda _: self._free.release())
 
 
-_signature = functools.lru_cache(maxsize=1024)(inspect.signature)
-
-
-def _check_arguments(definition: StepDefinition, arguments: Sequence[Any]) -> None:
+def _call_of(definition: StepDefinition, step_input: dict[str, Any]) -> Call:
     """
+    Return the call of a step with its arguments, which are what its annotations say.
+
     Raises:
         FatalError: the step does not take these arguments; no retry will change that.
     """
+    args, kwargs = step_input["args"], step_input.get("kwargs", {})
     try:
-        signature = _signature(definition.function)
-    except (TypeError, ValueError):
-        return  # a callable that does not tell; the call will
-    try:
-        signature.bind(*arguments)
-    except TypeError as error:
-        raise FatalError(f"step {definition.name} was called with {len(arguments)} arguments: {error}") from None
+        args, kwargs = convert_arguments(definition.function, args, kwargs, f"step {definition.name}")
+    except ArgumentError as error:
+        raise FatalError(str(error)) from None
+    return functools.partial(definition.function, *args, **kwargs)
 
 
-async def _called(function: Callable[..., Any], arguments: Sequence[Any], thread: _Thread | None) -> Any:
+async def _called(call: Call, thread: _Thread | None) -> Any:
     if thread is None:
-        return await function(*arguments)
-    value = await thread.run(function, arguments)
+        return await call()
+    value = await thread.run(call)
     return await value if inspect.isawaitable(value) else value
 
 
-def _caught(function: Callable[..., Any], arguments: Sequence[Any]) -> tuple[Any, BaseException | None]:
+def _caught(call: Call) -> tuple[Any, BaseException | None]:
     """Return value and error, because a future does not take every error: StopIteration for one."""
     try:
-        return function(*arguments), None
+        return call(), None
     except BaseException as error:  # noqa: BLE001  # it is raised where the attempt waits
         return None, error
 
@@ -221,7 +237,7 @@ class Steps:
                 )
             if definition is None:
                 raise StepNotRegisteredError(self._not_registered(attempt.name))
-            payload = codec.dumps(await self._call(definition, attempt))
+            payload = attempt.sealer.dumps(await self._call(definition, attempt), f"the result of step {attempt.name}")
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -238,20 +254,20 @@ class Steps:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _call(self, definition: StepDefinition, attempt: Attempt) -> Any:
-        arguments = codec.loads(attempt.input)["args"]
-        _check_arguments(definition, arguments)
+        with reviving(self._registry.references):
+            call = _call_of(definition, attempt.sealer.loads(attempt.input))
         if inspect.iscoroutinefunction(definition.function):
-            return await self._within_time(definition, attempt, arguments, None)
+            return await self._within_time(definition, attempt, call, None)
         # The wait for a thread is not the step's time.
         await self._free_threads.acquire()
         thread = _Thread(self._threads, self._free_threads)
         try:
-            return await self._within_time(definition, attempt, arguments, thread)
+            return await self._within_time(definition, attempt, call, thread)
         finally:
             thread.give_back()
 
     async def _within_time(
-        self, definition: StepDefinition, attempt: Attempt, arguments: Sequence[Any], thread: _Thread | None
+        self, definition: StepDefinition, attempt: Attempt, call: Call, thread: _Thread | None
     ) -> Any:
         metadata = StepMetadata(
             step_id=attempt.step_id,
@@ -263,11 +279,11 @@ class Steps:
         token = _current.set(metadata)
         try:
             if definition.timeout is None:
-                return await _called(definition.function, arguments, thread)
+                return await _called(call, thread)
             limit = asyncio.timeout(definition.timeout)
             try:
                 async with limit:
-                    return await _called(definition.function, arguments, thread)
+                    return await _called(call, thread)
             except TimeoutError as error:
                 if not limit.expired():
                     raise
@@ -280,25 +296,25 @@ class Steps:
             _current.reset(token)
 
     def _failure(self, definition: StepDefinition | None, attempt: Attempt, error: BaseException) -> Event:
-        if definition is None or isinstance(error, _HOPELESS):
-            return self._event("step_failed", attempt, payload=encode_error(error))
+        if definition is None or isinstance(error, (*_HOPELESS, *definition.final)):
+            return self._event("step_failed", attempt, payload=encode_error(error, attempt.sealer))
         failures = attempt.failures + 1
         if failures > definition.max_retries:
             final = StepError(
                 f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}: {told(error)}"
             )
             final.__cause__ = error
-            return self._event("step_failed", attempt, payload=encode_error(final))
+            return self._event("step_failed", attempt, payload=encode_error(final, attempt.sealer))
         now = self._clock.now()
         due = error.retry_at(now) if isinstance(error, RetryableError) else None
         if due is None:
             due = now + definition.backoff.delay_ms(failures)
-        return self._event("step_retrying", attempt, payload=encode_error(error), due=due)
+        return self._event("step_retrying", attempt, payload=encode_error(error, attempt.sealer), at=now, due=due)
 
-    def _event(self, kind: Any, attempt: Attempt, *, payload: bytes, due: int = 0) -> Event:
+    def _event(self, kind: Any, attempt: Attempt, *, payload: bytes, at: int = 0, due: int = 0) -> Event:
         return Event(
             type=kind,
-            at=self._clock.now(),
+            at=at or self._clock.now(),
             id=attempt.step_id,
             op=attempt.op,
             name=attempt.name,
@@ -329,9 +345,9 @@ def told(error: BaseException) -> str:
         return type(error).__name__
 
 
-def encode_error(error: BaseException) -> bytes:
+def encode_error(error: BaseException, sealer: Sealer) -> bytes:
     """Return the envelope of an error; one that cannot be encoded is told by its text."""
     try:
-        return codec.dumps(error)
+        return sealer.dumps(error)
     except Exception as problem:  # noqa: BLE001  # a step's class may do anything while it is looked at
-        return codec.dumps(StepError(f"{told(error)} (the error itself could not be stored: {told(problem)})"))
+        return sealer.dumps(StepError(f"{told(error)} (the error itself could not be stored: {told(problem)})"))

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 import msgspec
 
 from torpor import limits
+from torpor.codec.sealing import Sealer
 from torpor.engine.awake import Asked, Awake, TooMuchAtOnceError, failed
 from torpor.engine.environment import Environment
 from torpor.engine.inline import InlineSteps
@@ -33,6 +34,7 @@ from torpor.engine.steps import Attempt
 from torpor.errors import (
     ConfigurationError,
     DivergenceError,
+    KeyMissingError,
     LeaseLostError,
     LimitExceededError,
     MaxDeliveriesError,
@@ -78,6 +80,9 @@ async def run_turn(env: Environment, task: Task) -> None:
             _log.info("run %s: this worker's claim is over: %s", task.run_id, error)
             inline.cancel()
             return
+        except KeyMissingError as error:  # the run is well, and another worker may have the key
+            await _postpone(env, task, str(error))
+            return
         except WorldError as error:
             troubles += 1
             delay = _WORLD_BACKOFF.delay_ms(troubles)
@@ -88,13 +93,13 @@ async def run_turn(env: Environment, task: Task) -> None:
             _log.exception("run %s: an error of ours", task.run_id)
             course.doom = error if bugs == _BUGS_MAX else course.doom
             await env.clock.wait_until(env.clock.now() + _WORLD_BACKOFF.delay_ms(bugs))
-    await _postpone(env, task)
+    await _postpone(env, task, "nothing of it could be stored")
 
 
-async def _postpone(env: Environment, task: Task) -> None:
+async def _postpone(env: Environment, task: Task, why: str) -> None:
     """Give up a run that cannot even fail, for a while and for any worker, instead of holding it for ever."""
     until = env.clock.now() + _POSTPONED_MS
-    _log.error("run %s: given up for %d s, because nothing of it could be stored", task.run_id, _POSTPONED_MS // 1000)
+    _log.error("run %s: given up for %d s: %s", task.run_id, _POSTPONED_MS // 1000, why)
     try:
         await env.world.postpone(task.run_id, env.worker_id, task.epoch, until)
     except (WorldError, LeaseLostError) as error:
@@ -150,6 +155,7 @@ class _Pass:
         self._state = state = await env.world.load(self._task.run_id)
         if state.run.status in RUN_TERMINAL:
             return True
+        self._sealer = env.keyring.run(state.run.id, state.run.key)
         self._head = state.run.head
         self._log_at = max((event.at for event in state.events), default=0)
         self._waits = {wait.id: wait for wait in state.waits}
@@ -178,6 +184,8 @@ class _Pass:
                 committed = await self._commit(commit)
                 if not committed.stored:
                     return False
+                if asked.ended:
+                    self._env.reached("after ending")
                 if asked.ended or committed.parked:
                     return True
                 self._head = committed.head
@@ -199,14 +207,14 @@ class _Pass:
         env = self._env
         now = self._woken_at = env.clock.now()
         if self._course.doom is not None:
-            return failed(self._course.doom, None, now), None
+            return failed(self._course.doom, None, now, self._sealer), None
         try:
             guest, image = await env.images.of(state)
             return await env.threads.run(self._in_thread_wake, guest, image, now)
-        except SnapshotError:
+        except (SnapshotError, KeyMissingError):
             raise
         except _FATAL as error:
-            return failed(error, self._awake, self._env.clock.now()), None
+            return failed(error, self._awake, self._env.clock.now(), self._sealer), None
 
     async def _advance(self, before: Asked, events: Sequence[Event]) -> tuple[Asked, Snapshot | None]:
         """Deliver events; without any, what the VM asked for stays as it was and nothing new is asked."""
@@ -217,10 +225,11 @@ class _Pass:
         try:
             return await self._env.threads.run(self._in_thread_advance, self._awake, events, now)
         except _FATAL as error:
-            return failed(error, self._awake, self._env.clock.now()), None
+            return failed(error, self._awake, self._env.clock.now(), self._sealer), None
 
     def _in_thread_wake(self, guest: Guest, image: Image, now: int) -> tuple[Asked, Snapshot | None]:
-        self._awake = awake = Awake(guest, image, self._state, self._env.url, self._course.events_per_call)
+        awake = Awake(guest, image, self._state, self._sealer, self._env.url, self._course.events_per_call)
+        self._awake = awake
         asked = awake.wake(now)
         self._delivered = len(self._state.events)
         return asked, self._snapshot_if_wanted(awake, asked, now)
@@ -278,8 +287,8 @@ class _Pass:
             room = 0 if env.stopping() else self._inline.room
             outputs += asked.outputs
             created = [event for event in asked.outputs if event.type == "step_created"]
-            begun = [_next_attempt(task.run_id, step) for step in orphans]
-            begun += [_first_attempt(task.run_id, event) for event in created]
+            begun = [_next_attempt(self._sealer, task.run_id, step) for step in orphans]
+            begun += [_first_attempt(self._sealer, task.run_id, event) for event in created]
             attempts = begun[:room]
             outputs += [_started(attempt, now, env.worker_id) for attempt in attempts]
             tasks += [NewTask(attempt.step_id, now) for attempt in begun[room:]]
@@ -292,7 +301,8 @@ class _Pass:
             tasks += [NewTask(step_id, now, claimed=True) for step_id in self._inline.running]
         entries = asked.log_entries
         if self._course.note:
-            entries = (LogEntry(-task.epoch, now, "error", self._course.note), *entries)
+            note = self._sealer.seal_words(self._course.note)
+            entries = (LogEntry(-task.epoch, now, "error", note), *entries)
         commit = Commit(
             run_id=task.run_id,
             worker_id=env.worker_id,
@@ -313,7 +323,7 @@ class _Pass:
     async def _commit(self, commit: Commit) -> Committed:
         env = self._env
         if commit.snapshot is not None and self._awake is not None:
-            await env.images.store(self._awake.image)
+            await env.images.store(self._awake.image, self._state.run.key)
         env.reached("while parking" if commit.park else "before commit")
         committed = await env.world.commit(commit)
         env.reached("after commit")
@@ -354,15 +364,31 @@ class _Pass:
         return sorted((wait for wait in self._waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
 
 
-def _first_attempt(run_id: str, created: Event) -> Attempt:
+def _first_attempt(sealer: Sealer, run_id: str, created: Event) -> Attempt:
     """Return the first attempt of a step that the VM has just asked for."""
-    return Attempt(run_id, created.id, created.op, created.name, attempt=1, failures=0, input=created.payload or b"")
+    return Attempt(
+        run_id,
+        created.id,
+        created.op,
+        created.name,
+        attempt=1,
+        failures=0,
+        input=created.payload or b"",
+        sealer=sealer,
+    )
 
 
-def _next_attempt(run_id: str, step: OpenStep) -> Attempt:
+def _next_attempt(sealer: Sealer, run_id: str, step: OpenStep) -> Attempt:
     """Return the next attempt of a step that nobody is carrying out: its worker died, or its turn was rewound."""
     return Attempt(
-        run_id, step.id, step.op, step.name, attempt=step.attempt + 1, failures=step.failures, input=step.input
+        run_id,
+        step.id,
+        step.op,
+        step.name,
+        attempt=step.attempt + 1,
+        failures=step.failures,
+        input=step.input,
+        sealer=sealer,
     )
 
 

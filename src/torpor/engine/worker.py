@@ -13,13 +13,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from typing import Any
 
 import msgspec
 
 from torpor import ids
 from torpor.clock import Clock
+from torpor.codec.keys import Keyring
 from torpor.engine.environment import Environment, Reached, TurnOptions
 from torpor.engine.images import Images
 from torpor.engine.liveness import dead_workers, worker_row
@@ -28,7 +29,7 @@ from torpor.engine.runner import Runner
 from torpor.engine.steps import Attempt, Registry, Steps
 from torpor.engine.threads import VmThreads
 from torpor.engine.turn import run_turn
-from torpor.errors import ConflictError, NotFoundError, WorldError
+from torpor.errors import ConflictError, KeyMissingError, NotFoundError, WorldError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Event, Notice, StepOutcome, Task
 from torpor.vm.guest import Guest
@@ -36,6 +37,7 @@ from torpor.world import World
 
 _log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
+_KEYS_EVERY_BEATS = 30
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -73,6 +75,8 @@ class Worker:
         registry: where steps are found.
         clock: tells the time.
         settings: how much it does at once.
+        keyring: keys of the runs that it takes; others it leaves alone.
+        guest_names: of which guests it takes runs; runs of others wait for a worker that has theirs.
         url: address of the HTTP front door, for workflow metadata.
         reached: told each named point that is passed; for crash tests.
     """
@@ -85,13 +89,17 @@ class Worker:
         clock: Clock,
         settings: WorkerSettings = WorkerSettings(),  # noqa: B008  # frozen
         *,
+        keyring: Keyring,
+        guest_names: Collection[str],
         url: str = "",
         reached: Reached = lambda _: None,
     ) -> None:
         self.id = ids.fresh("wrkr", clock.now())
         self._world = world
         self._clock = clock
+        self._keyring = keyring
         self._settings = settings
+        self._guest_names = tuple(guest_names)
         self._reached = reached
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()  # a turn or a step has
@@ -101,14 +109,17 @@ class Worker:
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._reports: set[asyncio.Task[None]] = set()
         self._loops: list[asyncio.Task[None]] = []
+        self._beats = 0
+        self._keys_told: set[str] = set()
         self._steps = Steps(registry, clock, threads=settings.step_threads)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
         self._env = Environment(
             world=world,
             clock=clock,
+            keyring=keyring,
             worker_id=self.id,
-            images=Images(world, guests, self._threads),
+            images=Images(world, guests, self._threads, keyring),
             runner=self._runner,
             threads=self._threads,
             options=settings.turn,
@@ -134,6 +145,7 @@ class Worker:
     async def start(self) -> None:
         """Register, take over from dead workers, and begin to claim."""
         await self._beat()
+        await self._tell_missing_keys()
         self._unsubscribe = self._world.subscribe(self._notice)
         loop = asyncio.get_running_loop()
         self._loops = [
@@ -200,7 +212,14 @@ class Worker:
         self._starved = not turns or not steps
         if not turns and not steps:
             return False
-        tasks = await self._world.claim(self.id, self._clock.now(), turns=turns, steps=steps)
+        tasks = await self._world.claim(
+            self.id,
+            self._clock.now(),
+            turns=turns,
+            steps=steps,
+            guests=self._guest_names,
+            keys=self._keyring.readable,
+        )
         for task in tasks:
             self._reached("after claim")
             if task.kind == "turn":
@@ -212,9 +231,12 @@ class Worker:
 
     async def _wait_for_work(self) -> None:
         """Return at the next notice, when there is room again, or when the next task that has room becomes ready."""
-        turns = len(self._turns) < self._settings.turns
+        guests = self._guest_names if len(self._turns) < self._settings.turns else ()
         steps = self._runner.free > 0
-        ready_at = await self._world.next_ready_at(turns=turns, steps=steps) if turns or steps else None
+        ready_at = None
+        if guests or steps:
+            keys = self._keyring.readable
+            ready_at = await self._world.next_ready_at(guests=guests, steps=steps, keys=keys)
         loop = asyncio.get_running_loop()
         waits: list[asyncio.Task[Any]] = [loop.create_task(self._wake.wait())]
         if ready_at is not None:
@@ -246,6 +268,7 @@ class Worker:
             attempt=task.attempt,
             failures=task.failures,
             input=task.input,
+            sealer=self._keyring.run(task.run_id, task.key),
         )
         self._runner.start(attempt, lambda event: self._report(task.run_id, task.epoch, event))
 
@@ -285,6 +308,9 @@ class Worker:
         await asyncio.sleep(self._settings.heartbeat_ms / 1000)
         await self._beat()
         await self._drop_ended_runs(self._runner.runs())
+        self._beats += 1
+        if self._beats % _KEYS_EVERY_BEATS == 0:
+            await self._tell_missing_keys()
 
     async def _beat(self) -> None:
         now = self._clock.now()
@@ -300,6 +326,14 @@ class Worker:
                 ", ".join(dead),
             )
             self._wake.set()
+
+    async def _tell_missing_keys(self) -> None:
+        """Say of each key that runs wait for and that is not here, once, that they do."""
+        for key, count in (await self._world.runs_by_key(live=True)).items():
+            if key not in self._keyring.ids and key not in self._keys_told:
+                self._keys_told.add(key)
+                what = f"{count} unfinished run{'s' * (count > 1)}"
+                _log.warning("worker %s leaves alone what it cannot read: %s", self.id, KeyMissingError(what, key))
 
     def _notice(self, notice: Notice) -> None:
         if notice.work:

@@ -2,7 +2,8 @@
 Crash points: end the process with SIGKILL at a named point of the engine.
 
 Points, in the order in which a turn passes them: ``after claim``, ``before deliver``, ``after deliver``,
-``before commit`` or ``while parking``, ``after commit``; and ``before step outcome`` for steps that are tasks.
+``before commit`` or ``while parking``, ``after commit``, ``after ending`` when that commit ended the run; and
+``before step outcome`` for steps that are tasks.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ POINTS: Final = (
     "after deliver",
     "before commit",
     "after commit",
+    "after ending",
     "while parking",
     "before step outcome",
 )

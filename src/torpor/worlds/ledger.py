@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from torpor.model import Event, Hook, NewRun, OpenStep
+from torpor.model import NOTHING, Event, Hook, NewRun, OpenStep
 
 
 def first_event(new: NewRun) -> Event:
@@ -30,6 +30,11 @@ def started(step: OpenStep, worker_id: str, at: int) -> Event:
 def received(hook: Hook, payload: bytes, resume_id: str, at: int) -> Event:
     """Return the event of a payload for *hook*."""
     return Event("hook_received", at, hook.id, op=hook.op, ref=resume_id, payload=payload)
+
+
+def watched_ended(hook_id: str, op: int, run_id: str, at: int) -> Event:
+    """Return the event that tells a hook of the end of the run that it watches."""
+    return Event("hook_received", at, hook_id, op=op, ref=run_id, payload=NOTHING)
 
 
 def cursor(expected_head: int, head: int, foreign: Sequence[Event], answers: Sequence[Event]) -> int:

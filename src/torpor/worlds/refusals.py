@@ -18,6 +18,11 @@ def hook_not_found(token: str) -> HookNotFoundError:
     )
 
 
+def hook_of_another(token: str, run_id: str) -> HookNotFoundError:
+    """Return the error for a token that is not any more the hook of the run that a payload was encrypted for."""
+    return HookNotFoundError(f"the hook with the token {token!r} is not run {run_id}'s any more; look it up again")
+
+
 def run_taken(run_id: str, workflow: str) -> EntityConflictError:
     """Return the error for a second, different run under one id."""
     return EntityConflictError(

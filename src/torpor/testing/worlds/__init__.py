@@ -20,19 +20,21 @@ whose outcome is compared with another world's.
 
 import pytest
 
-for _group in ("runs", "events", "turns", "steps", "queue", "hooks", "blobs", "notices"):
+for _group in ("runs", "events", "turns", "steps", "queue", "hooks", "keys", "watching", "blobs", "notices"):
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
 from torpor.testing.worlds.blobs import BlobsSuite  # noqa: E402  # see above
 from torpor.testing.worlds.events import EventsSuite  # noqa: E402
 from torpor.testing.worlds.histories import run_history  # noqa: E402
 from torpor.testing.worlds.hooks import HooksSuite  # noqa: E402
+from torpor.testing.worlds.keys import KeysSuite  # noqa: E402
 from torpor.testing.worlds.notices import NoticesSuite, OpeningSuite  # noqa: E402
 from torpor.testing.worlds.queue import QueueSuite  # noqa: E402
 from torpor.testing.worlds.runs import RunsSuite  # noqa: E402
 from torpor.testing.worlds.steps import StepsSuite  # noqa: E402
 from torpor.testing.worlds.suite import MakeWorld, Suite  # noqa: E402
 from torpor.testing.worlds.turns import CommitSuite, CursorSuite, ForeignSuite, LoadSuite, ParkSuite  # noqa: E402
+from torpor.testing.worlds.watching import WatchingSuite  # noqa: E402
 
 __all__ = [
     "BlobsSuite",
@@ -41,6 +43,7 @@ __all__ = [
     "EventsSuite",
     "ForeignSuite",
     "HooksSuite",
+    "KeysSuite",
     "LoadSuite",
     "MakeWorld",
     "NoticesSuite",
@@ -50,5 +53,6 @@ __all__ = [
     "RunsSuite",
     "StepsSuite",
     "Suite",
+    "WatchingSuite",
     "run_history",
 ]

@@ -32,6 +32,7 @@ T = TypeVar("T")
 
 _WORKERS: Final = ("wrkr_1", "wrkr_2", "wrkr_3")
 _RUNS: Final = tuple(f"wrun_{n}" for n in range(10))
+_GUESTS: Final = ("quickjs", "cpython")
 _TOKENS: Final = ("red", "green", "blue", "grey", "gold", "pink")
 _ENTITIES_PER_RUN: Final = 6
 _START: Final = 1_000_000
@@ -89,15 +90,20 @@ class _Teller:
         run_id = self._random.choice(_RUNS)
         runtime: Runtime = "replay" if run_id == _RUNS[0] else "snapshot"
         args = self._random.choices((b"devl[]", b"devl[1]"), (20, 1))[0]
-        new = NewRun(run_id, "order", "5f" * 32, "quickjs", runtime, run_id.encode(), self._now, args)
+        guest = _GUESTS[_RUNS.index(run_id) % 2]
+        parent = "wrun_0" if run_id > "wrun_6" else ""
+        new = NewRun(
+            run_id, "order", "5f" * 32, guest, runtime, run_id.encode(), self._now, args, parent=parent, root=parent
+        )
         await self._ask(new, self._world.create_run(new))
 
     async def _claim(self) -> None:
         worker = self._random.choice(_WORKERS)
         turns, steps = self._random.randint(0, 2), self._random.randint(0, 3)
         await self._ask("heartbeat", self._world.heartbeat(self._worker_row(worker)))
-        asked = (worker, self._now, turns, steps)
-        tasks = await self._ask(asked, self._world.claim(worker, self._now, turns=turns, steps=steps))
+        guests = self._random.choice((_GUESTS, _GUESTS, _GUESTS[:1], ()))
+        asked = (worker, self._now, turns, steps, guests)
+        tasks = await self._ask(asked, self._world.claim(worker, self._now, turns=turns, steps=steps, guests=guests))
         self._claims += [(worker, task) for task in tasks or ()]
 
     async def _commit(self) -> None:
@@ -154,9 +160,9 @@ class _Teller:
     async def _look(self) -> None:
         run_id = self._random.choice(_RUNS)
         await self._ask(("load", run_id), self._world.load(run_id))
-        await self._ask("ready", self._world.next_ready_at())
-        await self._ask("ready turn", self._world.next_ready_at(steps=False))
-        await self._ask("ready step", self._world.next_ready_at(turns=False))
+        await self._ask("ready", self._world.next_ready_at(guests=_GUESTS))
+        await self._ask("ready turn", self._world.next_ready_at(guests=_GUESTS[1:], steps=False))
+        await self._ask("ready step", self._world.next_ready_at(guests=()))
 
     def _pick(self, kind: str) -> tuple[str, Task] | None:
         claims = [claim for claim in self._claims if claim[1].kind == kind]
@@ -232,6 +238,7 @@ class _Teller:
         kind = self._random.choice(legal)
         states[about] = TRANSITIONS[kind][1]
         token = self._random.choice(_TOKENS) if entity == "hook" else "pay"
+        watched = kind == "hook_created" and self._random.random() < 0.4
         return Event(
             kind,
             self._now,
@@ -240,6 +247,7 @@ class _Teller:
             name=token,
             attempt=1,
             due=self._now + self._random.randint(0, 60),
+            ref=self._random.choice(_RUNS) if watched else "",
             payload=b"devl",
         )
 
@@ -256,7 +264,7 @@ class _Teller:
         for token in _TOKENS:
             await self._ask("hook", self._world.hook(token))
         await self._ask("workers", self._world.workers())
-        await self._ask("ready", self._world.next_ready_at())
+        await self._ask("ready", self._world.next_ready_at(guests=_GUESTS))
 
     async def _ask(self, what: object, answer: Awaitable[T]) -> T | None:
         """Write down what is asked and what the world answers, a refusal included."""

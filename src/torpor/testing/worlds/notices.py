@@ -9,6 +9,7 @@ import pytest
 
 from torpor.model import NewTask, Notice
 from torpor.testing.worlds.story import (
+    GUESTS,
     RUN,
     WORKER,
     T,
@@ -20,6 +21,7 @@ from torpor.testing.worlds.story import (
     new_run,
     outcome,
     step,
+    watching,
 )
 from torpor.testing.worlds.suite import MakeWorld, Suite
 from torpor.world import World
@@ -107,12 +109,26 @@ class NoticesSuite(Suite):
             await turn.commit(ending())
         assert (await ear.wait_for(lambda notice: notice.ended)).run_id == RUN
 
+    @pytest.mark.parametrize("cancelled", [True, False])
+    async def test_an_end_that_wakes_another_run_is_work(self, world: World, cancelled: bool) -> None:
+        """The run that watched it can go on; where nobody watched there is nothing to do."""
+        for parents, is_work in (([], False), ([watching(1, "wrun_c1")], True)):
+            child = await begin(world, f"wrun_c{len(parents)}")
+            await begin(world, f"wrun_p{len(parents)}", *parents)
+            ear = Ear(world)
+            if cancelled:
+                await world.cancel_run(child.task.run_id, "", T)
+            else:
+                await child.commit(ending())
+            notice = await ear.wait_for(lambda notice: notice.ended)
+            assert (notice.run_id, notice.work) == (child.task.run_id, is_work)
+
     async def test_a_notice_comes_after_the_change(self, world: World) -> None:
         """Whoever looks when told sees it."""
         ear = Ear(world)
         created = asyncio.ensure_future(world.create_run(new_run()))
         await ear.wait_for(lambda notice: notice.work)
-        assert len(await world.claim(WORKER, T, turns=9, steps=9)) == 1
+        assert len(await world.claim(WORKER, T, turns=9, steps=9, guests=GUESTS)) == 1
         await created
 
     async def test_every_listener_is_told(self, world: World) -> None:
@@ -174,7 +190,7 @@ class OpeningSuite(Suite):
         await world.close()
         assert [run.id for run in await asyncio.gather(*creations)] == [f"wrun_{n}" for n in range(20)]
         await world.open()
-        assert len(await world.claim(WORKER, T, turns=99, steps=0)) == 20
+        assert len(await world.claim(WORKER, T, turns=99, steps=0, guests=GUESTS)) == 20
         await world.close()
 
     async def test_worlds_on_one_store_see_the_same(self, world: World, make_world: MakeWorld) -> None:

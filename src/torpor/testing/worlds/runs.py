@@ -9,6 +9,7 @@ from torpor.errors import EntityConflictError, HookNotFoundError, LeaseLostError
 from torpor.lifecycle import EventType
 from torpor.model import Event, NewRun, NewTask, Run, RunFilter
 from torpor.testing.worlds.story import (
+    GUESTS,
     OTHER,
     RUN,
     WORKER,
@@ -50,6 +51,13 @@ class RunsSuite(Suite):
         )
         assert await world.get_run(RUN) == run
 
+    async def test_a_run_keeps_its_parent_and_root(self, world: World) -> None:
+        """As they were given, in every way of reading it."""
+        run = await world.create_run(replace(new_run(), parent=OTHER, root="wrun_0"))
+        assert (run.parent, run.root) == (OTHER, "wrun_0")
+        assert await world.get_run(RUN) == run
+        assert await world.list_runs(RunFilter()) == [run]
+
     async def test_a_replayed_run_keeps_its_runtime(self, world: World) -> None:
         """Both runtimes come back as they were given."""
         await world.create_run(replace(new_run(), runtime="replay"))
@@ -63,9 +71,9 @@ class RunsSuite(Suite):
     async def test_a_new_run_is_ready_at_once(self, world: World) -> None:
         """Its turn may be claimed from its creation on, and not before."""
         await world.create_run(new_run())
-        assert await world.next_ready_at() == T
-        assert await world.claim(WORKER, T - 1, turns=9, steps=9) == []
-        assert [task.run_id for task in await world.claim(WORKER, T, turns=9, steps=9)] == [RUN]
+        assert await world.next_ready_at(guests=GUESTS) == T
+        assert await world.claim(WORKER, T - 1, turns=9, steps=9, guests=GUESTS) == []
+        assert [task.run_id for task in await world.claim(WORKER, T, turns=9, steps=9, guests=GUESTS)] == [RUN]
 
     async def test_creating_a_run_again_changes_nothing(self, world: World) -> None:
         """The same id with the same workflow and input returns the stored run, however far it has come."""
@@ -74,7 +82,7 @@ class RunsSuite(Suite):
         again = await world.create_run(replace(new_run(), at=T + 5, seed=b"x" * 32))
         assert again == before[0].run
         assert await everything(world) == before
-        assert await world.claim(WORKER, T + 5, turns=9, steps=9) == []
+        assert await world.claim(WORKER, T + 5, turns=9, steps=9, guests=GUESTS) == []
 
     async def test_equal_digests_are_equal_input(self, world: World) -> None:
         """Input that was encrypted twice has other bytes and the same digest, and is the same."""
@@ -145,8 +153,8 @@ class RunsSuite(Suite):
         await world.create_run(new_run())
         await world.cancel_run(RUN, "", T)
         assert await types(world) == ["run_created", "run_cancelled"]
-        assert await world.next_ready_at() is None
-        assert await world.claim(WORKER, T, turns=9, steps=9) == []
+        assert await world.next_ready_at(guests=GUESTS) is None
+        assert await world.claim(WORKER, T, turns=9, steps=9, guests=GUESTS) == []
 
     @pytest.mark.parametrize("end", ["run_completed", "run_failed", "run_cancelled"])
     async def test_an_ended_run_cannot_be_cancelled(self, world: World, end: EventType) -> None:
@@ -179,7 +187,7 @@ class RunsSuite(Suite):
         )
         task = await claim_step(world)
         await world.cancel_run(RUN, "", T)
-        assert await world.claim(WORKER, T + 1, turns=9, steps=9) == []
+        assert await world.claim(WORKER, T + 1, turns=9, steps=9, guests=GUESTS) == []
         with pytest.raises(LeaseLostError, match="step_01"):
             await world.finish_step(outcome(task, "step_completed"))
         assert [row.status for row in await world.steps(RUN)] == ["running", "pending"]
@@ -189,7 +197,7 @@ class RunsSuite(Suite):
         turn = await begin(world, RUN, hook("hook_created", 1), wait("wait_created", 2, T + 10))
         await turn.commit(park=True)
         await world.cancel_run(RUN, "", T)
-        assert await world.next_ready_at() is None
+        assert await world.next_ready_at(guests=GUESTS) is None
         with pytest.raises(HookNotFoundError):
             await world.hook("token")
         state = await world.load(RUN)

@@ -8,6 +8,7 @@ from torpor.errors import EntityConflictError, LeaseLostError
 from torpor.lifecycle import EventType
 from torpor.model import Event, NewTask, Task
 from torpor.testing.worlds.story import (
+    GUESTS,
     RUN,
     WORKER,
     T,
@@ -31,9 +32,9 @@ class StepsSuite(Suite):
     async def test_a_task_is_ready_when_it_says(self, world: World) -> None:
         """Not before."""
         await begin_task(world, ready_at=T + 10)
-        assert await world.next_ready_at() == T + 10
-        assert await world.claim(WORKER, T + 9, turns=9, steps=9) == []
-        assert len(await world.claim(WORKER, T + 10, turns=9, steps=9)) == 1
+        assert await world.next_ready_at(guests=GUESTS) == T + 10
+        assert await world.claim(WORKER, T + 9, turns=9, steps=9, guests=GUESTS) == []
+        assert len(await world.claim(WORKER, T + 10, turns=9, steps=9, guests=GUESTS)) == 1
 
     async def test_a_claimed_task_says_what_to_do(self, world: World) -> None:
         """It carries the step's name, input and attempt, and its fence."""
@@ -59,13 +60,13 @@ class StepsSuite(Suite):
         assert event == Event("step_started", T + 3, "step_04", seq=4, op=4, name="pay", attempt=1, ref=WORKER)
         [row] = await world.steps(RUN)
         assert (row.status, row.attempt, row.started_at) == ("running", 1, T + 3)
-        assert await world.next_ready_at() is None
+        assert await world.next_ready_at(guests=GUESTS) is None
 
     async def test_a_claimed_task_is_not_handed_out_again(self, world: World) -> None:
         """It is one worker's until it ends or the worker does."""
         await begin_task(world)
         await claim_step(world)
-        assert await world.claim("wrkr_2", T * 2, turns=9, steps=9) == []
+        assert await world.claim("wrkr_2", T * 2, turns=9, steps=9, guests=GUESTS) == []
 
     async def test_the_committing_worker_may_keep_a_task(self, world: World) -> None:
         """Its fence is the commit's epoch; nobody else gets it, and no start is recorded anew."""
@@ -73,7 +74,7 @@ class StepsSuite(Suite):
         await world.release([WORKER], T)
         turn = await claim(world)
         await turn.commit(tasks=[NewTask("step_01", T, claimed=True)], park=True)
-        assert await world.claim("wrkr_2", T * 2, turns=9, steps=9) == []
+        assert await world.claim("wrkr_2", T * 2, turns=9, steps=9, guests=GUESTS) == []
         task = Task("step", RUN, turn.task.epoch, step_id="step_01", op=1, attempt=1)
         await world.finish_step(outcome(task, "step_completed"))
         assert (await types(world))[2:] == ["step_created", "step_started", "step_completed"]
@@ -89,9 +90,9 @@ class StepsSuite(Suite):
         assert last == Event(end, T + 2, "step_01", seq=5, op=1, attempt=1, payload=b"devl[-1]")
         [row] = await world.steps(RUN)
         assert (row.status, row.ended_at) == (end.removeprefix("step_"), T + 2)
-        assert await world.next_ready_at() == T + 2
+        assert await world.next_ready_at(guests=GUESTS) == T + 2
         assert (await claim(world, at=T + 2)).task.run_id == RUN
-        assert await world.claim(WORKER, T * 2, turns=0, steps=9) == []
+        assert await world.claim(WORKER, T * 2, turns=0, steps=9, guests=GUESTS) == []
 
     async def test_a_retry_waits_for_its_time(self, world: World) -> None:
         """The task is ready again when the event is due; the run sleeps on."""
@@ -101,9 +102,9 @@ class StepsSuite(Suite):
         await world.finish_step(outcome(first, "step_retrying", due=T + 100))
         [row] = await world.steps(RUN)
         assert row.status == "retrying"
-        assert await world.next_ready_at() == T + 100
-        assert await world.claim(WORKER, T + 99, turns=9, steps=9) == []
-        [second] = await world.claim(WORKER, T + 100, turns=9, steps=9)
+        assert await world.next_ready_at(guests=GUESTS) == T + 100
+        assert await world.claim(WORKER, T + 99, turns=9, steps=9, guests=GUESTS) == []
+        [second] = await world.claim(WORKER, T + 100, turns=9, steps=9, guests=GUESTS)
         assert (second.attempt, second.failures, second.deliveries) == (2, 1, 1)
         assert second.epoch > first.epoch
 
@@ -175,8 +176,8 @@ class StepsSuite(Suite):
         """A step that has ended has no task, whoever ended it."""
         turn = await begin_task(world)
         await turn.commit(inputs=[step("step_failed", 1)])
-        assert await world.next_ready_at() is None
-        assert await world.claim(WORKER, T, turns=9, steps=9) == []
+        assert await world.next_ready_at(guests=GUESTS) is None
+        assert await world.claim(WORKER, T, turns=9, steps=9, guests=GUESTS) == []
 
     @pytest.mark.parametrize("case", ["unknown", "finished", "twice"])
     async def test_a_task_needs_an_unfinished_step_without_one(self, world: World, case: str) -> None:

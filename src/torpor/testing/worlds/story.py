@@ -14,6 +14,8 @@ T = 1_700_000_000_000
 RUN = "wrun_01A"
 OTHER = "wrun_01B"
 WORKER = "wrkr_01A"
+GUESTS = ("quickjs",)
+"""What the workers of the stories can run, and what the runs need that :func:`new_run` makes."""
 
 
 def new_run(run_id: str = RUN, *, workflow: str = "order", at: int = T, args: bytes = b"devl[[]]") -> NewRun:
@@ -46,6 +48,11 @@ def hook(event: EventType, n: int, token: str = "token", at: int = T) -> Event: 
     """Return an event of hook *n*, whose op is *n* too."""
     payload = b"devl[%d]" % n if event == "hook_created" else None
     return Event(event, at, f"hook_{n:02}", op=n, name=token, payload=payload)
+
+
+def watching(n: int, run_id: str, token: str = "$end") -> Event:  # noqa: S107  # no secret
+    """Return the creation of hook *n*, whose op is *n* too, that watches a run."""
+    return Event("hook_created", T, f"hook_{n:02}", op=n, digest=b"digest%02d" % n, name=token, ref=run_id)
 
 
 def snapshot(data: bytes = b"delta") -> Snapshot:
@@ -112,7 +119,7 @@ class Turn:
 
 async def claim(world: World, worker: str = WORKER, at: int = T) -> Turn:
     """Claim the one turn that is ready."""
-    [task] = await world.claim(worker, at, turns=1, steps=0)
+    [task] = await world.claim(worker, at, turns=1, steps=0, guests=GUESTS)
     run = await world.get_run(task.run_id)
     return Turn(world, task, run.head, worker)
 
@@ -134,7 +141,7 @@ async def begin_task(world: World, n: int = 1, *, ready_at: int = T, run_id: str
 
 async def claim_step(world: World, worker: str = WORKER, at: int = T) -> Task:
     """Claim the one step that is ready."""
-    [task] = await world.claim(worker, at, turns=0, steps=1)
+    [task] = await world.claim(worker, at, turns=0, steps=1, guests=GUESTS)
     return task
 
 
@@ -156,5 +163,5 @@ async def everything(world: World, run_id: str = RUN) -> tuple[RunState, object]
         await world.steps(run_id),
         await world.hooks(run_id),
         await world.log_entries(run_id),
-        await world.next_ready_at(),
+        await world.next_ready_at(guests=GUESTS),
     )

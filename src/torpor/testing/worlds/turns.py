@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from torpor.errors import EntityConflictError, LeaseLostError, RunNotFoundError
 from torpor.model import Commit, Event, Hook, NewTask, OpenStep, Wait
 from torpor.testing.worlds.story import (
+    GUESTS,
     OTHER,
     RUN,
     WORKER,
@@ -310,16 +311,16 @@ class ParkSuite(Suite):
         """Without a wait nothing makes it ready."""
         turn = await begin(world)
         assert (await turn.commit(park=True)).parked
-        assert await world.next_ready_at() is None
-        assert await world.claim(WORKER, T * 2, turns=9, steps=9) == []
+        assert await world.next_ready_at(guests=GUESTS) is None
+        assert await world.claim(WORKER, T * 2, turns=9, steps=9, guests=GUESTS) == []
 
     async def test_a_parked_run_wakes_for_its_earliest_wait(self, world: World) -> None:
         """Waits that have ended do not count."""
         turn = await begin(world, RUN, *(wait("wait_created", n, T + 10 * n) for n in (3, 1, 2)))
         await turn.commit(inputs=[wait("wait_completed", 1)], park=True)
-        assert await world.next_ready_at() == T + 20
-        assert await world.claim(WORKER, T + 19, turns=9, steps=9) == []
-        assert len(await world.claim(WORKER, T + 20, turns=9, steps=9)) == 1
+        assert await world.next_ready_at(guests=GUESTS) == T + 20
+        assert await world.claim(WORKER, T + 19, turns=9, steps=9, guests=GUESTS) == []
+        assert len(await world.claim(WORKER, T + 20, turns=9, steps=9, guests=GUESTS)) == 1
 
     async def test_an_earlier_wake_up_is_forgotten(self, world: World) -> None:
         """What made the run ready has been delivered, and does not make it ready again."""
@@ -327,15 +328,15 @@ class ParkSuite(Suite):
         await world.resume_hook("token", b"devl1", "r1", T)
         await turn.commit()
         assert (await turn.commit(park=True)).parked
-        assert await world.next_ready_at() is None
+        assert await world.next_ready_at(guests=GUESTS) is None
 
     async def test_a_turn_that_does_not_park_keeps_its_claim(self, world: World) -> None:
         """Nobody else gets the run, however ready it is."""
         turn = await begin(world, RUN, wait("wait_created", 1, T + 1), hook("hook_created", 2))
         await world.resume_hook("token", b"devl1", "r1", T)
         assert not (await turn.commit()).parked
-        assert await world.claim("wrkr_2", T + 1, turns=9, steps=9) == []
-        assert await world.next_ready_at() is None
+        assert await world.claim("wrkr_2", T + 1, turns=9, steps=9, guests=GUESTS) == []
+        assert await world.next_ready_at(guests=GUESTS) is None
         assert (await turn.commit()).stored
 
     async def test_foreign_inputs_keep_a_run_awake(self, world: World) -> None:
@@ -367,7 +368,7 @@ class ParkSuite(Suite):
         turn = await begin(world, RUN, hook("hook_created", 1), wait("wait_created", 2, T + 1000))
         await turn.commit(park=True)
         await world.resume_hook("token", b"devl1", "r1", T + 5)
-        assert await world.next_ready_at() == T + 5
+        assert await world.next_ready_at(guests=GUESTS) == T + 5
         turn = await claim(world, at=T + 5)
         assert turn.task.run_id == RUN
 
@@ -377,15 +378,15 @@ class ParkSuite(Suite):
         await turn.commit(park=True)
         await world.resume_hook("token", b"devl1", "r1", T + 5)
         await world.resume_hook("token", b"devl2", "r2", T + 9)
-        assert await world.next_ready_at() == T + 5
+        assert await world.next_ready_at(guests=GUESTS) == T + 5
 
     async def test_a_postponed_run_is_ready_later(self, world: World) -> None:
         """The claim is given up, whatever was stored stays, and a stale claim cannot postpone."""
         turn = await begin(world, RUN, hook("hook_created", 1))
         await world.postpone(RUN, WORKER, turn.task.epoch, T + 30)
-        assert await world.claim(WORKER, T + 29, turns=9, steps=9) == []
-        assert await world.next_ready_at() == T + 30
-        assert await world.next_ready_at(turns=False) is None
+        assert await world.claim(WORKER, T + 29, turns=9, steps=9, guests=GUESTS) == []
+        assert await world.next_ready_at(guests=GUESTS) == T + 30
+        assert await world.next_ready_at(guests=()) is None
         again = await claim(world, at=T + 30)
         assert again.task.deliveries == 1
         with pytest.raises(LeaseLostError):
@@ -397,8 +398,8 @@ class ParkSuite(Suite):
         await turn.commit(tasks=[NewTask("step_01", T)], snapshot=snapshot())
         committed = await turn.commit(ending(), snapshot=snapshot())
         assert committed.parked
-        assert await world.next_ready_at() is None
-        assert await world.claim(WORKER, T + 1, turns=9, steps=9) == []
+        assert await world.next_ready_at(guests=GUESTS) is None
+        assert await world.claim(WORKER, T + 1, turns=9, steps=9, guests=GUESTS) == []
         state = await world.load(RUN)
         assert (state.snapshot, state.waits, state.hooks) == (None, [], [])
         assert [row.status for row in await world.hooks(RUN)] == ["disposed"]
@@ -408,4 +409,4 @@ class ParkSuite(Suite):
         """A task that comes with the end is nobody's work."""
         turn = await begin(world, RUN, step("step_created", 1))
         await turn.commit(ending(), tasks=[NewTask("step_01", T)])
-        assert await world.claim(WORKER, T, turns=9, steps=9) == []
+        assert await world.claim(WORKER, T, turns=9, steps=9, guests=GUESTS) == []

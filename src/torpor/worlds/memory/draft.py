@@ -12,8 +12,8 @@ from typing import cast
 from msgspec.structs import replace as with_fields
 
 from torpor.lifecycle import INPUTS, RUN_ENDINGS, RUN_TERMINAL, RunStatus, advance, entity_of
-from torpor.model import Commit, Event, Hook, NewTask, Wait
-from torpor.worlds import refusals
+from torpor.model import Commit, Event, Hook, NewTask, Run, Wait
+from torpor.worlds import ledger, refusals
 from torpor.worlds.memory.rows import UNFINISHED, Claim, RunRow, StepRow, Store, WaitRow
 
 
@@ -31,10 +31,13 @@ class Draft:
         self._waits: dict[str, WaitRow] = {}
         self._hooks: dict[str, Hook] = {}
         self._tokens: dict[str, tuple[str, str] | None] = {}
+        self.told_others = False  # that this run has ended
 
     def append(self, event: Event, *, consumed: bool = False) -> Event:
         """
         Add *event* to the log, change the entity that it is about, and return it as stored.
+
+        A hook that watches a run which is over receives at once: that event is added behind its creation.
 
         A *consumed* event keeps its time, which a VM has seen already; others are never before their predecessor.
 
@@ -57,6 +60,8 @@ class Draft:
                 event = self._change_hook(event)
         self.run = with_fields(self.run, head=event.seq)
         self.events.append(event)
+        if event.type == "hook_created" and event.ref and event.ref not in self._store.live:
+            self.append(ledger.watched_ended(event.id, event.op, event.ref, event.at))
         return event
 
     def wake(self, at: int) -> None:
@@ -109,8 +114,11 @@ class Draft:
                 store.tokens.pop(token, None)
             else:
                 store.tokens[token] = owner
+        for hook in self._hooks.values():
+            _keep_watch(store, hook)
         if self.run.status in RUN_TERMINAL:
             _sweep(store, row)
+            self.told_others = _tell_watchers(store, self.run)
 
     def _change_run(self, event: Event) -> None:
         status = cast(RunStatus, advance(event.type, self.run.status, f"run {self.run.id}"))
@@ -149,20 +157,42 @@ class Draft:
         what = f"hook {event.id} of run {self.run.id}"
         status = advance(event.type, hook.status if hook else None, what)
         if hook is None:
-            owner = self._owner(event.name)
+            owner = None if event.ref else self._owner(event.name)
             if owner is not None and event.type == "hook_created":
                 event = with_fields(event, type="hook_conflict", ref=owner[0])
                 status = advance(event.type, None, what)
-            hook = Hook(self.run.id, event.id, event.op, event.name, status, event.at, event.payload)
-            if status == "live":
+            watch = event.ref if event.type == "hook_created" else ""
+            about = (self.run.id, event.id, event.op, event.name, status, event.at, event.payload, watch)
+            hook = Hook(*about, key=self.run.key, public=self.run.public)
+            if status == "live" and not watch:
                 self._tokens[hook.token] = (self.run.id, hook.id)
-        elif status == "disposed" and hook.status == "live":
+        elif status == "disposed" and hook.status == "live" and not hook.watch:
             self._tokens[hook.token] = None
         self._hooks[hook.id] = with_fields(hook, status=status)
         return event
 
     def _owner(self, token: str) -> tuple[str, str] | None:
         return self._tokens[token] if token in self._tokens else self._store.tokens.get(token)
+
+
+def _keep_watch(store: Store, hook: Hook) -> None:
+    """Note who is to be told of a run's end, or that a hook is not any more."""
+    if hook.status == "live" and hook.watch in store.live:
+        store.watchers.setdefault(hook.watch, {})[hook.run_id, hook.id] = None
+    else:
+        store.watchers.get(hook.watch, {}).pop((hook.run_id, hook.id), None)
+
+
+def _tell_watchers(store: Store, ended: Run) -> bool:
+    """Tell every hook that watches a run of its end; return whether there was one."""
+    watchers = store.watchers.pop(ended.id, {})
+    for run_id, hook_id in watchers:
+        row = store.runs[run_id]
+        draft = Draft(store, row)
+        draft.append(ledger.watched_ended(hook_id, row.hooks[hook_id].op, ended.id, ended.ended_at))
+        draft.wake(ended.ended_at)
+        draft.save()
+    return bool(watchers)
 
 
 def _sweep(store: Store, row: RunRow) -> None:
@@ -176,5 +206,8 @@ def _sweep(store: Store, row: RunRow) -> None:
         del row.waits[wait_id]
     for hook in [hook for hook in row.hooks.values() if hook.status == "live"]:
         row.hooks[hook.id] = with_fields(hook, status="disposed")
-        store.tokens.pop(hook.token, None)
+        if hook.watch:
+            _keep_watch(store, row.hooks[hook.id])
+        else:
+            store.tokens.pop(hook.token, None)
     store.live.pop(row.run.id, None)

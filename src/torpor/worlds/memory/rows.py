@@ -110,12 +110,14 @@ class Store:
     Attributes:
         runs: by run id.
         live: the runs that have not ended, the only ones that can have work.
-        tokens: live hooks as (run id, hook id).
+        tokens: live hooks of the outside world, as (run id, hook id).
+        watchers: by the id of a run that has not ended, the live hooks that watch it, in the order of their creation.
     """
 
     runs: dict[str, RunRow] = field(default_factory=dict)
     live: dict[str, RunRow] = field(default_factory=dict)
     tokens: dict[str, tuple[str, str]] = field(default_factory=dict)
+    watchers: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     workers: dict[str, WorkerRow] = field(default_factory=dict)
     bell: Bell = field(default_factory=Bell)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from msgspec.structs import replace as with_fields
@@ -84,6 +85,10 @@ class MemoryWorld:
             seed=new.seed,
             created_at=new.at,
             head=1,
+            parent=new.parent,
+            root=new.root,
+            key=new.key,
+            public=new.public,
         )
         row = RunRow(run, Claim(new.at), new.at, log=[ledger.first_event(new)])
         self._store.runs[run.id] = self._store.live[run.id] = row
@@ -103,13 +108,17 @@ class MemoryWorld:
         ]
         return sorted(found, key=lambda run: run.id, reverse=True)[: where.limit]
 
+    async def runs_by_key(self, *, live: bool) -> dict[str, int]:
+        rows = (self._store.live if live else self._store.runs).values()
+        return dict(Counter(row.run.key for row in rows if row.run.key))
+
     async def cancel_run(self, run_id: str, reason: str, at: int) -> Run:
         draft = Draft(self._store, self._row(run_id))
         advance("run_cancelled", draft.run.status, f"run {run_id}")
         draft.append(Event("run_cancelled", at, ref=reason))
         draft.run = with_fields(draft.run, epoch=draft.run.epoch + 1)
         draft.save()
-        self._ring(run_id, ended=True)
+        self._ring(run_id, work=draft.told_others, ended=True)
         return draft.run
 
     # Events
@@ -144,9 +153,13 @@ class MemoryWorld:
         hooks = self._row(run_id).hooks.values()
         return sorted(hooks, key=lambda hook: hook.op)
 
-    async def resume_hook(self, token: str, payload: bytes, resume_id: str, at: int) -> Hook:
-        run_id, hook_id = self._owner(token)
-        row = self._store.runs[run_id]
+    async def resume_hook(
+        self, token: str, payload: bytes, resume_id: str, at: int, *, run_id: str | None = None
+    ) -> Hook:
+        owner, hook_id = self._owner(token)
+        if run_id is not None and owner != run_id:
+            raise refusals.hook_of_another(token, run_id)
+        row = self._store.runs[owner]
         hook = row.hooks[hook_id]
         if (hook_id, resume_id) in row.resumed:
             return hook
@@ -155,7 +168,7 @@ class MemoryWorld:
         draft.wake(at)
         draft.save()
         row.resumed.add((hook_id, resume_id))
-        self._ring(run_id, work=True)
+        self._ring(owner, work=True)
         return hook
 
     # Blobs
@@ -174,11 +187,21 @@ class MemoryWorld:
     async def workers(self) -> list[WorkerRow]:
         return sorted(self._store.workers.values(), key=lambda worker: worker.id)
 
-    async def claim(self, worker_id: str, at: int, *, turns: int, steps: int) -> list[Task]:
-        ready_turns = [row for row in self._store.live.values() if row.turn.is_ready(at)]
+    async def claim(
+        self,
+        worker_id: str,
+        at: int,
+        *,
+        turns: int,
+        steps: int,
+        guests: Collection[str],
+        keys: Collection[str] = ("",),
+    ) -> list[Task]:
+        live = [row for row in self._store.live.values() if row.run.key in keys]
+        ready_turns = [row for row in live if row.run.guest in guests and row.turn.is_ready(at)]
         ready_steps = [
             (row, step)
-            for row in self._store.live.values()
+            for row in live
             for step in row.unfinished.values()
             if step.task is not None and step.task.is_ready(at)
         ]
@@ -187,9 +210,11 @@ class MemoryWorld:
         tasks = [self._claim_turn(row, worker_id) for row in ready_turns[:turns]]
         return tasks + [self._claim_step(row, step.id, worker_id, at) for row, step in ready_steps[:steps]]
 
-    async def next_ready_at(self, *, turns: bool = True, steps: bool = True) -> int | None:
-        live = self._store.live.values()
-        claims = [row.turn for row in live] if turns else []
+    async def next_ready_at(
+        self, *, guests: Collection[str], steps: bool = True, keys: Collection[str] = ("",)
+    ) -> int | None:
+        live = [row for row in self._store.live.values() if row.run.key in keys]
+        claims = [row.turn for row in live if row.run.guest in guests]
         claims += [step.task for row in live for step in row.unfinished.values() if steps and step.task]
         ready = [claim.ready_at for claim in claims if not claim.worker_id and claim.ready_at is not None]
         return min(ready, default=None)
@@ -242,8 +267,9 @@ class MemoryWorld:
             return Committed(stored=False, head=run.head, foreign=foreign)
         for event in commit.inputs:
             draft.append(event, consumed=True)
-        stored = [draft.append(event) for event in commit.outputs]
-        answers = tuple(event for event in stored if event.type in INPUTS)
+        for event in commit.outputs:
+            draft.append(event)
+        answers = tuple(event for event in draft.events[len(commit.inputs) :] if event.type in INPUTS)
         for task in commit.tasks:
             draft.add_task(task, commit)
         ended = draft.run.status in RUN_TERMINAL
@@ -259,7 +285,7 @@ class MemoryWorld:
         parked = ended or (commit.park and ledger.may_park(foreign, answers))
         if parked and not ended:
             row.turn = Claim(row.next_due())
-        self._ring(run.id, work=not ended and (parked or bool(commit.tasks)), ended=ended)
+        self._ring(run.id, work=draft.told_others if ended else parked or bool(commit.tasks), ended=ended)
         return Committed(stored=True, head=row.run.head, foreign=foreign, answers=answers, parked=parked)
 
     async def postpone(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
@@ -326,6 +352,7 @@ class MemoryWorld:
             attempt=attempt,
             failures=step.failures,
             input=step.input,
+            key=row.run.key,
         )
 
     def _ring(self, run_id: str | None, *, work: bool = False, ended: bool = False) -> None:

@@ -41,7 +41,8 @@ RUNTIME_CODE: Final = {name: code for code, name in enumerate(RUNTIMES)}
 INPUT_CODES: Final = ", ".join(str(EVENT_CODE[name]) for name in sorted(INPUTS))
 """For ``type IN (…)``."""
 
-# What the schema's partial indexes say in numbers:
+# What the schema's partial indexes and queries say in numbers:
 assert {name for name in STEP_STATUSES if STEP_CODE[name] < 3} == {"pending", "running", "retrying"}
+assert {name for name in RUN_STATUSES if RUN_CODE[name] < 2} == {"pending", "running"}
 assert WAIT_CODE["waiting"] == 0
 assert HOOK_CODE["live"] == 0

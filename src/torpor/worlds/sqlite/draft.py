@@ -15,7 +15,7 @@ import msgspec
 
 from torpor.lifecycle import INPUTS, RUN_ENDINGS, RUN_TERMINAL, RunStatus, advance, entity_of
 from torpor.model import Event
-from torpor.worlds import refusals
+from torpor.worlds import ledger, refusals
 from torpor.worlds.sqlite.codes import (
     EVENT_CODE,
     EVENT_TYPES,
@@ -38,6 +38,7 @@ _SAVE_RUN: Final = (
     "UPDATE runs SET status = ?, head = ?, latest_at = ?, started_at = ?, ended_at = ?, error_code = ?, ops = ?, "
     "logs = ?, epoch = ?, deliveries = ? WHERE k = ?"
 )
+_LIVE_RUN: Final = "SELECT k FROM runs WHERE id = ? AND status < 2"
 _ADD_EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _LOAD_STEP: Final = (
     "SELECT seq, status, attempt, failures, started_at, ended_at, task, epoch, deliveries, ready_at, claimed_by "
@@ -49,6 +50,11 @@ _SAVE_STEP: Final = (
 )
 _SAVE_TASK: Final = (
     "UPDATE steps SET task = ?, epoch = ?, deliveries = ?, ready_at = ?, claimed_by = ? WHERE run = ? AND id = ?"
+)
+_ADD_HOOK: Final = "INSERT INTO hooks VALUES (?, ?, ?, ?, ?, ?)"
+_WATCHERS: Final = (
+    "SELECT r.id, h.id, e.op FROM hooks h INDEXED BY hooks_watch JOIN runs r ON r.k = h.run "
+    f"JOIN events e ON e.k = h.run << {SHIFT} | h.seq WHERE h.watch = ? AND h.status = 0 ORDER BY h.run, h.seq"
 )
 
 
@@ -90,6 +96,7 @@ class Draft:
         row = store.db.execute(f"{_LOAD_RUN} id = ?", (run_id,)).fetchone()
         if row is None:
             raise refusals.run_not_found(run_id, store.url)
+        self._store = store
         self._db = store.db
         (
             self.key,
@@ -112,10 +119,13 @@ class Draft:
         self._at = 0  # of the event that is being added
         self._rows: list[Row] = []
         self._steps: dict[str, StepRow] = {}
+        self.told_others = False  # that this run has ended
 
     def append(self, event: Event, *, consumed: bool = False) -> None:
         """
         Add *event* to the log and change the entity that it is about.
+
+        A hook that watches a run which is over receives at once: that event is added behind its creation.
 
         A *consumed* event keeps its time, which a VM has seen already; others are never before their predecessor.
 
@@ -154,11 +164,12 @@ class Draft:
                 event.payload,
             )
         )
+        if kind == "hook_created" and ref and not self._watched(ref):
+            self.append(ledger.watched_ended(event.id, event.op, ref, self._at))
 
-    def last_inputs(self, count: int) -> tuple[Event, ...]:
-        """Return the inputs among the last *count* appended events, as they will be stored."""
-        rows = self._rows[len(self._rows) - count :]
-        inputs = [row for row in rows if EVENT_TYPES[row[1]] in INPUTS]
+    def inputs_beyond(self, count: int) -> tuple[Event, ...]:
+        """Return the inputs among the appended events, as they will be stored, but for the first *count*."""
+        inputs = [row for row in self._rows[count:] if EVENT_TYPES[row[1]] in INPUTS]
         return tuple(events_of((code, at, about, key - self._base, *rest) for key, code, at, about, *rest in inputs))
 
     def step(self, step_id: str) -> StepRow | None:
@@ -210,6 +221,7 @@ class Draft:
         )
         if self.ended:
             self._sweep()
+            self._tell_watchers()
 
     def _change_run(self, event: Event) -> None:
         self.status = cast(RunStatus, advance(event.type, self.status, f"run {self.run_id}"))
@@ -282,19 +294,33 @@ class Draft:
             if status == "disposed":
                 self._db.execute("DELETE FROM resumes WHERE hook = ?", (self._base + found[1],))
             return None
-        row = (*about, self.head, HOOK_CODE[status], event.name)
+        watch = self._watched(event.ref) if event.type == "hook_created" and event.ref else None
         try:
-            self._db.execute("INSERT INTO hooks VALUES (?, ?, ?, ?, ?)", row)
+            self._db.execute(_ADD_HOOK, (*about, self.head, HOOK_CODE[status], event.name, watch))
         except sqlite3.IntegrityError:
             status = advance("hook_conflict", before, what)
-            self._db.execute(
-                "INSERT INTO hooks VALUES (?, ?, ?, ?, ?)", (*about, self.head, HOOK_CODE[status], event.name)
-            )
+            self._db.execute(_ADD_HOOK, (*about, self.head, HOOK_CODE[status], event.name, None))
             (owner,) = self._db.execute(
-                "SELECT r.id FROM hooks h JOIN runs r ON r.k = h.run WHERE h.token = ? AND h.status = 0", (event.name,)
+                "SELECT r.id FROM hooks h JOIN runs r ON r.k = h.run "
+                "WHERE h.token = ? AND h.status = 0 AND h.watch IS NULL",
+                (event.name,),
             ).fetchone()
             return str(owner)
         return None
+
+    def _watched(self, run_id: str) -> int:
+        """Return the key of a run that a hook is to watch, 0 when it has ended or does not exist."""
+        row = self._db.execute(_LIVE_RUN, (run_id,)).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def _tell_watchers(self) -> None:
+        """Tell every hook that watches this run of its end."""
+        for run_id, hook_id, op in self._db.execute(_WATCHERS, (self.key,)).fetchall():
+            watcher = Draft(self._store, run_id)
+            watcher.append(ledger.watched_ended(hook_id, op, self.run_id, self._ended_at))
+            watcher.wake(self._ended_at)
+            watcher.save()
+            self.told_others = True
 
     def _sweep(self) -> None:
         """Let go of everything that an ended run no longer needs; its unfinished steps stay as they are."""

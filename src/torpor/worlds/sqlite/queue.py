@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import itertools
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from msgspec.structs import astuple
@@ -13,19 +14,26 @@ from torpor.worlds.sqlite.codes import STEP_STATUSES
 from torpor.worlds.sqlite.draft import Draft
 from torpor.worlds.sqlite.store import SHIFT, Store
 
-_CLAIM_TURNS: Final = (
-    "UPDATE runs SET claimed_by = ?, epoch = epoch + 1, deliveries = deliveries + 1 WHERE k IN "
-    "(SELECT k FROM runs WHERE ready_at <= ? AND claimed_by IS NULL ORDER BY ready_at, k LIMIT ?) "
-    "RETURNING id, epoch, deliveries, ready_at, k"
+_GUEST: Final = "guest = (SELECT k FROM labels WHERE text = ?)"
+_READY_TURNS: Final = (
+    f"SELECT ready_at, k FROM runs WHERE {_GUEST} AND key = ? AND ready_at <= ? AND claimed_by IS NULL "
+    "ORDER BY ready_at, k LIMIT ?"
+)
+_CLAIM_TURN: Final = (
+    "UPDATE runs SET claimed_by = ?, epoch = epoch + 1, deliveries = deliveries + 1 WHERE k = ? "
+    "RETURNING id, epoch, deliveries"
 )
 _READY_STEPS: Final = (
-    "SELECT r.id, s.id, e.op, e.name, s.status, s.attempt, s.failures, e.payload FROM steps s "
-    f"JOIN runs r ON r.k = s.run JOIN events e ON e.k = s.run << {SHIFT} | s.seq "
-    "WHERE s.ready_at <= ? ORDER BY s.ready_at, s.run, s.seq LIMIT ?"
+    "SELECT r.id, s.id, e.op, e.name, s.status, s.attempt, s.failures, e.payload, r.key FROM steps s "
+    f"CROSS JOIN runs r ON r.k = s.run JOIN events e ON e.k = s.run << {SHIFT} | s.seq "
+    "WHERE s.ready_at <= ? AND r.key IN ({keys}) ORDER BY s.ready_at, s.run, s.seq LIMIT ?"
 )
-_NEXT_READY: Final = (
-    "SELECT (SELECT min(ready_at) FROM runs WHERE ready_at IS NOT NULL AND claimed_by IS NULL), "
-    "(SELECT min(ready_at) FROM steps WHERE ready_at IS NOT NULL)"
+_NEXT_TURN: Final = (
+    f"SELECT min(ready_at) FROM runs WHERE {_GUEST} AND key = ? AND ready_at IS NOT NULL AND claimed_by IS NULL"
+)
+_NEXT_STEP: Final = (
+    "SELECT (SELECT s.ready_at FROM steps s CROSS JOIN runs r ON r.k = s.run WHERE s.ready_at IS NOT NULL "
+    "AND r.key IN ({keys}) ORDER BY s.ready_at LIMIT 1)"
 )
 
 
@@ -40,29 +48,35 @@ def workers(store: Store) -> list[WorkerRow]:
     return [WorkerRow(*row) for row in store.db.execute("SELECT * FROM workers ORDER BY id")]
 
 
-def claim(store: Store, worker_id: str, at: int, turns: int, steps: int) -> tuple[list[Task], None]:
+def claim(
+    store: Store, worker_id: str, at: int, turns: int, steps: int, guests: Collection[str], keys: Collection[str]
+) -> tuple[list[Task], None]:
     """Answer :meth:`torpor.world.Queue.claim`."""
     tasks: list[Task] = []
     if turns:
-        rows = store.db.execute(_CLAIM_TURNS, (worker_id, at, turns)).fetchall()
-        rows.sort(key=lambda row: row[3:])
-        tasks += [Task("turn", run_id, epoch, deliveries) for run_id, epoch, deliveries, _, _ in rows]
+        kinds = itertools.product(guests, keys)
+        ready = [row for kind in kinds for row in store.db.execute(_READY_TURNS, (*kind, at, turns))]
+        for _, key in sorted(ready)[:turns]:
+            tasks.append(Task("turn", *store.db.execute(_CLAIM_TURN, (worker_id, key)).fetchone()))
     if steps:
         drafts: dict[str, Draft] = {}
-        for run_id, step_id, op, name, status, *rest in store.db.execute(_READY_STEPS, (at, steps)).fetchall():
+        rows = store.db.execute(_of_keys(_READY_STEPS, keys), (at, *keys, steps)).fetchall()
+        for run_id, step_id, op, name, status, *rest, key in rows:
             if run_id not in drafts:
                 drafts[run_id] = Draft(store, run_id)
             step = OpenStep(step_id, op, name, STEP_STATUSES[status], *rest)
-            tasks.append(_claim_step(drafts[run_id], step, worker_id, at))
+            tasks.append(_claim_step(drafts[run_id], step, key, worker_id, at))
         for draft in drafts.values():
             draft.save()
     return tasks, None
 
 
-def next_ready_at(store: Store, *, turns: bool, steps: bool) -> int | None:
+def next_ready_at(store: Store, *, guests: Collection[str], steps: bool, keys: Collection[str]) -> int | None:
     """Answer :meth:`torpor.world.Queue.next_ready_at`."""
-    turn_at, step_at = store.db.execute(_NEXT_READY).fetchone()
-    times = (turn_at if turns else None, step_at if steps else None)
+    asked: list[tuple[str, tuple[str, ...]]] = [(_NEXT_TURN, kind) for kind in itertools.product(guests, keys)]
+    if steps:
+        asked.append((_of_keys(_NEXT_STEP, keys), tuple(keys)))
+    times = [store.db.execute(query, values).fetchone()[0] for query, values in asked]
     return min((at for at in times if at is not None), default=None)
 
 
@@ -91,7 +105,11 @@ def release(store: Store, worker_ids: Sequence[str], at: int) -> tuple[int, Noti
     return released, Notice(None, work=True) if released else None
 
 
-def _claim_step(draft: Draft, step: OpenStep, worker_id: str, at: int) -> Task:
+def _of_keys(query: str, keys: Collection[str]) -> str:
+    return query.format(keys=", ".join("?" * len(keys)))
+
+
+def _claim_step(draft: Draft, step: OpenStep, key: str, worker_id: str, at: int) -> Task:
     event = ledger.started(step, worker_id, at)
     draft.append(event)
     row = draft.step(step.id)
@@ -110,4 +128,5 @@ def _claim_step(draft: Draft, step: OpenStep, worker_id: str, at: int) -> Task:
         attempt=event.attempt,
         failures=step.failures,
         input=step.input,
+        key=key,
     )

@@ -12,10 +12,13 @@ from torpor.worlds.sqlite.draft import Draft
 from torpor.worlds.sqlite.store import RUNS, SHIFT, Row, Store
 
 _ADD_RUN: Final = (
-    "INSERT INTO runs (id, workflow, program, guest, runtime, status, seed, created_at, head, latest_at, ready_at) "
-    "VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?8, ?8) RETURNING k"
+    "INSERT INTO runs (id, workflow, program, guest, runtime, status, seed, created_at, head, latest_at, ready_at, "
+    "parent, root, key, public) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 1, ?8, ?8, ?9, ?10, ?11, ?12) RETURNING k"
 )
 _ADD_FIRST_EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, '', 0, ?, '', 0, 0, '', ?)"
+_NEXT_KEY: Final = "SELECT min(key) FROM runs INDEXED BY runs_key WHERE key <> '' AND key > ?"
+_COUNT: Final = "SELECT count(*) FROM runs INDEXED BY runs_key WHERE key <> '' AND key = ?"
+_COUNT_LIVE: Final = f"{_COUNT} AND status IN ({RUN_CODE['pending']}, {RUN_CODE['running']})"
 _STEPS: Final = (
     "SELECT s.id, e.op, e.name, s.status, s.attempt, e.at, s.started_at, s.ended_at FROM steps s "
     f"JOIN events e ON e.k = s.run << {SHIFT} | s.seq WHERE s.run = ? ORDER BY e.op"
@@ -31,7 +34,8 @@ def create(store: Store, new: NewRun) -> tuple[Run, Notice | None]:
             raise refusals.run_taken(new.id, run.workflow)
         return run, None
     labels = (store.label(new.workflow), store.label(new.program), store.label(new.guest))
-    row = (new.id, *labels, RUNTIME_CODE[new.runtime], RUN_CODE["pending"], new.seed, new.at)
+    fixed = (RUNTIME_CODE[new.runtime], RUN_CODE["pending"], new.seed, new.at)
+    row = (new.id, *labels, *fixed, new.parent, new.root, new.key, new.public)
     (key,) = store.db.execute(_ADD_RUN, row).fetchone()
     first = ledger.first_event(new)
     event: Row = ((key << SHIFT) + 1, EVENT_CODE[first.type], first.at, first.digest, first.payload)
@@ -56,6 +60,17 @@ def find(store: Store, where: RunFilter) -> list[Run]:
     return [store.run_of(row) for row in store.db.execute(query, (*values, where.limit))]
 
 
+def by_key(store: Store, *, live: bool) -> dict[str, int]:
+    """Answer :meth:`torpor.world.Runs.runs_by_key`."""
+    found: dict[str, int] = {}
+    key = ""
+    while key is not None:  # from key to key, instead of through all runs
+        if key:
+            (found[key],) = store.db.execute(_COUNT_LIVE if live else _COUNT, (key,)).fetchone()
+        (key,) = store.db.execute(_NEXT_KEY, (key,)).fetchone()
+    return {key: count for key, count in found.items() if count}
+
+
 def cancel(store: Store, run_id: str, reason: str, at: int) -> tuple[Run, Notice]:
     """Answer :meth:`torpor.world.Runs.cancel_run`."""
     draft = Draft(store, run_id)
@@ -63,7 +78,7 @@ def cancel(store: Store, run_id: str, reason: str, at: int) -> tuple[Run, Notice
     draft.append(Event("run_cancelled", at, ref=reason))
     draft.epoch += 1
     draft.save()
-    return store.run(run_id)[1], Notice(run_id, ended=True)
+    return store.run(run_id)[1], Notice(run_id, work=draft.told_others, ended=True)
 
 
 def events(store: Store, run_id: str, after: int, limit: int | None) -> list[Event]:

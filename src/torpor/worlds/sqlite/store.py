@@ -17,7 +17,7 @@ _MASK: Final = (1 << SHIFT) - 1
 _EVENT_COLUMNS: Final = f"type, at, id, k & {_MASK}, op, digest, name, attempt, due, ref, payload"
 _RUN_COLUMNS: Final = (
     "k, id, workflow, program, guest, runtime, status, seed, created_at, started_at, ended_at, error_code, head, ops, "
-    "logs, epoch"
+    "logs, epoch, parent, root, key, public"
 )
 
 _NO_LIMIT: Final = -1

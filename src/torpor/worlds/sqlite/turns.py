@@ -34,7 +34,7 @@ _OPEN_WAITS: Final = (
     f"JOIN events e ON e.k = w.run << {SHIFT} | w.seq WHERE w.run = ? AND w.status = 0 ORDER BY w.seq"
 )
 _OPEN_HOOKS: Final = (
-    "SELECT h.id, e.op, h.token, e.at, e.payload FROM hooks h INDEXED BY hooks_open "
+    "SELECT h.id, e.op, h.token, e.at, e.payload, iif(h.watch IS NULL, '', e.ref) FROM hooks h INDEXED BY hooks_open "
     f"JOIN events e ON e.k = h.run << {SHIFT} | h.seq WHERE h.run = ? AND h.status = 0 ORDER BY h.seq"
 )
 _SNAPSHOT: Final = (
@@ -58,8 +58,8 @@ def load(store: Store, run_id: str) -> RunState:
             for step_id, op, name, status, attempt, failures, payload in db.execute(_OPEN_STEPS, (key,))
         ],
         hooks=[
-            Hook(run_id, hook_id, op, token, "live", at, metadata)
-            for hook_id, op, token, at, metadata in db.execute(_OPEN_HOOKS, (key,))
+            Hook(run_id, hook_id, op, token, "live", at, metadata, watch, run.key, run.public)
+            for hook_id, op, token, at, metadata, watch in db.execute(_OPEN_HOOKS, (key,))
         ],
     )
 
@@ -86,7 +86,7 @@ def commit(store: Store, commit: Commit) -> tuple[Committed, Notice | None]:
         draft.append(event, consumed=True)
     for event in commit.outputs:
         draft.append(event)
-    answers = draft.last_inputs(len(commit.outputs))
+    answers = draft.inputs_beyond(len(commit.inputs))
     for task in commit.tasks:
         _add_task(draft, task, commit)
     draft.ops, draft.logs, draft.deliveries = commit.ops, commit.logs, 0
@@ -100,7 +100,7 @@ def commit(store: Store, commit: Commit) -> tuple[Committed, Notice | None]:
     parked = draft.ended or (commit.park and ledger.may_park(foreign, answers))
     if parked and not draft.ended:
         draft.park()
-    work = not draft.ended and (parked or bool(commit.tasks))
+    work = draft.told_others if draft.ended else parked or bool(commit.tasks)
     notice = Notice(draft.run_id, work=work, ended=draft.ended)
     return Committed(stored=True, head=draft.head, foreign=foreign, answers=answers, parked=parked), notice
 

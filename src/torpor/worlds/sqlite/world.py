@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Final
 
 from torpor.errors import LimitExceededError
@@ -102,6 +102,9 @@ class SqliteWorld:
     async def list_runs(self, where: RunFilter) -> list[Run]:
         return await self._reader.submit(lambda store: runs.find(store, where), "listing of runs")
 
+    async def runs_by_key(self, *, live: bool) -> dict[str, int]:
+        return await self._reader.submit(lambda store: runs.by_key(store, live=live), "counting of runs by key")
+
     async def cancel_run(self, run_id: str, reason: str, at: int) -> Run:
         return await self._writer.submit(
             lambda store: runs.cancel(store, run_id, reason, at), f"cancellation of run {run_id}"
@@ -146,9 +149,11 @@ class SqliteWorld:
             lambda store: hooks.of_run(store, run_id), f"reading of the hooks of run {run_id}"
         )
 
-    async def resume_hook(self, token: str, payload: bytes, resume_id: str, at: int) -> Hook:
+    async def resume_hook(
+        self, token: str, payload: bytes, resume_id: str, at: int, *, run_id: str | None = None
+    ) -> Hook:
         return await self._writer.submit(
-            lambda store: hooks.resume(store, token, payload, resume_id, at), f"resumption of hook {token!r}"
+            lambda store: hooks.resume(store, token, payload, resume_id, at, run_id), f"resumption of hook {token!r}"
         )
 
     # Blobs
@@ -171,14 +176,25 @@ class SqliteWorld:
     async def workers(self) -> list[WorkerRow]:
         return await self._reader.submit(queue.workers, "listing of workers")
 
-    async def claim(self, worker_id: str, at: int, *, turns: int, steps: int) -> list[Task]:
+    async def claim(
+        self,
+        worker_id: str,
+        at: int,
+        *,
+        turns: int,
+        steps: int,
+        guests: Collection[str],
+        keys: Collection[str] = ("",),
+    ) -> list[Task]:
         return await self._writer.submit(
-            lambda store: queue.claim(store, worker_id, at, turns, steps), f"claim of worker {worker_id}"
+            lambda store: queue.claim(store, worker_id, at, turns, steps, guests, keys), f"claim of worker {worker_id}"
         )
 
-    async def next_ready_at(self, *, turns: bool = True, steps: bool = True) -> int | None:
+    async def next_ready_at(
+        self, *, guests: Collection[str], steps: bool = True, keys: Collection[str] = ("",)
+    ) -> int | None:
         return await self._reader.submit(
-            lambda store: queue.next_ready_at(store, turns=turns, steps=steps), "reading of the queue"
+            lambda store: queue.next_ready_at(store, guests=guests, steps=steps, keys=keys), "reading of the queue"
         )
 
     async def release(self, worker_ids: Sequence[str], at: int) -> int:

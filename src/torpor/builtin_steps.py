@@ -1,0 +1,109 @@
+"""
+Steps that every application has: what workflow code asks of other runs.
+
+Their names begin with ``step//torpor//``. No step of a user can have such a name, since those carry the path of a file,
+and the lists of steps in messages leave them out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
+
+from torpor import ids
+from torpor.client import RunHandle
+from torpor.codec.values import Kwargs, WorkflowFunction
+from torpor.engine.steps import StepDefinition, current_step
+from torpor.errors import (
+    ConflictError,
+    EntityConflictError,
+    NotFoundError,
+    RunCancelledError,
+    RunFailedError,
+    UsageError,
+)
+
+if TYPE_CHECKING:  # it imports this module
+    from torpor.app import Torpor
+
+_FINAL: Final = (UsageError, NotFoundError, ConflictError, RunFailedError, RunCancelledError)
+
+
+class BuiltinSteps:
+    """
+    The steps, bound to one application.
+
+    A world that fails is tried again like any step; what they say of a run is final.
+    """
+
+    def __init__(self, app: Torpor) -> None:
+        self._app = app
+        functions: dict[str, Callable[..., Any]] = {
+            "step//torpor//start": self.start,
+            "step//torpor//result": self.result,
+            "step//torpor//status": self.status,
+            "step//torpor//cancel": self.cancel,
+        }
+        self._definitions = {name: StepDefinition(name, made, final=_FINAL) for name, made in functions.items()}
+
+    def get(self, name: str) -> StepDefinition | None:
+        """Return the step with this full name."""
+        return self._definitions.get(name)
+
+    async def start(
+        self, workflow: str | WorkflowFunction, args: Sequence[Any], options: Mapping[str, Any] | None = None
+    ) -> RunHandle:
+        """
+        Start a run, once however often this step is tried: its id is a function of the step's.
+
+        Args:
+            workflow: name, or the workflow itself.
+            args: its arguments; keyword arguments last, as :class:`~torpor.codec.values.Kwargs`.
+            options: ``runtime``; that of the starting run by default.
+
+        Raises:
+            WorkflowNotRegisteredError, SerializationError, LimitExceededError: as :meth:`torpor.app.Torpor.start`.
+        """
+        name = workflow.workflow_id if isinstance(workflow, WorkflowFunction) else workflow
+        *positional, last = [*args, None] if not args or not isinstance(args[-1], Kwargs) else args
+        step = current_step()
+        child = ids.child(step.step_id)
+        runtime = (options or {}).get("runtime") or (await self._app.run(step.run_id).info()).runtime
+        try:
+            return await self._app.start(name, *positional, run_id=child, runtime=runtime, **(last or {}))
+        except EntityConflictError:
+            # An earlier attempt has started it, in a process that wrote the members of a set in another order.
+            return self._app.run(child)
+
+    async def result(self, run_id: str) -> Any:
+        """
+        Return what a run that has ended returned.
+
+        Raises:
+            RunFailedError, RunCancelledError, RunNotFoundError: as :meth:`torpor.client.RunHandle.result`.
+        """
+        return await self._app.run(run_id).result()
+
+    async def status(self, run_id: str) -> str:
+        """
+        Return the status of a run.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        return await self._app.run(run_id).status()
+
+    async def cancel(self, run_id: str, reason: str = "") -> None:
+        """
+        Cancel a run; one that is cancelled already stays so, because it may be an earlier attempt's doing.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: it has ended otherwise.
+        """
+        run = self._app.run(run_id)
+        try:
+            await run.cancel(reason)
+        except EntityConflictError:
+            if await run.status() != "cancelled":
+                raise

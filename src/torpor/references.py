@@ -1,0 +1,34 @@
+"""What steps and runs become that arrive as values: among a step's arguments, and in what a run returned."""
+
+from __future__ import annotations
+
+import functools
+from typing import TYPE_CHECKING
+
+from torpor.client import Handles
+from torpor.codec.values import StepFunction
+
+if TYPE_CHECKING:  # it imports this module
+    from torpor.app import Torpor
+
+_BOUND = "boundArgs"
+
+
+class ApplicationReferences(Handles):
+    """Registered steps as the functions that they are, and runs as handles of the application's world."""
+
+    def __init__(self, app: Torpor) -> None:
+        super().__init__(app.client)
+        self._app = app
+
+    def step(self, reference: StepFunction) -> object:
+        """
+        Return the registered function, with the arguments that are bound to it.
+
+        The reference itself if there is none here, or if it carries what only JavaScript has: a receiver or a closure.
+        """
+        definition = self._app.step_definition(reference.step_id)
+        if definition is None or reference.extras.keys() - {_BOUND}:
+            return reference
+        bound = reference.extras.get(_BOUND)
+        return functools.partial(definition.function, *bound) if bound else definition.function

@@ -1,0 +1,1 @@
+"""An application whose runs start runs."""

@@ -1,0 +1,1 @@
+"""An application in both languages, whose runs start one another."""
