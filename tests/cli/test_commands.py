@@ -31,9 +31,14 @@ def test_the_table_holds_every_command() -> None:
         "start",
         "runs",
         "inspect",
+        "repl",
         "resume",
         "cancel",
         "doctor",
+        "warm",
+        "keys generate",
+        "keys list",
+        "keys rotate",
         "program show",
     }
 

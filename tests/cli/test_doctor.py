@@ -25,7 +25,10 @@ def test_everything_is_found(torpor: Torpor) -> None:
 
     assert data["ok"] is True
     found = data["checks"]
-    assert list(found) == ["versions", "platform", "wasm", "memory", "boot", "application", "world", "workers"]
+    assert list(found) == [
+        "versions", "platform", "wasm", "memory", "boot", "python", "application", "encryption", "world", "keys",
+        "workers",
+    ]  # fmt: skip
     assert found["versions"]["python"] == platform.python_version()
     assert found["versions"]["sqlite"] == sqlite3.sqlite_version
     assert found["memory"]["name"] in ("cow", "portable")
@@ -45,6 +48,19 @@ def test_the_table_has_a_line_for_each_check(torpor: Torpor) -> None:
 
     assert [line.split()[0] for line in lines][:3] == ["versions", "platform", "wasm"]
     assert {line.split()[1] for line in lines} <= {"ok", "note"}
+
+
+def test_the_python_guest_is_looked_at(empty: Path) -> None:
+    """Version, packages and whether it is compiled are told, and looking compiles nothing."""
+    cache = empty / "cache"
+
+    found = json.loads(run(empty, "doctor", "--json", TORPOR_CACHE=str(cache)))["checks"]["python"]
+
+    assert (found["status"], found["installed"], found["is_compiled"]) == ("note", True, False)
+    assert found["version"].startswith("3.15")
+    assert {"numpy", "pyyaml", "attrs"} <= set(found["packages"])
+    assert "torpor warm" in found["text"]
+    assert not list(cache.glob("cpython*"))
 
 
 def test_a_world_that_is_not_there_is_not_made(torpor: Torpor, empty: Path) -> None:

@@ -6,7 +6,7 @@ from torpor import codec
 from torpor.cli.history import History, history_of
 from torpor.cli.inspection import Inspection
 from torpor.cli.timeline import BAR_COLUMNS, Row, bar, shortened, timeline
-from torpor.model import Event, Run
+from torpor.model import NOTHING, Event, Run
 
 STEP, HOOK, WAIT = "step_1", "hook_1", "wait_1"
 
@@ -62,6 +62,28 @@ def test_a_conflict_names_the_owner() -> None:
     hook = told(Event("hook_conflict", 2, HOOK, name="token", ref="wrun_other")).hooks[HOOK]
 
     assert (hook.status, hook.owner) == ("conflict", "wrun_other")
+
+
+def test_the_wait_for_another_run_is_told_as_such() -> None:
+    """One row, from the question to that run's end; no token, which would open nothing."""
+    waiting = Event("hook_created", 2, HOOK, name="$end:wrun_2", ref="wrun_2")
+    ended = Event("hook_received", 7, HOOK, ref="wrun_2", payload=NOTHING)
+    gone = Event("hook_disposed", 9, HOOK)
+    rows = [
+        _rows_of(told(*events)) for events in ((waiting,), (waiting, ended), (waiting, ended, gone), (waiting, gone))
+    ]
+
+    assert [[(row.kind, row.text, row.status, row.until) for row in each] for each in rows] == [
+        [("child", "end of wrun_2", "waiting", 0)],
+        [("child", "end of wrun_2", "ended", 7)],
+        [("child", "end of wrun_2", "ended", 7)],
+        [("child", "end of wrun_2", "disposed", 9)],
+    ]
+
+
+def _rows_of(history: History) -> list[Row]:
+    run = Run("wrun_1", "workflow//./f.js//f", "p", "quickjs", "snapshot", "running", b"", 1)
+    return timeline(Inspection(run, {}, 20, [], history, [], None, None, []))
 
 
 def test_a_step_that_is_not_registered_fails_without_an_attempt() -> None:
@@ -121,10 +143,7 @@ def test_rows_come_in_the_order_of_time() -> None:
         started(14, 2),
         Event("step_completed", 15, STEP, attempt=2, payload=codec.dumps(3)),
     )
-    run = Run("wrun_1", "workflow//./f.js//f", "p", "quickjs", "snapshot", "running", b"", 1)
-    found = Inspection(run, {}, 20, [], history, [], None, None, [])
-
-    rows = timeline(found)
+    rows = _rows_of(history)
 
     assert [(row.kind, row.at, row.status) for row in rows] == [
         ("step", 2, "completed"),

@@ -109,6 +109,29 @@ def test_a_run_that_nothing_can_wake_says_so(torpor: Torpor, fresh: Path) -> Non
     assert said not in torpor.ok("inspect", waiting)
 
 
+def test_a_child_shows_its_parent(torpor: Torpor, runs: Runs, project: Path) -> None:
+    """And the first of the line when that is another run; a run that nobody started shows neither."""
+    assert torpor.json("inspect", runs.completed)["run"]["parent"] is None
+    assert "  parent " not in torpor.ok("inspect", runs.completed)
+    change(project, "UPDATE runs SET parent = 'wrun_p', root = 'wrun_p' WHERE id = ?", runs.completed)
+    assert "  parent    wrun_p\n" in torpor.ok("inspect", runs.completed)
+    change(project, "UPDATE runs SET root = 'wrun_r' WHERE id = ?", runs.completed)
+    assert "  parent    wrun_p, first of the line is wrun_r\n" in torpor.ok("inspect", runs.completed)
+    [told] = [run for run in torpor.json("runs") if run["id"] == runs.completed]
+    assert (told["parent"], told["root"]) == ("wrun_p", "wrun_r")
+
+
+def test_a_run_of_a_guest_that_is_not_here_says_so(torpor: Torpor, runs: Runs, project: Path) -> None:
+    """It waits for a worker that has the guest; a run that has ended waits for nobody."""
+    said = "waits for workers that have the guest gopher; this installation lacks it"
+    change(project, "INSERT INTO labels (text) VALUES (?)", "gopher")
+    for run in (runs.waiting, runs.completed):
+        assert said not in torpor.ok("inspect", run)
+        change(project, "UPDATE runs SET guest = (SELECT k FROM labels WHERE text = 'gopher') WHERE id = ?", run)
+    assert said in torpor.ok("inspect", runs.waiting)
+    assert said not in torpor.ok("inspect", runs.completed)
+
+
 def test_a_failed_run_shows_its_error_with_the_stack(torpor: Torpor, runs: Runs) -> None:
     """The author's file and the cause's are named."""
     shown = torpor.ok("inspect", runs.failed)

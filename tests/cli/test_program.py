@@ -70,3 +70,46 @@ def test_an_application_without_workflows_says_what_to_do(torpor: Torpor, empty:
 
     assert torpor.json("program", "show") == {"programs": []}
     assert "app.workflows(...)" in torpor("program", "show").stderr
+
+
+PYTHON_APP = """
+import os
+from torpor import Torpor
+
+app = Torpor()
+KEY = os.environ.get("KEY")
+
+
+@app.step
+async def charge(cents):
+    return KEY
+
+
+@app.workflow
+async def checkout(cents):
+    return await charge(cents)
+
+
+if __name__ == "__main__":
+    print("started")
+"""
+
+
+def test_a_program_in_python_shows_what_was_left_out(torpor: Torpor, empty: Path) -> None:
+    """Statement by statement, with the reason; modules are named by their files."""
+    (empty / "app.py").write_text(PYTHON_APP)
+
+    (program,) = torpor.json("program", "show")["programs"]
+
+    assert program["guest"] == "cpython"
+    assert [(each["name"], each["file"], each["export"]) for each in program["workflows"]] == [
+        ("checkout", "./app.py", "checkout")
+    ]
+    assert [(file["name"], file["entry"], file["steps"]) for file in program["files"]] == [
+        ("./app.py", True, ["charge"])
+    ]
+    left = {each["what"]: (each["where"], each["why"]) for each in program["left_out"]}
+    assert left["os"] == ("./app.py:2", "workflow code does not reach it")
+    assert left["KEY"] == ("./app.py:6", "workflow code does not reach it")
+    assert left['if __name__ == "__main__":'] == ("./app.py:19", "it runs only as a script")
+    assert "it runs only as a script" in torpor.ok("program", "show")

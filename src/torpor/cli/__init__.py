@@ -25,12 +25,15 @@ from torpor.cli.cancel import cancel
 from torpor.cli.dev import dev
 from torpor.cli.doctor import doctor
 from torpor.cli.inspect_run import inspect
+from torpor.cli.keys import generate_key, list_keys, rotate_keys
 from torpor.cli.output import say
 from torpor.cli.program import show_programs
+from torpor.cli.repl import repl
 from torpor.cli.resume import resume
 from torpor.cli.runs import runs
 from torpor.cli.start import start
 from torpor.cli.stopping import own_process
+from torpor.cli.warm import warm
 from torpor.cli.worker import worker
 
 COMMANDS: Final[dict[str, Callable[..., None]]] = {
@@ -39,15 +42,23 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "start": start,
     "runs": runs,
     "inspect": inspect,
+    "repl": repl,
     "resume": resume,
     "cancel": cancel,
     "doctor": doctor,
+    "warm": warm,
+    "keys generate": generate_key,
+    "keys list": list_keys,
+    "keys rotate": rotate_keys,
     "program show": show_programs,
 }
 """Every command by its full name; nothing else registers one."""
 
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
-_GROUPS: Final = {"program": "Look at the programs that workflow files make."}
+_GROUPS: Final = {
+    "keys": "Make and look after the keys that runs are encrypted with.",
+    "program": "Look at the programs that workflow files make.",
+}
 
 
 def root(

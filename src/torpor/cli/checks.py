@@ -20,6 +20,7 @@ from torpor.cli.output import counted
 from torpor.cli.sqlite_file import refuse_missing_file, schema_version
 from torpor.cli.workers import alive
 from torpor.clock import Clock
+from torpor.codec.keys import SETTING, Keyring
 from torpor.errors import ConfigurationError, TorporError, VmError
 from torpor.ids import SEED_BYTES
 from torpor.vm.cache import default_directory
@@ -152,6 +153,32 @@ def boot() -> Finding:
     return Finding("ok", f"{took}; {kept} in {folder} ({bytes_text(size)})", facts)
 
 
+def python_guest() -> Finding:
+    """Look whether Python workflows can run here, without compiling anything."""
+    try:
+        from torpor.vm.cpython import CPython  # noqa: PLC0415  # its package is an extra
+
+        guest = CPython()
+    except ConfigurationError as error:
+        return Finding("note", str(error), {"installed": False})
+    folder = default_directory()
+    size = sum(path.stat().st_size for path in folder.glob("cpython*"))
+    facts = {
+        "installed": True,
+        "version": guest.version,
+        "is_compiled": guest.module_path.exists(),
+        "is_booted": guest.boot_path.exists(),
+        "cache_folder": str(folder),
+        "cache_bytes": size,
+        "packages": guest.packages,
+    }
+    guest.close()
+    carried = f"CPython {guest.version} with {counted(len(guest.packages), 'package')} (list them with --json)"
+    if not facts["is_compiled"]:
+        return Finding("note", f"{carried}; not compiled yet, which takes a minute: torpor warm", facts)
+    return Finding("ok", f"{carried}; compiled in {folder} ({bytes_text(size)})", facts)
+
+
 def _text(value: Any) -> str:
     return codec.text_of(codec.dumps(value))
 
@@ -171,6 +198,25 @@ def application(app: Torpor) -> Finding:
     }
     text = f"{counted(len(facts['workflows']), 'workflow')}, {counted(len(facts['steps']), 'step')} in {app.root}"
     return Finding("ok" if facts["workflows"] else "note", text, facts)
+
+
+def encryption(keyring: Keyring) -> Finding:
+    """Say whether what runs store is encrypted."""
+    facts = {"current": keyring.current or None, "keys": list(keyring.ids)}
+    if not keyring.ids:
+        return Finding("note", f"off: what runs store is plain; torpor keys generate makes a key for {SETTING}", facts)
+    older = f", {counted(len(keyring.ids) - 1, 'older key')} for reading" if len(keyring.ids) > 1 else ""
+    return Finding("ok", f"on: new runs use key {keyring.current}{older}", facts)
+
+
+async def readable_runs(world: World, keyring: Keyring) -> Finding:
+    """Look for unfinished runs whose key is not here."""
+    missing = {key: count for key, count in (await world.runs_by_key(live=True)).items() if key not in keyring.ids}
+    if not missing:
+        return Finding("ok", "the keys of all unfinished runs are here", {"missing": {}})
+    told = ", ".join(f"{key} ({counted(count, 'run')})" for key, count in missing.items())
+    text = f"unfinished runs wait for keys that are missing in {SETTING}: {told}"
+    return Finding("failed", text, {"missing": missing})
 
 
 async def reachable_world(world: World) -> Finding:

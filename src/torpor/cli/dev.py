@@ -14,7 +14,7 @@ import typer
 from watchfiles import Change, DefaultFilter, awatch
 
 from torpor.cli.loading import Target, required_target
-from torpor.cli.options import AppArgument, WorldOption
+from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import say
 from torpor.cli.reporting import command
 from torpor.cli.stopping import StopRequest
@@ -40,6 +40,7 @@ def dev(
         typer.Option("--watch", metavar="FOLDER", exists=True, help="Watch this folder besides the application's."),
     ] = None,
     world: WorldOption = None,
+    decrypt: DecryptOption = False,
 ) -> None:
     """
     Work on runs, show what they do, reload when files change.
@@ -51,15 +52,15 @@ def dev(
     target = required_target(app)
     folders = [target.folder, *(folder.resolve() for folder in watch or ())]
     say((f"watching {', '.join(map(str, folders))}", "dim"), err=True)
-    asyncio.run(_watch(target, world, folders, StopRequest()))
+    asyncio.run(_watch(target, world, folders, StopRequest(), decrypt=decrypt))
 
 
-async def _watch(target: Target, world: str | None, folders: list[Path], stop: StopRequest) -> None:
+async def _watch(target: Target, world: str | None, folders: list[Path], stop: StopRequest, *, decrypt: bool) -> None:
     """Run workers until it is to stop."""
     ended = asyncio.Event()
     changes = awatch(*folders, watch_filter=_Sources(), stop_event=ended, ignore_permission_denied=True)
     try:
-        await _Dev(target, world, changes, stop).run()
+        await _Dev(target, world, changes, stop, decrypt=decrypt).run()
     finally:
         ended.set()
         await changes.aclose()
@@ -75,8 +76,17 @@ class _Sources(DefaultFilter):
 class _Dev:
     """One worker process after another, each until the next change."""
 
-    def __init__(self, target: Target, world: str | None, changes: AsyncIterator[Changes], stop: StopRequest) -> None:
+    def __init__(
+        self,
+        target: Target,
+        world: str | None,
+        changes: AsyncIterator[Changes],
+        stop: StopRequest,
+        *,
+        decrypt: bool,
+    ) -> None:
         self._target = target
+        self._decrypt = decrypt
         self._world = world
         self._changes = changes
         self._stop = stop
@@ -107,6 +117,8 @@ class _Dev:
         options = ["--follow", "--parent", str(os.getpid())]
         if self._world is not None:
             options += ["--world", self._world]
+        if self._decrypt:
+            options.append("--decrypt")
         return await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", "torpor.cli", "worker", self._target.text, *options
         )

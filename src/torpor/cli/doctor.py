@@ -17,6 +17,7 @@ from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, show, table
 from torpor.cli.reporting import FAILED, command
 from torpor.clock import SystemClock
+from torpor.codec.keys import Keyring
 from torpor.errors import TorporError
 from torpor.worlds import open_world
 
@@ -38,9 +39,11 @@ def doctor(app: AppOption = None, world: WorldOption = None, json: JsonOption = 
         "wasm": _finding(checks.wasm_files),
         "memory": _finding(checks.memory_backend),
         "boot": _finding(checks.boot),
+        "python": _finding(checks.python_guest),
     }
     findings["application"], loaded = _application(app)
-    findings |= _world_findings(loaded, world)
+    findings["encryption"], keyring = _encryption(loaded)
+    findings |= _world_findings(loaded, world, keyring)
     healthy = all(finding.status != "failed" for finding in findings.values())
     if json:
         data = {name: {"status": found.status, "text": found.text, **found.facts} for name, found in findings.items()}
@@ -66,7 +69,16 @@ def _application(app: str | None) -> tuple[Finding, Torpor | None]:
     return _finding(lambda: checks.application(loaded)), loaded
 
 
-def _world_findings(app: Torpor | None, url: str | None) -> dict[str, Finding]:
+def _encryption(app: Torpor | None) -> tuple[Finding, Keyring]:
+    """Look at the keys of the application, else of the environment."""
+    try:
+        keyring = app.keyring if app is not None else Keyring.from_environment()
+    except TorporError as error:
+        return checks.failure(error), Keyring()
+    return checks.encryption(keyring), keyring
+
+
+def _world_findings(app: Torpor | None, url: str | None, keyring: Keyring) -> dict[str, Finding]:
     """Look at the world that commands would work on, and at the workers in it."""
     try:
         world = app.world if url is None and app is not None else open_world(url or WORLD_DEFAULT)
@@ -78,6 +90,7 @@ def _world_findings(app: Torpor | None, url: str | None) -> dict[str, Finding]:
         try:
             found["world"] = await checks.reachable_world(world)
             if found["world"].status == "ok":
+                found["keys"] = await checks.readable_runs(world, keyring)
                 found["workers"] = await checks.living_workers(world, SystemClock())
         finally:
             await world.close()

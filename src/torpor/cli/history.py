@@ -71,7 +71,7 @@ class Receipt(msgspec.Struct):
 
 
 class HookStory(msgspec.Struct):
-    """A hook; ``owner`` is the run that had its token first, when there was one."""
+    """A hook; ``owner`` is the run that had its token first, ``watch`` the one whose end it awaits, if there is one."""
 
     id: str
     op: int
@@ -81,6 +81,7 @@ class HookStory(msgspec.Struct):
     status: str = "live"
     ended_at: int = 0
     owner: str = ""
+    watch: str = ""
     received: list[Receipt] = msgspec.field(default_factory=list)
 
 
@@ -194,6 +195,8 @@ def _tell_hook(hooks: dict[str, HookStory], event: Event) -> bool:
         hook = HookStory(event.id, event.op, event.name, event.at, readable_payload(event.payload))
         if event.type == "hook_conflict":
             hook.status, hook.owner, hook.ended_at = "conflict", event.ref, event.at
+        else:
+            hook.watch = event.ref
         hooks[event.id] = hook
         return True
     known = hooks.get(event.id)

@@ -8,14 +8,15 @@ import typer
 
 from torpor.cli.inspection import Inspection, event_data, gather, inspection_data
 from torpor.cli.moments import bytes_text, clock_text, iso, span_text
-from torpor.cli.options import AppOption, JsonOption, WorldOption
+from torpor.cli.options import AppOption, DecryptOption, JsonOption, WorldOption
 from torpor.cli.output import LEVEL_STYLES, STATUS_STYLES, line, print_json, say, show, table
 from torpor.cli.readable import stack_of, summary
 from torpor.cli.reporting import FAILED, command, report
 from torpor.cli.session import with_client
+from torpor.cli.stack import show_stack, stack_data, stack_of_run
 from torpor.cli.timeline import Row, cells, shortened, timeline
 from torpor.errors import WorldError
-from torpor.programs import short_name
+from torpor.programs import available_guests, short_name
 
 ROWS_MAX = 200
 VALUE_CHARS_MAX = 2_000
@@ -26,19 +27,31 @@ def inspect(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Its id; torpor runs shows it.")],
     events: Annotated[bool, typer.Option("--events", help="Show the log itself, event by event.")] = False,
     logs: Annotated[bool, typer.Option("--logs", help="Show only what the workflow's code wrote.")] = False,
+    stack: Annotated[
+        bool, typer.Option("--stack", help="Show what the tasks of a parked run wait for, and their variables.")
+    ] = False,
     full: Annotated[bool, typer.Option("--all", help=f"Show every row, not only {ROWS_MAX}.")] = False,
     app: AppOption = None,
     world: WorldOption = None,
+    decrypt: DecryptOption = False,
     json: JsonOption = False,
 ) -> None:
     """
     Show what happened in a run.
 
-    Steps and their attempts, waits, hooks with their tokens, log lines, snapshot and error; from the world alone.
+    Steps and their attempts, waits, hooks with their tokens, log lines, snapshot and error; from the world alone. With
+    --stack a copy of the run's VM is restored and asked; the run itself is not woken.
 
     Example: torpor inspect wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
     """
-    found = with_client(app, world, lambda client: gather(client, run))
+    if stack:
+        looked_at = with_client(app, world, lambda client: stack_of_run(client, run, decrypt=decrypt))
+        if json:
+            print_json(stack_data(*looked_at))
+        else:
+            show_stack(*looked_at)
+        return
+    found = with_client(app, world, lambda client: gather(client, run, decrypt=decrypt))
     if json:
         print_json(inspection_data(found))
     elif logs:
@@ -52,6 +65,8 @@ def inspect(
         _show_error(found)
         if _is_stuck(found):
             say(("waits for nothing: no step, timer or hook can wake it", "yellow"))
+        if not found.run.ended_at and found.run.guest not in available_guests():
+            say((f"waits for workers that have the guest {found.run.guest}; this installation lacks it", "yellow"))
     for problem in found.problems:
         report(WorldError(f"run {found.run.id}: {problem}"))
     if found.problems:
@@ -63,6 +78,8 @@ def _show_head(found: Inspection) -> None:
     took = span_text((run.ended_at or found.now) - run.created_at)
     say((run.status, STATUS_STYLES[run.status]), (f"  {short_name(run.workflow)}  ", "bold"), run.id)
     _fact("workflow", run.workflow)
+    if run.parent:
+        _fact("parent", run.parent + (f", first of the line is {run.root}" if run.root != run.parent else ""))
     _fact("created", f"{clock_text(run.created_at)}, {'took' if run.ended_at else 'so far'} {took}")
     _fact("input", summary(data.get("input"), VALUE_CHARS_MAX))
     if run.status == "completed":
@@ -70,9 +87,12 @@ def _show_head(found: Inspection) -> None:
     if data.get("cancel_reason"):
         _fact("reason", str(data["cancel_reason"]))
     program = found.program
-    files = "not in this world" if program is None else f"{program.guest}, {', '.join(sorted(program.files))}"
+    absent = "encrypted, and its key is not here" if run.key else "not in this world"
+    files = absent if program is None else f"{program.guest}, {', '.join(sorted(program.files))}"
     _fact("program", f"{run.program[:16]} ({files})")
     _fact("runtime", run.runtime)
+    if run.key:
+        _fact("key", run.key)
     _fact("snapshot", _snapshot_text(found))
     say()
 

@@ -7,18 +7,17 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from torpor import codec
 from torpor.cli.history import History, history_of
 from torpor.cli.moments import iso
 from torpor.cli.readable import readable_payload
 from torpor.cli.runs import DAMAGE, run_data
+from torpor.cli.veil import Veil
 from torpor.client import Client
 from torpor.engine.images import program_key
 from torpor.errors import TorporError, WorldError
 from torpor.model import Event, LogEntry, Run, Snapshot
 from torpor.programs import short_name
 from torpor.vm.guest import Program
-from torpor.world import World
 
 T = TypeVar("T")
 
@@ -30,7 +29,7 @@ class Inspection(msgspec.Struct):
     Attributes:
         summary: the run as JSON data, as ``torpor runs --json`` has it.
         now: when it was gathered, epoch milliseconds.
-        program: None when the world does not have it.
+        program: None when the world does not have it, or it cannot be decrypted.
         problems: what could not be read, for people.
     """
 
@@ -45,11 +44,12 @@ class Inspection(msgspec.Struct):
     problems: list[str]
 
 
-async def gather(client: Client, run_id: str) -> Inspection:
+async def gather(client: Client, run_id: str, *, decrypt: bool) -> Inspection:
     """
-    Gather what the world has of a run.
+    Gather what the world has of a run; what is encrypted only with *decrypt*.
 
     Raises:
+        KeyMissingError: it is to be decrypted, and its key is not here.
         RunNotFoundError: no such run.
         WorldError: not even the run itself can be read.
     """
@@ -58,12 +58,16 @@ async def gather(client: Client, run_id: str) -> Inspection:
         run = await world.get_run(run_id)
     except DAMAGE as error:
         raise WorldError(f"run {run_id} is damaged in world {world.url} and cannot be shown: {error!r}") from error
+    veil = Veil(client.keyring, decrypt=decrypt)
+    veil.check(run)
     problems: list[str] = []
     events: list[Event] = await _part("its log", world.events(run_id), [], problems)
+    events = veil.events(run, events)
     logs: list[LogEntry] = await _part("its log lines", world.log_entries(run_id), [], problems)
+    logs = veil.entries(run, logs)
     snapshot = await _part("its snapshot", world.snapshot(run_id), None, problems)
-    program = await _part("its program", _program(world, run.program), None, problems)
-    summary: dict[str, Any] = await _part("its input or output", run_data(client, run), {}, problems)
+    program = await _part("its program", _program(client, run), None, problems)
+    summary: dict[str, Any] = await _part("its input or output", run_data(client, run, veil), {}, problems)
     history = history_of(events, run.head)
     return Inspection(
         run, summary, client.clock.now(), events, history, logs, snapshot, program, problems + history.problems
@@ -140,9 +144,13 @@ def _timed(data: dict[str, Any]) -> dict[str, Any]:
     return shown
 
 
-async def _program(world: World, program: str) -> Program | None:
-    data = await world.blob(program_key(program))
-    return None if data is None else msgspec.json.decode(codec.unseal_binary(data), type=Program)
+async def _program(client: Client, run: Run) -> Program | None:
+    """Return a run's program; None when the world does not have it, or its key is not here."""
+    name = program_key(run.program, run.key)
+    data = await client.world.blob(name)
+    if data is None or run.key not in client.keyring.readable:
+        return None
+    return msgspec.json.decode(client.keyring.blob(name, run.key).unseal_binary(data), type=Program)
 
 
 async def _part(what: str, reading: Awaitable[T], instead: T, problems: list[str]) -> T:

@@ -15,6 +15,7 @@ from typing import Final, Literal, Self
 from torpor.cli.moments import span_text, time_text
 from torpor.cli.output import LEVEL_STYLES, STATUS_STYLES, say
 from torpor.cli.readable import place_of, readable_payload, summary
+from torpor.cli.veil import Veil
 from torpor.errors import RunNotFoundError, WorldError
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
 from torpor.model import Event, LogEntry, Notice, Run, RunFilter
@@ -39,10 +40,12 @@ class Narrator:
 
     Args:
         world: where runs are looked up; open.
+        veil: lies over what is encrypted.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, veil: Veil) -> None:
         self._world = world
+        self._veil = veil
         self._heard: asyncio.Queue[Piece | Signal] = asyncio.Queue()
         self._open: OrderedDict[str, Run] = OrderedDict()
         self._looking = False
@@ -79,7 +82,7 @@ class Narrator:
 
     async def _tell(self, run_id: str, events: Sequence[Event], entries: Sequence[LogEntry]) -> None:
         run = await self._run(run_id)
-        both: list[Event | LogEntry] = [*events, *entries]
+        both: list[Event | LogEntry] = [*self._veil.events(run, events), *self._veil.entries(run, entries)]
         for told in sorted(both, key=_order):
             if isinstance(told, Event):
                 self._tell_event(run, told)
@@ -122,7 +125,7 @@ class Narrator:
                 self._open.pop(run_id, None)
                 continue
             if run.status in RUN_TERMINAL and run_id in self._open:
-                for event in await self._world.events(run_id, after=run.head - 1):
+                for event in self._veil.events(run, await self._world.events(run_id, after=run.head - 1)):
                     if event.type in RUN_ENDINGS:
                         self._tell_ending(run, event)
 

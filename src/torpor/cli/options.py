@@ -41,4 +41,7 @@ WorldOption = Annotated[
         help="Where runs live, such as sqlite:///torpor.db. By default TORPOR_WORLD, then what the application says.",
     ),
 ]
+DecryptOption = Annotated[
+    bool, typer.Option("--decrypt", help="Show what is encrypted, with the keys of TORPOR_KEYS or the application.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

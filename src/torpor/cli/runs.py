@@ -9,11 +9,12 @@ import typer
 from rich.text import Text
 
 from torpor.cli.moments import clock_text, iso, span_text
-from torpor.cli.options import AppOption, JsonOption, WorldOption
+from torpor.cli.options import AppOption, DecryptOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, say, show, status_text, table
 from torpor.cli.readable import readable_payload
 from torpor.cli.reporting import command
 from torpor.cli.session import with_client
+from torpor.cli.veil import Veil
 from torpor.client import Client
 from torpor.clock import SystemClock
 from torpor.errors import UsageError, WorldError
@@ -49,6 +50,7 @@ def runs(
     ] = None,
     app: AppOption = None,
     world: WorldOption = None,
+    decrypt: DecryptOption = False,
     json: JsonOption = False,
 ) -> None:
     """
@@ -64,7 +66,8 @@ def runs(
             found.append(run)
             if len(found) == limit:
                 break
-        return found, [await run_data(client, run) for run in found] if json else [], client.world.url
+        veil = Veil(client.keyring, decrypt=decrypt)
+        return found, [await run_data(client, run, veil) for run in found] if json else [], client.world.url
 
     found, data, url = with_client(app, world, listed)
     if json:
@@ -120,11 +123,11 @@ def parse_status(status: str | None) -> RunStatus | None:
     return cast("RunStatus | None", status)
 
 
-async def run_data(client: Client, run: Run) -> dict[str, Any]:
-    """Return a run as JSON data, with its decoded input and output."""
+async def run_data(client: Client, run: Run, veil: Veil) -> dict[str, Any]:
+    """Return a run as JSON data, with its decoded input and output as far as the veil lets them be seen."""
     handle = client.run(run.id)
-    first = await handle.events(limit=1)
-    last = await handle.events(after=run.head - 1) if run.ended_at else []
+    first = veil.events(run, await handle.events(limit=1))
+    last = veil.events(run, await handle.events(after=run.head - 1)) if run.ended_at else []
     ending = readable_payload(last[-1].payload) if last else None
     return {
         "id": run.id,
@@ -138,6 +141,9 @@ async def run_data(client: Client, run: Run) -> dict[str, Any]:
         "runtime": run.runtime,
         "guest": run.guest,
         "program": run.program,
+        "key": run.key or None,
+        "parent": run.parent or None,
+        "root": run.root or None,
         "input": readable_payload(first[0].payload) if first else None,
         "output": ending if run.status == "completed" else None,
         "error_code": run.error_code or None,

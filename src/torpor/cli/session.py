@@ -12,6 +12,7 @@ from torpor.cli.loading import AppImportError, NoAppError, default_target, load_
 from torpor.cli.sqlite_file import refuse_missing_file
 from torpor.client import Client
 from torpor.clock import SystemClock
+from torpor.codec.keys import Keyring
 from torpor.errors import ConfigurationError
 from torpor.world import World
 from torpor.worlds import open_world
@@ -41,35 +42,37 @@ def with_client(app: str | None, world: str | None, work: Callable[[Client], Cor
     Raises:
         ConfigurationError: there is no such world, or nothing of it can be seen from this process.
     """
-    found = _world(app, world)
+    found, keyring = _found(app, world)
     if not found.capabilities.durable:
         raise ConfigurationError(
             f"world {found.url} lives inside the process that opened it, so a command sees nothing of it; "
             f"give a durable one, such as --world {WORLD_DEFAULT}"
         )
     refuse_missing_file(found.url)
-    return asyncio.run(_opened(found, work))
+    return asyncio.run(_opened(found, keyring, work))
 
 
-async def _opened(world: World, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+async def _opened(world: World, keyring: Keyring, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
     await world.open()
     try:
-        return await work(Client(world, SystemClock()))
+        return await work(Client(world, SystemClock(), keyring))
     finally:
         await world.close()
 
 
-def _world(app: str | None, world: str | None) -> World:
+def _found(app: str | None, world: str | None) -> tuple[World, Keyring]:
+    """Return the world, and the keys of the application that it is from, else of the environment."""
     if world is not None:
-        return open_world(world)
+        return open_world(world), Keyring.from_environment()
     target = default_target() if app is None else parse_target(app)
     if target is None:
-        return open_world(WORLD_DEFAULT)
+        return open_world(WORLD_DEFAULT), Keyring.from_environment()
     try:
-        return load_app(target).world
+        loaded = load_app(target)
+        return loaded.world, loaded.keyring
     except NoAppError:
         if app is not None:
             raise
-        return open_world(WORLD_DEFAULT)  # somebody else's app.py
+        return open_world(WORLD_DEFAULT), Keyring.from_environment()  # somebody else's app.py
     except AppImportError as error:
         raise AppImportError(f"{error}. With --world URL this command does without it", error.trace) from error

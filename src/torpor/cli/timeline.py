@@ -20,7 +20,7 @@ from torpor.programs import short_name
 BAR_COLUMNS = 24
 TEXT_CHARS_MAX = 160
 
-Kind = Literal["run", "step", "attempt", "wait", "hook", "received", "log"]
+Kind = Literal["run", "step", "attempt", "wait", "hook", "received", "child", "log"]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -126,6 +126,11 @@ def _hook_rows(hook: HookStory) -> Iterator[Row]:
     detail = "" if hook.metadata is None else _text(hook.metadata)
     if hook.owner:
         detail = f"the token belongs to {hook.owner}"
+    if hook.watch:
+        told = hook.received[0].at if hook.received else hook.ended_at
+        status = "ended" if hook.received else "waiting" if hook.status == "live" else hook.status
+        yield Row(hook.created_at, told, "child", f"end of {hook.watch}", status)
+        return
     yield Row(hook.created_at, hook.ended_at, "hook", f"token {hook.token}", hook.status, detail)
     for receipt in hook.received:
         yield Row(receipt.at, None, "received", _text(receipt.payload))

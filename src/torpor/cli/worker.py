@@ -11,12 +11,13 @@ import typer
 
 from torpor import Torpor
 from torpor.cli.narrator import Narrator
-from torpor.cli.options import AppArgument, WorldOption
+from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import counted, say
 from torpor.cli.reporting import command
 from torpor.cli.session import app_on
 from torpor.cli.stopping import StopRequest, leave_soon, wait_orphaned
 from torpor.cli.told_world import ToldWorld
+from torpor.cli.veil import Veil
 from torpor.world import World
 
 
@@ -27,6 +28,7 @@ def worker(
         bool, typer.Option("--follow", "-f", help="Print log lines and endings of runs as they happen.")
     ] = False,
     world: WorldOption = None,
+    decrypt: DecryptOption = False,
     parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process ends.")] = None,
 ) -> None:
     """
@@ -39,7 +41,7 @@ def worker(
     stop = StopRequest(of_parent=parent is not None)
     application = app_on(app, world)
     _log_to_stderr()
-    narrator = _narrator(application) if follow else contextlib.nullcontext()
+    narrator = _narrator(application, decrypt=decrypt) if follow else contextlib.nullcontext()
     asyncio.run(_work(application, narrator, stop, parent))
     say(("stopped", "dim"), err=True)
 
@@ -71,10 +73,10 @@ async def _wait_for(stop: StopRequest, parent: int | None) -> None:
         wait.cancel()
 
 
-def _narrator(app: Torpor) -> Narrator:
+def _narrator(app: Torpor, *, decrypt: bool) -> Narrator:
     """Return what prints the things that the application's world is asked to store."""
     world = app.world
-    narrator = Narrator(world)
+    narrator = Narrator(world, Veil(app.keyring, decrypt=decrypt))
     # It has all that a world has, by passing on what it does not tell.
     app.use_world(cast("World", ToldWorld(world, narrator.hear)))
     return narrator

@@ -1,0 +1,113 @@
+"""``torpor repl``: a prompt inside a copy of a parked run's VM."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from typing import Annotated
+
+import typer
+
+from torpor.cli.options import AppOption, WorldOption
+from torpor.cli.output import printable, say
+from torpor.cli.reporting import command, report
+from torpor.cli.session import with_client
+from torpor.client import Client
+from torpor.engine.parked import ParkedRun, parked
+from torpor.errors import VmError
+from torpor.programs import guests, short_name
+
+_FIRST, _NEXT = ">>> ", "... "
+
+
+@command
+def repl(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id; torpor runs shows it.")],
+    app: AppOption = None,
+    world: WorldOption = None,
+) -> None:
+    """
+    Open a prompt inside a copy of a parked run.
+
+    The workflow's variables and its modules are there to be looked at and tried out, in the run's own language; nothing
+    that is done reaches the run. Ctrl-D ends it. Input may also come from a pipe.
+
+    Example: torpor repl wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
+    """
+    if sys.stdin.isatty():
+        _edit_lines()
+    with_client(app, world, lambda client: _converse(client, run))
+
+
+async def _converse(client: Client, run_id: str) -> None:
+    greet = True
+    while True:
+        async with parked(client.world, guests(), run_id, client.clock, client.keyring) as copy:
+            if greet:
+                _greet(copy)
+                greet = False
+            try:
+                await _answer_all(copy)
+            except EOFError:
+                return
+            except VmError as error:
+                report(error)
+                say("that copy is gone; here is a fresh one, without what was changed", err=True)
+
+
+def _greet(copy: ParkedRun) -> None:
+    say(
+        (f"{short_name(copy.run.workflow)}  ", "bold"),
+        f"{copy.run.id}  a copy of the {copy.run.guest} VM after event {copy.run.head}; nothing here reaches the run",
+        err=True,
+    )
+
+
+async def _answer_all(copy: ParkedRun) -> None:
+    """
+    Answer inputs until they end.
+
+    Raises:
+        EOFError: there are no more.
+        VmError: the copy is of no use any more.
+    """
+    lines: list[str] = []
+    while True:
+        try:
+            lines.append(_read(_NEXT if lines else _FIRST))
+        except KeyboardInterrupt:
+            lines = []
+            say(err=True)
+            continue
+        except EOFError:
+            if lines:  # what was begun is answered, be it with a syntax error
+                await _answer(copy, "\n".join([*lines, ""]))
+            raise
+        if await _answer(copy, "\n".join(lines)):
+            lines = []
+
+
+async def _answer(copy: ParkedRun, source: str) -> bool:
+    """Answer one input; False when it is only the beginning of one."""
+    evaluation = await copy.evaluate(source)
+    if evaluation.incomplete:
+        return False
+    if evaluation.text:
+        print(printable(evaluation.text.rstrip("\n")))  # noqa: T201  # what a prompt does
+    return True
+
+
+def _read(prompt: str) -> str:
+    # Nothing else runs while the prompt waits, so the event loop may wait with it.
+    if sys.stdin.isatty():
+        return input(prompt)
+    text = sys.stdin.readline()
+    if not text:
+        raise EOFError
+    return text.rstrip("\n")
+
+
+def _edit_lines() -> None:
+    """Give the prompt line editing and history, where this Python has them."""
+    with suppress(ImportError):
+        import readline  # noqa: F401, PLC0415  # importing it changes what input() can do
