@@ -1,0 +1,1 @@
+"""The workflows, in each language: files of one name do the same."""

@@ -1,0 +1,102 @@
+import { FatalError, sleep } from "workflow";
+import { breakHere } from "./helping.js";
+import { asks_for_an_hour, fails, fails_across_files, fails_once, refuses, unstable } from "../steps.py";
+
+export async function errorNested() {
+  "use workflow";
+  await sleep(1);
+  try {
+    outer();
+  } catch (cause) {
+    throw new TypeError("outermost failed", { cause });
+  }
+}
+
+function outer() {
+  inner();
+}
+
+function inner() {
+  throw new RangeError("innermost failed");
+}
+
+export async function errorAcrossFiles() {
+  "use workflow";
+  await sleep(1);
+  breakHere();
+}
+
+export async function stepErrorCaught() {
+  "use workflow";
+  return await caught(fails);
+}
+
+export async function stepErrorAcrossFiles() {
+  "use workflow";
+  return await caught(fails_across_files);
+}
+
+async function caught(step) {
+  try {
+    await step();
+  } catch (error) {
+    return { message: error.message, cause: error.cause.message, stack: error.cause.stack };
+  }
+}
+
+export async function stepErrorUncaught() {
+  "use workflow";
+  await fails();
+}
+
+export async function retryUntilSuccess() {
+  "use workflow";
+  return await unstable();
+}
+
+export async function retryAfter() {
+  "use workflow";
+  return await asks_for_an_hour();
+}
+
+export async function maxRetriesZero() {
+  "use workflow";
+  await fails_once();
+}
+
+export async function fatal() {
+  "use workflow";
+  await refuses();
+}
+
+export async function fatalIs() {
+  "use workflow";
+  try {
+    await refuses();
+  } catch (error) {
+    return [FatalError.is(error), error.message];
+  }
+}
+
+export async function throwsFatal() {
+  "use workflow";
+  throw new FatalError("the workflow gives up");
+}
+
+export async function callsWithTooMany() {
+  "use workflow";
+  try {
+    return await unstable(1, 2);
+  } catch (error) {
+    return error.message;
+  }
+}
+
+export async function catchesUnknownStep() {
+  "use workflow";
+  try {
+    return await unstable();
+  } catch (error) {
+    return error.message;
+  }
+}

@@ -1,0 +1,1 @@
+"""Workflows of what only Python has."""

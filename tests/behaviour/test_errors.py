@@ -1,0 +1,147 @@
+"""Errors: what is retried, what reaches the workflow, and what a failed run tells."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.behaviour.application import app as application
+from tests.behaviour.support import HOUR, MovableClock, Stage, kinds, name_of, outcome, stack_of
+from tests.engine.support import TIMEOUT
+from torpor import FatalError, RunFailedError, RunHandle, StepError, Torpor
+from torpor.errors import WorkflowNotRegisteredError
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+# What a flow throws where the languages have no common class.
+RANGE = {"quickjs": "RangeError", "cpython": "IndexError"}
+
+
+async def failure(run: RunHandle) -> RunFailedError:
+    """Return the error of a run that fails for the fault of its author."""
+    with pytest.raises(RunFailedError) as failed:
+        await run.result(timeout=TIMEOUT)
+    assert failed.value.failure == "USER_ERROR"
+    assert await run.status() == "failed"
+    return failed.value
+
+
+async def test_error_nested(stage: Stage) -> None:
+    """A failed run tells class, message and cause, and its stack names functions and the author's file."""
+    error = (await failure(await stage.start("error_nested"))).__cause__
+    assert error is not None
+    assert name_of(error) == "TypeError"
+    assert "outermost failed" in str(error)
+    cause = error.__cause__
+    assert name_of(cause) == RANGE[stage.guest]
+    assert "innermost failed" in str(cause)
+    stack = stack_of(cause)
+    assert stack.count("flows/errors.") == 3
+    assert all(name in stack for name in ("inner", "outer", stage.full_name("error_nested").rpartition("//")[2]))
+
+
+async def test_error_across_files(stage: Stage) -> None:
+    """The stack goes through all files of the workflow."""
+    error = (await failure(await stage.start("error_across_files"))).__cause__
+    assert name_of(error) == RANGE[stage.guest]
+    stack = stack_of(error)
+    assert "flows/helping." in stack
+    assert "flows/errors." in stack
+    assert stage.full_name("error_across_files").rpartition("//")[2] in stack
+    assert "torpor/" not in stack
+
+
+async def test_step_error_caught(stage: Stage) -> None:
+    """The workflow catches how many attempts failed and why; the step's own function and file are in the stack."""
+    run = await stage.start("step_error_caught")
+    caught = await outcome(run)
+    assert "step//./steps.py//fails failed after 2 attempts" in caught["message"]
+    assert caught["cause"] == "cannot"
+    assert "in fails" in caught["stack"]
+    assert "behaviour/steps.py" in caught["stack"]
+    assert "torpor/engine" not in caught["stack"]
+    counted = await kinds(run)
+    assert (counted["step_started"], counted["step_retrying"], counted["step_failed"]) == (2, 1, 1)
+
+
+async def test_step_error_across_files(stage: Stage) -> None:
+    """The stack of a step goes through all of its files."""
+    caught = await stage.result("step_error_across_files")
+    assert "broken in another file" in caught["cause"]
+    assert "behaviour/steps.py" in caught["stack"]
+    assert "in fails_across_files" in caught["stack"]
+    assert "behaviour/plain_steps.py" in caught["stack"]
+    assert "in break_elsewhere" in caught["stack"]
+
+
+async def test_step_error_uncaught(stage: Stage) -> None:
+    """A step's failure that nobody catches is the run's, with everything that it had."""
+    error = (await failure(await stage.start("step_error_uncaught"))).__cause__
+    assert isinstance(error, StepError) or name_of(error) == "StepError"
+    assert error is not None
+    assert isinstance(error.__cause__, ValueError)
+    assert "in fails" in stack_of(error.__cause__)
+
+
+async def test_retry_until_success(stage: Stage) -> None:
+    """The third attempt succeeds, and the log tells all three."""
+    run = await stage.start("retry_until_success")
+    assert await outcome(run) == 3
+    counted = await kinds(run)
+    assert (counted["step_started"], counted["step_retrying"], counted["step_completed"]) == (3, 2, 1)
+
+
+async def test_retry_after(stage: Stage) -> None:
+    """The second attempt comes no earlier than asked."""
+    run = await stage.start("retry_after")
+    (retrying,) = await stage.logged(run, "step_retrying")
+    assert abs(retrying.due - retrying.at - HOUR) < 1_000
+    stage.clock.put_forward(HOUR)
+    assert await outcome(run) == 2
+    first, second = await stage.logged(run, "step_started", 2)
+    assert second.at >= retrying.due > first.at
+
+
+@pytest.mark.parametrize(("workflow", "name"), [("max_retries_zero", "StepError"), ("fatal", "FatalError")])
+async def test_no_retry(stage: Stage, workflow: str, name: str) -> None:
+    """Without retries, and after a FatalError, the first attempt is the last."""
+    run = await stage.start(workflow)
+    assert name_of((await failure(run)).__cause__) == name
+    counted = await kinds(run)
+    assert (counted["step_started"], counted["step_retrying"], counted["step_failed"]) == (1, 0, 1)
+
+
+async def test_fatal_is(stage: Stage) -> None:
+    """A FatalError of a step is recognised in the workflow, with its message."""
+    assert await stage.result("fatal_is") == [True, "refused for good"]
+
+
+async def test_throws_fatal(stage: Stage) -> None:
+    """A FatalError of the workflow itself is one outside, too."""
+    error = (await failure(await stage.start("throws_fatal"))).__cause__
+    assert isinstance(error, FatalError)
+    assert "the workflow gives up" in str(error)
+
+
+async def test_wrong_arguments_are_not_retried(stage: Stage) -> None:
+    """A step that does not take its arguments fails at once, and the workflow may catch that."""
+    run = await stage.start("calls_with_too_many")
+    assert "2 arguments" in await outcome(run)
+    assert (await kinds(run))["step_started"] == 1
+
+
+async def test_step_not_registered(guest: str) -> None:
+    """A worker that lacks a step fails it, and the workflow may catch that."""
+    clock = MovableClock()
+    async with application.on("memory://", clock=clock) as app:
+        run = await Stage(app, guest, clock).start("catches_unknown_step")
+        async with Torpor(app.world, clock=clock).worker():
+            told = await outcome(run)
+    assert "this worker knows no step 'step//./steps.py//unstable'" in told
+    assert (await kinds(run))["step_retrying"] == 0
+
+
+async def test_workflow_not_registered(stage: Stage) -> None:
+    """Starting what is not there is refused, with a list of what is."""
+    known = stage.full_name("fatal").rpartition("//")[2]
+    with pytest.raises(WorkflowNotRegisteredError, match=known):
+        await stage.app.start("add_eleven")

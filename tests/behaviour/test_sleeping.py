@@ -1,0 +1,66 @@
+"""Durable timers; the nights of these tests take no time."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tests.behaviour.support import DAY, HOUR, Stage, kinds, outcome
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+async def test_sleeping(stage: Stage) -> None:
+    """A sleep of three days ends no earlier than due, and the workflow's own clock agrees."""
+    run = await stage.start("sleeping", "3d")
+    (asleep,) = await stage.logged(run, "wait_created")
+    assert asleep.due == (await run.info()).created_at + 3 * DAY
+    stage.clock.put_forward(3 * DAY)
+    slept = await outcome(run)
+    (awake,) = await stage.logged(run, "wait_completed")
+    assert awake.at >= asleep.due
+    assert slept == awake.at - (await run.info()).created_at
+
+
+async def test_sleeping_until(stage: Stage) -> None:
+    """A moment may be given instead of a duration."""
+    tomorrow = datetime.fromtimestamp(stage.clock.now() // 1000, UTC) + timedelta(days=1)
+    run = await stage.start("sleeping", tomorrow)
+    (asleep,) = await stage.logged(run, "wait_created")
+    assert asleep.due == tomorrow.timestamp() * 1000
+    stage.clock.put_forward(DAY)
+    assert await outcome(run) > 0
+
+
+async def test_sleeping_until_the_past(stage: Stage) -> None:
+    """A moment that is over does not make the run wait."""
+    assert 0 <= await stage.result("sleeping", datetime(2020, 1, 1, tzinfo=UTC)) < HOUR
+
+
+async def test_parallel_sleep(stage: Stage) -> None:
+    """Ten sleeps at once take the time of one."""
+    run = await stage.start("parallel_sleep")
+    await stage.logged(run, "wait_created", 10)
+    stage.clock.put_forward(HOUR)
+    assert HOUR <= await outcome(run) < 2 * HOUR
+
+
+async def test_sleep_in_loop(stage: Stage) -> None:
+    """Every iteration waits."""
+    run = await stage.start("sleep_in_loop", 3)
+    for night in range(1, 4):
+        await stage.logged(run, "wait_created", night)
+        stage.clock.put_forward(HOUR)
+    gaps = await outcome(run)
+    assert len(gaps) == 3
+    assert all(HOUR <= gap < 2 * HOUR for gap in gaps)
+
+
+async def test_sleep_with_sequential_steps(stage: Stage) -> None:
+    """Steps go on beside a sleep that is pending."""
+    run = await stage.start("sleep_with_sequential_steps")
+    await stage.logged(run, "step_completed", 3)
+    assert (await kinds(run))["wait_completed"] == 0
+    stage.clock.put_forward(8 * HOUR)
+    assert await outcome(run) == [1, 2, 3, "night"]
