@@ -1,13 +1,16 @@
 """
-The shop: what happens to an order outside workflow code.
+The shop: the steps of an order, and below them the workflow that takes it from payment to shipping.
 
 Each ``@app.step`` is an ordinary function that runs at least once and is recorded once. A worker may die after a step
 did its work and before that was recorded, so every step here may be repeated without harm: it gives the outside world
 a key that stays the same over its attempts, or it looks whether the work is done.
+
+``flows/checkout.js`` is the same workflow in JavaScript, with the same steps.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import sqlite3
@@ -17,7 +20,7 @@ from http.client import HTTPConnection
 from typing import TypedDict
 from urllib.parse import urlsplit
 
-from torpor import Backoff, FatalError, Torpor, current_step
+from torpor import Backoff, FatalError, Torpor, current_step, sleep
 
 app = Torpor()  # stored in TORPOR_WORLD, by default sqlite:///torpor.db
 app.workflows("flows/*.js")
@@ -38,6 +41,13 @@ class Order(TypedDict):
     quantity: int
     cents: int
     card: str
+
+
+class Outcome(TypedDict):
+    """What became of an order: shipped, refused or out of stock."""
+
+    order: str
+    outcome: str
 
 
 # Money, at an outside service
@@ -145,3 +155,41 @@ def open_shop(stock: Iterable[tuple[str, int]]) -> None:
             db.executemany("INSERT INTO stock VALUES (?, ?)", stock)
     finally:
         db.close()
+
+
+# What becomes of an order
+
+
+@app.workflow
+async def checkout(order: Order) -> Outcome:
+    """
+    Take an order from payment to shipping, or undo what was done for it.
+
+    This function survives the death of its worker at every ``await``: it goes on there, in another process, with its
+    variables as they were. Nothing is run a second time to get there.
+    """
+    results = await asyncio.gather(charge(order), reserve(order), return_exceptions=True)
+    for result in results:
+        # Steps raise FatalError when the answer is no. Any other error has outlived its retries: the run fails with it.
+        if isinstance(result, BaseException) and not isinstance(result, FatalError):
+            raise result
+
+    payment, goods = results
+    if isinstance(payment, FatalError):
+        if not isinstance(goods, FatalError):
+            await release(order)
+        await notify_customer(order, "Your payment was refused, so we cancelled your order.")
+        return {"order": order["number"], "outcome": "refused"}
+    if isinstance(goods, FatalError):
+        await refund(order)
+        await notify_customer(order, "We have run out of it and gave your money back.")
+        return {"order": order["number"], "outcome": "out of stock"}
+
+    # Time to pack. It could be days as well: a run that sleeps is a row in the database and nothing in any process.
+    await sleep("4s")
+
+    async with asyncio.TaskGroup() as group:
+        group.create_task(notify_customer(order, "Your order is on its way."))
+        group.create_task(notify_warehouse(order))
+        group.create_task(notify_bookkeeping(order))
+    return {"order": order["number"], "outcome": "shipped"}

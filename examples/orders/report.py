@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from statistics import median
+from typing import Final
 
 import msgspec
 from rich.console import Group, RenderableType
@@ -17,6 +18,9 @@ from examples.orders.payments import Statement
 from examples.orders.watch import Weight
 
 COMPLAINTS_SHOWN = 60
+
+LANGUAGES: Final = {"cpython": "Python", "quickjs": "JavaScript"}
+"""Languages, by the guest that runs them."""
 
 
 class Restart(msgspec.Struct, frozen=True):
@@ -39,6 +43,7 @@ class Findings(msgspec.Struct, frozen=True):
 
     Attributes:
         outcomes: by order number.
+        guests: by order number, the name of the VM that its run lived in.
         logs: events of each run.
         weights: of runs that were seen asleep.
         statement: of the payment service.
@@ -48,6 +53,7 @@ class Findings(msgspec.Struct, frozen=True):
     """
 
     outcomes: dict[str, str]
+    guests: dict[str, str]
     logs: list[Log]
     weights: list[Weight]
     statement: Statement
@@ -65,18 +71,23 @@ def _orders(findings: Findings) -> Table:
     """Runs by outcome, beside what the payment service has in its ledger for those orders."""
     charges = Counter((findings.outcomes.get(each.order), each.status) for each in findings.statement.charges)
     refunds = Counter(findings.outcomes.get(each.order) for each in findings.statement.refunds)
-    runs = Counter(findings.outcomes.values())
+    runs = Counter((outcome, findings.guests[order]) for order, outcome in findings.outcomes.items())
     table = Table(title="Orders", title_justify="left", show_footer=True)
     table.add_column("outcome", "all")
     for name, total in (
-        ("runs", len(findings.outcomes)),
+        *((language, Counter(findings.guests.values())[guest]) for guest, language in LANGUAGES.items()),
         ("charged", sum(count for (_, status), count in charges.items() if status == "charged")),
         ("refused", sum(count for (_, status), count in charges.items() if status == "refused")),
         ("refunded", refunds.total()),
     ):
         table.add_column(name, str(total), justify="right")
-    for outcome in (*OUTCOMES, *sorted(runs.keys() - set(OUTCOMES))):
-        row = runs[outcome], charges[outcome, "charged"], charges[outcome, "refused"], refunds[outcome]
+    for outcome in (*OUTCOMES, *sorted(set(findings.outcomes.values()) - set(OUTCOMES))):
+        row = (
+            *(runs[outcome, guest] for guest in LANGUAGES),
+            charges[outcome, "charged"],
+            charges[outcome, "refused"],
+            refunds[outcome],
+        )
         table.add_row(outcome, *(str(number) for number in row))
     return table
 
@@ -99,13 +110,25 @@ def _rows(findings: Findings) -> list[tuple[str, str]]:
         f"{done.steps}, executed {done.started} times: {done.repeated} of them more than once "
         f"({done.after_error} executions after an error, {done.after_kill} after a kill)"
     )
-    rows = [
+    return [
         ("payment requests", requests),
         ("steps", steps),
-        ("snapshot, stored", _spread([weight.stored for weight in findings.weights], "bytes")),
-        ("memory it stands for", _spread([weight.memory for weight in findings.weights], "bytes")),
+        *_weight_rows(findings.weights),
+        *_wake_up_rows(findings),
+        *_restart_rows(findings),
+        ("elapsed", f"{findings.seconds:.1f} s"),
     ]
-    return rows + _wake_up_rows(findings) + _restart_rows(findings) + [("elapsed", f"{findings.seconds:.1f} s")]
+
+
+def _weight_rows(weights: list[Weight]) -> list[tuple[str, str]]:
+    rows = []
+    for guest, language in LANGUAGES.items():
+        own = [weight for weight in weights if weight.guest == guest]
+        rows += [
+            (f"snapshot in {language}, stored", _spread([weight.stored for weight in own], "bytes")),
+            ("memory it stands for", _spread([weight.memory for weight in own], "bytes")),
+        ]
+    return rows
 
 
 def _wake_up_rows(findings: Findings) -> list[tuple[str, str]]:

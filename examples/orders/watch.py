@@ -22,10 +22,12 @@ class Weight(msgspec.Struct, frozen=True):
     A sleeping run.
 
     Attributes:
+        guest: name of the VM that it lives in.
         stored: bytes of its snapshot in the database.
         memory: bytes of VM memory that they stand for.
     """
 
+    guest: str
     stored: int
     memory: int
 
@@ -42,6 +44,7 @@ class Watch:
         logs: events by order number.
         outcomes: what the workflow returned as ``outcome``, or ``failed``, of runs that have ended.
         errors: of those that failed.
+        guests: name of the VM that each run lives in, by order number.
         weights: of runs that were seen asleep.
     """
 
@@ -51,6 +54,7 @@ class Watch:
         self.logs: dict[str, Log] = {number: [] for number in runs}
         self.outcomes: dict[str, str] = {}
         self.errors: dict[str, str] = {}
+        self.guests: dict[str, str] = {}
         self.weights: dict[str, Weight] = {}
 
     async def look(self) -> None:
@@ -58,6 +62,8 @@ class Watch:
         for number, run in self._runs.items():
             if number in self.outcomes:
                 continue
+            if number not in self.guests:
+                self.guests[number] = (await run.info()).guest
             log = self.logs[number]
             log += await run.events(after=len(log))
             if log[-1].type in RUN_ENDINGS:
@@ -102,4 +108,4 @@ class Watch:
         snapshot = await self._app.world.snapshot(run_id)
         if snapshot is not None:
             delta = unpack_delta(codec.unseal_binary(snapshot.data), snapshot.image)
-            self.weights[number] = Weight(stored=len(snapshot.data), memory=delta.pages * WASM_PAGE)
+            self.weights[number] = Weight(self.guests[number], len(snapshot.data), delta.pages * WASM_PAGE)

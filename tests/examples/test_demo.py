@@ -13,6 +13,9 @@ from examples.orders.demo import clear_folder
 
 ROOT = Path(__file__).parents[2]
 
+PATIENCE_SECONDS = 110
+"""The demo takes a few, but the first one on a machine compiles CPython."""
+
 
 def demo(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """Start the demo."""
@@ -35,10 +38,10 @@ def processes_with(folder: Path) -> list[psutil.Process]:
 
 def test_every_order_is_charged_once_though_the_worker_is_killed(tmp_path: Path) -> None:
     """
-    Eight orders outlive the SIGKILL of their worker, and no process is left behind.
+    Eight orders, by turns in Python and in JavaScript, outlive the SIGKILL of their worker; no process is left behind.
     """
     with demo(tmp_path / "demo", "--orders", "8", "--kills", "1") as process:
-        printed, _ = process.communicate(timeout=60)
+        printed, _ = process.communicate(timeout=PATIENCE_SECONDS)
 
     assert process.returncode == 0, printed
     assert "killed (SIGKILL)" in printed
