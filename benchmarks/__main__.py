@@ -7,13 +7,14 @@ from typing import Annotated, cast
 
 import msgspec
 import typer
+from msgspec.structs import replace
 from rich.console import Console
 
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.harness.child import BenchmarkError
 from benchmarks.harness.machine import machine, versions
 from benchmarks.harness.rows import Report
-from benchmarks.harness.setting import BACKENDS, RUNTIMES, WORLD_DEFAULT, Backend, Setting
+from benchmarks.harness.setting import BACKENDS, GUEST_DEFAULT, RUNTIMES, WORLD_DEFAULT, Backend, Setting
 from benchmarks.harness.table import print_table
 from torpor.errors import TorporError
 from torpor.model import Runtime
@@ -28,7 +29,9 @@ def main(
     world: Annotated[
         str, typer.Option(help="URL; sqlite:// without a path is a fresh file for every set of samples.")
     ] = WORLD_DEFAULT,
-    guest: Annotated[str, typer.Option(help=f"Language: {', '.join(LANGUAGES)}.")] = "quickjs",
+    guest: Annotated[
+        str | None, typer.Option(help=f"Language: {', '.join(LANGUAGES)}; vm and resume have all by default.")
+    ] = None,
     runtime: Annotated[str | None, typer.Option(help="snapshot or replay; resume has both by default.")] = None,
     backend: Annotated[str | None, typer.Option(help="VM memory, for vm: cow or portable; both by default.")] = None,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer samples, smaller numbers.")] = False,
@@ -42,7 +45,7 @@ def main(
         return
     setting = Setting(
         world=world,
-        guest=_one_of("--guest", guest, tuple(LANGUAGES)),
+        guest=_one_of("--guest", guest or GUEST_DEFAULT, tuple(LANGUAGES)),
         runtime=cast("Runtime | None", runtime and _one_of("--runtime", runtime, RUNTIMES)),
         backend=cast("Backend | None", backend and _one_of("--backend", backend, BACKENDS)),
         quick=quick,
@@ -50,7 +53,10 @@ def main(
     chosen = list(BENCHMARKS) if name == ALL else [_one_of("NAME", name or "", (*BENCHMARKS, ALL))]
     try:
         for each in chosen:
-            report = Report(each, machine(), versions(), BENCHMARKS[each].run(setting))
+            benchmark = BENCHMARKS[each]
+            guests = LANGUAGES if benchmark.compares and guest is None else [setting.guest]
+            rows = [row for name in guests for row in benchmark.run(replace(setting, guest=name))]
+            report = Report(each, machine(), versions(), rows)
             _print(report, as_json=json)
     except (BenchmarkError, TorporError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)

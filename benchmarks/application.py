@@ -2,26 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Final
 
 from benchmarks import steps
+from benchmarks.flows.fanout import fanout
+from benchmarks.flows.idle import idle
+from benchmarks.flows.payload import payload
+from benchmarks.flows.sequential import sequential
+from benchmarks.flows.slow import slow
+from benchmarks.flows.waiting import waiting
 from benchmarks.harness.setting import Setting
 from torpor import Torpor
-from torpor.programs import LANGUAGES
 
 FOLDER = Path(__file__).parent
 
 
 def application(setting: Setting) -> Torpor:
-    """Return the application on the setting's world."""
+    """Return the application on the setting's world, with the workflows of its guest."""
     app = Torpor(setting.world, runtime=setting.runtime, root=FOLDER)
     for function in (steps.add, steps.echo, steps.pause):
         app.step(function)
-    suffixes = ",".join(LANGUAGES[setting.guest].suffixes)
-    app.workflows(f"flows/*{{{suffixes}}}")
+    _REGISTER[setting.guest](app)
     return app
+
+
+def _javascript(app: Torpor) -> None:
+    app.workflows("flows/*.js")
+
+
+def _python(app: Torpor) -> None:
+    app.workflow(fanout)
+    app.workflow(idle)
+    app.workflow(payload)
+    app.workflow(sequential)
+    app.workflow(slow)
+    app.workflow(waiting)
+
+
+_REGISTER: Final[dict[str, Callable[[Torpor], None]]] = {"quickjs": _javascript, "cpython": _python}
 
 
 @asynccontextmanager

@@ -18,18 +18,20 @@ class Benchmark(msgspec.Struct, frozen=True):
     Attributes:
         work: what is done, in a line.
         run: does it.
+        compares: whether it measures every guest unless told which.
     """
 
     work: str
     run: Callable[[Setting], list[Row]]
+    compares: bool = False
 
 
 BENCHMARKS = {
-    "vm": Benchmark("one VM: restore a parked workflow, deliver one result, take the snapshot", vm.run),
+    "vm": Benchmark("one VM: restore a parked workflow, deliver one result, take the snapshot", vm.run, compares=True),
     "sequential": Benchmark("a workflow awaits trivial steps one after another", sequential.run),
     "fanout": Benchmark("a workflow awaits many trivial steps at once", fanout.run),
     "throughput": Benchmark("200 concurrent runs of 5 trivial sequential steps, one process", throughput.run),
-    "resume": Benchmark("wake a run with a long past, warm and in a fresh process", resume.run),
+    "resume": Benchmark("wake a run with a long past, warm and in a fresh process", resume.run, compares=True),
     "payload": Benchmark("50 sequential steps that each take and return 10 KB", payload.run),
     "crash": Benchmark("SIGKILL in the middle of 100 steps, restart, finish", crash.run),
     "idle": Benchmark("100 000 parked runs: bytes, memory, waking 100", idle.run),

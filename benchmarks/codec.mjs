@@ -1,4 +1,4 @@
-// Times the npm package devalue on the payloads that come as JSON on standard input; answers with JSON.
+// Times the npm package devalue, and JSON, on the payloads that come as JSON on standard input; answers with JSON.
 import { parse, stringify } from "devalue";
 
 let text = "";
@@ -21,9 +21,13 @@ function measure(work) {
   });
 }
 
+const codecs = { devalue: [stringify, parse], json: [JSON.stringify, JSON.parse] };
 const answer = {};
-for (const [name, value] of Object.entries(payloads)) {
-  const encoded = stringify(value);
-  answer[name] = { encode: measure(() => stringify(value)), decode: measure(() => parse(encoded)) };
+for (const [name, [encode, decode]] of Object.entries(codecs)) {
+  answer[name] = {};
+  for (const [payload, value] of Object.entries(payloads)) {
+    const encoded = encode(value);
+    answer[name][payload] = { encode: measure(() => encode(value)), decode: measure(() => decode(encoded)) };
+  }
 }
 process.stdout.write(JSON.stringify(answer));

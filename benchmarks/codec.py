@@ -1,16 +1,14 @@
 """
-Encoding and decoding of payloads, beside ``json``, ``pickle`` and the npm package ``devalue``.
+Encoding and decoding of payloads: on the host, in the guests and in Node, beside json, pickle and npm devalue.
 
 ``torpor`` is what is stored: devalue text in its envelope, compressed where that pays. ``torpor-text`` is the text
-alone, which is what ``devalue`` makes too. A sample is as many calls as fill some milliseconds.
+alone, which is what ``devalue`` makes too, and what guests make. A sample is as many calls as fill some milliseconds.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 import pickle
-import random
 import shutil
 import statistics
 import subprocess
@@ -21,6 +19,8 @@ from typing import Any
 
 import msgspec
 
+from benchmarks.codec_guests import measure_cpython, measure_quickjs
+from benchmarks.codec_payloads import payloads
 from benchmarks.harness import child
 from benchmarks.harness.progress import say
 from benchmarks.harness.rows import Row, Rows
@@ -33,7 +33,7 @@ from torpor.codec.table import standard_table
 SAMPLE_SECONDS = 0.02
 
 _TABLE = standard_table(SystemClock())
-_NODE_SECONDS_MAX = 120
+_NODE_SECONDS_MAX = 300
 
 Codec = tuple[Callable[[Any], Any], Callable[[Any], Any]]
 Figures = dict[str, dict[str, dict[str, list[float]]]]
@@ -46,39 +46,49 @@ CODECS: dict[str, Codec] = {
     "pickle": (pickle.dumps, pickle.loads),
 }
 
-
-def payloads() -> dict[str, Any]:
-    """Return what is encoded: values that all of the codecs know."""
-    dice = random.Random(1)  # noqa: S311  # a benchmark's data, no secret
-    return {
-        "arguments": ["order-1", 4200, {"express": True}],
-        "records": [_record(number, dice.random()) for number in range(100)],
-        "text": base64.b64encode(dice.randbytes(7_680)).decode(),
-    }
-
-
-def _record(number: int, price: float) -> dict[str, Any]:
-    return {"id": number, "name": f"Ada {number}", "price": price, "tags": ["new", "paid"], "note": None, "open": True}
+RIVALS = {"host": ("json", "pickle"), "node": ("devalue", "json")}
+"""Place → the codecs there that are not ours."""
 
 
 def run(setting: Setting) -> list[Row]:
-    """Return ``encode`` and ``decode`` of each payload and codec, and how often longer Torpor takes than the others."""
-    rows = Rows("codec", msgspec.structs.replace(setting, world="none://"))
-    figures = child.call(measure, setting) | _npm_devalue(setting)
-    for name, found in figures.items():
-        for payload, both in found.items():
-            for way, samples in both.items():
-                rows.add(way, "µs", samples, {"codec": name, "payload": payload})
-    for other in (name for name in figures if not name.startswith("torpor")):
-        for payload, both in figures[other].items():
-            for way, samples in both.items():
-                ratio = statistics.median(figures["torpor"][payload][way]) / statistics.median(samples)
-                rows.add(f"{way}_ratio", "ratio", [ratio], {"codec": "torpor", "to": other, "payload": payload})
+    """
+    Return ``encode`` and ``decode`` of each place, payload and codec, and how often as long ``torpor`` takes.
+
+    What is stored is compared with what else Python has, the text alone with what else there is in Node too.
+    """
+    places = {
+        "host": child.call(measure, setting),
+        "quickjs": {"torpor-text": child.call(measure_quickjs, setting)},
+        "cpython": {"torpor-text": child.call(measure_cpython, setting)},
+        "node": _node(setting),
+    }
+    found: list[Row] = []
+    for place, figures in places.items():
+        rows = Rows("codec", msgspec.structs.replace(setting, world="none://", guest=place))
+        for name, by_payload in figures.items():
+            for payload, both in by_payload.items():
+                for way, samples in both.items():
+                    rows.add(way, "µs", samples, {"codec": name, "payload": payload})
+        found += rows.all
+    return found + _ratios(setting, places)
+
+
+def _ratios(setting: Setting, places: dict[str, Figures]) -> list[Row]:
+    rows = Rows("codec", msgspec.structs.replace(setting, world="none://", guest="host"))
+    host = places["host"]
+    for ours, against in {"torpor": ("host",), "torpor-text": ("host", "node")}.items():
+        for place, figures in [(place, places[place]) for place in against]:
+            for other in (name for name in RIVALS[place] if name in figures):
+                for payload, both in figures[other].items():
+                    for way, samples in both.items():
+                        ratio = statistics.median(host[ours][payload][way]) / statistics.median(samples)
+                        to = other if place == "host" else f"{place} {other}"
+                        rows.add(f"{way}_ratio", "ratio", [ratio], {"codec": ours, "to": to, "payload": payload})
     return rows.all
 
 
 def measure(setting: Setting) -> Figures:
-    """Time the codecs that run in Python."""
+    """Time the codecs that run in the host's Python."""
     return {
         name: {payload: _both(encode, decode, value, setting.samples) for payload, value in payloads().items()}
         for name, (encode, decode) in CODECS.items()
@@ -108,8 +118,8 @@ def _seconds(work: Callable[[Any], Any], argument: Any, calls: int) -> float:
     return time.perf_counter() - begun
 
 
-def _npm_devalue(setting: Setting) -> Figures:
-    """Time the npm package in Node; nothing when either is missing."""
+def _node(setting: Setting) -> Figures:
+    """Time the npm package and JSON in Node; nothing when Node or the package is missing."""
     if shutil.which("node") is None:
         say("codec: no node here, so nothing is compared with npm devalue")
         return {}
@@ -127,4 +137,5 @@ def _npm_devalue(setting: Setting) -> Figures:
         return {}
     if node.returncode != 0:
         raise child.BenchmarkError(f"node ended with {node.returncode}: {node.stderr.strip()[-500:]}")
-    return {"devalue": json.loads(node.stdout)}
+    figures: Figures = json.loads(node.stdout)
+    return figures

@@ -21,6 +21,7 @@ from benchmarks.harness.progress import say
 from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.setting import BACKENDS, Setting
 from torpor import codec
+from torpor.programs import short_name
 from torpor.vm.delta import unpack_delta
 from torpor.vm.guest import Begin, Delivery, Guest, Image, Program
 
@@ -38,7 +39,7 @@ UNITS = {
     "dirty_pages": "pages",
 }
 
-_WORKFLOW = "workflow//./flows/sequential.js//sequential"
+_WORKFLOW = "sequential"
 _SEED = bytes(range(32))
 _AT = 1_700_000_000_000
 _PAST_STEPS = 3
@@ -133,7 +134,8 @@ def _parked(guest: Guest, image: Image) -> bytes:
     """Return the snapshot of a workflow that has some steps behind it and waits for the next."""
     vm = guest.lease(image)
     try:
-        vm.begin(Begin("wrun_benchmark", _WORKFLOW, codec.text_of(codec.dumps([1_000])), seed=_SEED, at=_AT))
+        (name,) = (name for name in image.program.workflows if short_name(name) == _WORKFLOW)
+        vm.begin(Begin("wrun_benchmark", name, codec.text_of(codec.dumps([1_000])), seed=_SEED, at=_AT))
         for op in range(1, _PAST_STEPS + 1):
             vm.deliver([_result(op)])
         return vm.snapshot()

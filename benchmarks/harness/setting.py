@@ -14,6 +14,7 @@ Backend = Literal["cow", "portable"]
 RUNTIMES: tuple[Runtime, ...] = get_args(Runtime)
 BACKENDS: tuple[Backend, ...] = get_args(Backend)
 WORLD_DEFAULT = "sqlite://"
+GUEST_DEFAULT = "quickjs"
 
 _SAMPLES = 5
 _SAMPLES_QUICK = 3
@@ -32,7 +33,7 @@ class Setting(msgspec.Struct, frozen=True):
     """
 
     world: str = WORLD_DEFAULT
-    guest: str = "quickjs"
+    guest: str = GUEST_DEFAULT
     runtime: Runtime | None = None
     backend: Backend | None = None
     quick: bool = False
