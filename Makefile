@@ -12,11 +12,13 @@ help: ## list the targets
 		printf '  make %-8s %s\n' "$$name" "$$what"; done
 
 .PHONY: demo
-demo: .venv/.installed ## forty orders and two SIGKILLs; every order is charged once
+demo: .venv/.installed ## forty orders in two languages, two SIGKILLs; every order is charged once
+	@.venv/bin/torpor warm
 	$(PY) -m examples.orders.demo $(ARGS)
 
 .PHONY: test
 test: .venv/.installed ## run the tests; ARGS='tests/vm -x' for some of them
+	@.venv/bin/torpor warm
 	$(PY) -m pytest $(ARGS)
 
 .PHONY: lint
