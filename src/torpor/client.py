@@ -19,7 +19,7 @@ from torpor.codec.keys import Keyring
 from torpor.codec.references import AsTheyAre, recognise, reviving
 from torpor.codec.sealing import Sealer
 from torpor.codec.values import RunReference
-from torpor.errors import EntityConflictError, HookNotFoundError, RunCancelledError, RunFailedError
+from torpor.errors import EntityConflictError, HookNotFoundError, RunCancelledError, RunFailedError, StepError
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Event, LogEntry, NewRun, Notice, Run, RunFilter, Step
 from torpor.world import World
@@ -35,6 +35,7 @@ else:
 
 _LOOK_AGAIN_SECONDS = 5.0
 _DIGEST_BYTES = 16
+_DIRECT_CAUSE = "\n\nThe above exception was the direct cause of the following exception:\n\n"
 
 
 class RunHandle(Generic[R]):
@@ -298,9 +299,20 @@ def _failure(run: Run, ending: Event, sealer: Sealer) -> RunFailedError:
     if isinstance(cause, BaseException):
         error.__cause__ = cause
         # Python prints a cause that came from elsewhere without the lines that raised it; a note is printed as it is.
-        if where := remembered_traceback(cause):
+        if where := _where_raised(cause):
             error.add_note(f"\nWhere the workflow raised it:\n{where}")
     return error
+
+
+def _where_raised(error: BaseException) -> str:
+    """Return the tracebacks that an error and its causes had elsewhere, in Python's order and words."""
+    texts = [remembered_traceback(error) or ""]
+    while error.__cause__ is not None and not isinstance(error, StepError):  # whose text tells of its cause already
+        error = error.__cause__
+        text = remembered_traceback(error)
+        if text is not None and "\n" in text:  # else it is no more than the name and message
+            texts.append(text)
+    return _DIRECT_CAUSE.join(reversed(texts)) if texts[0] else ""
 
 
 def _told(cause: Any) -> str:

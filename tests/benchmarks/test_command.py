@@ -13,6 +13,8 @@ import pytest
 from benchmarks import fanout, vm
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.harness.rows import Report
+from benchmarks.harness.setting import BACKENDS
+from torpor.programs import LANGUAGES
 
 ROOT = Path(__file__).parent.parent.parent
 ROW_KEYS = {"name", "world", "guest", "runtime", "params", "unit", "n", "median", "min", "max"}
@@ -46,12 +48,13 @@ def report_of(*arguments: str) -> Report:
 
 
 def test_vm_reports_every_figure_of_both_memory_back_ends() -> None:
-    """Each figure of the definition is there once for each back end, with its unit, and the planned ones are judged."""
+    """Each figure is there once for each guest and back end, with its unit, and the planned ones are judged."""
     report = report_of("vm", "--quick", "--json")
 
-    figures = [(row.params["backend"], row.name, row.unit) for row in report.rows]
-    assert figures == [(backend, name, unit) for backend in ("cow", "portable") for name, unit in vm.UNITS.items()]
-    assert [row.name for row in report.rows if row.budget] == ["cycle", "stored", "stored"]
+    figures = [(row.guest, row.params["backend"], row.name, row.unit) for row in report.rows]
+    places = [(guest, backend) for guest in LANGUAGES for backend in BACKENDS]
+    assert figures == [(*place, name, unit) for place in places for name, unit in vm.UNITS.items()]
+    assert [row.name for row in report.rows if row.budget] == ["cycle", "stored", "stored"] * len(LANGUAGES)
 
 
 def test_an_engine_benchmark_reports_medians_of_real_runs() -> None:

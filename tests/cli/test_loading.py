@@ -123,6 +123,17 @@ def test_a_module_that_lacks_an_import_is_not_a_missing_module() -> None:
         load_app(parse_target("mod"))
 
 
+def test_a_file_of_a_package() -> None:
+    """It cannot be imported alone; the message says how to name it."""
+    write("shop/__init__.py", "")
+    write("shop/base.py", ONE)
+    write("shop/main.py", "from .base import app\n")
+
+    with pytest.raises(AppImportError, match=r"so name it as a module, from the folder above: shop\.main$"):
+        load_app(parse_target("shop/main.py"))
+    assert load_app(parse_target("shop.main")).step_names() == []
+
+
 def test_no_application_in_the_file() -> None:
     """The message says what to write."""
     write("app.py", "x = 1\n")

@@ -115,6 +115,13 @@ def test_steps_in_classes_become_proxies_there(project: Project) -> None:
     ]
 
 
+def test_workflows_under_conditions_keep_their_place(project: Project) -> None:
+    """What registers them stands as deep as it stood."""
+    project.write("app.py", HEAD + "if True:\n    @app.workflow\n    async def main():\n        return 1\n")
+
+    assert '    @__torpor_workflow__("workflow//./app.py//main")\n    async def main():' in project.text()
+
+
 def test_steps_under_conditions_become_proxies(project: Project) -> None:
     """Whichever definition is taken, its body is not the guest's."""
     body = """\

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
+from datetime import datetime
 from pathlib import Path
 
-from torpor import Backoff, Torpor, current_step
+from torpor import Backoff, Torpor, current_step, hook, sleep
 from torpor.testing.crash import CrashAt
 
 app = Torpor(os.environ.get("TORPOR_WORLD", "memory://"), root=Path(__file__).parent)
@@ -29,6 +32,29 @@ def flaky(value: int) -> int:
     if current_step().attempt == 1:
         raise ConnectionError("the first attempt always fails")
     return value
+
+
+@app.workflow
+async def mixed_in_python(token: str) -> dict[str, object]:
+    """Do what ``mixed`` of flows/mixed.js does."""
+    live = hook(token)
+    total = 0
+    drawn = []
+    for i in range(1, 5):
+        total = await add(total, i)
+        drawn.append(random.random())
+    async with asyncio.TaskGroup() as group:
+        parts = [group.create_task(add(n, 10)) for n in range(1, 6)]
+    await sleep(0.02)
+    total += await flaky(sum(part.result() for part in parts))
+    racers = {asyncio.ensure_future(asyncio.sleep(0.005, "timer")), asyncio.ensure_future(add(1, 1))}
+    done, _ = await asyncio.wait(racers, return_when=asyncio.FIRST_COMPLETED)
+    winner = {str: "string", int: "number"}[type(done.pop().result())]
+    payload = await live
+    async with asyncio.timeout(60):
+        await asyncio.sleep(0.01)
+    total = await add(total, payload["extra"])
+    return {"total": total, "winner": winner, "drawn": drawn, "at": datetime.now().timestamp() > 0}
 
 
 def _note(name: str) -> None:

@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 # All is imported before the fork, so that a new process is quick.
+import torpor.vm.cpython
+import torpor.vm.cpython.bundle
 import torpor.vm.quickjs
 import torpor.vm.quickjs.program  # see above
 from torpor.lifecycle import RUN_TERMINAL

@@ -27,7 +27,8 @@ from torpor.worlds import open_world
 
 POINTS = ("after claim", "after deliver", "before commit", "after commit", "while a step runs", "while parking")
 ROUNDS = 20
-RUNS_PER_ROUND = 3
+WORKFLOWS = ("mixed", "mixed_in_python", "mixed")
+"""The runs of a round."""
 
 _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.crash.process"])
@@ -46,9 +47,10 @@ async def test_runs_outlive_workers_killed_at(point: str, tmp_path: Path) -> Non
     died = 0
     try:
         for _ in range(ROUNDS):
-            run_ids = [ids.fresh("wrun", client.clock.now()) for _ in range(RUNS_PER_ROUND)]
+            run_ids = [ids.fresh("wrun", client.clock.now()) for _ in WORKFLOWS]
             resuming = [asyncio.create_task(_resume(client, f"token-{run_id}")) for run_id in run_ids]
-            starts = {run_id: ["mixed", f"token-{run_id}"] for run_id in run_ids}
+            named = zip(run_ids, WORKFLOWS, strict=True)
+            starts = {run_id: [workflow, f"token-{run_id}"] for run_id, workflow in named}
             died += await live_and_die(world.url, ledger, starts, point, dice.randint(1, 12), None)
             await live_and_die(world.url, ledger, starts, point, dice.randint(1, 30), dice.uniform(0.05, 0.4))
             assert await live_and_die(world.url, ledger, starts, "", 0, None) == 0

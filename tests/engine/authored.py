@@ -66,6 +66,15 @@ async def checkout(order_id: str, cents: int) -> dict[str, str]:
     return {"receipt": receipt, "decision": decision}
 
 
+@app.workflow
+async def wraps_a_failure() -> None:
+    """Raise an error of its own for one of a step."""
+    try:
+        await pack("none left")
+    except FatalError as error:
+        raise LookupError("nothing to ship") from error
+
+
 @app.workflow(name="ship")
 async def ship_parcel(order_id: str, weight: Decimal = Decimal(1), *, colour: Colour = Colour.RED) -> Parcel:
     """Pack, or tell that there is nothing left."""

@@ -63,6 +63,19 @@ class TestStart:
         with pytest.raises(UsageError, match=r"not <function charge .*decorate it with @app\.workflow"):
             await app.start(cast("Any", charge), "o-5", 1)
 
+    async def test_a_failure_tells_where_its_causes_were_raised(self, app: Torpor) -> None:
+        """The lines of the step come first, then those of the workflow that awaited it and of what it raised."""
+        with pytest.raises(RunFailedError) as raised:
+            await (await app.start("wraps_a_failure")).result(timeout=TIMEOUT)
+        (told,) = raised.value.__notes__
+        lines = [line.strip() for line in told.splitlines()]
+
+        assert [line for line in lines if line.startswith(("raise ", "await "))] == [
+            'await pack("none left")',
+            'raise FatalError("none left") from OutOfStockError(order_id)',
+            'raise LookupError("nothing to ship") from error',
+        ]
+
     async def test_keywords_of_positional_parameters(self, app: Torpor) -> None:
         """Whichever way arguments are given, the workflow gets them."""
         run = await app.start(ship_parcel, weight=Decimal("2.50"), order_id="o-3")

@@ -63,7 +63,7 @@ def test_a_thread_with_little_stack_is_refused() -> None:
     assert "threading.stack_size" in str(problem)
 
 
-@pytest.mark.parametrize("stack", [3 << 20, 16 << 20])
+@pytest.mark.parametrize("stack", [5 << 20, 16 << 20])
 def test_a_thread_with_enough_stack_runs_deep_code(stack: int) -> None:
     """
     With the stack that is asked for, the deepest recursion ends as an error inside JavaScript.

@@ -155,6 +155,9 @@ def _import(target: Target) -> ModuleType:
                 f"application module {target.module} is not found from {target.folder}; give {_FORMS}"
             ) from error
         what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+        if target.file is not None and "no known parent package" in what:
+            package = f"{target.folder.name}.{target.module}"
+            what += f"; it is part of a package, so name it as a module, from the folder above: {package}"
         raise AppImportError(f"{target.text} cannot be imported: {what}", users_traceback(error)) from error
     origin = getattr(module, "__file__", None)
     if target.file is not None and (origin is None or Path(origin).resolve() != target.file):

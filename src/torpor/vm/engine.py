@@ -15,7 +15,7 @@ from torpor.vm.bindings import allow_stack, own_memories
 from torpor.vm.cache import ModuleCache
 from torpor.vm.ticker import start_ticker
 
-STACK_BYTES = 2 * MIB
+STACK_BYTES = 4 * MIB
 """Native stack that guest code may use; a guest's own limit must trip first, a thread's stack never."""
 
 _CONFIG = f"{platform.system()} {platform.machine()} epochs nan-canonical exceptions gc 1"

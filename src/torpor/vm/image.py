@@ -141,7 +141,7 @@ def unpack_image(data: bytes) -> tuple[ImageHeader, memoryview]:
         raise SnapshotError(f"the image has format {version}, not {IMAGE_VERSION}; load the program again")
     try:
         header = msgspec.json.decode(body[_PREFIX.size : _PREFIX.size + size], type=ImageHeader)
-    except msgspec.DecodeError as problem:
+    except (msgspec.DecodeError, UnicodeDecodeError) as problem:
         raise SnapshotError(f"the image's header is damaged ({problem}); load the program again") from problem
     memory = body[_PREFIX.size + size :]
     if not header.base and len(memory) != header.pages * WASM_PAGE:

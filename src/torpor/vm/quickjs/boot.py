@@ -34,8 +34,8 @@ headroom below leaves behind, there is a collection before there is growth.
 
 JS_STACK_BYTES = 256 * KIB
 """
-Stack of JavaScript, enough for about a thousand calls. Each frame takes about four times as much native stack, which
-must not end first: see :data:`torpor.vm.engine.STACK_BYTES`.
+Stack of JavaScript, enough for about a thousand calls. Each frame takes four to ten times as much native stack (most in
+``JSON.parse``), which must not end first: see :data:`torpor.vm.engine.STACK_BYTES`.
 """
 
 GC_THRESHOLD_BYTES = 2 * MIB

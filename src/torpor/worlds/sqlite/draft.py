@@ -31,8 +31,8 @@ from torpor.worlds.sqlite.codes import (
 from torpor.worlds.sqlite.store import SHIFT, Row, Store, events_of
 
 _LOAD_RUN: Final = (
-    "SELECT k, id, status, head, latest_at, started_at, ended_at, error_code, ops, logs, epoch, deliveries, claimed_by "
-    "FROM runs WHERE"
+    "SELECT k, id, key, status, head, latest_at, started_at, ended_at, error_code, ops, logs, epoch, deliveries, "
+    "claimed_by FROM runs WHERE"
 )
 _SAVE_RUN: Final = (
     "UPDATE runs SET status = ?, head = ?, latest_at = ?, started_at = ?, ended_at = ?, error_code = ?, ops = ?, "
@@ -44,7 +44,7 @@ _LOAD_STEP: Final = (
     "SELECT seq, status, attempt, failures, started_at, ended_at, task, epoch, deliveries, ready_at, claimed_by "
     "FROM steps WHERE run = ? AND id = ?"
 )
-_ADD_STEP: Final = "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_ADD_STEP: Final = "INSERT INTO steps VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SAVE_STEP: Final = (
     "UPDATE steps SET status = ?, attempt = ?, failures = ?, started_at = ?, ended_at = ? WHERE run = ? AND id = ?"
 )
@@ -101,6 +101,7 @@ class Draft:
         (
             self.key,
             self.run_id,
+            self.encrypted_with,
             status,
             self.head,
             self._latest_at,
@@ -259,7 +260,7 @@ class Draft:
         task = (row.task, row.epoch, row.deliveries, row.ready_at, row.claimed_by)
         if row.is_new:
             try:
-                self._db.execute(_ADD_STEP, (self.key, step_id, row.seq, *facts, *task))
+                self._db.execute(_ADD_STEP, (self.key, step_id, row.seq, *facts, *task, self.encrypted_with))
             except sqlite3.IntegrityError:
                 (there,) = self._db.execute(
                     "SELECT status FROM steps WHERE run = ? AND id = ?", (self.key, step_id)

@@ -24,17 +24,14 @@ _CLAIM_TURN: Final = (
     "RETURNING id, epoch, deliveries"
 )
 _READY_STEPS: Final = (
-    "SELECT r.id, s.id, e.op, e.name, s.status, s.attempt, s.failures, e.payload, r.key FROM steps s "
-    f"CROSS JOIN runs r ON r.k = s.run JOIN events e ON e.k = s.run << {SHIFT} | s.seq "
-    "WHERE s.ready_at <= ? AND r.key IN ({keys}) ORDER BY s.ready_at, s.run, s.seq LIMIT ?"
+    "SELECT s.ready_at, s.run, s.seq, r.id, s.id, e.op, e.name, s.status, s.attempt, s.failures, e.payload "
+    f"FROM steps s CROSS JOIN runs r ON r.k = s.run JOIN events e ON e.k = s.run << {SHIFT} | s.seq "
+    "WHERE s.key = ? AND s.ready_at <= ? ORDER BY s.ready_at, s.run, s.seq LIMIT ?"
 )
 _NEXT_TURN: Final = (
     f"SELECT min(ready_at) FROM runs WHERE {_GUEST} AND key = ? AND ready_at IS NOT NULL AND claimed_by IS NULL"
 )
-_NEXT_STEP: Final = (
-    "SELECT (SELECT s.ready_at FROM steps s CROSS JOIN runs r ON r.k = s.run WHERE s.ready_at IS NOT NULL "
-    "AND r.key IN ({keys}) ORDER BY s.ready_at LIMIT 1)"
-)
+_NEXT_STEP: Final = "SELECT min(ready_at) FROM steps WHERE key = ? AND ready_at IS NOT NULL"
 
 
 def heartbeat(store: Store, worker: WorkerRow) -> tuple[None, None]:
@@ -60,12 +57,12 @@ def claim(
             tasks.append(Task("turn", *store.db.execute(_CLAIM_TURN, (worker_id, key)).fetchone()))
     if steps:
         drafts: dict[str, Draft] = {}
-        rows = store.db.execute(_of_keys(_READY_STEPS, keys), (at, *keys, steps)).fetchall()
-        for run_id, step_id, op, name, status, *rest, key in rows:
+        waiting = [row for key in keys for row in store.db.execute(_READY_STEPS, (key, at, steps))]
+        for _, _, _, run_id, step_id, op, name, status, *rest in sorted(waiting)[:steps]:
             if run_id not in drafts:
                 drafts[run_id] = Draft(store, run_id)
             step = OpenStep(step_id, op, name, STEP_STATUSES[status], *rest)
-            tasks.append(_claim_step(drafts[run_id], step, key, worker_id, at))
+            tasks.append(_claim_step(drafts[run_id], step, worker_id, at))
         for draft in drafts.values():
             draft.save()
     return tasks, None
@@ -74,8 +71,7 @@ def claim(
 def next_ready_at(store: Store, *, guests: Collection[str], steps: bool, keys: Collection[str]) -> int | None:
     """Answer :meth:`torpor.world.Queue.next_ready_at`."""
     asked: list[tuple[str, tuple[str, ...]]] = [(_NEXT_TURN, kind) for kind in itertools.product(guests, keys)]
-    if steps:
-        asked.append((_of_keys(_NEXT_STEP, keys), tuple(keys)))
+    asked += [(_NEXT_STEP, (key,)) for key in keys if steps]
     times = [store.db.execute(query, values).fetchone()[0] for query, values in asked]
     return min((at for at in times if at is not None), default=None)
 
@@ -105,11 +101,7 @@ def release(store: Store, worker_ids: Sequence[str], at: int) -> tuple[int, Noti
     return released, Notice(None, work=True) if released else None
 
 
-def _of_keys(query: str, keys: Collection[str]) -> str:
-    return query.format(keys=", ".join("?" * len(keys)))
-
-
-def _claim_step(draft: Draft, step: OpenStep, key: str, worker_id: str, at: int) -> Task:
+def _claim_step(draft: Draft, step: OpenStep, worker_id: str, at: int) -> Task:
     event = ledger.started(step, worker_id, at)
     draft.append(event)
     row = draft.step(step.id)
@@ -128,5 +120,5 @@ def _claim_step(draft: Draft, step: OpenStep, key: str, worker_id: str, at: int)
         attempt=event.attempt,
         failures=step.failures,
         input=step.input,
-        key=key,
+        key=draft.encrypted_with,
     )

@@ -118,6 +118,7 @@ def _registered(function: Callable[..., Any]) -> Callable[..., Any]:
     name = getattr(function, "__qualname__", repr(function))
 
     def refused(*_args: Any, **_kwargs: Any) -> NoReturn:
-        refuse(f"step {name}", "it was not registered when the program was made", "define it at module level")
+        why = "the application of this workflow does not have it under the name of its function"
+        refuse(f"step {name}", why, "define it at module level, and register it with that application")
 
     return refused

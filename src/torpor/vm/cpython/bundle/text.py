@@ -147,7 +147,8 @@ class _Page:
             return
         for line in range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1):
             self._lines[line - 1] = ""
-        self._lines[decorator.lineno - 1] = f"@{mark}"
+        indent = _columns(self._original[node.lineno - 1], 0, node.col_offset)
+        self._lines[decorator.lineno - 1] = f"{indent}@{mark}"
 
 
 def _span(node: ast.stmt) -> tuple[int, int]:
