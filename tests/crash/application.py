@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import random
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from torpor import Backoff, Torpor, current_step, hook, sleep
@@ -54,7 +54,7 @@ async def mixed_in_python(token: str) -> dict[str, object]:
     async with asyncio.timeout(60):
         await asyncio.sleep(0.01)
     total = await add(total, payload["extra"])
-    return {"total": total, "winner": winner, "drawn": drawn, "at": datetime.now().timestamp() > 0}
+    return {"total": total, "winner": winner, "drawn": drawn, "at": datetime.now(UTC).timestamp() > 0}
 
 
 def _note(name: str) -> None:

@@ -63,12 +63,12 @@ def test_every_changed_byte_of_an_encrypted_payload_is_noticed(layer: object) ->
     """Prefix, public key, nonce, ciphertext and tag."""
     assert callable(layer)
     data = layer(TEXT[:100])
-    assert KEY.decrypt(data) == TEXT[:100]
+    assert KEY.decrypt_any(data) == TEXT[:100]
     for at in range(len(data)):
         changed = bytearray(data)
         changed[at] ^= 0x40
         with pytest.raises(DecryptionError):
-            KEY.decrypt(bytes(changed))
+            KEY.decrypt_any(bytes(changed))
 
 
 PATH = ":".join(filter(None, sys.path))
