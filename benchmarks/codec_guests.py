@@ -81,9 +81,18 @@ def _measure(guest: Guest, program: Program, setting: Setting) -> Figures:
 
 
 def _time(seconds: Callable[[int], float], samples: int) -> list[float]:
-    """Return the microseconds of one time, *samples* times; each is set against a turn of its own that does nothing."""
+    """
+    Return the microseconds of one time, *samples* times.
+
+    What is taken off is the fastest of all turns that do nothing, so that one of them that was disturbed does not make
+    the work seem free, and it is at most half of what is left.
+    """
     nothing = min(seconds(0) for _ in range(3))
     times = 1
-    while seconds(times) - nothing < max(SAMPLE_SECONDS, nothing / 4):  # what is taken off must not be nearly all
+    while seconds(times) < max(SAMPLE_SECONDS, 3 * nothing):
         times *= 2
-    return [(seconds(times) - seconds(0)) / times * 1e6 for _ in range(samples)]
+    taken = []
+    for _ in range(samples):
+        nothing = min(nothing, seconds(0))
+        taken.append(seconds(times))
+    return [(whole - nothing) / times * 1e6 for whole in taken]

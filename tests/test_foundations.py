@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from hypothesis import given
@@ -105,6 +105,15 @@ def test_a_moment_without_zone_is_refused() -> None:
     """A naive datetime does not say when."""
     with pytest.raises(UsageError, match="time zone"):
         RetryableError("x", retry_after=datetime(2030, 1, 1))  # noqa: DTZ001  # that is the point
+
+
+@pytest.mark.parametrize(
+    "retry_after", [1e12, 1e300, timedelta.max, "99999y", datetime.max.replace(tzinfo=timezone(timedelta(hours=-5)))]
+)
+def test_a_time_that_never_comes_is_refused(retry_after: float | str | timedelta | datetime) -> None:
+    """It could neither be stored nor told as a date."""
+    with pytest.raises(UsageError, match="after the year 9999"):
+        RetryableError("x", retry_after=retry_after)
 
 
 def test_every_error_has_a_code_and_stands_in_the_drawing() -> None:

@@ -17,6 +17,7 @@ from torpor.engine.steps import StepDefinition, current_step
 from torpor.errors import (
     ConflictError,
     EntityConflictError,
+    KeyMissingError,
     NotFoundError,
     RunCancelledError,
     RunFailedError,
@@ -33,7 +34,8 @@ class BuiltinSteps:
     """
     The steps, bound to one application.
 
-    A world that fails is tried again like any step; what they say of a run is final.
+    A world that fails is tried again like any step; what they say of a run is final. A run whose key is not here
+    is left to a worker that has it; see :meth:`torpor.engine.steps.Steps.attempt`.
     """
 
     def __init__(self, app: Torpor) -> None:
@@ -71,8 +73,9 @@ class BuiltinSteps:
         runtime = (options or {}).get("runtime") or (await self._app.run(step.run_id).info()).runtime
         try:
             return await self._app.start(name, *positional, run_id=child, runtime=runtime, **(last or {}))
-        except EntityConflictError:
-            # An earlier attempt has started it, in a process that wrote the members of a set in another order.
+        except (EntityConflictError, KeyMissingError):
+            # An earlier attempt has started it, in a process that wrote the members of a set in another order, or
+            # that had a newer key.
             return self._app.run(child)
 
     async def result(self, run_id: str) -> Any:

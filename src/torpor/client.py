@@ -306,13 +306,16 @@ def _failure(run: Run, ending: Event, sealer: Sealer) -> RunFailedError:
 
 def _where_raised(error: BaseException) -> str:
     """Return the tracebacks that an error and its causes had elsewhere, in Python's order and words."""
-    texts = [remembered_traceback(error) or ""]
-    while error.__cause__ is not None and not isinstance(error, StepError):  # whose text tells of its cause already
-        error = error.__cause__
-        text = remembered_traceback(error)
+    texts: list[str] = []
+    seen: set[int] = set()  # values may have cycles
+    origin: BaseException | None = error
+    while origin is not None and id(origin) not in seen:
+        seen.add(id(origin))
+        text = remembered_traceback(origin)
         if text is not None and "\n" in text:  # else it is no more than the name and message
             texts.append(text)
-    return _DIRECT_CAUSE.join(reversed(texts)) if texts[0] else ""
+        origin = None if isinstance(origin, StepError) else origin.__cause__  # its text tells of its cause already
+    return _DIRECT_CAUSE.join(reversed(texts))
 
 
 def _told(cause: Any) -> str:

@@ -314,7 +314,7 @@ class RetryableError(TorporError):
             backoff applies.
 
     Raises:
-        UsageError: *retry_after* is none of these.
+        UsageError: *retry_after* is none of these, or longer than 1 000 years, or after the year 9999.
     """
 
     code = "RETRYABLE"
@@ -325,12 +325,20 @@ class RetryableError(TorporError):
             raise UsageError(f"retry_after={retry_after!r} has no time zone; give an aware datetime or seconds")
         self.retry_after = retry_after
         self._delay_ms = None if retry_after is None or isinstance(retry_after, datetime) else _delay_ms(retry_after)
+        # What is later has no date in every zone, and no place in a database.
+        late = retry_after > _LATEST if isinstance(retry_after, datetime) else (self._delay_ms or 0) > _LONGEST_MS
+        if late:
+            raise UsageError(f"retry_after={retry_after!r} is longer than 1 000 years, or after the year 9999")
 
     def retry_at(self, now_ms: int) -> int | None:
         """Return when to retry, in epoch milliseconds, or None when the step's own backoff applies."""
         if isinstance(self.retry_after, datetime):
             return max(now_ms, int(self.retry_after.astimezone(UTC).timestamp() * 1000))
         return None if self._delay_ms is None else now_ms + self._delay_ms
+
+
+_LONGEST_MS = 1_000 * 366 * 86_400_000
+_LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 def _delay_ms(retry_after: float | str | timedelta) -> int:

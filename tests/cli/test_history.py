@@ -86,6 +86,19 @@ def _rows_of(history: History) -> list[Row]:
     return timeline(Inspection(run, {}, 20, [], history, [], None, None, []))
 
 
+def test_a_step_is_shown_as_it_was_called() -> None:
+    """With its arguments by position and by name; an input that is no list of arguments as it is."""
+    inputs: list[object] = [{"args": ["o-1", 2], "kwargs": {"note": "n"}}, {"args": ["o-1"]}, "encrypted"]
+    calls = []
+    for given in inputs:
+        [row] = _rows_of(
+            told(Event("step_created", 2, STEP, op=1, name="step//./a.py//pay", payload=codec.dumps(given)))
+        )
+        calls.append(row.text)
+
+    assert calls == ['pay("o-1", 2, note="n")', 'pay("o-1")', 'pay("encrypted")']
+
+
 def test_a_step_that_is_not_registered_fails_without_an_attempt() -> None:
     """A failure may come before any start."""
     step = told(created(2), Event("step_failed", 3, STEP, payload=codec.dumps(ValueError("unknown")))).steps[STEP]

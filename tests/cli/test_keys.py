@@ -190,6 +190,21 @@ def test_the_stack_of_an_encrypted_run_is_asked_for(torpor: Torpor, encrypted: l
     assert "--decrypt shows them" in refused.stderr
 
 
+def test_a_prompt_in_an_encrypted_run_is_asked_for(
+    torpor: Torpor, encrypted: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It shows the same variables."""
+    refused = torpor("repl", encrypted[2], **{SETTING: NOW})
+
+    assert refused.exit_code == 2
+    assert "--decrypt shows them" in refused.stderr
+    monkeypatch.setenv(SETTING, NOW)
+    opened = CliRunner().invoke(command_line, ["--world", WORLD, "repl", encrypted[2], "--decrypt"], input="1 + 1\n")
+    assert opened.stdout.splitlines() == ["2"]
+    monkeypatch.delenv(SETTING)
+    assert "KEY_MISSING" in torpor("repl", encrypted[2], "--decrypt").stderr
+
+
 def test_a_hook_is_resumed_without_the_key(torpor: Torpor, encrypted: list[str]) -> None:
     """The payload is sealed to the run; with the key it is seen to have arrived."""
     assert torpor.ok("resume", "approval-o-1", '{"approved": true}').strip() == encrypted[2]
@@ -221,3 +236,14 @@ def test_a_wrong_setting_is_one_line(torpor: Torpor, encrypted: list[str]) -> No
     assert result.exit_code == 2
     assert "entry 1 is called k1234567890" in result.stderr
     assert NOW.partition(":")[2] not in result.stderr
+
+
+@pytest.mark.usefixtures("encrypted")
+def test_a_named_application_brings_its_keys(torpor: Torpor) -> None:
+    """Also when --world names the world; TORPOR_KEYS is not needed then."""
+    source = Path("app.py").read_text()
+    Path("app.py").write_text(source.replace("Torpor()", f"Torpor(keys={NOW!r})"))
+    assert Path("app.py").read_text() != source
+
+    assert torpor.json("keys", "list", "--app", "app.py", "--world", WORLD)[0]["state"] == "current"
+    assert torpor.json("keys", "list", "--world", WORLD)[0]["state"] == "missing"

@@ -59,7 +59,9 @@ def test_what_holds_no_secret_stays() -> None:
     veil = Veil(RING, decrypt=False)
 
     assert shown(veil, None) == (None, "")
-    assert shown(veil, NOTHING) == (None, "")
+    [received] = veil.events(RUN, [Event("hook_received", 1, payload=NOTHING)])
+    assert readable_payload(received.payload) is None
+    assert shown(veil, NOTHING) == (HIDDEN, "")  # not the world's own where no hook receives it
     [event] = veil.events(RUN, [Event("step_started", 1, ref="wrkr_1")])
     assert event.ref == "wrkr_1"
     [event] = veil.events(PLAIN_RUN, [Event("run_completed", 1, payload=codec.dumps(5))])

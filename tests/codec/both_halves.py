@@ -6,6 +6,7 @@ from collections import Counter, OrderedDict, defaultdict, deque
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -44,6 +45,15 @@ VALUES: list[Any] = [
     deque([1], 2),
     defaultdict(list, a=[1]),
     Fraction(1, 3),
+    ip_address("1.2.3.4"),
+    ip_network("2001:db8::/32"),
+    1e-7,
+    -1.5e-9,
+    1e-5,
+    1e-10,
+    1e16,
+    1.5e22,
+    ["e-07", 1e-7],
     Kwargs(a=1),
     RunReference("wrun_1"),
     StepFunction("step//./a.py//f", {"boundArgs": [1]}),

@@ -108,6 +108,27 @@ class DataError(Exception):
     code: int
 
 
+@dataclass(frozen=True)
+class FrozenError(Exception):
+    """An exception that refuses to be changed, even by the interpreter."""
+
+    code: int
+
+
+@attrs.define
+class AttrsError(Exception):
+    """An exception with slots."""
+
+    code: int
+
+
+class MissingFileError(OSError):
+    """An OSError with an __init__ that takes something else than its args."""
+
+    def __init__(self, path: str) -> None:
+        super().__init__(2, "is missing", path)
+
+
 class OwnFileError(OSError):
     """An exception derived from one that keeps things beside its args."""
 
@@ -182,6 +203,34 @@ class Customer(pydantic.BaseModel):
         if not name:
             raise ValueError("a customer has a name")
         return name
+
+
+class Doubled(pydantic.BaseModel):
+    """A model whose validators change what they get."""
+
+    number: int
+    made: int = 0
+
+    @pydantic.field_validator("number")
+    @classmethod
+    def doubled(cls, number: int) -> int:
+        """Not to be done twice."""
+        return number * 2
+
+    @pydantic.model_validator(mode="after")
+    def counted(self) -> Doubled:
+        """Nor this."""
+        self.made += 1
+        return self
+
+
+@serializable(name="tests.Renamed")
+class Renamed(pydantic.BaseModel):
+    """A model under a name of its own."""
+
+    number: int
+    note: str = ""
+    _seen: int = pydantic.PrivateAttr(0)
 
 
 class Tags(pydantic.RootModel[list[str]]):

@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import sys
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from tests.codec import classes_of_an_application as application
-from tests.codec.classes_of_an_application import DataError, OutOfStockError, OwnFileError, PlainError
+from tests.codec.classes_of_an_application import (
+    AttrsError,
+    DataError,
+    FrozenError,
+    MissingFileError,
+    OutOfStockError,
+    OwnFileError,
+    PlainError,
+)
 from tests.codec.sameness import there_and_back
 from torpor import codec
 from torpor.clock import SystemClock
@@ -42,6 +51,9 @@ def raised(error: BaseException) -> Any:
         OutOfStockError("sku-1", left=2),
         PlainError("p"),
         OwnFileError(1, "o", "file"),
+        MissingFileError("file"),
+        FrozenError(5),
+        AttrsError(5),
         StepError("failed after 3 attempts"),
         RunFailedError("r", run_id="wrun_1", failure="USER_ERROR"),
     ],
@@ -54,7 +66,7 @@ def test_an_exception_comes_back_with_class_args_and_attributes(error: Exception
     assert type(read) is type(error)
     assert str(read) == str(error)
     assert read.args == error.args
-    for name in ("filename", "start", "name", "path", "value", "sku", "left", "run_id", "failure"):
+    for name in ("filename", "start", "name", "path", "value", "sku", "left", "run_id", "failure", "code"):
         assert getattr(read, name, None) == getattr(error, name, None)
 
 
@@ -111,6 +123,31 @@ def test_a_group_keeps_its_members() -> None:
     assert (type(read), read.message) == (ExceptionGroup, "g")
     assert (type(first), type(inner)) == (ValueError, ExceptionGroup)
     assert inner.exceptions[0].sku == "b"
+
+
+@pytest.mark.parametrize("how", ["cause", "context", "args", "group"])
+def test_a_thousand_exceptions_of_each_other_take_no_more_than_a_moment(how: str) -> None:
+    """Each is told by itself: the traceback of one with all that it came from would be the square of it."""
+    error: Exception = ValueError("first")
+    for _ in range(1_000):
+        around = ExceptionGroup("g", [error]) if how == "group" else ValueError(error if how == "args" else "m")
+        around.__cause__ = error if how == "cause" else None
+        around.__context__ = error if how == "context" else None
+        error = around
+    begun = time.process_time()
+
+    data = codec.dumps(error)
+
+    assert time.process_time() - begun < 2
+    assert codec.dumps(codec.loads(data)) == data
+
+
+def test_an_exception_that_cannot_be_stored_whole_costs_not_the_one_around_it() -> None:
+    """The inner one loses its argument, the outer one keeps the inner."""
+    read = there_and_back(ValueError("outer", KeyError(object())))
+
+    assert read.args[0] == "outer"
+    assert type(read.args[1]) is KeyError
 
 
 def test_the_traceback_text_travels_and_is_written_again() -> None:

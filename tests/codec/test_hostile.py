@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.codec.damaged import DAMAGED, DAMAGED_FOR_PYTHON
+from tests.codec.sameness import there_and_back
 from torpor.clock import SystemClock
 from torpor.codec import devalue
 from torpor.codec.hashing import COLLISIONS_MAX
@@ -174,3 +175,37 @@ def test_no_damage_to_a_text_raises_anything_else() -> None:
                     text[at:at] = text[at : at + generator.randint(1, 8)]
         with contextlib.suppress(SerializationError):
             devalue.decode(bytes(text), TABLE)
+
+
+SHARED = 20_000
+"""Values that read the same payload, in a text of half a megabyte."""
+
+
+@pytest.mark.parametrize(
+    ("entry", "payload"),
+    [
+        ('["Uint8Array",1]', f'"{"A" * 200_000}"'),
+        ('["BigInt",1]', f'"{"9" * 4_000}"'),
+        ('["Set",1]', f"[{','.join(str(SHARED + 2 + at) for at in range(SHARED))}]"),
+        ('["Uint8Array",1,0,3]', f'["ArrayBuffer","{"A" * 200_000}"]'),
+    ],
+    ids=["bytes", "ints", "sets", "views"],
+)
+def test_what_many_values_share_is_not_copied_without_end(entry: str, payload: str) -> None:
+    """A text of little could describe gigabytes."""
+    root = ",".join(str(at + 2) for at in range(SHARED))
+    numbers = ",".join(map(str, range(SHARED)))
+    text = f"[[{root}],{payload},{','.join([entry] * SHARED)},{numbers}]"
+
+    with pytest.raises(SerializationError, match="repeats its parts to more than 67108864 bytes"):
+        parse(text)
+
+
+def test_values_may_share_what_they_are_made_of() -> None:
+    """Equal byte strings stand in a text once and come back one by one."""
+    values = [bytes(1_000_000) for _ in range(20)]
+
+    read = there_and_back(values)
+
+    assert read == values
+    assert read[0] is not read[1]

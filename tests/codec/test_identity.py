@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from enum import Enum
 from fractions import Fraction
+from ipaddress import ip_address, ip_interface, ip_network
 from math import isnan
 from pathlib import PurePosixPath
 from types import SimpleNamespace
@@ -50,6 +51,12 @@ from torpor import codec
 from torpor.codec.values import Handle, Kwargs, ReadableStream, RegExp, Request, Response, RunReference
 from torpor.errors import SerializationError
 
+IP_VALUES = [
+    *map(ip_address, ("1.2.3.4", "::1", "fe80::1%eth0")),
+    *map(ip_network, ("10.0.0.0/8", "2001:db8::/32")),
+    *map(ip_interface, ("10.0.0.1/8", "2001:db8::1/32")),
+]
+
 
 @pytest.mark.parametrize(
     "value",
@@ -67,6 +74,7 @@ from torpor.errors import SerializationError
         SimpleNamespace(a=1, b=[2]),
         Fraction(-1, 3),
         ZoneInfo("Europe/Berlin"),
+        *IP_VALUES,
         UTC,
         timezone(timedelta(hours=2)),
         timezone(timedelta(hours=2), "CEST"),
@@ -99,9 +107,11 @@ def test_what_a_collection_was_made_with_survives() -> None:
     assert there_and_back(deque([1], maxlen=3)).maxlen == 3
     assert there_and_back(defaultdict(list))["new"] == []
     assert there_and_back(defaultdict(None)).default_factory is None
+    assert there_and_back(defaultdict(Counter)).default_factory is Counter
     folded = there_and_back(datetime(2024, 10, 27, 2, 30, tzinfo=ZoneInfo("Europe/Berlin"), fold=1))
     assert (folded.tzinfo, folded.fold) == (ZoneInfo("Europe/Berlin"), 1)
     assert there_and_back(datetime(2024, 7, 1, tzinfo=timezone(timedelta(0), "GMT"))).tzname() == "GMT"
+    assert there_and_back(datetime(2024, 7, 1, tzinfo=timezone(timedelta(0), "a]b\n["))).tzname() == "a]b\n["
     assert there_and_back(Attrs(1, [], 9))._hidden == 9
 
 
@@ -147,6 +157,19 @@ def test_a_collection_in_itself_is_closed(kind: type) -> None:
     inner = read[0] if kind is deque else read.self if kind is SimpleNamespace else read["self"]
     assert type(read) is kind
     assert inner is read
+
+
+@pytest.mark.parametrize("keys", [[1], ["a", 1], [(1,)], [None, 2.5]], ids=repr)
+def test_a_dict_with_other_keys_in_itself_is_a_dict_again(keys: list[Any]) -> None:
+    """And no Map, which is what JavaScript's with texts for keys are."""
+    around: dict[Any, Any] = dict.fromkeys(keys)
+    around[keys[0]] = [around]
+
+    read: Any = there_and_back(around)
+
+    assert type(read) is dict
+    assert read[keys[0]][0] is read
+    assert list(read) == keys
 
 
 LEVELS = 1_000

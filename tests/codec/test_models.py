@@ -15,8 +15,10 @@ from tests.codec.classes_of_an_application import (
     Account,
     Address,
     Customer,
+    Doubled,
     Item,
     Money,
+    Renamed,
     Slotted,
     Tags,
     Temperature,
@@ -68,7 +70,8 @@ def test_javascript_sees_the_fields_of_a_model() -> None:
     """Under their own names; what Python keeps beside them is not among the data."""
     assert text_of(Address(city="x")) == (
         'devl[["Instance",1],{"classId":2,"data":3,"state":6},'
-        f'"class//python//pydantic//{MODULE}:Address",{{"city":4,"since":5}},"x",null,{{"fieldsSet":7}},[8],"city"]'
+        f'"class//python//pydantic//{MODULE}:Address",{{"city":4,"since":5}},"x",null,'
+        '{"validated":7,"fieldsSet":8},true,[9],"city"]'
     )
 
 
@@ -79,14 +82,59 @@ def test_a_model_that_lost_its_state_on_the_way_is_read() -> None:
     assert read(text) == Address(city="x")
 
 
-def test_a_model_is_validated_when_it_is_read() -> None:
+def test_a_model_that_says_no_such_thing_is_validated_when_it_is_read() -> None:
     """A workflow builds models without; what does not validate reaches no step."""
-    text = text_of(customer()).replace('"Ada"', '""')
+    text = text_of(customer()).replace('"Ada"', '""').replace('"validated"', '"lost"')
 
     with pytest.raises(
         SerializationError, match=r"the stored Customer does not validate: (?s:.*)a customer has a name"
     ):
         read(text)
+
+
+def test_what_pydantic_has_validated_is_not_validated_again() -> None:
+    """A validator that changes what it gets would change it twice."""
+    doubled = Doubled(number=1)
+
+    assert there_and_back(doubled) == doubled
+    assert (there_and_back(doubled).number, there_and_back(doubled).made) == (2, 1)
+
+
+def test_a_model_shares_what_it_holds() -> None:
+    """A list in a field is the list beside it, as before."""
+    tags = ["a"]
+    tree = Tree(name="root")
+    tree.children = tags  # type: ignore[assignment]  # pydantic does not look at assignments
+
+    read_tags, read_tree = there_and_back([tags, tree])
+
+    assert read_tree.children is read_tags
+
+
+def test_a_model_whose_class_has_other_fields_by_now_is_validated() -> None:
+    """Fields that it has gained take their defaults, and validators see the old form."""
+    head = f'devl[["Instance",1],{{"classId":2,"data":3,"state":4}},"class//python//pydantic//{MODULE}:Doubled",'
+
+    assert read(head + '{"number":5},{"validated":6},2,true]').number == 4
+    with pytest.raises(SerializationError, match="the stored Doubled does not validate"):
+        read(head + "{},{}]")
+
+
+def test_a_private_attribute_that_a_model_has_gained_takes_its_default() -> None:
+    """Although nothing is stored of it."""
+    text = text_of(customer()).replace('"private"', '"lost"')
+
+    assert read(text)._seen == 0
+
+
+def test_a_serializable_model_comes_back_with_all_that_it_has() -> None:
+    """A name of its own costs it nothing."""
+    made = Renamed(number=1)
+    made._seen = 3
+
+    back = there_and_back(made)
+
+    assert (back, back._seen, back.model_fields_set) == (made, 3, {"number"})
 
 
 def test_a_root_model_comes_back() -> None:

@@ -588,3 +588,92 @@ def test_a_file_that_is_not_utf_8_is_read_as_it_says(project: Project) -> None:
     workflows = [Definition("workflow//./app.py//main", "app", "main", project.folder / "app.py")]
 
     assert "'é'" in build_bundle(project.folder, workflows, [], build="").program.files["./app.py"]
+
+
+@pytest.mark.parametrize(
+    ("before", "body", "kept"),
+    [
+        (
+            "import functools\n@functools.singledispatch\ndef price(x): ...\n@price.register(int)\ndef whole(x): ...\n",
+            "return price(1)",
+            "whole",
+        ),
+        ("TABLE = {}\ndef add(f):\n    TABLE[1] = f\n@add\ndef one(): ...\n", "return TABLE[1]()", "one"),
+        (
+            "TABLE = {}\ndef on(kind):\n    return lambda f: TABLE.update({kind: f})\n@on('a')\ndef one(): ...\n",
+            "return TABLE['a']()",
+            "one",
+        ),
+        (
+            "class Table:\n    def add(self, f): self.f = f\ntable = Table()\n@table.add\ndef one(): ...\n",
+            "return table.f()",
+            "one",
+        ),
+        (
+            "import sys\ndef one(): ...\n",
+            "return getattr(sys.modules[__name__], 'one')()",
+            "one",
+        ),
+    ],
+    ids=["singledispatch", "function", "factory", "method", "own-module"],
+)
+def test_what_a_decorator_registers_is_reached_through_the_table(
+    project: Project, before: str, body: str, kept: str
+) -> None:
+    """Nothing names a function that is registered; whoever reads the table may call it."""
+    project.write("app.py", f"{HEAD}{before}@app.workflow\nasync def main():\n    {body}\n")
+
+    assert kept in project.names()
+
+
+@pytest.mark.parametrize(
+    "fill", ["def fill(t): t.append(1)\nfill(TABLE)", "def fill(): TABLE.append(1)\nfill()", "setattr(TABLE, 'x', 1)"]
+)
+def test_calls_that_change_what_is_reached_go_in(project: Project, fill: str) -> None:
+    """A call changes what it is given, and what the function that it calls changes."""
+    project.write("app.py", f"{HEAD}TABLE = []\n{fill}\n@app.workflow\nasync def main():\n    return TABLE\n")
+
+    assert fill.splitlines()[-1] in project.text()
+
+
+@pytest.mark.parametrize(
+    ("imported", "add"),
+    [
+        ("from lib.table import add", "add"),
+        ("import lib.table", "lib.table.add"),
+        ("import lib.table as t", "t.add"),
+        ("from lib import table", "table.add"),
+    ],
+)
+@pytest.mark.parametrize("effect", ["import plugs.one", "from plugs import one"])
+def test_an_import_for_effect_goes_in(project: Project, imported: str, add: str, effect: str) -> None:
+    """Plug-ins register themselves when they are imported, and nothing mentions their names."""
+    project.write("lib/table.py", "TABLE = {}\ndef add(f):\n    TABLE[f.__name__] = f\n    return f\n")
+    project.write("plugs/__init__.py", "")
+    project.write("plugs/one.py", f"{imported}\n@{add}\ndef one(): ...\ndef other(): ...\n")
+    body = "from lib.table import TABLE\n@app.workflow\nasync def main():\n    return TABLE['one']()\n"
+    project.write("app.py", f"{HEAD}{effect}\n{body}")
+
+    assert "one" in project.names("./plugs/one.py")
+    assert "other" not in project.names("./plugs/one.py")
+
+
+def test_endpoints_and_commands_stay_outside(project: Project) -> None:
+    """What decorators of a framework register is no business of workflows that do not touch the framework's object."""
+    body = (
+        "import functools\nimport click\nweb = click.Group()\n"
+        "@web.command()\ndef endpoint(): ...\n@functools.cache\ndef cached(): ...\n@app.cli\ndef command(): ...\n"
+        "@app.workflow\nasync def main():\n    await app.start('x')\n    return functools.reduce\n"
+    )
+    project.write("app.py", f"{HEAD}{body}")
+
+    assert project.names() == {"Torpor", "app", "functools", "main"}
+
+
+def test_commands_of_an_application_elsewhere_stay_outside(project: Project) -> None:
+    """The application is outside, whichever module makes it."""
+    project.write("base.py", HEAD)
+    body = "@app.cli\ndef command(): ...\n@app.workflow\nasync def main():\n    await app.start('x')\n"
+    project.write("app.py", f"from base import app\n{body}")
+
+    assert project.names() == {"app", "main"}

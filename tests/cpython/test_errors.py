@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from decimal import Decimal
 
 import pytest
 
 from tests.cpython.conftest import LABEL, Author, first_argument
 from torpor.codec.errors import PythonError, traceback_text
-from torpor.errors import ConfigurationError, FatalError, GuestTrapError, SerializationError
+from torpor.errors import ConfigurationError, FatalError, GuestTrapError, SerializationError, VmError
 
 
 def test_the_result(author: Author) -> None:
@@ -38,6 +39,58 @@ def test_arguments_that_do_not_fit(author: Author) -> None:
 def test_a_sync_function_may_be_a_workflow(author: Author) -> None:
     """A workflow that waits for nothing need not be async."""
     assert author.run(author.load("def main(x): return x + 1")).begin(1).value == 2
+
+
+def test_a_long_chain_of_exceptions(author: Author) -> None:
+    """Each is told once, so that a chain of a thousand takes no noticeable time."""
+    body = "error = None\nfor n in range(1000):\n    error = chained(ValueError(n), error)\nraise error"
+    before = "def chained(error, cause):\n    error.__cause__ = cause\n    return error\n"
+    failure = author.body(body, before=before).begin().failure
+
+    depth = 0
+    while failure is not None:
+        failure, depth = failure.__cause__, depth + 1
+    assert depth == 1000
+
+
+def test_a_fault_is_told_with_its_place(author: Author) -> None:
+    """Workflow code that spoils the guest fails its own run, and the error says where the guest stumbled."""
+    run = author.body("import json\njson.dumps = None\nreturn 1")
+
+    with pytest.raises(GuestTrapError, match=r"main\.py:\d+ in _outbox\nTypeError: 'NoneType' object is not callable"):
+        run.begin()
+
+
+@pytest.mark.parametrize(
+    "request_",
+    ["b'T' + (2**62).to_bytes(8, 'little')", "b'X'", "b''", "b'A' + bytes(4)", "b'R' + bytes(10**7)", "b'Odamage'"],
+)
+def test_a_run_that_meddles_harms_no_other(author: Author, request_: str) -> None:
+    """Whatever workflow code says at the guest's door or does to modules, the next run of its program is well."""
+    body = f"""
+        import _host, json
+        seen.append(1)
+        if meddle:
+            json.loads = asyncio.sleep = None
+            _host.call({request_})
+        await charge(len(seen))
+        return len(seen)
+    """
+    first = author.body(body, before="seen = []\n", parameters="meddle")
+    with suppress(VmError):
+        first.begin(True)
+        first.complete(1)
+    first.vm.release()
+    second = author.run(first.image).begin(False)
+
+    assert second.complete(1).value == 1
+
+
+def test_form_feeds_end_no_line(author: Author) -> None:
+    """Tracebacks show the right lines of files that have form feeds and the like."""
+    failure = author.body("x = 1\n\f\ny = '\u2028'\n1 / 0").begin().failure
+
+    assert "1 / 0" in traceback_text(failure)
 
 
 def test_an_uncaught_exception(author: Author) -> None:

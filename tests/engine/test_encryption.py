@@ -13,20 +13,29 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tests.engine.family.application import app as family
 from tests.engine.sealed.application import app as application
 from tests.engine.sealed.application import gate
 from tests.engine.support import TIMEOUT, has_event, logged, resumed, until
-from torpor import RunHandle, Torpor, WorkerSettings, codec
+from torpor import RunHandle, Torpor, WorkerSettings, codec, ids
 from torpor.codec.keys import Keyring, generate
+from torpor.codec.sealing import PLAIN
+from torpor.codec.values import RunReference
+from torpor.engine import plan
 from torpor.engine.environment import TurnOptions
+from torpor.engine.images import program_key
+from torpor.engine.steps import Attempt, Steps
 from torpor.errors import (
     DecryptionError,
     EntityConflictError,
     KeyMissingError,
     RunCancelledError,
     RunFailedError,
+    SerializationError,
     TorporError,
 )
+from torpor.lifecycle import EventType
+from torpor.model import NOTHING, Event
 
 K1, K2 = generate(), generate()
 ONE, BOTH, OTHER = Keyring([K1]), Keyring([K2, K1]), Keyring([K2])
@@ -384,3 +393,77 @@ async def test_a_turn_without_the_key_is_given_back(tmp_path: Path, monkeypatch:
                 await worker.wait_idle(timeout=TIMEOUT)
         assert [event.type for event in await app.run(run.id).events()] == ["run_created"]
         assert (await app.run(run.id).info()).status == "pending"
+
+
+async def test_a_result_of_a_newer_key_waits_for_a_worker_that_has_it(tmp_path: Path) -> None:
+    """While keys are rolled out, a parent that a worker without the child's key wakes does not fail of it."""
+    async with on(tmp_path, OTHER, family) as app, app.worker():
+        child = await app.start("addAll", [1, 2])
+        assert await child.result(timeout=TIMEOUT) == 3
+    async with on(tmp_path, ONE, family) as app:
+        parent = await app.start("awaitsRun", child.id)
+        async with app.worker():
+            await has_event(app, parent, "step_retrying")
+    async with on(tmp_path, BOTH, family) as app, app.worker():
+        assert await app.run(parent.id).result(timeout=TIMEOUT) == ["ended", 3, 3]
+
+
+async def test_a_missing_key_is_no_failure_of_a_step(tmp_path: Path) -> None:
+    """Not for good, however many attempts there were; and a start that has happened needs no key."""
+    async with on(tmp_path, OTHER, family) as app:
+        child = await app.start("addAll", [1, 2])
+        await child.cancel("sealed")
+        step_id = ids.correlation("step", bytes(32), 1, app.clock.now())
+        begun = await app.start("addAll", [5], run_id=ids.child(step_id))
+    async with on(tmp_path, ONE, family) as app:
+        steps = Steps(app, app.clock)
+        parent = await app.start("addAll", [])
+
+        async def attempt(name: str, *args: object) -> Event:
+            given = codec.dumps({"args": [*args]})
+            return await steps.attempt(Attempt(parent.id, step_id, 1, f"step//torpor//{name}", 9, 8, given, PLAIN))
+
+        assert (await attempt("result", child.id)).type == "step_retrying"
+        assert (await attempt("status", child.id)).type == "step_completed"
+        started = await attempt("start", "addAll", [5])  # by an earlier attempt, in a process with the newer key
+        assert started.type == "step_completed"
+        assert codec.loads(started.payload or b"") == RunReference(begun.id)
+        steps.shutdown()
+
+
+def test_only_a_hook_receives_what_is_plain() -> None:
+    """The world's own null is believed where worlds write it, and nowhere else; and no result may be absent."""
+    sealer = ONE.run("wrun_1", ONE.current)
+    received = plan.delivery(Event("hook_received", 1, op=1, payload=NOTHING), sealer)
+    assert received is not None
+    assert received.value == "devl[null]"
+    with pytest.raises(DecryptionError, match="is not encrypted"):
+        plan.delivery(Event("step_completed", 1, op=1, payload=NOTHING), sealer)
+    kinds: tuple[EventType, ...] = ("step_completed", "step_failed", "hook_received")
+    for kind in kinds:
+        with pytest.raises(SerializationError, match=f"{kind} of op 1 has lost its payload"):
+            plan.delivery(Event(kind, 1, op=1), sealer)
+
+
+async def test_a_program_in_anothers_place_is_refused(tmp_path: Path) -> None:
+    """Not even a run that is not encrypted brings a changed program under the address of a true one."""
+    async with on(tmp_path, ONE) as app:
+        first = await app.start("patient", "token")
+        await first.cancel()
+        address = (await first.info()).program
+        name = program_key(address, ONE.current)
+        sealed = await app.world.blob(name)
+        assert sealed is not None
+        source = ONE.blob(name, ONE.current).unseal_binary(sealed)
+        changed = source.replace(b"words + ", b"666 + ")
+        assert changed != source
+        await app.world.put_blob(program_key(address, ""), codec.seal_binary(changed))
+        async with on(tmp_path, Keyring()) as outside:
+            bait = app.run((await outside.start("throwing", "word")).id)
+        assert (await bait.info()).program == address
+        async with app.worker():
+            with pytest.raises(RunFailedError, match=f"program {address}.* is another one"):
+                await bait.result(timeout=TIMEOUT)
+            run = await app.start("throwing", "word")
+            with pytest.raises(RunFailedError, match="wordxK41"):
+                await run.result(timeout=TIMEOUT)

@@ -64,6 +64,14 @@ def test_a_watching_hook_names_the_run_and_not_the_guests_token() -> None:
     assert (event.name, event.ref) == ("mine", "")
 
 
+def test_halves_of_surrogate_pairs_have_a_digest() -> None:
+    """Texts may hold them, although JSON has no bytes for them; which one it is counts."""
+    ops = [Op(1, "step", 5, "s", input=f'devl[{{"args":1}},[2],"{half}"]') for half in ("\ud800", "\udfff", "é")]
+
+    assert len({plan.digest(op, PLAIN) for op in ops}) == 3
+    assert plan.record(ops[0], PLAIN, b"", 5, {}).payload is not None
+
+
 def test_a_redo_that_differs_is_refused() -> None:
     """Another op, or one that the log does not have, is a divergence that names run and op."""
     op = Op(3, "step", NOW, "step//./a.py//f", "devl[]")

@@ -16,6 +16,7 @@ from tests.engine.odd_steps import executions, gates
 from tests.engine.support import PATIENCE, has_event
 from torpor import RunHandle, Torpor, WorkerSettings
 from torpor.engine.environment import TurnOptions
+from torpor.engine.parked import parked
 from torpor.model import Runtime
 from torpor.programs import Programs
 from torpor.vm.guest import Begin, Outbox
@@ -34,13 +35,15 @@ async def test_whatever_a_step_raises_is_its_outcome(database: str, step: str) -
 
 
 async def test_a_redo_may_do_all_that_the_run_did(database: str, runtime: Runtime) -> None:
-    """A log that was written within the limits can be delivered again within the limits."""
+    """A log that was written within the limits can be delivered again within the limits, for a look inside too."""
     app = application.on(database, runtime=runtime)
     async with app:
         async with app.worker():
             run = await app.start("bigThenWaits", 20, 1_000_000, "r-1")
             await has_event(app, run, "hook_created")
         await app.world.delete_snapshot(run.id)
+        async with parked(app.world, app.programs.guest, run.id, app.clock, app.keyring) as copy:
+            assert (await copy.evaluate("1 + 1")).text == "2"
         async with app.worker():
             await app.resume_hook("r-1")
             assert await run.result(timeout=PATIENCE) == 20_000_000

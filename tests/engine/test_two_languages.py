@@ -76,3 +76,10 @@ async def test_python_cancels_javascript(working: Torpor) -> None:
     name, message = await result(working, "cancels_javascript", "token")
     assert name == "RunCancelledError"
     assert message.endswith("was cancelled: no more")
+
+
+async def test_a_python_run_cannot_wait_for_itself(working: Torpor) -> None:
+    """It is told so at once, as in JavaScript, instead of sleeping for ever."""
+    run = await working.start("awaits_itself")
+    with pytest.raises(RunFailedError, match="a run cannot wait for its own end"):
+        await run.result(timeout=TIMEOUT)

@@ -116,7 +116,7 @@ def test_too_much_output_is_noticed(small: QuickJS) -> None:
     """
     An outbox larger than the limit ends the run.
     """
-    fails(small, "return 'x'.repeat(200_000);", OutputLimitError, "begin returned more than 100000 bytes")
+    fails(small, "return 'x'.repeat(200_000);", OutputLimitError, "returned in one begin has more than 100000 bytes")
 
 
 def test_an_outbox_up_to_the_limit_is_taken(small: QuickJS) -> None:

@@ -96,3 +96,26 @@ async def test_every_query_of_a_life_is_a_search(tmp_path: Path) -> None:
     ]
     assert scans == []
     await world.close()
+
+
+async def test_a_claim_reads_no_more_than_it_takes(tmp_path: Path) -> None:
+    """Ready turns and steps are found in the order of an index that knows the key; none is sorted, none passed over."""
+    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
+    await world.open()
+    seen: list[str] = []
+    turn = await begin(world, RUN, step("step_created", 1))
+    await turn.commit(tasks=[NewTask("step_01", T)])
+    for lane in (world._writer, world._reader):
+        await _trace(lane, seen)
+    await world.next_ready_at(guests=GUESTS, keys=("", "k1"))
+    await world.claim(WORKER, T, turns=9, steps=9, guests=GUESTS, keys=("", "k1"))
+    asked = {text for text in seen if text.startswith("SELECT") and "ready_at" in text and "id = " not in text}
+    assert len(asked) == 8
+
+    def plans(store: Store) -> list[list[str]]:
+        return [[row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {text}")] for text in asked]
+
+    for plan in await world._reader.submit(plans, "a test"):
+        assert not [line for line in plan if "TEMP B-TREE" in line]
+        assert [line for line in plan if "_ready (" in line and "key=? AND ready_at" in line]
+    await world.close()

@@ -159,6 +159,27 @@ def test_a_migrated_schema_is_a_fresh_one(version: int) -> None:
     old.close()
 
 
+async def test_waiting_steps_of_an_older_file_are_handed_out_by_key(tmp_path: Path) -> None:
+    """Steps of encrypted runs that were stored before steps had keys get those of their runs."""
+    db = sqlite3.connect(tmp_path / "torpor.db", isolation_level=None)
+    schema.migrate(db, schema.migrations()[:3], "URL")
+    db.execute("INSERT INTO labels VALUES (1, 'x')")
+    for run, key in ((1, ""), (2, "k1")):
+        db.execute(
+            "INSERT INTO runs (k, id, workflow, program, guest, runtime, status, seed, created_at, head, latest_at, "
+            "key) VALUES (?, ?, 1, 1, 1, 0, 1, x'', 1, 2, 1, ?)",
+            (run, f"wrun_{run}", key),
+        )
+        db.execute("INSERT INTO events VALUES (?, 5, 1, 's', 1, x'', 'pay', 0, 0, '', NULL)", ((run << 32) + 2,))
+        db.execute("INSERT INTO steps VALUES (?, 's', 2, 0, 0, 0, 0, 0, 1, 0, 0, 1, NULL)", (run,))
+    db.close()
+    world = await _open(tmp_path / "torpor.db")
+    for key in ("k1", ""):
+        [task] = await world.claim("wrkr_1", 1, turns=0, steps=9, guests=(), keys=(key,))
+        assert (task.run_id, task.key) == ("wrun_2" if key else "wrun_1", key)
+    await world.close()
+
+
 def test_every_type_and_state_has_a_number() -> None:
     """What the lifecycle table knows can be stored."""
     assert set(codes.EVENT_TYPES) == set(get_args(EventType))

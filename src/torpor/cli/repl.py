@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from torpor.cli.options import AppOption, WorldOption
+from torpor.cli.options import AppOption, DecryptOption, WorldOption
 from torpor.cli.output import printable, say
 from torpor.cli.reporting import command, report
 from torpor.cli.session import with_client
+from torpor.cli.stack import refuse_encrypted
 from torpor.client import Client
 from torpor.engine.parked import ParkedRun, parked
 from torpor.errors import VmError
@@ -25,6 +26,7 @@ def repl(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Its id; torpor runs shows it.")],
     app: AppOption = None,
     world: WorldOption = None,
+    decrypt: DecryptOption = False,
 ) -> None:
     """
     Open a prompt inside a copy of a parked run.
@@ -36,10 +38,11 @@ def repl(
     """
     if sys.stdin.isatty():
         _edit_lines()
-    with_client(app, world, lambda client: _converse(client, run))
+    with_client(app, world, lambda client: _converse(client, run, decrypt=decrypt))
 
 
-async def _converse(client: Client, run_id: str) -> None:
+async def _converse(client: Client, run_id: str, *, decrypt: bool) -> None:
+    await refuse_encrypted(client, run_id, decrypt=decrypt)
     greet = True
     while True:
         async with parked(client.world, guests(), run_id, client.clock, client.keyring) as copy:

@@ -61,9 +61,10 @@ async def _opened(world: World, keyring: Keyring, work: Callable[[Client], Corou
 
 
 def _found(app: str | None, world: str | None) -> tuple[World, Keyring]:
-    """Return the world, and the keys of the application that it is from, else of the environment."""
+    """Return the world, and the keys of the application that it is from or that was named, else of the environment."""
     if world is not None:
-        return open_world(world), Keyring.from_environment()
+        named = None if app is None else load_app(parse_target(app))
+        return open_world(world), named.keyring if named is not None else Keyring.from_environment()
     target = default_target() if app is None else parse_target(app)
     if target is None:
         return open_world(WORLD_DEFAULT), Keyring.from_environment()

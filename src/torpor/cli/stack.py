@@ -25,11 +25,22 @@ async def stack_of_run(client: Client, run_id: str, *, decrypt: bool) -> tuple[R
         UsageError: the run is encrypted, and nobody has asked to *decrypt* it.
         TorporError: as :func:`torpor.engine.parked.parked` and :meth:`torpor.engine.parked.ParkedRun.stack`.
     """
+    await refuse_encrypted(client, run_id, decrypt=decrypt)
+    async with parked(client.world, guests(), run_id, client.clock, client.keyring) as copy:
+        return copy.run, await copy.stack()
+
+
+async def refuse_encrypted(client: Client, run_id: str, *, decrypt: bool) -> None:
+    """
+    Refuse to show the variables of an encrypted run to somebody who has not asked for it.
+
+    Raises:
+        UsageError: the run is encrypted, and *decrypt* is false.
+        RunNotFoundError: no such run.
+    """
     key = (await client.world.get_run(run_id)).key
     if key and not decrypt:
         raise UsageError(f"run {run_id} is encrypted (key {key}), and so are its variables; --decrypt shows them")
-    async with parked(client.world, guests(), run_id, client.clock, client.keyring) as copy:
-        return copy.run, await copy.stack()
 
 
 def stack_data(run: Run, tasks: list[TaskStack]) -> dict[str, Any]:

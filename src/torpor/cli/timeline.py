@@ -103,9 +103,8 @@ def _run_rows(found: Inspection) -> Iterator[Row]:
 
 
 def _step_rows(step: StepStory) -> Iterator[Row]:
-    arguments = ", ".join(_text(value) for value in step.input) if isinstance(step.input, list) else _text(step.input)
     detail = _text(step.output) if step.status == "completed" else _error_text(step.error)
-    call = f"{short_name(step.name)}({arguments})"
+    call = f"{short_name(step.name)}({_arguments(step.input)})"
     yield Row(step.created_at, step.ended_at, "step", call, step.status, detail)
     if len(step.attempts) < 2 and step.status != "retrying":
         return  # the step's own row says it all
@@ -115,6 +114,16 @@ def _step_rows(step: StepStory) -> Iterator[Row]:
             detail += f"; again after {span_text(attempt.retry_at - attempt.ended_at)}"
         number = f"attempt {attempt.number}"
         yield Row(attempt.started_at, attempt.ended_at, "attempt", number, attempt.outcome, detail)
+
+
+def _arguments(given: Any) -> str:
+    """Return a step's arguments as a call has them; what is no list of arguments, such as a veil, as it is."""
+    by_name: dict[str, Any] = {}
+    if isinstance(given, dict) and given.keys() == {"args", "kwargs"}:
+        given, by_name = given["args"], given["kwargs"]
+    if not isinstance(given, list):
+        return _text(given)
+    return ", ".join([*map(_text, given), *(f"{name}={_text(value)}" for name, value in by_name.items())])
 
 
 def _wait_row(wait: WaitStory) -> Row:

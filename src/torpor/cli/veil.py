@@ -61,7 +61,7 @@ class Veil:
         ref, payload = event.ref, event.payload
         if event.type == "run_cancelled" and ref:
             ref = self._words(sealer, ref, from_outside=True)
-        if payload is not None and payload != NOTHING:
+        if payload is not None and not (payload == NOTHING and event.type == "hook_received"):
             opened = partial(sealer.decrypted, from_outside=event.type == "hook_received")
             payload = self._shown(sealer, opened, payload, instead=codec.dumps)
         return replace(event, ref=ref, payload=payload)

@@ -45,6 +45,17 @@ def is_findable(cls: type) -> bool:
     return any(found is cls for found in _classes(class_path(cls)))
 
 
+def slots_of(cls: type) -> list[str]:
+    """Return the names of the slots of a class and its bases, as the interpreter mangles them."""
+    names = []
+    for base in reversed(cls.__mro__):
+        slots = vars(base).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            is_private = name.startswith("__") and not name.endswith("__")
+            names.append(f"_{base.__name__.lstrip('_')}{name}" if is_private else name)
+    return [name for name in names if name not in ("__dict__", "__weakref__")]
+
+
 def _classes(path: str) -> Iterator[type]:
     """Yield the loaded class of a path; a script that something has imported too has it twice, its own first."""
     module_name, _, qualified_name = path.partition(":")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import ChainMap, Counter, OrderedDict, defaultdict, deque
+from decimal import Decimal
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,10 @@ _NOTHING = "None"  # in the place of a factory or a length that there is not
 
 _FACTORIES = {
     class_path(cls): cls
-    for cls in (bool, bytes, bytearray, complex, dict, float, frozenset, int, list, set, str, tuple)
+    for cls in (
+        *(bool, bytes, bytearray, complex, dict, float, frozenset, int, list, set, str, tuple),
+        *(Counter, Decimal, OrderedDict, deque),
+    )
 }
 """What a defaultdict that was read may call: nothing that does something."""
 

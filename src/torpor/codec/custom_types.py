@@ -13,9 +13,17 @@ from enum import Enum
 from typing import Any, TypeVar, overload
 
 from torpor.codec.class_types import encode_dataclass, fill_dataclass
-from torpor.codec.classes import class_path
+from torpor.codec.classes import class_path, slots_of
 from torpor.codec.instances import PythonType
-from torpor.codec.model_types import encode_attrs, encode_model, fill_attrs, fill_model, is_attrs, is_model
+from torpor.codec.model_types import (
+    encode_attrs,
+    encode_model,
+    fill_attrs,
+    fill_model,
+    is_attrs,
+    is_model,
+    state_of_model,
+)
 from torpor.codec.registrations import Migrate, Registration, add, registration_named, registration_of
 from torpor.errors import ConfigurationError, SerializationError
 
@@ -54,7 +62,7 @@ def serializable(
     """
 
     def registered(cls: C) -> C:
-        is_more = getattr(cls, "__new__", None) is not object.__new__
+        is_more = getattr(cls, "__new__", None) is not object.__new__ and not is_model(cls)
         if is_more or issubclass(cls, BaseException | Enum):
             raise ConfigurationError(
                 f"{class_path(cls)} cannot be @serializable, because its instances are more than their attributes; "
@@ -129,16 +137,20 @@ def _encode_attributes(value: Any) -> dict[str, object]:
         return encode_attrs(value)
     if dataclasses.is_dataclass(cls):
         return encode_dataclass(value)
-    names = [*_slots(cls), *getattr(value, "__dict__", ())]
+    names = [*slots_of(cls), *getattr(value, "__dict__", ())]
     return {name: getattr(value, name) for name in names if hasattr(value, name)}
 
 
-def _fill_attributes(begun: Any, data: Mapping[str, Any]) -> None:
+def _state(value: object) -> dict[str, object]:
+    return state_of_model(value) if is_model(type(value)) else {}
+
+
+def _fill_attributes(begun: Any, data: Mapping[str, Any], state: Mapping[str, Any]) -> None:
     cls = type(begun)
     if type(data) is not dict:
         raise TypeError(f"its attributes are a {type(data).__name__}")
     if is_model(cls):
-        fill_model(begun, data)
+        fill_model(begun, data, state)
     elif is_attrs(cls):
         fill_attrs(begun, data)
     elif dataclasses.is_dataclass(cls):
@@ -148,21 +160,11 @@ def _fill_attributes(begun: Any, data: Mapping[str, Any]) -> None:
             object.__setattr__(begun, name, value)
 
 
-def _slots(cls: type) -> list[str]:
-    """Return the names of the slots of a class and its bases, mangled as the interpreter does it."""
-    names = []
-    for base in reversed(cls.__mro__):
-        slots = vars(base).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            is_private = name.startswith("__") and not name.endswith("__")
-            names.append(f"_{base.__name__.lstrip('_')}{name}" if is_private else name)
-    return [name for name in names if name not in ("__dict__", "__weakref__")]
-
-
-def _decode_attributes(data: Any, path: str) -> object:
+def _decode_attributes(data: Any, path: str, state: Mapping[str, Any]) -> object:
     registration, version = _named(path, by_functions=False)
     begun: object = object.__new__(registration.cls)
-    _fill_attributes(begun, registration.current(data, version))
+    # What a model kept beside its fields, when they were others, is not known to fit.
+    _fill_attributes(begun, registration.current(data, version), state if version == registration.version else {})
     return begun
 
 
@@ -190,7 +192,14 @@ def _decode_registered(data: object, path: str) -> object:
 
 CUSTOM_TYPES = (
     PythonType(
-        "serializable", _is_serializable, _encode_attributes, _decode_attributes, _path, _begin, _fill_attributes
+        "serializable",
+        _is_serializable,
+        _encode_attributes,
+        _decode_attributes,
+        _path,
+        _begin,
+        _fill_attributes,
+        _state,
     ),
     PythonType("registered", _is_registered, _encode_registered, _decode_registered, _path),
 )

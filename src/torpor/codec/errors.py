@@ -14,6 +14,9 @@ import traceback
 from collections.abc import Mapping
 from typing import Any
 
+RELATIVES_MAX = 50
+"""Causes, contexts and members, theirs included, that an exception may have to be told by the standard library."""
+
 _REMEMBERED = "__torpor_traceback__"
 
 
@@ -97,7 +100,32 @@ def traceback_text(error: BaseException) -> str:
     remembered = remembered_traceback(error)
     if remembered is not None:
         return remembered
+    if has_many_relatives(error):
+        return short_traceback_text(error)
     return "".join(traceback.format_exception(type(error), error, error.__traceback__, chain=False)).rstrip()
+
+
+def has_many_relatives(error: BaseException) -> bool:
+    """
+    Tell whether an exception has so many causes, contexts and members that its traceback shall do without them.
+
+    The standard library formats all of them for each, even where only the one is asked for: for a chain of a thousand
+    that would take minutes.
+    """
+    found = [error]
+    for one in found:  # also meets what is appended on the way
+        members = one.exceptions if isinstance(one, BaseExceptionGroup) else ()
+        found += [other for other in (one.__cause__, one.__context__, *members) if other is not None]
+        if len(found) > RELATIVES_MAX:
+            return True
+    return False
+
+
+def short_traceback_text(error: BaseException) -> str:
+    """Return where an exception was raised and its message, without anything that takes more than these."""
+    frames = traceback.format_tb(error.__traceback__)
+    head = ["Traceback (most recent call last):\n"] if frames else []
+    return "".join([*head, *frames, f"{type(error).__qualname__}: {message_of(error)}"])
 
 
 def remember_traceback(error: BaseException, text: object) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from torpor.codec.classes import class_path, find_class
+from torpor.codec.classes import class_path, find_class, slots_of
 from torpor.codec.errors import PythonError, message_of, remember_traceback, traceback_text
 from torpor.codec.instances import PythonType
 from torpor.codec.reducers import subclass_of
@@ -57,7 +57,8 @@ def _made_of(error: BaseException) -> tuple[list[object], dict[str, object]]:
     # The interpreter's own __reduce__ knows what its classes keep beside args, such as the file name of an OSError.
     reduced: Any = _builtin(type(error)).__reduce__(error)
     args = [error.message] if isinstance(error, BaseExceptionGroup) else list(reduced[1])
-    state = reduced[2] if len(reduced) > 2 else {}
+    state = {name: getattr(error, name) for name in slots_of(type(error)) if hasattr(error, name)}
+    state |= reduced[2] if len(reduced) > 2 else {}
     return args, {name: value for name, value in state.items() if not name.startswith("__")}
 
 
@@ -91,24 +92,29 @@ def _new(path: str, args: list[Any]) -> BaseException:
     builtin = _builtin(cls)
     is_plain = cls.__init__ is builtin.__init__ and cls.__new__ is builtin.__new__
     try:
-        return cls(*args) if is_plain else builtin.__new__(cls, *args)
+        if is_plain:
+            return cls(*args)
+        error = builtin.__new__(cls, *args)
+        builtin.__init__(error, *args)  # an OSError with an __init__ of its own takes its args here
     except (TypeError, ValueError):  # the class no longer takes what it was made of
         return PythonError(path)
+    return error
 
 
 def _finish(error: BaseException, data: Mapping[str, Any]) -> None:
     """Give an exception everything beside its arguments."""
     if isinstance(error, PythonError):
         error.become(data)
-    builtin = _builtin(type(error))
+    slots = {*dir(_builtin(type(error))), *slots_of(type(error))}
     for name, value in data.get("state", {}).items():
-        if hasattr(getattr(builtin, name, None), "__set__"):
-            setattr(error, name, value)
+        if name in slots:
+            object.__setattr__(error, name, value)  # the class may have a __setattr__ that refuses
         else:
             vars(error)[name] = value
     for note in data.get("notes", []):
         error.add_note(note)
     remember_traceback(error, data["stack"])
-    error.__cause__ = data.get("cause")
-    error.__context__ = data.get("context")
-    error.__suppress_context__ = bool(data.get("suppressContext"))
+    # In this order: a cause that is set suppresses the context.
+    object.__setattr__(error, "__cause__", data.get("cause"))
+    object.__setattr__(error, "__context__", data.get("context"))
+    object.__setattr__(error, "__suppress_context__", bool(data.get("suppressContext")))

@@ -8,12 +8,13 @@ its value can be; where there is any, one depth-first walk completes children be
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 from torpor.codec.flatten import DEPTH_MAX, PROTO
 from torpor.codec.one_level import is_one_level, payload_index
 from torpor.codec.reducers import Table
+from torpor.codec.repeats import Repeats
 from torpor.codec.values import PLAIN_INT_MAX, NullPrototype
 from torpor.errors import SerializationError
 
@@ -61,15 +62,16 @@ def hydrate(flat: int | list[Any], table: Table) -> Any:
         return flat[0]
     flat.extend(_SENTINELS)
     pending: ReducedSlots = {}
+    decoder = _Decoder(table)
     for index, (name, payload) in reduced.items():
         if not _LOWEST <= payload < count:
             raise _astray(payload, count)
         if payload in reduced or type(flat[payload]) in _CONTAINERS:
             pending[index] = [name, payload]
         else:
-            flat[index] = _decode(index, name, flat[payload], table)
+            flat[index] = decoder.decode(index, name, flat[payload])
     if pending:
-        _Completion(flat, count, pending, reduced.keys() - pending.keys(), table).run()
+        _Completion(flat, count, pending, reduced.keys() - pending.keys(), decoder).run()
         return flat[0]
     del flat[count:]
     _fill_all(containers, flat)
@@ -159,16 +161,47 @@ def _check_depth(flat: list[Any]) -> None:
     raise _too_deep()
 
 
+class _Decoder:
+    """Makes the values of one text out of their payloads."""
+
+    def __init__(self, table: Table) -> None:
+        self.table = table
+        self.repeats = Repeats()
+
+    def begin(self, index: int, name: str, head: Mapping[str, object]) -> object:
+        """Return the empty value of a payload of which only the texts are known, or the keys of pairs."""
+        begin = self.table.by_name[name].begin
+        try:
+            value = None if begin is None else begin(head)
+        except _UNFIT as error:
+            raise damaged(f"element {index} is no {name}: {error}") from error
+        if value is None:
+            raise damaged(f"element {index}, a {name}, is part of its own payload, which this type does not allow")
+        return value
+
+    def decode(self, index: int, name: str, payload: object, begun: object = None) -> object:
+        """Return the value of a payload, or complete what was begun of it."""
+        reducer = self.table.by_name[name]
+        try:
+            self.repeats.count(payload)
+            if begun is None or reducer.fill is None:
+                return reducer.decode(payload)
+            reducer.fill(begun, payload)
+        except _UNFIT as error:
+            raise damaged(f"element {index} is no {name}: {error}") from error
+        return begun
+
+
 class _Completion:
     """A walk from the root that completes children before parents, for texts with reduced values that have members."""
 
     def __init__(
-        self, flat: list[Any], count: int, pending: ReducedSlots, complete: Iterable[int], table: Table
+        self, flat: list[Any], count: int, pending: ReducedSlots, complete: Iterable[int], decoder: _Decoder
     ) -> None:
         self.flat = flat
         self.count = count
         self.pending = pending
-        self.table = table
+        self.decoder = decoder
         # Element → whether it is complete, or is being worked on. What is being worked on stands empty in the flat
         # array, so that no decoder takes indexes for values.
         self.is_complete = dict.fromkeys(complete, True)
@@ -209,16 +242,18 @@ class _Completion:
         """Return the empty value of an element whose payload leads back to it."""
         name, payload = self.pending[index]
         slot = next((slot for at, slot, _ in self.stack if at == payload), None)
-        members = slot.items() if isinstance(slot, dict) else ()
-        head = {key: self.flat[at] for key, at in members if isinstance(self.flat[at], str)}
-        begin = self.table.by_name[name].begin
-        try:
-            value = None if begin is None else begin(head)
-        except _UNFIT as error:
-            raise damaged(f"element {index} is no {name}: {error}") from error
-        if value is None:
-            raise damaged(f"element {index}, a {name}, is part of its own payload, which this type does not allow")
-        return value
+        if isinstance(slot, dict):
+            head = {key: self.flat[at] for key, at in slot.items() if isinstance(self.flat[at], str)}
+        else:
+            head = {"keys": [self._key(pair) for pair in slot or ()]}
+        return self.decoder.begin(index, name, head)
+
+    def _key(self, pair: int) -> object:
+        """Return the key of a pair, of which only the index may be there yet; None if it is not."""
+        slot = next((slot for at, slot, _ in self.stack if at == pair), self.flat[pair])
+        if not isinstance(slot, list) or not slot:
+            return None
+        return slot[0] if self.is_complete.get(pair) else self.flat[slot[0]]
 
     def _finish(self, index: int, slot: Container) -> None:
         self.is_complete[index] = True
@@ -228,7 +263,7 @@ class _Completion:
         name, payload = self.pending[index]
         if self.is_complete.get(payload) is False:
             raise damaged(f"element {index}, a {name}, is part of its own payload")
-        self.flat[index] = _decode(index, name, self.flat[payload], self.table, self.begun.get(index))
+        self.flat[index] = self.decoder.decode(index, name, self.flat[payload], self.begun.get(index))
 
 
 def _fill(container: Any, slot: Container, flat: list[Any], count: int) -> None:
@@ -253,18 +288,6 @@ def _indexes(slot: Container, count: int) -> Collection[int]:
     except TypeError as error:
         raise damaged(f"an array holds something else than indexes: {slot!r:.100}") from error
     return indexes
-
-
-def _decode(index: int, name: str, payload: object, table: Table, begun: object = None) -> object:
-    """Return the value of a payload, or complete what was begun of it."""
-    reducer = table.by_name[name]
-    try:
-        if begun is None or reducer.fill is None:
-            return reducer.decode(payload)
-        reducer.fill(begun, payload)
-    except _UNFIT as error:
-        raise damaged(f"element {index} is no {name}: {error}") from error
-    return begun
 
 
 def _large_number(number: int) -> float:

@@ -92,11 +92,11 @@ def _decode_map(payload: object) -> dict[Any, Any] | MapEntries:
     return Map(found) if all(type(key) is str for key in found) else found
 
 
-def _begin_map(_: Mapping[str, object]) -> Map:
-    return Map()
+def _begin_map(head: Mapping[str, Any]) -> dict[Any, Any]:
+    return Map() if all(isinstance(key, str) for key in head.get("keys", ())) else {}
 
 
-def _fill_map(begun: Map, payload: object) -> None:
+def _fill_map(begun: dict[Any, Any], payload: object) -> None:
     entries = _pairs(payload)
     try:
         check_keys([key for key, _ in entries])

@@ -8,6 +8,7 @@ its own cannot do: lone surrogates.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from torpor.codec.hydrate import damaged
@@ -21,6 +22,9 @@ def _refused(constant: str) -> None:
 
 _DECODE = json.JSONDecoder(parse_constant=_refused).decode
 
+# What a number with an exponent looks like, which may stand in a string too.
+_EXPONENT = re.compile(r"[\[,]-?\d[\d.]*e[+-]\d")
+
 _INT_ONLY = frozenset({int})
 _OPERANDS = frozenset({int, str})
 
@@ -28,12 +32,37 @@ _OPERANDS = frozenset({int, str})
 def text_of_flat(flat: int | list[Any]) -> str:
     """Return the JSON text of a flat array, safe inside HTML and JavaScript as the npm package's is."""
     text = _ENCODE(flat)
+    if ("e-" in text or "e+" in text) and isinstance(flat, list) and _EXPONENT.search(text):
+        text = _with_short_exponents(flat)
     # These three stand only inside strings, so that replacing them in the whole text is safe.
     if "<" in text:
         text = text.replace("<", "\\u003C")
     if not text.isascii():
         text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return text
+
+
+def _with_short_exponents(flat: list[Any]) -> str:
+    """Return the JSON text in which floats are written as the host's encoder writes them, to the byte."""
+    parts = []
+    begin = 0  # of the elements that are not written yet
+    for at, element in enumerate(flat):
+        if type(element) is float and "e" in (digits := repr(element)):
+            if begin < at:
+                parts.append(_ENCODE(flat[begin:at])[1:-1])
+            parts.append(_short(digits))
+            begin = at + 1
+    if begin < len(flat):
+        parts.append(_ENCODE(flat[begin:])[1:-1])
+    return f"[{','.join(parts)}]"
+
+
+def _short(digits: str) -> str:
+    """Return ``1e-07`` as ``1e-7``, ``1e+16`` as ``1e16``, and ``1.5e-05`` as ``0.000015``."""
+    if digits.endswith("e-05"):
+        sign = "-" if digits.startswith("-") else ""
+        return f"{sign}0.0000{digits[len(sign) : -4].replace('.', '')}"
+    return digits.replace("e+", "e").replace("e-0", "e-")
 
 
 def flat_of_text(text: str) -> int | list[Any]:

@@ -1,9 +1,13 @@
 """
 Kinds of classes that other packages make: pydantic models and attrs classes.
 
-Neither package is imported: a class of theirs can only be met once the application has. A pydantic model is validated
-whenever it is read, because workflows build theirs without validation; the guest's own pydantic has none and is told by
-that. What a model keeps beside its fields is no part of the data that JavaScript sees.
+Neither package is imported: a class of theirs can only be met once the application has. What a model keeps beside its
+fields is no part of the data that JavaScript sees.
+
+Workflows build pydantic models without validation, since the guest's own pydantic has none (and is told by that), and
+JavaScript changes them as it likes. So a model is validated when it is read, but not a second time: a validator may
+change what it gets. One that pydantic has made and nobody has changed since says so in its state, and comes back as it
+was, unless its class has other fields by now.
 """
 
 from __future__ import annotations
@@ -18,6 +22,10 @@ from torpor.codec.instances import PythonType
 from torpor.codec.registrations import data_of_today
 from torpor.errors import SerializationError
 
+VALIDATED = "__torpor_validated__"
+"""Attribute of a model of the guest: pydantic has made it outside, and nobody has changed it since."""
+
+_VALIDATOR = "__pydantic_validator__"
 _BESIDE_FIELDS = ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 
 
@@ -44,11 +52,13 @@ def encode_model(model: Any) -> dict[str, object]:
     return {name: stored[name] for name in fields if name in stored} | beyond
 
 
-def _state_of_model(model: Any) -> dict[str, object]:
+def state_of_model(model: Any) -> dict[str, object]:
     """Return what a model keeps beside its fields, as far as it does not go without saying."""
     given = getattr(model, "__pydantic_fields_set__", None)
     private = getattr(model, "__pydantic_private__", None)
     state: dict[str, object] = {}
+    if hasattr(type(model), _VALIDATOR) or getattr(model, VALIDATED, False):
+        state["validated"] = True
     if given is not None and len(given) < len(encode_model(model)):
         state["fieldsSet"] = sorted(given)
     if private:
@@ -65,36 +75,69 @@ def _begin_model(path: str) -> Any:
 
 def fill_model(begun: Any, data: Any, state: Mapping[str, Any] = MappingProxyType({})) -> None:
     """
-    Make a pydantic model of its fields, by validating them unless this is the guest.
+    Make a pydantic model of its fields, by validating them unless it has been done or this is the guest.
 
     Raises:
         SerializationError: they do not validate.
     """
-    cls = type(begun)
     if type(data) is not dict:
         raise TypeError(f"its fields are a {type(data).__name__}")
-    validator = getattr(cls, "__pydantic_validator__", None)
-    if validator is None:
-        built = cls.model_construct(**data)
-        vars(begun).update(vars(built))
-        for name in _BESIDE_FIELDS:
-            object.__setattr__(begun, name, getattr(built, name, None))
+    is_validated = state.get("validated") is True
+    if not hasattr(type(begun), _VALIDATOR):
+        _construct(begun, data)
+        object.__setattr__(begun, VALIDATED, is_validated)
+    elif is_validated and _has_these_fields(type(begun), data):
+        _restore(begun, data)
     else:
-        given = data.get("root") if cls.__pydantic_root_model__ else data
-        try:
-            validator.validate_python(given, self_instance=begun, by_name=True, by_alias=False)
-        except ValueError as error:
-            raise SerializationError(f"the stored {cls.__qualname__} does not validate: {error}") from error
+        _validate(begun, data)
     if "fieldsSet" in state:
         object.__setattr__(begun, "__pydantic_fields_set__", set(state["fieldsSet"]))
     if "private" in state:
         object.__setattr__(begun, "__pydantic_private__", {**(begun.__pydantic_private__ or {}), **state["private"]})
 
 
+def _construct(begun: Any, data: dict[str, Any]) -> None:
+    built = type(begun).model_construct(**data)
+    vars(begun).update(vars(built))
+    for name in _BESIDE_FIELDS:
+        object.__setattr__(begun, name, getattr(built, name, None))
+
+
+def _has_these_fields(cls: Any, data: dict[str, Any]) -> bool:
+    """Tell whether data are the fields that a class has now, with others only where it takes them."""
+    fields = set(cls.model_fields)
+    return fields <= data.keys() if _takes_others(cls) else fields == data.keys()
+
+
+def _takes_others(cls: Any) -> bool:
+    return cls.model_config.get("extra") == "allow"
+
+
+def _restore(begun: Any, data: dict[str, Any]) -> None:
+    """Put the fields of a validated model in place, and what goes without saying beside them."""
+    cls = type(begun)
+    undefined = sys.modules["pydantic_core"].PydanticUndefined
+    defaults = {name: attribute.get_default() for name, attribute in cls.__private_attributes__.items()}
+    private = {name: value for name, value in defaults.items() if value is not undefined}
+    beyond = {name: value for name, value in data.items() if name not in cls.model_fields}
+    vars(begun).update((name, data[name]) for name in cls.model_fields)
+    object.__setattr__(begun, "__pydantic_extra__", beyond if _takes_others(cls) else None)
+    object.__setattr__(begun, "__pydantic_fields_set__", set(data))
+    object.__setattr__(begun, "__pydantic_private__", private if defaults else None)
+
+
+def _validate(begun: Any, data: dict[str, Any]) -> None:
+    cls = type(begun)
+    given = data.get("root") if cls.__pydantic_root_model__ else data
+    try:
+        cls.__pydantic_validator__.validate_python(given, self_instance=begun, by_name=True, by_alias=False)
+    except ValueError as error:
+        raise SerializationError(f"the stored {cls.__qualname__} does not validate: {error}") from error
+
+
 def _decode_model(data: Any, path: str, state: Mapping[str, Any]) -> Any:
     begun = _begin_model(path)
-    data = data_of_today(type(begun), data)
-    fill_model(begun, data, state)
+    fill_model(begun, data_of_today(type(begun), data), state)
     return begun
 
 
@@ -152,7 +195,7 @@ MODEL_TYPES = (
         _path,
         _begin_model,
         fill_model,
-        _state_of_model,
+        state_of_model,
     ),
     PythonType(
         "attrs",

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
@@ -122,6 +123,10 @@ VALUE_TYPES = (
     _value_type(ZoneInfo, str, _encode_zone, zone_named),
     _value_type(Decimal, str, str, Decimal),
     _value_type(UUID, str, str, UUID),
+    *[
+        _value_type(cls, str, str, cls)
+        for cls in (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
+    ],
     _value_type(datetime, str, timed_text, lambda data: parse_timed(data, datetime)),
     _value_type(time, str, timed_text, lambda data: parse_timed(data, time)),
     _value_type(date, str, date.isoformat, date.fromisoformat),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torpor.clock import Clock
 from torpor.codec.binary_types import BINARY_REDUCERS
 from torpor.codec.class_types import CLASS_TYPES
@@ -16,15 +14,15 @@ from torpor.codec.instances import instance_reducers
 from torpor.codec.javascript_types import CODE_REDUCERS, JAVASCRIPT_REDUCERS
 from torpor.codec.model_types import MODEL_TYPES
 from torpor.codec.python_types import VALUE_TYPES
-from torpor.codec.reducers import Table
+from torpor.codec.reducers import Reducer, Table, subclass_of
 from torpor.errors import SerializationError
 
 
 def standard_table(clock: Clock) -> Table:
     """Return the table of all types that Torpor knows; *clock* resolves the relative times of a RetryableError."""
-    # Whether an exception's argument can be stored is found out by trying. In the table for trying exceptions keep all
-    # their arguments, or those of one inside another would be tried over and over.
-    trial = _table(clock, lambda _: True)
+    # Whether an exception's argument can be stored is found out by trying. Exceptions within count as stored, which all
+    # of them can be: else those inside one another would be tried over and over.
+    trial = Table([_ANY_EXCEPTION, *_OF_VALUES, *instance_reducers(_KINDS_OF_VALUES)])
 
     def is_storable(value: object) -> bool:
         try:
@@ -33,26 +31,10 @@ def standard_table(clock: Clock) -> Table:
             return False
         return True
 
-    return _table(clock, is_storable)
+    kinds = [*CUSTOM_TYPES, *VALUE_TYPES, *COLLECTION_TYPES, exception_type(is_storable), *MODEL_TYPES, *CLASS_TYPES]
+    return Table([*_OF_VALUES, *ERROR_REDUCERS, *author_errors(clock), *instance_reducers(kinds)])
 
 
-def _table(clock: Clock, is_storable: Callable[[object], bool]) -> Table:
-    return Table(
-        [
-            *CODE_REDUCERS,
-            *BINARY_REDUCERS,
-            *JAVASCRIPT_REDUCERS,
-            *ERROR_REDUCERS,
-            *author_errors(clock),
-            *instance_reducers(
-                [
-                    *CUSTOM_TYPES,
-                    *VALUE_TYPES,
-                    *COLLECTION_TYPES,
-                    exception_type(is_storable),
-                    *MODEL_TYPES,
-                    *CLASS_TYPES,
-                ]
-            ),
-        ]
-    )
+_OF_VALUES = (*CODE_REDUCERS, *BINARY_REDUCERS, *JAVASCRIPT_REDUCERS)
+_KINDS_OF_VALUES = (*CUSTOM_TYPES, *VALUE_TYPES, *COLLECTION_TYPES, *MODEL_TYPES, *CLASS_TYPES)
+_ANY_EXCEPTION = Reducer("Error", subclass_of(BaseException), lambda _: None, lambda _: None)

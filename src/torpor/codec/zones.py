@@ -16,7 +16,7 @@ from torpor.errors import SerializationError
 
 Timed = TypeVar("Timed", datetime, time)
 
-_TEXT = re.compile(r"([^\[\]]+?)(?:\[([^\[\]=]+)\])?(?:\[name=([^\[\]]*)\])?(\[fold=1\])?")
+_TEXT = re.compile(r"([^\[\]]+?)(?:\[([^\[\]=]+)\])?(?:\[name=(.*?)\])?(\[fold=1\])?", re.DOTALL)
 
 
 def timed_text(value: datetime | time) -> str:

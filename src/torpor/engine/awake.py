@@ -230,6 +230,8 @@ def failed(error: Exception, awake: Awake | None, at: int, sealer: Sealer) -> As
     code = "RUNTIME_ERROR"
     if isinstance(error, (VmError, LimitExceededError, DivergenceError, MaxDeliveriesError)):
         code = error.code
+    if code == "LIMIT_EXCEEDED":  # the run's own doing: the engine's lines, and the trap, tell its author nothing
+        error = type(error)(*error.args)
     event = Event("run_failed", at, name=code, payload=encode_error(error, sealer))
     ops, logs = (awake.ops, awake.logs) if awake else (0, 0)
     return Asked((event,), ops, logs, (), ended=True, eager=False)

@@ -9,6 +9,7 @@ its snapshots then do not fit, and their runs are rebuilt from their logs.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 
@@ -67,6 +68,7 @@ class Images:
         Raises:
             ProgramMissingError: the world has no such program.
             KeyMissingError: the run's key is not here.
+            SerializationError: the program is damaged, or another one is in its place.
             ConfigurationError: the program cannot be loaded.
             SnapshotError: the image of the snapshot is lost; the run must be rebuilt from its log.
         """
@@ -94,7 +96,7 @@ class Images:
                     f"world {self._world.url} has no program {program}; start the application that defines the "
                     f"workflow once, which stores it again"
                 )
-            source = msgspec.json.decode(self._keyring.blob(name, key).unseal_binary(data), type=Program)
+            source = _program(self._keyring.blob(name, key).unseal_binary(data), program)
             return await self._threads.run(guest.load, source)
 
         name = program_key(program, key)
@@ -112,6 +114,8 @@ class Images:
                 image = await self._threads.run(guest.revive, raw, program)
             except SerializationError as error:
                 raise SnapshotError(f"image {image_hash} in world {self._world.url} is damaged: {error}") from error
+            if image.hash != image_hash:
+                raise SnapshotError(f"in the place of image {image_hash} in world {self._world.url} is {image.hash}")
             self._stored.add(name)
             return image
 
@@ -143,3 +147,10 @@ class Images:
 
 def _packed(image: Image, sealer: Sealer) -> bytes:
     return sealer.seal_binary(image.to_bytes())
+
+
+def _program(source: bytes, address: str) -> Program:
+    # What was loaded serves every run of the address, whoever has stored it, and under whatever key.
+    if hashlib.sha256(source).hexdigest() != address:
+        raise SerializationError(f"program {address} is damaged in this world, or is another one")
+    return msgspec.json.decode(source, type=Program)

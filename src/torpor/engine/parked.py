@@ -16,7 +16,7 @@ from torpor import limits
 from torpor.clock import Clock
 from torpor.codec.keys import Keyring
 from torpor.codec.sealing import Sealer
-from torpor.engine.awake import Awake
+from torpor.engine.awake import Awake, TooMuchAtOnceError
 from torpor.engine.images import Images
 from torpor.engine.threads import VmThreads
 from torpor.errors import SnapshotError, UsageError
@@ -105,8 +105,8 @@ async def parked(
 async def _copy(images: Images, threads: VmThreads, state: RunState, sealer: Sealer, clock: Clock) -> Awake:
     guest, image = await images.of(state)
 
-    def restore() -> Awake:
-        awake = Awake(guest, image, state, sealer, "", limits.EVENTS_PER_CALL)
+    def restore(events_per_call: int) -> Awake:
+        awake = Awake(guest, image, state, sealer, "", events_per_call)
         try:
             awake.wake(clock.now())
         except BaseException:
@@ -114,4 +114,7 @@ async def _copy(images: Images, threads: VmThreads, state: RunState, sealer: Sea
             raise
         return awake
 
-    return await threads.run(restore)
+    try:
+        return await threads.run(restore, limits.EVENTS_PER_CALL)
+    except TooMuchAtOnceError:  # as a turn would
+        return await threads.run(restore, 1)

@@ -12,7 +12,7 @@ import msgspec
 
 from torpor import ids
 from torpor.codec.sealing import Sealer
-from torpor.errors import DivergenceError
+from torpor.errors import DivergenceError, SerializationError
 from torpor.lifecycle import INPUTS
 from torpor.model import NOTHING, Event
 from torpor.vm.guest import Delivery, Op
@@ -23,6 +23,8 @@ _END = "$end:"  # begins the token of a hook that watches a run, for people to r
 
 def digest(op: Op, sealer: Sealer) -> bytes:
     """Return the fingerprint of an op: 8 bytes of BLAKE2b over its JSON, whose key order is the struct's."""
+    if op.input is not None and not op.input.isascii():  # it may hold halves of surrogate pairs, which JSON escapes
+        op = msgspec.structs.replace(op, input=op.input.encode("utf-8", "backslashreplace").decode())
     return sealer.digest(msgspec.json.encode(op), _DIGEST_BYTES)
 
 
@@ -74,22 +76,29 @@ def check_redo(run_id: str, op: Op, sealer: Sealer, recorded: bytes | None) -> N
 
 
 def delivery(event: Event, sealer: Sealer) -> Delivery | None:
-    """Return what an event delivers into the VM, None when it only records."""
+    """
+    Return what an event delivers into the VM, None when it only records.
+
+    Raises:
+        SerializationError: its payload is absent, damaged, or was not written by who may write it.
+    """
     if event.type not in INPUTS:
         return None
-    match event.payload:
-        case None:
-            text = None
-        case nothing if nothing == NOTHING:  # the world's own word, which knows no key
-            text = NOTHING.decode()
-        case payload:
-            text = sealer.text_of(payload, from_outside=event.type == "hook_received")
     match event.type:
         case "step_failed":
-            return Delivery("step_failed", event.op, event.at, error=text)
+            return Delivery("step_failed", event.op, event.at, error=_text(event, sealer))
         case "step_completed" | "hook_received":
-            return Delivery(event.type, event.op, event.at, value=text)
+            return Delivery(event.type, event.op, event.at, value=_text(event, sealer))
         case "hook_conflict":
             return Delivery("hook_conflict", event.op, event.at, owner=event.ref)
         case kind:
             return Delivery(kind, event.op, event.at)  # type: ignore[arg-type]  # INPUTS are the delivery types
+
+
+def _text(event: Event, sealer: Sealer) -> str:
+    from_outside = event.type == "hook_received"
+    if event.payload is None:
+        raise SerializationError(f"{event.type} of op {event.op} has lost its payload; the log is damaged")
+    if from_outside and event.payload == NOTHING:  # the world's own word, which knows no key
+        return NOTHING.decode()
+    return sealer.text_of(event.payload, from_outside=from_outside)

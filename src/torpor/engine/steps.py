@@ -27,6 +27,7 @@ from torpor.engine.retry import Backoff
 from torpor.errors import (
     ArgumentError,
     FatalError,
+    KeyMissingError,
     LimitExceededError,
     RetryableError,
     SerializationError,
@@ -225,6 +226,8 @@ class Steps:
         """
         Make one attempt and return ``step_completed``, ``step_failed`` or ``step_retrying``.
 
+        A key that is missing here, of a run that the step asks about for instance, never fails it for good.
+
         Raises:
             CancelledError: the attempt itself was cancelled; whatever else happens in a step is its outcome.
         """
@@ -296,10 +299,11 @@ class Steps:
             _current.reset(token)
 
     def _failure(self, definition: StepDefinition | None, attempt: Attempt, error: BaseException) -> Event:
-        if definition is None or isinstance(error, (*_HOPELESS, *definition.final)):
+        elsewhere = isinstance(error, KeyMissingError)  # another worker may have the key, however long that takes
+        if definition is None or (isinstance(error, (*_HOPELESS, *definition.final)) and not elsewhere):
             return self._event("step_failed", attempt, payload=encode_error(error, attempt.sealer))
         failures = attempt.failures + 1
-        if failures > definition.max_retries:
+        if failures > definition.max_retries and not elsewhere:
             final = StepError(
                 f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}: {told(error)}"
             )

@@ -38,6 +38,7 @@ from torpor.errors import (
     LeaseLostError,
     LimitExceededError,
     MaxDeliveriesError,
+    SerializationError,
     SnapshotError,
     VmError,
     WorldError,
@@ -51,7 +52,7 @@ _WORLD_BACKOFF = Backoff(first=0.1, most=30.0)
 _BUGS_MAX = 3
 _TROUBLES_MAX = 8
 _POSTPONED_MS = 30_000
-_FATAL = (VmError, LimitExceededError, DivergenceError, ConfigurationError)
+_FATAL = (VmError, LimitExceededError, DivergenceError, ConfigurationError, SerializationError)
 
 
 async def run_turn(env: Environment, task: Task) -> None:

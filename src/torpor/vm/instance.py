@@ -202,7 +202,7 @@ class Instance:
             self.desk.refused = False
             raise MemoryLimitError(
                 f"{size} bytes cannot be handed to a VM whose memory is limited to {self.limits.memory_bytes} bytes; "
-                "deliver less, or raise Limits.memory_bytes"
+                "keep large data in steps and pass references to it"
             )
 
     def run(self, call: Call, *arguments: int) -> int:
@@ -289,8 +289,8 @@ class Instance:
 
     def _memory_message(self) -> str:
         return (
-            f"the VM asked for more than {self.limits.memory_bytes} bytes of memory; keep large data in steps, or raise"
-            " Limits.memory_bytes"
+            f"the VM asked for more than {self.limits.memory_bytes} bytes of memory; keep large data in steps and pass"
+            " references to it"
         )
 
 

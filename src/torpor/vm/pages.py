@@ -136,7 +136,7 @@ class Pages(ABC):
         if missing > 0 and self._helpers.grow(missing // WASM_PAGE) < 0:
             self._guest.refused = False
             raise SnapshotError(
-                f"the {what} needs {size} bytes of memory, the limit is {self._guest.limit}; raise Limits.memory_bytes"
+                f"the {what} needs {size} bytes of memory, the limit of this VM is {self._guest.limit}"
             )
 
     @abstractmethod

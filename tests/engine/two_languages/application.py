@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from torpor import RunFailedError, RunHandle, Torpor
+from torpor import RunFailedError, RunHandle, Torpor, current_step
 
 app = Torpor("memory://", root=Path(__file__).parent)
 app.workflows("flows/*.js")
@@ -79,3 +79,15 @@ async def cancels_javascript(token: str) -> list[str]:
     except Exception as error:  # noqa: BLE001  # which one it is, is what the test looks at
         return [type(error).__name__, str(error)]
     return []
+
+
+@app.step
+async def own_handle() -> RunHandle:
+    """Return the handle of the run that calls."""
+    return app.run(current_step().run_id)
+
+
+@app.workflow
+async def awaits_itself() -> Any:
+    """Ask for the result that this very run will have."""
+    return await (await own_handle()).result()

@@ -127,8 +127,8 @@ class CPythonInstance(Instance):
         if self._cell(_TOO_LONG):
             self.broken = True
             raise OutputLimitError(
-                f"{_NAMES[function]} returned more than {self.limits.output_bytes} bytes; return less at once, or raise"
-                " Limits.output_bytes"
+                f"what the guest asked for or returned in one {_NAMES[function]} has more than"
+                f" {self.limits.output_bytes} bytes; keep large data in steps and pass references to it"
             )
         if failed or answer == _NO_ANSWER:
             self.broken = True

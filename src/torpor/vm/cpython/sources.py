@@ -44,6 +44,7 @@ SHARED: Final = (
     "codec.reducers",
     "codec.references",
     "codec.registrations",
+    "codec.repeats",
     "codec.table",
     "codec.values",
     "codec.zones",

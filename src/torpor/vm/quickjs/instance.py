@@ -206,11 +206,11 @@ class QuickJsInstance(Instance):
             return
         self.broken = True
         if status == _NO_MEMORY:
-            raise MemoryLimitError(f"no memory for the text of {what}; raise Limits.memory_bytes")
+            raise MemoryLimitError(f"no memory for the text of {what}; keep large data in steps")
         if status == _TOO_LONG:
             raise OutputLimitError(
-                f"{what} returned more than {self.limits.output_bytes} bytes; return less at once, or raise "
-                "Limits.output_bytes"
+                f"what the guest asked for or returned in one {what} has more than {self.limits.output_bytes} bytes;"
+                " keep large data in steps and pass references to it"
             )
         assert status == _THREW
         thrown = self._cell(_EXCEPTION)

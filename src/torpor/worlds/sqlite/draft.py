@@ -101,7 +101,7 @@ class Draft:
         (
             self.key,
             self.run_id,
-            self.encrypted_with,
+            self.encrypted_with,  # id of its deployment key
             status,
             self.head,
             self._latest_at,

@@ -6,8 +6,11 @@ workflow code can reach, statement by statement at module level:
 
 * *A statement goes in when it defines a name that the workflow reaches, or acts on one.* ``app = …``, ``def``,
   ``class`` and ``import`` define names; ``table[key] = …``, ``handlers.append(…)`` and a ``for`` that fills a table act
-  on the name that they begin with. An ``if``, ``try``, ``with`` or loop at module level is one statement, with all the
-  names in it. ``from x import *`` keeps the whole of ``x``.
+  on the name that they begin with; ``@handlers.register`` above a function does so, and a call acts on what it is
+  given and on what the body of the called function acts on, in other modules too
+  (:mod:`~torpor.vm.cpython.bundle.effects`). An ``if``, ``try``, ``with`` or loop at module level is one statement,
+  with all the names in it. ``from x import *`` keeps the whole of ``x``. An import of a project module that nothing
+  mentions stands there for what the module does when it is loaded, so it goes in.
 * Reached are: workflow functions, what reached statements name (annotations too), and every class of a module from
   which anything is reached, because its instances may arrive as values; for the same reason ``torpor.register(…)``.
 * Steps that are reached become proxies: their bodies, defaults and decorators stay outside.

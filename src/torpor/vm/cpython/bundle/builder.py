@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,13 +14,17 @@ from torpor.errors import ConfigurationError
 from torpor.vm.cpython.bundle.finding import Absent, Finder, Namespace, Source
 from torpor.vm.cpython.bundle.module import Module, Statement, absolute, definitions, read_module
 from torpor.vm.cpython.bundle.report import Missed, in_order, statement_left_out
-from torpor.vm.cpython.bundle.scopes import Chain, Import
+from torpor.vm.cpython.bundle.scopes import Chain, Import, bound_names
 from torpor.vm.cpython.bundle.text import program_text
 from torpor.vm.guest import Program
 from torpor.vm.left_out import LeftOut
 
 _SEES_ALL: Final = {"globals", "eval", "exec"}
 """Built-in functions whose callers may reach any name of their module."""
+
+
+_ALL_MODULES: Final = ("sys", "modules")
+"""Code takes its own module from there, to reach names in it that only a run would tell."""
 
 
 class Definition(msgspec.Struct, frozen=True):
@@ -94,6 +98,9 @@ class _Builder:
         self._names: dict[str, str] = {}  # dotted name → label
         self._steps: dict[str, dict[str, str]] = {}  # label → qualified name → full name
         self._workflows: dict[str, dict[str, str]] = {}
+        self._looked_at: dict[str, Module] = {}  # by label, whether they go in or not
+        self._reached: set[tuple[str, str]] = set()  # labels and names
+        self._waiting: dict[tuple[str, str], list[tuple[Module, Statement]]] = {}  # for names of other modules
         self._todo: deque[tuple[Module, Statement]] = deque()  # kept, and not yet followed
         self._followed: set[tuple[str, Chain]] = set()
         self._absent: dict[str, Missed] = {}
@@ -169,6 +176,12 @@ class _Builder:
                 missed.needed |= not found.optional
                 break
 
+    def _look_at(self, source: Source) -> Module:
+        """Return a module to learn from, which stays outside if nothing else takes it."""
+        if source.label not in self._looked_at:
+            self._looked_at[source.label] = read_module(source, {}, {})
+        return self._looked_at[source.label]
+
     # Names
 
     def _reach_chain(self, module: Module, chain: Chain) -> None:
@@ -180,14 +193,18 @@ class _Builder:
         self._reach_name(module, name)
         for found in module.bindings.get(name, ()):
             self._follow(module, found, chain[1:])
-        if name in _SEES_ALL and name not in module.definers:
+        if (name in _SEES_ALL and name not in module.definers) or chain[:2] == _ALL_MODULES:
             self._reach_whole(module)
 
     def _reach_name(self, module: Module, name: str) -> None:
         """Take the statements that define a name or act on it."""
         self._touch(module)
         for statement in module.definers.get(name, ()):
-            self._keep(module, statement)
+            if name in bound_names([statement.node]) or not self._names_application(module, name, frozenset()):
+                self._keep(module, statement)
+        self._reached.add((module.source.label, name))
+        for waiting in self._waiting.pop((module.source.label, name), ()):
+            self._keep(*waiting)
 
     def _touch(self, module: Module) -> None:
         """Take what goes in as soon as anything of a module does."""
@@ -199,6 +216,37 @@ class _Builder:
                 self._reach_chain(module, (statement.node.name,))
             elif statement.always:
                 self._keep(module, statement)
+            elif module.is_for_effect(statement):
+                self._run(module, statement)
+            for place in self._changed_elsewhere(module, statement):
+                if place in self._reached:
+                    self._keep(module, statement)
+                else:
+                    self._waiting.setdefault(place, []).append((module, statement))
+
+    def _run(self, module: Module, statement: Statement) -> None:
+        """Take an import that stands there for what the module does when it is loaded: nothing else can mean it."""
+        for found in statement.reads.imports:
+            name = absolute(module, found.module)
+            if name is None:
+                continue
+            full = f"{name}.{found.name}" if found.name else name
+            if isinstance(self._finder.find(full), Source) and (target := self._need(full)) is not None:
+                self._keep(module, statement)
+                self._touch(target)
+
+    def _changed_elsewhere(self, module: Module, statement: Statement) -> Iterator[tuple[str, str]]:
+        """Yield the names of other modules that a statement changes when it is run, each with its module's label."""
+        for chain in sorted(statement.calls):
+            for found in module.bindings.get(chain[0], ()):
+                origin, names = self._defining(module, found, chain[1:])
+                if origin is None or origin.whole or origin.label == module.source.label:
+                    continue
+                there = self._look_at(origin)
+                changed = {names[0]} if len(names) > 1 else there.effects.get(names[0], frozenset())
+                for each in sorted(changed):
+                    if not self._names_application(there, each, frozenset()):
+                        yield origin.label, each
 
     def _keep(self, module: Module, statement: Statement) -> None:
         if statement.kept or self._why_never(module, statement):
@@ -211,7 +259,7 @@ class _Builder:
             self._load(module, found)
         for chain in sorted(statement.reads.chains):
             self._reach_chain(module, chain)
-        for found, rest in statement.reads.inner:
+        for found, rest in sorted(statement.reads.inner, key=repr):
             self._follow(module, found, rest)
 
     def _why_never(self, module: Module, statement: Statement) -> str:
@@ -232,7 +280,7 @@ class _Builder:
             origin = self._finder.find(target) if target is not None else None
             if not isinstance(origin, Source) or found.name is None or (origin.label, found.name) in seen:
                 continue
-            there = self._modules.get(origin.label) or read_module(origin, {}, {})
+            there = self._look_at(origin)
             if self._names_application(there, found.name, seen | {(origin.label, found.name)}):
                 return True
         return False
@@ -284,6 +332,18 @@ class _Builder:
         for statement in module.statements:
             if not statement.defines:
                 self._keep(module, statement)
+
+    def _defining(self, module: Module, found: Import, rest: Chain) -> tuple[Source | None, Chain]:
+        """Return the module that what is taken from an import is defined in, and the names in it."""
+        above = absolute(module, found.means)
+        if above is None:
+            return None, ()
+        chain = (*above.split("."), *([found.name] if found.name else ()), *rest)
+        for end in range(len(chain) - 1, 0, -1):
+            origin = self._finder.find(".".join(chain[:end]))
+            if isinstance(origin, Source):
+                return origin, chain[end:]
+        return None, ()
 
     # Outcome
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import ast
 import importlib.util
+import sys
 import tokenize
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from torpor.errors import ConfigurationError
+from torpor.vm.cpython.bundle.effects import Effects, acted_on, calls_of, effects_of
 from torpor.vm.cpython.bundle.finding import Source
 from torpor.vm.cpython.bundle.scopes import Chain, Import, Reads, bound_names, chain_of, imports_of, own_nodes, reads
 
@@ -28,6 +30,7 @@ class Statement:
         defines: names that it defines or acts on; it goes in when one of them is reached.
         reads: what it reads.
         always: it goes in as soon as anything of its module does.
+        calls: what it calls when it is run.
         never: why it does not go in whatever is reached, ``""`` when it may.
         kept: it goes in.
     """
@@ -37,6 +40,7 @@ class Statement:
     reads: Reads
     alias: ast.alias | None = None
     always: bool = False
+    calls: frozenset[Chain] = frozenset()
     never: str = ""
     kept: bool = False
 
@@ -54,6 +58,8 @@ class Module:
         statements: in order.
         definers: name → statements that define or act on it.
         bindings: name → imports that define it.
+        effects: what calls of its functions change.
+        mentioned: names that occur anywhere in it.
         touched: something in it is reached.
         applications: names that are ``Torpor(…)``.
     """
@@ -66,8 +72,15 @@ class Module:
     statements: list[Statement] = field(default_factory=list)
     definers: dict[str, list[Statement]] = field(default_factory=dict)
     bindings: dict[str, list[Import]] = field(default_factory=dict)
+    effects: Effects = field(default_factory=dict)
+    mentioned: set[str] = field(default_factory=set)
     touched: bool = False
     applications: set[str] = field(default_factory=set)
+
+    def is_for_effect(self, statement: Statement) -> bool:
+        """Tell whether a statement is an import of a name that nothing mentions; in ``__init__.py`` others may."""
+        alias = statement.alias is not None and not self.source.is_package
+        return alias and statement.defines.isdisjoint(self.mentioned) and "" not in statement.defines
 
     @property
     def has_classes(self) -> bool:
@@ -93,11 +106,12 @@ def read_module(source: Source, steps: Mapping[str, str], workflows: Mapping[str
         raise ConfigurationError(f"{source.label} is not Python source: {error}") from error
     except OSError as error:
         raise ConfigurationError(f"cannot read {source.label}: {error.strerror or error}") from error
-    module = Module(source, text, tree, steps, workflows)
+    module = Module(source, text, tree, steps, workflows, effects=effects_of(tree))
     for node in own_nodes(tree.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
             for found in imports_of(node):
                 module.bindings.setdefault(found.bound, []).append(found)
+    module.mentioned = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
     for statement in tree.body:
         module.statements += _statements(module, statement)
     for each in module.statements:
@@ -167,11 +181,13 @@ def _statements(module: Module, node: ast.stmt) -> Iterator[Statement]:
     outer = _declared_global(node)
     if isinstance(node, FunctionNode) and outer:
         read.chains.add((node.name,))  # whoever needs what it sets needs the call that sets it
+    registered = frozenset((*module.steps, *module.workflows))
     yield Statement(
         node,
-        frozenset(bound_names([node]) | _acted_on(node) | outer),
+        frozenset(bound_names([node]) | acted_on(node, module.effects, registered, _pythons_own(module)) | outer),
         read,
         always=_acts_unseen(module, node, read),
+        calls=frozenset(calls_of(node, registered)),
         never=_never(module, node),
     )
 
@@ -206,33 +222,13 @@ def _signature(node: FunctionNode) -> ast.stmt:
     return ast.FunctionDef(name=node.name, args=arguments, body=[ast.Pass()], decorator_list=[], returns=node.returns)
 
 
-def _acted_on(node: ast.AST) -> set[str]:
-    """Return the names that a statement changes things of without defining them."""
-    match node:
-        case ast.FunctionDef() | ast.AsyncFunctionDef() | ast.ClassDef() | ast.Lambda():
-            return set()
-        case ast.Expr(value=value):
-            return _root(value)
-        case (
-            ast.Attribute(value=value, ctx=ast.Store() | ast.Del())
-            | ast.Subscript(value=value, ctx=ast.Store() | ast.Del())
-        ):
-            return _root(value)
-        case _:
-            return set().union(*map(_acted_on, ast.iter_child_nodes(node)))
-
-
-def _root(node: ast.expr) -> set[str]:
-    """Return the name that an expression begins with."""
-    match node:
-        case ast.Name(id=name):
-            return {name}
-        case ast.Call(func=inner):
-            return _root(inner)
-        case ast.Attribute(value=inner) | ast.Subscript(value=inner) | ast.Await(value=inner):
-            return _root(inner)
-        case _:
-            return set()
+def _pythons_own(module: Module) -> frozenset[str]:
+    """Return the names that are imported from the standard library."""
+    return frozenset(
+        name
+        for name, imports in module.bindings.items()
+        if all(found.module.partition(".")[0] in sys.stdlib_module_names for found in imports)
+    )
 
 
 def _never(module: Module, node: ast.stmt) -> str:

@@ -8,7 +8,7 @@
 import { assign } from "torpor:codec-errors";
 
 const { isArray } = Array;
-const { getPrototypeOf, prototype: plain } = Object;
+const { getPrototypeOf, keys, prototype: plain } = Object;
 const { Date, Error, Map, Set, Uint8Array } = globalThis; // a program may replace them
 const PREFIX = "class//python//";
 const EXCEPTION = `${PREFIX}exception//`;
@@ -59,7 +59,8 @@ export function encodePython(value) {
     return { classId, data: { ...data, message: value.message, stack: value.stack } };
   }
   const payload = { classId, data: copyOf(value) }; // the value itself is written as the instance
-  return state === undefined ? payload : { ...payload, state };
+  const { validated, ...kept } = state ?? {}; // what may have been changed here is to be validated again
+  return keys(kept).length === 0 ? payload : { ...payload, state: kept };
 }
 
 function copyOf(value) {

@@ -13,6 +13,7 @@ from torpor.errors import UsageError
 
 from .hooks import watch
 from .references import reference_of
+from .run import run
 from .steps import ask
 
 _STEP = "step//torpor//"
@@ -51,7 +52,10 @@ class RunHandle:
             RunFailedError: it failed; the cause is what its workflow raised.
             RunCancelledError: it was cancelled.
             RunNotFoundError: there is no such run.
+            UsageError: it is the run that asks.
         """
+        if self.id == run.id:
+            raise UsageError("a run cannot wait for its own end")
         async with watch(self.id) as ended:
             await ended
         return await _built_in("result", self.id)

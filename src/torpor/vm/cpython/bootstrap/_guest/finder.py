@@ -49,7 +49,7 @@ class SourceFinder:
             sys.modules.pop(name, None)  # a file of the author's hides a module of Python's, as in any script
         for label, text in files.items():
             self.labels.add(label)
-            lines = text.splitlines(keepends=True)
+            lines = [f"{line}\n" for line in text.split("\n")]  # form feeds end no line
             linecache.cache[label] = (len(text), None, lines, label)
 
     def find_spec(

@@ -8,8 +8,10 @@ would have held them; an empty string marks the place of each.
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 
+from torpor.codec.errors import message_of
 from torpor.codec.guest import text_of, value_of
 
 from . import (
@@ -32,14 +34,25 @@ from .entropy import seed_random
 from .run import run
 from .steps import short_name
 
+_STDERR = 2
+
 for _part in (log, tracebacks, references, children, loop, sleeping, blocked, files, workflows):
     _part.install()
 
 
 def turn() -> None:
-    """Do what the host asks for and answer it."""
+    """
+    Do what the host asks for and answer it.
+
+    What is raised here is no ending of the run but a fault, of the guest or of workflow code that changed it; the host
+    fails the run with what is told to it.
+    """
     message = host.message()
-    host.answer(_ANSWERS[message[0]](message[1:]))
+    try:
+        host.answer(_ANSWERS[message[0]](message[1:]))
+    except BaseException as fault:
+        os.write(_STDERR, _fault_text(fault))
+        raise
 
 
 def rehearse() -> None:
@@ -99,6 +112,15 @@ _ANSWERS: dict[int, Callable[[bytes], bytes]] = {
     ord("S"): _stack,
     ord("E"): _evaluate,
 }
+
+
+def _fault_text(fault: BaseException) -> bytes:
+    # Nothing cleverer: the standard library is among what may have been changed.
+    text, step = "", fault.__traceback__
+    while step is not None:
+        text += f"{step.tb_frame.f_code.co_filename}:{step.tb_lineno} in {step.tb_frame.f_code.co_qualname}\n"
+        step = step.tb_next
+    return f"{text}{type(fault).__name__}: {message_of(fault)}\n".encode("utf-8", "replace")
 
 
 def _pump() -> None:

@@ -14,10 +14,6 @@ MISSING: Any = object()
 _MUTABLE = (list, dict, set, bytearray)
 
 
-class ValidationError(ValueError):
-    """A field is missing, unknown or frozen."""
-
-
 class FieldInfo:
     """
     A field of a model.

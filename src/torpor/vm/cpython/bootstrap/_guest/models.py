@@ -22,7 +22,14 @@ class ValidationError(ValueError):
 class BaseModel:  # noqa: PLW1641  # as in pydantic only frozen models have a hash
     """A model: its annotated attributes are fields, given by keyword."""
 
-    __slots__ = ("__dict__", "__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
+    # The codec notes in the last that pydantic has validated a model outside; whoever changes it takes that away.
+    __slots__ = (
+        "__dict__",
+        "__pydantic_extra__",
+        "__pydantic_fields_set__",
+        "__pydantic_private__",
+        "__torpor_validated__",
+    )
 
     model_config: ClassVar[dict[str, Any]] = {}
     model_fields: ClassVar[dict[str, FieldInfo]] = {}
@@ -132,6 +139,8 @@ class BaseModel:  # noqa: PLW1641  # as in pydantic only frozen models have a ha
         vars(twin).update(update or {})
         object.__setattr__(twin, "__pydantic_private__", copy.copy(self.__pydantic_private__))
         object.__setattr__(twin, "__pydantic_fields_set__", self.model_fields_set | set(update or ()))
+        if update:
+            object.__setattr__(twin, "__torpor_validated__", False)
         return twin
 
     def __setattr__(self, name: str, value: Any) -> None:
@@ -141,6 +150,7 @@ class BaseModel:  # noqa: PLW1641  # as in pydantic only frozen models have a ha
                 raise ValidationError(f"{cls.__name__} is frozen; use model_copy(update=…)")
             vars(self)[name] = value
             self.model_fields_set.add(name)
+            object.__setattr__(self, "__torpor_validated__", False)
         elif name in cls.__private_attributes__:
             self.__pydantic_private__[name] = value
         elif name.startswith("_") or isinstance(getattr(cls, name, None), property):

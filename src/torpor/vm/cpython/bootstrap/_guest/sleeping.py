@@ -64,6 +64,7 @@ async def asyncio_sleep(delay: float, result: Any = None) -> Any:
 
 def install() -> None:
     """Make ``asyncio.sleep`` durable."""
+    asyncio_sleep.__name__ = asyncio_sleep.__qualname__ = "sleep"  # in warnings and tracebacks
     asyncio.sleep = asyncio.tasks.sleep = asyncio_sleep
 
 

@@ -34,7 +34,7 @@ def own_text(error: BaseException) -> str:
     elsewhere = remembered_traceback(error)
     if elsewhere is not None and error.__traceback__ is None:
         return elsewhere
-    told = _Told.from_exception(error)
+    told = _Told.from_exception(error) if isinstance(error, BaseExceptionGroup) else _alone(error)
     _tell_steps(told, error)
     return "".join(told.format(chain=False)).rstrip()
 
@@ -52,6 +52,14 @@ def install() -> None:
     traceback.TracebackException = _Told  # type: ignore[misc]  # that is the point
     for module in (error_types, exception_types):
         vars(module)["traceback_text"] = own_text
+
+
+def _alone(error: BaseException) -> TracebackException:
+    """Return one exception to be told; to look at all that it came from, for each of those too, would take long."""
+    options: dict[str, Any] = {"_seen": set()}  # makes it one of a chain, which others put together
+    told = _Told(type(error), error, error.__traceback__, **options)
+    told.__cause__ = told.__context__ = told.exceptions = None
+    return told
 
 
 class _Told(TracebackException):
