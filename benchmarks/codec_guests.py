@@ -2,7 +2,7 @@
 The codecs of the guests, timed from outside: a guest's clock stands still within a turn.
 
 A workflow encodes or decodes a payload so many times in its first turn. What is left of the turn's time when that of
-a turn that does it no times is taken off is what the codec took: lease, border and arguments are in both.
+the fastest turn that does it no times is taken off is what the codec took: lease, border and arguments are in both.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import functools
 from typing import TYPE_CHECKING
 
 from torpor.client import Handles
+from torpor.codec.references import recognise, reference_of
 from torpor.codec.values import StepFunction
 
 if TYPE_CHECKING:  # it imports this module
@@ -32,3 +33,14 @@ class ApplicationReferences(Handles):
             return reference
         bound = reference.extras.get(_BOUND)
         return functools.partial(definition.function, *bound) if bound else definition.function
+
+
+def _bound(step: functools.partial[object]) -> StepFunction | None:
+    """Return what stands for a step with arguments bound by position, so that it may be passed on."""
+    reference = reference_of(step.func)
+    if not isinstance(reference, StepFunction) or step.keywords:
+        return None
+    return StepFunction(reference.step_id, {_BOUND: list(step.args)} if step.args else {})
+
+
+recognise(functools.partial, _bound)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.codec import classes_of_an_application
-from tests.codec.classes_of_an_application import Color, Frozen, OutOfStockError
+from tests.codec.classes_of_an_application import Color, Doubled, Frozen, OutOfStockError
 from tests.codec.corpus import (
     BUILT_IN,
     CYCLES,
@@ -38,6 +38,10 @@ from torpor.codec.guest import text_of, value_of
 
 async def echo(value):
     return value
+
+async def change(model):
+    model.number = 5
+    return model
 
 async def rewrite(texts):
     return [text_of(value_of(text)) for text in texts]
@@ -223,3 +227,18 @@ def test_a_thousand_levels_go_through_cpython(python_echo: Echo) -> None:
     outbox = python_echo(codec.text_of(codec.dumps([value])))
 
     assert outbox.value == codec.text_of(codec.dumps(value))
+
+
+@pytest.mark.parametrize(("workflow", "number"), [("echo", 2), ("change", 10)])
+def test_a_model_is_validated_again_only_if_a_workflow_has_changed_it(workflow: str, number: int) -> None:
+    """Its validator doubles what it gets."""
+    outbox = python_runner(workflow)(codec.text_of(codec.dumps([Doubled(number=1)])))
+
+    assert codec.loads(codec.from_text(outbox.value or "")).number == number
+
+
+def test_a_model_that_was_in_javascript_is_validated_again(echo: Echo) -> None:
+    """Nobody can tell what was done to it there."""
+    outbox = echo(codec.text_of(codec.dumps([Doubled(number=1)])))
+
+    assert codec.loads(codec.from_text(outbox.value or "")).number == 4

@@ -10,8 +10,21 @@ from dataclasses import InitVar, dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Flag
+from ipaddress import ip_address
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, NamedTuple, NewType, Protocol, TypedDict, TypeVar
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Generic,
+    Literal,
+    NamedTuple,
+    NewType,
+    Protocol,
+    Required,
+    TypedDict,
+    TypeVar,
+)
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -41,6 +54,13 @@ class Access(Flag):
 
     READ = 1
     WRITE = 2
+
+
+class Loose(TypedDict, total=False):
+    """Most of it may be missing."""
+
+    sku: Required[str]
+    note: str
 
 
 @dataclass
@@ -232,7 +252,7 @@ def test_of_a_list_only_what_has_to_change_does() -> None:
         ([1, "a"], list[int], r"the value\[1\]: expected int, found str 'a'"),
         ([1], tuple[int, str], r"expected tuple\[int, str\], found list \[1\]"),
         ({"a": {"b": ["x"]}}, dict[str, dict[str, list[Decimal]]], r"the value\['a'\]\['b'\]\[0\]: expected a Decimal"),
-        ({"x": 1}, dict[int, int], r"the value\['x'\]: expected int as a key, found str 'x'"),
+        ({"x": 1}, dict[int, int], r"the value\['x'\]: expected int, found str 'x'"),
         (5, list[int], r"expected list\[int\], found int 5"),
         (5, Decimal | None, None),
         ([], str | int, r"expected str \| int, found list \[\]"),
@@ -401,3 +421,31 @@ def test_a_generic_model_of_pydantic_is_made_by_it() -> None:
         items: list[T]
 
     assert convert({"items": ["2024-05-06"]}, Page[date]).items == [date(2024, 5, 6)]
+
+
+@pytest.mark.parametrize(
+    ("key", "made"),
+    [(NewType("Id", int), 1), (int | None, 1), (Annotated[int, "x"], 1), (Level, Level.LOW), (int | str, "1")],
+    ids=str,
+)
+def test_a_key_that_is_text_becomes_the_number_that_is_declared(key: Any, made: object) -> None:
+    """However it is declared; text stays text where text will do."""
+    [read] = convert({"1": "a"}, dict[key, str])
+
+    assert (type(read), read) == (type(made), made)
+
+
+def test_a_key_that_is_required_of_a_typed_dict_is_missed() -> None:
+    """Also where annotations are text, which the class itself does not look at."""
+    with pytest.raises(ArgumentError, match="'sku' is missing"):
+        convert({"note": "x"}, Loose)
+
+
+@pytest.mark.parametrize("text", ["1.2.3.4", "::1"])
+def test_text_becomes_an_ip_address(text: str) -> None:
+    """JavaScript has nothing else for one."""
+    address = ip_address(text)
+
+    assert convert(text, type(address)) == address
+    with pytest.raises(ArgumentError, match=r"expected an IPv.Address or its text, found str 'x'"):
+        convert("x", type(address))

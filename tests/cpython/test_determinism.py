@@ -123,8 +123,7 @@ def test_addresses_and_collections_are_the_same(author: Author, seed: int) -> No
     again = author.run(first.image).begin()
     while events:
         count = rng.randint(1, 8)
-        for event in events[:count]:
-            again.deliver(event)
+        again.deliver(*events[:count])
         events = events[count:]
         if rng.random() < 0.5:
             again.park()

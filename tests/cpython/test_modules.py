@@ -7,7 +7,7 @@ import pytest
 import torpor
 from tests.cpython.conftest import HEAD, LABEL, WORKFLOW, Author
 from torpor.codec.errors import traceback_text
-from torpor.errors import NotInWorkflowError
+from torpor.errors import ConfigurationError, NotInWorkflowError
 
 ABSENT = {"requests": "it is not part of the guest", "sqlalchemy": "it has compiled parts"}
 MAIN = f'@__torpor_workflow__("{WORKFLOW}")\nasync def main():\n'
@@ -142,6 +142,37 @@ def test_files(author: Author, use: str) -> None:
 
     assert isinstance(failure, OSError)
     assert "there are no files inside a workflow (./app.py:12)" in str(failure)
+
+
+@pytest.mark.parametrize(
+    "use", ["os.environ['FEE']", "os.environ.get('FEE', '7')", "os.getenv('FEE')", "'FEE' in os.environ"]
+)
+def test_the_environment_is_the_workers(author: Author, use: str) -> None:
+    """A workflow that asks for a variable is told to read it in a step."""
+    failure = author.body(use, before="import os\n").begin().failure
+
+    assert isinstance(failure, NotInWorkflowError)
+    assert str(failure).startswith("environment variable FEE cannot be used in a workflow (./app.py:12): ")
+    assert str(failure).endswith("read it in a step, or pass what it says as an argument of the workflow")
+
+
+def test_a_variable_that_is_read_at_module_scope_may_be_kept(author: Author) -> None:
+    """Steps may be what it is for; only a workflow that uses it fails, and says which variable."""
+    before = "import os\nclass Settings:\n    url = os.environ['URL']\n"
+
+    assert author.body("return 1", before=before).begin().value == 1
+    failure = author.body("return f'{Settings.url}'", before=before).begin().failure
+    assert isinstance(failure, NotInWorkflowError)
+    assert str(failure).startswith("environment variable URL cannot be used in a workflow (./app.py:14): ")
+
+
+@pytest.mark.parametrize(
+    "use", ["int(os.getenv('FEE', '7'))", "os.environ.get('DEBUG') == '1'", "bool(os.getenv('X'))"]
+)
+def test_a_constant_that_comes_from_a_variable_does_not_load(author: Author, use: str) -> None:
+    """It would have another value in the workflow than in its steps."""
+    with pytest.raises(ConfigurationError, match=r"environment variable .* cannot be used in a workflow"):
+        author.body("return FEE", before=f"import os\nFEE = {use}\n").begin()
 
 
 def test_metadata(author: Author) -> None:

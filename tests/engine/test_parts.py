@@ -18,9 +18,9 @@ from torpor.codec.sealing import PLAIN
 from torpor.engine import plan
 from torpor.engine.liveness import dead_workers, machine, worker_row
 from torpor.engine.retry import Backoff
-from torpor.errors import DivergenceError
+from torpor.errors import DivergenceError, GuestTrapError
 from torpor.model import Event
-from torpor.vm.guest import Op
+from torpor.vm.guest import LogLine, Op
 
 NOW = 1_700_000_000_000
 
@@ -70,6 +70,38 @@ def test_halves_of_surrogate_pairs_have_a_digest() -> None:
 
     assert len({plan.digest(op, PLAIN) for op in ops}) == 3
     assert plan.record(ops[0], PLAIN, b"", 5, {}).payload is not None
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        Op(7, "wait", NOW, due=NOW),
+        Op(1, "wait", NOW, due=2**60),
+        Op(1, "wait", -1, due=NOW),
+        Op(1, "hook", NOW, ""),
+        Op(1, "hook", NOW, "t" * 257),
+    ],
+)
+def test_an_op_that_no_sound_guest_emits_is_refused(op: Op) -> None:
+    """Workflow code that has spoiled its guest ends its run, by name, and nothing of the kind is stored."""
+    with pytest.raises(GuestTrapError, match="run wrun_1: op 1"):
+        plan.check_form("wrun_1", op, 1)
+
+
+def test_disposing_of_what_is_no_hook_is_refused() -> None:
+    """As above."""
+    with pytest.raises(GuestTrapError, match="op 2 disposes of op 99, which is no hook"):
+        plan.record(Op(2, "hook_dispose", NOW, target=99), PLAIN, bytes(32), NOW, {})
+
+
+@pytest.mark.parametrize(
+    "line", [LogLine(3, NOW, "info", ""), LogLine(2**70, NOW, "info", ""), LogLine(4, -1, "info", "")]
+)
+def test_log_lines_go_up(line: LogLine) -> None:
+    """A number that was there, or that no database holds, is refused."""
+    plan.check_line("wrun_1", LogLine(4, NOW, "info", ""), 3)
+    with pytest.raises(GuestTrapError, match="a log line is numbered"):
+        plan.check_line("wrun_1", line, 3)
 
 
 def test_a_redo_that_differs_is_refused() -> None:

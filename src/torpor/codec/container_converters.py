@@ -109,7 +109,7 @@ def _fixed_tuple(args: tuple[Any, ...], of: ConverterOf) -> Converter:
 
 def _mapping(cls: Any, key: Any, member: Any, of: ConverterOf) -> Converter:
     make = cls if cls not in (abc.Mapping, abc.MutableMapping) else dict
-    convert_key, convert_member = _key(key, of(key)), of(member)
+    convert_key, convert_member = _key(of(key)), of(member)
     expected = name_of(cls) if (key, member) == (Any, Any) else f"{name_of(cls)}[{name_of(key)}, {name_of(member)}]"
 
     def convert(value: Any) -> Any:
@@ -133,20 +133,31 @@ def _mapping(cls: Any, key: Any, member: Any, of: ConverterOf) -> Converter:
     return convert
 
 
-def _key(annotation: Any, convert: Converter) -> Converter:
-    """Return the converter to keys; those of JavaScript's objects are text."""
-    if annotation not in (int, float):
-        return convert
+def _key(convert: Converter) -> Converter:
+    """Return the converter to keys; those of JavaScript's objects are text, where a number may be meant."""
 
     def convert_key(value: Any) -> Any:
-        if type(value) is not str:
-            return convert(value)
         try:
-            return annotation(value)
-        except ValueError:
-            raise unfit(f"{annotation.__name__} as a key", value) from None
+            return convert(value)
+        except Unfit as problem:
+            number = _number(value) if type(value) is str else None
+            if number is None:
+                raise
+            try:
+                return convert(number)
+            except Unfit:
+                raise problem from None
 
     return convert_key
+
+
+def _number(text: str) -> int | float | None:
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return None
 
 
 def _is(one: object, other: object) -> bool:

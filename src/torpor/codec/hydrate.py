@@ -253,7 +253,10 @@ class _Completion:
         slot = next((slot for at, slot, _ in self.stack if at == pair), self.flat[pair])
         if not isinstance(slot, list) or not slot:
             return None
-        return slot[0] if self.is_complete.get(pair) else self.flat[slot[0]]
+        if self.is_complete.get(pair):
+            return slot[0]
+        is_index = type(slot[0]) is int and _LOWEST <= slot[0] < self.count
+        return self.flat[slot[0]] if is_index else None
 
     def _finish(self, index: int, slot: Container) -> None:
         self.is_complete[index] = True

@@ -110,7 +110,7 @@ def _has_these_fields(cls: Any, data: dict[str, Any]) -> bool:
 
 
 def _takes_others(cls: Any) -> bool:
-    return cls.model_config.get("extra") == "allow"
+    return bool(cls.model_config.get("extra") == "allow")
 
 
 def _restore(begun: Any, data: dict[str, Any]) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import InitVar
 from functools import cache
 from inspect import Parameter
-from typing import Any, NotRequired, get_origin, is_typeddict
+from typing import Any, NotRequired, Required, get_origin, is_typeddict
 
 import msgspec
 
@@ -105,7 +105,10 @@ def _typed_dict(annotation: Any, of: ConverterOf) -> Converter:
     @cache
     def shape() -> tuple[dict[str, Converter], list[str]]:
         hints = field_hints(annotation)
-        required = [name for name in cls.__required_keys__ if get_origin(hints.get(name)) is not NotRequired]
+        # Where annotations are text, the class itself has not seen what they say.
+        said = {name: get_origin(hint) for name, hint in hints.items()}
+        required = [name for name in hints if said[name] is Required or name in cls.__required_keys__]
+        required = [name for name in required if said[name] is not NotRequired]
         return {name: of(hint) for name, hint in hints.items()}, sorted(required)
 
     def convert(value: Any) -> Any:

@@ -36,7 +36,8 @@ class Reducer:
         encode: value → payload, made of anything the table can encode; or :data:`PASS`.
         decode: complete payload → value.
         begin: for types that may take part in a cycle: the texts among the members of the payload (of an array of
-            pairs their ``keys``, as far as they are known) → an empty value, or None when this one cannot. Only called when the payload leads back to the value.
+            pairs their ``keys``, as far as they are known) → an empty value, or None when this one cannot.
+            Only called when the payload leads back to the value.
         fill: completes what *begin* returned, from the complete payload.
     """
 

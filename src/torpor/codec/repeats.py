@@ -1,8 +1,8 @@
 """
 A bound for what is made of payloads that several values share.
 
-Equal strings stand in a text once, so that a megabyte could describe ten thousand byte strings of a megabyte each, or as
-many tuples of the same members. Each payload may be read once for nothing; what is read again counts.
+Equal strings stand in a text once, so that a megabyte could describe ten thousand byte strings of a megabyte each, or
+as many tuples of the same members. Each payload may be read once for nothing; what is read again counts.
 """
 
 from __future__ import annotations

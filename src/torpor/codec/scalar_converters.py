@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import Enum, Flag
+from ipaddress import IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network
 from pathlib import Path, PurePath, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
@@ -83,6 +84,10 @@ SCALARS: dict[Any, Converter] = {
     ),
     UUID: _scalar(UUID, "a UUID or its text", {str: UUID}),
     ZoneInfo: _scalar(ZoneInfo, "a time zone such as Europe/Berlin", {str: zone_named}),
+    **{
+        cls: _scalar(cls, f"an {cls.__name__} or its text", {str: cls})
+        for cls in (IPv4Address, IPv4Interface, IPv4Network, IPv6Address, IPv6Interface, IPv6Network)
+    },
     **{cls: _path(cls) for cls in (Path, PurePath, PurePosixPath, PureWindowsPath)},
 }
 """Type → converter to it."""

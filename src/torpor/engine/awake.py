@@ -195,8 +195,9 @@ class Awake:
                 f"run {run.id}: {len(outbox.ops)} steps, waits and hooks were asked for at once, the limit is "
                 f"{limits.OPS_PER_TURN_MAX}; start them in smaller groups"
             )
-        for op in outbox.ops:
-            if op.n <= run.ops:
+        for number, op in enumerate(outbox.ops, self.ops + 1):
+            plan.check_form(run.id, op, number)
+            if number <= run.ops:
                 plan.check_redo(run.id, op, self._sealer, self._recorded.get(op.n))
                 continue
             event = plan.record(op, self._sealer, self._seed, now, self._hooks)
@@ -204,11 +205,11 @@ class Awake:
                 self._hooks[op.n] = (event.id, event.name)
             self._outputs.append(event)
         for line in outbox.logs:
+            plan.check_line(run.id, line, self.logs)
             if line.n > run.logs:
                 self._entries.append(LogEntry(line.n, line.at, line.level, self._sealer.seal_words(line.text)))
+            self.logs = line.n  # not a count: lines that were dropped have numbers too
         self.ops += len(outbox.ops)
-        if outbox.logs:
-            self.logs = outbox.logs[-1].n  # not a count: lines that were dropped have numbers too
         if outbox.status == "completed" and outbox.value is not None:
             self._outputs.append(Event("run_completed", now, payload=self._sealer.from_text(outbox.value)))
         elif outbox.status == "failed" and outbox.error is not None:

@@ -12,12 +12,14 @@ import msgspec
 
 from torpor import ids
 from torpor.codec.sealing import Sealer
-from torpor.errors import DivergenceError, SerializationError
+from torpor.errors import DivergenceError, GuestTrapError, SerializationError
 from torpor.lifecycle import INPUTS
+from torpor.limits import TOKEN_CHARS_MAX
 from torpor.model import NOTHING, Event
-from torpor.vm.guest import Delivery, Op
+from torpor.vm.guest import Delivery, LogLine, Op
 
 _DIGEST_BYTES = 8
+_TIME_MAX = 2**53 - 1  # what JavaScript counts exactly
 _END = "$end:"  # begins the token of a hook that watches a run, for people to read
 
 
@@ -38,6 +40,9 @@ def record(op: Op, sealer: Sealer, seed: bytes, at: int, hooks: Mapping[int, tup
         seed: the run's seed, source of the correlation id.
         at: time of the event. The id carries the guest's clock instead, which a redo repeats.
         hooks: id and token, by op number, of the hooks that the run has made.
+
+    Raises:
+        GuestTrapError: it disposes of what is no hook.
     """
     payload = None if op.input is None else sealer.from_text(op.input)
     mark = digest(op, sealer)
@@ -55,8 +60,48 @@ def record(op: Op, sealer: Sealer, seed: bytes, at: int, hooks: Mapping[int, tup
                 "hook_created", at, correlation, op=op.n, digest=mark, name=token, ref=op.watch, payload=payload
             )
         case "hook_dispose":
+            if op.target not in hooks:
+                raise _spoiled(f"op {op.n} disposes of op {op.target}, which is no hook of this run")
             correlation, token = hooks[op.target]
             return Event("hook_disposed", at, correlation, op=op.n, digest=mark, name=token)
+
+
+def check_form(run_id: str, op: Op, number: int) -> None:
+    """
+    Check that an op is one that a sound guest would emit; workflow code may have spoiled its guest.
+
+    Args:
+        run_id: names the run in the error.
+        op: the op.
+        number: which one is due.
+
+    Raises:
+        GuestTrapError: it is not.
+    """
+    wrong = ""
+    if op.n != number:
+        wrong = f"is numbered {op.n}"
+    elif not (0 <= op.at <= _TIME_MAX and 0 <= op.due <= _TIME_MAX):
+        wrong = f"has a time outside of 0 to {_TIME_MAX} ms"
+    elif op.type == "hook" and not op.watch and not 0 < len(op.name) <= TOKEN_CHARS_MAX:
+        wrong = f"has a token of {len(op.name)} characters; 1 to {TOKEN_CHARS_MAX} are allowed"
+    if wrong:
+        raise _spoiled(f"run {run_id}: op {number} ({op.type}) {wrong}")
+
+
+def check_line(run_id: str, line: LogLine, last: int) -> None:
+    """
+    Check that a log line follows line *last*.
+
+    Raises:
+        GuestTrapError: it does not.
+    """
+    if not (last < line.n <= _TIME_MAX and 0 <= line.at <= _TIME_MAX):
+        raise _spoiled(f"run {run_id}: a log line is numbered {line.n} at {line.at} ms, after line {last}")
+
+
+def _spoiled(what: str) -> GuestTrapError:
+    return GuestTrapError(f"{what}; workflow code must have changed what its own VM is made of")
 
 
 def check_redo(run_id: str, op: Op, sealer: Sealer, recorded: bytes | None) -> None:

@@ -29,6 +29,7 @@ from torpor.errors import (
     FatalError,
     KeyMissingError,
     LimitExceededError,
+    OutsideWorkflowError,
     RetryableError,
     SerializationError,
     StepError,
@@ -41,7 +42,7 @@ from torpor.model import Event
 Call = Callable[[], Any]
 
 RETRIES_DEFAULT = 3
-_HOPELESS = (FatalError, SerializationError, LimitExceededError)
+_HOPELESS = (FatalError, SerializationError, LimitExceededError, OutsideWorkflowError)
 
 
 class StepDefinition(msgspec.Struct, frozen=True):
@@ -333,12 +334,12 @@ class Steps:
 
 
 def _from_step_on(function: Callable[..., Any], trace: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback that begins in the step itself, all of it when the step never began."""
+    """Return the part of a traceback that begins in the step itself, none of it when the step never began."""
     code = getattr(inspect.unwrap(function), "__code__", None)
     found = trace
     while found is not None and found.tb_frame.f_code is not code:
         found = found.tb_next
-    return found or trace
+    return found
 
 
 def told(error: BaseException) -> str:

@@ -62,7 +62,8 @@ class DeterministicWasi:
 
     def clock_time_get(self, _clock: int, _precision: int, out: int) -> int:
         self.clock_reads += 1
-        return self._put(out, struct.pack("<q", self.clock_ms.value * 1_000_000))
+        nanoseconds = self.clock_ms.value * 1_000_000 & 0xFFFF_FFFF_FFFF_FFFF  # a guest may set its clock to anything
+        return self._put(out, struct.pack("<Q", nanoseconds))
 
     def clock_res_get(self, _clock: int, out: int) -> int:
         return self._put(out, struct.pack("<q", 1_000_000))

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 
 from torpor.errors import GuestTrapError
 from torpor.vm.border import inbox_bytes
 from torpor.vm.cpython.instance import BEGIN, DELIVER, EVALUATE, LOAD, STACK, CPythonInstance
 from torpor.vm.entropy import Entropy
-from torpor.vm.guest import Begin, Delivery, Evaluation, Outbox, Program, TaskStack, program_id
+from torpor.vm.guest import Begin, Delivery, Evaluation, LogLine, Op, Outbox, Program, TaskStack, program_id
 from torpor.vm.image import ImageHeader, MemoryImage, pack_image
 from torpor.vm.layers import LayeredImage
 from torpor.vm.leased import LeasedVm, Loaded, read_loaded, read_outbox
@@ -82,8 +83,24 @@ class CPythonVm(LeasedVm[CPythonInstance]):
         return read_outbox(instance, instance.exchange(BEGIN, _encoder.encode(message)))
 
     def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
-        instance = self._leased()
-        return read_outbox(instance, instance.exchange(DELIVER, inbox_bytes(inbox)))
+        """
+        Deliver one event a call, however many there are.
+
+        Python shows where objects lie (a set of tasks has the order of their addresses) and when garbage is collected
+        (a forgotten coroutine runs its ``finally`` then). Both follow from all that was allocated before, messages too;
+        so a redo must hand over the same messages as the first time, when events came as they happened.
+        """
+        ops: list[Op] = []
+        logs: list[LogLine] = []
+        outbox = Outbox()
+        for delivery in inbox:
+            instance = self._leased()
+            outbox = read_outbox(instance, instance.exchange(DELIVER, inbox_bytes((delivery,))))
+            ops += outbox.ops
+            logs += outbox.logs
+            if outbox.status != "pending":
+                break
+        return replace(outbox, ops=ops, logs=logs)
 
     def stack(self) -> list[TaskStack]:
         instance = self._leased()

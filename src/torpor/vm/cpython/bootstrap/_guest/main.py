@@ -17,6 +17,7 @@ from torpor.codec.guest import text_of, value_of
 from . import (
     blocked,
     children,
+    environment,
     files,
     host,
     log,
@@ -36,7 +37,7 @@ from .steps import short_name
 
 _STDERR = 2
 
-for _part in (log, tracebacks, references, children, loop, sleeping, blocked, files, workflows):
+for _part in (log, tracebacks, references, children, loop, sleeping, blocked, environment, files, workflows):
     _part.install()
 
 
