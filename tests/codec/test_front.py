@@ -52,5 +52,7 @@ def test_a_value_beyond_the_limit_is_refused() -> None:
         LimitExceededError, match=r"the limit for one payload is 16,777,216; store large data elsewhere"
     ):
         codec.dumps("x" * PAYLOAD_BYTES_MAX)
+    with pytest.raises(LimitExceededError, match=r"^the result of step charge cannot be stored: the serialized value"):
+        codec.dumps("x" * PAYLOAD_BYTES_MAX, "the result of step charge")
     with pytest.raises(LimitExceededError):
         codec.from_text("devl" + "x" * PAYLOAD_BYTES_MAX)

@@ -129,6 +129,22 @@ def test_models_cross_the_border(author: Author) -> None:
     assert run.deliver(run.event("step_completed", 1, value=f"devl{flat}")).value == ["Line", "y", 3]
 
 
+def test_generic_models_cross_with_their_types(author: Author) -> None:
+    """One that comes from outside has the class that the workflow makes by the same name."""
+    before = MODELS + "\nT = TypeVar('T')\nclass Page(BaseModel, Generic[T]):\n    items: list[T]\n"
+    before += "class Named(Page[T], Generic[T]):\n    name: str = ''\n"
+    run = author.body(
+        "got = await charge(); return [type(got) is Page[Line], got.items, Page[list[int] | None].__name__, "
+        "await charge(Named[Line](items=[]))]",
+        before=before,
+    ).begin()
+    flat = '[["Instance",1],{"classId":2,"data":3},"class//python//pydantic//app:Page[Line]",{"items":4},[]]'
+    run.deliver(run.event("step_completed", 1, value=f"devl{flat}"))
+    assert "class//python//pydantic//app:Named[Line]" in (run.ops[1].input or "")
+
+    assert run.complete(2, None).value == [True, [], "Page[list[int] | None]", None]
+
+
 def test_validation_is_for_steps(author: Author) -> None:
     """What only validates is harmless in a module and refused in a workflow."""
     failure = author.body("EmailStr('x')", before=MODELS).begin().failure

@@ -21,7 +21,7 @@ from torpor.codec.errors import JavaScriptError, PythonError, RemoteError
 from torpor.codec.references import References, name_step, recognise, reviving
 from torpor.codec.table import standard_table
 from torpor.codec.values import UNDEFINED
-from torpor.errors import SerializationError
+from torpor.errors import LimitExceededError, SerializationError
 
 __all__ = [
     "UNDEFINED",
@@ -54,9 +54,9 @@ def dumps(value: object, what: str = "") -> bytes:
     """
     try:
         return seal(DEVALUE + devalue.encode(value, _table))
-    except SerializationError as error:
+    except (SerializationError, LimitExceededError) as error:
         if what:
-            raise SerializationError(f"{what} cannot be stored: {error}") from error
+            raise type(error)(f"{what} cannot be stored: {error}") from error
         raise
 
 

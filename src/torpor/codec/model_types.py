@@ -17,7 +17,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from torpor.codec.classes import class_path, is_findable, wanted_class
+from torpor.codec.classes import class_path, find_class, is_findable, wanted_class
 from torpor.codec.instances import PythonType
 from torpor.codec.registrations import data_of_today
 from torpor.errors import SerializationError
@@ -66,8 +66,15 @@ def state_of_model(model: Any) -> dict[str, object]:
     return state
 
 
+def _model_class(path: str) -> type:
+    """Return the class of a path; the guest makes that of a generic model with its types when it first meets it."""
+    generic = find_class(path.partition("[")[0]) if "[" in path else None
+    make = getattr(generic, "__torpor_parametrized__", None)
+    return wanted_class(path, object) if make is None else make(path.partition(":")[2])
+
+
 def _begin_model(path: str) -> Any:
-    cls = wanted_class(path, object)
+    cls = _model_class(path)
     if not is_model(cls):
         raise SerializationError(f"{path} is no pydantic model, but the stored value says that it is")
     return object.__new__(cls)

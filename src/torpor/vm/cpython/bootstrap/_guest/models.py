@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 import json
+import sys
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Self
+from types import GenericAlias
+from typing import Any, ClassVar, Self, TypeVar
 
 from .json_values import plain
 from .model_fields import MISSING, Computed, FieldInfo, PrivateAttribute, fields_of
@@ -63,6 +65,25 @@ class BaseModel:  # noqa: PLW1641  # as in pydantic only frozen models have a ha
 
     def __init__(self, /, **given: Any) -> None:
         _construct(self, given, is_strict=True)
+
+    def __class_getitem__(cls, given: Any) -> type[BaseModel]:
+        types = given if isinstance(given, tuple) else (given,)
+        if any(isinstance(each, TypeVar) for each in types):  # a base of another generic model
+            return cls
+        return cls.__torpor_parametrized__(f"{cls.__name__}[{', '.join(map(_shown, types))}]")
+
+    @classmethod
+    def __torpor_parametrized__(cls, name: str) -> type[BaseModel]:
+        """
+        Return the class of a generic model with its types in brackets, such as ``Page[User]``.
+
+        It lies in the module of the generic one, where pydantic puts it as well, so that its models are values.
+        """
+        module = vars(sys.modules[cls.__module__])
+        if name not in module:
+            module[name] = type(name, (cls,), {"__module__": cls.__module__, "__qualname__": name})
+        found: type[BaseModel] = module[name]
+        return found
 
     @classmethod
     def model_construct(cls, _fields_set: set[str] | None = None, **values: Any) -> Self:
@@ -224,6 +245,15 @@ def _dumped(value: Any, options: dict[str, Any]) -> Any:
     if type(value) in (list, tuple, set, frozenset):
         return type(value)(_dumped(member, options) for member in value)
     return value
+
+
+def _shown(given: Any) -> str:
+    """Return a type as pydantic shows it in the name of a class."""
+    return (
+        given.__qualname__
+        if isinstance(given, type) and not isinstance(given, GenericAlias)
+        else repr(given).replace("typing.", "")
+    )
 
 
 def _frozen_hash(model: BaseModel) -> int:
