@@ -19,7 +19,14 @@ from torpor.codec.keys import Keyring
 from torpor.codec.references import AsTheyAre, recognise, reviving
 from torpor.codec.sealing import Sealer
 from torpor.codec.values import RunReference
-from torpor.errors import EntityConflictError, HookNotFoundError, RunCancelledError, RunFailedError, StepError
+from torpor.errors import (
+    EntityConflictError,
+    HookNotFoundError,
+    RunCancelledError,
+    RunFailedError,
+    SerializationError,
+    StepError,
+)
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Event, LogEntry, NewRun, Notice, Run, RunFilter, Step
 from torpor.world import World
@@ -79,6 +86,7 @@ class RunHandle(Generic[R]):
             RunFailedError: the workflow threw, or the run failed otherwise; the cause is the workflow's error.
             RunCancelledError: it was cancelled.
             KeyMissingError: its key is not here.
+            SerializationError: what it returned cannot be read here, for instance because a class is not loaded.
             TimeoutError: it did not end in time.
         """
         async with asyncio.timeout(timeout):
@@ -86,9 +94,13 @@ class RunHandle(Generic[R]):
         ending = (await self._client.world.events(self.id, after=run.head - 1))[-1]
         sealer = self._client.keyring.run(run.id, run.key)
         if run.status == "completed":
-            with reviving(self._client.references):
-                value: R = sealer.loads(ending.payload or b"")
-                return value
+            try:
+                with reviving(self._client.references):
+                    value: R = sealer.loads(ending.payload or b"")
+            except SerializationError as error:
+                what = f"the result of run {self.id} ({run.workflow})"
+                raise type(error)(f"{what} cannot be read here: {error}") from error
+            return value
         if run.status == "cancelled":
             reason = f": {sealer.open_words(ending.ref, from_outside=True)}" if ending.ref else ""
             raise RunCancelledError(f"run {self.id} ({run.workflow}) was cancelled{reason}", run_id=self.id)

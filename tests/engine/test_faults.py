@@ -14,7 +14,7 @@ from tests.engine.support import TIMEOUT, Passages, has_event, resumed, until
 from torpor import RunFailedError, Torpor, WorkerSettings
 from torpor.client import RunHandle
 from torpor.engine.environment import TurnOptions
-from torpor.errors import WorldError
+from torpor.errors import SerializationError, WorldError
 
 DAMAGE = "UPDATE snapshots SET data = CAST(substr(data, 1, length(data) - 20) || zeroblob(20) AS BLOB)"
 """Makes every snapshot one that cannot be restored."""
@@ -58,6 +58,17 @@ async def test_a_run_wakes_from_its_snapshot(app: Torpor) -> None:
     async with app.worker():
         await app.resume_hook("f-0", {"n": 1})
         assert (await run.result(timeout=TIMEOUT))["sum"] == 2
+
+
+async def test_a_result_that_cannot_be_read_is_named(app: Torpor, file: Path) -> None:
+    """The error says of which run and workflow it is."""
+    async with app.worker():
+        run = await app.start("many", 1)
+        await run.result(timeout=TIMEOUT)
+    change(file, "UPDATE events SET payload = ? WHERE k = (SELECT max(k) FROM events)", b"devl[")
+
+    with pytest.raises(SerializationError, match=rf"^the result of run {run.id} \(workflow//.*//many\) cannot be read"):
+        await run.result(timeout=TIMEOUT)
 
 
 async def test_a_damaged_snapshot_costs_only_a_replay(app: Torpor, file: Path) -> None:
