@@ -275,7 +275,7 @@ async def test_a_python_file_without_workflows_is_refused(tmp_path: Path, monkey
 async def test_a_workflow_that_does_not_load_starts_no_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error names file and line of what the VM could not do."""
     monkeypatch.syspath_prepend(tmp_path)
-    text = HEAD + "import os\nKEY = os.environ['NOBODY_SETS_THIS']\n@app.workflow\nasync def main(): return KEY\n"
+    text = HEAD + "import os\nKEY = int(os.environ['NOBODY_SETS_THIS'])\n@app.workflow\nasync def main(): return KEY\n"
     monkeypatch.setenv("NOBODY_SETS_THIS", "1")
     app = write_app(tmp_path, loading_app=text)
 

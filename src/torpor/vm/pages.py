@@ -135,7 +135,7 @@ class Pages(ABC):
         missing = size - self._guest.size
         if missing > 0 and self._helpers.grow(missing // WASM_PAGE) < 0:
             self._guest.refused = False
-            raise SnapshotError(f"the {what} needs {size} bytes of memory, the limit of this VM is {self._guest.limit}")
+            raise SnapshotError(f"the {what} needs {size} bytes of memory, the limit is {self._guest.limit}")
 
     @abstractmethod
     def _place(self, image: MemoryImage, former: MemoryImage | None) -> None:

@@ -21,7 +21,7 @@ _ADVICE = "read it in a step, or pass what it says as an argument of the workflo
 _PROJECT = "./"  # how labels of the author's own files begin
 
 
-class Unread:
+class EnvironmentVariable:
     """The value of a variable that was read while modules were loaded; any use of it is refused."""
 
     __slots__ = ("_name",)
@@ -49,7 +49,7 @@ _USES = (
     " fspath bytes"
 )
 for _name in _USES.split():
-    setattr(Unread, f"__{_name}__", _use)
+    setattr(EnvironmentVariable, f"__{_name}__", _use)
 
 
 class _Environment(os._Environ):  # type: ignore[type-arg]  # noqa: SLF001  # what os.environ is an instance of
@@ -88,10 +88,10 @@ def _asks_author() -> bool:
     return sys._getframe(2).f_code.co_filename.startswith(_PROJECT)  # noqa: SLF001  # there is no other way to ask
 
 
-def _unread(name: str) -> Unread:
+def _unread(name: str) -> EnvironmentVariable:
     if run.phase != "loading":
         _refuse(name)
-    return Unread(name)
+    return EnvironmentVariable(name)
 
 
 def _refuse(name: str) -> NoReturn:
