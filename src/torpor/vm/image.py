@@ -50,6 +50,20 @@ class ImageHeader(msgspec.Struct, frozen=True, omit_defaults=True):
     pages: int
     base: str = ""
 
+    def require(self, build: str, program: str) -> None:
+        """
+        Check that the image is of this guest build and has this program in it, given by its SHA-256.
+
+        Raises:
+            SnapshotError: it is not, or has not.
+        """
+        if self.build != build:
+            raise SnapshotError(
+                f"the image was made by guest build {self.build[:12]}…, this is {build[:12]}…; load the program again"
+            )
+        if self.program != program:
+            raise SnapshotError("the image holds another program; load the program again")
+
 
 class Piece(NamedTuple):
     """

@@ -6,10 +6,10 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from torpor.errors import GuestTrapError, SnapshotError, VmError
+from torpor.errors import ConfigurationError, GuestTrapError, SnapshotError, VmError
 from torpor.vm.border import outbox_of
 from torpor.vm.entropy import Entropy
-from torpor.vm.guest import Outbox
+from torpor.vm.guest import Outbox, Program
 from torpor.vm.image import MemoryImage
 from torpor.vm.instance import Instance
 from torpor.vm.pool import Pool
@@ -96,6 +96,16 @@ class Loaded(msgspec.Struct, frozen=True):
     ok: bool
     impure: str | None = None
     error: dict[str, str] = {}
+
+    def require(self, program: Program) -> None:
+        """
+        Check that the program has loaded.
+
+        Raises:
+            ConfigurationError: it has not; says what was thrown.
+        """
+        if not self.ok:
+            raise ConfigurationError(f"the program {', '.join(program.entries)} does not load: {self.complaint()}")
 
     def complaint(self) -> str:
         """Return what was thrown, with its stack."""

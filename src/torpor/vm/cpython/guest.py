@@ -101,7 +101,7 @@ class CPython:
         instance = self._pool.lease(booted.image)
         try:
             loaded = load_program(instance, program)
-            _refuse_failure(program, loaded)
+            loaded.require(program)
             if loaded.impure is None and not (instance.wasi.clock_reads or instance.wasi.draws):
                 return self._image(instance.freeze_layer(), program, None)
         finally:
@@ -110,13 +110,7 @@ class CPython:
 
     def revive(self, data: bytes, program: Program) -> Image:
         header, body = unpack_image(data)
-        if header.build != self.build:
-            raise SnapshotError(
-                f"the image was made by guest build {header.build[:12]}…, this is {self.build[:12]}…; load the program"
-                " again"
-            )
-        if header.program != program_id(program):
-            raise SnapshotError("the image holds another program; load the program again")
+        header.require(self.build, program_id(program))
         _, booted = self._boot()
         if header.base != booted.image.hash:
             raise SnapshotError("the image was made from another boot image; load the program again")
@@ -199,11 +193,6 @@ class CPython:
             return traced.impure or loaded.impure or program.entries[0]
         finally:
             self._pool.give_back(instance)
-
-
-def _refuse_failure(program: Program, loaded: Loaded) -> None:
-    if not loaded.ok:
-        raise ConfigurationError(f"the program {', '.join(program.entries)} does not load: {loaded.complaint()}")
 
 
 def _module_content(artifacts: Artifacts) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from torpor.errors import ConfigurationError, SnapshotError
+from torpor.errors import ConfigurationError
 from torpor.vm.engine import shared_engine
 from torpor.vm.guest import Image, Program, Vm, program_id
 from torpor.vm.image import MemoryImage, unpack_image
@@ -81,7 +81,7 @@ class QuickJS:
         instance = self._pool.lease(booted.image)
         try:
             loaded = load_program(instance, program)
-            _refuse_failure(program, loaded)
+            loaded.require(program)
             if loaded.impure is None and not (instance.wasi.clock_reads or instance.wasi.draws):
                 instance.tidy()
                 return self._image(instance.freeze(), program, None)
@@ -91,13 +91,7 @@ class QuickJS:
 
     def revive(self, data: bytes, program: Program) -> Image:
         header, memory = unpack_image(data)
-        if header.build != self.build:
-            raise SnapshotError(
-                f"the image was made by guest build {header.build[:12]}…, this is {self.build[:12]}…; load the program"
-                " again"
-            )
-        if header.program != program_id(program):
-            raise SnapshotError("the image holds another program; load the program again")
+        header.require(self.build, program_id(program))
         image = MemoryImage(memory, header.stack_pointer)
         booted = self._booted
         if booted is not None and booted[1].image.hash == image.hash:  # a program that is evaluated per run
@@ -140,11 +134,6 @@ class QuickJS:
             return traced.impure or loaded.impure or program.entries[0]
         finally:
             self._pool.give_back(instance)
-
-
-def _refuse_failure(program: Program, loaded: Loaded) -> None:
-    if not loaded.ok:
-        raise ConfigurationError(f"the program {', '.join(program.entries)} does not load: {loaded.complaint()}")
 
 
 def _refuse_names(program: Program) -> None:
