@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -20,11 +20,12 @@ GUEST_SIDE = SOURCE / "vm" / "cpython" / "bootstrap"  # runs inside the guest, w
 
 # From the top of the house to its ground. "torpor" is the package's own __init__: the public names.
 FLOORS = (
-    {"__main__", "testing"},
-    {"cli", "http", "integrations"},
+    {"__main__", "cli", "http", "integrations", "testing"},
     {"torpor"},
-    {"app", "builtin_steps", "client", "programs", "references", "sync", "workflow"},
+    {"inspection"},
+    {"app", "builtin_steps", "client", "references", "registry", "sync", "workflow"},
     {"engine"},
+    {"programs", "guests"},
     {"vm", "worlds", "codec"},
     {"world"},
     {"model", "lifecycle", "ids", "errors", "limits", "clock", "durations"},
@@ -124,6 +125,10 @@ def test_imports_go_down_the_floors_only() -> None:
         ("torpor.engine.turn", "def late():\n    from torpor.client import start"),
         ("torpor.client", "if TYPE_CHECKING:\n    from torpor.cli import main"),
         ("torpor.engine.turn", "from torpor.testing import MemoryWorld"),
+        ("torpor.programs.catalogue", "from torpor.engine.images import Images"),
+        ("torpor.vm.instance", "from torpor.guests import cpython"),
+        ("torpor.client", "from torpor.inspection import RunInfo"),
+        ("torpor.inspection.history", "from torpor.cli.output import Table"),
         ("torpor.attic", "import json"),
     ],
 )
@@ -139,6 +144,8 @@ def test_an_import_that_climbs_is_found(module: str, line: str) -> None:
         ("torpor.vm.delta", "from .image import Image\nfrom ..errors import SnapshotError"),
         ("torpor.model", "from torpor.lifecycle import EventType"),
         ("torpor.cli", "from torpor import Torpor\nfrom torpor.http import asgi"),
+        ("torpor.programs", "from torpor.guests.cpython import CPython\nfrom torpor.codec import classes"),
+        ("torpor.inspection.stack", "from torpor.engine.parked import parked"),
         ("torpor.testing.worlds", "from torpor.worlds.sqlite import SqliteWorld\nfrom torpor.engine import turn"),
         ("torpor", "from torpor.app import Torpor"),
     ],
@@ -146,6 +153,117 @@ def test_an_import_that_climbs_is_found(module: str, line: str) -> None:
 def test_an_import_that_goes_down_is_allowed(module: str, line: str) -> None:
     """Downward imports pass, and so do those inside a room, on the ground floor and of other packages."""
     assert climbing_imports(module, line) == []
+
+
+# ── No circles of files ───────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def circles(modules: Mapping[str, tuple[str, bool]]) -> list[str]:
+    """
+    Complain of each group of files that import one another, late imports and those of type checkers included.
+
+    Args:
+        modules: full name → the source text, and whether it is a package's ``__init__``. That a module's packages are
+            imported before it, as Python does, counts only where the source says so.
+    """
+    needs = {
+        module: {
+            found
+            for name in imported_modules(module, ast.parse(text), is_package=is_package)
+            if (found := file_meant(name, modules)) != module
+        }
+        & modules.keys()
+        for module, (text, is_package) in modules.items()
+    }
+    return [
+        f"these files form a circle: {', '.join(sorted(group))}; move what they share into a file below, or let the "
+        f"lower one take a protocol"
+        for group in strongly_connected(needs)
+    ]
+
+
+def file_meant(name: str, modules: Iterable[str]) -> str:
+    """Return the module that an imported name is, or is in: ``torpor.vm.delta`` for ``torpor.vm.delta.apply``."""
+    while name and name not in modules:
+        name = name.rpartition(".")[0]
+    return name
+
+
+def strongly_connected(needs: Mapping[str, set[str]]) -> list[set[str]]:
+    """Return the groups of two and more nodes that all reach one another."""
+    reach = {node: reachable(node, needs) for node in needs}
+    groups: list[set[str]] = []
+    for node in needs:
+        group = {node, *(other for other in reach[node] if node in reach[other])}
+        if len(group) > 1 and group not in groups:
+            groups.append(group)
+    return groups
+
+
+def reachable(start: str, needs: Mapping[str, set[str]]) -> set[str]:
+    """Return every node that arrows lead to from *start*."""
+    found: set[str] = set()
+    ahead = [start]
+    while ahead:
+        new = needs[ahead.pop()] - found
+        found |= new
+        ahead += new
+    return found
+
+
+def test_no_files_form_a_circle() -> None:
+    """Every file can be read after those that it imports: there is an order in which nothing comes before its needs."""
+    modules = {
+        module_name(path): (path.read_text(encoding="utf-8"), path.name == "__init__.py")
+        for path in SOURCE.rglob("*.py")
+        if GUEST_SIDE not in path.parents
+    }
+    assert circles(modules) == []
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        {"torpor.a": "import torpor.b", "torpor.b": "from torpor import a"},
+        {"torpor.a": "from torpor.b import B", "torpor.b": "from .c import C", "torpor.c": "from .a import A"},
+        {"torpor.a": "from torpor.b import B", "torpor.b": "def late():\n    from torpor.a import A"},
+        {"torpor.a": "from torpor.b import B", "torpor.b": "if TYPE_CHECKING:\n    from torpor.a import A"},
+        {"torpor.room": "from torpor.room.a import A", "torpor.room.a": "from torpor.room import B"},
+        {"torpor.room": "from . import a", "torpor.room.a": "from torpor.room import B"},
+    ],
+)
+def test_a_circle_is_found(modules: dict[str, str]) -> None:
+    """Two files or more, whichever way they are imported, and a package with its own module, are one complaint."""
+    found = circles({name: (text, f"{name}.a" in modules) for name, text in modules.items()})
+    assert len(found) == 1
+    assert all(name in found[0] for name in modules)
+
+
+def test_two_circles_are_two_complaints() -> None:
+    """Each circle is told apart, without the files that only lead to it."""
+    texts = {
+        "torpor.a": "import torpor.b",
+        "torpor.b": "import torpor.a",
+        "torpor.c": "import torpor.d, torpor.a",
+        "torpor.d": "import torpor.c",
+        "torpor.e": "import torpor.a",
+    }
+    found = circles({name: (text, False) for name, text in texts.items()})
+    assert len(found) == 2
+    assert not any("torpor.e" in complaint for complaint in found)
+
+
+@pytest.mark.parametrize(
+    "modules",
+    [
+        {"torpor.a": "from torpor.b import B\nfrom torpor.c import C", "torpor.b": "import torpor.c", "torpor.c": ""},
+        {"torpor.room": "from .a import A", "torpor.room.a": "from .b import B", "torpor.room.b": "import torpor.c"},
+        {"torpor.a": "import torpor.a", "torpor.b": "import json\nfrom elsewhere import a"},
+    ],
+)
+def test_files_that_form_no_circle_are_allowed(modules: dict[str, str]) -> None:
+    """A diamond passes, and so does a package that offers what its modules hold."""
+    assert circles({name: (text, f"{name}.a" in modules) for name, text in modules.items()}) == []
 
 
 # ── One clock ─────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -74,7 +74,7 @@ def test_durations(text: float | str | timedelta, expected: int) -> None:
 @pytest.mark.parametrize("text", ["", "soon", "5", "5 parsecs", "1h later", -1.0, float("nan"), float("inf")])
 def test_durations_that_are_none(text: float | str) -> None:
     """The error repeats what was given."""
-    with pytest.raises(UsageError, match="duration"):
+    with pytest.raises(ValueError, match="duration"):
         milliseconds(text)
 
 

@@ -168,6 +168,7 @@ class Torpor:
         """
         if max_retries < 0:
             raise ConfigurationError(f"max_retries={max_retries} of a step; give 0 for no retries, or more")
+        seconds = None if timeout is None else _seconds(timeout)
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             plain = inspect.unwrap(function)
@@ -177,7 +178,6 @@ class Torpor:
             known = self._steps.get(full)
             if known is not None and _origin(known.function) != _origin(function):
                 raise ConfigurationError(f"two functions are registered as {full}; give one of them another name")
-            seconds = None if timeout is None else milliseconds(timeout) / 1000
             self._steps[full] = StepDefinition(full, function, max_retries, seconds, backoff or Backoff())
             with suppress(AttributeError):  # what takes no attributes cannot be a value
                 name_step(function, full)
@@ -238,7 +238,7 @@ class Torpor:
     @property
     def references(self) -> ApplicationReferences:
         """What steps and runs become that arrive as values in steps of this application."""
-        return ApplicationReferences(self)
+        return ApplicationReferences(self.client, self.step_definition)
 
     @property
     def programs(self) -> Programs:
@@ -481,6 +481,13 @@ def _keyring(keys: str | Keyring | None) -> Keyring:
     if keys is None:
         return Keyring.from_environment()
     return Keyring.parse(keys, "keys=") if isinstance(keys, str) else keys
+
+
+def _seconds(timeout: Duration) -> float:
+    try:
+        return milliseconds(timeout) / 1000
+    except ValueError as error:
+        raise ConfigurationError(f"timeout of a step: {error}") from None
 
 
 def _workflow_name(workflow: object) -> str:

@@ -8,7 +8,7 @@ and the lists of steps in messages leave them out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final, Protocol
 
 from torpor import ids
 from torpor.client import RunHandle
@@ -24,10 +24,15 @@ from torpor.errors import (
     UsageError,
 )
 
-if TYPE_CHECKING:  # it imports this module
-    from torpor.app import Torpor
-
 _FINAL: Final = (UsageError, NotFoundError, ConflictError, RunFailedError, RunCancelledError)
+
+
+class Application(Protocol):
+    """What the steps need of the application that has them; see :class:`torpor.app.Torpor`."""
+
+    async def start(self, workflow: str, /, *args: Any, run_id: str, runtime: Any, **kwargs: Any) -> RunHandle: ...
+
+    def run(self, run_id: str) -> RunHandle: ...
 
 
 class BuiltinSteps:
@@ -38,7 +43,7 @@ class BuiltinSteps:
     is left to a worker that has it; see :meth:`torpor.engine.steps.Steps.attempt`.
     """
 
-    def __init__(self, app: Torpor) -> None:
+    def __init__(self, app: Application) -> None:
         self._app = app
         functions: dict[str, Callable[..., Any]] = {
             "step//torpor//start": self.start,

@@ -10,8 +10,6 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from torpor.errors import UsageError
-
 _SECOND = 1_000
 _DAY = 86_400 * _SECOND
 _MS_PER_UNIT = {
@@ -34,13 +32,13 @@ def milliseconds(duration: Duration) -> int:
     Return a duration in milliseconds.
 
     Raises:
-        UsageError: the text does not follow the grammar, or the duration is negative or not finite.
+        ValueError: the text does not follow the grammar, or the duration is negative or not finite.
     """
     if isinstance(duration, str):
         return _parsed(duration)
     seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
     if not 0 <= seconds < float("inf"):
-        raise UsageError(f"duration {duration!r} is not a time from now on; give seconds ≥ 0, a timedelta or '1h 30m'")
+        raise ValueError(f"duration {duration!r} is not a time from now on; give seconds ≥ 0, a timedelta or '1h 30m'")
     return round(seconds * 1000)
 
 
@@ -53,5 +51,5 @@ def _parsed(text: str) -> int:
         total += float(part[1]) * unit
         at = part.end()
     if at == 0 or text[at:].strip():
-        raise UsageError(f"duration {text!r} is not understood; write it like '500ms', '30s', '1h 30m' or '2.5 days'")
+        raise ValueError(f"duration {text!r} is not understood; write it like '500ms', '30s', '1h 30m' or '2.5 days'")
     return round(total)

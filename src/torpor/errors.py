@@ -49,6 +49,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
+from torpor.durations import milliseconds
+
 
 class TorporError(Exception):
     """Base of everything that Torpor raises."""
@@ -342,12 +344,13 @@ _LATEST = datetime(9999, 12, 30, tzinfo=UTC)
 
 
 def _delay_ms(retry_after: float | str | timedelta) -> int:
-    from torpor.durations import milliseconds  # noqa: PLC0415  # it raises the errors of this module
-
     if isinstance(retry_after, timedelta):
         retry_after = retry_after.total_seconds()
-    if isinstance(retry_after, (int, float)):
-        return milliseconds(max(0.0, retry_after))
-    if isinstance(retry_after, str):
-        return milliseconds(retry_after)
+    try:
+        if isinstance(retry_after, (int, float)):
+            return milliseconds(max(0.0, retry_after))
+        if isinstance(retry_after, str):
+            return milliseconds(retry_after)
+    except ValueError as error:
+        raise UsageError(f"retry_after of a RetryableError: {error}") from None
     raise UsageError(f"retry_after={retry_after!r} is no time; give seconds, '5s', a timedelta or an aware datetime")

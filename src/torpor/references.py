@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
-from torpor.client import Handles
+from torpor.client import Client, Handles
 from torpor.codec.references import recognise, reference_of
 from torpor.codec.values import StepFunction
-
-if TYPE_CHECKING:  # it imports this module
-    from torpor.app import Torpor
+from torpor.engine.steps import StepDefinition
 
 _BOUND = "boundArgs"
 
 
 class ApplicationReferences(Handles):
-    """Registered steps as the functions that they are, and runs as handles of the application's world."""
+    """
+    Registered steps as the functions that they are, and runs as handles of the application's world.
 
-    def __init__(self, app: Torpor) -> None:
-        super().__init__(app.client)
-        self._app = app
+    Args:
+        client: whose world the runs are in.
+        definition: finds a step by its full name.
+    """
+
+    def __init__(self, client: Client, definition: Callable[[str], StepDefinition | None]) -> None:
+        super().__init__(client)
+        self._definition = definition
 
     def step(self, reference: StepFunction) -> object:
         """
@@ -28,7 +32,7 @@ class ApplicationReferences(Handles):
 
         The reference itself if there is none here, or if it carries what only JavaScript has: a receiver or a closure.
         """
-        definition = self._app.step_definition(reference.step_id)
+        definition = self._definition(reference.step_id)
         if definition is None or reference.extras.keys() - {_BOUND}:
             return reference
         bound = reference.extras.get(_BOUND)

@@ -95,5 +95,8 @@ def _due(duration: float | str | timedelta | datetime) -> int:
             )
         return milliseconds_at(duration)
     if isinstance(duration, (int, float, str, timedelta)) and not isinstance(duration, bool):
-        return min(run.at + milliseconds(duration), LATEST)
+        try:
+            return min(run.at + milliseconds(duration), LATEST)
+        except ValueError as error:
+            raise UsageError(f"sleep: {error}") from None
     raise UsageError(f"sleep({duration!r}) is no time; give seconds, '1h 30m', a timedelta or an aware datetime")
