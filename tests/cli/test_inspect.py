@@ -12,6 +12,8 @@ import pytest
 from tests.cli.conftest import Torpor
 from tests.cli.processes import Process
 from tests.cli.project import Runs
+from torpor.cli.inspect_run import BAR_COLUMNS, bar
+from torpor.inspection.timeline import Row
 
 
 def change(folder: Path, statement: str, *values: object) -> None:
@@ -247,3 +249,13 @@ def test_a_damaged_program_is_told(torpor: Torpor, project: Path, runs: Runs) ->
     assert result.exit_code == 1
     assert "its program cannot be read" in result.stderr
     assert "output    133" in result.stdout
+
+
+def test_bars_stand_where_things_happened() -> None:
+    """A bar's place and length are those of its span; a moment is a dot."""
+    assert bar(Row(0, 1_000, "step", ""), 0, 1_000) == "━" * BAR_COLUMNS
+    assert bar(Row(500, 1_000, "step", ""), 0, 1_000) == " " * 12 + "━" * 12
+    assert bar(Row(999, 1_000, "step", ""), 0, 1_000) == " " * 23 + "━"
+    assert bar(Row(500, 0, "wait", ""), 0, 1_000) == " " * 12 + "━" * 12
+    assert bar(Row(1_000, None, "log", ""), 0, 1_000) == " " * 23 + "·"
+    assert bar(Row(5, None, "log", ""), 5, 5) == "·"

@@ -8,7 +8,6 @@ import sys
 
 import pytest
 
-from torpor.cli.moments import bytes_text, clock_text, iso, span_text
 from torpor.cli.output import console, counted, print_json, printable, say, show, table
 
 
@@ -95,47 +94,6 @@ def test_json_is_one_document_with_every_character(capsys: pytest.CaptureFixture
     assert json.loads(printed) == document
     assert "Zoë 漢" in printed
     printed.encode("utf-8")
-
-
-@pytest.mark.parametrize(
-    ("ms", "text"),
-    [
-        (0, "0 ms"),
-        (999, "999 ms"),
-        (1_000, "1.00 s"),
-        (59_990, "59.99 s"),
-        (60_000, "1m"),
-        (200_000, "3m 20s"),
-        (3_600_000, "1h"),
-        (5_430_000, "1h 30m"),
-        (90_000_000, "1d 1h"),
-        (40 * 86_400_000, "40d"),
-        (-1_500, "-1.50 s"),
-    ],
-)
-def test_spans(ms: int, text: str) -> None:
-    """A span has at most two units."""
-    assert span_text(ms) == text
-
-
-def test_times() -> None:
-    """Times are UTC; what has not happened, and what no calendar has, is none."""
-    assert iso(1_700_000_000_123) == "2023-11-14T22:13:20.123Z"
-    assert clock_text(1_700_000_000_123) == "2023-11-14 22:13:20Z"
-    assert iso(0) is None
-    assert iso(10**18) is None
-    assert clock_text(0) == "-"
-
-
-def test_sizes() -> None:
-    """Sizes have the unit that fits."""
-    assert [bytes_text(size) for size in (0, 1023, 1536, 5 * 2**20, 3 * 2**30)] == [
-        "0 B",
-        "1023 B",
-        "1.5 KiB",
-        "5.0 MiB",
-        "3.0 GiB",
-    ]
 
 
 def test_one_thing_is_not_many() -> None:

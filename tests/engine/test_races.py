@@ -16,7 +16,7 @@ from tests.engine.odd_steps import executions, gates
 from tests.engine.support import PATIENCE, has_event
 from torpor import RunHandle, Torpor, WorkerSettings
 from torpor.engine.environment import TurnOptions
-from torpor.engine.parked import parked
+from torpor.inspection.parked import parked
 from torpor.model import Runtime
 from torpor.programs import Programs
 from torpor.vm.guest import Begin, Outbox

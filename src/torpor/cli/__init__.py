@@ -6,11 +6,10 @@ One file a command or a group of them; what they share:
 ::
 
     loading.py      finding and importing an application
-    session.py      the application or world that a command works on
+    opening.py      the application or world that a command works on
     options.py      options that several commands have
     reporting.py    errors as one line and an exit code
     output.py       tables, JSON and plain lines
-    readable.py     stored payloads as JSON data
 """
 
 from __future__ import annotations
@@ -29,9 +28,8 @@ from torpor.cli.keys import generate_key, list_keys, rotate_keys
 from torpor.cli.output import say
 from torpor.cli.program import show_programs
 from torpor.cli.repl import repl
-from torpor.cli.resume import resume
 from torpor.cli.runs import runs
-from torpor.cli.start import start
+from torpor.cli.start import resume, start
 from torpor.cli.stopping import own_process
 from torpor.cli.warm import warm
 from torpor.cli.worker import worker

@@ -7,13 +7,14 @@ from typing import Annotated
 
 import typer
 
+from torpor.cli.opening import with_client
 from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, say
 from torpor.cli.reporting import FAILED, command, report
-from torpor.cli.runs import StatusOption, WorkflowOption, matching_runs, parse_status
-from torpor.cli.session import with_client
+from torpor.cli.runs import StatusOption, WorkflowOption, parse_status
 from torpor.client import Client
 from torpor.errors import EntityConflictError, RunNotFoundError, TorporError, UsageError
+from torpor.inspection.reading import matching_runs
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 
 Refusal = tuple[str, EntityConflictError | RunNotFoundError]

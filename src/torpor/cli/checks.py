@@ -15,14 +15,14 @@ from typing import Any, Final, Literal
 import msgspec
 
 from torpor import Torpor, codec
-from torpor.cli.moments import bytes_text
+from torpor.cli.opening import refuse_missing_file, schema_version
 from torpor.cli.output import counted
-from torpor.cli.sqlite_file import refuse_missing_file, schema_version
-from torpor.cli.workers import alive
 from torpor.clock import Clock
 from torpor.codec.keys import SETTING, Keyring
 from torpor.errors import ConfigurationError, TorporError, VmError
 from torpor.ids import SEED_BYTES
+from torpor.inspection.reading import living_workers
+from torpor.inspection.timestamps import bytes_text
 from torpor.vm.cache import default_directory
 from torpor.vm.guest import Begin, Program
 from torpor.vm.pages import choose_backend
@@ -239,13 +239,12 @@ async def reachable_world(world: World) -> Finding:
     return Finding("ok", f"{world.url} is reachable{schema}; {able}", facts)
 
 
-async def living_workers(world: World, clock: Clock) -> Finding:
+async def working(world: World, clock: Clock) -> Finding:
     """Look for workers in an open world."""
-    known = await world.workers()
-    living = alive(known, clock.now())
+    living, dead = await living_workers(world, clock)
     facts = {
         "alive": [{"id": worker.id, "machine": worker.machine, "pid": worker.pid} for worker in living],
-        "dead": len(known) - len(living),
+        "dead": dead,
     }
     if not living:
         return Finding("note", "none is at work; start one with: torpor worker", facts)

@@ -91,7 +91,7 @@ def _world_findings(app: Torpor | None, url: str | None, keyring: Keyring) -> di
             found["world"] = await checks.reachable_world(world)
             if found["world"].status == "ok":
                 found["keys"] = await checks.readable_runs(world, keyring)
-                found["workers"] = await checks.living_workers(world, SystemClock())
+                found["workers"] = await checks.working(world, SystemClock())
         finally:
             await world.close()
 

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
+import msgspec
 import typer
+from rich.text import Text
+from rich.tree import Tree
 
-from torpor.cli.inspection import Inspection, event_data, gather, inspection_data
-from torpor.cli.moments import bytes_text, clock_text, iso, span_text
+from torpor.cli.opening import with_client
 from torpor.cli.options import AppOption, DecryptOption, JsonOption, WorldOption
-from torpor.cli.output import LEVEL_STYLES, STATUS_STYLES, line, print_json, say, show, table
-from torpor.cli.readable import stack_of, summary
+from torpor.cli.output import STYLES, line, print_json, printable, say, show, table
 from torpor.cli.reporting import FAILED, command, report
-from torpor.cli.session import with_client
-from torpor.cli.stack import show_stack, stack_data, stack_of_run
-from torpor.cli.timeline import Row, cells, shortened, timeline
 from torpor.errors import WorldError
+from torpor.inspection.details import RunDetails, details_data, event_data
+from torpor.inspection.readable import stack_of, summary
+from torpor.inspection.reading import read_details, read_stack
+from torpor.inspection.timeline import Row, shortened, timeline
+from torpor.inspection.timestamps import bytes_text, clock_text, iso, span_text
+from torpor.model import Run
 from torpor.programs import available_guests, short_name
+from torpor.vm.guest import Frame, TaskStack
 
 ROWS_MAX = 200
 VALUE_CHARS_MAX = 2_000
+BAR_COLUMNS = 24
 
 
 @command
@@ -45,15 +51,15 @@ def inspect(
     Example: torpor inspect wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
     """
     if stack:
-        looked_at = with_client(app, world, lambda client: stack_of_run(client, run, decrypt=decrypt))
+        looked_at = with_client(app, world, lambda client: read_stack(client, run, decrypt=decrypt))
         if json:
-            print_json(stack_data(*looked_at))
+            print_json(_stack_data(*looked_at))
         else:
-            show_stack(*looked_at)
+            _show_stack(*looked_at)
         return
-    found = with_client(app, world, lambda client: gather(client, run, decrypt=decrypt))
+    found = with_client(app, world, lambda client: read_details(client, run, decrypt=decrypt))
     if json:
-        print_json(inspection_data(found))
+        print_json(details_data(found))
     elif logs:
         _show_logs(found)
     else:
@@ -73,10 +79,10 @@ def inspect(
         raise typer.Exit(FAILED)
 
 
-def _show_head(found: Inspection) -> None:
+def _show_head(found: RunDetails) -> None:
     run, data = found.run, found.summary
     took = span_text((run.ended_at or found.now) - run.created_at)
-    say((run.status, STATUS_STYLES[run.status]), (f"  {short_name(run.workflow)}  ", "bold"), run.id)
+    say((run.status, STYLES[run.status]), (f"  {short_name(run.workflow)}  ", "bold"), run.id)
     _fact("workflow", run.workflow)
     if run.parent:
         _fact("parent", run.parent + (f", first of the line is {run.root}" if run.root != run.parent else ""))
@@ -101,7 +107,7 @@ def _fact(name: str, value: str) -> None:
     say((f"  {name:<10}", "dim"), value)
 
 
-def _snapshot_text(found: Inspection) -> str:
+def _snapshot_text(found: RunDetails) -> str:
     snapshot = found.snapshot
     if snapshot is None:
         return "none"
@@ -109,18 +115,42 @@ def _snapshot_text(found: Inspection) -> str:
     return f"{bytes_text(len(snapshot.data))}, after event {snapshot.cursor} of {found.run.head}, {age} old"
 
 
-def _show_timeline(rows: list[Row], found: Inspection, full: bool) -> None:
+def _show_timeline(rows: list[Row], found: RunDetails, full: bool) -> None:
     start = found.run.created_at
     end = found.run.ended_at or max([found.now, *(row.until or row.at for row in rows)])
     before, left_out, after = shortened(rows, len(rows) if full else ROWS_MAX)
-    shown = [cells(row, start, end) for row in before]
+    shown = [_cells(row, start, end) for row in before]
     if left_out:
         shown.append(tuple(map(line, ("", "", "", "", f"… {left_out} more; --all shows them"))))
-    shown += [cells(row, start, end) for row in after]
+    shown += [_cells(row, start, end) for row in after]
     show(table("at", "took", "", "what", "", rows=shown, right=frozenset({"at", "took"})))
 
 
-def _show_events(found: Inspection, full: bool) -> None:
+def _cells(row: Row, start: int, end: int) -> tuple[Text, ...]:
+    """Return a row's cells: offset, span, bar, kind, text; *start* and *end* bound the bars."""
+    what = Text()
+    if row.kind in ("attempt", "received"):
+        what.append("  ")
+    what.append(printable(row.text), STYLES.get(row.tone, ""))
+    if row.status:
+        what.append(f"  {row.status}", STYLES.get(row.status, ""))
+    if row.detail:
+        what.append("  ").append(printable(row.detail), "dim")
+    took = "" if row.until is None else span_text((row.until or end) - row.at) + ("" if row.until else " …")
+    return (Text(f"+{span_text(row.at - start)}"), Text(took), Text(bar(row, start, end), "cyan"), Text(row.kind), what)
+
+
+def bar(row: Row, start: int, end: int) -> str:
+    """Return a row's place between *start* and *end*."""
+    scale = BAR_COLUMNS / max(1, end - start)
+    first = min(BAR_COLUMNS - 1, max(0, int((row.at - start) * scale)))
+    if row.until is None:
+        return " " * first + "·"
+    last = min(BAR_COLUMNS, max(first + 1, round(((row.until or end) - start) * scale)))
+    return " " * first + "━" * (last - first)
+
+
+def _show_events(found: RunDetails, full: bool) -> None:
     start = found.run.created_at
     shown = found.events if full else found.events[-ROWS_MAX:]
     if len(shown) < len(found.events):
@@ -135,13 +165,13 @@ def _show_events(found: Inspection, full: bool) -> None:
     show(table("seq", "at", "event", "id", "", rows=rows, right=frozenset({"seq", "at"})))
 
 
-def _show_logs(found: Inspection) -> None:
+def _show_logs(found: RunDetails) -> None:
     for entry in sorted(found.logs, key=lambda entry: entry.at):
-        style = LEVEL_STYLES.get(entry.level, "")
+        style = STYLES.get(entry.level, "")
         say((f"{iso(entry.at)}  ", "dim"), (f"{entry.level:<5}  ", style), (entry.text, style))
 
 
-def _is_stuck(found: Inspection) -> bool:
+def _is_stuck(found: RunDetails) -> bool:
     """Tell whether a run has taken in all its events, is at rest and has nothing open."""
     history, snapshot = found.history, found.snapshot
     if found.run.status != "running" or found.problems or snapshot is None or snapshot.cursor < found.run.head:
@@ -152,9 +182,43 @@ def _is_stuck(found: Inspection) -> bool:
     return all(endings)
 
 
-def _show_error(found: Inspection) -> None:
+def _show_error(found: RunDetails) -> None:
     if found.run.status != "failed":
         return
     error = found.summary.get("error")
     say()
     say((f"{found.run.error_code}: ", "bold red"), (stack_of(error) or summary(error, VALUE_CHARS_MAX), "red"))
+
+
+def _stack_data(run: Run, tasks: list[TaskStack]) -> dict[str, Any]:
+    """Return tasks as JSON data."""
+    return {"run": run.id, "status": run.status, "tasks": msgspec.to_builtins(tasks)}
+
+
+def _show_stack(run: Run, tasks: list[TaskStack]) -> None:
+    """Print the tasks as trees: a task below the one that waits for it, its frames outermost first."""
+    say((run.id, "bold"), f"  {run.status}, looked at after event {run.head}; the run was not woken")
+    names = {task.name for task in tasks}
+    for task in tasks:
+        if task.parent not in names:
+            show(_branch(task, tasks, None))
+
+
+def _branch(task: TaskStack, tasks: list[TaskStack], above: Tree | None) -> Tree:
+    title = line(("task ", "dim"), (task.name, "bold"))
+    if task.waits_for:
+        title += line(("  waits for ", "dim"), (task.waits_for, "cyan"))
+    tree = Tree(title) if above is None else above.add(title)
+    for frame in task.frames:
+        held = tree.add(_frame_text(frame))
+        for variable in frame.variables:
+            held.add(line((variable.name, "green"), " = ", variable.value))
+    for child in tasks:
+        if child.parent == task.name and child is not task:
+            _branch(child, tasks, tree)
+    return tree
+
+
+def _frame_text(frame: Frame) -> Text:
+    place = line((frame.function, "bold"), ("  ", ""), (f"{frame.file}:{frame.line}", "dim"))
+    return place + line(f"  {frame.source.strip()}") if frame.source else place

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+from torpor.cli.opening import with_client
 from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, say, show, table
 from torpor.cli.reporting import command
-from torpor.cli.session import with_client
 from torpor.client import Client
 from torpor.codec.keys import SETTING, Keyring, generate, key_text
 from torpor.errors import ConfigurationError

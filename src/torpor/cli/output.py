@@ -21,7 +21,7 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # Line feed and tab are layout; the rest could move the cursor, recolour or hide what a terminal shows.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
-STATUS_STYLES = {
+STYLES = {
     "pending": "dim",
     "running": "cyan",
     "waiting": "cyan",
@@ -34,8 +34,11 @@ STATUS_STYLES = {
     "conflict": "yellow",
     "failed": "bold red",
     "cancelled": "yellow",
+    "debug": "dim",
+    "warn": "yellow",
+    "error": "red",
 }
-LEVEL_STYLES = {"debug": "dim", "info": "", "warn": "yellow", "error": "red"}
+"""How states, and levels of log lines, look."""
 
 
 def console(stream: TextIO | None = None) -> Console:
@@ -108,4 +111,4 @@ def table(*columns: str, rows: Iterable[Iterable[str | Text]], right: frozenset[
 
 def status_text(status: str) -> Text:
     """Return a status in its colour."""
-    return Text(status, STATUS_STYLES.get(status, ""))
+    return Text(status, STYLES.get(status, ""))

@@ -7,11 +7,11 @@ from typing import Any
 import msgspec
 
 from torpor import Torpor
-from torpor.cli.moments import bytes_text
+from torpor.cli.opening import app_on
 from torpor.cli.options import AppArgument, JsonOption
 from torpor.cli.output import line, print_json, say, show, table
 from torpor.cli.reporting import command
-from torpor.cli.session import app_on
+from torpor.inspection.timestamps import bytes_text
 from torpor.programs import short_name
 from torpor.vm.guest import Program, program_id
 

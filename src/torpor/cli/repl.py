@@ -8,14 +8,14 @@ from typing import Annotated
 
 import typer
 
+from torpor.cli.opening import with_client
 from torpor.cli.options import AppOption, DecryptOption, WorldOption
 from torpor.cli.output import printable, say
 from torpor.cli.reporting import command, report
-from torpor.cli.session import with_client
-from torpor.cli.stack import refuse_encrypted
 from torpor.client import Client
-from torpor.engine.parked import ParkedRun, parked
 from torpor.errors import VmError
+from torpor.inspection.parked import ParkedRun, parked
+from torpor.inspection.reading import refuse_encrypted
 from torpor.programs import guests, short_name
 
 _FIRST, _NEXT = ">>> ", "... "

@@ -1,4 +1,4 @@
-"""``torpor start``: begin a run."""
+"""``torpor start`` and ``torpor resume``: give a value to a run that begins, or to a hook of one that waits."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import typer
 
 from torpor import Torpor
 from torpor.app import WORLD_DEFAULT
+from torpor.cli.opening import app_on, with_client
 from torpor.cli.options import AppOption, WorldOption
 from torpor.cli.output import print_json, say
-from torpor.cli.readable import place_of, readable
 from torpor.cli.reporting import command
-from torpor.cli.session import app_on
-from torpor.cli.workers import alive
 from torpor.client import RunHandle
-from torpor.errors import ConfigurationError, RunFailedError
+from torpor.errors import ConfigurationError, RunFailedError, UsageError
+from torpor.inspection.readable import place_of, readable
+from torpor.inspection.reading import living_workers
 from torpor.model import Runtime
 
 
@@ -70,6 +70,33 @@ def start(
     asyncio.run(started())
 
 
+@command
+def resume(
+    token: Annotated[str, typer.Argument(metavar="TOKEN", help="The hook's token; torpor inspect shows it.")],
+    payload: Annotated[str, typer.Argument(metavar="JSON", help="What the workflow receives.")] = "null",
+    resume_id: Annotated[
+        str | None,
+        typer.Option("--resume-id", metavar="ID", help="With the same id again, the payload is received once."),
+    ] = None,
+    app: AppOption = None,
+    world: WorldOption = None,
+) -> None:
+    """
+    Deliver a payload to a hook, and print the id of its run.
+
+    Example: torpor resume approval-o-1 '{"approved": true}'
+    """
+    try:
+        value = json.loads(payload)
+    except ValueError as error:
+        # A payload cannot be taken back, so a typing error must not become a string.
+        raise UsageError(
+            f"the payload is not JSON ({error}): {payload:.200}. A text is written with quotes: '\"text\"'"
+        ) from error
+    run = with_client(app, world, lambda client: client.resume_hook(token, value, resume_id=resume_id))
+    say(run.id)
+
+
 def _placed(error: RunFailedError) -> RunFailedError:
     """Return the error with the place in the author's files that it comes from, if it names one."""
     place = place_of(readable(error.__cause__))
@@ -92,5 +119,6 @@ def _refuse(constant: str) -> Any:
 
 async def _announce(app: Torpor, run: RunHandle) -> None:
     say((f"started {run.id}, waiting for its end", "dim"), err=True)
-    if not alive(await app.world.workers(), app.clock.now()):
+    living, _ = await living_workers(app.world, app.clock)
+    if not living:
         say(("no worker is at work in this world; start one with: torpor worker", "yellow"), err=True)

@@ -10,14 +10,14 @@ from typing import Annotated, cast
 import typer
 
 from torpor import Torpor
-from torpor.cli.narrator import Narrator
+from torpor.cli.opening import app_on
 from torpor.cli.options import AppArgument, DecryptOption, WorldOption
-from torpor.cli.output import counted, say
+from torpor.cli.output import STYLES, counted, say
 from torpor.cli.reporting import command
-from torpor.cli.session import app_on
 from torpor.cli.stopping import StopRequest, leave_soon, wait_orphaned
-from torpor.cli.told_world import ToldWorld
-from torpor.cli.veil import Veil
+from torpor.inspection.describe import Describer, Line, ObservedWorld
+from torpor.inspection.redaction import Redactor
+from torpor.inspection.timestamps import time_text
 from torpor.world import World
 
 
@@ -41,19 +41,19 @@ def worker(
     stop = StopRequest(of_parent=parent is not None)
     application = app_on(app, world)
     _log_to_stderr()
-    narrator = _narrator(application, decrypt=decrypt) if follow else contextlib.nullcontext()
-    asyncio.run(_work(application, narrator, stop, parent))
+    describer = _describer(application, decrypt=decrypt) if follow else contextlib.nullcontext()
+    asyncio.run(_work(application, describer, stop, parent))
     say(("stopped", "dim"), err=True)
 
 
 async def _work(
     application: Torpor,
-    narrator: contextlib.AbstractAsyncContextManager[object],
+    describer: contextlib.AbstractAsyncContextManager[object],
     stop: StopRequest,
     parent: int | None,
 ) -> None:
     """Run a worker until it is to stop."""
-    async with application, narrator, application.worker() as running:
+    async with application, describer, application.worker() as running:
         say((f"worker {running.id} is at work: {_inventory(application)}", "dim"), err=True)
         if not application.world.capabilities.durable:
             say(("this world ends with this process, and no other process sees it", "yellow"), err=True)
@@ -73,13 +73,32 @@ async def _wait_for(stop: StopRequest, parent: int | None) -> None:
         wait.cancel()
 
 
-def _narrator(app: Torpor, *, decrypt: bool) -> Narrator:
+def _describer(app: Torpor, *, decrypt: bool) -> Describer:
     """Return what prints the things that the application's world is asked to store."""
     world = app.world
-    narrator = Narrator(world, Veil(app.keyring, decrypt=decrypt))
-    # It has all that a world has, by passing on what it does not tell.
-    app.use_world(cast("World", ToldWorld(world, narrator.hear)))
-    return narrator
+    describer = Describer(world, Redactor(app.keyring, decrypt=decrypt), _show, _complain)
+    # It has all that a world has, by passing on what it does not observe.
+    app.use_world(cast("World", ObservedWorld(world, describer.observe)))
+    return describer
+
+
+def _show(line: Line) -> None:
+    """Print what happened in a run."""
+    head = ((f"{time_text(line.at)}  {line.run_id}  ", "dim"), (f"{line.workflow}  ", "bold"))
+    style = STYLES.get(line.tone, "")
+    if line.kind == "log":
+        say(*head, ("│ ", "dim"), (line.text, style))
+    elif line.kind == "ended":
+        status, _, rest = line.text.partition(" ")
+        separator = ": " if line.tone == "cancelled" else "  "
+        detail = (f"{separator}{line.detail}", {"completed": "dim", "failed": "red"}.get(line.tone, ""))
+        say(*head, (status, style), f" {rest}", detail if line.detail else "")
+    else:
+        say(*head, (line.text, style))
+
+
+def _complain(sentence: str) -> None:
+    say((sentence, "yellow"), err=True)
 
 
 def _inventory(app: Torpor) -> str:

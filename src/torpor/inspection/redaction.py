@@ -1,8 +1,8 @@
 """
 What is shown of encrypted runs: that they are encrypted, and only with ``--decrypt`` what they say.
 
-The veil lies before everything else that looks at payloads: it hands on events and log lines as those of a run that is
-not encrypted, either opened, or with a word in the place of what nobody has asked to see.
+Redaction comes before everything else that looks at payloads: it hands on events and log lines as those of a run that
+is not encrypted, either decrypted, or with a word in the place of what nobody has asked to see.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torpor.errors import KeyMissingError, TorporError
 from torpor.model import NOTHING, Event, LogEntry, Run
 
 
-class Veil:
+class Redactor:
     """
     Shows or hides.
 

@@ -1,4 +1,4 @@
-"""A run's history as rows in the order of time, with bars."""
+"""A run's history as rows in the order of time."""
 
 from __future__ import annotations
 
@@ -6,18 +6,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import msgspec
-from rich.text import Text
 
-from torpor.cli.history import HookStory, StepStory, WaitStory
-from torpor.cli.inspection import Inspection
-from torpor.cli.moments import clock_text, span_text
-from torpor.cli.output import LEVEL_STYLES, STATUS_STYLES, printable
-from torpor.cli.readable import summary
+from torpor.inspection.details import RunDetails
+from torpor.inspection.history import HookStory, StepStory, WaitStory
+from torpor.inspection.readable import summary
+from torpor.inspection.timestamps import clock_text, span_text
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import LogEntry
 from torpor.programs import short_name
 
-BAR_COLUMNS = 24
 TEXT_CHARS_MAX = 160
 
 Kind = Literal["run", "step", "attempt", "wait", "hook", "received", "child", "log"]
@@ -34,7 +31,7 @@ class Row(msgspec.Struct, frozen=True):
         text: what it says.
         status: a word in its own colour, or ``""``.
         detail: result, error or the like.
-        style: of the text.
+        tone: the state or the level of a log line that the text has the colour of, ``""`` for none.
     """
 
     at: int
@@ -43,10 +40,10 @@ class Row(msgspec.Struct, frozen=True):
     text: str
     status: str = ""
     detail: str = ""
-    style: str = ""
+    tone: str = ""
 
 
-def timeline(found: Inspection) -> list[Row]:
+def timeline(found: RunDetails) -> list[Row]:
     """Return the rows of a run."""
     rows = [*_run_rows(found)]
     for step in found.history.steps.values():
@@ -65,41 +62,17 @@ def _order(row: Row) -> tuple[int, int]:
     return 2 if row.text in RUN_TERMINAL else 0, row.at
 
 
-def cells(row: Row, start: int, end: int) -> tuple[Text, ...]:
-    """Return a row's cells: offset, span, bar, kind, text; *start* and *end* bound the bars."""
-    what = Text()
-    if row.kind in ("attempt", "received"):
-        what.append("  ")
-    what.append(printable(row.text), row.style)
-    if row.status:
-        what.append(f"  {row.status}", STATUS_STYLES.get(row.status, row.style))
-    if row.detail:
-        what.append("  ").append(printable(row.detail), "dim")
-    took = "" if row.until is None else span_text((row.until or end) - row.at) + ("" if row.until else " …")
-    return (Text(f"+{span_text(row.at - start)}"), Text(took), Text(bar(row, start, end), "cyan"), Text(row.kind), what)
-
-
-def bar(row: Row, start: int, end: int) -> str:
-    """Return a row's place between *start* and *end*."""
-    scale = BAR_COLUMNS / max(1, end - start)
-    first = min(BAR_COLUMNS - 1, max(0, int((row.at - start) * scale)))
-    if row.until is None:
-        return " " * first + "·"
-    last = min(BAR_COLUMNS, max(first + 1, round(((row.until or end) - start) * scale)))
-    return " " * first + "━" * (last - first)
-
-
 def _log_row(entry: LogEntry) -> Row:
-    style = LEVEL_STYLES.get(entry.level, "")
-    return Row(entry.at, None, "log", entry.text, entry.level if entry.level in ("warn", "error") else "", style=style)
+    return Row(
+        entry.at, None, "log", entry.text, entry.level if entry.level in ("warn", "error") else "", tone=entry.level
+    )
 
 
-def _run_rows(found: Inspection) -> Iterator[Row]:
+def _run_rows(found: RunDetails) -> Iterator[Row]:
     for event in found.events:
         if event.type.startswith("run_"):
             happened = event.type.removeprefix("run_")
-            style = STATUS_STYLES.get(happened, "")
-            yield Row(event.at, None, "run", happened, detail=event.ref or event.name, style=style)
+            yield Row(event.at, None, "run", happened, detail=event.ref or event.name, tone=happened)
 
 
 def _step_rows(step: StepStory) -> Iterator[Row]:
@@ -117,7 +90,7 @@ def _step_rows(step: StepStory) -> Iterator[Row]:
 
 
 def _arguments(given: Any) -> str:
-    """Return a step's arguments as a call has them; what is no list of arguments, such as a veil, as it is."""
+    """Return a step's arguments as a call has them; what is no list of arguments as it is."""
     by_name: dict[str, Any] = {}
     if isinstance(given, dict) and given.keys() == {"args", "kwargs"}:
         given, by_name = given["args"], given["kwargs"]

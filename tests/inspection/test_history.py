@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from torpor import codec
-from torpor.cli.history import History, history_of
-from torpor.cli.inspection import Inspection
-from torpor.cli.timeline import BAR_COLUMNS, Row, bar, shortened, timeline
+from torpor.inspection.details import RunDetails
+from torpor.inspection.history import History, history_of
+from torpor.inspection.timeline import Row, shortened, timeline
 from torpor.model import NOTHING, Event, Run
 
 STEP, HOOK, WAIT = "step_1", "hook_1", "wait_1"
@@ -83,7 +83,7 @@ def test_the_wait_for_another_run_is_told_as_such() -> None:
 
 def _rows_of(history: History) -> list[Row]:
     run = Run("wrun_1", "workflow//./f.js//f", "p", "quickjs", "snapshot", "running", b"", 1)
-    return timeline(Inspection(run, {}, 20, [], history, [], None, None, []))
+    return timeline(RunDetails(run, {}, 20, [], history, [], None, None, []))
 
 
 def test_a_step_is_shown_as_it_was_called() -> None:
@@ -123,16 +123,6 @@ def test_a_log_without_its_beginning_or_end_is_a_problem() -> None:
     """First and last event are checked against the run."""
     assert history_of([], 0).problems == ["the log does not begin with run_created"]
     assert history_of([Event("run_created", 1, seq=1)], 3).problems == ["the log ends with event 1, the run says 3"]
-
-
-def test_bars_stand_where_things_happened() -> None:
-    """A bar's place and length are those of its span; a moment is a dot."""
-    assert bar(Row(0, 1_000, "step", ""), 0, 1_000) == "━" * BAR_COLUMNS
-    assert bar(Row(500, 1_000, "step", ""), 0, 1_000) == " " * 12 + "━" * 12
-    assert bar(Row(999, 1_000, "step", ""), 0, 1_000) == " " * 23 + "━"
-    assert bar(Row(500, 0, "wait", ""), 0, 1_000) == " " * 12 + "━" * 12
-    assert bar(Row(1_000, None, "log", ""), 0, 1_000) == " " * 23 + "·"
-    assert bar(Row(5, None, "log", ""), 5, 5) == "·"
 
 
 def test_many_rows_are_shortened_in_the_middle() -> None:

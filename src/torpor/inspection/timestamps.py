@@ -1,4 +1,4 @@
-"""Times and spans as commands show them; all are epoch milliseconds or milliseconds."""
+"""Times, spans and sizes as people read them; all times are epoch milliseconds, spans milliseconds."""
 
 from __future__ import annotations
 

@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from torpor import codec
-from torpor.cli.readable import DEPTH_MAX, readable, readable_payload, stack_of, summary
 from torpor.codec.values import BigInt, Boxed, ClassReference, DateText, Instance, RegExp, StepFunction
 from torpor.errors import FatalError
+from torpor.inspection.readable import DEPTH_MAX, readable, readable_payload, stack_of, summary
 
 
 class Colour(enum.Enum):

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 from collections.abc import Callable, Coroutine
+from contextlib import closing
+from pathlib import Path
 from typing import Any, TypeVar
 
 from torpor import Torpor
 from torpor.app import WORLD_DEFAULT
 from torpor.cli.loading import AppImportError, NoAppError, default_target, load_app, parse_target, required_target
-from torpor.cli.sqlite_file import refuse_missing_file
 from torpor.client import Client
 from torpor.clock import SystemClock
 from torpor.codec.keys import Keyring
 from torpor.errors import ConfigurationError
 from torpor.world import World
 from torpor.worlds import open_world
+from torpor.worlds.sqlite.url import parse
 
 T = TypeVar("T")
+
+SCHEME = "sqlite://"
 
 
 def app_on(app: str | None, world: str | None) -> Torpor:
@@ -77,3 +82,29 @@ def _found(app: str | None, world: str | None) -> tuple[World, Keyring]:
         return open_world(WORLD_DEFAULT), Keyring.from_environment()  # somebody else's app.py
     except AppImportError as error:
         raise AppImportError(f"{error}. With --world URL this command does without it", error.trace) from error
+
+
+def refuse_missing_file(url: str) -> None:
+    """
+    Do nothing for a world that exists, as far as can be told.
+
+    Raises:
+        ConfigurationError: it is a SQLite file that nobody has made yet; to look at it would leave an empty one behind.
+    """
+    if url.startswith(SCHEME) and not (file := Path(parse(url).path)).exists():
+        raise ConfigurationError(
+            f"world {url} does not exist: there is no file {file.absolute()}. "
+            f"A worker or a start makes it; or name another world with --world"
+        )
+
+
+def schema_version(url: str) -> int | None:
+    """Return the schema's version in a SQLite file; None where there is none, as in a world of another kind."""
+    if not url.startswith(SCHEME):
+        return None
+    try:
+        with closing(sqlite3.connect(f"{Path(parse(url).path).absolute().as_uri()}?mode=ro", uri=True)) as db:
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+    except sqlite3.Error:  # opening the world will say what is wrong with the file
+        return None
+    return int(version)

@@ -1,34 +1,26 @@
-"""Everything that a world has of one run, gathered so that damage in one part does not hide the others."""
+"""One run as far as it can be read, and the same as JSON data."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable
-from typing import Any, TypeVar
+from typing import Any
 
 import msgspec
 
-from torpor.cli.history import History, history_of
-from torpor.cli.moments import iso
-from torpor.cli.readable import readable_payload
-from torpor.cli.runs import DAMAGE, run_data
-from torpor.cli.veil import Veil
-from torpor.client import Client
-from torpor.engine.images import program_key
-from torpor.errors import TorporError, WorldError
+from torpor.inspection.history import History
+from torpor.inspection.readable import readable_payload
+from torpor.inspection.timestamps import iso
 from torpor.model import Event, LogEntry, Run, Snapshot
 from torpor.programs import short_name
 from torpor.vm.guest import Program
 
-T = TypeVar("T")
 
-
-class Inspection(msgspec.Struct):
+class RunDetails(msgspec.Struct):
     """
     A run, as far as it could be read.
 
     Attributes:
         summary: the run as JSON data, as ``torpor runs --json`` has it.
-        now: when it was gathered, epoch milliseconds.
+        now: when it was read, epoch milliseconds.
         program: None when the world does not have it, or it cannot be decrypted.
         problems: what could not be read, for people.
     """
@@ -44,38 +36,8 @@ class Inspection(msgspec.Struct):
     problems: list[str]
 
 
-async def gather(client: Client, run_id: str, *, decrypt: bool) -> Inspection:
-    """
-    Gather what the world has of a run; what is encrypted only with *decrypt*.
-
-    Raises:
-        KeyMissingError: it is to be decrypted, and its key is not here.
-        RunNotFoundError: no such run.
-        WorldError: not even the run itself can be read.
-    """
-    world = client.world
-    try:
-        run = await world.get_run(run_id)
-    except DAMAGE as error:
-        raise WorldError(f"run {run_id} is damaged in world {world.url} and cannot be shown: {error!r}") from error
-    veil = Veil(client.keyring, decrypt=decrypt)
-    veil.check(run)
-    problems: list[str] = []
-    events: list[Event] = await _part("its log", world.events(run_id), [], problems)
-    events = veil.events(run, events)
-    logs: list[LogEntry] = await _part("its log lines", world.log_entries(run_id), [], problems)
-    logs = veil.entries(run, logs)
-    snapshot = await _part("its snapshot", world.snapshot(run_id), None, problems)
-    program = await _part("its program", _program(client, run), None, problems)
-    summary: dict[str, Any] = await _part("its input or output", run_data(client, run, veil), {}, problems)
-    history = history_of(events, run.head)
-    return Inspection(
-        run, summary, client.clock.now(), events, history, logs, snapshot, program, problems + history.problems
-    )
-
-
-def inspection_data(found: Inspection) -> dict[str, Any]:
-    """Return an inspection as JSON data."""
+def details_data(found: RunDetails) -> dict[str, Any]:
+    """Return details as JSON data."""
     history, snapshot, start = found.history, found.snapshot, found.run.created_at
     return {
         "run": {**found.summary, "head": found.run.head, "ops": found.run.ops},
@@ -142,23 +104,3 @@ def _timed(data: dict[str, Any]) -> dict[str, Any]:
     if "ended_at" in data:
         shown["duration_ms"] = ended - begun if begun and ended else None
     return shown
-
-
-async def _program(client: Client, run: Run) -> Program | None:
-    """Return a run's program; None when the world does not have it, or its key is not here."""
-    name = program_key(run.program, run.key)
-    data = await client.world.blob(name)
-    if data is None or run.key not in client.keyring.readable:
-        return None
-    return msgspec.json.decode(client.keyring.blob(name, run.key).unseal_binary(data), type=Program)
-
-
-async def _part(what: str, reading: Awaitable[T], instead: T, problems: list[str]) -> T:
-    """Return what *reading* reads; when it cannot be read, note that and return *instead*."""
-    try:
-        return await reading
-    except TorporError as error:
-        problems.append(f"{what} cannot be read: {error}")
-    except DAMAGE as error:
-        problems.append(f"{what} is damaged: {error!r}")
-    return instead

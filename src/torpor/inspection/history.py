@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from torpor.cli.readable import readable_payload
+from torpor.inspection.readable import readable_payload
 from torpor.lifecycle import RUN_ENDINGS, entity_of
 from torpor.model import Event
 

@@ -1,0 +1,230 @@
+"""
+What runs do, a line each, as it is stored: beginnings, log lines, failing steps, endings.
+
+What a worker of this process stores passes through an :class:`ObservedWorld`. What other processes do to the runs that
+are open here, such as a cancellation, is noticed too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+import msgspec
+
+from torpor.errors import RunNotFoundError, WorldError
+from torpor.inspection.readable import place_of, readable_payload, summary
+from torpor.inspection.reading import newest_running, read_ending
+from torpor.inspection.redaction import Redactor
+from torpor.inspection.timestamps import span_text
+from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
+from torpor.model import Commit, Committed, Event, LogEntry, Notice, Run, StepOutcome
+from torpor.programs import short_name
+from torpor.world import World
+
+OPEN_RUNS_MAX: Final = 100
+"""Open runs that are looked at when another process has written; the ones that moved last."""
+
+LOOK_SECONDS: Final = 0.5
+"""Least time between two such looks."""
+
+VALUE_CHARS_MAX: Final = 200
+
+
+class Line(msgspec.Struct, frozen=True):
+    """
+    Something that happened in a run, for people.
+
+    Attributes:
+        at: when, epoch milliseconds.
+        run_id, workflow: whose; the workflow by its short name.
+        kind: ``log`` for what workflow code wrote, else what happened.
+        text: what it says.
+        tone: the state of a run or the level of a log line that the text has the colour of, ``""`` for none.
+        detail: a result or an error.
+    """
+
+    at: int
+    run_id: str
+    workflow: str
+    kind: Literal["started", "step", "log", "ended"]
+    text: str
+    tone: str = ""
+    detail: str = ""
+
+
+Observer = Callable[[str, Sequence[Event], Sequence[LogEntry]], None]
+"""Takes a run's id and what was just stored of it."""
+
+
+class ObservedWorld:
+    """
+    Passes everything on to a world, and tells an observer of the commits and step outcomes that were stored.
+
+    Notices of the world would not do: they are hints, and do not say what is new.
+
+    Args:
+        world: the world.
+        observer: called on the event loop; it must not wait.
+    """
+
+    def __init__(self, world: World, observer: Observer) -> None:
+        self._world = world
+        self._observer = observer
+
+    async def commit(self, commit: Commit) -> Committed:
+        """Commit, and tell it when it was stored."""
+        committed = await self._world.commit(commit)
+        if committed.stored:
+            self._observer(commit.run_id, (*commit.inputs, *commit.outputs), commit.log_entries)
+        return committed
+
+    async def finish_step(self, outcome: StepOutcome) -> None:
+        """Store a step's outcome, and tell it."""
+        await self._world.finish_step(outcome)
+        self._observer(outcome.run_id, (outcome.event,), ())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._world, name)
+
+
+Stored = tuple[str, Sequence[Event], Sequence[LogEntry]]
+Signal = Literal["look", "end"]
+
+
+class Describer:
+    """
+    Describes what :meth:`observe` is told while its ``async with`` block runs, and all of it before the block ends.
+
+    Args:
+        world: where runs are looked up; open.
+        redactor: what of encrypted runs may be seen.
+        show: takes each line.
+        complain: takes a sentence about why something cannot be described.
+    """
+
+    def __init__(
+        self, world: World, redactor: Redactor, show: Callable[[Line], None], complain: Callable[[str], None]
+    ) -> None:
+        self._world = world
+        self._redactor = redactor
+        self._show = show
+        self._complain = complain
+        self._stored: asyncio.Queue[Stored | Signal] = asyncio.Queue()
+        self._open: OrderedDict[str, Run] = OrderedDict()
+        self._looking = False
+
+    def observe(self, run_id: str, events: Sequence[Event], entries: Sequence[LogEntry]) -> None:
+        """Take what was stored of a run; the observer of an :class:`ObservedWorld`."""
+        self._stored.put_nowait((run_id, events, entries))
+
+    async def __aenter__(self) -> Self:
+        running = await newest_running(self._world, OPEN_RUNS_MAX)
+        self._open.update((run.id, run) for run in reversed(running))
+        self._unsubscribe = self._world.subscribe(self._notice)
+        self._describing = asyncio.ensure_future(self._describe_all())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._unsubscribe()
+        self._stored.put_nowait("end")
+        await self._describing
+
+    async def _describe_all(self) -> None:
+        while (stored := await self._stored.get()) != "end":
+            try:
+                await (self._look() if stored == "look" else self._describe(*stored))
+            except WorldError as trouble:
+                self._complain(f"what runs do cannot be described: {trouble}")
+
+    def _notice(self, notice: Notice) -> None:
+        if notice.run_id is None and notice.ended and self._open and not self._looking:
+            self._looking = True
+            asyncio.get_running_loop().call_later(LOOK_SECONDS, self._stored.put_nowait, "look")
+
+    async def _describe(self, run_id: str, events: Sequence[Event], entries: Sequence[LogEntry]) -> None:
+        run = await self._run(run_id)
+        both: list[Event | LogEntry] = [*self._redactor.events(run, events), *self._redactor.entries(run, entries)]
+        for each in sorted(both, key=_order):
+            line = event_line(run, each) if isinstance(each, Event) else log_line(run, each)
+            if isinstance(each, Event) and each.type in RUN_ENDINGS:
+                self._open.pop(run.id, None)
+            if line is not None:
+                self._show(line)
+
+    async def _look(self) -> None:
+        """Tell of open runs that ended elsewhere."""
+        self._looking = False
+        for run_id in list(self._open):
+            try:
+                run = await self._world.get_run(run_id)
+            except RunNotFoundError:
+                self._open.pop(run_id, None)
+                continue
+            if run.status in RUN_TERMINAL and run_id in self._open:
+                ending = await read_ending(self._world, run)
+                await self._describe(run_id, () if ending is None else (ending,), ())
+
+    async def _run(self, run_id: str) -> Run:
+        run = self._open.get(run_id) or await self._world.get_run(run_id)
+        self._open[run_id] = run
+        self._open.move_to_end(run_id)
+        while len(self._open) > OPEN_RUNS_MAX:
+            self._open.popitem(last=False)
+        return run
+
+
+def log_line(run: Run, entry: LogEntry) -> Line:
+    """Describe what workflow code wrote."""
+    return Line(entry.at, run.id, short_name(run.workflow), "log", entry.text, entry.level)
+
+
+def event_line(run: Run, event: Event) -> Line | None:
+    """Describe an event; None for one that is not worth a line."""
+    name = short_name(run.workflow)
+    match event.type:
+        case "run_started":
+            return Line(event.at, run.id, name, "started", "started")
+        case "step_retrying" | "step_failed":
+            ending = f"; again in {span_text(event.due - event.at)}" if event.type == "step_retrying" else ""
+            text = f"step {short_name(event.name)} failed (attempt {event.attempt}): {_error_text(event)}{ending}"
+            return Line(event.at, run.id, name, "step", text, "warn")
+        case "run_completed" | "run_failed" | "run_cancelled":
+            return Line(event.at, run.id, name, "ended", *_ending(run, event))
+        case _:
+            return None
+
+
+def _ending(run: Run, event: Event) -> tuple[str, str, str]:
+    """Return text, tone and detail of an event that ended a run."""
+    status = event.type.removeprefix("run_")
+    text = f"{status} in {span_text(event.at - run.created_at)}"
+    if status == "completed":
+        return text, status, summary(readable_payload(event.payload), VALUE_CHARS_MAX)
+    if status == "failed":
+        return f"{text} with {event.name}", status, _error_text(event) + _place_text(event)
+    return text, status, event.ref
+
+
+def _order(stored: Event | LogEntry) -> tuple[int, int]:
+    """Order by time, a run's beginning first and its ending last: all that it wrote lies between them."""
+    if isinstance(stored, LogEntry):
+        return 1, stored.at
+    return 0 if stored.type == "run_started" else 2 if stored.type in RUN_ENDINGS else 1, stored.at
+
+
+def _error_text(event: Event) -> str:
+    error = readable_payload(event.payload)
+    if isinstance(error, dict) and "message" in error:
+        return f"{error.get('name')}: {error['message']}"
+    return summary(error, VALUE_CHARS_MAX)
+
+
+def _place_text(event: Event) -> str:
+    place = place_of(readable_payload(event.payload))
+    return f" (at {place})" if place else ""
