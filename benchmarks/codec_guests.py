@@ -17,11 +17,11 @@ from benchmarks.codec_payloads import payloads
 from benchmarks.harness import child
 from benchmarks.harness.setting import Setting
 from torpor import codec
+from torpor.guests.cpython import CPython
+from torpor.guests.quickjs import QuickJS
 from torpor.limits import MIB
-from torpor.vm.cpython import CPython
 from torpor.vm.guest import Begin, Guest, Program
 from torpor.vm.limits import Limits
-from torpor.vm.quickjs import QuickJS
 
 SAMPLE_SECONDS = 0.05
 
@@ -37,7 +37,7 @@ Figures = dict[str, dict[str, list[float]]]
 def measure_quickjs(setting: Setting) -> Figures:
     """Time the codec of the JavaScript guest, whose modules are made part of a program."""
     guest = QuickJS(limits=_LIMITS)
-    bootstrap = files("torpor.vm.quickjs") / "bootstrap"
+    bootstrap = files("torpor.guests.quickjs") / "bootstrap"
     modules = {file.name: file.read_text("utf-8") for file in bootstrap.iterdir() if file.name.endswith(".js")}
     texts = {f"./codec/{name}": re.sub(r'"torpor:([\w-]+)"', r'"./\1.js"', text) for name, text in modules.items()}
     texts["./flow.js"] = (_FOLDER / "codec_flow.js").read_text("utf-8")

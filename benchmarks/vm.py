@@ -21,7 +21,7 @@ from benchmarks.harness.progress import say
 from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.setting import BACKENDS, Setting
 from torpor import codec
-from torpor.programs import short_name
+from torpor.programs.catalogue import short_name
 from torpor.vm.delta import unpack_delta
 from torpor.vm.guest import Begin, Delivery, Guest, Image, Program
 

@@ -16,7 +16,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 SOURCE = ROOT / "src" / "torpor"
-GUEST_SIDE = SOURCE / "vm" / "cpython" / "bootstrap"  # runs inside the guest, where the clock is the log's
+GUEST_SIDE = SOURCE / "guests" / "cpython" / "bootstrap"  # runs inside the guest, where the clock is the log's
 
 # From the top of the house to its ground. "torpor" is the package's own __init__: the public names.
 FLOORS = (

@@ -116,7 +116,7 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
     with zipfile.ZipFile(built.wheel) as archive:
         names = set(archive.namelist())
 
-    assert {f"torpor/vm/quickjs/wasm/{name}" for name in hatch_build.MEMBERS.values()} <= names
+    assert {f"torpor/guests/quickjs/wasm/{name}" for name in hatch_build.MEMBERS.values()} <= names
     assert {"torpor/py.typed", f"torpor-{VERSION}.dist-info/licenses/LICENSE"} <= names
     assert {PurePosixPath(name).parts[0] for name in names} == {"torpor", f"torpor-{VERSION}.dist-info"}
 
@@ -139,7 +139,7 @@ import importlib, pathlib, pkgutil, sys, torpor
 
 assert pathlib.Path(torpor.__file__).is_relative_to(sys.prefix), torpor.__file__
 for module in pkgutil.walk_packages(torpor.__path__, "torpor."):
-    if module.name.endswith("__main__") or module.name.startswith("torpor.vm.cpython.bootstrap"):
+    if module.name.endswith("__main__") or module.name.startswith("torpor.guests.cpython.bootstrap"):
         continue
     try:
         importlib.import_module(module.name)

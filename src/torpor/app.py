@@ -43,7 +43,8 @@ from torpor.engine.worker import Worker, WorkerSettings
 from torpor.errors import ConfigurationError, RunNotFoundError, UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import NewRun, Run, Runtime
-from torpor.programs import Functions, Programs, alias_main, available_guests
+from torpor.programs.catalogue import Programs, alias_main
+from torpor.programs.languages import Functions, available_guests
 from torpor.references import ApplicationReferences
 from torpor.vm.guest import program_bytes, program_id
 from torpor.workflow import Workflow, check_workflow, positional

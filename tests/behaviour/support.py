@@ -14,7 +14,7 @@ from torpor.clock import SystemClock
 from torpor.codec.errors import RemoteError, traceback_text
 from torpor.errors import HookNotFoundError
 from torpor.model import Event
-from torpor.programs import short_name
+from torpor.programs.catalogue import short_name
 
 SECOND = 1_000
 HOUR = 3_600 * SECOND

@@ -10,13 +10,13 @@ from tests.behaviour.application import app as application
 from tests.behaviour.support import MovableClock, Stage, outcome
 from tests.engine.support import TIMEOUT
 from torpor import RunFailedError
+from torpor.guests.cpython import CPython
+from torpor.guests.quickjs import QuickJS
 from torpor.limits import MIB
 from torpor.model import Runtime
-from torpor.programs import Programs
-from torpor.vm.cpython import CPython
+from torpor.programs.catalogue import Programs
 from torpor.vm.guest import Guest
 from torpor.vm.limits import Limits
-from torpor.vm.quickjs import QuickJS
 
 TIGHT: dict[str, Callable[[], Guest]] = {
     "quickjs": lambda: QuickJS(limits=Limits(cpu_seconds=1)),

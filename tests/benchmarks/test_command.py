@@ -14,7 +14,7 @@ from benchmarks import fanout, vm
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.harness.rows import Report
 from benchmarks.harness.setting import BACKENDS
-from torpor.programs import LANGUAGES
+from torpor.programs.languages import LANGUAGES
 
 ROOT = Path(__file__).parent.parent.parent
 ROW_KEYS = {"name", "world", "guest", "runtime", "params", "unit", "n", "median", "min", "max"}

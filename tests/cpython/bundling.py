@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from torpor.vm.cpython.bundle import Bundle, Definition, build_bundle
+from torpor.programs.python import Bundle, Definition, build_bundle
 
 HEAD = "from torpor import Torpor\n\napp = Torpor()\n\n"
 """How the module of most projects here begins: four lines."""

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from torpor import codec
-from torpor.vm.cpython import CPython
+from torpor.guests.cpython import CPython
 from torpor.vm.guest import Begin, Delivery, DeliveryType, Evaluation, Image, LogLine, Op, Outbox, Program, TaskStack
 
 BEGAN_AT = 1_700_000_000_000

@@ -11,7 +11,7 @@ import pytest
 
 from tests.cpython.bundling import HEAD, Project
 from torpor.errors import ConfigurationError
-from torpor.vm.cpython.bundle import Definition, build_bundle
+from torpor.programs.python import Definition, build_bundle
 from torpor.vm.guest import program_id
 
 

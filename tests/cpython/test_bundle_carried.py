@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from tests.cpython.conftest import Author
-from torpor.vm.cpython.bundle.carried import LACKING, carried_packages
+from torpor.programs.python.carried import LACKING, carried_packages
 
 WITH_EFFECTS = {"antigravity", "this"}
 """Modules of the standard library that do something when they are imported."""

@@ -11,9 +11,9 @@ import pytest
 
 import torpor
 from tests.cpython.bundling import HEAD, Project
-from torpor.vm.cpython.bundle.finding import Source
-from torpor.vm.cpython.bundle.module import read_module
-from torpor.vm.cpython.bundle.text import program_text
+from torpor.programs.python.finding import Source
+from torpor.programs.python.module import read_module
+from torpor.programs.python.text import program_text
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from torpor.vm.cpython.sources import LABELS, SHARED, boot_text, guest_sources
+from torpor.guests.cpython.sources import LABELS, SHARED, boot_text, guest_sources
 
 SOURCES = guest_sources()
 GUEST_ONLY = {"_host", "annotationlib"}

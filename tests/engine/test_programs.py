@@ -11,7 +11,7 @@ from tests.engine.support import TIMEOUT
 from torpor import RunFailedError, Torpor, codec
 from torpor.errors import ConfigurationError
 from torpor.model import NewRun
-from torpor.programs import LANGUAGES, available_guests
+from torpor.programs.languages import LANGUAGES, available_guests
 
 GOPHER = "wrun_01GOPHER"
 
@@ -29,7 +29,8 @@ def test_a_guest_is_there_when_its_package_is(monkeypatch: pytest.MonkeyPatch) -
     javascript = LANGUAGES["quickjs"]
     with_package = msgspec.structs.replace(javascript, needs="msgspec")
     without = msgspec.structs.replace(javascript, needs="a_module_that_nobody_has")
-    monkeypatch.setattr("torpor.programs.LANGUAGES", {"one": javascript, "two": with_package, "three": without})
+    languages = {"one": javascript, "two": with_package, "three": without}
+    monkeypatch.setattr("torpor.programs.languages.LANGUAGES", languages)
     assert available_guests() == ["one", "two"]
 
 

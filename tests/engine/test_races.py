@@ -16,13 +16,13 @@ from tests.engine.odd_steps import executions, gates
 from tests.engine.support import PATIENCE, has_event
 from torpor import RunHandle, Torpor, WorkerSettings
 from torpor.engine.environment import TurnOptions
+from torpor.guests.quickjs import QuickJS
+from torpor.guests.quickjs.vm import QuickJsVm
 from torpor.inspection.parked import parked
 from torpor.model import Runtime
-from torpor.programs import Programs
+from torpor.programs.catalogue import Programs
 from torpor.vm.guest import Begin, Outbox
 from torpor.vm.limits import Limits
-from torpor.vm.quickjs import QuickJS
-from torpor.vm.quickjs.vm import QuickJsVm
 
 
 @pytest.mark.parametrize("step", ["cancelsItself", "wrongDelay", "odd", "mute", "stops"])

@@ -14,9 +14,9 @@ from tests.fuzz.damage import bounded, damaged
 from torpor import codec
 from torpor.codec.errors import RemoteError
 from torpor.errors import SerializationError
-from torpor.vm.cpython import CPython
+from torpor.guests.cpython import CPython
+from torpor.guests.quickjs import QuickJS
 from torpor.vm.guest import Begin, Guest, Program
-from torpor.vm.quickjs import QuickJS
 
 BOTH = ["quickjs", "cpython"]
 JAVASCRIPT = "export async function echo(value) { return value; }"

@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tests.fuzz.damage import anything, bounded, damaged
 from tests.vm.support import COUNTER, SEED, answer, begin, guest, program
 from torpor.errors import MemoryLimitError, SnapshotError
-from torpor.vm.border import outbox_of
 from torpor.vm.delta import Delta, pack_delta, unpack_delta
 from torpor.vm.image import ImageHeader, pack_image, unpack_image
+from torpor.vm.messages import outbox_of
 
 IMAGE = "ab" * 32
 DELTAS = [

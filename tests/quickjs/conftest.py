@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from torpor import codec
+from torpor.guests.quickjs import QuickJS
+from torpor.programs.javascript.builder import build_program
 from torpor.vm.guest import Begin, Delivery, DeliveryType, Image, LogLine, Op, Outbox, Program
-from torpor.vm.quickjs import QuickJS
-from torpor.vm.quickjs.program import build_program
 
 STEPS = ("charge", "ship")
 BEGAN_AT = 1_700_000_000_000

@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from torpor.errors import ConfigurationError
+from torpor.programs.javascript.builder import build_program
 from torpor.vm.guest import Program
-from torpor.vm.quickjs.program import build_program
 
 WORKFLOW = 'export async function checkout() { "use workflow" }\n'
 

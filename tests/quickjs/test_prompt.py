@@ -8,8 +8,8 @@ import pytest
 
 from torpor import codec
 from torpor.errors import ConfigurationError
+from torpor.guests.quickjs import QuickJS
 from torpor.vm.guest import Begin, Evaluation, Program, Vm
-from torpor.vm.quickjs import QuickJS
 
 SOURCE = """
 globalThis.total = 41;

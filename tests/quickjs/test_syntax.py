@@ -2,7 +2,7 @@
 
 import pytest
 
-from torpor.vm.quickjs.syntax import ModuleSyntax, read_module
+from torpor.programs.javascript.syntax import ModuleSyntax, read_module
 
 BODY = '{ "use workflow"; return 1 }'
 

@@ -10,7 +10,7 @@ import pytest
 import quickjs_rs
 
 from torpor.errors import ConfigurationError
-from torpor.vm.quickjs.typescript import strip_types
+from torpor.programs.javascript.typescript import strip_types
 
 TYPED = "export const rate: number = 1;\nexport type Rate = number;\n"
 
@@ -245,7 +245,7 @@ def test_a_kept_module_does_not_load_the_library(cache: Path) -> None:
     strip_types("./a.ts", TYPED)
     script = f"""
 import sys
-from torpor.vm.quickjs.typescript import strip_types
+from torpor.programs.javascript.typescript import strip_types
 strip_types("./a.ts", {TYPED!r})
 sys.exit("quickjs_rs" in sys.modules)
 """
@@ -270,7 +270,7 @@ def test_another_version_of_the_library_is_another_entry(
 ) -> None:
     """After an upgrade modules are stripped by what is installed now."""
     strip_types("./a.ts", TYPED)
-    monkeypatch.setattr("torpor.vm.quickjs.typescript.version", lambda _: "999.0")
+    monkeypatch.setattr("torpor.programs.javascript.typescript.version", lambda _: "999.0")
     strip_types("./a.ts", TYPED)
 
     assert transformed == ["./a.ts", "./a.ts"]

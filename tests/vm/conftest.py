@@ -6,9 +6,9 @@ import pytest
 
 from tests.vm.python_support import python
 from tests.vm.support import guest
-from torpor.vm.cpython import CPython
+from torpor.guests.cpython import CPython
+from torpor.guests.quickjs import QuickJS
 from torpor.vm.pages import copy_on_write_problem
-from torpor.vm.quickjs import QuickJS
 
 
 @pytest.fixture(params=["cow", "portable"])

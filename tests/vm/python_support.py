@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.vm.support import NOW, begin, result
-from torpor.vm.cpython import DEFAULT_LIMITS, CPython, Limits
-from torpor.vm.cpython.boot import GuestCode
+from torpor.guests.cpython import DEFAULT_LIMITS, CPython, Limits
+from torpor.guests.cpython.boot import GuestCode
 from torpor.vm.guest import Program, Vm
 
 FOLDER = Path(__file__).parent / "python_guest"

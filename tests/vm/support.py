@@ -8,10 +8,10 @@ import re
 from pathlib import Path
 from typing import Any, cast
 
+from torpor.guests.quickjs import QuickJS
+from torpor.guests.quickjs.vm import QuickJsVm
 from torpor.vm.guest import Begin, Delivery, Outbox, Program, Vm
 from torpor.vm.limits import Limits
-from torpor.vm.quickjs import QuickJS
-from torpor.vm.quickjs.vm import QuickJsVm
 
 BOOTSTRAP = Path(__file__).parent / "bootstrap"
 SEED = bytes(range(32))

@@ -13,19 +13,19 @@ import pytest
 from tests.vm.python_support import COUNTER, guest_code, python, python_program, started
 from tests.vm.support import SEED, answer, begin, instance_of
 from torpor.errors import SnapshotError
+from torpor.guests.cpython import CPython
+from torpor.guests.cpython.boot import Booted
+from torpor.guests.cpython.bootfile import boot_image
+from torpor.guests.cpython.instance import STACK_BYTES
 from torpor.vm.cache import default_directory
-from torpor.vm.cpython import CPython
-from torpor.vm.cpython.boot import Booted
-from torpor.vm.cpython.bootfile import boot_image
-from torpor.vm.cpython.instance import STACK_BYTES
 from torpor.vm.layers import LayeredImage
 from torpor.vm.progress import say_on_stderr
 
 BOOT = """
 import hashlib
 from tests.vm.python_support import guest_code
-from torpor.vm.cpython import CPython
-from torpor.vm.cpython.boot import boot
+from torpor.guests.cpython import CPython
+from torpor.guests.cpython.boot import boot
 guest = CPython(code=guest_code())
 booted = boot(guest._compiled(), guest.backend, guest_code())
 print(hashlib.sha256(booted.memory).hexdigest(), booted.turn)

@@ -11,7 +11,7 @@ import pytest
 from tests.vm.python_support import COUNTER, python, python_program, run_python, started, workflow
 from tests.vm.support import NOW, answer, begin, instance_of, result
 from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, OutputLimitError, VmError
-from torpor.vm.cpython import CPython, Limits
+from torpor.guests.cpython import CPython, Limits
 from torpor.vm.guest import Delivery
 
 SMALL = Limits(memory_bytes=64 << 20, cpu_seconds=0.2, output_bytes=100_000)

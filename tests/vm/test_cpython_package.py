@@ -9,9 +9,9 @@ import pytest
 import wasmtime
 
 from torpor.errors import ConfigurationError
-from torpor.vm.cpython import CPython
-from torpor.vm.cpython.artifacts import find_artifacts
-from torpor.vm.cpython.exports import with_exports
+from torpor.guests.cpython import CPython
+from torpor.guests.cpython.artifacts import find_artifacts
+from torpor.guests.cpython.exports import with_exports
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "python-guest.md"
 

@@ -6,7 +6,7 @@ import pytest
 
 from tests.vm.python_support import python_program
 from tests.vm.support import NOW, SEED, begin, result
-from torpor.vm.cpython import CPython
+from torpor.guests.cpython import CPython
 from torpor.vm.entropy import Entropy
 
 MAIN = "\nasync def main():\n    return kept\n"

@@ -13,7 +13,7 @@ import zstandard
 from tests.vm.python_support import COUNTER, python, python_program, started
 from tests.vm.support import NOW, SEED, answer, begin, instance_of, result
 from torpor.errors import SnapshotError
-from torpor.vm.cpython import CPython
+from torpor.guests.cpython import CPython
 
 NESTED = """
 import asyncio, random
@@ -194,8 +194,8 @@ def test_a_run_wakes_in_another_process(tmp_path: Path) -> None:
 from pathlib import Path
 from tests.vm.python_support import guest_code, python_program
 from tests.vm.support import SEED, answer
-from torpor.vm.cpython import CPython
-from torpor.vm.cpython import guest as room
+from torpor.guests.cpython import CPython
+from torpor.guests.cpython import guest as room
 room.boot = None  # it must not be needed
 guest = CPython(backend="cow", code=guest_code())
 vm = guest.lease(guest.load(python_program({NESTED!r})))

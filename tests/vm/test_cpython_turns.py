@@ -7,7 +7,7 @@ import pytest
 from tests.vm.python_support import COUNTER, python_program, run_python, started, workflow
 from tests.vm.support import NOW, SEED, answer, begin, result
 from torpor.errors import ConfigurationError, GuestTrapError, VmError
-from torpor.vm.cpython import CPython
+from torpor.guests.cpython import CPython
 from torpor.vm.entropy import Entropy
 from torpor.vm.guest import Delivery, Program
 

@@ -11,8 +11,8 @@ import pytest
 
 from tests.vm.support import COUNTER, NOW, answer, begin, guest, instance_of, program, result
 from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, OutputLimitError, VmError
+from torpor.guests.quickjs import Limits, QuickJS
 from torpor.vm.guest import Delivery
-from torpor.vm.quickjs import Limits, QuickJS
 
 SMALL = Limits(memory_bytes=8 << 20, cpu_seconds=0.2, output_bytes=100_000)
 

@@ -6,8 +6,8 @@ import pytest
 
 from tests.vm.support import begin, program, result
 from torpor.errors import ConfigurationError, GuestTrapError
+from torpor.guests.quickjs import QuickJS
 from torpor.vm.guest import Program
-from torpor.vm.quickjs import QuickJS
 
 
 def test_a_program_has_modules_of_its_own(js: QuickJS) -> None:

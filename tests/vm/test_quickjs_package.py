@@ -5,8 +5,8 @@ from __future__ import annotations
 import zstandard
 
 from tests.vm.support import NOW, SEED
+from torpor.guests.quickjs import QuickJS
 from torpor.vm.guest import Begin, Delivery, Program
-from torpor.vm.quickjs import QuickJS
 
 SOURCE = """
 import { sleep } from "workflow";

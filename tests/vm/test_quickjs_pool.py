@@ -8,7 +8,7 @@ import threading
 
 from tests.vm.support import BOOTSTRAP, COUNTER, SEED, answer, begin, guest, instance_of, program, result
 from torpor.errors import TorporError
-from torpor.vm.quickjs import QuickJS
+from torpor.guests.quickjs import QuickJS
 
 LEAVES_TRACES = """
 import { step } from "workflow";

@@ -6,7 +6,7 @@ import pytest
 
 from tests.vm.support import NOW, SEED, answer, begin, program, result
 from torpor.errors import GuestTrapError, SnapshotError
-from torpor.vm.quickjs import QuickJS
+from torpor.guests.quickjs import QuickJS
 
 READS_CLOCK = """
 import { step } from "workflow";

@@ -13,8 +13,8 @@ import zstandard
 
 from tests.vm.support import BOOTSTRAP, COUNTER, NOW, SEED, answer, begin, guest, instance_of, program, result
 from torpor.errors import SnapshotError, VmError
+from torpor.guests.quickjs import Limits, QuickJS
 from torpor.vm.guest import Outbox, Vm
-from torpor.vm.quickjs import Limits, QuickJS
 
 GROWING = """
 import { step } from "workflow";

@@ -6,8 +6,8 @@ import pytest
 
 from tests.vm.support import COUNTER, NOW, answer, begin, program, result, run_to_end
 from torpor.errors import GuestTrapError, VmError
+from torpor.guests.quickjs import QuickJS
 from torpor.vm.guest import Begin, Delivery
-from torpor.vm.quickjs import QuickJS
 
 
 def test_a_workflow_asks_for_a_step_and_goes_on_with_its_result(js: QuickJS) -> None:

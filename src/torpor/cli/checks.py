@@ -20,13 +20,13 @@ from torpor.cli.output import counted
 from torpor.clock import Clock
 from torpor.codec.keys import SETTING, Keyring
 from torpor.errors import ConfigurationError, TorporError, VmError
+from torpor.guests.quickjs import QuickJS
 from torpor.ids import SEED_BYTES
 from torpor.inspection.reading import living_workers
 from torpor.inspection.timestamps import bytes_text
 from torpor.vm.cache import default_directory
 from torpor.vm.guest import Begin, Program
 from torpor.vm.pages import choose_backend
-from torpor.vm.quickjs import QuickJS
 from torpor.world import World
 
 WASM_SHA256: Final = {
@@ -87,7 +87,7 @@ def system() -> Finding:
 
 def wasm_files(folder: Path | None = None) -> Finding:
     """Compare the guest's WebAssembly files with what they should be."""
-    folder = folder or Path(str(files("torpor.vm.quickjs"))) / "wasm"
+    folder = folder or Path(str(files("torpor.guests.quickjs"))) / "wasm"
     states = {name: _file_state(folder / name, expected) for name, expected in WASM_SHA256.items()}
     facts = {"folder": str(folder), "files": states}
     wrong = [f"{name} {state}" for name, state in states.items() if state != "ok"]
@@ -156,7 +156,7 @@ def boot() -> Finding:
 def python_guest() -> Finding:
     """Look whether Python workflows can run here, without compiling anything."""
     try:
-        from torpor.vm.cpython import CPython  # noqa: PLC0415  # its package is an extra
+        from torpor.guests.cpython import CPython  # noqa: PLC0415  # its package is an extra
 
         guest = CPython()
     except ConfigurationError as error:

@@ -18,7 +18,7 @@ from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import say
 from torpor.cli.reporting import command
 from torpor.cli.stopping import StopRequest
-from torpor.programs import LANGUAGES
+from torpor.programs.languages import LANGUAGES
 
 SUFFIXES = (".py", ".json", *(suffix for language in LANGUAGES.values() for suffix in language.suffixes))
 """Endings of the files that an application is made of."""

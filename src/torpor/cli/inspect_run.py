@@ -20,7 +20,8 @@ from torpor.inspection.reading import read_details, read_stack
 from torpor.inspection.timeline import Row, shortened, timeline
 from torpor.inspection.timestamps import bytes_text, clock_text, iso, span_text
 from torpor.model import Run
-from torpor.programs import available_guests, short_name
+from torpor.programs.catalogue import short_name
+from torpor.programs.languages import available_guests
 from torpor.vm.guest import Frame, TaskStack
 
 ROWS_MAX = 200

@@ -12,7 +12,7 @@ from torpor.cli.options import AppArgument, JsonOption
 from torpor.cli.output import line, print_json, say, show, table
 from torpor.cli.reporting import command
 from torpor.inspection.timestamps import bytes_text
-from torpor.programs import short_name
+from torpor.programs.catalogue import short_name
 from torpor.vm.guest import Program, program_id
 
 

@@ -16,7 +16,7 @@ from torpor.client import Client
 from torpor.errors import VmError
 from torpor.inspection.parked import ParkedRun, parked
 from torpor.inspection.reading import refuse_encrypted
-from torpor.programs import guests, short_name
+from torpor.programs.catalogue import guests, short_name
 
 _FIRST, _NEXT = ">>> ", "... "
 

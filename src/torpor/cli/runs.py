@@ -19,7 +19,7 @@ from torpor.inspection.redaction import Redactor
 from torpor.inspection.timestamps import clock_text, span_text
 from torpor.lifecycle import RunStatus
 from torpor.model import Run
-from torpor.programs import short_name
+from torpor.programs.catalogue import short_name
 
 LIMIT_DEFAULT = 50
 

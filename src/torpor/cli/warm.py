@@ -14,7 +14,7 @@ from torpor.cli.output import print_json, say, show, table
 from torpor.cli.reporting import command
 from torpor.errors import ConfigurationError
 from torpor.inspection.timestamps import bytes_text
-from torpor.programs import LANGUAGES
+from torpor.programs.languages import LANGUAGES
 from torpor.vm.cache import default_directory
 from torpor.vm.guest import Program
 

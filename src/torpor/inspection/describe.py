@@ -22,7 +22,7 @@ from torpor.inspection.redaction import Redactor
 from torpor.inspection.timestamps import span_text
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
 from torpor.model import Commit, Committed, Event, LogEntry, Notice, Run, StepOutcome
-from torpor.programs import short_name
+from torpor.programs.catalogue import short_name
 from torpor.world import World
 
 OPEN_RUNS_MAX: Final = 100

@@ -10,7 +10,7 @@ from torpor.inspection.history import History
 from torpor.inspection.readable import readable_payload
 from torpor.inspection.timestamps import iso
 from torpor.model import Event, LogEntry, Run, Snapshot
-from torpor.programs import short_name
+from torpor.programs.catalogue import short_name
 from torpor.vm.guest import Program
 
 

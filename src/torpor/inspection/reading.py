@@ -24,7 +24,7 @@ from torpor.inspection.redaction import Redactor
 from torpor.inspection.timestamps import iso
 from torpor.lifecycle import RUN_ENDINGS, RunStatus
 from torpor.model import Event, LogEntry, Run, RunFilter, Snapshot, WorkerRow
-from torpor.programs import guests, short_name
+from torpor.programs.catalogue import guests, short_name
 from torpor.vm.guest import Program, TaskStack
 from torpor.world import World
 

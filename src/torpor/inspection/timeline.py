@@ -13,7 +13,7 @@ from torpor.inspection.readable import summary
 from torpor.inspection.timestamps import clock_text, span_text
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import LogEntry
-from torpor.programs import short_name
+from torpor.programs.catalogue import short_name
 
 TEXT_CHARS_MAX = 160
 

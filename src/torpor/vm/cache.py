@@ -119,7 +119,7 @@ class ModuleCache:
         path = self.large_module_path(name, content)
         found = self._kept(path)
         if found is None:
-            with alone(path, self.progress):
+            with file_lock(path, self.progress):
                 found = self._kept(path)
                 if found is None:
                     found = self._compile(name, read())
@@ -153,7 +153,7 @@ class ModuleCache:
 
 
 @contextmanager
-def alone(path: Path, progress: Progress) -> Iterator[None]:
+def file_lock(path: Path, progress: Progress) -> Iterator[None]:
     """
     Let one process at a time make the file *path*; what earlier ones left half written is removed.
 

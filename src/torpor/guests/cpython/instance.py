@@ -1,0 +1,195 @@
+"""One CPython instance: how it is linked and driven."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any, Final
+
+import wasmtime
+
+from torpor.errors import GuestTrapError, OutputLimitError
+from torpor.guests.cpython.wasi import PythonWasi
+from torpor.vm.bindings import LinearMemory
+from torpor.vm.engine import Engine
+from torpor.vm.instance import Instance, running
+from torpor.vm.limits import Limits
+from torpor.vm.pages import Backend, text_at
+from torpor.vm.wasi import define_wasi
+
+_FOLDER = files("torpor.guests.cpython")
+DRIVER_WAT = _FOLDER.joinpath("driver.wat").read_text("utf-8")
+HOST_CALL_WAT = _FOLDER.joinpath("host_call.wat").read_text("utf-8")
+
+EXPORTS: Final = {
+    "malloc": "malloc",
+    "PyObject_CallNoArgs": "call",
+    "_Py_DecRef": "release",
+    "PyErr_Print": "print_error",
+}
+"""Functions of CPython that the driver needs → what they are exported as."""
+
+STACK_POINTER: Final = "stack_pointer"
+STACK_BYTES: Final = 16 * 1024 * 1024
+"""
+The linker puts the stack before everything else (checked at boot). Between turns it is empty.
+"""
+
+LOAD, BEGIN, DELIVER, STACK, EVALUATE = b"L", b"B", b"D", b"S", b"E"
+"""What the host's message asks for: its first byte."""
+
+_NAMES = {LOAD: "load", BEGIN: "begin", DELIVER: "deliver", STACK: "stack", EVALUATE: "evaluate"}
+
+# Cells of driver.wat, offsets in the desk.
+_CLOCK, _TEXT_AT, _MESSAGE_BYTES, _ANSWER_BYTES, _ANSWER_BYTES_MAX, _TOO_LONG, _REPLY_AT = (
+    0, 8, 12, 16, 20, 24, 28,
+)  # fmt: skip
+
+_HOST_CALL = ("host", "call")
+"""What CPython imports to talk to its host."""
+
+_SEED_BYTES = 32
+_NO_ANSWER = 0xFFFFFFFF
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """
+    The compiled guest: everything that its instances share.
+
+    Attributes:
+        engine: compiles and ticks.
+        main: CPython.
+        library: the zip of the standard library.
+        linker: defines what CPython imports, for any store.
+    """
+
+    engine: Engine
+    main: wasmtime.Module
+    library: memoryview
+    linker: wasmtime.Linker
+
+
+def make_build(engine: Engine, main: wasmtime.Module, library: memoryview) -> Build:
+    """Return the parts together with the host functions that CPython imports."""
+    linker = wasmtime.Linker(engine.wasmtime)
+    define_wasi(linker, main, lambda: running().wasi, PythonWasi)
+    return Build(engine, main, library, linker)
+
+
+class CPythonInstance(Instance):
+    """
+    An instance, linked but not booted, whose state comes from an image.
+
+    Args:
+        build: what it is made of.
+        limits: its bounds.
+        backend: how its memory is kept.
+        turn: address of the guest's function that takes the host's messages.
+    """
+
+    wasi: PythonWasi
+
+    def __init__(self, build: Build, limits: Limits, backend: Backend, turn: int) -> None:
+        self._build, self._turn = build, turn
+        super().__init__(build.engine, limits, backend)
+        self._text_at = text_at(limits.memory_bytes)
+        (self._call,) = self._calls(self._instantiate("cpython-driver", DRIVER_WAT), "call")
+        self._cell(_TEXT_AT, self._text_at)
+        self._cell(_ANSWER_BYTES_MAX, limits.output_bytes)
+        self.wasi.clock_ms = ctypes.c_int64.from_address(self.desk.address + _CLOCK)
+        self.wasi.reset()
+
+    @property
+    def dead_bytes(self) -> int:
+        return STACK_BYTES
+
+    def exchange(self, function: bytes, body: bytes) -> bytes:
+        """
+        Have the guest do something and return its answer.
+
+        Args:
+            function: :data:`LOAD`, :data:`BEGIN`, :data:`DELIVER`, :data:`STACK` or :data:`EVALUATE`.
+            body: what it takes, UTF-8.
+
+        Raises:
+            VmError: trap, limit, or an exception that the guest's own code let out.
+        """
+        message = function + body
+        self.put(message)
+        try:
+            failed = self.run(self._call, self._turn)
+        finally:
+            self.wasi.close_files()
+        answer = self._cell(_ANSWER_BYTES)
+        if self._cell(_TOO_LONG):
+            self.broken = True
+            raise OutputLimitError(
+                f"what the guest asked for or returned in one {_NAMES[function]} has more than"
+                f" {self.limits.output_bytes} bytes; keep large data in steps and pass references to it"
+            )
+        if failed or answer == _NO_ANSWER:
+            self.broken = True
+            said = self.wasi.printed.decode("utf-8", "replace").strip() or "it gave no answer"
+            raise GuestTrapError(f"the guest's {_NAMES[function]} failed: {said}")
+        return self.desk.read(self._text_at, answer)
+
+    def put(self, message: bytes) -> None:
+        """Lay a message on the desk, where the guest's request ``I`` finds it."""
+        self.desk_room(len(message))
+        self.desk.write(self._text_at, message)
+        self._cell(_MESSAGE_BYTES, len(message))
+
+    def answer(self, at: int, size: int) -> int:
+        """
+        Answer a request that the driver does not know.
+
+        The reply lies on the desk, behind message and answer; its length is returned, or -1 for "no such request".
+        """
+        request = self.memory.read(at & 0xFFFFFFFF, size & 0xFFFFFFFF)
+        reply = self._reply(request)
+        if reply is None:
+            return -1
+        answered = self._cell(_ANSWER_BYTES)
+        taken = max(self._cell(_MESSAGE_BYTES), 0 if answered == _NO_ANSWER else answered)
+        self.desk_room(taken + len(reply))
+        self.desk.write(self._text_at + taken, reply)
+        self._cell(_REPLY_AT, self._text_at + taken)
+        return len(reply)
+
+    def _reply(self, request: bytes) -> bytes | None:
+        match request[:1]:
+            case b"P":
+                return struct.pack("<II", self.wasi.clock_reads, self.wasi.draws)
+            case b"C":
+                self.wasi.counting = False
+                return b""
+            case b"R":
+                return self.wasi.entropy.derive(request[1:].decode("utf-8", "replace"), _SEED_BYTES)
+        return None
+
+    def _make_wasi(self) -> PythonWasi:
+        return PythonWasi(self._build.library)
+
+    def _link(self, memories: list[LinearMemory]) -> wasmtime.Instance:
+        build = self._build
+        host_call = self._instantiate("cpython-host-call", HOST_CALL_WAT)
+        self._linker.define_instance(self.store, "host_call", host_call)
+        kind = wasmtime.FuncType([wasmtime.ValType.i32()] * 2, [wasmtime.ValType.i32()])
+        self._linker.define_func("python", "answer", kind, lambda at, size: running().answer(at, size))
+        call = host_call.exports(self.store)["call"]
+        names = [(entry.module, str(entry.name)) for entry in build.main.imports]
+        imports = [call if name == _HOST_CALL else build.linker.get(self.store, *name) for name in names]
+        main = wasmtime.Instance(self.store, build.main, imports)
+        exports: Any = main.exports(self.store)
+        self._main, self._exports = main, exports
+        return main
+
+    def _cell(self, at: int, value: int | None = None) -> int:
+        if value is None:
+            found: int = struct.unpack_from("<I", self.desk.view, at)[0]
+            return found
+        struct.pack_into("<I", self.desk.view, at, value)
+        return value

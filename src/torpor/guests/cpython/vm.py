@@ -1,0 +1,132 @@
+"""A leased CPython VM: one run's workflow, from its beginning or from a snapshot, event by event."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+from msgspec.structs import replace
+
+from torpor.errors import GuestTrapError
+from torpor.guests.cpython.instance import BEGIN, DELIVER, EVALUATE, LOAD, STACK, CPythonInstance
+from torpor.vm.base_vm import BaseVm, Loaded, read_loaded, read_outbox
+from torpor.vm.entropy import Entropy
+from torpor.vm.guest import Begin, Delivery, Evaluation, LogLine, Op, Outbox, Program, TaskStack, program_id
+from torpor.vm.image import ImageHeader, MemoryImage, pack_image
+from torpor.vm.layers import LayeredImage
+from torpor.vm.limits import WASM_PAGE
+from torpor.vm.messages import inbox_bytes
+from torpor.vm.pool import Pool
+
+_encoder = msgspec.json.Encoder()
+_stacks = msgspec.json.Decoder(list[TaskStack])
+_evaluation = msgspec.json.Decoder(Evaluation)
+
+
+class CPythonImage:
+    """
+    A program loaded into a booted VM.
+
+    Attributes:
+        memory: the bytes: the boot image, with a layer of the program's unless it is evaluated per run.
+        hash: of the memory, or of the boot image and the program.
+        program: what is loaded.
+        per_run: None, or the place in module scope that read the clock or drew entropy.
+    """
+
+    def __init__(
+        self, build: str, base: MemoryImage, layer: LayeredImage | None, program: Program, per_run: str | None
+    ) -> None:
+        self._build, self._base, self._layer = build, base, layer
+        self.memory = layer or base
+        self.program, self.per_run = program, per_run
+        self.hash = self.memory.hash
+        if layer is None:  # programs that share the boot image must not share its name
+            self.hash = hashlib.sha256(f"{base.hash} {program_id(program)}".encode()).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        header = ImageHeader(
+            build=self._build,
+            program=program_id(self.program),
+            stack_pointer=self.memory.stack_pointer,
+            per_run=self.per_run,
+            pages=self.memory.size // WASM_PAGE,
+            base=self._base.hash,
+        )
+        return pack_image(header, b"" if self._layer is None else self._layer.body)
+
+
+class CPythonVm(BaseVm[CPythonInstance]):
+    """One leased VM; see :class:`torpor.vm.guest.Vm`."""
+
+    def __init__(self, pool: Pool[CPythonInstance], image: CPythonImage) -> None:
+        self._image = image
+        super().__init__(pool, image)
+
+    def begin(self, begin: Begin) -> Outbox:
+        instance = self._leased()
+        instance.wasi.entropy = Entropy(begin.seed)
+        instance.wasi.clock_ms.value = begin.at
+        if self._image.per_run is not None:
+            loaded = load_program(instance, self._image.program)
+            if not loaded.ok:
+                instance.broken = True
+                raise GuestTrapError(f"the program does not load in this run: {loaded.complaint()}")
+        message = {
+            "run_id": begin.run_id,
+            "workflow": begin.workflow,
+            "args": begin.args,
+            "at": begin.at,
+            "url": begin.url,
+        }
+        return read_outbox(instance, instance.exchange(BEGIN, _encoder.encode(message)))
+
+    def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
+        """
+        Deliver one event a call, however many there are.
+
+        Python shows where objects lie (a set of tasks has the order of their addresses) and when garbage is collected
+        (a forgotten coroutine runs its ``finally`` then). Both follow from all that was allocated before, messages too;
+        so a redo must hand over the same messages as the first time, when events came as they happened.
+        """
+        ops: list[Op] = []
+        logs: list[LogLine] = []
+        outbox = Outbox()
+        for delivery in inbox:
+            instance = self._leased()
+            outbox = read_outbox(instance, instance.exchange(DELIVER, inbox_bytes((delivery,))))
+            ops += outbox.ops
+            logs += outbox.logs
+            if outbox.status != "pending":
+                break
+        return replace(outbox, ops=ops, logs=logs)
+
+    def stack(self) -> list[TaskStack]:
+        instance = self._leased()
+        try:
+            return _stacks.decode(instance.exchange(STACK, b""))
+        finally:
+            instance.broken = True
+
+    def evaluate(self, source: str) -> Evaluation:
+        instance = self._leased()
+        return _evaluation.decode(instance.exchange(EVALUATE, source.encode("utf-8", "surrogatepass")))
+
+
+def load_program(instance: CPythonInstance, program: Program, *, trace: bool = False) -> Loaded:
+    """
+    Evaluate a program's modules in an instance that holds the boot image.
+
+    Raises:
+        VmError: a limit was passed.
+    """
+    message = {
+        "files": program.files,
+        "modules": program.modules,
+        "entries": program.entries,
+        "workflows": program.workflows,
+        "absent": program.absent,
+        "trace": trace,
+    }
+    return read_loaded(instance, instance.exchange(LOAD, _encoder.encode(message)))

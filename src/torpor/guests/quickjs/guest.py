@@ -1,0 +1,172 @@
+"""The JavaScript guest."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Mapping
+from importlib.resources import files
+from pathlib import Path
+
+import msgspec
+
+from torpor.errors import ConfigurationError
+from torpor.guests.quickjs import boot as booting
+from torpor.guests.quickjs.boot import Booted, boot
+from torpor.guests.quickjs.instance import DRIVER_WAT, Build, QuickJsInstance
+from torpor.guests.quickjs.linking import ALLOCATOR_WAT, LINKING_VERSION, wasm_files
+from torpor.guests.quickjs.modules import API, INTERNAL, ModuleLoader
+from torpor.guests.quickjs.vm import QuickJsImage, QuickJsVm, load_program
+from torpor.vm.base_vm import Loaded
+from torpor.vm.engine import shared_engine
+from torpor.vm.guest import Image, Program, Vm, program_id
+from torpor.vm.image import MemoryImage, unpack_image
+from torpor.vm.limits import Limits
+from torpor.vm.pages import Backend, choose_backend
+from torpor.vm.pool import Pool
+
+NAME = "quickjs"
+_MAIN = "main"
+
+
+class QuickJS:
+    """
+    JavaScript in QuickJS-NG; see :class:`torpor.vm.guest.Guest`.
+
+    Nothing is compiled or booted before the first program is loaded.
+
+    Args:
+        limits: bounds of each VM.
+        pool_size: most VMs kept idle.
+        backend: ``cow`` or ``portable``; without it the best one that works here.
+        cache_dir: where compiled WebAssembly is kept.
+        bootstrap: directory of the guest's own modules.
+
+    Raises:
+        ConfigurationError: no such back end, or the installation lacks files.
+    """
+
+    def __init__(
+        self,
+        *,
+        limits: Limits | None = None,
+        pool_size: int = 32,
+        backend: str | None = None,
+        cache_dir: str | Path | None = None,
+        bootstrap: str | Path | None = None,
+    ) -> None:
+        self._limits = limits or Limits()
+        self._backend = choose_backend(backend)
+        self._cache = Path(cache_dir) if cache_dir is not None else None
+        package = Path(str(files("torpor.guests.quickjs")))
+        self._wasm = wasm_files(package / "wasm")
+        self._bootstrap = _bootstrap_modules(Path(bootstrap) if bootstrap is not None else package / "bootstrap")
+        self.build = _build_hash(self._wasm, self._bootstrap)
+        self._lock = threading.Lock()
+        self._booted: tuple[Build, Booted] | None = None
+        self._pool: Pool[QuickJsInstance] = Pool(self._create, pool_size)
+
+    @property
+    def name(self) -> str:
+        return NAME
+
+    @property
+    def backend(self) -> Backend:
+        """How memory is kept, and why so."""
+        return self._backend
+
+    def load(self, program: Program) -> Image:
+        _refuse_names(program)
+        _, booted = self._boot()
+        instance = self._pool.lease(booted.image)
+        try:
+            loaded = load_program(instance, program)
+            loaded.require(program)
+            if loaded.impure is None and not (instance.wasi.clock_reads or instance.wasi.draws):
+                instance.tidy()
+                return self._image(instance.freeze(), program, None)
+        finally:
+            self._pool.give_back(instance)
+        return self._image(booted.image, program, self._impure_place(program, loaded))
+
+    def revive(self, data: bytes, program: Program) -> Image:
+        header, memory = unpack_image(data)
+        header.require(self.build, program_id(program))
+        image = MemoryImage(memory, header.stack_pointer)
+        booted = self._booted
+        if booted is not None and booted[1].image.hash == image.hash:  # a program that is evaluated per run
+            image = booted[1].image
+        return self._image(image, program, header.per_run)
+
+    def lease(self, image: Image) -> Vm:
+        if not isinstance(image, QuickJsImage):
+            raise ConfigurationError(
+                f"{type(image).__name__} is no image of the guest {NAME}; lease from its own guest"
+            )
+        self._boot()
+        return QuickJsVm(self._pool, image)
+
+    def close(self) -> None:
+        """Free all idle VMs; leased ones are freed when they are released."""
+        self._pool.close()
+
+    def _boot(self) -> tuple[Build, Booted]:
+        with self._lock:
+            if self._booted is None:
+                build = Build(shared_engine(self._cache), self._wasm, ModuleLoader(self._bootstrap))
+                main = self._bootstrap[f"{INTERNAL}{_MAIN}"]
+                self._booted = build, boot(build, self._limits, self._backend, main)
+            return self._booted
+
+    def _create(self) -> QuickJsInstance:
+        build, booted = self._boot()
+        return QuickJsInstance(build, self._limits, self._backend, booted.plan, booted.handles)
+
+    def _image(self, memory: MemoryImage, program: Program, per_run: str | None) -> QuickJsImage:
+        return QuickJsImage(self.build, memory, program, per_run)
+
+    def _impure_place(self, program: Program, loaded: Loaded) -> str:
+        """Load once more, in a VM that is thrown away, to learn which line made the program impure."""
+        _, booted = self._boot()
+        instance = self._pool.lease(booted.image)
+        try:
+            traced = load_program(instance, program, trace=True)
+            return traced.impure or loaded.impure or program.entries[0]
+        finally:
+            self._pool.give_back(instance)
+
+
+def _refuse_names(program: Program) -> None:
+    for name in program.files:
+        if name == API or name.startswith(INTERNAL):
+            raise ConfigurationError(f"a program's module cannot be called {name!r}, which is Torpor's; rename it")
+
+
+def _bootstrap_modules(directory: Path) -> dict[str, str]:
+    """
+    Return the guest's own modules by name.
+
+    Raises:
+        ConfigurationError: the main module or ``workflow`` is missing.
+    """
+    modules = {}
+    for path in sorted(directory.glob("*.js")):
+        name = API if path.stem == API else f"{INTERNAL}{path.stem}"
+        modules[name] = path.read_text("utf-8")
+    for needed in (f"{INTERNAL}{_MAIN}", API):
+        if needed not in modules:
+            raise ConfigurationError(f"{directory} has no module {needed}; reinstall Torpor")
+    return modules
+
+
+def _build_hash(wasm: Mapping[str, bytes], bootstrap: Mapping[str, str]) -> str:
+    """Hash all that the memory of an image depends on, beside the program."""
+    content = {
+        "wasm": {name: hashlib.sha256(data).hexdigest() for name, data in wasm.items()},
+        "bootstrap": bootstrap,
+        "driver": DRIVER_WAT,
+        "allocator": ALLOCATOR_WAT,
+        "linking": LINKING_VERSION,
+        "boot": [booting.HEAP_RESERVE_BYTES, booting.JS_STACK_BYTES, booting.GC_THRESHOLD_BYTES],
+    }
+    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()

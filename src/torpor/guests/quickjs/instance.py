@@ -1,0 +1,275 @@
+"""One QuickJS instance: how it is linked, booted and driven."""
+
+from __future__ import annotations
+
+import ctypes
+import struct
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+
+import wasmtime
+
+from torpor.errors import GuestTrapError, MemoryLimitError, OutputLimitError
+from torpor.guests.quickjs.linking import EXTENSIONS, MAIN, Layout, Plan
+from torpor.guests.quickjs.modules import ImportRefusedError, ModuleLoader
+from torpor.guests.quickjs.shims import Library, library_needs
+from torpor.vm.bindings import LinearMemory
+from torpor.vm.engine import Engine
+from torpor.vm.instance import Instance, running
+from torpor.vm.limits import Limits
+from torpor.vm.pages import Backend, text_at
+from torpor.vm.wasi import DeterministicWasi, define_wasi
+
+DRIVER_WAT = files("torpor.guests.quickjs").joinpath("driver.wat").read_text("utf-8")
+
+FUNCTIONS = ("load", "loaded", "begin", "inbox", "next", "outbox", "evaluate", "evaluated")
+"""What the bootstrap's main module exports, in the order in which the driver numbers them."""
+
+LOAD, LOADED, BEGIN, INBOX, NEXT, OUTBOX, EVALUATE, EVALUATED = range(len(FUNCTIONS))
+
+# Cells of driver.wat, offsets in the desk.
+_CLOCK, _STACK_POINTER, _ANSWER_BYTES, _EXCEPTION, _ANSWER_BYTES_MAX = 0, 8, 12, 16, 20
+_UNDEFINED, _ARGV, _LENGTH_OUT, _TEXT_AT, _FUNCTIONS = 24, 28, 32, 36, 64
+
+_NAME_BYTES_MAX = 4096
+"""Bytes of a module's name or specifier that are looked at, its end included."""
+
+_THREW, _NO_MEMORY, _TOO_LONG = 1, 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class Handles:
+    """
+    Addresses in the memory of every image of this guest build.
+
+    Attributes:
+        functions: the bootstrap's functions, in the order of :data:`FUNCTIONS`.
+        undefined: the value undefined.
+        argv: four bytes for an argument list.
+        length_out: four bytes for a length.
+    """
+
+    functions: tuple[int, ...]
+    undefined: int
+    argv: int
+    length_out: int
+
+
+class Build:
+    """
+    The compiled guest: everything that its instances share.
+
+    Attributes:
+        engine: compiles and ticks.
+        main: quickjs.wasm.
+        libraries: its extensions, in link order.
+        modules: resolves imports.
+        linker: defines what the main module imports, for any store.
+    """
+
+    def __init__(self, engine: Engine, wasm: Mapping[str, bytes], modules: ModuleLoader) -> None:
+        self.engine, self.modules = engine, modules
+        self.main = engine.module("quickjs", wasm[MAIN])
+        self.libraries = [
+            Library(name, engine.module(f"quickjs-{name}", wasm[name]), *library_needs(wasm[name]))
+            for name in EXTENSIONS
+        ]
+        self.linker = wasmtime.Linker(engine.wasmtime)
+        define_wasi(self.linker, self.main, _current_wasi)
+        for entry in self.main.imports:
+            if entry.module == "env":
+                assert isinstance(entry.type, wasmtime.FuncType)
+                assert entry.name is not None
+                self.linker.define_func("env", entry.name, entry.type, _HOST_FUNCTIONS[entry.name])
+
+    def plan(self, layout: Layout) -> Plan:
+        """Return how to link instances of this layout."""
+        return Plan(self.engine, self.main, self.libraries, layout)
+
+
+class QuickJsInstance(Instance):
+    """
+    An instance, linked but not booted, whose state comes from an image.
+
+    Args:
+        build: what it is made of.
+        limits: its bounds.
+        backend: how its memory is kept.
+        plan: how to link its libraries.
+        handles: where an image of this build keeps its values.
+
+    Attributes:
+        program: sources that imports may mean.
+    """
+
+    def __init__(self, build: Build, limits: Limits, backend: Backend, plan: Plan | None, handles: Handles) -> None:
+        self._build, self._plan = build, plan
+        self.program: Mapping[str, str] = {}
+        super().__init__(build.engine, limits, backend)
+        self._text_at = text_at(limits.memory_bytes)
+        names = ("exchange", "turn", "property", "text", "throw", "c_string", "tidy")
+        driver = self._instantiate("quickjs-driver", DRIVER_WAT)
+        calls = self._calls(driver, *names)
+        self._exchange, self._turn, self._property, self._text, self._throw, self._c_string, self._tidy = calls
+        self._cell(_TEXT_AT, self._text_at)
+        self._cell(_ANSWER_BYTES_MAX, limits.output_bytes)
+        self._hold(handles)
+        self.wasi.clock_ms = ctypes.c_int64.from_address(self.desk.address + _CLOCK)
+        self.wasi.reset()
+
+    @property
+    def stack_pointer(self) -> int:
+        return self._cell(_STACK_POINTER)
+
+    @stack_pointer.setter
+    def stack_pointer(self, value: int) -> None:
+        self._cell(_STACK_POINTER, value)
+
+    @property
+    def dead_bytes(self) -> int:
+        return self.stack_pointer  # the stack lies below everything else (checked at boot) and is empty between turns
+
+    def exchange(self, told: int, text: bytes, asked: int) -> bytes:
+        """
+        Call a function of the bootstrap with a text, run all jobs, then call another and return its text. All in UTF-8.
+
+        Raises:
+            VmError: trap, limit, or an exception that the bootstrap let out.
+        """
+        self._put(text)
+        status = self.run(self._exchange, told, asked, self._text_at, len(text))
+        self._check(status, FUNCTIONS[told])
+        return self._answer()
+
+    def turn(self, clocks: list[int], inbox: bytes) -> bytes:
+        """
+        Deliver an inbox and return the outbox.
+
+        Args:
+            clocks: the guest's time at each delivery, epoch milliseconds.
+            inbox: the deliveries as JSON.
+
+        Raises:
+            VmError: as :meth:`exchange`.
+        """
+        count = len(clocks)
+        self._put(struct.pack(f"<{count}q", *clocks) + inbox)
+        status = self.run(self._turn, INBOX, NEXT, OUTBOX, self._text_at, count, len(inbox))
+        self._check(status, "deliver")
+        return self._answer()
+
+    def tidy(self) -> None:
+        """Collect garbage."""
+        self.run(self._tidy)
+
+    def resolve(self, importer: int, specifier: int) -> int:
+        """Answer ``host_module_normalize``."""
+        try:
+            name = self._build.modules.resolve(self._c_text(importer), self._c_text(specifier), self.program)
+        except ImportRefusedError as problem:
+            return self._throw_into_guest(str(problem))
+        return self._give(_encode(name))
+
+    def source(self, name: int, length_out: int) -> int:
+        """Answer ``host_module_load``."""
+        try:
+            text = _encode(self._build.modules.source(self._c_text(name), self.program))
+        except ImportRefusedError as problem:
+            return self._throw_into_guest(str(problem))
+        self.memory.write(length_out, struct.pack("<I", len(text)))
+        return self._give(text)
+
+    def _link(self, memories: list[LinearMemory]) -> wasmtime.Instance:
+        assert self._plan is not None
+        main = self._build.linker.instantiate(self.store, self._build.main)
+        self._plan.instantiate(self._build.linker, self._linker, self.store, main)
+        return main
+
+    def _hold(self, handles: Handles) -> None:
+        self._cell(_UNDEFINED, handles.undefined)
+        self._cell(_ARGV, handles.argv)
+        self._cell(_LENGTH_OUT, handles.length_out)
+        for number, address in enumerate(handles.functions):
+            self._cell(_FUNCTIONS + 4 * number, address)
+
+    def _put(self, data: bytes) -> None:
+        self.desk_room(len(data))
+        self.desk.write(self._text_at, data)
+
+    def _answer(self) -> bytes:
+        return self.desk.read(self._text_at, self._cell(_ANSWER_BYTES))
+
+    def _check(self, status: int, what: str) -> None:
+        if status == 0:
+            return
+        self.broken = True
+        if status == _NO_MEMORY:
+            raise MemoryLimitError(f"no memory for the text of {what}; keep large data in steps")
+        if status == _TOO_LONG:
+            raise OutputLimitError(
+                f"what the guest asked for or returned in one {what} has more than {self.limits.output_bytes} bytes;"
+                " keep large data in steps and pass references to it"
+            )
+        assert status == _THREW
+        thrown = self._cell(_EXCEPTION)
+        stack = self._describe(thrown, "stack")
+        message = self._describe(thrown, None)
+        raise GuestTrapError(f"the guest's {what} threw {message}\n{stack}".rstrip())
+
+    def _describe(self, value: int, name: str | None) -> str:
+        if name is None:
+            status = self.run(self._text, value)
+        else:
+            data = name.encode()
+            self._put(data)
+            status = self.run(self._property, value, self._text_at, len(data))
+        return self._answer().decode("utf-8", "replace") if status == 0 else ""
+
+    def _throw_into_guest(self, message: str) -> int:
+        data = _encode(message)
+        self._put(data)
+        self._throw(self._text_at, len(data))
+        return 0
+
+    def _give(self, data: bytes) -> int:
+        """Return the address of a C string that the guest will free."""
+        self._put(data)
+        return self._c_string(self._text_at, len(data))
+
+    def _c_text(self, at: int) -> str:
+        at &= 0xFFFFFFFF
+        text = self.memory.read(at, min(_NAME_BYTES_MAX, self.memory.size - at))
+        return text[: text.find(b"\0")].decode("utf-8", "replace")
+
+    def _cell(self, at: int, value: int | None = None) -> int:
+        if value is None:
+            found: int = struct.unpack_from("<I", self.desk.view, at)[0]
+            return found
+        struct.pack_into("<I", self.desk.view, at, value)
+        return value
+
+
+def _encode(text: str) -> bytes:
+    """JavaScript strings may hold lone surrogates; they cross as three bytes each (WTF-8), as QuickJS has them."""
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _current() -> QuickJsInstance:
+    instance: QuickJsInstance = running()
+    return instance
+
+
+def _current_wasi() -> DeterministicWasi:
+    return _current().wasi
+
+
+_HOST_FUNCTIONS: dict[str, Any] = {
+    "host_get_timezone_offset": lambda _high, _low: 0,
+    "host_interrupt": lambda: 0,
+    "host_promise_rejection": lambda _promise, _reason, _handled: None,
+    "host_module_normalize": lambda importer, specifier: _current().resolve(importer, specifier),
+    "host_module_load": lambda name, length_out: _current().source(name, length_out),
+    "host_call": lambda *_: 0,
+}

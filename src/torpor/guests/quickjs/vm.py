@@ -1,0 +1,120 @@
+"""A leased QuickJS VM: one run's workflow, from its beginning or from a snapshot, event by event."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from itertools import accumulate
+
+import msgspec
+
+from torpor.errors import ConfigurationError, GuestTrapError
+from torpor.guests.quickjs.instance import BEGIN, EVALUATE, EVALUATED, LOAD, LOADED, OUTBOX, QuickJsInstance
+from torpor.vm.base_vm import BaseVm, Loaded, read_loaded, read_outbox
+from torpor.vm.entropy import Entropy
+from torpor.vm.guest import Begin, Delivery, Evaluation, Outbox, Program, TaskStack, program_id
+from torpor.vm.image import ImageHeader, MemoryImage, pack_image
+from torpor.vm.limits import WASM_PAGE
+from torpor.vm.messages import inbox_bytes
+from torpor.vm.pool import Pool
+
+_ENTROPY_LABEL = "Math.random"
+_encoder = msgspec.json.Encoder()
+_evaluation = msgspec.json.Decoder(Evaluation)
+
+
+class QuickJsImage:
+    """
+    A program loaded into a booted VM.
+
+    Attributes:
+        memory: the bytes; those of the boot image when the program is evaluated per run.
+        hash: of the memory, or of the boot image and the program.
+        program: what is loaded.
+        per_run: None, or the place in module scope that read the clock or drew entropy.
+    """
+
+    def __init__(self, build: str, memory: MemoryImage, program: Program, per_run: str | None) -> None:
+        self._build = build
+        self.memory, self.program, self.per_run = memory, program, per_run
+        self.hash = memory.hash
+        if per_run is not None:  # programs that share the boot image must not share its name
+            self.hash = hashlib.sha256(f"{memory.hash} {program_id(program)}".encode()).hexdigest()
+
+    def to_bytes(self) -> bytes:
+        header = ImageHeader(
+            build=self._build,
+            program=program_id(self.program),
+            stack_pointer=self.memory.stack_pointer,
+            per_run=self.per_run,
+            pages=self.memory.size // WASM_PAGE,
+        )
+        return pack_image(header, self.memory.view)
+
+
+class QuickJsVm(BaseVm[QuickJsInstance]):
+    """One leased VM; see :class:`torpor.vm.guest.Vm`."""
+
+    def __init__(self, pool: Pool[QuickJsInstance], image: QuickJsImage) -> None:
+        self._image = image
+        super().__init__(pool, image)
+
+    def begin(self, begin: Begin) -> Outbox:
+        instance = self._leased()
+        entropy = Entropy(begin.seed)
+        instance.wasi.entropy = entropy
+        instance.wasi.clock_ms.value = begin.at
+        if self._image.per_run is not None:
+            loaded = load_program(instance, self._image.program)
+            if not loaded.ok:
+                instance.broken = True
+                raise GuestTrapError(f"the program does not load in this run: {loaded.complaint()}")
+        message = {
+            "run_id": begin.run_id,
+            "workflow": begin.workflow,
+            "args": begin.args,
+            "at": begin.at,
+            "url": begin.url,
+            "entropy": entropy.derive(_ENTROPY_LABEL, 16).hex(),
+        }
+        return read_outbox(instance, instance.exchange(BEGIN, _encoder.encode(message), OUTBOX))
+
+    def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
+        instance = self._leased()
+        # Clocks of several machines may disagree; the guest's never goes back.
+        clocks = list(accumulate((delivery.at for delivery in inbox), max, initial=instance.wasi.clock_ms.value))[1:]
+        return read_outbox(instance, instance.turn(clocks, inbox_bytes(inbox)))
+
+    def stack(self) -> list[TaskStack]:
+        raise ConfigurationError(
+            "a JavaScript VM does not tell what its functions await; `torpor inspect` shows the run's open steps, waits"
+            " and hooks"
+        )
+
+    def evaluate(self, source: str) -> Evaluation:
+        text = self._leased().exchange(EVALUATE, source.encode("utf-8", "surrogatepass"), EVALUATED)
+        return _evaluation.decode(text.decode("utf-8", "replace"))
+
+    def _enter(self, instance: QuickJsInstance) -> None:
+        instance.program = self._image.program.files
+
+    def _leave(self, instance: QuickJsInstance) -> None:
+        instance.program = {}
+
+
+def load_program(instance: QuickJsInstance, program: Program, *, trace: bool = False) -> Loaded:
+    """
+    Evaluate a program's modules in an instance that holds the boot image.
+
+    Raises:
+        VmError: a limit was passed.
+    """
+    instance.program = program.files
+    message = {
+        "entries": program.entries,
+        "workflows": program.workflows,
+        "line_maps": program.line_maps,
+        "trace": trace,
+    }
+    text = instance.exchange(LOAD, _encoder.encode(message), LOADED)
+    return read_loaded(instance, text)

@@ -1,0 +1,226 @@
+"""
+Builds a :class:`~torpor.vm.guest.Program` from an author's files.
+
+The builder follows imports from the given files, strips TypeScript, puts step proxies in place of Python files and
+finds the workflows. Every specifier in the program is the exact name of a module of the program, so that the guest's
+loader has nothing to guess.
+"""
+
+from __future__ import annotations
+
+import json
+import posixpath
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from importlib.resources import files as resources
+from pathlib import Path
+
+from torpor.errors import ConfigurationError
+from torpor.programs.javascript.aliases import read_aliases
+from torpor.programs.javascript.proxies import proxy_module
+from torpor.programs.javascript.resolution import BUILTIN, SCRIPT_SUFFIXES, Resolver, module_name
+from torpor.programs.javascript.syntax import Import, ModuleSyntax, read_module
+from torpor.programs.javascript.typescript import SUFFIXES as TYPESCRIPT_SUFFIXES
+from torpor.programs.javascript.typescript import strip_types
+from torpor.vm.guest import Program
+
+_BUILTIN_SOURCE = resources("torpor") / "guests" / "quickjs" / "bootstrap" / f"{BUILTIN}.js"
+
+
+def build_program(
+    root: Path, files: Sequence[Path], *, steps_of: Callable[[Path], Sequence[str]], build: str
+) -> Program:
+    """
+    Return the program that *files* and all that they import make.
+
+    Args:
+        root: the project root; module names and step names are relative to it.
+        files: JavaScript or TypeScript files, absolute or relative to *root*; those that neither define workflows
+            nor are imported stay out of the program.
+        steps_of: returns the names of the steps that a Python file (an absolute path) defines.
+        build: hash of the guest build.
+
+    Raises:
+        ConfigurationError: an import that cannot be, a misplaced directive, a file that is missing or unreadable, a
+            TypeScript syntax error, or no workflow at all; the message names file and line.
+    """
+    root = root.resolve()
+    builder = _Builder(root, steps_of, Resolver(root, read_aliases(root)))
+    given = [builder.add_file((root / file).resolve()) for file in files]
+    builder.check_names()
+    with_workflows = [name for name, module in builder.modules.items() if module.syntax.workflows]
+    if not with_workflows:
+        raise ConfigurationError(
+            f"no workflow in {', '.join(given) or 'an empty list of files'}; "
+            'write "use workflow" as the first statement of an exported async function'
+        )
+    reached = builder.reach(with_workflows)
+    entries = [name for name, module in builder.modules.items() if name in reached and module.is_entry]
+    return Program(
+        guest="quickjs",
+        build=build,
+        files={name: builder.texts[name] for name in sorted(reached)},
+        entries=entries,
+        workflows={
+            f"workflow//{name}//{export}": (name, export)
+            for name in with_workflows
+            for export in builder.modules[name].syntax.workflows
+        },
+        line_maps={name: lines for name, lines in sorted(builder.line_maps.items()) if name in reached},
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    """A script: what it says, and which module each of its specifiers means."""
+
+    syntax: ModuleSyntax
+    targets: dict[str, str]
+
+    @property
+    def is_entry(self) -> bool:
+        """Whether the guest must know its exports: workflows, and classes whose instances are stored."""
+        return bool(self.syntax.workflows) or self.syntax.has_classes
+
+
+@dataclass(slots=True)
+class _Builder:
+    root: Path
+    steps_of: Callable[[Path], Sequence[str]]
+    resolver: Resolver
+    texts: dict[str, str] = field(default_factory=dict)
+    line_maps: dict[str, list[int]] = field(default_factory=dict)
+    modules: dict[str, _Module] = field(default_factory=dict)
+    steps: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    def add_file(self, file: Path) -> str:
+        """Take a file and everything that it imports; return its module name."""
+        name = module_name(self.root, file)
+        if name in self.texts:
+            return name
+        if file.suffix == ".py":
+            self._add_steps(name, file)
+        elif file.suffix == ".json":
+            self._add_json(name, file)
+        elif file.suffix in SCRIPT_SUFFIXES:
+            self._add_script(name, file)
+        else:
+            raise ConfigurationError(f"{name} is not a script; workflows are written in .js, .mjs, .ts or .mts files")
+        return name
+
+    def _add_steps(self, name: str, file: Path) -> None:
+        names = sorted(self.steps_of(file))
+        self.steps[name] = frozenset(names)
+        self.texts[name] = proxy_module(name, names)
+
+    def _add_json(self, name: str, file: Path) -> None:
+        text = _read(file, name)
+        try:
+            json.loads(text)
+        except ValueError as error:
+            raise ConfigurationError(f"{name} is not valid JSON: {error}") from error
+        self.texts[name] = f"export default JSON.parse({json.dumps(text)});\n"
+
+    def _add_script(self, name: str, file: Path) -> None:
+        text = _read(file, name)
+        if file.suffix in TYPESCRIPT_SUFFIXES:
+            text, self.line_maps[name] = strip_types(name, text)
+        syntax = read_module(text)
+        for misuse in syntax.misuses:
+            raise ConfigurationError(f"{name}:{self.author_line(name, misuse.line)}: {misuse.message}")
+        self.texts[name] = text  # before its imports, which may lead back here
+        targets = {found.specifier: self._target(name, found) for found in syntax.imports}
+        self.modules[name] = _Module(syntax, targets)
+        self.texts[name] = _rewritten(name, text, self.modules[name])
+
+    def _target(self, importer: str, found: Import) -> str:
+        if found.specifier == BUILTIN:
+            return BUILTIN
+        line = self.author_line(importer, found.line)
+        file = self.resolver.resolve(importer, line, found.specifier).resolve()
+        if file.suffix != ".py":
+            return self.add_file(file)
+        try:
+            return self.add_file(file)
+        except ConfigurationError as error:  # about the steps, which know nothing of who imports them
+            raise ConfigurationError(f"{importer}:{line}: cannot import {found.specifier!r}: {error}") from error
+
+    def author_line(self, name: str, line: int) -> int:
+        lines = self.line_maps.get(name)
+        return line if lines is None else lines[line - 1]
+
+    def check_names(self) -> None:
+        """Refuse an import of a name that the other module does not export."""
+        for name, module in self.modules.items():
+            for found in module.syntax.imports:
+                target = module.targets[found.specifier]
+                exported = self.exports(target, frozenset())
+                for wanted in found.names:
+                    if exported is not None and wanted not in exported:
+                        where = f"{name}:{self.author_line(name, found.line)}"
+                        raise ConfigurationError(f"{where}: {self._missing(target, wanted, exported)}")
+
+    def _missing(self, target: str, wanted: str, exported: frozenset[str]) -> str:
+        known = ", ".join(sorted(exported)) or "none"
+        if target in self.steps:
+            return f"{target} has no step {wanted!r} (steps: {known}); is the function decorated as a step?"
+        return f"{target!r} does not export {wanted!r} (exports: {known})"
+
+    def exports(self, name: str, seen: frozenset[str]) -> frozenset[str] | None:
+        """Return what a module exports, or None when the parser cannot tell."""
+        if name == BUILTIN:
+            return read_module(_BUILTIN_SOURCE.read_text("utf-8")).exports
+        if name in self.steps:
+            return self.steps[name]
+        module = self.modules.get(name)
+        if module is None:
+            return frozenset(("default",))  # JSON
+        if not module.syntax.is_whole:
+            return None
+        names = set(module.syntax.exports)
+        for found in module.syntax.imports:
+            target = module.targets[found.specifier]
+            if found.everything and target not in seen:
+                passed_on = self.exports(target, seen | {name})
+                if passed_on is None:
+                    return None
+                names |= passed_on - {"default"}
+        return frozenset(names)
+
+    def reach(self, names: Sequence[str]) -> set[str]:
+        """Return these modules and all that they import, by name."""
+        reached: set[str] = set()
+        left = list(names)
+        while left:
+            name = left.pop()
+            if name not in reached and name != BUILTIN:
+                reached.add(name)
+                left += self.modules[name].targets.values() if name in self.modules else ()
+        return reached
+
+
+def _rewritten(name: str, text: str, module: _Module) -> str:
+    """Make every specifier lead to its module by a plain path join, and drop source maps; no line moves."""
+    data = text.encode()
+    edits = [(start, end, "\n" * data[start:end].count(b"\n")) for start, end in module.syntax.source_maps]
+    for found in module.syntax.imports:
+        target = module.targets[found.specifier]
+        if target != BUILTIN:
+            edits.append((found.start, found.end, json.dumps(_relative(name, target))))
+    for start, end, replacement in sorted(edits, reverse=True):
+        data = data[:start] + replacement.encode() + data[end:]
+    return data.decode()
+
+
+def _relative(importer: str, target: str) -> str:
+    path = posixpath.relpath(target, posixpath.dirname(importer))
+    return path if path.startswith("../") else f"./{path}"
+
+
+def _read(file: Path, name: str) -> str:
+    try:
+        return file.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ConfigurationError(f"{name} is not UTF-8: {error}") from error
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {name}: {error.strerror or error}") from error

