@@ -35,7 +35,7 @@ def test_a_ulid_refuses_too_little_randomness() -> None:
 
 
 def test_correlation_ids_depend_on_seed_op_and_time_only() -> None:
-    """The same op has the same id in a redo, and another one elsewhere."""
+    """The same op has the same id in a replay, and another one elsewhere."""
     seed = bytes(range(32))
     first = ids.correlation("step", seed, 1, NOW)
     assert first == ids.correlation("step", seed, 1, NOW)

@@ -29,7 +29,7 @@ The one exception hierarchy.
     │   ├── MemoryLimitError        a VM needed more memory than allowed
     │   ├── OutputLimitError        a turn wrote more than allowed
     │   └── SnapshotError           a snapshot does not fit: image, version or damaged bytes
-    ├── DivergenceError             a redo asked for something else than the log says
+    ├── DivergenceError             a replay asked for something else than the log says
     ├── MaxDeliveriesError          a run or step was taken up too often without getting anywhere
     ├── RunFailedError              awaiting the result of a failed run
     ├── RunCancelledError           awaiting the result of a cancelled run
@@ -221,7 +221,7 @@ class SnapshotError(VmError):
 
 
 class DivergenceError(TorporError):
-    """A redo asked for something else than the log records: a host bug, a changed guest build or a damaged log."""
+    """A replay asked for something else than the log records: a host bug, a changed guest build or a damaged log."""
 
     code = "DIVERGENCE"
 

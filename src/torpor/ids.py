@@ -2,7 +2,7 @@
 Ids: ULIDs (https://github.com/ulid/spec) behind a prefix that names what they identify.
 
 Run ids come from real entropy. Correlation ids (``step_…``, ``wait_…``, ``hook_…``) are a pure function of the run's
-seed and the op's number, so that a redo gives every op the id that it had.
+seed and the op's number, so that a replay gives every op the id that it had.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def fresh(prefix: Prefix, at: int) -> str:
 
 
 def correlation(prefix: Prefix, seed: bytes, op: int, at: int) -> str:
-    """Return the id of op number *op* of the run with this *seed*; the same in every redo."""
+    """Return the id of op number *op* of the run with this *seed*; the same in every replay."""
     digest = hashlib.blake2b(op.to_bytes(8), key=seed, digest_size=_RANDOM_BYTES, person=b"torpor-op-id")
     return f"{prefix}_{ulid(at, digest.digest())}"
 

@@ -25,7 +25,7 @@ LOG_LINES_PER_TURN_MAX = 1_000
 SNAPSHOT_BYTES_MAX = 512 * MIB
 """One snapshot before compression; no VM may be given more memory than this."""
 
-DELIVERIES_MAX = 48
+REDELIVERIES_MAX = 48
 """Claims of one task that ended without a commit before the run or step is failed."""
 
 TOKEN_CHARS_MAX = 256

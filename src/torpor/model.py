@@ -236,7 +236,7 @@ class Task(msgspec.Struct, frozen=True):
         kind: ``turn`` or ``step``.
         run_id: whose.
         epoch: fence that commits and step outcomes must show.
-        deliveries: claims in a row without an effect, this one included.
+        redeliveries: claims in a row without an effect, this one included.
         step_id, op, name, attempt, failures, input, key: of a step; *attempt* is this one's number
             (``step_started`` is already stored), *failures* how many attempts raised before.
     """
@@ -244,7 +244,7 @@ class Task(msgspec.Struct, frozen=True):
     kind: TaskKind
     run_id: str
     epoch: int
-    deliveries: int = 1
+    redeliveries: int = 1
     step_id: str = ""
     op: int = 0
     name: str = ""
@@ -279,7 +279,7 @@ class Commit(msgspec.Struct, frozen=True):
         expected_head: newest seq that the turn knew of.
         inputs: events that the VM has consumed already (results of inline steps, ended waits); their times
             stay as they are. If the log has got inputs from elsewhere after *expected_head*, nothing is stored,
-            because a redo would consume them in another order.
+            because a replay would consume them in another order.
         outputs: what the turn asks for; stored after the inputs.
         ops, logs: totals after this commit.
         log_entries: new lines of workflow code.

@@ -265,7 +265,7 @@ class Turns(Protocol):
         """
         ...
 
-    async def postpone(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
+    async def snooze(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
         """
         Give up the claim of a run from which nothing can be stored; its turn is ready again at *until*.
 

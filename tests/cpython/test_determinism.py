@@ -116,7 +116,7 @@ async def work(n):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_addresses_and_collections_are_the_same(author: Author, seed: int) -> None:
-    """A redo has every object where it was and collects garbage when it was collected, wherever the run slept."""
+    """A replay has every object where it was and collects garbage when it was collected, wherever the run slept."""
     first = author.body(LITTER, before=BEFORE_LITTER).begin()
     events = list(history(first, seed))
     rng = random.Random(seed)

@@ -133,12 +133,12 @@ def test_conflict_is_raised_at_the_await(author: Author) -> None:
 def test_conflict_can_be_asked_for(author: Author) -> None:
     """conflict() waits for the answer and gives None or a handle of the owner; the run asks not to be parked."""
     taken = author.body("owner = await hook('a').conflict(); return [owner, owner.id]").begin()
-    assert taken.last.eager
+    assert taken.last.awaits_ack
     assert conflict(taken).value == [RunReference("wrun_other"), "wrun_other"]
 
     run = author.body("owner = await hook('a').conflict(); return owner").begin()
     assert created(run).value is None
-    assert not run.last.eager
+    assert not run.last.awaits_ack
 
 
 def test_a_cancelled_taker_takes_nothing(author: Author) -> None:

@@ -1,5 +1,5 @@
 """
-SIGKILL of a real worker process at every named point: no run is lost, no op lost or doubled.
+SIGKILL of a worker process at every failpoint, and inside a step: no run is lost, no op lost or doubled.
 
 Every point gets twenty rounds. A round starts runs, lets a worker die at a random passage of the point, kills the next
 worker at a random moment besides, and lets a third one finish. The random numbers' seed is in the test's id.
@@ -20,12 +20,19 @@ from tests.crash import process
 from torpor import ids
 from torpor.client import Client
 from torpor.clock import SystemClock
+from torpor.engine.failpoints import Failpoint
 from torpor.errors import HookNotFoundError
 from torpor.lifecycle import CREATIONS
 from torpor.model import Event
 from torpor.worlds import open_world
 
-POINTS = ("after claim", "after deliver", "before commit", "after commit", "while a step runs", "while parking")
+POINTS: tuple[str, ...] = (*Failpoint, "while a step runs")
+PASSAGES: dict[str, int] = {Failpoint.AFTER_ENDING: 3, Failpoint.BEFORE_STEP_OUTCOME: 3}
+"""How often a round passes the points that each of its runs passes once."""
+
+PASSAGES_OF_OTHERS = 12
+"""How often it passes any other point, at least."""
+
 ROUNDS = 20
 WORKFLOWS = ("mixed", "mixed_in_python", "mixed")
 """The runs of a round."""
@@ -51,7 +58,8 @@ async def test_runs_outlive_workers_killed_at(point: str, tmp_path: Path) -> Non
             resuming = [asyncio.create_task(_resume(client, f"token-{run_id}")) for run_id in run_ids]
             named = zip(run_ids, WORKFLOWS, strict=True)
             starts = {run_id: [workflow, f"token-{run_id}"] for run_id, workflow in named}
-            died += await live_and_die(world.url, ledger, starts, point, dice.randint(1, 12), None)
+            nth = dice.randint(1, PASSAGES.get(point, PASSAGES_OF_OTHERS))
+            died += await live_and_die(world.url, ledger, starts, point, nth, None)
             await live_and_die(world.url, ledger, starts, point, dice.randint(1, 30), dice.uniform(0.05, 0.4))
             assert await live_and_die(world.url, ledger, starts, "", 0, None) == 0
             await asyncio.gather(*resuming)
@@ -59,7 +67,7 @@ async def test_runs_outlive_workers_killed_at(point: str, tmp_path: Path) -> Non
                 await _check(client, run_id, ledger)
     finally:
         await world.close()
-    assert died >= ROUNDS // 2, "the crash point was hardly ever reached"
+    assert died >= ROUNDS // 2, "the crash point was hardly ever passed"
 
 
 async def live_and_die(

@@ -16,17 +16,18 @@ from tests.crash.test_kill import live_and_die
 from torpor import ids
 from torpor.client import Client
 from torpor.clock import SystemClock
+from torpor.engine.failpoints import Failpoint
 from torpor.model import RunFilter
 from torpor.worlds import open_world
 
-POINTS = ("after ending", "before commit", "while parking", "after deliver")
+POINTS = (Failpoint.AFTER_ENDING, Failpoint.BEFORE_COMMIT, Failpoint.WHILE_PARKING, Failpoint.AFTER_DELIVER)
 ROUNDS = 6
 PARENTS = 2
 CHILDREN = 4
 
 
 @pytest.mark.parametrize("point", POINTS)
-async def test_families_outlive_workers_killed_at(point: str, tmp_path: Path) -> None:
+async def test_families_outlive_workers_killed_at(point: Failpoint, tmp_path: Path) -> None:
     """Every parent has the right result, started each child once, and heard of each end once."""
     dice = random.Random(point)
     world = open_world(f"sqlite:///{tmp_path}/torpor.db")
@@ -45,7 +46,7 @@ async def test_families_outlive_workers_killed_at(point: str, tmp_path: Path) ->
                 await _check(client, run_id)
     finally:
         await world.close()
-    assert died >= ROUNDS // 2, "the crash point was hardly ever reached"
+    assert died >= ROUNDS // 2, "the crash point was hardly ever passed"
 
 
 async def _check(client: Client, run_id: str) -> None:

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from torpor import RunHandle, Torpor
+from torpor.engine.failpoints import Failpoint
 from torpor.errors import HookNotFoundError
 
 TIMEOUT = 30
@@ -90,19 +91,19 @@ def logged(logger: str, words: str) -> Iterator[asyncio.Event]:
 
 class Passages:
     """
-    Pass it as ``reached`` to a worker: *passed* is set when the point was passed so many times.
+    Pass it as ``failpoint`` to a worker: *passed* is set when the point was passed so many times.
 
     Args:
-        point: a crash point of the engine.
+        point: of the engine.
         count: how many times.
     """
 
-    def __init__(self, point: str, count: int = 1) -> None:
+    def __init__(self, point: Failpoint, count: int = 1) -> None:
         self.passed = asyncio.Event()
         self._point = point
         self._left = count
 
-    def __call__(self, point: str) -> None:
+    def __call__(self, point: Failpoint) -> None:
         """Count a passage."""
         self._left -= point == self._point
         if self._left <= 0:

@@ -323,7 +323,7 @@ async def test_a_changed_log_fails_the_run(tmp_path: Path) -> None:
 
 
 async def test_a_changed_snapshot_is_rebuilt_from_the_log(tmp_path: Path) -> None:
-    """One flipped bit is found, noted in the run's own log, and costs a redo."""
+    """One flipped bit is found, noted in the run's own log, and costs a replay."""
     async with on(tmp_path, ONE) as app:
         run = await live_with_markers(app)
         db = sqlite3.connect(tmp_path / "torpor.db")
@@ -377,7 +377,7 @@ async def test_a_hook_that_moved_to_another_run_is_not_given_the_payload(tmp_pat
 
 
 async def test_a_turn_without_the_key_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Should a world hand out a run to a worker without its key, the run is postponed as it is, and not failed."""
+    """Should a world hand out a run to a worker without its key, the run is snoozed as it is, and not failed."""
     async with on(tmp_path, ONE) as app:
         run = await app.start("throwing", "word")
     async with on(tmp_path, OTHER) as app:

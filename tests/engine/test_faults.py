@@ -14,6 +14,7 @@ from tests.engine.support import TIMEOUT, Passages, has_event, resumed, until
 from torpor import RunFailedError, Torpor, WorkerSettings
 from torpor.client import RunHandle
 from torpor.engine.environment import TurnOptions
+from torpor.engine.failpoints import Failpoint
 from torpor.errors import SerializationError, WorldError
 
 DAMAGE = "UPDATE snapshots SET data = CAST(substr(data, 1, length(data) - 20) || zeroblob(20) AS BLOB)"
@@ -116,7 +117,7 @@ async def test_a_missing_image_costs_only_a_replay(app: Torpor, file: Path) -> N
 
 
 async def test_a_log_that_does_not_fit_fails_the_run_loudly(app: Torpor, file: Path) -> None:
-    """A redo that asks for something else than the log records is a divergence."""
+    """A replay that asks for something else than the log records is a divergence."""
     run = await parked(app, "f-3")
     change(file, "DELETE FROM snapshots")
     change(file, "UPDATE events SET digest = x'0102030405060708' WHERE length(digest) > 0")
@@ -140,8 +141,8 @@ async def test_cancelling_ends_the_steps_that_run(app: Torpor) -> None:
 async def test_a_stopped_worker_leaves_its_runs_to_the_next(app: Torpor) -> None:
     """What was awake is parked, and the next worker goes on from there."""
     app = app.on(app.world, settings=WorkerSettings(grace_seconds=5, turn=TurnOptions(inline_ms=2_000)))
-    commits = Passages("after commit", 20)
-    async with app.worker(reached=commits):
+    commits = Passages(Failpoint.AFTER_COMMIT, 20)
+    async with app.worker(failpoint=commits):
         run = await app.start("many", 300)
         await commits.passed.wait()
     assert await run.status() == "running"

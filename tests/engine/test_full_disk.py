@@ -10,6 +10,7 @@ from pathlib import Path
 
 from tests.engine.application import app as application
 from tests.engine.support import TIMEOUT, Passages, logged
+from torpor.engine.failpoints import Failpoint
 
 
 @contextmanager
@@ -26,8 +27,8 @@ def no_file_grows_beyond(size: int) -> Iterator[None]:
 async def test_a_full_disk_delays_a_run_and_loses_nothing(tmp_path: Path) -> None:
     """The commit fails as a whole, the turn tries again, and the log is dense in the end."""
     app = application.on(f"sqlite:///{tmp_path}/torpor.db")
-    commits = Passages("after commit", 20)
-    async with app, app.worker(reached=commits):
+    commits = Passages(Failpoint.AFTER_COMMIT, 20)
+    async with app, app.worker(failpoint=commits):
         run = await app.start("many", 200)
         await commits.passed.wait()
         full = no_file_grows_beyond((tmp_path / "torpor.db-wal").stat().st_size)

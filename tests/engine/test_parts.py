@@ -107,11 +107,11 @@ def test_log_lines_go_up(line: LogLine) -> None:
 def test_a_redo_that_differs_is_refused() -> None:
     """Another op, or one that the log does not have, is a divergence that names run and op."""
     op = Op(3, "step", NOW, "step//./a.py//f", "devl[]")
-    plan.check_redo("wrun_1", op, PLAIN, plan.digest(op, PLAIN))
+    plan.check_replay("wrun_1", op, PLAIN, plan.digest(op, PLAIN))
     with pytest.raises(DivergenceError, match="wrun_1: op 3"):
-        plan.check_redo("wrun_1", op, PLAIN, b"12345678")
+        plan.check_replay("wrun_1", op, PLAIN, b"12345678")
     with pytest.raises(DivergenceError, match="no record"):
-        plan.check_redo("wrun_1", op, PLAIN, None)
+        plan.check_replay("wrun_1", op, PLAIN, None)
 
 
 def test_only_inputs_are_delivered() -> None:

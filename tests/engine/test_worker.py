@@ -16,9 +16,9 @@ from torpor import WorkerSettings, codec
 from torpor.clock import SystemClock
 from torpor.codec.sealing import PLAIN
 from torpor.engine import plan
-from torpor.engine.awake import Awake
 from torpor.engine.inline import InlineSteps
 from torpor.engine.runner import Runner
+from torpor.engine.session import Session
 from torpor.engine.steps import Attempt, Steps
 from torpor.engine.worker import Worker
 from torpor.errors import WorldError
@@ -52,7 +52,7 @@ class DisposingGuest:
 
 
 def test_a_hook_in_conflict_can_be_disposed_of_in_a_redo() -> None:
-    """An input came before the conflict in the log, and its redo disposes of the hook before the guest knows."""
+    """An input came before the conflict in the log, and its replay disposes of the hook before the guest knows."""
     seed = bytes(32)
     hook, step = plan.record(HOOK, PLAIN, seed, 1, {}), plan.record(STEP, PLAIN, seed, 1, {})
     events = [
@@ -63,8 +63,8 @@ def test_a_hook_in_conflict_can_be_disposed_of_in_a_redo() -> None:
     ]
     run = Run("wrun_1", "w", "p", "quickjs", "replay", "running", seed, 1, ops=2, head=4)
     state, guest = RunState(run, None, events, [], []), DisposingGuest()
-    awake = Awake(guest, guest, state, PLAIN, "", events_per_call=1)  # type: ignore[arg-type]  # it is enough of both
-    assert [(event.type, event.id) for event in awake.wake(2).outputs] == [("hook_disposed", hook.id)]
+    session = Session(guest, guest, state, PLAIN, "", events_per_call=1)  # type: ignore[arg-type]  # it is enough of both
+    assert [(event.type, event.id) for event in session.wake(2).outputs] == [("hook_disposed", hook.id)]
 
 
 async def test_an_unexpected_error_does_not_end_claiming(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -26,7 +26,7 @@ DELTAS = [
 ]
 IMAGES = [pack_image(ImageHeader("build", "program", 65_536, None, 0), b"")]
 OUTBOXES = [
-    b'{"ops":[{"n":1,"at":2,"type":"step","name":"s","input":""}],"logs":[],"status":"pending","eager":false}\ndevl[1]',
+    b'{"ops":[{"n":1,"at":2,"type":"step","name":"s","input":""}],"logs":[],"status":"pending","awaits_ack":false}\ndevl[1]',
     b'{"ops":[],"logs":[{"at":1,"level":"info","text":"\\ud800"}],"status":"completed","value":""}\ndevl[1]',
     b'{"status":"failed","error":""}\ndevl[["Error",1],{"name":2,"message":2,"stack":2},"m"]',
 ]

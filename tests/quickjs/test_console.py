@@ -25,7 +25,7 @@ def test_method_gives_the_level(author: Author, method: str, level: str) -> None
 
 
 def test_lines_are_numbered_over_turns(author: Author) -> None:
-    """Numbers go on after a snapshot, so that a redo repeats no line."""
+    """Numbers go on after a snapshot, so that a replay repeats no line."""
     run = author.body("console.log('a'); console.log('b'); await sleep(1); console.log('c')").begin().park()
     run.wake(1)
 

@@ -176,29 +176,29 @@ def test_only_waiting_for_the_answer_is_eager(author: Author) -> None:
     asking = author.body("await createHook({ token: 'a' }).getConflict(); await sleep(1)").begin()
     waiting = author.body("await createHook({ token: 'a' })").begin()
 
-    assert asking.last.eager
-    assert not waiting.last.eager
-    assert not created(asking).last.eager
+    assert asking.last.awaits_ack
+    assert not waiting.last.awaits_ack
+    assert not created(asking).last.awaits_ack
 
 
 def test_answer_reaches_a_disposed_hook(author: Author) -> None:
     """getConflict resolves although the hook was disposed of before the answer came."""
     run = author.body("const h = createHook({ token: 'a' }); h.dispose(); return await h.getConflict()").begin()
 
-    assert run.last.eager
+    assert run.last.awaits_ack
     assert created(run).value is None
 
 
 def test_generated_tokens_are_unguessable_and_the_run_s_own(author: Author) -> None:
-    """A token has 144 random bits in url-safe characters, differs between hooks and runs, and is the same in a redo."""
+    """A token has 144 random bits in url-safe characters, differs between hooks and runs, and returns in a replay."""
     image = author.load('import { createHook } from "workflow"; export async function main() '
                         '{ "use workflow"; return [createHook().token, createHook().token] }')  # fmt: skip
     first, second = author.run(image).begin().value
     other = author.run(image).begin(seed=bytes(32)).value[0]
-    redone = author.run(image).begin().value[0]
+    replayed = author.run(image).begin().value[0]
 
     assert len({first, second, other}) == 3
-    assert first == redone
+    assert first == replayed
     assert len(base64.urlsafe_b64decode(first)) == 18
 
 

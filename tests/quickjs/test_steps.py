@@ -16,7 +16,7 @@ def test_call_asks_for_a_step(author: Author) -> None:
     assert (op.n, op.type, op.name, op.at) == (1, "step", "step//./orders.py//charge", BEGAN_AT)
     assert value_of(op.input) == {"args": [5, {"deep": [True]}]}
     assert run.status == "pending"
-    assert not run.last.eager
+    assert not run.last.awaits_ack
 
 
 def test_result_resumes_the_workflow(author: Author) -> None:

@@ -26,16 +26,16 @@ from torpor.testing.worlds.story import (
     watching,
 )
 from torpor.worlds.sqlite import SqliteWorld
-from torpor.worlds.sqlite.lane import Lane
+from torpor.worlds.sqlite.connection import ConnectionThread
 from torpor.worlds.sqlite.store import Store
 
 
-async def _trace(lane: Lane, seen: list[str]) -> None:
+async def _trace(thread: ConnectionThread, seen: list[str]) -> None:
     def operation(store: Store) -> tuple[None, None]:
         store.db.set_trace_callback(seen.append)
         return None, None
 
-    await lane._submit(operation, "a test")
+    await thread._submit(operation, "a test")
 
 
 async def _live_a_whole_life(world: SqliteWorld) -> None:
@@ -54,7 +54,7 @@ async def _live_a_whole_life(world: SqliteWorld) -> None:
     await world.next_ready_at(guests=GUESTS)
     await world.release([WORKER], T)
     turn = await claim(world)
-    await world.postpone(RUN, WORKER, turn.task.epoch, T)
+    await world.snooze(RUN, WORKER, turn.task.epoch, T)
     turn = await claim(world)
     await world.load(RUN)
     await turn.commit(hook("hook_disposed", 4), inputs=[wait("wait_completed", 3)])
@@ -79,8 +79,8 @@ async def test_every_query_of_a_life_is_a_search(tmp_path: Path) -> None:
     world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
     await world.open()
     seen: list[str] = []
-    for lane in (world._writer, world._reader):
-        await _trace(lane, seen)
+    for thread in (world._writer, world._reader):
+        await _trace(thread, seen)
     await _live_a_whole_life(world)
     statements = {text for text in seen if text.split()[0] in {"SELECT", "INSERT", "UPDATE", "DELETE"}}
     assert len(statements) > 50
@@ -105,8 +105,8 @@ async def test_a_claim_reads_no_more_than_it_takes(tmp_path: Path) -> None:
     seen: list[str] = []
     turn = await begin(world, RUN, step("step_created", 1))
     await turn.commit(tasks=[NewTask("step_01", T)])
-    for lane in (world._writer, world._reader):
-        await _trace(lane, seen)
+    for thread in (world._writer, world._reader):
+        await _trace(thread, seen)
     await world.next_ready_at(guests=GUESTS, keys=("", "k1"))
     await world.claim(WORKER, T, turns=9, steps=9, guests=GUESTS, keys=("", "k1"))
     asked = {text for text in seen if text.startswith("SELECT") and "ready_at" in text and "id = " not in text}

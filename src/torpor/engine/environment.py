@@ -9,14 +9,12 @@ import msgspec
 from torpor import limits
 from torpor.clock import Clock
 from torpor.codec.keys import Keyring
+from torpor.engine.failpoints import PassFailpoint
 from torpor.engine.images import Images
 from torpor.engine.runner import Runner
 from torpor.engine.threads import VmThreads
 from torpor.model import Event
 from torpor.world import World
-
-Reached = Callable[[str], None]
-"""Told the name of each point that a turn passes; crash tests end the process there."""
 
 
 class TurnOptions(msgspec.Struct, frozen=True):
@@ -48,7 +46,7 @@ class Environment(msgspec.Struct, frozen=True):
         threads: where VMs run.
         options: how turns behave.
         report: stores the outcome of a step task, by run id, fence and event.
-        reached: told each point that a turn passes.
+        failpoint: told each failpoint that a turn passes.
         url: address of the HTTP front door, ``""`` when there is none.
         stopping: True once turns should park as soon as they can.
     """
@@ -62,6 +60,6 @@ class Environment(msgspec.Struct, frozen=True):
     threads: VmThreads
     options: TurnOptions
     report: Callable[[str, int, Event], None]
-    reached: Reached
+    failpoint: PassFailpoint
     url: str
     stopping: Callable[[], bool]

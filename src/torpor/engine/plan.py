@@ -1,7 +1,7 @@
 """
 From what a guest asks for to what is stored: ops become events, deliveries come from events.
 
-Pure functions; the same ops give the same events in every redo.
+Pure functions; the same ops give the same events in every replay.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def record(op: Op, sealer: Sealer, seed: bytes, at: int, hooks: Mapping[int, tup
         op: the op.
         sealer: the run's.
         seed: the run's seed, source of the correlation id.
-        at: time of the event. The id carries the guest's clock instead, which a redo repeats.
+        at: time of the event. The id carries the guest's clock instead, which a replay repeats.
         hooks: id and token, by op number, of the hooks that the run has made.
 
     Raises:
@@ -104,7 +104,7 @@ def _spoiled(what: str) -> GuestTrapError:
     return GuestTrapError(f"{what}; workflow code must have changed what its own VM is made of")
 
 
-def check_redo(run_id: str, op: Op, sealer: Sealer, recorded: bytes | None) -> None:
+def check_replay(run_id: str, op: Op, sealer: Sealer, recorded: bytes | None) -> None:
     """
     Compare a re-emitted op with the digest that the log has of it.
 

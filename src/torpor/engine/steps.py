@@ -36,7 +36,7 @@ from torpor.errors import (
     StepNotRegisteredError,
     UsageError,
 )
-from torpor.limits import DELIVERIES_MAX
+from torpor.limits import REDELIVERIES_MAX
 from torpor.model import Event
 
 Call = Callable[[], Any]
@@ -234,7 +234,7 @@ class Steps:
         """
         definition = self._registry.step_definition(attempt.name)
         try:
-            if attempt.attempt - attempt.failures > DELIVERIES_MAX:
+            if attempt.attempt - attempt.failures > REDELIVERIES_MAX:
                 raise FatalError(
                     f"step {attempt.name} was begun {attempt.attempt - 1} times and no worker lived to tell the "
                     f"outcome; it probably kills its process"

@@ -5,14 +5,14 @@ The turn: the only place where a world, a VM and the codec meet. Read it from to
 
     claim task(run)                 the worker did it; the claim's epoch fences every commit
     load                            the run, its newest snapshot, the log after the snapshot's cursor
-    wake                            restore the snapshot, deliver what the log has after it: that is a redo
+    wake                            restore the snapshot, replay the log after it
     loop
         commit                      what the VM consumed and asked for, in one transaction
         park, or go on with what came meanwhile: others' events, results of inline steps, ended waits
 
 A result of an inline step is consumed by the VM *before* it is stored, so that a sequential step costs one commit:
 ``step_completed(k), step_created(k+1), step_started(k+1)``. Should the log have got an input from elsewhere in the
-meantime, the commit is refused, because a redo would consume the two in the other order; the turn then rewinds: it
+meantime, the commit is refused, because a replay would consume the two in the other order; the turn then rewinds: it
 loads the run again and consumes both in the log's order. The same way leads back from every failure of the world.
 """
 
@@ -26,10 +26,11 @@ import msgspec
 
 from torpor import limits
 from torpor.codec.sealing import Sealer
-from torpor.engine.awake import Asked, Awake, TooMuchAtOnceError, failed
 from torpor.engine.environment import Environment
+from torpor.engine.failpoints import Failpoint
 from torpor.engine.inline import InlineSteps
 from torpor.engine.retry import Backoff
+from torpor.engine.session import Requests, Session, TooMuchAtOnceError, failed
 from torpor.engine.steps import Attempt
 from torpor.errors import (
     ConfigurationError,
@@ -51,7 +52,7 @@ _log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=30.0)
 _BUGS_MAX = 3
 _TROUBLES_MAX = 8
-_POSTPONED_MS = 30_000
+_SNOOZE_MS = 30_000
 _FATAL = (VmError, LimitExceededError, DivergenceError, ConfigurationError, SerializationError)
 
 
@@ -63,26 +64,26 @@ async def run_turn(env: Environment, task: Task) -> None:
     goes on from the same log.
     """
     inline = InlineSteps(env.runner, lambda event: env.report(task.run_id, task.epoch, event), env.options.inline_steps)
-    course = _Course(doom=_too_many_deliveries(task))
+    recovery = _Recovery(fatal=_too_many_redeliveries(task))
     troubles = bugs = 0
     while troubles <= _TROUBLES_MAX and bugs <= _BUGS_MAX:
         try:
-            if await _Pass(env, task, inline, course).run():
+            if await _Pass(env, task, inline, recovery).run():
                 return
             troubles = 0
         except TooMuchAtOnceError as error:
             _log.info("run %s: %s; events are delivered one by one now", task.run_id, error)
-            course.events_per_call = 1
+            recovery.events_per_call = 1
         except SnapshotError as error:
-            course.note = f"the snapshot could not be restored and the run was rebuilt from its log: {error}"
-            course.forget_snapshot = True
-            _log.warning("run %s: %s", task.run_id, course.note)
+            recovery.note = f"the snapshot could not be restored and the run was rebuilt from its log: {error}"
+            recovery.forget_snapshot = True
+            _log.warning("run %s: %s", task.run_id, recovery.note)
         except LeaseLostError as error:
             _log.info("run %s: this worker's claim is over: %s", task.run_id, error)
             inline.cancel()
             return
         except KeyMissingError as error:  # the run is well, and another worker may have the key
-            await _postpone(env, task, str(error))
+            await _snooze(env, task, str(error))
             return
         except WorldError as error:
             troubles += 1
@@ -92,44 +93,44 @@ async def run_turn(env: Environment, task: Task) -> None:
         except Exception as error:  # noqa: BLE001  # an error of ours must not lose a run
             bugs += 1
             _log.exception("run %s: an error of ours", task.run_id)
-            course.doom = error if bugs == _BUGS_MAX else course.doom
+            recovery.fatal = error if bugs == _BUGS_MAX else recovery.fatal
             await env.clock.wait_until(env.clock.now() + _WORLD_BACKOFF.delay_ms(bugs))
-    await _postpone(env, task, "nothing of it could be stored")
+    await _snooze(env, task, "nothing of it could be stored")
 
 
-async def _postpone(env: Environment, task: Task, why: str) -> None:
+async def _snooze(env: Environment, task: Task, why: str) -> None:
     """Give up a run that cannot even fail, for a while and for any worker, instead of holding it for ever."""
-    until = env.clock.now() + _POSTPONED_MS
-    _log.error("run %s: given up for %d s: %s", task.run_id, _POSTPONED_MS // 1000, why)
+    until = env.clock.now() + _SNOOZE_MS
+    _log.error("run %s: given up for %d s: %s", task.run_id, _SNOOZE_MS // 1000, why)
     try:
-        await env.world.postpone(task.run_id, env.worker_id, task.epoch, until)
+        await env.world.snooze(task.run_id, env.worker_id, task.epoch, until)
     except (WorldError, LeaseLostError) as error:
         _log.error("run %s: it could not be given up either: %s", task.run_id, error)  # it is told whole
 
 
 @dataclass(slots=True)
-class _Course:
+class _Recovery:
     """
     What one pass over a run leaves to the next.
 
     Attributes:
-        doom: why the run must fail without being woken.
+        fatal: why the run must fail without being woken.
         note: a line for the run's own log.
         forget_snapshot: delete the snapshot before anything else.
         events_per_call: how many events are delivered in one call into the VM.
     """
 
-    doom: Exception | None = None
+    fatal: Exception | None = None
     note: str = ""
     forget_snapshot: bool = False
     events_per_call: int = limits.EVENTS_PER_CALL
 
 
-def _too_many_deliveries(task: Task) -> Exception | None:
-    if task.deliveries <= limits.DELIVERIES_MAX:
+def _too_many_redeliveries(task: Task) -> Exception | None:
+    if task.redeliveries <= limits.REDELIVERIES_MAX:
         return None
     return MaxDeliveriesError(
-        f"run {task.run_id} was taken up {task.deliveries - 1} times in a row without getting anywhere; "
+        f"run {task.run_id} was taken up {task.redeliveries - 1} times in a row without getting anywhere; "
         f"the workers that took it probably died of it"
     )
 
@@ -137,22 +138,22 @@ def _too_many_deliveries(task: Task) -> Exception | None:
 class _Pass:
     """One pass over a claimed run, from loading it to parking it; a rewind starts another one."""
 
-    def __init__(self, env: Environment, task: Task, inline: InlineSteps, course: _Course) -> None:
+    def __init__(self, env: Environment, task: Task, inline: InlineSteps, recovery: _Recovery) -> None:
         self._env = env
         self._task = task
         self._inline = inline
-        self._course = course
+        self._recovery = recovery
         self._taken: list[Event] = []  # outcomes of inline steps that are not stored yet
-        self._awake: Awake | None = None
+        self._session: Session | None = None
         self._delivered = 0  # since the last snapshot
         self._snapshot_at = env.clock.now()
 
     async def run(self) -> bool:
         """Return True when the claim is given up, False when the run must be loaded again."""
         env = self._env
-        if self._course.forget_snapshot:
+        if self._recovery.forget_snapshot:
             await env.world.delete_snapshot(self._task.run_id)
-            self._course.forget_snapshot = False
+            self._recovery.forget_snapshot = False
         self._state = state = await env.world.load(self._task.run_id)
         if state.run.status in RUN_TERMINAL:
             return True
@@ -165,19 +166,19 @@ class _Pass:
         self._orphans = [step for step in state.steps if step.id not in mine]
         self._started = state.run.status != "pending"
         try:
-            asked, snapshot = await self._wake(state)
-            return await self._loop(asked, snapshot)
+            requests, snapshot = await self._wake(state)
+            return await self._loop(requests, snapshot)
         finally:
             self._inline.put_back(self._taken)
-            if self._awake is not None:
-                env.threads.submit(self._awake.release)
+            if self._session is not None:
+                env.threads.submit(self._session.release)
 
-    async def _loop(self, asked: Asked, snapshot: Snapshot | None) -> bool:
+    async def _loop(self, requests: Requests, snapshot: Snapshot | None) -> bool:
         inputs: list[Event] = []
         retries: list[Event] = []
         handing_over = False
         while True:
-            commit, attempts = self._plan(asked, inputs, retries, snapshot, handing_over)
+            commit, attempts = self._plan(requests, inputs, retries, snapshot, handing_over)
             if commit.park and snapshot is None and self._snapshots:
                 commit = msgspec.structs.replace(commit, snapshot=await self._threaded_snapshot())
             events: Sequence[Event] = ()
@@ -185,9 +186,9 @@ class _Pass:
                 committed = await self._commit(commit)
                 if not committed.stored:
                     return False
-                if asked.ended:
-                    self._env.reached("after ending")
-                if asked.ended or committed.parked:
+                if requests.ended:
+                    self._env.failpoint(Failpoint.AFTER_ENDING)
+                if requests.ended or committed.parked:
                     return True
                 self._head = committed.head
                 events = committed.foreign + committed.answers
@@ -198,64 +199,66 @@ class _Pass:
             if not events:
                 inputs, retries, handing_over = await self._arrivals()
                 events = inputs
-            self._env.reached("before deliver")
-            asked, snapshot = await self._advance(asked, events)
-            self._env.reached("after deliver")
+            self._env.failpoint(Failpoint.BEFORE_DELIVER)
+            requests, snapshot = await self._advance(requests, events)
+            self._env.failpoint(Failpoint.AFTER_DELIVER)
 
     # What goes into the VM
 
-    async def _wake(self, state: RunState) -> tuple[Asked, Snapshot | None]:
+    async def _wake(self, state: RunState) -> tuple[Requests, Snapshot | None]:
         env = self._env
         now = self._woken_at = env.clock.now()
-        if self._course.doom is not None:
-            return failed(self._course.doom, None, now, self._sealer), None
+        if self._recovery.fatal is not None:
+            return failed(self._recovery.fatal, None, now, self._sealer), None
         try:
             guest, image = await env.images.of(state)
             return await env.threads.run(self._in_thread_wake, guest, image, now)
         except (SnapshotError, KeyMissingError):
             raise
         except _FATAL as error:
-            return failed(error, self._awake, self._env.clock.now(), self._sealer), None
+            return failed(error, self._session, self._env.clock.now(), self._sealer), None
 
-    async def _advance(self, before: Asked, events: Sequence[Event]) -> tuple[Asked, Snapshot | None]:
+    async def _advance(self, before: Requests, events: Sequence[Event]) -> tuple[Requests, Snapshot | None]:
         """Deliver events; without any, what the VM asked for stays as it was and nothing new is asked."""
         if not events:
-            return Asked((), before.ops, before.logs, (), ended=False, eager=before.eager), None
-        assert self._awake is not None
+            return Requests((), before.ops, before.logs, (), ended=False, awaits_ack=before.awaits_ack), None
+        assert self._session is not None
         now = self._env.clock.now()
         try:
-            return await self._env.threads.run(self._in_thread_advance, self._awake, events, now)
+            return await self._env.threads.run(self._in_thread_advance, self._session, events, now)
         except _FATAL as error:
-            return failed(error, self._awake, self._env.clock.now(), self._sealer), None
+            return failed(error, self._session, self._env.clock.now(), self._sealer), None
 
-    def _in_thread_wake(self, guest: Guest, image: Image, now: int) -> tuple[Asked, Snapshot | None]:
-        awake = Awake(guest, image, self._state, self._sealer, self._env.url, self._course.events_per_call)
-        self._awake = awake
-        asked = awake.wake(now)
+    def _in_thread_wake(self, guest: Guest, image: Image, now: int) -> tuple[Requests, Snapshot | None]:
+        session = Session(guest, image, self._state, self._sealer, self._env.url, self._recovery.events_per_call)
+        self._session = session
+        requests = session.wake(now)
         self._delivered = len(self._state.events)
-        return asked, self._snapshot_if_wanted(awake, asked, now)
+        return requests, self._snapshot_if_wanted(session, requests, now)
 
-    def _in_thread_advance(self, awake: Awake, events: Sequence[Event], now: int) -> tuple[Asked, Snapshot | None]:
-        asked = awake.advance(events, now)
+    def _in_thread_advance(
+        self, session: Session, events: Sequence[Event], now: int
+    ) -> tuple[Requests, Snapshot | None]:
+        requests = session.advance(events, now)
         self._delivered += len(events)
-        return asked, self._snapshot_if_wanted(awake, asked, now)
+        return requests, self._snapshot_if_wanted(session, requests, now)
 
-    def _snapshot_if_wanted(self, awake: Awake, asked: Asked, now: int) -> Snapshot | None:
+    def _snapshot_if_wanted(self, session: Session, requests: Requests, now: int) -> Snapshot | None:
         """Take a snapshot here, where the VM is at hand, when the run will park or has not had one for long."""
-        if asked.ended or not self._snapshots:
+        if requests.ended or not self._snapshots:
             return None
         options = self._env.options
-        parks = self._inline.idle and not asked.eager and not self._due(now)
-        parks = parks and not any(event.type == "step_created" for event in asked.outputs)
+        parks = self._inline.idle and not requests.awaits_ack and not self._due(now)
+        parks = parks and not any(event.type == "step_created" for event in requests.outputs)
         overdue = self._delivered and now - self._snapshot_at >= options.snapshot_ms
         if not (parks or overdue or self._delivered >= options.snapshot_events):
             return None
         self._delivered, self._snapshot_at = 0, now
-        return awake.snapshot(now)
+        return session.snapshot(now)
 
     async def _threaded_snapshot(self) -> Snapshot:
-        assert self._awake is not None
-        return await self._env.threads.run(self._awake.snapshot, self._env.clock.now())
+        assert self._session is not None
+        return await self._env.threads.run(self._session.snapshot, self._env.clock.now())
 
     @property
     def _snapshots(self) -> bool:
@@ -265,7 +268,7 @@ class _Pass:
 
     def _plan(
         self,
-        asked: Asked,
+        requests: Requests,
         inputs: Sequence[Event],
         retries: Sequence[Event],
         snapshot: Snapshot | None,
@@ -281,28 +284,28 @@ class _Pass:
             outputs.append(Event("run_started", self._woken_at))
             self._started = True
         outputs += retries
-        if asked.ended:
-            outputs += asked.outputs
+        if requests.ended:
+            outputs += requests.outputs
         else:
             orphans, self._orphans = self._orphans, []
             room = 0 if env.stopping() else self._inline.room
-            outputs += asked.outputs
-            created = [event for event in asked.outputs if event.type == "step_created"]
+            outputs += requests.outputs
+            created = [event for event in requests.outputs if event.type == "step_created"]
             begun = [_next_attempt(self._sealer, task.run_id, step) for step in orphans]
             begun += [_first_attempt(self._sealer, task.run_id, event) for event in created]
             attempts = begun[:room]
             outputs += [_started(attempt, now, env.worker_id) for attempt in attempts]
             tasks += [NewTask(attempt.step_id, now) for attempt in begun[room:]]
-        for event in asked.outputs:
+        for event in requests.outputs:
             if event.type == "wait_created":
                 self._waits[event.id] = Wait(event.id, event.op, event.due)
-        park = not asked.ended and not asked.eager and not attempts and not self._due(now)
+        park = not requests.ended and not requests.awaits_ack and not attempts and not self._due(now)
         park = park and (self._inline.idle or handing_over)
         if park:
             tasks += [NewTask(step_id, now, claimed=True) for step_id in self._inline.running]
-        entries = asked.log_entries
-        if self._course.note:
-            note = self._sealer.seal_words(self._course.note)
+        entries = requests.log_entries
+        if self._recovery.note:
+            note = self._sealer.seal_words(self._recovery.note)
             entries = (LogEntry(-task.epoch, now, "error", note), *entries)
         commit = Commit(
             run_id=task.run_id,
@@ -312,8 +315,8 @@ class _Pass:
             expected_head=self._head,
             inputs=tuple(inputs),
             outputs=tuple(outputs),
-            ops=max(asked.ops, self._state.run.ops),
-            logs=max(asked.logs, self._state.run.logs),
+            ops=max(requests.ops, self._state.run.ops),
+            logs=max(requests.logs, self._state.run.logs),
             log_entries=entries,
             tasks=tuple(tasks),
             snapshot=snapshot,
@@ -323,13 +326,13 @@ class _Pass:
 
     async def _commit(self, commit: Commit) -> Committed:
         env = self._env
-        if commit.snapshot is not None and self._awake is not None:
-            await env.images.store(self._awake.image, self._state.run.key)
-        env.reached("while parking" if commit.park else "before commit")
+        if commit.snapshot is not None and self._session is not None:
+            await env.images.store(self._session.image, self._state.run.key)
+        env.failpoint(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)
         committed = await env.world.commit(commit)
-        env.reached("after commit")
+        env.failpoint(Failpoint.AFTER_COMMIT)
         if committed.stored:
-            self._taken, self._course.note = [], ""
+            self._taken, self._recovery.note = [], ""
             self._log_at = max(self._log_at, commit.at)
             for event in commit.inputs:
                 self._waits.pop(event.id, None)

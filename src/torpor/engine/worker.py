@@ -21,7 +21,8 @@ import msgspec
 from torpor import ids
 from torpor.clock import Clock
 from torpor.codec.keys import Keyring
-from torpor.engine.environment import Environment, Reached, TurnOptions
+from torpor.engine.environment import Environment, TurnOptions
+from torpor.engine.failpoints import Failpoint, PassFailpoint, pass_by
 from torpor.engine.images import Images
 from torpor.engine.liveness import dead_workers, worker_row
 from torpor.engine.retry import Backoff
@@ -78,7 +79,7 @@ class Worker:
         keyring: keys of the runs that it takes; others it leaves alone.
         guest_names: of which guests it takes runs; runs of others wait for a worker that has theirs.
         url: address of the HTTP front door, for workflow metadata.
-        reached: told each named point that is passed; for crash tests.
+        failpoint: told each failpoint that is passed; for crash tests.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Worker:
         keyring: Keyring,
         guest_names: Collection[str],
         url: str = "",
-        reached: Reached = lambda _: None,
+        failpoint: PassFailpoint = pass_by,
     ) -> None:
         self.id = ids.fresh("wrkr", clock.now())
         self._world = world
@@ -100,7 +101,7 @@ class Worker:
         self._keyring = keyring
         self._settings = settings
         self._guest_names = tuple(guest_names)
-        self._reached = reached
+        self._failpoint = failpoint
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()  # a turn or a step has
         self._stopping = False
@@ -124,7 +125,7 @@ class Worker:
             threads=self._threads,
             options=settings.turn,
             report=self._report,
-            reached=reached,
+            failpoint=failpoint,
             url=url,
             stopping=lambda: self._stopping,
         )
@@ -221,7 +222,7 @@ class Worker:
             keys=self._keyring.readable,
         )
         for task in tasks:
-            self._reached("after claim")
+            self._failpoint(Failpoint.AFTER_CLAIM)
             if task.kind == "turn":
                 self._begin_turn(task)
             else:
@@ -290,7 +291,7 @@ class Worker:
         troubles = 0
         while True:
             try:
-                self._reached("before step outcome")
+                self._failpoint(Failpoint.BEFORE_STEP_OUTCOME)
                 await self._world.finish_step(outcome)
                 return
             except ConflictError as error:

@@ -16,8 +16,8 @@ from torpor import limits
 from torpor.clock import Clock
 from torpor.codec.keys import Keyring
 from torpor.codec.sealing import Sealer
-from torpor.engine.awake import Awake, TooMuchAtOnceError
 from torpor.engine.images import Images
+from torpor.engine.session import Session, TooMuchAtOnceError
 from torpor.engine.threads import VmThreads
 from torpor.errors import SnapshotError, UsageError
 from torpor.lifecycle import RUN_TERMINAL
@@ -34,9 +34,9 @@ class ParkedRun:
         run: the run when it was read.
     """
 
-    def __init__(self, run: Run, awake: Awake, threads: VmThreads) -> None:
+    def __init__(self, run: Run, session: Session, threads: VmThreads) -> None:
         self.run = run
-        self._awake = awake
+        self._session = session
         self._threads = threads
 
     async def stack(self) -> list[TaskStack]:
@@ -47,7 +47,7 @@ class ParkedRun:
             ConfigurationError: this guest cannot tell.
             VmError: a limit was passed.
         """
-        return await self._threads.run(self._awake.stack)
+        return await self._threads.run(self._session.stack)
 
     async def evaluate(self, source: str) -> Evaluation:
         """
@@ -56,7 +56,7 @@ class ParkedRun:
         Raises:
             VmError: a limit was passed; the copy is of no use afterwards.
         """
-        return await self._threads.run(self._awake.evaluate, source)
+        return await self._threads.run(self._session.evaluate, source)
 
 
 @asynccontextmanager
@@ -90,29 +90,29 @@ async def parked(
     sealer = keyring.run(run_id, state.run.key)
     try:
         try:
-            awake = await _copy(images, threads, state, sealer, clock)
+            session = await _copy(images, threads, state, sealer, clock)
         except SnapshotError:  # lost or of another build: as a turn would, begin from the log
             whole = msgspec.structs.replace(state, snapshot=None, events=await world.events(run_id))
-            awake = await _copy(images, threads, whole, sealer, clock)
+            session = await _copy(images, threads, whole, sealer, clock)
         try:
-            yield ParkedRun(state.run, awake, threads)
+            yield ParkedRun(state.run, session, threads)
         finally:
-            await threads.run(awake.release)
+            await threads.run(session.release)
     finally:
         threads.shutdown()
 
 
-async def _copy(images: Images, threads: VmThreads, state: RunState, sealer: Sealer, clock: Clock) -> Awake:
+async def _copy(images: Images, threads: VmThreads, state: RunState, sealer: Sealer, clock: Clock) -> Session:
     guest, image = await images.of(state)
 
-    def restore(events_per_call: int) -> Awake:
-        awake = Awake(guest, image, state, sealer, "", events_per_call)
+    def restore(events_per_call: int) -> Session:
+        session = Session(guest, image, state, sealer, "", events_per_call)
         try:
-            awake.wake(clock.now())
+            session.wake(clock.now())
         except BaseException:
-            awake.release()
+            session.release()
             raise
-        return awake
+        return session
 
     try:
         return await threads.run(restore, limits.EVENTS_PER_CALL)

@@ -130,7 +130,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class LogLine(msgspec.Struct, frozen=True):
-    """One line of ``console.*``/``print``, numbered 1, 2, 3 … inside the run so that a redo repeats none."""
+    """One line of ``console.*``/``print``, numbered 1, 2, 3 … inside the run so that a replay repeats none."""
 
     n: int
     at: int
@@ -148,7 +148,7 @@ class Outbox(msgspec.Struct, frozen=True):
         status: ``pending`` while the workflow waits.
         value: codec text of the result when ``completed``.
         error: codec text of the thrown value when ``failed``.
-        eager: the workflow awaits the answer to an op of its own (``hook_created``/``hook_conflict``), so that
+        awaits_ack: the workflow awaits the answer to an op of its own (``hook_created``/``hook_conflict``), so that
             parking now would make it wait for nothing.
     """
 
@@ -157,7 +157,7 @@ class Outbox(msgspec.Struct, frozen=True):
     status: Status = "pending"
     value: str | None = None
     error: str | None = None
-    eager: bool = False
+    awaits_ack: bool = False
 
 
 class Image(Protocol):

@@ -39,7 +39,7 @@ def watched_ended(hook_id: str, op: int, run_id: str, at: int) -> Event:
 
 def cursor(expected_head: int, head: int, foreign: Sequence[Event], answers: Sequence[Event]) -> int:
     """
-    Return the seq up to which the committing VM has consumed every input; a redo delivers the inputs after it.
+    Return the seq up to which the committing VM has consumed every input; a replay delivers the inputs after it.
 
     Args:
         expected_head: newest seq that the turn knew of.

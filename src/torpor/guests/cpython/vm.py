@@ -88,7 +88,7 @@ class CPythonVm(BaseVm[CPythonInstance]):
 
         Python shows where objects lie (a set of tasks has the order of their addresses) and when garbage is collected
         (a forgotten coroutine runs its ``finally`` then). Both follow from all that was allocated before, messages too;
-        so a redo must hand over the same messages as the first time, when events came as they happened.
+        so a replay must hand over the same messages as the first time, when events came as they happened.
         """
         ops: list[Op] = []
         logs: list[LogLine] = []

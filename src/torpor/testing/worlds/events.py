@@ -113,7 +113,7 @@ class EventsSuite(Suite):
         assert (await world.get_run(RUN)).ended_at == T + 50
 
     async def test_a_consumed_event_keeps_its_time(self, world: World) -> None:
-        """A VM has seen it, and a redo must show it the same; what follows is not before the latest time so far."""
+        """A VM has seen it, and a replay must show it the same; what follows is not before the latest time so far."""
         turn = await begin(world, RUN, step("step_created", 1, T + 50), step("step_started", 1, T + 50))
         await turn.commit(step("step_created", 2, T + 20), inputs=[step("step_completed", 1, T + 10)])
         assert [event.at for event in await world.events(RUN, after=4)] == [T + 10, T + 50]

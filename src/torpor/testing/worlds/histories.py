@@ -48,7 +48,7 @@ _MOVES: Final = {
     "cancel": 1,
     "release": 2,
     "forget": 1,
-    "postpone": 1,
+    "snooze": 1,
     "look": 6,
 }
 
@@ -148,14 +148,14 @@ class _Teller:
         run_id = self._random.choice(_RUNS)
         await self._ask(("forget", run_id), self._world.delete_snapshot(run_id))
 
-    async def _postpone(self) -> None:
+    async def _snooze(self) -> None:
         claim = self._pick("turn")
         if claim is None:
             return
         self._drop(claim)
         worker, task = claim
         until = self._now + self._random.randint(0, 30)
-        await self._ask(("postpone", claim), self._world.postpone(task.run_id, worker, task.epoch, until))
+        await self._ask(("snooze", claim), self._world.snooze(task.run_id, worker, task.epoch, until))
 
     async def _look(self) -> None:
         run_id = self._random.choice(_RUNS)

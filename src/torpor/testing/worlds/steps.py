@@ -43,7 +43,7 @@ class StepsSuite(Suite):
             kind="step",
             run_id=RUN,
             epoch=1,
-            deliveries=1,
+            redeliveries=1,
             step_id="step_04",
             op=4,
             name="pay",
@@ -105,7 +105,7 @@ class StepsSuite(Suite):
         assert await world.next_ready_at(guests=GUESTS) == T + 100
         assert await world.claim(WORKER, T + 99, turns=9, steps=9, guests=GUESTS) == []
         [second] = await world.claim(WORKER, T + 100, turns=9, steps=9, guests=GUESTS)
-        assert (second.attempt, second.failures, second.deliveries) == (2, 1, 1)
+        assert (second.attempt, second.failures, second.redeliveries) == (2, 1, 1)
         assert second.epoch > first.epoch
 
     async def test_an_inline_steps_retry_can_become_a_task(self, world: World) -> None:
@@ -121,7 +121,7 @@ class StepsSuite(Suite):
         first = await claim_step(world)
         assert await world.release([WORKER], T + 5) == 2
         second = await claim_step(world, "wrkr_2", at=T + 5)
-        assert (second.attempt, second.failures, second.deliveries) == (2, 0, 2)
+        assert (second.attempt, second.failures, second.redeliveries) == (2, 0, 2)
         with pytest.raises(LeaseLostError, match="step_01"):
             await world.finish_step(outcome(first, "step_completed"))
         await world.finish_step(outcome(second, "step_completed", worker="wrkr_2"))

@@ -151,19 +151,19 @@ class CommitSuite(Suite):
         with pytest.raises(EntityConflictError, match=f"{RUN} is completed"):
             await turn.commit()
 
-    async def test_deliveries_count_claims_without_effect(self, world: World) -> None:
+    async def test_redeliveries_count_claims_without_effect(self, world: World) -> None:
         """They grow with each claim that comes to nothing and begin anew after a commit."""
         await world.create_run(new_run())
         counts = []
         for _ in range(3):
             turn = await claim(world)
-            counts.append(turn.task.deliveries)
+            counts.append(turn.task.redeliveries)
             await world.release([WORKER], T)
         turn = await claim(world)
         await turn.commit(Event("run_started", T))
         await world.release([WORKER], T)
         turn = await claim(world)
-        assert [*counts, turn.task.deliveries] == [1, 2, 3, 1]
+        assert [*counts, turn.task.redeliveries] == [1, 2, 3, 1]
 
 
 class ForeignSuite(Suite):
@@ -228,7 +228,7 @@ class ForeignSuite(Suite):
 
 
 class CursorSuite(Suite):
-    """Where a snapshot stands in the log: a redo is given every input after it, and none twice."""
+    """Where a snapshot stands in the log: a replay is given every input after it, and none twice."""
 
     async def test_a_quiet_snapshot_stands_at_the_head(self, world: World) -> None:
         """Without foreign inputs and answers the VM has consumed the whole log."""
@@ -372,7 +372,7 @@ class ParkSuite(Suite):
         turn = await claim(world, at=T + 5)
         assert turn.task.run_id == RUN
 
-    async def test_a_wake_up_does_not_postpone(self, world: World) -> None:
+    async def test_a_wake_up_does_not_snooze(self, world: World) -> None:
         """A run that is ready keeps its place in the queue, whatever comes."""
         turn = await begin(world, RUN, hook("hook_created", 1))
         await turn.commit(park=True)
@@ -380,17 +380,17 @@ class ParkSuite(Suite):
         await world.resume_hook("token", b"devl2", "r2", T + 9)
         assert await world.next_ready_at(guests=GUESTS) == T + 5
 
-    async def test_a_postponed_run_is_ready_later(self, world: World) -> None:
-        """The claim is given up, whatever was stored stays, and a stale claim cannot postpone."""
+    async def test_a_snoozed_run_is_ready_later(self, world: World) -> None:
+        """The claim is given up, whatever was stored stays, and a stale claim cannot snooze."""
         turn = await begin(world, RUN, hook("hook_created", 1))
-        await world.postpone(RUN, WORKER, turn.task.epoch, T + 30)
+        await world.snooze(RUN, WORKER, turn.task.epoch, T + 30)
         assert await world.claim(WORKER, T + 29, turns=9, steps=9, guests=GUESTS) == []
         assert await world.next_ready_at(guests=GUESTS) == T + 30
         assert await world.next_ready_at(guests=()) is None
         again = await claim(world, at=T + 30)
-        assert again.task.deliveries == 1
+        assert again.task.redeliveries == 1
         with pytest.raises(LeaseLostError):
-            await world.postpone(RUN, WORKER, turn.task.epoch, T + 60)
+            await world.snooze(RUN, WORKER, turn.task.epoch, T + 60)
 
     async def test_the_end_gives_everything_up(self, world: World) -> None:
         """An ended run has no claim, no tasks, no waits, no hooks and no snapshot, and nothing wakes it."""

@@ -97,7 +97,7 @@ class WatchingSuite(Suite):
         assert (await types(world)).count("hook_received") == 1
 
     async def test_a_snapshot_stands_before_the_answer(self, world: World) -> None:
-        """A redo delivers the creation first and the reception after it."""
+        """A replay delivers the creation first and the reception after it."""
         parent = await begin(world, RUN)
         await parent.commit(watching(1, OTHER), snapshot=snapshot())
         state = await world.load(RUN)

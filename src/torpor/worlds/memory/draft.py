@@ -88,7 +88,7 @@ class Draft:
         if row is None or row.status not in UNFINISHED or row.task is not None:
             raise refusals.not_a_task(self.run.id, task.step_id, row.status if row else None)
         if task.claimed:
-            row.task = Claim(None, commit.worker_id, deliveries=1, epoch=commit.epoch)
+            row.task = Claim(None, commit.worker_id, redeliveries=1, epoch=commit.epoch)
         else:
             row.task = Claim(task.ready_at)
 

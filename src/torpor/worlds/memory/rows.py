@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from torpor.model import Event, Hook, LogEntry, OpenStep, Run, Snapshot, Step, Wait, WorkerRow
-from torpor.worlds.bell import Bell
+from torpor.worlds.notifier import Notifier
 
 UNFINISHED = frozenset(("pending", "running", "retrying"))
 
@@ -18,13 +18,13 @@ class Claim:
     Attributes:
         ready_at: when it may be claimed, None when there is nothing to do.
         worker_id: who has it, ``""`` when nobody.
-        deliveries: claims in a row without an effect.
+        redeliveries: claims in a row without an effect.
         epoch: fence of a step's task (a turn's is the run's own).
     """
 
     ready_at: int | None
     worker_id: str = ""
-    deliveries: int = 0
+    redeliveries: int = 0
     epoch: int = 0
 
     def is_ready(self, at: int) -> bool:
@@ -120,4 +120,4 @@ class Store:
     watchers: dict[str, dict[tuple[str, str], None]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     workers: dict[str, WorkerRow] = field(default_factory=dict)
-    bell: Bell = field(default_factory=Bell)
+    notifier: Notifier = field(default_factory=Notifier)

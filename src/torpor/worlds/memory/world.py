@@ -29,9 +29,9 @@ from torpor.model import (
 )
 from torpor.world import Capabilities, Unsubscribe
 from torpor.worlds import ledger, refusals
-from torpor.worlds.bell import Listener
 from torpor.worlds.memory.draft import Draft
 from torpor.worlds.memory.rows import Claim, RunRow, Store
+from torpor.worlds.notifier import Listener
 
 _CAPABILITIES: Final = Capabilities(durable=False, shared=False, listen_ms=0, blob_bytes_max=sys.maxsize)
 _STORES: Final[dict[str, Store]] = {}
@@ -65,7 +65,7 @@ class MemoryWorld:
         """Do nothing: the store stays as long as somebody holds it."""
 
     def subscribe(self, listener: Listener) -> Unsubscribe:
-        return self._store.bell.subscribe(listener)
+        return self._store.notifier.subscribe(listener)
 
     # Runs
 
@@ -274,7 +274,7 @@ class MemoryWorld:
             draft.add_task(task, commit)
         ended = draft.run.status in RUN_TERMINAL
         draft.run = with_fields(draft.run, ops=commit.ops, logs=commit.logs)
-        draft.turn.deliveries = 0
+        draft.turn.redeliveries = 0
         draft.save()
         for line in commit.log_entries:
             row.lines.setdefault(line.n, line)
@@ -288,7 +288,7 @@ class MemoryWorld:
         self._ring(run.id, work=draft.told_others if ended else parked or bool(commit.tasks), ended=ended)
         return Committed(stored=True, head=row.run.head, foreign=foreign, answers=answers, parked=parked)
 
-    async def postpone(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
+    async def snooze(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
         row = self._row(run_id)
         if row.run.epoch != epoch or row.turn.worker_id != worker_id:
             raise refusals.turn_lost(run_id, worker_id, epoch, row.run.epoch, row.turn.worker_id)
@@ -304,7 +304,7 @@ class MemoryWorld:
             raise refusals.task_lost(outcome.run_id, outcome.step_id, outcome.worker_id, outcome.epoch)
         event = draft.append(with_fields(outcome.event, id=step.id, op=step.op))
         if event.type == "step_retrying":
-            task.worker_id, task.ready_at, task.deliveries = "", event.due, 0
+            task.worker_id, task.ready_at, task.redeliveries = "", event.due, 0
         else:
             draft.wake(outcome.event.at)
         draft.save()
@@ -327,8 +327,8 @@ class MemoryWorld:
     def _claim_turn(self, row: RunRow, worker_id: str) -> Task:
         row.run = with_fields(row.run, epoch=row.run.epoch + 1)
         row.turn.worker_id = worker_id
-        row.turn.deliveries += 1
-        return Task("turn", row.run.id, row.run.epoch, row.turn.deliveries)
+        row.turn.redeliveries += 1
+        return Task("turn", row.run.id, row.run.epoch, row.turn.redeliveries)
 
     def _claim_step(self, row: RunRow, step_id: str, worker_id: str, at: int) -> Task:
         draft = Draft(self._store, row)
@@ -339,13 +339,13 @@ class MemoryWorld:
         draft.append(ledger.started(step.as_open_step(), worker_id, at))
         step.task.worker_id, step.task.ready_at = worker_id, None
         step.task.epoch += 1
-        step.task.deliveries += 1
+        step.task.redeliveries += 1
         draft.save()
         return Task(
             kind="step",
             run_id=row.run.id,
             epoch=step.task.epoch,
-            deliveries=step.task.deliveries,
+            redeliveries=step.task.redeliveries,
             step_id=step.id,
             op=step.op,
             name=step.name,
@@ -356,4 +356,4 @@ class MemoryWorld:
         )
 
     def _ring(self, run_id: str | None, *, work: bool = False, ended: bool = False) -> None:
-        self._store.bell.ring(Notice(run_id, work, ended))
+        self._store.notifier.notify(Notice(run_id, work, ended))

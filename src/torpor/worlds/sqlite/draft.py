@@ -77,7 +77,7 @@ class StepRow(msgspec.Struct):
     ended_at: int = 0
     task: int = 0
     epoch: int = 0
-    deliveries: int = 0
+    redeliveries: int = 0
     ready_at: int | None = None
     claimed_by: str | None = None
     is_new: bool = False
@@ -111,7 +111,7 @@ class Draft:
             self.ops,
             self.logs,
             self.epoch,
-            self.deliveries,
+            self.redeliveries,
             self.claimed_by,
         ) = row
         self.status: RunStatus = RUN_STATUSES[status]
@@ -216,7 +216,7 @@ class Draft:
                 self.ops,
                 self.logs,
                 self.epoch,
-                self.deliveries,
+                self.redeliveries,
                 self.key,
             ),
         )
@@ -257,7 +257,7 @@ class Draft:
     def _save_step(self, step_id: str, row: StepRow) -> None:
         status = STEP_CODE[row.status]
         facts = (status, row.attempt, row.failures, row.started_at, row.ended_at)
-        task = (row.task, row.epoch, row.deliveries, row.ready_at, row.claimed_by)
+        task = (row.task, row.epoch, row.redeliveries, row.ready_at, row.claimed_by)
         if row.is_new:
             try:
                 self._db.execute(_ADD_STEP, (self.key, step_id, row.seq, *facts, *task, self.encrypted_with))

@@ -76,8 +76,8 @@ def next_ready_at(store: Store, *, guests: Collection[str], steps: bool, keys: C
     return min((at for at in times if at is not None), default=None)
 
 
-def postpone(store: Store, run_id: str, worker_id: str, epoch: int, until: int) -> tuple[None, Notice]:
-    """Answer :meth:`torpor.world.Turns.postpone`."""
+def snooze(store: Store, run_id: str, worker_id: str, epoch: int, until: int) -> tuple[None, Notice]:
+    """Answer :meth:`torpor.world.Turns.snooze`."""
     changed = store.db.execute(
         "UPDATE runs SET claimed_by = NULL, ready_at = ?, deliveries = 0 WHERE id = ? AND claimed_by = ? AND epoch = ?",
         (until, run_id, worker_id, epoch),
@@ -107,13 +107,13 @@ def _claim_step(draft: Draft, step: OpenStep, worker_id: str, at: int) -> Task:
     row = draft.step(step.id)
     assert row is not None, "a step that has just started is there"
     row.epoch += 1
-    row.deliveries += 1
+    row.redeliveries += 1
     row.ready_at, row.claimed_by, row.task_changed = None, worker_id, True
     return Task(
         kind="step",
         run_id=draft.run_id,
         epoch=row.epoch,
-        deliveries=row.deliveries,
+        redeliveries=row.redeliveries,
         step_id=step.id,
         op=step.op,
         name=step.name,

@@ -1,4 +1,4 @@
-"""The lane for operations that only read."""
+"""The connection thread for operations that only read."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ import asyncio
 from collections.abc import Callable
 from typing import TypeVar
 
-from torpor.worlds.sqlite.lane import Job, Lane
+from torpor.worlds.sqlite.connection import ConnectionThread, Job
 from torpor.worlds.sqlite.store import Store
 
 T = TypeVar("T")
 
 
-class Reader(Lane):
+class Reader(ConnectionThread):
     """Runs each group in a transaction, so that every answer is from one moment."""
 
     def submit(self, operation: Callable[[Store], T], about: str) -> asyncio.Future[T]:
@@ -20,7 +20,7 @@ class Reader(Lane):
         Queue *operation*, which *about* names in errors, and return the future of its result.
 
         Raises:
-            UsageError: the lane is not open in this process.
+            UsageError: the connection thread is not open in this process.
         """
         return self._submit(operation, about)
 

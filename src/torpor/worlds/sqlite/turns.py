@@ -89,7 +89,7 @@ def commit(store: Store, commit: Commit) -> tuple[Committed, Notice | None]:
     answers = draft.inputs_beyond(len(commit.inputs))
     for task in commit.tasks:
         _add_task(draft, task, commit)
-    draft.ops, draft.logs, draft.deliveries = commit.ops, commit.logs, 0
+    draft.ops, draft.logs, draft.redeliveries = commit.ops, commit.logs, 0
     draft.save()
     if commit.log_entries:
         rows = [(draft.key, line.n, line.at, line.level, line.text) for line in commit.log_entries]
@@ -113,7 +113,7 @@ def finish_step(store: Store, outcome: StepOutcome) -> tuple[None, Notice]:
         raise refusals.task_lost(outcome.run_id, outcome.step_id, outcome.worker_id, outcome.epoch)
     draft.append(with_fields(outcome.event, id=outcome.step_id))
     if outcome.event.type == "step_retrying":
-        step.claimed_by, step.ready_at, step.deliveries, step.task_changed = None, outcome.event.due, 0, True
+        step.claimed_by, step.ready_at, step.redeliveries, step.task_changed = None, outcome.event.due, 0, True
     else:
         draft.wake(outcome.event.at)
     draft.save()
@@ -141,7 +141,7 @@ def _add_task(draft: Draft, task: NewTask, commit: Commit) -> None:
         raise refusals.not_a_task(draft.run_id, task.step_id, step.status if step else None)
     step.task, step.task_changed = 1, True
     if task.claimed:
-        step.epoch, step.deliveries, step.claimed_by = commit.epoch, 1, commit.worker_id
+        step.epoch, step.redeliveries, step.claimed_by = commit.epoch, 1, commit.worker_id
     else:
         step.ready_at = task.ready_at
 

@@ -1,4 +1,4 @@
-"""The SQLite world: each method hands a plain function to a lane and waits for its result."""
+"""The SQLite world: each method hands a plain function to a connection thread and waits for its result."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from torpor.model import (
     WorkerRow,
 )
 from torpor.world import Capabilities, Unsubscribe
-from torpor.worlds.bell import Bell, Listener
+from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.sqlite import blobs, hooks, queue, runs, schema, turns
 from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
@@ -51,9 +51,9 @@ class SqliteWorld:
     def __init__(self, url: str) -> None:
         self._url = url
         self._settings = parse(url)
-        self._bell = Bell()
-        self._writer = Writer(self._connect, url, self._bell)
-        self._reader = Reader(self._connect_to_read, url, self._bell)
+        self._notifier = Notifier()
+        self._writer = Writer(self._connect, url, self._notifier)
+        self._reader = Reader(self._connect_to_read, url, self._notifier)
         self._opening = asyncio.Lock()
 
     @property
@@ -79,7 +79,7 @@ class SqliteWorld:
                 await self._writer.stop()
 
     def subscribe(self, listener: Listener) -> Unsubscribe:
-        unsubscribe = self._bell.subscribe(listener)
+        unsubscribe = self._notifier.subscribe(listener)
         self._writer.listen()
         return unsubscribe
 
@@ -211,9 +211,9 @@ class SqliteWorld:
     async def commit(self, commit: Commit) -> Committed:
         return await self._writer.submit(lambda store: turns.commit(store, commit), f"commit of run {commit.run_id}")
 
-    async def postpone(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
+    async def snooze(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
         await self._writer.submit(
-            lambda store: queue.postpone(store, run_id, worker_id, epoch, until), f"postponement of run {run_id}"
+            lambda store: queue.snooze(store, run_id, worker_id, epoch, until), f"snooze of run {run_id}"
         )
 
     async def finish_step(self, outcome: StepOutcome) -> None:

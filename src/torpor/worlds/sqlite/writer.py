@@ -1,5 +1,5 @@
 """
-The lane for operations that change something.
+The connection thread for operations that change something.
 
 The writer takes all operations that have come together and makes one transaction of them, so that concurrent runs
 share a commit's wait for the disk. Nobody is told of success before the COMMIT. A group runs without savepoints:
@@ -20,8 +20,8 @@ from queue import Empty
 from typing import Final, TypeVar
 
 from torpor.model import Notice
-from torpor.worlds.bell import Bell
-from torpor.worlds.sqlite.lane import Job, Lane
+from torpor.worlds.notifier import Notifier
+from torpor.worlds.sqlite.connection import ConnectionThread, Job
 from torpor.worlds.sqlite.store import Store
 
 LISTEN_MS: Final = 10
@@ -29,11 +29,11 @@ LISTEN_MS: Final = 10
 T = TypeVar("T")
 
 
-class Writer(Lane):
+class Writer(ConnectionThread):
     """Carries out operations in groups; each returns its result and what to tell listeners."""
 
-    def __init__(self, connect: Callable[[], Store], url: str, bell: Bell) -> None:
-        super().__init__(connect, url, bell)
+    def __init__(self, connect: Callable[[], Store], url: str, notifier: Notifier) -> None:
+        super().__init__(connect, url, notifier)
         self._version = 0
         self._looked_at = 0.0
 
@@ -44,7 +44,7 @@ class Writer(Lane):
         The operation is a function of the store alone: it may be run twice.
 
         Raises:
-            UsageError: the lane is not open in this process.
+            UsageError: the connection thread is not open in this process.
         """
         return self._submit(operation, about)
 
@@ -56,7 +56,7 @@ class Writer(Lane):
         self._version = _data_version(store)
 
     def _wait(self, store: Store) -> Job:
-        while self._bell:
+        while self._notifier:
             self._look(store)
             try:
                 return self._queue.get(timeout=LISTEN_MS / 1000)
@@ -75,7 +75,7 @@ class Writer(Lane):
         except sqlite3.Error:
             return  # a hint less; the next operation meets the same trouble and says so
         if version != self._version:
-            self._bell.ring(Notice(None, work=True, ended=True))
+            self._notifier.notify(Notice(None, work=True, ended=True))
         self._version = version
 
     def _work(self, store: Store, jobs: list[Job]) -> None:

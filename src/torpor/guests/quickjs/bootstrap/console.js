@@ -1,6 +1,6 @@
 // console.* as numbered log lines.
 //
-// Lines are numbered by one counter in VM memory, dropped ones included, so that a redo gives every line the number
+// Lines are numbered by one counter in VM memory, dropped ones included, so that a replay gives every line the number
 // that it had, however the host groups its deliveries.
 
 import { run } from "torpor:run";

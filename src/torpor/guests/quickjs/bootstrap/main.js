@@ -2,7 +2,7 @@
 //
 // load → (jobs) → loaded → begin → (jobs) → outbox, then inbox → next, (jobs), next, (jobs) … → outbox, for ever.
 
-import { deliver as deliverToOp, endRun, isEager, run, takeOps } from "torpor:run";
+import { awaitsAck, deliver as deliverToOp, endRun, run, takeOps } from "torpor:run";
 import { parse, registerClass, stringify } from "torpor:codec";
 import { installConsole, stampLoadLines, takeLines } from "torpor:console";
 import { installAbsences } from "torpor:absent";
@@ -115,7 +115,7 @@ export function outbox() {
   };
   const ops = takeOps();
   for (const op of ops) aside(op, "input");
-  const message = { ops, logs: takeLines(), ...outcome, eager: isEager() };
+  const message = { ops, logs: takeLines(), ...outcome, awaits_ack: awaitsAck() };
   aside(message, "value");
   aside(message, "error");
   return [JSON.stringify(message), ...texts].join("\n");

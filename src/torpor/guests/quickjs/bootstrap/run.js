@@ -1,6 +1,6 @@
 // The run inside this VM: its facts, its numbered ops, and who waits for the answer to each.
 //
-// Ops are numbered by one counter that lives in VM memory, so that a redo from any snapshot gives every op the number
+// Ops are numbered by one counter that lives in VM memory, so that a replay from any snapshot gives every op the number
 // it had. Time is `run.at`, the time of the event being delivered; the host sets the VM's clock to the same value.
 
 export const run = { id: "", workflow: "", url: "", startedAt: 0, at: 0, phase: "loading" };
@@ -42,7 +42,7 @@ export function awaitAnswer(change) {
   answersAwaited += change;
 }
 
-export function isEager() {
+export function awaitsAck() {
   return run.phase === "running" && answersAwaited > 0;
 }
 

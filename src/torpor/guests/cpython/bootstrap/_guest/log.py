@@ -1,7 +1,7 @@
 """
 ``print``, ``logging`` and warnings as numbered log lines of the run.
 
-Lines are numbered by one counter in VM memory, dropped ones included, so that a redo gives every line the number that
+Lines are numbered by one counter in VM memory, dropped ones included, so that a replay gives every line the number that
 it had, however the host groups its deliveries.
 """
 

@@ -140,7 +140,7 @@ def _outbox() -> bytes:
         if "input" in op:
             texts.append(op["input"])
             op["input"] = ""
-    message = {"ops": ops, "logs": log.lines.take(), "eager": run.phase == "running" and run.answers_awaited > 0}
+    message = {"ops": ops, "logs": log.lines.take(), "awaits_ack": run.phase == "running" and run.answers_awaited > 0}
     message |= outcome.state
     for key in ("value", "error"):
         if key in message:

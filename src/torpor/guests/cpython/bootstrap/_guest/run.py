@@ -1,7 +1,7 @@
 """
 The run inside this VM: its facts, its numbered ops, and who waits for the answer to each.
 
-Ops are numbered by one counter that lives in VM memory, so that a redo from any snapshot gives every op the number it
+Ops are numbered by one counter that lives in VM memory, so that a replay from any snapshot gives every op the number it
 had. Time is ``run.at``, the time of the event being delivered; the VM's own clock is set to the same value.
 """
 

@@ -1,5 +1,5 @@
 """
-A run that is awake: its VM and the bookkeeping of what the VM has consumed and asked for.
+A run inside its VM: the VM and the bookkeeping of what the VM has consumed and asked for.
 
 Everything here is synchronous and runs in a VM thread; nothing here waits for the world.
 """
@@ -35,11 +35,11 @@ class TooMuchAtOnceError(Exception):
     """
     Several events delivered together passed a limit that each of them alone may keep.
 
-    A hot run gets its events a few at a time, a redo many; what was within the limits then must be so again.
+    A hot run gets its events a few at a time, a replay many; what was within the limits then must be so again.
     """
 
 
-class Asked(msgspec.Struct, frozen=True):
+class Requests(msgspec.Struct, frozen=True):
     """
     What the VM asks for, ready to be committed.
 
@@ -48,7 +48,7 @@ class Asked(msgspec.Struct, frozen=True):
         ops, logs: totals so far.
         log_entries: new lines.
         ended: the workflow has returned or thrown.
-        eager: the guest waits for the answer to one of the outputs.
+        awaits_ack: the guest waits for the answer to one of the outputs.
     """
 
     outputs: tuple[Event, ...]
@@ -56,10 +56,10 @@ class Asked(msgspec.Struct, frozen=True):
     logs: int
     log_entries: tuple[LogEntry, ...]
     ended: bool
-    eager: bool
+    awaits_ack: bool
 
 
-class Awake:
+class Session:
     """
     One run inside a VM. :meth:`wake` must come first.
 
@@ -88,21 +88,21 @@ class Awake:
         self.ops = self.logs = 0
         self._outputs: list[Event] = []
         self._entries: list[LogEntry] = []
-        self._ended = self._eager = False
-        # What the log recorded of ops that a redo will emit again.
+        self._ended = self._awaits_ack = False
+        # What the log recorded of ops that a replay will emit again.
         self._recorded = {event.op: event.digest for event in state.events if event.digest}
         self._hooks = {hook.op: (hook.id, hook.token) for hook in state.hooks}
         self._hooks |= {event.op: (event.id, event.name) for event in state.events if event.type in _HOOKS_MADE}
         self._vm: Vm = guest.lease(image)
 
-    def wake(self, now: int) -> Asked:
+    def wake(self, now: int) -> Requests:
         """
         Bring the VM to the end of the log and return what it asks for beyond it.
 
         Raises:
             SnapshotError: the snapshot cannot be restored; without it the run still can.
             VmError: the VM failed on the way and is unusable.
-            DivergenceError: the redo asked for something else than the log says.
+            DivergenceError: the replay asked for something else than the log says.
             LimitExceededError: the guest asked for too much.
         """
         run, snapshot = self._run, self._state.snapshot
@@ -117,9 +117,9 @@ class Awake:
                 f"run {run.id}: after its whole log the guest has emitted {self.ops} ops, "
                 f"but {run.ops} are committed; the run was not continued"
             )
-        return self._asked()
+        return self._requests()
 
-    def advance(self, events: Sequence[Event], now: int) -> Asked:
+    def advance(self, events: Sequence[Event], now: int) -> Requests:
         """
         Deliver events in log order and return what the guest asks for.
 
@@ -127,7 +127,7 @@ class Awake:
             VmError, LimitExceededError: as :meth:`wake`.
         """
         self._feed(events, now)
-        return self._asked()
+        return self._requests()
 
     def snapshot(self, at: int) -> Snapshot:
         """
@@ -198,7 +198,7 @@ class Awake:
         for number, op in enumerate(outbox.ops, self.ops + 1):
             plan.check_form(run.id, op, number)
             if number <= run.ops:
-                plan.check_redo(run.id, op, self._sealer, self._recorded.get(op.n))
+                plan.check_replay(run.id, op, self._sealer, self._recorded.get(op.n))
                 continue
             event = plan.record(op, self._sealer, self._seed, now, self._hooks)
             if event.type == "hook_created":
@@ -216,17 +216,22 @@ class Awake:
             failure = self._sealer.from_text(outbox.error)
             self._outputs.append(Event("run_failed", now, name="USER_ERROR", payload=failure))
         self._ended = outbox.status != "pending"
-        self._eager = outbox.eager
+        self._awaits_ack = outbox.awaits_ack
 
-    def _asked(self) -> Asked:
-        asked = Asked(
-            tuple(self._outputs), self.ops, self.logs, tuple(self._entries), ended=self._ended, eager=self._eager
+    def _requests(self) -> Requests:
+        requests = Requests(
+            tuple(self._outputs),
+            self.ops,
+            self.logs,
+            tuple(self._entries),
+            ended=self._ended,
+            awaits_ack=self._awaits_ack,
         )
         self._outputs, self._entries = [], []
-        return asked
+        return requests
 
 
-def failed(error: Exception, awake: Awake | None, at: int, sealer: Sealer) -> Asked:
+def failed(error: Exception, session: Session | None, at: int, sealer: Sealer) -> Requests:
     """Return, in place of what the guest asks for, the end of a run whose VM or log failed, with the error's code."""
     code = "RUNTIME_ERROR"
     if isinstance(error, (VmError, LimitExceededError, DivergenceError, MaxDeliveriesError)):
@@ -234,5 +239,5 @@ def failed(error: Exception, awake: Awake | None, at: int, sealer: Sealer) -> As
     if code == "LIMIT_EXCEEDED":  # the run's own doing: the engine's lines, and the trap, tell its author nothing
         error = type(error)(*error.args)
     event = Event("run_failed", at, name=code, payload=encode_error(error, sealer))
-    ops, logs = (awake.ops, awake.logs) if awake else (0, 0)
-    return Asked((event,), ops, logs, (), ended=True, eager=False)
+    ops, logs = (session.ops, session.logs) if session else (0, 0)
+    return Requests((event,), ops, logs, (), ended=True, awaits_ack=False)

@@ -13,7 +13,7 @@ from torpor.errors import EntityConflictError, RunNotFoundError, UsageError, Wor
 from torpor.model import Event, Notice, RunFilter
 from torpor.testing.worlds.story import OTHER, RUN, T, begin, hook, new_run, step, types
 from torpor.worlds.sqlite import SqliteWorld
-from torpor.worlds.sqlite.lane import GROUP_OPS_MAX
+from torpor.worlds.sqlite.connection import GROUP_OPS_MAX
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.writer import Writer
 
@@ -252,7 +252,7 @@ async def test_a_cancelled_opening_leaves_no_thread(tmp_path: Path) -> None:
 
 
 async def test_the_reader_cannot_write(world: SqliteWorld) -> None:
-    """An operation in the wrong lane fails instead of going past the writer."""
+    """An operation in the wrong connection thread fails instead of going past the writer."""
     with pytest.raises(WorldError, match="READONLY"):
         await world._reader.submit(lambda store: store.db.execute("DELETE FROM runs"), "a test")
 

@@ -5,35 +5,35 @@ from __future__ import annotations
 import asyncio
 
 from torpor.model import Notice
-from torpor.worlds.bell import Bell
+from torpor.worlds.notifier import Notifier
 
 
 async def test_a_notice_under_way_does_not_reach_who_has_unsubscribed() -> None:
     """The call was queued already when the listener left."""
-    bell = Bell()
+    notifier = Notifier()
     heard: list[Notice] = []
-    leave = bell.subscribe(heard.append)
-    bell.ring(Notice("wrun_1", work=True))
+    leave = notifier.subscribe(heard.append)
+    notifier.notify(Notice("wrun_1", work=True))
     leave()
     await asyncio.sleep(0)
     assert heard == []
-    assert not bell
+    assert not notifier
 
 
 async def test_a_notice_that_says_nothing_is_not_told() -> None:
     """Most commits of a run that is awake concern nobody else."""
-    bell = Bell()
+    notifier = Notifier()
     heard: list[Notice] = []
-    bell.subscribe(heard.append)
-    bell.ring(Notice("wrun_1"))
-    bell.ring(Notice("wrun_1", work=True))
+    notifier.subscribe(heard.append)
+    notifier.notify(Notice("wrun_1"))
+    notifier.notify(Notice("wrun_1", work=True))
     await asyncio.sleep(0)
     assert heard == [Notice("wrun_1", work=True)]
 
 
 async def test_a_listener_is_called_on_its_own_loop() -> None:
     """Whichever thread rings."""
-    bell = Bell()
+    notifier = Notifier()
     loops: list[asyncio.AbstractEventLoop] = []
     told = asyncio.Event()
 
@@ -41,20 +41,20 @@ async def test_a_listener_is_called_on_its_own_loop() -> None:
         loops.append(asyncio.get_running_loop())
         told.set()
 
-    bell.subscribe(listen)
-    await asyncio.to_thread(bell.ring, Notice(work=True))
+    notifier.subscribe(listen)
+    await asyncio.to_thread(notifier.notify, Notice(work=True))
     await asyncio.wait_for(told.wait(), 10)
     assert loops == [asyncio.get_running_loop()]
 
 
 def test_a_listener_whose_loop_is_closed_is_forgotten() -> None:
     """Ringing goes on for the others."""
-    bell = Bell()
+    notifier = Notifier()
 
     async def subscribe() -> None:
-        bell.subscribe(lambda _: None)
+        notifier.subscribe(lambda _: None)
 
     asyncio.run(subscribe())
-    assert bell
-    bell.ring(Notice(ended=True))
-    assert not bell
+    assert notifier
+    notifier.notify(Notice(ended=True))
+    assert not notifier

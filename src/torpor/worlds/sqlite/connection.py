@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from torpor.errors import UsageError
 from torpor.model import Notice
-from torpor.worlds.bell import Bell
+from torpor.worlds.notifier import Notifier
 from torpor.worlds.sqlite.faults import world_error
 from torpor.worlds.sqlite.store import Store
 
@@ -25,12 +25,12 @@ GROUP_OPS_MAX: Final = 256
 
 
 class Job:
-    """An operation on its way through a lane, and back to who waits for it."""
+    """An operation on its way through a connection thread, and back to who waits for it."""
 
     __slots__ = ("about", "error", "future", "notice", "operation", "value")
 
     def __init__(self, operation: Callable[[Store], Any] | None, about: str, future: asyncio.Future[Any]) -> None:
-        self.operation = operation  # None asks the lane to close
+        self.operation = operation  # None asks the connection thread to close
         self.about = about
         self.future = future
         self.value: Any = None
@@ -38,20 +38,20 @@ class Job:
         self.error: BaseException | None = None
 
 
-class Lane:
+class ConnectionThread:
     """
     The thread and its queue; what is done with a group is for the subclass to say.
 
     Args:
-        connect: opens the connection; called on the lane's thread.
+        connect: opens the connection; called on that thread.
         url: of the world, for messages.
-        bell: is rung after a change.
+        notifier: is told after a change.
     """
 
-    def __init__(self, connect: Callable[[], Store], url: str, bell: Bell) -> None:
+    def __init__(self, connect: Callable[[], Store], url: str, notifier: Notifier) -> None:
         self._connect = connect
         self._url = url
-        self._bell = bell
+        self._notifier = notifier
         self._queue: SimpleQueue[Job] = SimpleQueue()
         self._pid = 0
 
@@ -92,7 +92,7 @@ class Lane:
         Queue *operation*, which *about* names in errors, and return the future of its result.
 
         Raises:
-            UsageError: the lane is not open in this process.
+            UsageError: the connection thread is not open in this process.
         """
         if not self.is_open:
             raise self._not_open()
@@ -107,9 +107,9 @@ class Lane:
             self._begin(store)
         except Exception as error:  # noqa: BLE001  # whatever it is, who opens the world gets it
             first.error = error
-            _hand_back([first], self._bell)
+            _hand_back([first], self._notifier)
             return
-        _hand_back([first], self._bell)
+        _hand_back([first], self._notifier)
         last = None
         while last is None:
             jobs = [self._wait(store)]
@@ -119,15 +119,15 @@ class Lane:
                 last = jobs.pop()
             try:
                 self._work(store, jobs)
-            except Exception as error:  # noqa: BLE001  # nobody may wait in vain, and the lane goes on
+            except Exception as error:  # noqa: BLE001  # nobody may wait in vain, and the connection thread goes on
                 for job in jobs:
                     job.error = self._failure(error, job)
-            _hand_back(jobs, self._bell)
+            _hand_back(jobs, self._notifier)
         store.db.close()
-        _hand_back([last], self._bell)
+        _hand_back([last], self._notifier)
 
     def _begin(self, store: Store) -> None:
-        """Prepare, before anybody is told that the lane is open."""
+        """Prepare, before anybody is told that the connection thread is open."""
 
     def _wait(self, store: Store) -> Job:
         """Return the next job, once there is one."""
@@ -138,7 +138,7 @@ class Lane:
         raise NotImplementedError
 
     def _carry_out(self, store: Store, job: Job) -> Any:
-        assert job.operation is not None, "a lane's last job is not carried out"
+        assert job.operation is not None, "a connection thread's last job is not carried out"
         return job.operation(store)
 
     def _failure(self, error: Exception, job: Job) -> Exception:
@@ -158,29 +158,29 @@ class Lane:
         return UsageError(f"world {self._url} is not open; await its open() first")
 
 
-def _hand_back(jobs: list[Job], bell: Bell) -> None:
+def _hand_back(jobs: list[Job], notifier: Notifier) -> None:
     """Give all results back in one call on each event loop that waits for some."""
     loops: dict[asyncio.AbstractEventLoop, list[Job]] = {}
     for job in jobs:
         loops.setdefault(job.future.get_loop(), []).append(job)
     for loop, its in loops.items():
         try:
-            loop.call_soon_threadsafe(_settle, its, bell)
+            loop.call_soon_threadsafe(_settle, its, notifier)
         except RuntimeError:  # the loop is closed: nobody waits any more, but others may listen
             for job in its:
-                _tell(job, bell)
+                _tell(job, notifier)
 
 
-def _settle(jobs: list[Job], bell: Bell) -> None:
+def _settle(jobs: list[Job], notifier: Notifier) -> None:
     for job in jobs:
         if not job.future.done():  # its caller may have been cancelled
             if job.error is None:
                 job.future.set_result(job.value)
             else:
                 job.future.set_exception(job.error)
-        _tell(job, bell)
+        _tell(job, notifier)
 
 
-def _tell(job: Job, bell: Bell) -> None:
+def _tell(job: Job, notifier: Notifier) -> None:
     if job.error is None and job.notice is not None:
-        bell.ring(job.notice)
+        notifier.notify(job.notice)

@@ -11,7 +11,7 @@ from torpor.world import Unsubscribe
 Listener = Callable[[Notice], None]
 
 
-class Bell:
+class Notifier:
     """Listeners of one world (or of several that share a store)."""
 
     def __init__(self) -> None:
@@ -31,7 +31,7 @@ class Bell:
 
         return unsubscribe
 
-    def ring(self, notice: Notice) -> None:
+    def notify(self, notice: Notice) -> None:
         """Tell everybody. May be called on any thread, with or without a running loop."""
         if not self._listeners or not (notice.work or notice.ended):
             return
