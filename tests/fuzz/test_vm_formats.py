@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.fuzz.damage import anything, bounded, damaged
-from tests.vm.support import COUNTER, SEED, answer, begin, guest, program
+from tests.guests.quickjs.support import COUNTER, guest, program
+from tests.guests.support import SEED, answer, begin
 from torpor.errors import MemoryLimitError, SnapshotError
 from torpor.vm.delta import Delta, pack_delta, unpack_delta
 from torpor.vm.image import ImageHeader, pack_image, unpack_image

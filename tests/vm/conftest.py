@@ -1,13 +1,9 @@
-"""Every behaviour of the VM host holds for both memory back ends."""
+"""What VMs do holds for both memory back ends."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.vm.python_support import python
-from tests.vm.support import guest
-from torpor.guests.cpython import CPython
-from torpor.guests.quickjs import QuickJS
 from torpor.vm.pages import copy_on_write_problem
 
 
@@ -17,15 +13,3 @@ def backend(request: pytest.FixtureRequest) -> str:
     if request.param == "cow" and (problem := copy_on_write_problem()):
         pytest.skip(problem)
     return str(request.param)
-
-
-@pytest.fixture
-def js(backend: str) -> QuickJS:
-    """A JavaScript guest with default limits."""
-    return guest(backend)
-
-
-@pytest.fixture
-def py(backend: str) -> CPython:
-    """A Python guest with default limits."""
-    return python(backend)

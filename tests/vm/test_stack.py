@@ -6,7 +6,8 @@ import threading
 
 import pytest
 
-from tests.vm.support import begin, guest, program, result
+from tests.guests.quickjs.support import guest, program
+from tests.guests.support import begin, result
 from torpor.errors import ConfigurationError
 from torpor.vm.stack import stack_bytes
 

