@@ -27,8 +27,8 @@ from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.setting import Setting
 from torpor import codec
 from torpor.clock import SystemClock
-from torpor.codec import devalue
-from torpor.codec.table import standard_table
+from torpor.codec.types.table import standard_table
+from torpor.codec.wire import devalue
 
 SAMPLE_SECONDS = 0.02
 

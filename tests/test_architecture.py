@@ -121,7 +121,7 @@ def test_imports_go_down_the_floors_only() -> None:
         ("torpor.vm.delta", "import torpor.engine.turn"),
         ("torpor.vm.delta", "from torpor import worlds"),
         ("torpor.vm.delta", "from ..codec import decode"),
-        ("torpor.codec.devalue", "from torpor.vm.guest import Guest"),
+        ("torpor.codec.wire.devalue", "from torpor.vm.guest import Guest"),
         ("torpor.engine.turn", "def late():\n    from torpor.client import start"),
         ("torpor.client", "if TYPE_CHECKING:\n    from torpor.cli import main"),
         ("torpor.engine.turn", "from torpor.testing import MemoryWorld"),

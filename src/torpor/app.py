@@ -31,9 +31,9 @@ from torpor import ids
 from torpor.builtin_steps import BuiltinSteps
 from torpor.client import Client, RunHandle
 from torpor.clock import Clock, SystemClock
-from torpor.codec.custom_types import serializable
-from torpor.codec.keys import Keyring
-from torpor.codec.references import name_step
+from torpor.codec.crypto.keys import Keyring
+from torpor.codec.types.custom import serializable
+from torpor.codec.types.references import name_step
 from torpor.codec.values import WorkflowFunction
 from torpor.durations import Duration, milliseconds
 from torpor.engine.images import program_key

@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from torpor import codec, ids
 from torpor.clock import Clock
+from torpor.codec.crypto.keys import Keyring
+from torpor.codec.crypto.run_codec import Sealer
 from torpor.codec.errors import remembered_traceback
-from torpor.codec.keys import Keyring
-from torpor.codec.references import AsTheyAre, recognise, reviving
-from torpor.codec.sealing import Sealer
+from torpor.codec.types.references import AsTheyAre, recognise, reviving
 from torpor.codec.values import RunReference
 from torpor.errors import (
     EntityConflictError,

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Callable
 
 from torpor.client import Client, Handles
-from torpor.codec.references import recognise, reference_of
+from torpor.codec.types.references import recognise, reference_of
 from torpor.codec.values import StepFunction
 from torpor.engine.steps import StepDefinition
 

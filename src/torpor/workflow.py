@@ -18,8 +18,8 @@ from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar
 
 from torpor.client import RunHandle
-from torpor.codec.references import recognise
-from torpor.codec.typed import convert_arguments
+from torpor.codec.types.references import recognise
+from torpor.codec.typing.annotations import convert_arguments
 from torpor.codec.values import Kwargs, WorkflowFunction
 from torpor.errors import ConfigurationError, OutsideWorkflowError, UsageError
 

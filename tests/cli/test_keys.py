@@ -16,7 +16,7 @@ from tests.cli.project import WORLD, fresh_imports, write_project
 from torpor import Torpor as Application
 from torpor.cli import app as command_line
 from torpor.cli.loading import load_app, parse_target
-from torpor.codec.keys import SETTING, Keyring, generate, key_text
+from torpor.codec.crypto.keys import SETTING, Keyring, generate, key_text
 
 K1, K2 = generate(), generate()
 ONE, BOTH = Keyring([K1]), Keyring([K2, K1])

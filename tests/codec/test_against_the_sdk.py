@@ -23,7 +23,7 @@ from tests.codec.corpus import (
 )
 from tests.codec.node import Node, NodeError
 from torpor import codec
-from torpor.codec.crypto import Key, derive_key, encrypt_for
+from torpor.codec.crypto.encryption import Key, derive_key, encrypt_for
 from torpor.errors import SerializationError
 
 pytestmark = pytest.mark.network

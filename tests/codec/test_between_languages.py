@@ -31,8 +31,8 @@ from tests.codec.node import Node as NodeProcess
 from tests.codec.sameness import is_same
 from tests.codec.values import python_values
 from torpor import codec
-from torpor.codec.flatten import DEPTH_MAX
 from torpor.codec.values import URL, ArrayBuffer, BigInt, Headers, Kwargs, Map, RegExp, SetEntries, URLSearchParams
+from torpor.codec.wire.flatten import DEPTH_MAX
 from torpor.errors import FatalError, HookConflictError, RetryableError
 
 ALL = [*PLAIN, *SPARSE, *BUILT_IN, *SUBVIEWS, *OF_THE_SDK, *OF_LOST_CLASSES, *NESTED, *CYCLES]

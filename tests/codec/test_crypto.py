@@ -18,9 +18,9 @@ from hypothesis import strategies as st
 
 from tests.codec.node import Node
 from torpor import codec
-from torpor.codec.crypto import Key, derive, derive_key, encrypt_for
-from torpor.codec.keys import Keyring, generate
-from torpor.codec.sealing import PLAIN, Sealer
+from torpor.codec.crypto.encryption import Key, derive, derive_key, encrypt_for
+from torpor.codec.crypto.keys import Keyring, generate
+from torpor.codec.crypto.run_codec import PLAIN, Sealer
 from torpor.errors import DecryptionError, KeyMissingError, LimitExceededError, SerializationError
 from torpor.limits import MIB, PAYLOAD_BYTES_MAX, SNAPSHOT_BYTES_MAX
 

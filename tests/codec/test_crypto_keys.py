@@ -8,7 +8,7 @@ from base64 import b64encode, urlsafe_b64encode
 
 import pytest
 
-from torpor.codec.keys import SETTING, Keyring, generate, key_id, key_text
+from torpor.codec.crypto.keys import SETTING, Keyring, generate, key_id, key_text
 from torpor.errors import ConfigurationError
 
 A, B = bytes(range(32)), bytes(range(32, 64))
@@ -99,7 +99,7 @@ def test_every_key_is_new() -> None:
 def test_without_keys_the_library_is_not_imported() -> None:
     """Importing it takes longer than all of the codec."""
     script = (
-        "import sys; from torpor.codec.keys import Keyring; Keyring.parse('').run('wrun_1', '').dumps(1); "
+        "import sys; from torpor.codec.crypto.keys import Keyring; Keyring.parse('').run('wrun_1', '').dumps(1); "
         "print('cryptography' in sys.modules)"
     )
     said = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True).stdout

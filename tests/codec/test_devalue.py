@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from torpor.clock import SystemClock
-from torpor.codec import devalue
-from torpor.codec.flatten import DEPTH_MAX
-from torpor.codec.table import standard_table
+from torpor.codec.types.table import standard_table
 from torpor.codec.values import UNDEFINED, ArrayBuffer, Boxed, Map, NullPrototype, RegExp, SetEntries
+from torpor.codec.wire import devalue
+from torpor.codec.wire.flatten import DEPTH_MAX
 from torpor.errors import SerializationError
 
 TABLE = standard_table(SystemClock())

@@ -9,8 +9,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 import zstandard
 
-from torpor.codec import envelope
-from torpor.codec.envelope import seal, seal_binary, unseal, unseal_binary
+from torpor.codec.wire import envelope
+from torpor.codec.wire.envelope import seal, seal_binary, unseal, unseal_binary
 from torpor.errors import LimitExceededError, SerializationError
 from torpor.limits import KIB, MIB, PAYLOAD_BYTES_MAX
 

@@ -23,8 +23,9 @@ from tests.codec.classes_of_an_application import (
 from tests.codec.sameness import there_and_back
 from torpor import codec
 from torpor.clock import SystemClock
-from torpor.codec import JavaScriptError, PythonError, RemoteError, devalue
-from torpor.codec.table import standard_table
+from torpor.codec import JavaScriptError, PythonError, RemoteError
+from torpor.codec.types.table import standard_table
+from torpor.codec.wire import devalue
 from torpor.errors import FatalError, HookConflictError, RetryableError, RunFailedError, StepError
 
 ERROR = 'devl[["{0}",1],{{"message":2,"stack":3}},"m","S"]'

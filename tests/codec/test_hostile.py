@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 from tests.codec.damaged import DAMAGED, DAMAGED_FOR_PYTHON
 from tests.codec.sameness import there_and_back
 from torpor.clock import SystemClock
-from torpor.codec import devalue
-from torpor.codec.hashing import COLLISIONS_MAX
-from torpor.codec.table import standard_table
+from torpor.codec.types.table import standard_table
+from torpor.codec.wire import devalue
+from torpor.codec.wire.bounds import COLLISIONS_MAX
 from torpor.errors import SerializationError
 from torpor.limits import MIB
 

@@ -26,7 +26,7 @@ from tests.codec.classes_of_an_application import (
 )
 from tests.codec.sameness import there_and_back
 from torpor import codec, register, serializable
-from torpor.codec.custom_types import CUSTOM_TYPES
+from torpor.codec.types.custom import CUSTOM_TYPES
 from torpor.errors import ConfigurationError, SerializationError
 
 MODULE = application.__name__

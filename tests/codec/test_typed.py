@@ -38,7 +38,7 @@ from hypothesis import strategies as st
 
 from tests.codec.classes_of_an_application import Address, Box, Color, Customer, Kind, Level, Order, Point
 from tests.codec.sameness import is_same
-from torpor.codec.typed import convert, convert_arguments
+from torpor.codec.typing.annotations import convert, convert_arguments
 from torpor.codec.values import BigInt, Map
 from torpor.errors import ArgumentError, UsageError
 

@@ -12,7 +12,7 @@ import pytest
 
 from torpor import RunHandle, Torpor
 from torpor.clock import SystemClock
-from torpor.codec.sealing import PLAIN
+from torpor.codec.crypto.run_codec import PLAIN
 from torpor.codec.values import RunReference, StepFunction
 from torpor.engine.steps import Attempt, Steps
 from torpor.errors import FatalError, SerializationError

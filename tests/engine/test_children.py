@@ -10,8 +10,8 @@ import pytest
 from tests.engine.family.application import app as application
 from tests.engine.support import PATIENCE, TIMEOUT, has_event, result, resumed
 from torpor import RunHandle, Torpor, WorkerSettings, codec, ids
-from torpor.codec.keys import Keyring
-from torpor.codec.sealing import PLAIN
+from torpor.codec.crypto.keys import Keyring
+from torpor.codec.crypto.run_codec import PLAIN
 from torpor.codec.values import RunReference
 from torpor.engine.environment import TurnOptions
 from torpor.engine.steps import Attempt, Steps

@@ -18,8 +18,8 @@ from tests.engine.sealed.application import app as application
 from tests.engine.sealed.application import gate
 from tests.engine.support import TIMEOUT, has_event, logged, resumed, until
 from torpor import RunHandle, Torpor, WorkerSettings, codec, ids
-from torpor.codec.keys import Keyring, generate
-from torpor.codec.sealing import PLAIN
+from torpor.codec.crypto.keys import Keyring, generate
+from torpor.codec.crypto.run_codec import PLAIN
 from torpor.codec.values import RunReference
 from torpor.engine import plan
 from torpor.engine.environment import TurnOptions

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from torpor import codec
-from torpor.codec.sealing import PLAIN
+from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import plan
 from torpor.engine.liveness import dead_workers, machine, worker_row
 from torpor.engine.retry import Backoff

@@ -14,7 +14,7 @@ from tests.engine.odd_steps import gates
 from tests.engine.support import PATIENCE
 from torpor import WorkerSettings, codec
 from torpor.clock import SystemClock
-from torpor.codec.sealing import PLAIN
+from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import plan
 from torpor.engine.inline import InlineSteps
 from torpor.engine.runner import Runner

@@ -15,7 +15,7 @@ from hypothesis import given
 
 from tests.fuzz.damage import anything, bounded, damaged
 from torpor import codec
-from torpor.codec.crypto import Key, encrypt_for
+from torpor.codec.crypto.encryption import Key, encrypt_for
 from torpor.errors import DecryptionError, LimitExceededError, SerializationError
 
 KEY = Key(bytes(range(32)))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from torpor import codec
-from torpor.codec.keys import Keyring, generate
+from torpor.codec.crypto.keys import Keyring, generate
 from torpor.errors import KeyMissingError
 from torpor.inspection.readable import readable_payload
 from torpor.inspection.redaction import Redactor

@@ -18,7 +18,7 @@ from torpor import Torpor, codec
 from torpor.cli.opening import refuse_missing_file, schema_version
 from torpor.cli.output import counted
 from torpor.clock import Clock
-from torpor.codec.keys import SETTING, Keyring
+from torpor.codec.crypto.keys import SETTING, Keyring
 from torpor.errors import ConfigurationError, TorporError, VmError
 from torpor.guests.quickjs import QuickJS
 from torpor.ids import SEED_BYTES

@@ -17,7 +17,7 @@ from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, show, table
 from torpor.cli.reporting import FAILED, command
 from torpor.clock import SystemClock
-from torpor.codec.keys import Keyring
+from torpor.codec.crypto.keys import Keyring
 from torpor.errors import TorporError
 from torpor.worlds import open_world
 

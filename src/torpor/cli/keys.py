@@ -13,7 +13,7 @@ from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, say, show, table
 from torpor.cli.reporting import command
 from torpor.client import Client
-from torpor.codec.keys import SETTING, Keyring, generate, key_text
+from torpor.codec.crypto.keys import SETTING, Keyring, generate, key_text
 from torpor.errors import ConfigurationError
 
 

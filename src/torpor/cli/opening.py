@@ -14,7 +14,7 @@ from torpor.app import WORLD_DEFAULT
 from torpor.cli.loading import AppImportError, NoAppError, default_target, load_app, parse_target, required_target
 from torpor.client import Client
 from torpor.clock import SystemClock
-from torpor.codec.keys import Keyring
+from torpor.codec.crypto.keys import Keyring
 from torpor.errors import ConfigurationError
 from torpor.world import World
 from torpor.worlds import open_world

@@ -14,13 +14,13 @@ from __future__ import annotations
 from typing import Any
 
 from torpor.clock import SystemClock
-from torpor.codec import devalue
-from torpor.codec.custom_types import register, serializable
-from torpor.codec.envelope import DEVALUE, seal, seal_binary, unseal, unseal_binary
 from torpor.codec.errors import JavaScriptError, PythonError, RemoteError
-from torpor.codec.references import References, name_step, recognise, reviving
-from torpor.codec.table import standard_table
+from torpor.codec.types.custom import register, serializable
+from torpor.codec.types.references import References, name_step, recognise, reviving
+from torpor.codec.types.table import standard_table
 from torpor.codec.values import UNDEFINED
+from torpor.codec.wire import devalue
+from torpor.codec.wire.envelope import DEVALUE, seal, seal_binary, unseal, unseal_binary
 from torpor.errors import LimitExceededError, SerializationError
 
 __all__ = [
@@ -66,7 +66,7 @@ def loads(data: bytes, references: References | None = None) -> Any:
 
     Args:
         references: makes step functions, workflows and run handles of the references in it; without, they stay what
-            :func:`torpor.codec.references.revive_with` was told.
+            :func:`torpor.codec.types.references.revive_with` was told.
     """
     text = unseal(data)[len(DEVALUE) :]
     if references is None:

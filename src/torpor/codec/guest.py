@@ -2,8 +2,9 @@
 The codec inside the Python guest: the same table, walks and types as on the host, with the standard library's JSON.
 
 The guest's half of this package is what this module imports, directly or not. None of it needs more than the standard
-library, and none of it may import the host's half: ``torpor.codec`` itself, :mod:`~torpor.codec.envelope`,
-:mod:`~torpor.codec.devalue` and :mod:`~torpor.codec.typed`. A test imports it alone and keeps the list.
+library, and none of it may import the host's half: ``torpor.codec`` itself, :mod:`~torpor.codec.wire.envelope`,
+:mod:`~torpor.codec.wire.devalue`, :mod:`torpor.codec.typing` and :mod:`torpor.codec.crypto`. A test imports it alone
+and keeps the list.
 """
 
 from __future__ import annotations
@@ -11,10 +12,10 @@ from __future__ import annotations
 from typing import Any
 
 from torpor.clock import SystemClock
-from torpor.codec.flatten import flatten
-from torpor.codec.hydrate import hydrate
-from torpor.codec.json_text import flat_of_text, text_of_flat
-from torpor.codec.table import standard_table
+from torpor.codec.types.table import standard_table
+from torpor.codec.wire.flatten import flatten
+from torpor.codec.wire.hydrate import hydrate
+from torpor.codec.wire.json_text import flat_of_text, text_of_flat
 from torpor.errors import SerializationError
 
 _PREFIX = "devl"

@@ -8,7 +8,7 @@ import msgspec
 
 from torpor import limits
 from torpor.clock import Clock
-from torpor.codec.keys import Keyring
+from torpor.codec.crypto.keys import Keyring
 from torpor.engine.failpoints import PassFailpoint
 from torpor.engine.images import Images
 from torpor.engine.runner import Runner

@@ -15,8 +15,8 @@ from collections.abc import Awaitable, Callable
 
 import msgspec
 
-from torpor.codec.keys import Keyring
-from torpor.codec.sealing import Sealer
+from torpor.codec.crypto.keys import Keyring
+from torpor.codec.crypto.run_codec import Sealer
 from torpor.engine.threads import VmThreads
 from torpor.errors import ProgramMissingError, SerializationError, SnapshotError
 from torpor.model import RunState

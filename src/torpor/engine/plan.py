@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from torpor import ids
-from torpor.codec.sealing import Sealer
+from torpor.codec.crypto.run_codec import Sealer
 from torpor.errors import DivergenceError, GuestTrapError, SerializationError
 from torpor.lifecycle import INPUTS
 from torpor.limits import TOKEN_CHARS_MAX

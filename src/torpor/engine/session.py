@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from torpor import limits
-from torpor.codec.sealing import Sealer
+from torpor.codec.crypto.run_codec import Sealer
 from torpor.engine import plan
 from torpor.engine.steps import encode_error
 from torpor.errors import (

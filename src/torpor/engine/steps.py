@@ -20,9 +20,9 @@ from typing import Any, Protocol
 import msgspec
 
 from torpor.clock import Clock
-from torpor.codec.references import References, reviving
-from torpor.codec.sealing import Sealer
-from torpor.codec.typed import convert_arguments
+from torpor.codec.crypto.run_codec import Sealer
+from torpor.codec.types.references import References, reviving
+from torpor.codec.typing.annotations import convert_arguments
 from torpor.engine.retry import Backoff
 from torpor.errors import (
     ArgumentError,

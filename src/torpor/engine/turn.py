@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import msgspec
 
 from torpor import limits
-from torpor.codec.sealing import Sealer
+from torpor.codec.crypto.run_codec import Sealer
 from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.inline import InlineSteps

@@ -20,7 +20,7 @@ import msgspec
 
 from torpor import ids
 from torpor.clock import Clock
-from torpor.codec.keys import Keyring
+from torpor.codec.crypto.keys import Keyring
 from torpor.engine.environment import Environment, TurnOptions
 from torpor.engine.failpoints import Failpoint, PassFailpoint, pass_by
 from torpor.engine.images import Images

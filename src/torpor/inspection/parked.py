@@ -14,8 +14,8 @@ import msgspec
 
 from torpor import limits
 from torpor.clock import Clock
-from torpor.codec.keys import Keyring
-from torpor.codec.sealing import Sealer
+from torpor.codec.crypto.keys import Keyring
+from torpor.codec.crypto.run_codec import Sealer
 from torpor.engine.images import Images
 from torpor.engine.session import Session, TooMuchAtOnceError
 from torpor.engine.threads import VmThreads

@@ -14,8 +14,8 @@ from typing import Any
 from msgspec.structs import replace
 
 from torpor import codec
-from torpor.codec.keys import Keyring
-from torpor.codec.sealing import Sealer
+from torpor.codec.crypto.keys import Keyring
+from torpor.codec.crypto.run_codec import Sealer
 from torpor.errors import KeyMissingError, TorporError
 from torpor.model import NOTHING, Event, LogEntry, Run
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from torpor.codec.classes import importable_name
+from torpor.codec.types.classes import importable_name
 from torpor.errors import ConfigurationError, WorkflowNotRegisteredError
 from torpor.programs.languages import LANGUAGES, Built, Functions, Sources, known_suffixes
 from torpor.programs.left_out import LeftOut

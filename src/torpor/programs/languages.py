@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from torpor.codec.classes import importable_name
+from torpor.codec.types.classes import importable_name
 from torpor.programs.left_out import LeftOut
 from torpor.vm.guest import Guest, Program
 

@@ -2,8 +2,8 @@
 What the Python guest is made of beside CPython itself: module name → (file label, text).
 
 Workflow code imports ``torpor``, which inside the VM is ``bootstrap/api.py``. Errors, durations and the codec are the
-host's own files, so that one table of types serves both sides; they are read by path, since this room must not import
-the codec. Labels begin with ``<torpor>/``: frames of such files are left out of what authors see.
+host's own files, so that one table of types serves both sides; they are read by path, since none of them is run here.
+Labels begin with ``<torpor>/``: frames of such files are left out of what authors see.
 
 To boot a VM, run :func:`boot_text` in ``__main__`` and answer its one request ``I`` with :func:`guest_sources` as JSON.
 """
@@ -22,32 +22,25 @@ SHARED: Final = (
     "durations",
     "clock",
     "codec.guest",
-    "codec.advice",
-    "codec.binary_types",
-    "codec.class_types",
-    "codec.classes",
-    "codec.collection_types",
-    "codec.custom_types",
-    "codec.error_types",
     "codec.errors",
-    "codec.exception_types",
-    "codec.flatten",
-    "codec.hashing",
-    "codec.hydrate",
-    "codec.instances",
-    "codec.javascript_types",
-    "codec.json_text",
-    "codec.model_types",
-    "codec.one_level",
-    "codec.paths",
-    "codec.python_types",
-    "codec.reducers",
-    "codec.references",
-    "codec.registrations",
-    "codec.repeats",
-    "codec.table",
     "codec.values",
-    "codec.zones",
+    "codec.types",
+    "codec.types.binary",
+    "codec.types.classes",
+    "codec.types.custom",
+    "codec.types.datetimes",
+    "codec.types.errors",
+    "codec.types.javascript",
+    "codec.types.python",
+    "codec.types.records",
+    "codec.types.references",
+    "codec.types.table",
+    "codec.wire",
+    "codec.wire.bounds",
+    "codec.wire.flatten",
+    "codec.wire.hydrate",
+    "codec.wire.json_text",
+    "codec.wire.reducers",
 )
 """Modules of the host that the guest runs verbatim; none of them needs more than the standard library."""
 
@@ -63,7 +56,8 @@ def guest_sources() -> dict[str, tuple[str, str]]:
         "pydantic": (f"{LABELS}pydantic.py", _text(bootstrap / "pydantic.py")),
     }
     for name in SHARED:
-        path = f"{name.replace('.', '/')}.py"
+        path = name.replace(".", "/")
+        path = f"{path}/__init__.py" if (files("torpor") / path).is_dir() else f"{path}.py"
         sources[f"torpor.{name}"] = (f"{LABELS}{path}", _text(files("torpor") / path))
     for entry in sorted((bootstrap / "_guest").iterdir(), key=lambda entry: entry.name):
         if entry.name.endswith(".py"):

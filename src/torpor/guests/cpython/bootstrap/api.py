@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
-from torpor.codec.custom_types import register, serializable
-from torpor.codec.references import reference_of
+from torpor.codec.types.custom import register, serializable
+from torpor.codec.types.references import reference_of
 from torpor.codec.values import StepFunction
 from torpor.errors import (
     ArgumentError,

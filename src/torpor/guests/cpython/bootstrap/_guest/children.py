@@ -7,7 +7,7 @@ from collections.abc import Callable
 from types import GenericAlias
 from typing import Any, ClassVar
 
-from torpor.codec import references
+from torpor.codec.types import references
 from torpor.codec.values import Kwargs, RunReference, WorkflowFunction
 from torpor.errors import UsageError
 

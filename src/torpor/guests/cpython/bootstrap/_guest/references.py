@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import FunctionType
 from typing import Any, TypeVar
 
-from torpor.codec import references
+from torpor.codec.types import references
 from torpor.codec.values import RunReference, StepFunction, WorkflowFunction
 
 _MARK = "__torpor_reference__"

@@ -13,8 +13,8 @@ from traceback import StackSummary, TracebackException
 from types import TracebackType
 from typing import Any
 
-from torpor.codec import error_types, exception_types
 from torpor.codec.errors import remembered_traceback
+from torpor.codec.types import errors
 from torpor.errors import StepError
 
 from .finder import is_hidden
@@ -50,8 +50,7 @@ def frames_text(error: BaseException) -> str:
 def install() -> None:
     """Let exceptions that are stored, and all that ``traceback`` prints, have such tracebacks."""
     traceback.TracebackException = _Told  # type: ignore[misc]  # that is the point
-    for module in (error_types, exception_types):
-        vars(module)["traceback_text"] = own_text
+    vars(errors)["traceback_text"] = own_text
 
 
 def _alone(error: BaseException) -> TracebackException:

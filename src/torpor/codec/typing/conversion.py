@@ -9,6 +9,9 @@ from typing import Any, get_args
 Converter = Callable[[Any], Any]
 """Value → the value as an annotation wants it, the very same object if it fits already; raises :class:`Unfit`."""
 
+ConverterOf = Callable[[Any], Converter]
+"""Annotation → what converts to it."""
+
 
 class Unfit(Exception):  # noqa: N818  # no error of ours: it becomes an ArgumentError, or the next arm of a union
     """

@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from types import FunctionType
 from typing import Any, Protocol
 
-from torpor.codec.reducers import forget_classes
 from torpor.codec.values import RunReference, StepFunction, WorkflowFunction
+from torpor.codec.wire.reducers import forget_classes
 
 Reference = StepFunction | WorkflowFunction | RunReference
 

@@ -7,9 +7,7 @@ from collections import abc
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from torpor.codec.conversion import Converter, Unfit, name_of, unfit
-
-ConverterOf = Callable[[Any], Converter]
+from torpor.codec.typing.conversion import Converter, ConverterOf, Unfit, name_of, unfit
 
 _EXACT = (str, int, float, bool, bytes)
 _REBUILT = (list, tuple, set, frozenset, collections.deque)

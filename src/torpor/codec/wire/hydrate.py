@@ -4,6 +4,10 @@ Reading: the flat array becomes a value.
 The containers of the parsed array are the containers of the value, filled in place each in its own turn: sharing and
 cycles need no care, nesting no recursion. Only what reducers make has an order, since a payload must be complete before
 its value can be; where there is any, one depth-first walk completes children before parents.
+
+A reducer's type is ``[name, index of the payload]``. The npm package's built-in types put what they consist of into
+that same array instead: ``["Date", "1970-…"]``, not ``[["Date", 1], "1970-…"]``. Here such an array is turned into the
+first form by appending a payload to the values, so that a reducer never hears of the second.
 """
 
 from __future__ import annotations
@@ -11,11 +15,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from torpor.codec.flatten import DEPTH_MAX, PROTO
-from torpor.codec.one_level import is_one_level, payload_index
-from torpor.codec.reducers import Table
-from torpor.codec.repeats import Repeats
 from torpor.codec.values import PLAIN_INT_MAX, NullPrototype
+from torpor.codec.wire.bounds import Repeats
+from torpor.codec.wire.flatten import DEPTH_MAX, PROTO
+from torpor.codec.wire.reducers import Table
 from torpor.errors import SerializationError
 
 SPARSE = -7
@@ -37,8 +40,9 @@ _UNFIT = (TypeError, ValueError, LookupError, AttributeError, ArithmeticError, R
 
 _CONTAINERS = (list, dict, NullPrototype)
 
+_Slot = list[Any]
 Container = list[Any] | dict[str, Any]
-ReducedSlots = dict[int, list[Any]]
+ReducedSlots = dict[int, _Slot]
 """Index of a reduced value → its ``[name, index of the payload]``."""
 
 
@@ -109,7 +113,7 @@ def _sort(flat: list[Any], table: Table) -> tuple[list[Container], ReducedSlots]
                 f"it reads {', '.join(sorted(table.by_name))}"
             )
         else:
-            reduced[index] = [value[0], payload_index(value, flat)] if is_one_level(value, flat) else value
+            reduced[index] = [value[0], _payload_index(value, flat)] if _is_one_level(value, flat) else value
     return containers, reduced
 
 
@@ -335,3 +339,44 @@ def _astray(index: int, count: int) -> SerializationError:
 def damaged(what: str) -> SerializationError:
     """Return the error for a text that is not devalue's."""
     return SerializationError(f"this is not devalue text, or it was damaged: {what}")
+
+
+def _is_one_level(slot: _Slot, values: list[Any]) -> bool:
+    """Tell whether the operands of a named array are not the index of a payload."""
+    if len(slot) != 2 or type(slot[1]) is not int:
+        return True
+    if slot[0] != "Set":
+        return False
+    # A Set of one member looks like a payload's index; a payload would be a plain array.
+    member = values[slot[1]] if 0 <= slot[1] < len(values) else None
+    return type(member) is not list or (bool(member) and type(member[0]) is str)
+
+
+def _payload_index(slot: _Slot, values: list[Any]) -> int:
+    """
+    Append the payload that the operands of a named array amount to, and return its index.
+
+    Raises:
+        SerializationError: the name's operands are not of this number or kind.
+    """
+    name, *operands = slot
+    payload: object = None
+    match operands:
+        case [str(text)] if name != "RegExp":
+            payload = text
+        case [str(source), *flags] if name == "RegExp" and len(flags) <= 1:
+            values.extend([source, *(flags or [""])])
+            payload = {"source": len(values) - 2, "flags": len(values) - 1}
+        case [int(buffer), int(offset), int(length)] if name.endswith("Array") or name == "DataView":
+            values.extend([offset, length])
+            payload = {"buffer": buffer, "offset": len(values) - 2, "length": len(values) - 1}
+        case members if name == "Set":
+            payload = members
+        case members if name == "Map" and len(members) % 2 == 0:
+            pairs = [members[at : at + 2] for at in range(0, len(members), 2)]
+            values.extend(pairs)
+            payload = list(range(len(values) - len(pairs), len(values)))
+    if payload is None:
+        raise SerializationError(f"damaged devalue text: {name!r} with operands {operands!r:.200}")
+    values.append(payload)
+    return len(values) - 1

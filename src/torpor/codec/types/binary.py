@@ -8,9 +8,9 @@ from base64 import b64encode
 from binascii import a2b_base64
 from typing import Any
 
-from torpor.codec.javascript_types import EMPTY
-from torpor.codec.reducers import PASS, Pass, Reducer, exactly
+from torpor.codec.types.javascript import EMPTY
 from torpor.codec.values import ArrayBuffer, DataView, Float16Array, Uint8ClampedArray
+from torpor.codec.wire.reducers import PASS, Pass, Reducer, exactly
 
 _TYPECODES = {
     "Int8Array": "b",

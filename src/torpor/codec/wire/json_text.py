@@ -1,8 +1,8 @@
 """
 Flat arrays ⇄ JSON text with nothing but the standard library.
 
-The guest has no other JSON; the host, whose :mod:`~torpor.codec.devalue` is faster, comes here for the one thing that
-its own cannot do: lone surrogates.
+The guest has no other JSON; the host, whose :mod:`~torpor.codec.wire.devalue` is faster, comes here for the one thing
+that its own cannot do: lone surrogates.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import re
 from typing import Any
 
-from torpor.codec.hydrate import damaged
+from torpor.codec.wire.hydrate import damaged
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
 

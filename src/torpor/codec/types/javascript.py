@@ -7,9 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from torpor.codec.hashing import check_keys
-from torpor.codec.reducers import PASS, Pass, Reducer, exactly
-from torpor.codec.references import is_recognised, reference_of, revivers
+from torpor.codec.types.references import is_recognised, reference_of, revivers
 from torpor.codec.values import (
     PLAIN_INT_MAX,
     UNDEFINED,
@@ -34,6 +32,8 @@ from torpor.codec.values import (
     WorkflowFunction,
     WritableStream,
 )
+from torpor.codec.wire.bounds import check_keys
+from torpor.codec.wire.reducers import PASS, Pass, Reducer, exactly
 from torpor.errors import SerializationError
 
 EMPTY = "."

@@ -15,11 +15,11 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from torpor import codec
-from torpor.codec.references import References
+from torpor.codec.types.references import References
 from torpor.errors import DecryptionError, KeyMissingError, SerializationError
 
 if TYPE_CHECKING:  # imported where there is a key
-    from torpor.codec.crypto import Key
+    from torpor.codec.crypto.encryption import Key
 
 _SEED_PURPOSE = b"torpor/seed/v1"
 _DIGEST_PURPOSE = b"torpor/digest/v1"
@@ -197,7 +197,7 @@ class KeylessSealer(Sealer):
         raise self._missing()
 
     def encrypted(self, data: bytes) -> bytes:
-        from torpor.codec.crypto import encrypt_for  # noqa: PLC0415  # 50 ms, for nothing where there is no key
+        from torpor.codec.crypto.encryption import encrypt_for  # noqa: PLC0415  # 50 ms, for nothing where there is no key
 
         if not self._public:
             raise self._missing()

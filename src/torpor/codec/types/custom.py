@@ -12,19 +12,27 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from typing import Any, TypeVar, overload
 
-from torpor.codec.class_types import encode_dataclass, fill_dataclass
-from torpor.codec.classes import class_path, slots_of
-from torpor.codec.instances import PythonType
-from torpor.codec.model_types import (
+from torpor.codec.types.classes import (
+    Migrate,
+    Registration,
+    add,
+    class_path,
+    registration_named,
+    registration_of,
+    slots_of,
+)
+from torpor.codec.types.records import (
     encode_attrs,
+    encode_dataclass,
     encode_model,
     fill_attrs,
+    fill_dataclass,
     fill_model,
     is_attrs,
     is_model,
     state_of_model,
 )
-from torpor.codec.registrations import Migrate, Registration, add, registration_named, registration_of
+from torpor.codec.wire.reducers import PythonType
 from torpor.errors import ConfigurationError, SerializationError
 
 C = TypeVar("C", bound=type)

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from torpor.codec.sealing import PLAIN, KeyedSealer, KeylessSealer, Sealer
+from torpor.codec.crypto.run_codec import PLAIN, KeyedSealer, KeylessSealer, Sealer
 from torpor.errors import ConfigurationError
 
 SETTING: Final = "TORPOR_KEYS"
@@ -123,7 +123,7 @@ class Keyring:
         return self._sealer(_RUNS, run_id, key, f"run {run_id}", public)
 
     def _sealer(self, namespace: str, name: str, key: str, what: str, public: bytes = b"") -> Sealer:
-        from torpor.codec.crypto import Key, derive_key  # noqa: PLC0415  # 50 ms, for nothing where there is no key
+        from torpor.codec.crypto.encryption import Key, derive_key  # noqa: PLC0415  # 50 ms, for nothing where there is no key
 
         secret = self._keys.get(key)
         if secret is None:
@@ -138,7 +138,7 @@ def generate() -> bytes:
 
 def key_id(key: bytes) -> str:
     """Return the id of a key, such as ``k3f0c92ab17``; it tells nothing about the key."""
-    from torpor.codec.crypto import derive  # noqa: PLC0415  # as above
+    from torpor.codec.crypto.encryption import derive  # noqa: PLC0415  # as above
 
     return f"k{derive(key, _ID_INFO)[:_ID_BYTES].hex()}"
 

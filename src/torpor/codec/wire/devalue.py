@@ -2,8 +2,8 @@
 The devalue flat format: one JSON array in which the root is element 0 and containers hold indexes.
 
 ``[{"to":1,"cc":2},"ada",[1]]`` is ``{"to": "ada", "cc": ["ada"]}``. Sharing and cycles are equal indexes. Types beyond
-JSON are ``[name, index of a payload]`` by the reducers of a :class:`~torpor.codec.reducers.Table`. The text agrees to
-the byte with that of the npm package ``devalue`` wherever both languages write a number alike.
+JSON are ``[name, index of a payload]`` by the reducers of a :class:`~torpor.codec.wire.reducers.Table`. The text agrees
+to the byte with that of the npm package ``devalue`` wherever both languages write a number alike.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from typing import Any
 
 import msgspec
 
-from torpor.codec.flatten import flatten
-from torpor.codec.hydrate import damaged, hydrate
-from torpor.codec.json_text import flat_of_text, text_of_flat
-from torpor.codec.reducers import Table
+from torpor.codec.wire.flatten import flatten
+from torpor.codec.wire.hydrate import damaged, hydrate
+from torpor.codec.wire.json_text import flat_of_text, text_of_flat
+from torpor.codec.wire.reducers import Table
 
 # msgspec checks types while it parses: an index is a whole number, never a boolean or float.
 Flat = int | list[bool | int | float | str | list[int | str] | dict[str, int] | None]

@@ -1,9 +1,13 @@
 """
-A bound for hashing what a text made.
+Bounds for what a small text can ask for.
 
-A text of a few bytes can describe a tuple whose hash takes hours, because the hash of a tuple visits a shared member
-once for every path to it, or thousands of numbers that all have the same hash. Both are refused before a set or dict is
-made of them.
+**Hashing.** A text of a few bytes can describe a tuple whose hash takes hours, because the hash of a tuple visits a
+shared member once for every path to it, or thousands of numbers that all have the same hash. Both are refused before a
+set or dict is made of them.
+
+**Repeats.** Equal strings stand in a text once, so that a megabyte could describe ten thousand byte strings of a
+megabyte each, or as many tuples of the same members. Each payload may be read once for nothing; what is read again
+counts.
 """
 
 from __future__ import annotations
@@ -21,6 +25,11 @@ LEVELS_MAX = 200
 
 COLLISIONS_MAX = 1_000
 """Keys of one set or dict that may have the same hash."""
+REPEATED_BYTES_MAX = 64 * 1024 * 1024
+"""About what may be made, in one text, of payloads that were read before."""
+
+_MEMBER_BYTES = 32
+_SMALL = 64
 
 
 def check_keys(keys: Sequence[Any]) -> None:
@@ -60,3 +69,42 @@ def _members(key: Any) -> Iterable[Any]:
     if dataclasses.is_dataclass(key) and type(key).__hash__ is not object.__hash__:
         return [getattr(key, field.name) for field in dataclasses.fields(key)]
     return ()
+
+
+class Repeats:
+    """What one text has read more than once."""
+
+    def __init__(self) -> None:
+        self._read: set[int] = set()
+        self._bytes = 0
+
+    def count(self, payload: Any) -> None:
+        """
+        Count the reading of a payload, which must not be gone before the next.
+
+        Raises:
+            ValueError: the text makes too much of too little.
+        """
+        if type(payload) is dict:
+            for part in _parts(payload):
+                self._count(part)
+        self._count(payload)
+
+    def _count(self, part: Any) -> None:
+        if not isinstance(part, str | bytes | list | dict) or len(part) < _SMALL:
+            return
+        if id(part) not in self._read:
+            self._read.add(id(part))
+            return
+        self._bytes += len(part) * (1 if isinstance(part, str | bytes) else _MEMBER_BYTES)
+        if self._bytes > REPEATED_BYTES_MAX:
+            raise ValueError(f"the text repeats its parts to more than {REPEATED_BYTES_MAX} bytes")
+
+
+def _parts(payload: dict[str, Any]) -> list[Any]:
+    """Return what is copied of a payload with members: the data of an instance, the buffer of a view."""
+    data = payload.get("data")
+    parts = [data, payload.get("buffer")]
+    if type(data) is dict and "stack" in data:  # an exception's
+        parts += [data.get("args"), data.get("notes"), data.get("errors"), data.get("state")]
+    return parts

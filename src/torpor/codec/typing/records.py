@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import InitVar
 from functools import cache
 from inspect import Parameter
@@ -13,11 +13,9 @@ from typing import Any, NotRequired, Required, get_origin, is_typeddict
 
 import msgspec
 
-from torpor.codec.conversion import Converter, Unfit, name_of, unfit
-from torpor.codec.hints import field_hints
-from torpor.codec.model_types import is_attrs, is_model
-
-ConverterOf = Callable[[Any], Converter]
+from torpor.codec.types.records import is_attrs, is_model
+from torpor.codec.typing.conversion import Converter, ConverterOf, Unfit, name_of, unfit
+from torpor.codec.typing.hints import field_hints
 
 
 def record_converter(annotation: Any, of: ConverterOf) -> Converter | None:

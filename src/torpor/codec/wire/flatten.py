@@ -2,19 +2,23 @@
 Writing: a value becomes the flat array in which the root is element 0 and containers hold indexes.
 
 The walk is depth-first and numbers a value when it first meets it, as the npm package does, but keeps its own stack:
-nesting costs no recursion. What it emits is plain JSON data, so that one call of a JSON encoder makes the text.
+nesting costs no recursion. What it emits is plain JSON data, so that one call of a JSON encoder makes the text. A value
+that cannot be stored is told by its path, such as ``.args[0].when``, with what to do about it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import dataclasses
+import inspect
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from enum import Enum
 from math import copysign, isnan
-from typing import Any
+from typing import Any, NamedTuple
 
-from torpor.codec.advice import advice, described
-from torpor.codec.paths import Frame, Reduced, path_of
-from torpor.codec.reducers import PASS, Table
 from torpor.codec.values import PLAIN_INT_MAX, UNDEFINED, BigInt, NullPrototype
+from torpor.codec.wire.reducers import PASS, Reducer, Table
 from torpor.errors import SerializationError
 
 DEPTH_MAX = 10_000
@@ -25,10 +29,24 @@ _STR_ONLY = frozenset({str})
 PROTO = "__proto__"
 """A key that no object may have: a careless reader would set the prototype by it."""
 
+_PLAIN = "None, bool, int, float, str, bytes, list, dict, tuple, set, dates, dataclasses, enums or exceptions"
+
 _NAN = -3
 _INFINITY = -4
 _NEGATIVE_INFINITY = -5
 _NEGATIVE_ZERO = -6
+
+
+_Frame = tuple[object, Iterator[Any], list[Any], int]
+"""A container, its members yet to come, the indexes of those already met (after a name, if a reducer gave one), and the
+container's own index."""
+
+
+class _Reduced(NamedTuple):
+    """The container of a frame whose one member is the payload of a reduced value."""
+
+    value: object
+    reducer: Reducer
 
 
 def flatten(root: object, table: Table) -> int | list[Any]:
@@ -49,7 +67,7 @@ class _Walk:
         self.table = table
         self.flat: list[Any] = []
         # The containers around the one that is being walked.
-        self.stack: list[Frame] = []
+        self.stack: list[_Frame] = []
         # Payloads must outlive the walk, or a later object might be given the id of an earlier one.
         self.payloads: list[object] = []
         # Elements that cannot exist before their payload is complete, and whose payload is being walked.
@@ -124,21 +142,21 @@ class _Walk:
                     members = iter(value)
                 elif (kind is dict and _STR_ONLY.issuperset(map(type, value))) or kind is NullPrototype:
                     if PROTO in value:
-                        raise SerializationError(f"{path_of(stack)} has a key '{PROTO}', which is refused; rename it")
+                        raise SerializationError(f"{_path_of(stack)} has a key '{PROTO}', which is refused; rename it")
                     members = iter(value.values())
                 else:
                     container, payload = self._reduce(value, index)
                     add(container.reducer.name)
                     members = iter((payload,))
                 if len(stack) >= DEPTH_MAX:
-                    raise SerializationError(f"{path_of(stack[:10])}… is nested deeper than {DEPTH_MAX} containers")
+                    raise SerializationError(f"{_path_of(stack[:10])}… is nested deeper than {DEPTH_MAX} containers")
                 break
             else:
                 kind = type(container)
                 if kind is dict:
                     # To check that they are as many would cost a tenth of all time.
                     flat[place] = dict(zip(container, indexes))  # noqa: B905 - as above
-                elif kind is Reduced:
+                elif kind is _Reduced:
                     self.unfinished.discard(place)
                 elif kind is NullPrototype:
                     pairs = zip(container, indexes, strict=True)
@@ -150,28 +168,84 @@ class _Walk:
         root_index: int = indexes[0]
         return flat if root_index == 0 else root_index
 
-    def _reduce(self, value: object, place: int) -> tuple[Reduced, object]:
+    def _reduce(self, value: object, place: int) -> tuple[_Reduced, object]:
         """Return a value with the first reducer that takes it, and the payload that this makes."""
         for reducer in self.table.matching(type(value)):
             try:
                 payload = reducer.encode(value)
             except SerializationError as error:
-                raise SerializationError(f"{path_of(self.stack)}: {error}") from error
+                raise SerializationError(f"{_path_of(self.stack)}: {error}") from error
             except Exception as error:
                 raise SerializationError(
-                    f"{path_of(self.stack)} is {described(value)} that cannot be read: {error!r}"
+                    f"{_path_of(self.stack)} is {_described(value)} that cannot be read: {error!r}"
                 ) from error
             if payload is not PASS:
                 self.payloads.append(payload)
                 if reducer.begin is None:
                     self.unfinished.add(place)
-                return Reduced(value, reducer), payload
+                return _Reduced(value, reducer), payload
         raise SerializationError(
-            f"{path_of(self.stack)} is {described(value)}, which cannot be stored; {advice(value)}"
+            f"{_path_of(self.stack)} is {_described(value)}, which cannot be stored; {_advice(value)}"
         )
 
-    def _cycle_error(self, value: object, frame: Frame) -> SerializationError:
+    def _cycle_error(self, value: object, frame: _Frame) -> SerializationError:
         return SerializationError(
-            f"{path_of([*self.stack, frame])} leads back to the {type(value).__qualname__} that it is part of, which "
+            f"{_path_of([*self.stack, frame])} leads back to the {type(value).__qualname__} that it is part of, which "
             "cannot be rebuilt; put a list, dict, dataclass or exception into the cycle"
         )
+
+
+def _path_of(stack: Sequence[_Frame]) -> str:
+    """Return the path of the value that was met last; the root is ``value``."""
+    path = ""
+    frames = iter(stack[1:])
+    for container, _, indexes, _ in frames:
+        match container:
+            case _Reduced(reducer=Reducer(name="Instance")):
+                next(frames, None)  # {classId, data}: a member of the data is shown as the instance's own
+            case _Reduced(reducer=Reducer(name="Map")):
+                next(frames, None)  # the array of pairs
+                path += next((f".get({_shown(pair)})" for pair, *_ in frames), "")
+            case _Reduced():
+                pass  # what the payload is called is the reducer's own business
+            case dict():
+                path += _key(list(container)[len(indexes) - 1])
+            case _:
+                path += f"[{len(indexes) - 1}]"
+    return path or "value"
+
+
+def _shown(pair: Any) -> str:
+    text = repr(pair[0])
+    return text if len(text) <= 80 else f"{text[:77]}…"
+
+
+def _key(key: object) -> str:
+    return f".{key}" if str(key).isidentifier() else f"[{json.dumps(key, ensure_ascii=False)}]"
+
+
+def _described(value: object) -> str:
+    """Return what a value is, by its class and where that is."""
+    cls = type(value)
+    name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__qualname__}"
+    return f"a {name}"
+
+
+def _advice(value: object) -> str:
+    """Return what the author can do about it."""
+    cls = type(value)
+    if inspect.isawaitable(value):
+        return "await it first"
+    if inspect.isroutine(value) or inspect.isclass(value):
+        return "code does not travel with values; pass a registered step or workflow, or a name"
+    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+        return "make it a list first"
+    if "<locals>" in cls.__qualname__ and (dataclasses.is_dataclass(cls) or issubclass(cls, Enum | tuple)):
+        return "define its class at module level, where another process can find it"
+    for base in (bool, int, float, str, bytes, list, dict, set):
+        if issubclass(cls, base):
+            return f"a subclass would come back as {base.__name__}; convert it with {base.__name__}(…)"
+    way = "tell torpor.register(…) how to store it"
+    if cls.__module__.partition(".")[0] not in sys.stdlib_module_names:
+        way = f"make its class a dataclass or @torpor.serializable, or {way}"
+    return f"pass {_PLAIN}; or {way}"

@@ -12,8 +12,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from torpor.codec.conversion import Converter, unfit
-from torpor.codec.zones import zone_named
+from torpor.codec.types.datetimes import zone_named
+from torpor.codec.typing.conversion import Converter, unfit
 from torpor.durations import milliseconds
 from torpor.errors import UsageError
 

@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 from torpor.clock import Clock
-from torpor.codec.binary_types import BINARY_REDUCERS
-from torpor.codec.class_types import CLASS_TYPES
-from torpor.codec.collection_types import COLLECTION_TYPES
-from torpor.codec.custom_types import CUSTOM_TYPES
-from torpor.codec.error_types import ERROR_REDUCERS, author_errors
-from torpor.codec.exception_types import exception_type
-from torpor.codec.flatten import flatten
-from torpor.codec.instances import instance_reducers
-from torpor.codec.javascript_types import CODE_REDUCERS, JAVASCRIPT_REDUCERS
-from torpor.codec.model_types import MODEL_TYPES
-from torpor.codec.python_types import VALUE_TYPES
-from torpor.codec.reducers import Reducer, Table, subclass_of
+from torpor.codec.types.binary import BINARY_REDUCERS
+from torpor.codec.types.custom import CUSTOM_TYPES
+from torpor.codec.types.errors import ERROR_REDUCERS, author_errors, exception_type
+from torpor.codec.types.javascript import CODE_REDUCERS, JAVASCRIPT_REDUCERS
+from torpor.codec.types.python import COLLECTION_TYPES, VALUE_TYPES
+from torpor.codec.types.records import CLASS_TYPES, MODEL_TYPES
+from torpor.codec.wire.flatten import flatten
+from torpor.codec.wire.reducers import Reducer, Table, instance_reducers, subclass_of
 from torpor.errors import SerializationError
 
 

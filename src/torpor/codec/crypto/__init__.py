@@ -1,0 +1,1 @@
+"""Keys, and what a run's payloads go through when it has one."""

@@ -1,0 +1,1 @@
+"""Values as the annotations of functions want them."""

@@ -1,0 +1,1 @@
+"""Values ⇄ text ⇄ envelope: the flat format, its JSON, and the prefixes around it."""
