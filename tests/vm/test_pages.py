@@ -162,7 +162,7 @@ def test_memory_beyond_the_image_is_compared_with_zero(backend: str) -> None:
     other.close()
 
 
-def test_a_snapshot_of_everything_fits_on_the_desk(backend: str) -> None:
+def test_a_snapshot_of_everything_fits_into_the_scratch_memory(backend: str) -> None:
     """
     When every byte up to the limit differs, the snapshot still holds all.
     """

@@ -1,4 +1,4 @@
-"""A leased VM, whatever the language: its instance, its image, and how it falls asleep and wakes."""
+"""What the VMs of all languages have in common: instance and image, and how a VM falls asleep and wakes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ T = TypeVar("T", bound=Instance)
 
 
 class LoadedImage(Protocol):
-    """What a leased VM needs of its image."""
+    """What a VM needs of its image."""
 
     @property
     def hash(self) -> str: ...

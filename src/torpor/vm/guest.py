@@ -1,7 +1,7 @@
 """
 The narrow protocol that drives a guest language.
 
-A turn crosses the border once each way: an *inbox* of events goes in, an *outbox* of numbered ops, log lines and
+A turn is one message each way: an *inbox* of events goes in, an *outbox* of numbered ops, log lines and
 the outcome comes out. Payloads inside are codec texts (``devl…``) that the guest itself encodes and decodes; the
 host carries them without understanding them.
 

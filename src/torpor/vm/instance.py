@@ -20,11 +20,11 @@ from torpor.vm.engine import Engine
 from torpor.vm.image import MemoryImage
 from torpor.vm.layers import LayeredImage
 from torpor.vm.limits import WASM_PAGE, Limits
-from torpor.vm.pages import BACKENDS, PAGES_WAT, Backend, Helpers, desk_bytes_max, text_at
+from torpor.vm.pages import BACKENDS, PAGES_WAT, Backend, Helpers, scratch_bytes_max, text_at
 from torpor.vm.stack import require_stack
 from torpor.vm.wasi import DeterministicWasi
 
-_DESK_BYTES_KEPT = MIB
+_SCRATCH_BYTES_KEPT = MIB
 
 _running = threading.local()
 
@@ -52,7 +52,7 @@ class Instance:
     instance. After a :class:`~torpor.errors.VmError` of :meth:`run` it is ``broken`` and must be closed.
 
     Attributes:
-        desk: memory that host and helpers share beside the guest's; not part of any snapshot.
+        scratch: memory that host and helpers share beside the guest's; not part of any snapshot.
         memory: the guest's memory.
         wasi: clock and entropy.
         broken: whether it trapped or passed a limit.
@@ -68,18 +68,18 @@ class Instance:
         self._linker = wasmtime.Linker(engine.wasmtime)
         self._linker.allow_shadowing = True
         memory = limits.memory_bytes
-        with created_memories(memory, desk_bytes_max(memory, limits.output_bytes), memory) as memories:
+        with created_memories(memory, scratch_bytes_max(memory, limits.output_bytes), memory) as memories:
             self._dispose = weakref.finalize(self, dispose, self.store, memories)
             self._dispose.atexit = False
             host = self._instantiate("host", _host_wat(memory))
             self._linker.define_instance(self.store, "host", host)
-            (self._grow_desk,) = self._calls(host, "grow_desk")
-            window, self.desk = memories
+            (self._grow_scratch,) = self._calls(host, "grow_scratch")
+            mirror, self.scratch = memories
             guest = self._link(memories)
             self.memory = self.wasi.memory = _memory_of(guest, self.store, memories)
         self._linker.define_instance(self.store, "guest", guest)
         helpers = self._calls(self._instantiate("pages", PAGES_WAT), "diff", "reset", "apply", "grow")
-        self._pages = BACKENDS[backend.name](self.memory, window, self.desk, Helpers(*helpers))
+        self._pages = BACKENDS[backend.name](self.memory, mirror, self.scratch, Helpers(*helpers))
 
     @property
     def stack_pointer(self) -> int:
@@ -130,7 +130,7 @@ class Instance:
             SnapshotError: the records are not well formed, or need more memory than the limit allows.
         """
         self._pristine = False
-        self.desk_room(len(body))
+        self.scratch_room(len(body))
         self._pages.apply(body, size // WASM_PAGE)
         return self.freeze_layer()
 
@@ -144,8 +144,8 @@ class Instance:
         if not self._pristine:
             self._pages.reset()
         self._begin_anew()
-        if self.desk.size > _DESK_BYTES_KEPT and self.backend.name == "cow":
-            posix.forget(self.desk.address + _DESK_BYTES_KEPT, self.desk.size - _DESK_BYTES_KEPT)
+        if self.scratch.size > _SCRATCH_BYTES_KEPT and self.backend.name == "cow":
+            posix.forget(self.scratch.address + _SCRATCH_BYTES_KEPT, self.scratch.size - _SCRATCH_BYTES_KEPT)
 
     def snapshot(self, image_hash: str) -> bytes:
         """
@@ -179,7 +179,7 @@ class Instance:
         self.reset()
         delta = unpack_delta(snapshot, image_hash)
         self._pristine = False
-        self.desk_room(len(delta.body))
+        self.scratch_room(len(delta.body))
         try:
             self._pages.apply(delta.body, delta.pages)
         except SnapshotError:
@@ -190,16 +190,16 @@ class Instance:
         self.wasi.clock_ms.value = delta.clock
         return delta.entropy
 
-    def desk_room(self, size: int) -> None:
+    def scratch_room(self, size: int) -> None:
         """
-        Make room for *size* bytes in the free part of the desk.
+        Make room for *size* bytes in the free part of the scratch memory.
 
         Raises:
             MemoryLimitError: more than the guest's memory could hold.
         """
-        missing = text_at(self.limits.memory_bytes) + size - self.desk.size
-        if missing > 0 and self._grow_desk(-(-missing // WASM_PAGE)) < 0:
-            self.desk.refused = False
+        missing = text_at(self.limits.memory_bytes) + size - self.scratch.size
+        if missing > 0 and self._grow_scratch(-(-missing // WASM_PAGE)) < 0:
+            self.scratch.refused = False
             raise MemoryLimitError(
                 f"{size} bytes cannot be handed to a VM whose memory is limited to {self.limits.memory_bytes} bytes; "
                 "keep large data in steps and pass references to it"
@@ -302,12 +302,12 @@ def _memory_of(guest: wasmtime.Instance, store: wasmtime.Store, memories: list[L
 
 
 def _host_wat(memory_bytes: int) -> str:
-    """The window on the image, and the desk."""
+    """Return the module of the host's memories: the mirror of the image, and the scratch memory."""
     pages = memory_bytes // WASM_PAGE
-    desk = text_at(memory_bytes) // WASM_PAGE + 2
+    scratch = text_at(memory_bytes) // WASM_PAGE + 2
     return (
-        f'(module (memory $image (export "image") {pages}) (memory $desk (export "desk") {desk})'
-        ' (func (export "grow_desk") (param i32) (result i32) (memory.grow $desk (local.get 0))))'
+        f'(module (memory $image (export "image") {pages}) (memory $scratch (export "scratch") {scratch})'
+        ' (func (export "grow_scratch") (param i32) (result i32) (memory.grow $scratch (local.get 0))))'
     )
 
 

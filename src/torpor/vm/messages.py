@@ -1,5 +1,5 @@
 """
-What crosses the border in one turn: JSON on the first line, and codec texts on lines of their own behind it.
+The messages of a turn, in and out: JSON on the first line, and codec texts on lines of their own behind it.
 
 A codec text has no line break (devalue escapes control characters), so texts need no quoting a second time, which for
 a payload of 10 KB costs more inside the guest than all else in a turn. They stand in the order in which the JSON

@@ -34,7 +34,7 @@ A kept page costs 4 KiB per pooled VM and saves the next turn a page fault, whic
 """
 
 CELLS_BYTES = 4096
-"""At the beginning of the desk, for what a guest's own driver wants to keep there."""
+"""At the beginning of the scratch memory, for what a guest's own driver wants to keep there."""
 
 _FLAGS_AT = CELLS_BYTES
 _FLAG_BYTES = 8
@@ -44,12 +44,12 @@ BackendName = Literal["cow", "portable"]
 
 
 def text_at(limit_bytes: int) -> int:
-    """Return where the free part of a desk begins, given the limit of the guest's memory."""
+    """Return where the free part of a scratch memory begins, given the limit of the guest's memory."""
     return _FLAGS_AT + limit_bytes // posix.PAGE * _FLAG_BYTES
 
 
-def desk_bytes_max(limit_bytes: int, output_bytes: int) -> int:
-    """Return how large a desk may become: room for the records of every page, or for a turn's texts."""
+def scratch_bytes_max(limit_bytes: int, output_bytes: int) -> int:
+    """Return how large a scratch memory may become: room for the records of every page, or for a turn's texts."""
     records = limit_bytes // posix.PAGE * _RECORD_BYTES_MAX
     size = text_at(limit_bytes) + max(records, 4 * output_bytes) + WASM_PAGE
     return -(-size // WASM_PAGE) * WASM_PAGE
@@ -71,13 +71,13 @@ class Pages(ABC):
 
     Args:
         guest: the guest's memory.
-        window: where the helpers see the image.
-        desk: where the helpers put what they find.
+        mirror: where the helpers see the image.
+        scratch: where the helpers put what they find.
         helpers: the helpers.
     """
 
-    def __init__(self, guest: LinearMemory, window: LinearMemory, desk: LinearMemory, helpers: Helpers) -> None:
-        self._guest, self._window, self._desk, self._helpers = guest, window, desk, helpers
+    def __init__(self, guest: LinearMemory, mirror: LinearMemory, scratch: LinearMemory, helpers: Helpers) -> None:
+        self._guest, self._mirror, self._scratch, self._helpers = guest, mirror, scratch, helpers
         self._image: MemoryImage | None = None
         self._records_at = text_at(guest.limit)
 
@@ -112,14 +112,14 @@ class Pages(ABC):
         end = self._find(dead_bytes // posix.PAGE)
         if end == 0:
             raise MemoryError("no room for the records of a snapshot")
-        return self._desk.read(self._records_at, end - self._records_at)
+        return self._scratch.read(self._records_at, end - self._records_at)
 
     def apply(self, body: bytes | memoryview, pages: int) -> None:
         """
         Change memory, which equals the image, by the records of a delta.
 
         Args:
-            body: the records; the desk must have room for them.
+            body: the records; the scratch memory must have room for them.
             pages: 64 KiB pages that memory had.
 
         Raises:
@@ -127,7 +127,7 @@ class Pages(ABC):
         """
         self._resize(pages * WASM_PAGE, "snapshot")
         end = self._records_at + len(body)
-        self._desk.write(self._records_at, bytes(body))
+        self._scratch.write(self._records_at, bytes(body))
         if not self._helpers.apply(self._records_at, end):
             raise SnapshotError("the snapshot's page records are not well formed; recover the run from its log")
 
@@ -139,7 +139,7 @@ class Pages(ABC):
 
     @abstractmethod
     def _place(self, image: MemoryImage, former: MemoryImage | None) -> None:
-        """Lay the image over the guest's memory and the window."""
+        """Lay the image over the guest's memory and the mirror."""
 
     @abstractmethod
     def _restore_image(self) -> None:
@@ -155,9 +155,9 @@ class CopyOnWritePages(Pages):
 
     def _place(self, image: MemoryImage, former: MemoryImage | None) -> None:
         if former is not None and former.size > image.size:
-            posix.map_zeros(self._window.address + image.size, former.size - image.size)
+            posix.map_zeros(self._mirror.address + image.size, former.size - image.size)
         for at, size, view, fd, offset in image.pieces:
-            for address, writable in ((self._guest.address + at, True), (self._window.address + at, False)):
+            for address, writable in ((self._guest.address + at, True), (self._mirror.address + at, False)):
                 if view is None:
                     posix.map_zeros(address, size)
                 else:
@@ -176,10 +176,10 @@ class CopyOnWritePages(Pages):
         return self._helpers.diff(first, pages, _FLAGS_AT, self._records_at)
 
     def _read_flags(self, first: int, end: int) -> None:
-        """Read the page map entries of these pages to where those of all pages have their place on the desk."""
+        """Read the page map entries of these pages to their places among those of all pages, in the scratch memory."""
         size, skipped = (end - first) * _FLAG_BYTES, first * _FLAG_BYTES
         at = self._guest.address // posix.PAGE * _FLAG_BYTES + skipped
-        if posix.read_into(_pagemap(os.getpid()), self._desk.address + _FLAGS_AT + skipped, size, at) != size:
+        if posix.read_into(_pagemap(os.getpid()), self._scratch.address + _FLAGS_AT + skipped, size, at) != size:
             raise OSError("/proc/self/pagemap ended early; set TORPOR_VM_BACKEND=portable")
 
 
@@ -188,13 +188,13 @@ class PortablePages(Pages):
 
     def _place(self, image: MemoryImage, former: MemoryImage | None) -> None:
         if former is not None and former.size > image.size:
-            self._window.view[image.size : former.size] = bytes(former.size - image.size)
-        for memory in (self._guest, self._window):
+            self._mirror.view[image.size : former.size] = bytes(former.size - image.size)
+        for memory in (self._guest, self._mirror):
             for at, size, view, _, _ in image.pieces:
                 memory.view[at : at + size] = bytes(size) if view is None else view
 
     def _restore_image(self) -> None:
-        self._guest.view[: self.image.size] = self._window.view[: self.image.size]
+        self._guest.view[: self.image.size] = self._mirror.view[: self.image.size]
 
     def _find(self, first: int) -> int:
         return self._helpers.diff(first, self._guest.size // posix.PAGE, 0, self._records_at)

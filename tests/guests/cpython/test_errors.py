@@ -66,7 +66,7 @@ def test_a_fault_is_told_with_its_place(author: Author) -> None:
     ["b'T' + (2**62).to_bytes(8, 'little')", "b'X'", "b''", "b'A' + bytes(4)", "b'R' + bytes(10**7)", "b'Odamage'"],
 )
 def test_a_run_that_meddles_harms_no_other(author: Author, request_: str) -> None:
-    """Whatever workflow code says at the guest's door or does to modules, the next run of its program is well."""
+    """Whatever host calls workflow code makes and whatever it does to modules, the next run of its program is well."""
     body = f"""
         import _host, json
         seen.append(1)

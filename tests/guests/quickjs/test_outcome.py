@@ -185,7 +185,7 @@ def test_unknown_workflow_is_an_error(author: Author) -> None:
 
 
 def test_odd_texts_survive(author: Author) -> None:
-    """NUL characters and lone surrogates cross the border both ways."""
+    """NUL characters and lone surrogates go in and come out unchanged."""
     run = author.body("return [input, await charge(input + '\\ud800')]").begin("null byte \0")
     (argument,) = value_of(run.ops[0].input)["args"]
 

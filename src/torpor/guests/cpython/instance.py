@@ -42,7 +42,7 @@ LOAD, BEGIN, DELIVER, STACK, EVALUATE = b"L", b"B", b"D", b"S", b"E"
 
 _NAMES = {LOAD: "load", BEGIN: "begin", DELIVER: "deliver", STACK: "stack", EVALUATE: "evaluate"}
 
-# Cells of driver.wat, offsets in the desk.
+# Cells of driver.wat, offsets in the scratch memory.
 _CLOCK, _TEXT_AT, _MESSAGE_BYTES, _ANSWER_BYTES, _ANSWER_BYTES_MAX, _TOO_LONG, _REPLY_AT = (
     0, 8, 12, 16, 20, 24, 28,
 )  # fmt: skip
@@ -99,7 +99,7 @@ class CPythonInstance(Instance):
         (self._call,) = self._calls(self._instantiate("cpython-driver", DRIVER_WAT), "call")
         self._cell(_TEXT_AT, self._text_at)
         self._cell(_ANSWER_BYTES_MAX, limits.output_bytes)
-        self.wasi.clock_ms = ctypes.c_int64.from_address(self.desk.address + _CLOCK)
+        self.wasi.clock_ms = ctypes.c_int64.from_address(self.scratch.address + _CLOCK)
         self.wasi.reset()
 
     @property
@@ -134,19 +134,19 @@ class CPythonInstance(Instance):
             self.broken = True
             said = self.wasi.printed.decode("utf-8", "replace").strip() or "it gave no answer"
             raise GuestTrapError(f"the guest's {_NAMES[function]} failed: {said}")
-        return self.desk.read(self._text_at, answer)
+        return self.scratch.read(self._text_at, answer)
 
     def put(self, message: bytes) -> None:
-        """Lay a message on the desk, where the guest's request ``I`` finds it."""
-        self.desk_room(len(message))
-        self.desk.write(self._text_at, message)
+        """Lay a message in the scratch memory, where the guest's request ``I`` finds it."""
+        self.scratch_room(len(message))
+        self.scratch.write(self._text_at, message)
         self._cell(_MESSAGE_BYTES, len(message))
 
     def answer(self, at: int, size: int) -> int:
         """
         Answer a request that the driver does not know.
 
-        The reply lies on the desk, behind message and answer; its length is returned, or -1 for "no such request".
+        Put the reply into the scratch memory, behind message and answer; return its length, -1 for "no such request".
         """
         request = self.memory.read(at & 0xFFFFFFFF, size & 0xFFFFFFFF)
         reply = self._reply(request)
@@ -154,8 +154,8 @@ class CPythonInstance(Instance):
             return -1
         answered = self._cell(_ANSWER_BYTES)
         taken = max(self._cell(_MESSAGE_BYTES), 0 if answered == _NO_ANSWER else answered)
-        self.desk_room(taken + len(reply))
-        self.desk.write(self._text_at + taken, reply)
+        self.scratch_room(taken + len(reply))
+        self.scratch.write(self._text_at + taken, reply)
         self._cell(_REPLY_AT, self._text_at + taken)
         return len(reply)
 
@@ -189,7 +189,7 @@ class CPythonInstance(Instance):
 
     def _cell(self, at: int, value: int | None = None) -> int:
         if value is None:
-            found: int = struct.unpack_from("<I", self.desk.view, at)[0]
+            found: int = struct.unpack_from("<I", self.scratch.view, at)[0]
             return found
-        struct.pack_into("<I", self.desk.view, at, value)
+        struct.pack_into("<I", self.scratch.view, at, value)
         return value

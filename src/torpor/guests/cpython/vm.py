@@ -1,4 +1,4 @@
-"""A leased CPython VM: one run's workflow, from its beginning or from a snapshot, event by event."""
+"""A CPython VM: one run's workflow, from its beginning or from a snapshot, event by event."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class CPythonImage:
 
 
 class CPythonVm(BaseVm[CPythonInstance]):
-    """One leased VM; see :class:`torpor.vm.guest.Vm`."""
+    """One VM; see :class:`torpor.vm.guest.Vm`."""
 
     def __init__(self, pool: Pool[CPythonInstance], image: CPythonImage) -> None:
         self._image = image

@@ -1,16 +1,16 @@
 ;; Runs a whole turn inside WebAssembly, so that host and guest meet once a turn rather than for every string and job.
 ;;
-;; Texts come in and go out through the host's desk; nothing of them stays in the guest's memory but what JavaScript
-;; keeps. Cells at the beginning of the desk (offsets are named in instance.py):
+;; Texts come in and go out through the host's scratch memory; nothing of them stays in the guest's memory but what
+;; JavaScript keeps. Cells at the beginning of the scratch memory (offsets are named in instance.py):
 ;;    0 clock i64            8 stack pointer        12 bytes of the answer    16 pending exception
 ;;   20 most bytes of an answer                     24 undefined              28 argv (4 bytes of guest memory)
-;;   32 length out (4 bytes of guest memory)        36 address of the desk's free part
+;;   32 length out (4 bytes of guest memory)        36 address of the scratch memory's free part
 ;;   64 the bootstrap's functions, by number
 ;;
 ;; Results: 0 done, 1 JavaScript threw (cell 16), 2 no memory, 3 the answer is too long.
 (module
   (import "guest" "memory" (memory $vm 1))
-  (import "host" "desk" (memory $desk 1))
+  (import "host" "scratch" (memory $scratch 1))
   (import "guest" "__stack_pointer" (global $stack_pointer (mut i32)))
   (import "guest" "wasm_malloc" (func $malloc (param i32) (result i32)))
   (import "guest" "wasm_free" (func $free (param i32)))
@@ -30,13 +30,13 @@
   (import "guest" "qjs_throw" (func $qjs_throw (param i32) (result i32)))
   (import "guest" "qjs_run_gc" (func $run_gc))
 
-  ;; Copy a text from the desk into guest memory as a C string; 0 when there is no memory.
+  ;; Copy a text from the scratch memory into guest memory as a C string; 0 when there is no memory.
   (func $c_string (param $at i32) (param $size i32) (result i32)
     (local $p i32)
     (local.set $p (call $malloc (i32.add (local.get $size) (i32.const 1))))
     (if (local.get $p)
       (then
-        (memory.copy $vm $desk (local.get $p) (local.get $at) (local.get $size))
+        (memory.copy $vm $scratch (local.get $p) (local.get $at) (local.get $size))
         (i32.store8 $vm (i32.add (local.get $p) (local.get $size)) (i32.const 0))))
     (local.get $p))
 
@@ -45,7 +45,7 @@
     (memory.fill $vm (local.get $p) (i32.const 0) (local.get $size))
     (call $free (local.get $p)))
 
-  ;; A text on the desk as a JavaScript string; 0 when there is no memory.
+  ;; A text in the scratch memory as a JavaScript string; 0 when there is no memory.
   (func $string (param $at i32) (param $size i32) (result i32)
     (local $p i32) (local $value i32)
     (local.set $p (call $c_string (local.get $at) (local.get $size)))
@@ -56,46 +56,46 @@
 
   ;; Keep the pending exception for the host.
   (func $caught (result i32)
-    (i32.store $desk (i32.const 16) (call $get_exception))
+    (i32.store $scratch (i32.const 16) (call $get_exception))
     (i32.const 1))
 
-  ;; Put a value as text on the desk and free it.
+  ;; Put a value as text in the scratch memory and free it.
   (func $answer (param $value i32) (result i32)
     (local $p i32) (local $size i32) (local $missing i32)
-    (i32.store $desk (i32.const 12) (i32.const 0))
+    (i32.store $scratch (i32.const 12) (i32.const 0))
     (if (call $is_exception (local.get $value))
       (then (call $free_value (local.get $value)) (return (call $caught))))
     (if (call $is_undefined (local.get $value))
       (then (call $free_value (local.get $value)) (return (i32.const 0))))
-    (local.set $p (call $get_string (local.get $value) (i32.load $desk (i32.const 32))))
+    (local.set $p (call $get_string (local.get $value) (i32.load $scratch (i32.const 32))))
     (if (i32.eqz (local.get $p))
       (then (call $free_value (local.get $value)) (return (call $caught))))
-    (local.set $size (i32.load $vm (i32.load $desk (i32.const 32))))
-    (if (i32.gt_u (local.get $size) (i32.load $desk (i32.const 20))) (then (return (i32.const 3))))
+    (local.set $size (i32.load $vm (i32.load $scratch (i32.const 32))))
+    (if (i32.gt_u (local.get $size) (i32.load $scratch (i32.const 20))) (then (return (i32.const 3))))
     (local.set $missing
       (i32.sub
-        (i32.add (i32.load $desk (i32.const 36)) (local.get $size))
-        (i32.mul (memory.size $desk) (i32.const 65536))))
+        (i32.add (i32.load $scratch (i32.const 36)) (local.get $size))
+        (i32.mul (memory.size $scratch) (i32.const 65536))))
     (if (i32.gt_s (local.get $missing) (i32.const 0))
       (then
         (if (i32.eq
-              (memory.grow $desk (i32.shr_u (i32.add (local.get $missing) (i32.const 65535)) (i32.const 16)))
+              (memory.grow $scratch (i32.shr_u (i32.add (local.get $missing) (i32.const 65535)) (i32.const 16)))
               (i32.const -1))
           (then (return (i32.const 3))))))
-    (memory.copy $desk $vm (i32.load $desk (i32.const 36)) (local.get $p) (local.get $size))
-    (i32.store $desk (i32.const 12) (local.get $size))
+    (memory.copy $scratch $vm (i32.load $scratch (i32.const 36)) (local.get $p) (local.get $size))
+    (i32.store $scratch (i32.const 12) (local.get $size))
     (call $free_cstring (local.get $p))
     (call $free_value (local.get $value))
     (i32.const 0))
 
   ;; Call a kept function and return its value (maybe an exception).
   (func $invoke (param $number i32) (param $argument i32) (result i32)
-    (i32.store $vm (i32.load $desk (i32.const 28)) (local.get $argument))
+    (i32.store $vm (i32.load $scratch (i32.const 28)) (local.get $argument))
     (call $call
-      (i32.load $desk offset=64 (i32.shl (local.get $number) (i32.const 2)))
-      (i32.load $desk (i32.const 24))
+      (i32.load $scratch offset=64 (i32.shl (local.get $number) (i32.const 2)))
+      (i32.load $scratch (i32.const 24))
       (i32.ne (local.get $argument) (i32.const 0))
-      (i32.load $desk (i32.const 28))))
+      (i32.load $scratch (i32.const 28))))
 
   ;; Call a kept function whose value does not matter.
   (func $do (param $number i32) (param $argument i32) (result i32)
@@ -123,20 +123,21 @@
     (i32.const 0))
 
   (func $enter
-    (global.set $stack_pointer (i32.load $desk (i32.const 8))))
+    (global.set $stack_pointer (i32.load $scratch (i32.const 8))))
 
   (func $leave (param $status i32) (result i32)
-    (i32.store $desk (i32.const 8) (global.get $stack_pointer))
+    (i32.store $scratch (i32.const 8) (global.get $stack_pointer))
     (local.get $status))
 
-  ;; Call $told with the text of $size bytes that begins at $at, run all jobs, then put what $asked returns on the desk.
-  (func (export "exchange") (param $told i32) (param $asked i32) (param $at i32) (param $size i32) (result i32)
+  ;; Call $take with the text of $size bytes that begins at $at, run all jobs, then put what $give returns in the scratch
+  ;; memory.
+  (func (export "exchange") (param $take i32) (param $give i32) (param $at i32) (param $size i32) (result i32)
     (local $status i32)
     (call $enter)
-    (local.set $status (call $do_with_text (local.get $told) (local.get $at) (local.get $size)))
+    (local.set $status (call $do_with_text (local.get $take) (local.get $at) (local.get $size)))
     (if (i32.eqz (local.get $status)) (then (local.set $status (call $drain))))
     (if (i32.eqz (local.get $status))
-      (then (local.set $status (call $answer (call $invoke (local.get $asked) (i32.const 0))))))
+      (then (local.set $status (call $answer (call $invoke (local.get $give) (i32.const 0))))))
     (call $leave (local.get $status)))
 
   ;; A turn: hand the inbox over ($inbox), then for each delivery set the clock, call $next and run all jobs; then ask
@@ -150,7 +151,7 @@
     (block $done
       (loop $deliver
         (br_if $done (i32.or (local.get $status) (i32.eq (local.get $at) (local.get $clocks_end))))
-        (i64.store $desk (i32.const 0) (i64.load $desk (local.get $at)))
+        (i64.store $scratch (i32.const 0) (i64.load $scratch (local.get $at)))
         (local.set $status (call $do (local.get $next) (i32.const 0)))
         (br_if $done (local.get $status))
         (local.set $status (call $drain))
@@ -160,7 +161,7 @@
       (then (local.set $status (call $answer (call $invoke (local.get $outbox) (i32.const 0))))))
     (call $leave (local.get $status)))
 
-  ;; Put a property of a value as text on the desk; its name, $size bytes, lies at $at. The value is not freed.
+  ;; Put a property of a value as text in the scratch memory; its name, $size bytes, lies at $at. The value is not freed.
   (func (export "property") (param $value i32) (param $at i32) (param $size i32) (result i32)
     (local $name i32) (local $found i32)
     (local.set $name (call $c_string (local.get $at) (local.get $size)))
@@ -169,7 +170,7 @@
     (call $free (local.get $name))
     (call $answer (local.get $found)))
 
-  ;; Put a value as text on the desk, and free it.
+  ;; Put a value as text in the scratch memory, and free it.
   (func (export "text") (param $value i32) (result i32)
     (call $answer (local.get $value)))
 
@@ -177,8 +178,8 @@
   (func (export "throw") (param $at i32) (param $size i32) (result i32)
     (local $error i32) (local $name i32) (local $message i32)
     (local.set $error (call $new_error))
-    (i32.store $desk (i32.const 40) (i32.const 0x7373656d)) ;; "mess"
-    (i32.store $desk (i32.const 44) (i32.const 0x00656761)) ;; "age"
+    (i32.store $scratch (i32.const 40) (i32.const 0x7373656d)) ;; "mess"
+    (i32.store $scratch (i32.const 44) (i32.const 0x00656761)) ;; "age"
     (local.set $name (call $c_string (i32.const 40) (i32.const 7)))
     (local.set $message (call $string (local.get $at) (local.get $size)))
     (if (i32.or (i32.eqz (local.get $name)) (i32.eqz (local.get $message))) (then (return (i32.const 2))))
@@ -189,7 +190,8 @@
     (call $free_value (local.get $error))
     (i32.const 0))
 
-  ;; A text of the desk as a C string that the guest frees, for a host function that returns one; 0 without memory.
+  ;; A text in the scratch memory as a C string that the guest frees, for a host function that returns one; 0 without
+  ;; memory.
   (func (export "c_string") (param $at i32) (param $size i32) (result i32)
     (call $c_string (local.get $at) (local.get $size)))
 

@@ -29,7 +29,7 @@ FUNCTIONS = ("load", "loaded", "begin", "inbox", "next", "outbox", "evaluate", "
 
 LOAD, LOADED, BEGIN, INBOX, NEXT, OUTBOX, EVALUATE, EVALUATED = range(len(FUNCTIONS))
 
-# Cells of driver.wat, offsets in the desk.
+# Cells of driver.wat, offsets in the scratch memory.
 _CLOCK, _STACK_POINTER, _ANSWER_BYTES, _EXCEPTION, _ANSWER_BYTES_MAX = 0, 8, 12, 16, 20
 _UNDEFINED, _ARGV, _LENGTH_OUT, _TEXT_AT, _FUNCTIONS = 24, 28, 32, 36, 64
 
@@ -116,7 +116,7 @@ class QuickJsInstance(Instance):
         self._cell(_TEXT_AT, self._text_at)
         self._cell(_ANSWER_BYTES_MAX, limits.output_bytes)
         self._hold(handles)
-        self.wasi.clock_ms = ctypes.c_int64.from_address(self.desk.address + _CLOCK)
+        self.wasi.clock_ms = ctypes.c_int64.from_address(self.scratch.address + _CLOCK)
         self.wasi.reset()
 
     @property
@@ -131,16 +131,16 @@ class QuickJsInstance(Instance):
     def dead_bytes(self) -> int:
         return self.stack_pointer  # the stack lies below everything else (checked at boot) and is empty between turns
 
-    def exchange(self, told: int, text: bytes, asked: int) -> bytes:
+    def exchange(self, take: int, text: bytes, give: int) -> bytes:
         """
-        Call a function of the bootstrap with a text, run all jobs, then call another and return its text. All in UTF-8.
+        Call the bootstrap's function *take* with a text, run all jobs, call *give* and return its text. All in UTF-8.
 
         Raises:
             VmError: trap, limit, or an exception that the bootstrap let out.
         """
         self._put(text)
-        status = self.run(self._exchange, told, asked, self._text_at, len(text))
-        self._check(status, FUNCTIONS[told])
+        status = self.run(self._exchange, take, give, self._text_at, len(text))
+        self._check(status, FUNCTIONS[take])
         return self._answer()
 
     def turn(self, clocks: list[int], inbox: bytes) -> bytes:
@@ -195,11 +195,11 @@ class QuickJsInstance(Instance):
             self._cell(_FUNCTIONS + 4 * number, address)
 
     def _put(self, data: bytes) -> None:
-        self.desk_room(len(data))
-        self.desk.write(self._text_at, data)
+        self.scratch_room(len(data))
+        self.scratch.write(self._text_at, data)
 
     def _answer(self) -> bytes:
-        return self.desk.read(self._text_at, self._cell(_ANSWER_BYTES))
+        return self.scratch.read(self._text_at, self._cell(_ANSWER_BYTES))
 
     def _check(self, status: int, what: str) -> None:
         if status == 0:
@@ -245,9 +245,9 @@ class QuickJsInstance(Instance):
 
     def _cell(self, at: int, value: int | None = None) -> int:
         if value is None:
-            found: int = struct.unpack_from("<I", self.desk.view, at)[0]
+            found: int = struct.unpack_from("<I", self.scratch.view, at)[0]
             return found
-        struct.pack_into("<I", self.desk.view, at, value)
+        struct.pack_into("<I", self.scratch.view, at, value)
         return value
 
 

@@ -4,7 +4,7 @@ Links quickjs.wasm with its extension libraries.
 An extension is a shared library (https://github.com/WebAssembly/tool-conventions/blob/main/DynamicLinking.md): it says
 in its section ``dylink.0`` how much memory and table space it needs, imports where these begin, takes addresses of
 foreign symbols from ``GOT.mem`` and ``GOT.func``, and may import symbols that it exports itself. What it imports is
-provided by small modules that are written in ``glue.py``, so that no call between libraries passes through Python.
+provided by small modules that are written in ``shims.py``, so that no call between libraries passes through Python.
 
 Where the memory of each library lies is asked of the guest's own ``malloc`` at the first boot, which is deterministic,
 and is the same in every later instance; so table indices and addresses in an image hold in every instance.

@@ -1,4 +1,4 @@
-"""A leased QuickJS VM: one run's workflow, from its beginning or from a snapshot, event by event."""
+"""A QuickJS VM: one run's workflow, from its beginning or from a snapshot, event by event."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class QuickJsImage:
 
 
 class QuickJsVm(BaseVm[QuickJsInstance]):
-    """One leased VM; see :class:`torpor.vm.guest.Vm`."""
+    """One VM; see :class:`torpor.vm.guest.Vm`."""
 
     def __init__(self, pool: Pool[QuickJsInstance], image: QuickJsImage) -> None:
         self._image = image

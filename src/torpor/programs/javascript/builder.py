@@ -17,7 +17,6 @@ from pathlib import Path
 
 from torpor.errors import ConfigurationError
 from torpor.programs.javascript.aliases import read_aliases
-from torpor.programs.javascript.proxies import proxy_module
 from torpor.programs.javascript.resolution import BUILTIN, SCRIPT_SUFFIXES, Resolver, module_name
 from torpor.programs.javascript.syntax import Import, ModuleSyntax, read_module
 from torpor.programs.javascript.typescript import SUFFIXES as TYPESCRIPT_SUFFIXES
@@ -111,7 +110,7 @@ class _Builder:
     def _add_steps(self, name: str, file: Path) -> None:
         names = sorted(self.steps_of(file))
         self.steps[name] = frozenset(names)
-        self.texts[name] = proxy_module(name, names)
+        self.texts[name] = _proxy_module(name, names)
 
     def _add_json(self, name: str, file: Path) -> None:
         text = _read(file, name)
@@ -197,6 +196,31 @@ class _Builder:
                 reached.add(name)
                 left += self.modules[name].targets.values() if name in self.modules else ()
         return reached
+
+
+def _proxy_module(path: str, names: Sequence[str]) -> str:
+    """
+    Return the module that exports one proxy for each step of a Python file.
+
+    Its text is made of names alone, each of them checked; data never becomes code.
+
+    Args:
+        path: the file relative to the project root, such as ``./orders.py``.
+        names: names of its step functions.
+
+    Raises:
+        ConfigurationError: a name is no identifier.
+    """
+    for name in names:
+        if not name.isidentifier():
+            raise ConfigurationError(f"{path}: {name!r} is not the name of a function; a step needs an identifier")
+    proxies = ", ".join(f"step{i}" for i in range(len(names)))
+    exports = ", ".join(f"step{i} as {json.dumps(name)}" for i, name in enumerate(names))
+    return (
+        'import { stepsOf } from "torpor:steps";\n'
+        f"const [{proxies}] = stepsOf({json.dumps(path)}, {json.dumps(list(names))});\n"
+        f"export {{ {exports} }};\n"
+    )
 
 
 def _rewritten(name: str, text: str, module: _Module) -> str:

@@ -368,7 +368,7 @@ class _Builder:
 
     def _left_out(self) -> list[LeftOut]:
         inside = set(self._names)
-        left = self._unreadable + [missed.told(name) for name, missed in self._absent.items()]
+        left = self._unreadable + [missed.left_out(name) for name, missed in self._absent.items()]
         for module in self._modules.values():
             for statement in module.statements:
                 if not statement.kept:

@@ -31,7 +31,7 @@ class Missed:
     places: list[str] = field(default_factory=list)
     needed: bool = False
 
-    def told(self, name: str) -> LeftOut:
+    def left_out(self, name: str) -> LeftOut:
         taken_over = "" if self.needed else "; the `except ImportError` around its imports takes over"
         return LeftOut(name, self.places[0], self.reason + taken_over)
 

@@ -1,4 +1,4 @@
-// The guest's side of the border: what the host calls. Every function takes and returns at most one string.
+// What the host calls. Every function takes and returns at most one string.
 //
 // load → (jobs) → loaded → begin → (jobs) → outbox, then inbox → next, (jobs), next, (jobs) … → outbox, for ever.
 

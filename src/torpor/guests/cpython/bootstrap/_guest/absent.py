@@ -4,6 +4,8 @@ What the guest lacks: imports of it find placeholders, each with the reason of i
 
 from __future__ import annotations
 
+import ast
+import linecache
 import sys
 from collections.abc import Mapping
 from importlib.machinery import ModuleSpec
@@ -11,8 +13,10 @@ from types import FrameType, ModuleType
 from typing import Any
 
 from .finder import author_place, finder, is_hidden
-from .optional_imports import expects_import_error
 from .placeholders import AbsentModule, Origin
+
+_CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
+"""What a ``try`` around an import that a program does without catches."""
 
 _ADVICE = "move what uses it into a step: a function with @app.step"
 
@@ -53,7 +57,7 @@ class _Loader:
             is_above = any(absent.startswith(f"{name}.") for absent in self._absent)
             return ModuleSpec(name, None, is_package=True) if is_above else None
         importer = _importer()
-        if importer.f_code.co_filename not in finder.labels or expects_import_error(importer):
+        if importer.f_code.co_filename not in finder.labels or _expects_import_error(importer):
             return None
         return ModuleSpec(name, self, is_package=True)  # type: ignore[arg-type]  # a loader by its methods
 
@@ -96,3 +100,18 @@ def _importer() -> FrameType:
 
 def _is_of_imports(file: str) -> bool:
     return is_hidden(file) or "/importlib/" in file
+
+
+def _expects_import_error(frame: FrameType) -> bool:
+    """Tell whether the line that a frame is at stands in a ``try`` that catches a failing import."""
+    text = "".join(linecache.getlines(frame.f_code.co_filename))
+    return any(
+        node.body[0].lineno <= frame.f_lineno <= (node.body[-1].end_lineno or 0) and any(map(_catches, node.handlers))
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Try)
+    )
+
+
+def _catches(handler: ast.ExceptHandler) -> bool:
+    kinds = handler.type.elts if isinstance(handler.type, ast.Tuple) else [handler.type]
+    return any(kind is None or (isinstance(kind, ast.Name) and kind.id in _CAUGHT) for kind in kinds)

@@ -1,8 +1,10 @@
-"""What would stop the whole VM, or needs what it lacks: threads, processes, the network, a terminal."""
+"""What would stop the whole VM, or needs what it lacks: threads, processes, the network, a terminal, files."""
 
 from __future__ import annotations
 
 import builtins
+import functools
+import io
 import os
 import socket
 import subprocess
@@ -12,6 +14,7 @@ import time
 from typing import Any
 
 from .advice import STEP, refusal
+from .finder import author_place
 
 _NO_THREADS = "there are no threads inside the VM"
 _NO_PROCESSES = "there are no processes inside the VM"
@@ -41,6 +44,26 @@ _BLOCKED: tuple[tuple[Any, str, str, str, str], ...] = (
 
 
 def install() -> None:
-    """Refuse all of it, each with advice."""
+    """
+    Refuse all of it, each with advice.
+
+    ``open`` and what is built upon it, such as ``Path.read_text``, add the advice to the error that they raise anyway.
+    """
     for owner, attribute, what, why, advice in _BLOCKED:
         setattr(owner, attribute, refusal(what, why, advice))
+    builtins.open = io.open = _open_and_advise
+
+
+_open = io.open
+
+
+@functools.wraps(_open)
+def _open_and_advise(file: Any, *args: Any, **kwargs: Any) -> Any:
+    try:
+        return _open(file, *args, **kwargs)
+    except OSError as error:
+        at = author_place()
+        if at is None:  # Python's own search for a file, which may well be absent
+            raise
+        text = f"{error.strerror or error}: there are no files inside a workflow ({at}); {STEP}"
+        raise type(error)(error.errno, text, file) from None

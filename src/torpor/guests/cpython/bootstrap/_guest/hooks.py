@@ -104,7 +104,7 @@ class Hook:
     def wakes(self, future: Future[Any]) -> bool:
         return future in self._takers or future in self._answer_takers
 
-    def told(self) -> str:
+    def describe(self) -> str:
         return f"the end of run {self._watch}" if self._watch else f"hook {self.token!r}"
 
     async def _next(self) -> Any:

@@ -44,8 +44,8 @@ def plain(value: Any) -> Any:  # noqa: PLR0911  # one return a type
 
 
 def _key(key: Any) -> str:
-    told = plain(key)
-    return told if isinstance(told, str) else str(told)
+    text = plain(key)
+    return text if isinstance(text, str) else str(text)
 
 
 def _iso_duration(value: timedelta) -> str:

@@ -149,5 +149,5 @@ def _basic_config(*, level: int | str | None = None, format: str | None = None, 
 
 def _unraisable(what: Any) -> None:
     """Tell of an exception where nothing can catch it, such as in ``__del__``."""
-    told = what.err_msg or "exception ignored in"
-    lines.write("error", f"{told}: {what.object!r:.200}\n{chain_text(what.exc_value)}")
+    message = what.err_msg or "exception ignored in"
+    lines.write("error", f"{message}: {what.object!r:.200}\n{chain_text(what.exc_value)}")

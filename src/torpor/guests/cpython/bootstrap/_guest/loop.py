@@ -20,8 +20,8 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from .advice import refusal
-from .moments import LATEST, as_text
 from .run import Delivery, run
+from .timestamps import LATEST, as_text
 
 _CANCELLED_KEPT = 100
 """Cancelled timers that may lie about before they are swept out."""
@@ -149,7 +149,7 @@ class TimerWait:
     def wakes(self, _future: asyncio.Future[Any]) -> bool:
         return False
 
-    def told(self) -> str:
+    def describe(self) -> str:
         return f"timer until {as_text(self.due)}"
 
 

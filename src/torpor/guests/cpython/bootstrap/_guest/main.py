@@ -1,7 +1,7 @@
 """
-The guest's side of the border: the host calls :func:`turn`, which asks what to do and hands out the answer.
+What the host calls: :func:`turn` asks what to do and hands out the answer.
 
-What crosses is JSON on the first line and codec texts on lines of their own behind it, in the order in which the JSON
+A message is JSON on the first line and codec texts on lines of their own behind it, in the order in which the JSON
 would have held them; an empty string marks the place of each.
 """
 
@@ -18,7 +18,6 @@ from . import (
     blocked,
     children,
     environment,
-    files,
     host,
     log,
     loop,
@@ -37,7 +36,7 @@ from .steps import short_name
 
 _STDERR = 2
 
-for _part in (log, tracebacks, references, children, loop, sleeping, blocked, environment, files, workflows):
+for _part in (log, tracebacks, references, children, loop, sleeping, blocked, environment, workflows):
     _part.install()
 
 
@@ -46,7 +45,7 @@ def turn() -> None:
     Do what the host asks for and answer it.
 
     What is raised here is no ending of the run but a fault, of the guest or of workflow code that changed it; the host
-    fails the run with what is told to it.
+    fails the run with the text of it.
     """
     message = host.message()
     try:
@@ -99,7 +98,7 @@ def _deliver(text: bytes) -> bytes:
 
 
 def _stack(_: bytes) -> bytes:
-    return json.dumps(stack.tasks_told()).encode()
+    return json.dumps(stack.described_tasks()).encode()
 
 
 def _evaluate(text: bytes) -> bytes:

@@ -143,8 +143,8 @@ class BaseModel:  # noqa: PLW1641  # as in pydantic only frozen models have a ha
                 or (exclude_defaults and field is not None and not field.is_required() and value == field.get_default())
             ):
                 continue
-            told = _dumped(value, below)
-            dumped[field.alias if by_alias and field is not None and field.alias else name] = told
+            key = field.alias if by_alias and field is not None and field.alias else name
+            dumped[key] = _dumped(value, below)
         return plain(dumped) if mode == "json" else dumped
 
     def model_dump_json(self, *, indent: int | None = None, **options: Any) -> str:

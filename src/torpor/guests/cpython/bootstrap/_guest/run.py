@@ -25,7 +25,7 @@ class Receiver(Protocol):
         """Tell whether a delivery completes this future."""
         ...
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """Return what is waited for, such as ``step charge``."""
         ...
 

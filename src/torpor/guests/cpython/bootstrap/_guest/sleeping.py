@@ -14,8 +14,8 @@ from torpor.durations import milliseconds
 from torpor.errors import UsageError
 
 from .loop import loop
-from .moments import LATEST, as_text, milliseconds_at
 from .run import Delivery, run
+from .timestamps import LATEST, as_text, milliseconds_at
 
 
 class Sleep:
@@ -34,7 +34,7 @@ class Sleep:
     def wakes(self, future: Future[Any]) -> bool:
         return future is self.future
 
-    def told(self) -> str:
+    def describe(self) -> str:
         return f"sleep until {as_text(self.due)}"
 
 

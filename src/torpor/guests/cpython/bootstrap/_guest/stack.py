@@ -33,7 +33,7 @@ _FRAME_AND_NEXT = (("cr_frame", "cr_await"), ("gi_frame", "gi_yieldfrom"), ("ag_
 
 
 class _Repr(Repr):
-    """Short reprs; one that raises is told."""
+    """Short reprs; the error of one that raises instead."""
 
     def repr_instance(self, x: object, level: int) -> str:
         try:
@@ -48,9 +48,9 @@ _short.maxlevel, _short.maxstring, _short.maxother = 4, 200, 200
 _short.maxdict = _short.maxlist = _short.maxtuple = _short.maxset = 12
 
 
-def tasks_told() -> list[dict[str, Any]]:
+def described_tasks() -> list[dict[str, Any]]:
     """Return every pending task as :class:`torpor.vm.guest.TaskStack` has it, the workflow's own first."""
-    return [_told(task) for task in pending_tasks()]
+    return [_describe_task(task) for task in pending_tasks()]
 
 
 def pending_tasks() -> list[Task[Any]]:
@@ -65,16 +65,16 @@ def author_frames(task: Task[Any]) -> list[FrameType]:
     return [frame for frame in frames if not _is_machinery(frame.f_code.co_filename)]
 
 
-def _told(task: Task[Any]) -> dict[str, Any]:
+def _describe_task(task: Task[Any]) -> dict[str, Any]:
     return {
         "name": task.get_name(),
         "parent": _parent(task),
         "waits_for": _waits_for(task),
-        "frames": [_frame_told(frame) for frame in author_frames(task)[:FRAMES_MAX]],
+        "frames": [_describe_frame(frame) for frame in author_frames(task)[:FRAMES_MAX]],
     }
 
 
-def _frame_told(frame: FrameType) -> dict[str, Any]:
+def _describe_frame(frame: FrameType) -> dict[str, Any]:
     code = frame.f_code
     variables = list(frame.f_locals.items())
     shown = [{"name": name, "value": _short.repr(value)} for name, value in variables[:VARIABLES_MAX]]
@@ -110,17 +110,17 @@ def _waits_for(task: Task[Any]) -> str:
     future = task._fut_waiter  # type: ignore[attr-defined]  # there is no public way to ask
     if future is None:
         return "its turn to run"
-    return _op_told(future) or _primitive_told(task) or _future_told(future)
+    return _describe_op(future) or _describe_primitive(task) or _describe_future(future)
 
 
-def _op_told(future: Future[Any]) -> str:
+def _describe_op(future: Future[Any]) -> str:
     for n, receiver in run.waiting.items():
         if receiver.wakes(future):
-            return f"{receiver.told()} (op {n})"
+            return f"{receiver.describe()} (op {n})"
     return ""
 
 
-def _future_told(future: Any) -> str:
+def _describe_future(future: Any) -> str:
     if isinstance(future, Task):
         return f"task {future.get_name()}"
     children = getattr(future, "_children", None)
@@ -129,7 +129,7 @@ def _future_told(future: Any) -> str:
     return "a future"
 
 
-def _primitive_told(task: Task[Any]) -> str:
+def _describe_primitive(task: Task[Any]) -> str:
     """Tell of the queue, lock, task group … that a task waits in, by its innermost frame."""
     *_, innermost = _frames(task.get_coro())
     if innermost is None or "/asyncio/" not in innermost.f_code.co_filename:
@@ -145,7 +145,7 @@ def _primitive_told(task: Task[Any]) -> str:
 
 
 def _names(futures: Any) -> str:
-    names = [future.get_name() if isinstance(future, Task) else _op_told(future) or "a future" for future in futures]
+    names = [each.get_name() if isinstance(each, Task) else _describe_op(each) or "a future" for each in futures]
     names.sort(key=_natural)
     return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 

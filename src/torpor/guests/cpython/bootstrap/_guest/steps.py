@@ -48,7 +48,7 @@ class StepCall:
     def wakes(self, future: Future[Any]) -> bool:
         return future is self.future
 
-    def told(self) -> str:
+    def describe(self) -> str:
         return f"step {short_name(self.step_id)}"
 
 

@@ -11,10 +11,10 @@ from typing import Any
 from torpor.codec.values import WorkflowFunction
 from torpor.errors import UsageError
 
-from .moments import moment_of
 from .references import stands_for
 from .run import run
 from .steps import step_proxy
+from .timestamps import datetime_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ def current_workflow() -> WorkflowMetadata:
     """
     if run.phase == "loading":
         raise UsageError("current_workflow was called while a module was loaded; call it inside a workflow function")
-    return WorkflowMetadata(run.id, run.workflow, moment_of(run.started_at), run.url)
+    return WorkflowMetadata(run.id, run.workflow, datetime_of(run.started_at), run.url)
 
 
 def install() -> None:

@@ -1,4 +1,4 @@
-"""Moments as people read them."""
+"""Timestamps, epoch milliseconds: as datetimes, and as people read them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ LATEST = 2**53 - 1
 """The last moment that all sides can write, epoch milliseconds: in 285 000 years. What is due later is due then."""
 
 
-def moment_of(at: int) -> datetime:
+def datetime_of(at: int) -> datetime:
     """Return epoch milliseconds as an aware datetime."""
     return _EPOCH + at * _MS
 
@@ -24,6 +24,6 @@ def milliseconds_at(moment: datetime) -> int:
 def as_text(at: int) -> str:
     """Return epoch milliseconds as ISO 8601 text; a moment beyond the year 9999 as its number."""
     try:
-        return moment_of(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        return datetime_of(at).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     except OverflowError:
         return f"{at} ms"
