@@ -61,7 +61,7 @@ def _measure(guest: Guest, program: Program, setting: Setting) -> Figures:
         """Return what tells how many seconds a turn takes that does something so many times."""
 
         def seconds(times: int) -> float:
-            args = codec.text_of(codec.dumps([way, times, payload]))
+            args = codec.unpack_devalue(codec.dumps([way, times, payload]))
             vm = guest.lease(image)
             begun = time.thread_time()  # a guest runs on its caller's thread, and does nothing but compute
             outbox = vm.begin(Begin("wrun_1", "repeat", args, bytes(32), 0))
@@ -69,7 +69,7 @@ def _measure(guest: Guest, program: Program, setting: Setting) -> Figures:
             vm.release()
             if outbox.status != "completed":
                 raise child.BenchmarkError(
-                    f"{guest.name} cannot {way}: {codec.loads(codec.from_text(outbox.error or ''))}"
+                    f"{guest.name} cannot {way}: {codec.loads(codec.pack_devalue(outbox.error or ''))}"
                 )
             return taken
 

@@ -76,7 +76,7 @@ def measure(setting: Setting) -> Figures:
         figures["load"].append((time.perf_counter() - begun) * 1e3)
     raw = _parked(guest, image)
     figures["dirty_pages"].append(_pages_in(raw, image))
-    figures["stored"].append(len(codec.seal_binary(raw)))
+    figures["stored"].append(len(codec.pack_binary(raw)))
     for _ in range(_WARM_UP):
         _cycle(guest, image, raw)
     for _ in range(_ITERATIONS_QUICK if setting.quick else _ITERATIONS):
@@ -100,12 +100,12 @@ def first_boot(setting: Setting) -> float:
 
 def _cycle(guest: Guest, image: Image, raw: bytes) -> dict[str, float]:
     """Go through a turn and return how many seconds each part took."""
-    stored = codec.seal_binary(raw)
+    stored = codec.pack_binary(raw)
     delivery = _result(_PAST_STEPS + 1)
     marks = [time.perf_counter()]
     vm = guest.lease(image)
     marks.append(time.perf_counter())
-    snapshot = codec.unseal_binary(stored)
+    snapshot = codec.unpack_binary(stored)
     marks.append(time.perf_counter())
     vm.restore(snapshot, _SEED)
     marks.append(time.perf_counter())
@@ -113,7 +113,7 @@ def _cycle(guest: Guest, image: Image, raw: bytes) -> dict[str, float]:
     marks.append(time.perf_counter())
     after = vm.snapshot()
     marks.append(time.perf_counter())
-    codec.seal_binary(after)
+    codec.pack_binary(after)
     marks.append(time.perf_counter())
     vm.release()
     marks.append(time.perf_counter())
@@ -135,7 +135,7 @@ def _parked(guest: Guest, image: Image) -> bytes:
     vm = guest.lease(image)
     try:
         (name,) = (name for name in image.program.workflows if short_name(name) == _WORKFLOW)
-        vm.begin(Begin("wrun_benchmark", name, codec.text_of(codec.dumps([1_000])), seed=_SEED, at=_AT))
+        vm.begin(Begin("wrun_benchmark", name, codec.unpack_devalue(codec.dumps([1_000])), seed=_SEED, at=_AT))
         for op in range(1, _PAST_STEPS + 1):
             vm.deliver([_result(op)])
         return vm.snapshot()
@@ -144,7 +144,7 @@ def _parked(guest: Guest, image: Image) -> bytes:
 
 
 def _result(op: int) -> Delivery:
-    return Delivery("step_completed", op, _AT + op, value=codec.text_of(codec.dumps(op)))
+    return Delivery("step_completed", op, _AT + op, value=codec.unpack_devalue(codec.dumps(op)))
 
 
 def _guest_and_program(setting: Setting) -> tuple[Guest, Program]:

@@ -107,5 +107,5 @@ class Watch:
     async def _weigh(self, number: str, run_id: str) -> None:
         snapshot = await self._app.world.snapshot(run_id)
         if snapshot is not None:
-            delta = unpack_delta(codec.unseal_binary(snapshot.data), snapshot.image)
+            delta = unpack_delta(codec.unpack_binary(snapshot.data), snapshot.image)
             self.weights[number] = Weight(self.guests[number], len(snapshot.data), delta.pages * WASM_PAGE)

@@ -420,8 +420,8 @@ class Torpor:
             name = program_key(program_id(program), self.keyring.current)
             if await self.world.blob(name) is None:
                 await asyncio.to_thread(self._programs.guest(program.guest).load, program)
-                sealer = self.keyring.blob(name, self.keyring.current)
-                await self.world.put_blob(name, sealer.seal_binary(program_bytes(program)))
+                blob_codec = self.keyring.blob(name, self.keyring.current)
+                await self.world.put_blob(name, blob_codec.pack_binary(program_bytes(program)))
         self._stored_generation = generation
 
     def run(self, run_id: str) -> RunHandle:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from torpor import codec, ids
 from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
-from torpor.codec.crypto.run_codec import Sealer
+from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
 from torpor.codec.types.references import AsTheyAre, recognise, reviving
 from torpor.codec.values import RunReference
@@ -92,19 +92,19 @@ class RunHandle(Generic[R]):
         async with asyncio.timeout(timeout):
             run = await self._client.wait_ended(self.id)
         ending = (await self._client.world.events(self.id, after=run.head - 1))[-1]
-        sealer = self._client.keyring.run(run.id, run.key)
+        run_codec = self._client.keyring.run(run.id, run.key)
         if run.status == "completed":
             try:
                 with reviving(self._client.references):
-                    value: R = sealer.loads(ending.payload or b"")
+                    value: R = run_codec.loads(ending.payload or b"")
             except SerializationError as error:
                 what = f"the result of run {self.id} ({run.workflow})"
                 raise type(error)(f"{what} cannot be read here: {error}") from error
             return value
         if run.status == "cancelled":
-            reason = f": {sealer.open_words(ending.ref, from_outside=True)}" if ending.ref else ""
+            reason = f": {run_codec.unpack_text(ending.ref, from_outside=True)}" if ending.ref else ""
             raise RunCancelledError(f"run {self.id} ({run.workflow}) was cancelled{reason}", run_id=self.id)
-        raise _failure(run, ending, sealer)
+        raise _failure(run, ending, run_codec)
 
     async def cancel(self, reason: str = "") -> None:
         """
@@ -116,7 +116,7 @@ class RunHandle(Generic[R]):
         """
         if reason:
             run = await self.info()
-            reason = self._client.keyring.run(run.id, run.key, run.public).seal_words(reason)
+            reason = self._client.keyring.run(run.id, run.key, run.public).pack_text(reason)
         await self._client.world.cancel_run(self.id, reason, self._client.clock.now())
 
     async def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
@@ -136,9 +136,9 @@ class RunHandle(Generic[R]):
             KeyMissingError: its key is not here.
         """
         run = await self.info()
-        sealer = self._client.keyring.run(run.id, run.key)
+        run_codec = self._client.keyring.run(run.id, run.key)
         entries = await self._client.world.log_entries(self.id, after=after)
-        return [replace(entry, text=sealer.open_words(entry.text)) for entry in entries]
+        return [replace(entry, text=run_codec.unpack_text(entry.text)) for entry in entries]
 
 
 class Handles(AsTheyAre):
@@ -196,21 +196,21 @@ class Client:
         """
         text = codec.dumps(list(arguments))
         try:
-            return await self.world.create_run(self._sealed(new, text, self.keyring.current))
+            return await self.world.create_run(self._encrypted(new, text, self.keyring.current))
         except EntityConflictError:
             # The same may have been asked for before there were keys, or before they were rotated.
             stored = await self.world.get_run(new.id)
             if stored.key == self.keyring.current:
                 raise
-            return await self.world.create_run(self._sealed(new, text, stored.key))
+            return await self.world.create_run(self._encrypted(new, text, stored.key))
 
-    def _sealed(self, new: NewRun, text: bytes, key: str) -> NewRun:
-        if not key:
+    def _encrypted(self, new: NewRun, text: bytes, key_id: str) -> NewRun:
+        if not key_id:
             return replace(new, input=text)
-        sealer = self.keyring.run(new.id, key)
+        run_codec = self.keyring.run(new.id, key_id)
         # Equal input is told by its digest, because encrypting it twice gives different bytes.
-        mark = sealer.digest(text, _DIGEST_BYTES)
-        return replace(new, key=key, public=sealer.public, seed=b"", input=sealer.encrypted(text), digest=mark)
+        mark = run_codec.digest(text, _DIGEST_BYTES)
+        return replace(new, key=key_id, public=run_codec.public, seed=b"", input=run_codec.encrypt(text), digest=mark)
 
     async def list_runs(
         self,
@@ -241,7 +241,7 @@ class Client:
         text = codec.dumps(payload)
         while True:
             hook = await self.world.hook(token)
-            data = self.keyring.run(hook.run_id, hook.key, hook.public).encrypted(text)
+            data = self.keyring.run(hook.run_id, hook.key, hook.public).encrypt(text)
             try:
                 await self.world.resume_hook(token, data, resume, now, run_id=hook.run_id)
             except HookNotFoundError:
@@ -302,8 +302,8 @@ class Client:
                 arrival.set()
 
 
-def _failure(run: Run, ending: Event, sealer: Sealer) -> RunFailedError:
-    cause = sealer.loads(ending.payload) if ending.payload else None
+def _failure(run: Run, ending: Event, run_codec: RunCodec) -> RunFailedError:
+    cause = run_codec.loads(ending.payload) if ending.payload else None
     told = _told(cause)
     error = RunFailedError(
         f"run {run.id} ({run.workflow}) failed with {run.error_code}: {told}", run_id=run.id, failure=run.error_code

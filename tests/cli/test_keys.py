@@ -206,7 +206,7 @@ def test_a_prompt_in_an_encrypted_run_is_asked_for(
 
 
 def test_a_hook_is_resumed_without_the_key(torpor: Torpor, encrypted: list[str]) -> None:
-    """The payload is sealed to the run; with the key it is seen to have arrived."""
+    """The payload is encrypted to the run; with the key it is seen to have arrived."""
     assert torpor.ok("resume", "approval-o-1", '{"approved": true}').strip() == encrypted[2]
 
     found = json.loads(torpor.ok("inspect", encrypted[2], "--json", "--decrypt", **{SETTING: NOW}))

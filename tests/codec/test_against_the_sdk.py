@@ -34,12 +34,12 @@ ERRORS_AND_CODE = [WORDED_DIFFERENTLY.get(expression, expression) for expression
 
 def text_of(value: object) -> str:
     """Return the text of a value."""
-    return codec.text_of(codec.dumps(value))
+    return codec.unpack_devalue(codec.dumps(value))
 
 
 def value_of(text: str) -> Any:
     """Return the value of a text."""
-    return codec.loads(codec.from_text(text))
+    return codec.loads(codec.pack_devalue(text))
 
 
 def batches(texts: list[str]) -> Iterator[list[str]]:
@@ -168,7 +168,7 @@ def rewrapped(sdk: Node, envelope: bytes, *, key: bytes | None = None, compressi
 
 def test_python_reads_what_the_sdk_compressed(sdk: Node) -> None:
     """With zstd, or gzip where its Node has no zstd."""
-    envelope = rewrapped(sdk, codec.from_text(text_of([1])), compression=True)
+    envelope = rewrapped(sdk, codec.pack_devalue(text_of([1])), compression=True)
     assert envelope == b"devl[[1],1]"
 
     plain = b"devl" + text_of(LARGE).encode()[4:]
@@ -224,15 +224,15 @@ def test_both_derive_the_same_public_key(sdk: Node) -> None:
     assert sdk("publicKeyOf", in_base64(SECRET)) == in_base64(Key(SECRET).public)
 
 
-def test_python_opens_what_the_sdk_sealed(sdk: Node) -> None:
+def test_python_opens_what_the_sdk_encrypted(sdk: Node) -> None:
     """For the public half of the run's key."""
-    sealed = base64.b64decode(sdk("sealTo", in_base64(codec.dumps(LARGE)), in_base64(Key(SECRET).public)))
+    encrypted = base64.b64decode(sdk("sealTo", in_base64(codec.dumps(LARGE)), in_base64(Key(SECRET).public)))
 
-    assert sealed[:4] == b"encp"
-    assert codec.loads(Key(SECRET).decrypt_any(sealed)) == LARGE
+    assert encrypted[:4] == b"encp"
+    assert codec.loads(Key(SECRET).decrypt_any(encrypted)) == LARGE
 
 
-def test_the_sdk_opens_what_python_sealed(sdk: Node) -> None:
+def test_the_sdk_opens_what_python_encrypted(sdk: Node) -> None:
     """With the secret half."""
     again = rewrapped(sdk, encrypt_for(Key(SECRET).public, text_of(LARGE).encode()), key=SECRET)
 

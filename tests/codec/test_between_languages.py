@@ -40,12 +40,12 @@ ALL = [*PLAIN, *SPARSE, *BUILT_IN, *SUBVIEWS, *OF_THE_SDK, *OF_LOST_CLASSES, *NE
 
 def text_of(value: object) -> str:
     """Return the text of a value."""
-    return codec.text_of(codec.dumps(value))
+    return codec.unpack_devalue(codec.dumps(value))
 
 
 def value_of(text: str) -> Any:
     """Return the value of a text."""
-    return codec.loads(codec.from_text(text))
+    return codec.loads(codec.pack_devalue(text))
 
 
 @pytest.mark.parametrize("expression", [it for it in ALL if it not in NOT_KEPT_BY_PYTHON])

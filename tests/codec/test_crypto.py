@@ -20,7 +20,7 @@ from tests.codec.node import Node
 from torpor import codec
 from torpor.codec.crypto.encryption import Key, derive, derive_key, encrypt_for
 from torpor.codec.crypto.keys import Keyring, generate
-from torpor.codec.crypto.run_codec import PLAIN, Sealer
+from torpor.codec.crypto.run_codec import PLAIN, RunCodec
 from torpor.errors import DecryptionError, KeyMissingError, LimitExceededError, SerializationError
 from torpor.limits import MIB, PAYLOAD_BYTES_MAX, SNAPSHOT_BYTES_MAX
 
@@ -43,8 +43,8 @@ KEYRING = Keyring([DEPLOYMENT_KEY])
 
 
 @pytest.fixture
-def sealer() -> Sealer:
-    """Seal and open for one run."""
+def run_codec() -> RunCodec:
+    """Pack and unpack for one run."""
     return KEYRING.run(RUN, KEYRING.current)
 
 
@@ -71,7 +71,7 @@ def test_hkdf_agrees_with_its_definition(secret: bytes, info: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "nonce", "plain", "sealed"),
+    ("key", "nonce", "plain", "encrypted"),
     [
         ("00" * 32, "00" * 12, "", "530f8afbc74536b9a963b4f1c4cb738b"),
         ("00" * 32, "00" * 12, "00" * 16, "cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d48ab919"),
@@ -90,15 +90,15 @@ def test_hkdf_agrees_with_its_definition(secret: bytes, info: bytes) -> None:
         ),
     ],
 )
-def test_aes_gcm_agrees_with_its_specification(key: str, nonce: str, plain: str, sealed: str) -> None:
+def test_aes_gcm_agrees_with_its_specification(key: str, nonce: str, plain: str, encrypted: str) -> None:
     """Test cases 13 to 15 of McGrew and Viega: 256-bit keys without additional data."""
-    data = b"encr" + bytes.fromhex(nonce) + bytes.fromhex(sealed)
+    data = b"encr" + bytes.fromhex(nonce) + bytes.fromhex(encrypted)
 
     assert Key(bytes.fromhex(key)).decrypt(data).hex() == plain
 
 
 def test_x25519_agrees_with_its_rfc() -> None:
-    """RFC 7748, 6.1: what Alice seals to Bob opens with the secret that the RFC says they share."""
+    """RFC 7748, 6.1: what Alice encrypts to Bob opens with the secret that the RFC says they share."""
     alice = bytes.fromhex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
     bob_scalar = bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
     bob = bytes.fromhex("de9edb7d7b7dc1b4d35b61c2ece435373f8343c85b78674dadfc7e146f882b4f")
@@ -134,7 +134,7 @@ def test_the_sdk_opens_what_we_write(sdk: Node) -> None:
     for value in ({"n": [1, "ä"]}, ["text that shrinks " * 500], None):
         plain = codec.dumps(value)
         if plain.startswith(b"zstd"):  # which the SDK reads in newer versions of Node only
-            plain = b"gzip" + gzip.compress(codec.text_of(plain).encode())
+            plain = b"gzip" + gzip.compress(codec.unpack_devalue(plain).encode())
         for data in (key.encrypt(plain), encrypt_for(key.public, plain)):
             for compression in (False, True):
                 answer = sdk("rewrap", b64encode(data).decode(), b64encode(SDK_RUN_KEY).decode(), compression)
@@ -144,54 +144,54 @@ def test_the_sdk_opens_what_we_write(sdk: Node) -> None:
 
 
 @pytest.mark.network
-def test_the_sdk_seals_for_us(sdk: Node) -> None:
-    """It derives our public half, and what it seals to that opens here."""
+def test_the_sdk_encrypts_for_us(sdk: Node) -> None:
+    """It derives our public half, and what it encrypts to that opens here."""
     key = Key(SDK_RUN_KEY)
     public = b64encode(key.public).decode()
 
-    sealed = b64decode(sdk("sealTo", b64encode(SDK_TEXT).decode(), public))
+    encrypted = b64decode(sdk("sealTo", b64encode(SDK_TEXT).decode(), public))
 
     assert sdk("publicKeyOf", b64encode(SDK_RUN_KEY).decode()) == public
-    assert sealed.startswith(b"encp")
-    assert key.decrypt_any(sealed) == SDK_TEXT
+    assert encrypted.startswith(b"encp")
+    assert key.decrypt_any(encrypted) == SDK_TEXT
 
 
 # ── Layers ────────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_a_value_comes_back(sealer: Sealer) -> None:
+def test_a_value_comes_back(run_codec: RunCodec) -> None:
     """Small or compressed, as a value or a text, as bytes or words."""
     long = ["text that shrinks " * 500]
 
-    assert sealer.loads(sealer.dumps({"a": (1, 2)})) == {"a": (1, 2)}
-    assert sealer.loads(sealer.dumps(long)) == long
-    assert sealer.text_of(sealer.from_text('devl["x"]')) == 'devl["x"]'
-    assert sealer.unseal_binary(sealer.seal_binary(bytes(1000))) == bytes(1000)
-    assert sealer.open_words(sealer.seal_words("words \ud800 ä")) == "words \ud800 ä"
+    assert run_codec.loads(run_codec.dumps({"a": (1, 2)})) == {"a": (1, 2)}
+    assert run_codec.loads(run_codec.dumps(long)) == long
+    assert run_codec.unpack_devalue(run_codec.pack_devalue('devl["x"]')) == 'devl["x"]'
+    assert run_codec.unpack_binary(run_codec.pack_binary(bytes(1000))) == bytes(1000)
+    assert run_codec.unpack_text(run_codec.pack_text("words \ud800 ä")) == "words \ud800 ä"
 
 
-def test_encryption_is_the_outermost_layer(sealer: Sealer) -> None:
+def test_encryption_is_the_outermost_layer(run_codec: RunCodec) -> None:
     """Compressed first, so that size is saved, and then encrypted."""
-    data = sealer.dumps("text that shrinks " * 500)
+    data = run_codec.dumps("text that shrinks " * 500)
 
     assert data.startswith(b"encr")
     assert len(data) < 200
-    assert sealer.decrypted(data).startswith(b"zstd")
+    assert run_codec.decrypt(data).startswith(b"zstd")
 
 
-def test_equal_values_are_different_bytes(sealer: Sealer) -> None:
+def test_equal_values_are_different_bytes(run_codec: RunCodec) -> None:
     """Every nonce and every ephemeral key is new."""
-    outside = Keyring().run(RUN, KEYRING.current, sealer.public)
+    outside = Keyring().run(RUN, KEYRING.current, run_codec.public)
 
-    assert len({sealer.dumps(1) for _ in range(100)}) == 100
+    assert len({run_codec.dumps(1) for _ in range(100)}) == 100
     assert len({outside.dumps(1)[4:36] for _ in range(100)}) == 100
 
 
-def test_many_threads_share_a_sealer(sealer: Sealer) -> None:
+def test_many_threads_share_a_run_codec(run_codec: RunCodec) -> None:
     """Turns and steps of one run work at once."""
 
     def there_and_back(n: int) -> bool:
-        return all(sealer.loads(sealer.dumps([n, i])) == [n, i] for i in range(300))
+        return all(run_codec.loads(run_codec.dumps([n, i])) == [n, i] for i in range(300))
 
     with ThreadPoolExecutor(8) as pool:
         assert all(pool.map(there_and_back, range(16)))
@@ -201,9 +201,9 @@ def test_many_threads_share_a_sealer(sealer: Sealer) -> None:
 
 
 @pytest.mark.parametrize("layer", ["encr", "encp"])
-def test_no_bit_can_be_changed(sealer: Sealer, layer: str) -> None:
+def test_no_bit_can_be_changed(run_codec: RunCodec, layer: str) -> None:
     """Prefix, ephemeral key, nonce, ciphertext and tag: one flipped bit of any byte is found."""
-    data = sealer.dumps("a word") if layer == "encr" else encrypt_for(sealer.public, codec.dumps("a word"))
+    data = run_codec.dumps("a word") if layer == "encr" else encrypt_for(run_codec.public, codec.dumps("a word"))
     assert data.startswith(layer.encode())
     for at in range(len(data)):
         # The last bit of an X25519 public key has no meaning in the exchange; the derivation has the bytes themselves.
@@ -211,119 +211,121 @@ def test_no_bit_can_be_changed(sealer: Sealer, layer: str) -> None:
             changed = bytearray(data)
             changed[at] ^= bit
             with pytest.raises(DecryptionError):
-                sealer.text_of(bytes(changed), from_outside=True)
+                run_codec.unpack_devalue(bytes(changed), from_outside=True)
 
 
 @pytest.mark.parametrize("layer", ["encr", "encp"])
-def test_nothing_can_be_cut_off_or_added(sealer: Sealer, layer: str) -> None:
+def test_nothing_can_be_cut_off_or_added(run_codec: RunCodec, layer: str) -> None:
     """Any other length is found."""
-    data = sealer.dumps(1) if layer == "encr" else encrypt_for(sealer.public, codec.dumps(1))
+    data = run_codec.dumps(1) if layer == "encr" else encrypt_for(run_codec.public, codec.dumps(1))
     for end in range(len(data)):
         with pytest.raises(DecryptionError):
-            sealer.text_of(data[:end], from_outside=True)
+            run_codec.unpack_devalue(data[:end], from_outside=True)
     with pytest.raises(DecryptionError):
-        sealer.text_of(data + b"\0", from_outside=True)
+        run_codec.unpack_devalue(data + b"\0", from_outside=True)
 
 
-def test_a_payload_belongs_to_its_run(sealer: Sealer) -> None:
+def test_a_payload_belongs_to_its_run(run_codec: RunCodec) -> None:
     """Under the same deployment key, another run's payload does not open, and the message names run and key."""
     other = KEYRING.run("wrun_other", KEYRING.current)
 
     with pytest.raises(DecryptionError, match=f"run wrun_other, key {KEYRING.current}: .* belongs to something else"):
-        other.loads(sealer.dumps(1))
+        other.loads(run_codec.dumps(1))
 
 
 def test_a_blob_is_what_its_name_says() -> None:
     """A program that was put in the place of another does not open, nor does a run's payload."""
     one, two = (KEYRING.blob(name, KEYRING.current) for name in ("program/1", "program/2"))
 
-    assert one.unseal_binary(one.seal_binary(b"source")) == b"source"
+    assert one.unpack_binary(one.pack_binary(b"source")) == b"source"
     with pytest.raises(DecryptionError, match="blob program/2"):
-        two.unseal_binary(one.seal_binary(b"source"))
+        two.unpack_binary(one.pack_binary(b"source"))
     with pytest.raises(DecryptionError):
-        KEYRING.run("program/1", KEYRING.current).unseal_binary(one.seal_binary(b"source"))
+        KEYRING.run("program/1", KEYRING.current).unpack_binary(one.pack_binary(b"source"))
 
 
-def test_plain_data_is_not_taken_for_encrypted(sealer: Sealer) -> None:
+def test_plain_data_is_not_taken_for_encrypted(run_codec: RunCodec) -> None:
     """Where everything is encrypted, somebody without the key can put nothing in its place."""
     with pytest.raises(DecryptionError, match="is not encrypted"):
-        sealer.loads(codec.dumps(["forged"]))
+        run_codec.loads(codec.dumps(["forged"]))
     with pytest.raises(DecryptionError, match="not encrypted, or is damaged"):
-        sealer.open_words("forged words!")
+        run_codec.unpack_text("forged words!")
 
 
-def test_what_anybody_can_write_is_not_taken_for_our_own(sealer: Sealer) -> None:
+def test_what_anybody_can_write_is_not_taken_for_our_own(run_codec: RunCodec) -> None:
     """The public half is readable on disk; with it somebody can write to a hook, but forge no result and no line."""
-    outside = Keyring().run(RUN, sealer.key, sealer.public)
-    for read in (sealer.loads, sealer.text_of, sealer.unseal_binary):
+    outside = Keyring().run(RUN, run_codec.key_id, run_codec.public)
+    for read in (run_codec.loads, run_codec.unpack_devalue, run_codec.unpack_binary):
         with pytest.raises(DecryptionError, match="which anybody can do"):
             read(outside.dumps(["forged"]))
     with pytest.raises(DecryptionError, match="which anybody can do"):
-        sealer.open_words(outside.seal_words("forged"))
-    assert sealer.text_of(sealer.dumps("own"), from_outside=True) == 'devl["own"]'
+        run_codec.unpack_text(outside.pack_text("forged"))
+    assert run_codec.unpack_devalue(run_codec.dumps("own"), from_outside=True) == 'devl["own"]'
 
 
-def test_encrypted_data_is_not_taken_for_plain(sealer: Sealer) -> None:
+def test_encrypted_data_is_not_taken_for_plain(run_codec: RunCodec) -> None:
     """A run that is not encrypted has no payload that is."""
     with pytest.raises(SerializationError, match=r"encrypted \(encr\), and there is no key"):
-        PLAIN.loads(sealer.dumps(1))
+        PLAIN.loads(run_codec.dumps(1))
 
 
-def test_a_point_of_low_order_is_refused(sealer: Sealer) -> None:
+def test_a_point_of_low_order_is_refused(run_codec: RunCodec) -> None:
     """A sender's key that would make the shared secret known to all is no key; nor is such a recipient."""
     with pytest.raises(DecryptionError, match="no public key of its sender"):
-        sealer.text_of(b"encp" + bytes(32) + bytes(12) + bytes(20), from_outside=True)
+        run_codec.unpack_devalue(b"encp" + bytes(32) + bytes(12) + bytes(20), from_outside=True)
     with pytest.raises(SerializationError, match="public key is damaged"):
         encrypt_for(bytes(32), b"devl[1]")
 
 
-def test_without_the_key_nothing_opens(sealer: Sealer) -> None:
+def test_without_the_key_nothing_opens(run_codec: RunCodec) -> None:
     """Reading names the key that is missing; writing works if the public half is known, and else says the same."""
-    outside = Keyring().run(RUN, sealer.key, sealer.public)
-    unknown = Keyring().run(RUN, sealer.key)
+    outside = Keyring().run(RUN, run_codec.key_id, run_codec.public)
+    unknown = Keyring().run(RUN, run_codec.key_id)
 
-    assert sealer.text_of(outside.dumps("in"), from_outside=True) == 'devl["in"]'
-    assert sealer.open_words(outside.seal_words("in"), from_outside=True) == "in"
+    assert run_codec.unpack_devalue(outside.dumps("in"), from_outside=True) == 'devl["in"]'
+    assert run_codec.unpack_text(outside.pack_text("in"), from_outside=True) == "in"
     for attempt in (
-        lambda: outside.loads(sealer.dumps(1)),
-        lambda: outside.open_words("x"),
+        lambda: outside.loads(run_codec.dumps(1)),
+        lambda: outside.unpack_text("x"),
         lambda: outside.seed(b""),
         lambda: outside.digest(b"", 8),
         lambda: unknown.dumps(1),
     ):
-        with pytest.raises(KeyMissingError, match=f"{RUN}: encrypted under key {sealer.key}.*TORPOR_KEYS") as caught:
+        with pytest.raises(
+            KeyMissingError, match=f"{RUN}: encrypted under key {run_codec.key_id}.*TORPOR_KEYS"
+        ) as caught:
             attempt()
-        assert caught.value.key == sealer.key
+        assert caught.value.key == run_codec.key_id
 
 
 @pytest.mark.parametrize("pack", [zstandard.ZstdCompressor().compress, gzip.compress])
-def test_a_bomb_inside_encryption_does_not_go_off(sealer: Sealer, pack: object) -> None:
+def test_a_bomb_inside_encryption_does_not_go_off(run_codec: RunCodec, pack: object) -> None:
     """Limits hold behind the encryption as before it."""
     assert callable(pack)
     name = b"gzip" if pack is gzip.compress else b"zstd"
     bomb = name + pack(b"devl" + bytes(PAYLOAD_BYTES_MAX + MIB))
     with pytest.raises(LimitExceededError, match="not unpacked"):
-        sealer.loads(sealer.encrypted(bomb))
+        run_codec.loads(run_codec.encrypt(bomb))
     with pytest.raises(LimitExceededError, match="not unpacked"):
-        sealer.unseal_binary(sealer.encrypted(b"zstd" + zstandard.compress(bytes(SNAPSHOT_BYTES_MAX + 1))))
+        run_codec.unpack_binary(run_codec.encrypt(b"zstd" + zstandard.compress(bytes(SNAPSHOT_BYTES_MAX + 1))))
 
 
-def test_messages_show_no_plaintext(sealer: Sealer) -> None:
+def test_messages_show_no_plaintext(run_codec: RunCodec) -> None:
     """Neither what was to be read nor any key."""
     with pytest.raises(DecryptionError) as caught:
-        KEYRING.run("wrun_other", KEYRING.current).loads(sealer.dumps("a secret word"))
-    shown = repr(caught.value) + repr(caught.value.__cause__) + repr(sealer) + repr(KEYRING)
+        KEYRING.run("wrun_other", KEYRING.current).loads(run_codec.dumps("a secret word"))
+    shown = repr(caught.value) + repr(caught.value.__cause__) + repr(run_codec) + repr(KEYRING)
     assert "secret" not in shown
     assert DEPLOYMENT_KEY.hex() not in shown
 
 
-def test_digests_differ_between_runs(sealer: Sealer) -> None:
+def test_digests_differ_between_runs(run_codec: RunCodec) -> None:
     """The same input has another digest in another run and without encryption: it cannot be guessed and compared."""
     other = KEYRING.run("wrun_other", KEYRING.current)
 
-    assert len({each.digest(b"devl[1]", 8) for each in (sealer, other, PLAIN)}) == 3
-    assert sealer.digest(b"devl[1]", 8) == KEYRING.run(RUN, KEYRING.current).digest(b"devl[1]", 8)
-    assert len(sealer.digest(b"", 16)) == 16
+    assert len({each.digest(b"devl[1]", 8) for each in (run_codec, other, PLAIN)}) == 3
+    assert run_codec.digest(b"devl[1]", 8) == KEYRING.run(RUN, KEYRING.current).digest(b"devl[1]", 8)
+    assert len(run_codec.digest(b"", 16)) == 16
 
 
 def test_a_public_half_is_of_its_run() -> None:
@@ -339,8 +341,8 @@ def test_a_public_half_is_of_its_run() -> None:
 @given(st.sampled_from([b"encr", b"encp", b"zstd", b"gzip", b"devl", b""]), st.binary(max_size=200))
 def test_any_bytes_are_an_error_and_nothing_else(prefix: bytes, body: bytes) -> None:
     """Whatever is found in a database, reading it ends with the one error."""
-    sealer = KEYRING.run(RUN, KEYRING.current)
-    for read in (sealer.loads, sealer.text_of, sealer.unseal_binary):
+    run_codec = KEYRING.run(RUN, KEYRING.current)
+    for read in (run_codec.loads, run_codec.unpack_devalue, run_codec.unpack_binary):
         with pytest.raises(DecryptionError):
             read(prefix + body)
 
@@ -348,7 +350,7 @@ def test_any_bytes_are_an_error_and_nothing_else(prefix: bytes, body: bytes) -> 
 @given(st.binary(max_size=200))
 def test_any_bytes_inside_encryption_are_an_error_of_the_format(body: bytes) -> None:
     """A holder of the key may have stored something else than an envelope."""
-    sealer = KEYRING.run(RUN, KEYRING.current)
+    run_codec = KEYRING.run(RUN, KEYRING.current)
     if not body.startswith(b"devl"):
         with pytest.raises(SerializationError):
-            sealer.text_of(sealer.encrypted(body))
+            run_codec.unpack_devalue(run_codec.encrypt(body))

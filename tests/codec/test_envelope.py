@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from torpor.codec.wire import envelope
-from torpor.codec.wire.envelope import seal, seal_binary, unseal, unseal_binary
+from torpor.codec.wire.envelope import pack, pack_binary, unpack, unpack_binary
 from torpor.errors import LimitExceededError, SerializationError
 from torpor.limits import KIB, MIB, PAYLOAD_BYTES_MAX
 
@@ -32,22 +32,22 @@ def test_a_small_text_is_not_compressed() -> None:
     """Below 1 KiB, prefix included, the envelope is the text."""
     text = b"devl" + b"x" * 1019
 
-    assert seal(text) == text
+    assert pack(text) == text
 
 
 def test_a_larger_text_is_compressed() -> None:
     """From 1 KiB on a text is wrapped in zstd."""
-    sealed = seal(b"devl" + b"x" * 1020)
+    packed = pack(b"devl" + b"x" * 1020)
 
-    assert sealed.startswith(b"zstd\x28\xb5\x2f\xfd")
-    assert len(sealed) < 50
+    assert packed.startswith(b"zstd\x28\xb5\x2f\xfd")
+    assert len(packed) < 50
 
 
 def test_a_text_that_does_not_shrink_is_left_alone() -> None:
     """Saving no more than 5 % is not worth the work of reading."""
     text = b"devl" + os.urandom(4 * KIB)
 
-    assert seal(text) == text
+    assert pack(text) == text
 
 
 @pytest.mark.parametrize(
@@ -55,7 +55,7 @@ def test_a_text_that_does_not_shrink_is_left_alone() -> None:
 )
 def test_layers_are_peeled_off(data: bytes) -> None:
     """Whatever the order, the text is inside."""
-    assert unseal(data) == TEXT
+    assert unpack(data) == TEXT
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_layers_are_peeled_off(data: bytes) -> None:
 def test_what_is_no_envelope_is_refused(data: bytes, complaint: str) -> None:
     """The message says what is wrong; no bytes get through as something else."""
     with pytest.raises(SerializationError, match=complaint):
-        unseal(data)
+        unpack(data)
 
 
 def test_a_text_beyond_the_limit_is_refused_when_writing() -> None:
@@ -95,7 +95,7 @@ def test_a_text_beyond_the_limit_is_refused_when_writing() -> None:
     with pytest.raises(
         LimitExceededError, match=r"has 16,777,217 bytes, the limit .* 16,777,216; store large data elsewh"
     ):
-        seal(b"devl" + bytes(PAYLOAD_BYTES_MAX - 3))
+        pack(b"devl" + bytes(PAYLOAD_BYTES_MAX - 3))
 
 
 @pytest.mark.parametrize(
@@ -113,38 +113,38 @@ def test_a_text_beyond_the_limit_is_refused_when_writing() -> None:
 def test_a_bomb_is_not_unpacked(bomb: bytes) -> None:
     """Neither what a frame claims nor what it holds can take more memory than a payload may."""
     with pytest.raises(LimitExceededError, match="unpacks to more than the limit of 16,777,216 bytes"):
-        unseal(bomb)
+        unpack(bomb)
 
 
 @pytest.mark.parametrize("data", [b"", b"x", bytes(110_000), os.urandom(10_000), b"zstd", TEXT])
 def test_binary_data_comes_back(data: bytes) -> None:
     """Snapshots and images are always compressed, whatever is in them."""
-    sealed = seal_binary(data)
+    packed = pack_binary(data)
 
-    assert sealed.startswith(b"zstd")
-    assert unseal_binary(sealed) == data
+    assert packed.startswith(b"zstd")
+    assert unpack_binary(packed) == data
 
 
 def test_a_binary_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
     """The limit is that of snapshots, lowered here so that the bomb is small."""
     monkeypatch.setattr(envelope, "SNAPSHOT_BYTES_MAX", MIB)
     with pytest.raises(LimitExceededError, match="1,048,576"):
-        unseal_binary(zstd(bytes(2 * MIB)))
+        unpack_binary(zstd(bytes(2 * MIB)))
 
 
 @pytest.mark.parametrize("data", [b"", b"devl[1]", b"zstd???", b"encr" + bytes(40)])
 def test_binary_data_in_another_form_is_refused(data: bytes) -> None:
     """Nothing but a compressed body is taken for one."""
     with pytest.raises(SerializationError):
-        unseal_binary(data)
+        unpack_binary(data)
 
 
 def test_threads_do_not_share_a_compressor() -> None:
-    """Many threads at once seal and unseal without damage."""
+    """Many threads at once pack and unpack without damage."""
     texts = [b"devl" + bytes([65 + at]) * (2000 + at) for at in range(16)]
 
     def work(text: bytes) -> bool:
-        return all(unseal(seal(text)) == text and unseal_binary(seal_binary(text)) == text for _ in range(50))
+        return all(unpack(pack(text)) == text and unpack_binary(pack_binary(text)) == text for _ in range(50))
 
     with ThreadPoolExecutor(8) as threads:
         assert all(threads.map(work, texts))

@@ -89,7 +89,7 @@ def test_an_exception_that_is_a_dataclass_is_an_exception() -> None:
 
     assert type(read) is DataError
     assert read.code == 5
-    assert '"class//python//exception//' in codec.text_of(codec.dumps(DataError(5)))
+    assert '"class//python//exception//' in codec.unpack_devalue(codec.dumps(DataError(5)))
 
 
 def test_causes_contexts_and_notes_survive() -> None:
@@ -155,13 +155,13 @@ def test_the_traceback_text_travels_and_is_written_again() -> None:
     """An exception that was read has its traceback elsewhere; storing it again changes no byte."""
     data = codec.dumps(raised(ValueError("x")))
 
-    assert "in raised" in codec.text_of(data)
+    assert "in raised" in codec.unpack_devalue(data)
     assert codec.dumps(codec.loads(data)) == data
 
 
 def test_javascript_finds_the_fields_of_an_error() -> None:
     """Name, message and stack stand first in the data."""
-    text = codec.text_of(codec.dumps(PlainError("why")))
+    text = codec.unpack_devalue(codec.dumps(PlainError("why")))
 
     assert f'"class//python//exception//{application.__name__}:PlainError",{{"name":4,"message":5,"stack":6' in text
     assert '"PlainError","why",' in text
@@ -266,12 +266,12 @@ def test_what_would_end_more_than_a_step_comes_back_harmless(error: BaseExceptio
 )
 def test_an_error_of_javascript_is_written_again_as_it_was(text: str) -> None:
     """What Python only hands on does not change."""
-    data = codec.from_text(text)
+    data = codec.pack_devalue(text)
 
     read = codec.loads(data)
 
     assert isinstance(read, Exception)
-    assert codec.text_of(codec.dumps(read)) == text
+    assert codec.unpack_devalue(codec.dumps(read)) == text
 
 
 def test_an_error_of_javascript_can_be_looked_at_and_raised() -> None:
@@ -280,7 +280,7 @@ def test_an_error_of_javascript_can_be_looked_at_and_raised() -> None:
         'devl[["TypeError",1],{"message":2,"stack":3,"cause":4},"m","S",["Error",5],'
         '{"name":6,"message":7,"stack":3,"cause":8},"Mine","why","text"]'
     )
-    error = codec.loads(codec.from_text(text))
+    error = codec.loads(codec.pack_devalue(text))
 
     with pytest.raises(JavaScriptError, match=r"^TypeError: m$"):
         raise error
@@ -292,7 +292,7 @@ def test_an_error_of_javascript_can_be_looked_at_and_raised() -> None:
 
 def test_a_cycle_of_javascript_errors_is_closed() -> None:
     """An error may be in its own cause."""
-    error = codec.loads(codec.from_text('devl[["Error",1],{"name":2,"message":2,"stack":2,"cause":3},"x",[0]]'))
+    error = codec.loads(codec.pack_devalue('devl[["Error",1],{"name":2,"message":2,"stack":2,"cause":3},"x",[0]]'))
 
     assert error.fields["cause"] == [error]
     assert error.name == "x"
@@ -320,7 +320,7 @@ def test_a_retry_time_is_written_as_epoch_milliseconds(retry_after: Any) -> None
 
 def test_without_a_retry_time_none_is_written() -> None:
     """The step's own backoff still applies on the other side."""
-    assert "retryAfter" not in codec.text_of(codec.dumps(RetryableError("busy")))
+    assert "retryAfter" not in codec.unpack_devalue(codec.dumps(RetryableError("busy")))
     assert there_and_back(RetryableError("busy")).retry_after is None
 
 
@@ -350,4 +350,4 @@ def test_a_subclass_of_a_fatal_error_is_pythons_own() -> None:
     class MineError(FatalError):
         pass
 
-    assert '"class//python//exception//' in codec.text_of(codec.dumps(MineError("x")))
+    assert '"class//python//exception//' in codec.unpack_devalue(codec.dumps(MineError("x")))

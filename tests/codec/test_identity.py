@@ -121,17 +121,17 @@ def test_a_factory_that_is_no_type_of_pythons_is_refused() -> None:
         SerializationError, match=r"^\.a: its default_factory is <function .*use one of Python's own types"
     ):
         codec.dumps({"a": defaultdict(lambda: Item("a"))})
-    text = codec.text_of(codec.dumps(defaultdict(list))).replace("builtins:list", "subprocess:Popen")
+    text = codec.unpack_devalue(codec.dumps(defaultdict(list))).replace("builtins:list", "subprocess:Popen")
     with pytest.raises(SerializationError, match="makes its defaults with subprocess:Popen, which is refused"):
-        codec.loads(codec.from_text(text))
+        codec.loads(codec.pack_devalue(text))
 
 
 def test_a_fraction_in_powers_of_ten_is_refused() -> None:
     """A few characters could ask for a number of a gigabyte."""
-    text = codec.text_of(codec.dumps(Fraction(1, 3))).replace("1/3", "1e999999999")
+    text = codec.unpack_devalue(codec.dumps(Fraction(1, 3))).replace("1/3", "1e999999999")
 
     with pytest.raises(SerializationError, match="is no Instance"):
-        codec.loads(codec.from_text(text))
+        codec.loads(codec.pack_devalue(text))
 
 
 def around_in_a_cycle(kind: type, make: Any) -> Any:
@@ -363,8 +363,8 @@ def test_nan_is_itself() -> None:
 )
 def test_a_value_comes_back_through_javascript(node: NodeProcess, value: Any) -> None:
     """Type and content, and what Python keeps beside them."""
-    (answer,) = node("rewrite", [codec.text_of(codec.dumps([value]))])
-    read = codec.loads(codec.from_text(answer["returned"]))[0]
+    (answer,) = node("rewrite", [codec.unpack_devalue(codec.dumps([value]))])
+    read = codec.loads(codec.pack_devalue(answer["returned"]))[0]
 
     assert type(read) is type(value)
     assert read == value
@@ -395,7 +395,7 @@ def test_a_value_comes_back_through_javascript(node: NodeProcess, value: Any) ->
 )
 def test_javascript_sees_plain_data(node: NodeProcess, value: Any, shown: Any) -> None:
     """As the table in docs/values.md has it."""
-    assert json.loads(node("look", codec.text_of(codec.dumps(value)), "JSON.stringify(it)")) == shown
+    assert json.loads(node("look", codec.unpack_devalue(codec.dumps(value)), "JSON.stringify(it)")) == shown
 
 
 # ── What lives elsewhere ──────────────────────────────────────────────────────────────────────────────────────────────
@@ -422,10 +422,10 @@ def test_javascript_sees_plain_data(node: NodeProcess, value: Any, shown: Any) -
 )
 def test_a_handle_goes_back_as_it_came(text: str) -> None:
     """All fields of it, in their order."""
-    read = codec.loads(codec.from_text(text))
+    read = codec.loads(codec.pack_devalue(text))
 
     assert isinstance(read, Handle)
-    assert codec.text_of(codec.dumps(read)) == text
+    assert codec.unpack_devalue(codec.dumps(read)) == text
 
 
 def test_the_fields_of_a_handle_are_its_attributes() -> None:

@@ -124,18 +124,18 @@ def test_quickjs_writes_what_node_writes(echo: Echo, node: Node, expression: str
 )
 def test_a_value_of_python_goes_through_quickjs(echo: Echo, value: object) -> None:
     """It comes out with its type."""
-    outbox = echo(codec.text_of(codec.dumps([value])))
+    outbox = echo(codec.unpack_devalue(codec.dumps([value])))
 
     assert outbox.value is not None
-    assert is_same(codec.loads(codec.from_text(outbox.value)), value)
+    assert is_same(codec.loads(codec.pack_devalue(outbox.value)), value)
 
 
 def test_an_exception_goes_through_quickjs(echo: Echo) -> None:
     """Class, attributes and traceback text."""
-    outbox = echo(codec.text_of(codec.dumps([OutOfStockError("a", left=2)])))
+    outbox = echo(codec.unpack_devalue(codec.dumps([OutOfStockError("a", left=2)])))
 
     assert outbox.value is not None
-    read: Any = codec.loads(codec.from_text(outbox.value))
+    read: Any = codec.loads(codec.pack_devalue(outbox.value))
     assert (type(read), read.sku, read.left) == (OutOfStockError, "a", 2)
 
 
@@ -145,9 +145,9 @@ def test_deep_nesting_does_not_overflow_the_stack_of_quickjs(echo: Echo) -> None
     for _ in range(9_000):
         value = [value]
 
-    outbox = echo(codec.text_of(codec.dumps([value])))
+    outbox = echo(codec.unpack_devalue(codec.dumps([value])))
 
-    assert outbox.value == codec.text_of(codec.dumps(value))
+    assert outbox.value == codec.unpack_devalue(codec.dumps(value))
 
 
 def test_a_text_that_cannot_be_read_fails_the_run(echo: Echo) -> None:
@@ -156,7 +156,7 @@ def test_a_text_that_cannot_be_read_fails_the_run(echo: Echo) -> None:
 
     assert outbox.status == "failed"
     assert outbox.error is not None
-    assert 'a "Nothing", which this version cannot read' in str(codec.loads(codec.from_text(outbox.error)))
+    assert 'a "Nothing", which this version cannot read' in str(codec.loads(codec.pack_devalue(outbox.error)))
 
 
 def test_ten_thousand_values_go_through_quickjs(echo: Echo, many_values: list[Any]) -> None:
@@ -164,17 +164,17 @@ def test_ten_thousand_values_go_through_quickjs(echo: Echo, many_values: list[An
     for at in range(0, len(many_values), BATCH):
         values = many_values[at : at + BATCH]
 
-        outbox = echo(codec.text_of(codec.dumps([values])))
+        outbox = echo(codec.unpack_devalue(codec.dumps([values])))
 
-        assert outbox.value == codec.text_of(codec.dumps(values))
+        assert outbox.value == codec.unpack_devalue(codec.dumps(values))
 
 
 @pytest.mark.parametrize("text", [*HANDLES, *HANDLES_THAT_THE_SDK_MISTAKES])
 def test_handles_go_through_quickjs(echo: Echo, text: str) -> None:
     """They come out as they went in."""
-    handle = codec.loads(codec.from_text(f"devl{text}"))
+    handle = codec.loads(codec.pack_devalue(f"devl{text}"))
 
-    outbox = echo(codec.text_of(codec.dumps([handle])))
+    outbox = echo(codec.unpack_devalue(codec.dumps([handle])))
 
     assert outbox.value == f"devl{text}"
 
@@ -199,21 +199,21 @@ def test_ten_thousand_values_go_through_cpython(many_values: list[Any]) -> None:
     """The guest writes what the host does; each by itself, since which equal values are one object is the version's."""
     rewrite = python_runner("rewrite")
     for at in range(0, len(many_values), BATCH):
-        texts = [codec.text_of(codec.dumps(value)) for value in many_values[at : at + BATCH]]
+        texts = [codec.unpack_devalue(codec.dumps(value)) for value in many_values[at : at + BATCH]]
 
-        outbox = rewrite(codec.text_of(codec.dumps([texts])))
+        outbox = rewrite(codec.unpack_devalue(codec.dumps([texts])))
 
-        again = codec.loads(codec.from_text(outbox.value or ""))
+        again = codec.loads(codec.pack_devalue(outbox.value or ""))
         # Lone surrogates are escaped where a text becomes bytes.
-        assert [codec.text_of(codec.from_text(text)) for text in again] == texts
+        assert [codec.unpack_devalue(codec.pack_devalue(text)) for text in again] == texts
 
 
 @pytest.mark.parametrize("text", [*HANDLES, *HANDLES_THAT_THE_SDK_MISTAKES])
 def test_handles_go_through_cpython(python_echo: Echo, text: str) -> None:
     """They come out as they went in."""
-    handle = codec.loads(codec.from_text(f"devl{text}"))
+    handle = codec.loads(codec.pack_devalue(f"devl{text}"))
 
-    outbox = python_echo(codec.text_of(codec.dumps([handle])))
+    outbox = python_echo(codec.unpack_devalue(codec.dumps([handle])))
 
     assert outbox.value == f"devl{text}"
 
@@ -224,21 +224,21 @@ def test_a_thousand_levels_go_through_cpython(python_echo: Echo) -> None:
     for _ in range(1_000):
         value = [({"inner": value},)]
 
-    outbox = python_echo(codec.text_of(codec.dumps([value])))
+    outbox = python_echo(codec.unpack_devalue(codec.dumps([value])))
 
-    assert outbox.value == codec.text_of(codec.dumps(value))
+    assert outbox.value == codec.unpack_devalue(codec.dumps(value))
 
 
 @pytest.mark.parametrize(("workflow", "number"), [("echo", 2), ("change", 10)])
 def test_a_model_is_validated_again_only_if_a_workflow_has_changed_it(workflow: str, number: int) -> None:
     """Its validator doubles what it gets."""
-    outbox = python_runner(workflow)(codec.text_of(codec.dumps([Doubled(number=1)])))
+    outbox = python_runner(workflow)(codec.unpack_devalue(codec.dumps([Doubled(number=1)])))
 
-    assert codec.loads(codec.from_text(outbox.value or "")).number == number
+    assert codec.loads(codec.pack_devalue(outbox.value or "")).number == number
 
 
 def test_a_model_that_was_in_javascript_is_validated_again(echo: Echo) -> None:
     """Nobody can tell what was done to it there."""
-    outbox = echo(codec.text_of(codec.dumps([Doubled(number=1)])))
+    outbox = echo(codec.unpack_devalue(codec.dumps([Doubled(number=1)])))
 
-    assert codec.loads(codec.from_text(outbox.value or "")).number == 4
+    assert codec.loads(codec.pack_devalue(outbox.value or "")).number == 4

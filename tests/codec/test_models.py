@@ -34,12 +34,12 @@ MODULE = application.__name__
 
 def text_of(value: object) -> str:
     """Return the text of a value."""
-    return codec.text_of(codec.dumps(value))
+    return codec.unpack_devalue(codec.dumps(value))
 
 
 def read(text: str) -> Any:
     """Return the value of a text."""
-    return codec.loads(codec.from_text(text))
+    return codec.loads(codec.pack_devalue(text))
 
 
 # ── pydantic ──────────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -362,8 +362,8 @@ class Thing:
     x: int
 
 if __name__ == "__main__":
-    text = codec.text_of(codec.dumps(Thing(5)))
-    assert type(codec.loads(codec.from_text(text))) is Thing
+    text = codec.unpack_devalue(codec.dumps(Thing(5)))
+    assert type(codec.loads(codec.pack_devalue(text))) is Thing
     print(text)
 """
 
@@ -381,7 +381,7 @@ def test_a_script_and_who_imports_it_read_each_other(tmp_path: Path, command: li
         return done.stdout.strip()
 
     written = run(*command)
-    reading = "import shop_script, sys; from torpor import codec; print(codec.loads(codec.from_text(sys.argv[1])))"
+    reading = "import shop_script, sys; from torpor import codec; print(codec.loads(codec.pack_devalue(sys.argv[1])))"
 
     assert '"class//python//dataclass//shop_script:Thing"' in written
     assert run("-c", reading, written) == "Thing(x=5)"

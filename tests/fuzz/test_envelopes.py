@@ -19,15 +19,15 @@ from torpor.codec.crypto.encryption import Key, encrypt_for
 from torpor.errors import DecryptionError, LimitExceededError, SerializationError
 
 KEY = Key(bytes(range(32)))
-TEXT = codec.text_of(codec.dumps({"records": [{"id": at, "at": 2.5 * at} for at in range(200)]})).encode()
+TEXT = codec.unpack_devalue(codec.dumps({"records": [{"id": at, "at": 2.5 * at} for at in range(200)]})).encode()
 ENVELOPES = [
     b"devl[[1,2],1,2]",
     TEXT,
-    codec.from_text(TEXT.decode()),
+    codec.pack_devalue(TEXT.decode()),
     b"gzip" + gzip.compress(TEXT, mtime=0),
     b"zstd" + zstandard.ZstdCompressor(write_content_size=False).compress(TEXT),
     b"zstd" + zstandard.ZstdCompressor().compress(b"gzip" + gzip.compress(TEXT, mtime=0)),
-    codec.seal_binary(bytes(5_000)),
+    codec.pack_binary(bytes(5_000)),
 ]
 # Random nonces would make every run another one; what is inside does not matter to the reader that refuses it.
 ENCRYPTED = [b"encr" + bytes(range(60)), b"encp" + bytes(range(100)), *ENVELOPES]
@@ -37,7 +37,7 @@ ENCRYPTED = [b"encr" + bytes(range(60)), b"encp" + bytes(range(100)), *ENVELOPES
 @given(anything(ENVELOPES))
 def test_a_damaged_envelope_is_read_or_refused(data: bytes) -> None:
     """As text and as a value."""
-    for read in (codec.loads, codec.text_of):
+    for read in (codec.loads, codec.unpack_devalue):
         with contextlib.suppress(SerializationError, LimitExceededError):
             read(data)
 
@@ -47,7 +47,7 @@ def test_a_damaged_envelope_is_read_or_refused(data: bytes) -> None:
 def test_a_damaged_envelope_of_raw_bytes_is_read_or_refused(data: bytes) -> None:
     """As a snapshot is."""
     with contextlib.suppress(SerializationError, LimitExceededError):
-        codec.unseal_binary(data)
+        codec.unpack_binary(data)
 
 
 @bounded
@@ -106,7 +106,7 @@ BOMBS = textwrap.dedent(
         used = int(statm.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (used + SPARE, used + SPARE))
     for bomb in bombs:
-        for read in (codec.loads, codec.text_of):
+        for read in (codec.loads, codec.unpack_devalue):
             try:
                 read(bomb)
             except (SerializationError, LimitExceededError) as refused:

@@ -24,7 +24,7 @@ PYTHON = "async def echo(value):\n    return value\n"
 COMPLAINTS = {"SyntaxError", "TypeError", "RangeError", "URIError", "SerializationError"}
 
 ORIGINALS = [
-    codec.text_of(codec.dumps([value])).encode("utf-8", "surrogatepass")
+    codec.unpack_devalue(codec.dumps([value])).encode("utf-8", "surrogatepass")
     for value in (
         {"a": [1, -1, 2.5, "é\u2028<"], "b": {"c": None, "d": True}},
         [{1: {2}, (3, "x"): frozenset({4})}, 2**70, b"bytes"],
@@ -56,10 +56,10 @@ class Echo:
         vm.release()
         if outbox.status == "completed":
             with contextlib.suppress(SerializationError):  # a guest knows no more than its own language does
-                codec.loads(codec.from_text(outbox.value or ""))
+                codec.loads(codec.pack_devalue(outbox.value or ""))
             return
         assert outbox.status == "failed"
-        error = codec.loads(codec.from_text(outbox.error or ""))
+        error = codec.loads(codec.pack_devalue(outbox.error or ""))
         name = error.name if isinstance(error, RemoteError) else type(error).__name__
         assert name in COMPLAINTS, error
 

@@ -28,8 +28,8 @@ def test_what_is_encrypted_is_hidden() -> None:
     """Payloads, reasons and log lines, even where there is the key."""
     redactor = Redactor(RING, decrypt=False)
 
-    assert shown(redactor, SEALER.dumps({"a": 1}), SEALER.seal_words("why")) == (HIDDEN, HIDDEN)
-    [line] = redactor.entries(RUN, [LogEntry(1, 1, "info", SEALER.seal_words("words"))])
+    assert shown(redactor, SEALER.dumps({"a": 1}), SEALER.pack_text("why")) == (HIDDEN, HIDDEN)
+    [line] = redactor.entries(RUN, [LogEntry(1, 1, "info", SEALER.pack_text("words"))])
     assert line.text == HIDDEN
 
 
@@ -38,8 +38,8 @@ def test_what_is_asked_for_is_shown() -> None:
     redactor = Redactor(RING, decrypt=True)
 
     redactor.check(RUN)
-    assert shown(redactor, SEALER.dumps({"a": 1}), SEALER.seal_words("why")) == ({"a": 1}, "why")
-    [line] = redactor.entries(RUN, [LogEntry(1, 1, "info", SEALER.seal_words("words"))])
+    assert shown(redactor, SEALER.dumps({"a": 1}), SEALER.pack_text("why")) == ({"a": 1}, "why")
+    [line] = redactor.entries(RUN, [LogEntry(1, 1, "info", SEALER.pack_text("words"))])
     assert line.text == "words"
 
 

@@ -133,7 +133,7 @@ def boot() -> Finding:
     finally:
         vm.release()
         guest.close()
-    if outbox.value is None or codec.loads(codec.from_text(outbox.value)) != 42:
+    if outbox.value is None or codec.loads(codec.pack_devalue(outbox.value)) != 42:
         raise VmError(f"the JavaScript guest computed {outbox.value!r} for 41 + 1; install torpor again")
     ran = time.perf_counter()
     after = _compiled(folder)
@@ -180,7 +180,7 @@ def python_guest() -> Finding:
 
 
 def _text(value: Any) -> str:
-    return codec.text_of(codec.dumps(value))
+    return codec.unpack_devalue(codec.dumps(value))
 
 
 def _compiled(folder: Path) -> set[str]:

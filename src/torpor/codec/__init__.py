@@ -2,7 +2,7 @@
 Values ⇄ bytes.
 
 ``dumps`` and ``loads`` are for Python values. A guest encodes and decodes its own values and exchanges *texts* with the
-host, which begin with ``devl``: ``text_of`` gives it one out of an envelope, ``from_text`` seals one that it made.
+host, which begin with ``devl``: ``unpack_devalue`` takes one out of an envelope, ``pack_devalue`` puts one into it.
 
 Raises, all four of them:
     SerializationError: a value cannot be stored, or bytes cannot be read; says which part, why, and what to do.
@@ -20,7 +20,7 @@ from torpor.codec.types.references import References, name_step, recognise, revi
 from torpor.codec.types.table import standard_table
 from torpor.codec.values import UNDEFINED
 from torpor.codec.wire import devalue
-from torpor.codec.wire.envelope import DEVALUE, seal, seal_binary, unseal, unseal_binary
+from torpor.codec.wire.envelope import DEVALUE, pack, pack_binary, unpack, unpack_binary
 from torpor.errors import LimitExceededError, SerializationError
 
 __all__ = [
@@ -30,15 +30,15 @@ __all__ = [
     "References",
     "RemoteError",
     "dumps",
-    "from_text",
     "loads",
     "name_step",
+    "pack_binary",
+    "pack_devalue",
     "recognise",
     "register",
-    "seal_binary",
     "serializable",
-    "text_of",
-    "unseal_binary",
+    "unpack_binary",
+    "unpack_devalue",
 ]
 
 _table = standard_table(SystemClock())
@@ -53,7 +53,7 @@ def dumps(value: object, what: str = "") -> bytes:
             begins with it.
     """
     try:
-        return seal(DEVALUE + devalue.encode(value, _table))
+        return pack(DEVALUE + devalue.encode(value, _table))
     except (SerializationError, LimitExceededError) as error:
         if what:
             raise type(error)(f"{what} cannot be stored: {error}") from error
@@ -68,23 +68,23 @@ def loads(data: bytes, references: References | None = None) -> Any:
         references: makes step functions, workflows and run handles of the references in it; without, they stay what
             :func:`torpor.codec.types.references.revive_with` was told.
     """
-    text = unseal(data)[len(DEVALUE) :]
+    text = unpack(data)[len(DEVALUE) :]
     if references is None:
         return devalue.decode(text, _table)
     with reviving(references):
         return devalue.decode(text, _table)
 
 
-def text_of(data: bytes) -> str:
+def unpack_devalue(data: bytes) -> str:
     """Return the text in an envelope, ``devl`` included."""
     try:
-        return unseal(data).decode()
+        return unpack(data).decode()
     except UnicodeDecodeError as error:
         raise SerializationError(f"the payload is damaged: it is not UTF-8 ({error})") from error
 
 
-def from_text(text: str) -> bytes:
+def pack_devalue(text: str) -> bytes:
     """Return the envelope of a text that begins with ``devl``."""
     if not text.startswith("devl"):
         raise SerializationError(f"a guest returned {text[:20]!r}, which is no codec text; it would begin with 'devl'")
-    return seal(devalue.utf8(text))
+    return pack(devalue.utf8(text))

@@ -16,7 +16,7 @@ from collections.abc import Awaitable, Callable
 import msgspec
 
 from torpor.codec.crypto.keys import Keyring
-from torpor.codec.crypto.run_codec import Sealer
+from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.threads import VmThreads
 from torpor.errors import ProgramMissingError, SerializationError, SnapshotError
 from torpor.model import RunState
@@ -49,7 +49,7 @@ class Images:
         world: holds the blobs.
         guests: gives the guest of a name.
         threads: where loading and reviving run.
-        keyring: opens and seals the blobs.
+        keyring: packs and unpacks the blobs.
     """
 
     def __init__(self, world: World, guests: Callable[[str], Guest], threads: VmThreads, keyring: Keyring) -> None:
@@ -84,8 +84,8 @@ class Images:
         if name in self._stored:
             return
         if await self._world.blob(name) is None:
-            sealer = self._keyring.blob(name, key)
-            await self._world.put_blob(name, await self._threads.run(_packed, image, sealer))
+            blob_codec = self._keyring.blob(name, key)
+            await self._world.put_blob(name, await self._threads.run(_packed, image, blob_codec))
         self._stored.add(name)
 
     async def _program_image(self, guest: Guest, program: str, key: str) -> Image:
@@ -96,7 +96,7 @@ class Images:
                     f"world {self._world.url} has no program {program}; start the application that defines the "
                     f"workflow once, which stores it again"
                 )
-            source = _program(self._keyring.blob(name, key).unseal_binary(data), program)
+            source = _program(self._keyring.blob(name, key).unpack_binary(data), program)
             return await self._threads.run(guest.load, source)
 
         name = program_key(program, key)
@@ -110,7 +110,7 @@ class Images:
                     f"image {image_hash} is not in world {self._world.url}, and the program gives another one"
                 )
             try:
-                raw = self._keyring.blob(name, key).unseal_binary(data)
+                raw = self._keyring.blob(name, key).unpack_binary(data)
                 image = await self._threads.run(guest.revive, raw, program)
             except SerializationError as error:
                 raise SnapshotError(f"image {image_hash} in world {self._world.url} is damaged: {error}") from error
@@ -145,8 +145,8 @@ class Images:
         return image
 
 
-def _packed(image: Image, sealer: Sealer) -> bytes:
-    return sealer.seal_binary(image.to_bytes())
+def _packed(image: Image, blob_codec: RunCodec) -> bytes:
+    return blob_codec.pack_binary(image.to_bytes())
 
 
 def _program(source: bytes, address: str) -> Program:

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 import msgspec
 
 from torpor import ids
-from torpor.codec.crypto.run_codec import Sealer
+from torpor.codec.crypto.run_codec import RunCodec
 from torpor.errors import DivergenceError, GuestTrapError, SerializationError
 from torpor.lifecycle import INPUTS
 from torpor.limits import TOKEN_CHARS_MAX
@@ -23,20 +23,20 @@ _TIME_MAX = 2**53 - 1  # what JavaScript counts exactly
 _END = "$end:"  # begins the token of a hook that watches a run, for people to read
 
 
-def digest(op: Op, sealer: Sealer) -> bytes:
+def digest(op: Op, run_codec: RunCodec) -> bytes:
     """Return the fingerprint of an op: 8 bytes of BLAKE2b over its JSON, whose key order is the struct's."""
     if op.input is not None and not op.input.isascii():  # it may hold halves of surrogate pairs, which JSON escapes
         op = msgspec.structs.replace(op, input=op.input.encode("utf-8", "backslashreplace").decode())
-    return sealer.digest(msgspec.json.encode(op), _DIGEST_BYTES)
+    return run_codec.digest(msgspec.json.encode(op), _DIGEST_BYTES)
 
 
-def record(op: Op, sealer: Sealer, seed: bytes, at: int, hooks: Mapping[int, tuple[str, str]]) -> Event:
+def record(op: Op, run_codec: RunCodec, seed: bytes, at: int, hooks: Mapping[int, tuple[str, str]]) -> Event:
     """
     Return the event that records an op.
 
     Args:
         op: the op.
-        sealer: the run's.
+        run_codec: packs its payload.
         seed: the run's seed, source of the correlation id.
         at: time of the event. The id carries the guest's clock instead, which a replay repeats.
         hooks: id and token, by op number, of the hooks that the run has made.
@@ -44,8 +44,8 @@ def record(op: Op, sealer: Sealer, seed: bytes, at: int, hooks: Mapping[int, tup
     Raises:
         GuestTrapError: it disposes of what is no hook.
     """
-    payload = None if op.input is None else sealer.from_text(op.input)
-    mark = digest(op, sealer)
+    payload = None if op.input is None else run_codec.pack_devalue(op.input)
+    mark = digest(op, run_codec)
     match op.type:
         case "step":
             correlation = ids.correlation("step", seed, op.n, op.at)
@@ -104,7 +104,7 @@ def _spoiled(what: str) -> GuestTrapError:
     return GuestTrapError(f"{what}; workflow code must have changed what its own VM is made of")
 
 
-def check_replay(run_id: str, op: Op, sealer: Sealer, recorded: bytes | None) -> None:
+def check_replay(run_id: str, op: Op, run_codec: RunCodec, recorded: bytes | None) -> None:
     """
     Compare a re-emitted op with the digest that the log has of it.
 
@@ -113,14 +113,14 @@ def check_replay(run_id: str, op: Op, sealer: Sealer, recorded: bytes | None) ->
     """
     if recorded is None:
         raise DivergenceError(f"run {run_id}: op {op.n} ({op.type}) is committed but the log has no record of it")
-    if recorded != digest(op, sealer):
+    if recorded != digest(op, run_codec):
         raise DivergenceError(
             f"run {run_id}: op {op.n} was emitted as {op.type} {op.name!r}, which is not what the log recorded. "
             f"The log is damaged or the guest build changed its behaviour; the run was not continued"
         )
 
 
-def delivery(event: Event, sealer: Sealer) -> Delivery | None:
+def delivery(event: Event, run_codec: RunCodec) -> Delivery | None:
     """
     Return what an event delivers into the VM, None when it only records.
 
@@ -131,19 +131,19 @@ def delivery(event: Event, sealer: Sealer) -> Delivery | None:
         return None
     match event.type:
         case "step_failed":
-            return Delivery("step_failed", event.op, event.at, error=_text(event, sealer))
+            return Delivery("step_failed", event.op, event.at, error=_text(event, run_codec))
         case "step_completed" | "hook_received":
-            return Delivery(event.type, event.op, event.at, value=_text(event, sealer))
+            return Delivery(event.type, event.op, event.at, value=_text(event, run_codec))
         case "hook_conflict":
             return Delivery("hook_conflict", event.op, event.at, owner=event.ref)
         case kind:
             return Delivery(kind, event.op, event.at)  # type: ignore[arg-type]  # INPUTS are the delivery types
 
 
-def _text(event: Event, sealer: Sealer) -> str:
+def _text(event: Event, run_codec: RunCodec) -> str:
     from_outside = event.type == "hook_received"
     if event.payload is None:
         raise SerializationError(f"{event.type} of op {event.op} has lost its payload; the log is damaged")
     if from_outside and event.payload == NOTHING:  # the world's own word, which knows no key
         return NOTHING.decode()
-    return sealer.text_of(event.payload, from_outside=from_outside)
+    return run_codec.unpack_devalue(event.payload, from_outside=from_outside)

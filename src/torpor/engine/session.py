@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import msgspec
 
 from torpor import limits
-from torpor.codec.crypto.run_codec import Sealer
+from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine import plan
 from torpor.engine.steps import encode_error
 from torpor.errors import (
@@ -67,7 +67,7 @@ class Session:
         guest: the guest of the run's program.
         image: the program's image; the snapshot's own when there is a snapshot.
         state: what the world has of the run.
-        sealer: seals and opens the run's payloads.
+        run_codec: packs and unpacks the run's payloads.
         url: address of this deployment's HTTP front door, for the workflow's metadata.
         events_per_call: how many events are delivered in one call into the VM.
 
@@ -76,11 +76,11 @@ class Session:
     """
 
     def __init__(
-        self, guest: Guest, image: Image, state: RunState, sealer: Sealer, url: str, events_per_call: int
+        self, guest: Guest, image: Image, state: RunState, run_codec: RunCodec, url: str, events_per_call: int
     ) -> None:
         self._run = state.run
-        self._sealer = sealer
-        self._seed = sealer.seed(state.run.seed)
+        self._run_codec = run_codec
+        self._seed = run_codec.seed(state.run.seed)
         self.image = image
         self._events_per_call = events_per_call
         self._state = state
@@ -142,7 +142,7 @@ class Session:
                 f"run {self._run.id}: its snapshot has {len(raw)} bytes, the limit is {limits.SNAPSHOT_BYTES_MAX}; "
                 f"keep large data in steps and pass references"
             )
-        data = self._sealer.seal_binary(raw)
+        data = self._run_codec.pack_binary(raw)
         return Snapshot(cursor=0, ops=self.ops, logs=self.logs, image=self.image.hash, at=at, data=data)
 
     def stack(self) -> list[TaskStack]:
@@ -165,17 +165,17 @@ class Session:
                 f"run {run.id}: its log does not begin with run_created and arguments, so it cannot be rebuilt; "
                 f"the log is damaged"
             )
-        args = self._sealer.text_of(created.payload)
+        args = self._run_codec.unpack_devalue(created.payload)
         return Begin(run.id, run.workflow, args, seed=self._seed, at=created.at, url=self._url)
 
     def _opened(self, snapshot: Snapshot) -> bytes:
         try:
-            return self._sealer.unseal_binary(snapshot.data)
+            return self._run_codec.unpack_binary(snapshot.data)
         except SerializationError as error:
             raise SnapshotError(f"the stored snapshot is damaged: {error}") from error
 
     def _feed(self, events: Sequence[Event], now: int) -> None:
-        inbox = [found for event in events if (found := plan.delivery(event, self._sealer)) is not None]
+        inbox = [found for event in events if (found := plan.delivery(event, self._run_codec)) is not None]
         for start in range(0, len(inbox), self._events_per_call):
             if self._ended:
                 return
@@ -198,22 +198,22 @@ class Session:
         for number, op in enumerate(outbox.ops, self.ops + 1):
             plan.check_form(run.id, op, number)
             if number <= run.ops:
-                plan.check_replay(run.id, op, self._sealer, self._recorded.get(op.n))
+                plan.check_replay(run.id, op, self._run_codec, self._recorded.get(op.n))
                 continue
-            event = plan.record(op, self._sealer, self._seed, now, self._hooks)
+            event = plan.record(op, self._run_codec, self._seed, now, self._hooks)
             if event.type == "hook_created":
                 self._hooks[op.n] = (event.id, event.name)
             self._outputs.append(event)
         for line in outbox.logs:
             plan.check_line(run.id, line, self.logs)
             if line.n > run.logs:
-                self._entries.append(LogEntry(line.n, line.at, line.level, self._sealer.seal_words(line.text)))
+                self._entries.append(LogEntry(line.n, line.at, line.level, self._run_codec.pack_text(line.text)))
             self.logs = line.n  # not a count: lines that were dropped have numbers too
         self.ops += len(outbox.ops)
         if outbox.status == "completed" and outbox.value is not None:
-            self._outputs.append(Event("run_completed", now, payload=self._sealer.from_text(outbox.value)))
+            self._outputs.append(Event("run_completed", now, payload=self._run_codec.pack_devalue(outbox.value)))
         elif outbox.status == "failed" and outbox.error is not None:
-            failure = self._sealer.from_text(outbox.error)
+            failure = self._run_codec.pack_devalue(outbox.error)
             self._outputs.append(Event("run_failed", now, name="USER_ERROR", payload=failure))
         self._ended = outbox.status != "pending"
         self._awaits_ack = outbox.awaits_ack
@@ -231,13 +231,13 @@ class Session:
         return requests
 
 
-def failed(error: Exception, session: Session | None, at: int, sealer: Sealer) -> Requests:
+def failed(error: Exception, session: Session | None, at: int, run_codec: RunCodec) -> Requests:
     """Return, in place of what the guest asks for, the end of a run whose VM or log failed, with the error's code."""
     code = "RUNTIME_ERROR"
     if isinstance(error, (VmError, LimitExceededError, DivergenceError, MaxDeliveriesError)):
         code = error.code
     if code == "LIMIT_EXCEEDED":  # the run's own doing: the engine's lines, and the trap, tell its author nothing
         error = type(error)(*error.args)
-    event = Event("run_failed", at, name=code, payload=encode_error(error, sealer))
+    event = Event("run_failed", at, name=code, payload=encode_error(error, run_codec))
     ops, logs = (session.ops, session.logs) if session else (0, 0)
     return Requests((event,), ops, logs, (), ended=True, awaits_ack=False)

@@ -20,7 +20,7 @@ from typing import Any, Protocol
 import msgspec
 
 from torpor.clock import Clock
-from torpor.codec.crypto.run_codec import Sealer
+from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.engine.retry import Backoff
@@ -138,7 +138,7 @@ class Attempt(msgspec.Struct, frozen=True):
         attempt: its number, 1 for the first.
         failures: how many attempts have raised before.
         input: envelope of ``{args: […], kwargs?: {…}}``.
-        sealer: the run's; opens the input and seals the outcome.
+        run_codec: unpacks the input and packs the outcome.
     """
 
     run_id: str
@@ -148,7 +148,7 @@ class Attempt(msgspec.Struct, frozen=True):
     attempt: int
     failures: int
     input: bytes
-    sealer: Sealer
+    run_codec: RunCodec
 
 
 class _Thread:
@@ -241,7 +241,8 @@ class Steps:
                 )
             if definition is None:
                 raise StepNotRegisteredError(self._not_registered(attempt.name))
-            payload = attempt.sealer.dumps(await self._call(definition, attempt), f"the result of step {attempt.name}")
+            result = await self._call(definition, attempt)
+            payload = attempt.run_codec.dumps(result, f"the result of step {attempt.name}")
         except GeneratorExit:
             raise
         except BaseException as error:
@@ -259,7 +260,7 @@ class Steps:
 
     async def _call(self, definition: StepDefinition, attempt: Attempt) -> Any:
         with reviving(self._registry.references):
-            call = _call_of(definition, attempt.sealer.loads(attempt.input))
+            call = _call_of(definition, attempt.run_codec.loads(attempt.input))
         if inspect.iscoroutinefunction(definition.function):
             return await self._within_time(definition, attempt, call, None)
         # The wait for a thread is not the step's time.
@@ -302,19 +303,19 @@ class Steps:
     def _failure(self, definition: StepDefinition | None, attempt: Attempt, error: BaseException) -> Event:
         elsewhere = isinstance(error, KeyMissingError)  # another worker may have the key, however long that takes
         if definition is None or (isinstance(error, (*_HOPELESS, *definition.final)) and not elsewhere):
-            return self._event("step_failed", attempt, payload=encode_error(error, attempt.sealer))
+            return self._event("step_failed", attempt, payload=encode_error(error, attempt.run_codec))
         failures = attempt.failures + 1
         if failures > definition.max_retries and not elsewhere:
             final = StepError(
                 f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}: {told(error)}"
             )
             final.__cause__ = error
-            return self._event("step_failed", attempt, payload=encode_error(final, attempt.sealer))
+            return self._event("step_failed", attempt, payload=encode_error(final, attempt.run_codec))
         now = self._clock.now()
         due = error.retry_at(now) if isinstance(error, RetryableError) else None
         if due is None:
             due = now + definition.backoff.delay_ms(failures)
-        return self._event("step_retrying", attempt, payload=encode_error(error, attempt.sealer), at=now, due=due)
+        return self._event("step_retrying", attempt, payload=encode_error(error, attempt.run_codec), at=now, due=due)
 
     def _event(self, kind: Any, attempt: Attempt, *, payload: bytes, at: int = 0, due: int = 0) -> Event:
         return Event(
@@ -350,9 +351,9 @@ def told(error: BaseException) -> str:
         return type(error).__name__
 
 
-def encode_error(error: BaseException, sealer: Sealer) -> bytes:
+def encode_error(error: BaseException, run_codec: RunCodec) -> bytes:
     """Return the envelope of an error; one that cannot be encoded is told by its text."""
     try:
-        return sealer.dumps(error)
+        return run_codec.dumps(error)
     except Exception as problem:  # noqa: BLE001  # a step's class may do anything while it is looked at
-        return sealer.dumps(StepError(f"{told(error)} (the error itself could not be stored: {told(problem)})"))
+        return run_codec.dumps(StepError(f"{told(error)} (the error itself could not be stored: {told(problem)})"))

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 import msgspec
 
 from torpor import limits
-from torpor.codec.crypto.run_codec import Sealer
+from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.inline import InlineSteps
@@ -157,7 +157,7 @@ class _Pass:
         self._state = state = await env.world.load(self._task.run_id)
         if state.run.status in RUN_TERMINAL:
             return True
-        self._sealer = env.keyring.run(state.run.id, state.run.key)
+        self._run_codec = env.keyring.run(state.run.id, state.run.key)
         self._head = state.run.head
         self._log_at = max((event.at for event in state.events), default=0)
         self._waits = {wait.id: wait for wait in state.waits}
@@ -209,14 +209,14 @@ class _Pass:
         env = self._env
         now = self._woken_at = env.clock.now()
         if self._recovery.fatal is not None:
-            return failed(self._recovery.fatal, None, now, self._sealer), None
+            return failed(self._recovery.fatal, None, now, self._run_codec), None
         try:
             guest, image = await env.images.of(state)
             return await env.threads.run(self._in_thread_wake, guest, image, now)
         except (SnapshotError, KeyMissingError):
             raise
         except _FATAL as error:
-            return failed(error, self._session, self._env.clock.now(), self._sealer), None
+            return failed(error, self._session, self._env.clock.now(), self._run_codec), None
 
     async def _advance(self, before: Requests, events: Sequence[Event]) -> tuple[Requests, Snapshot | None]:
         """Deliver events; without any, what the VM asked for stays as it was and nothing new is asked."""
@@ -227,10 +227,10 @@ class _Pass:
         try:
             return await self._env.threads.run(self._in_thread_advance, self._session, events, now)
         except _FATAL as error:
-            return failed(error, self._session, self._env.clock.now(), self._sealer), None
+            return failed(error, self._session, self._env.clock.now(), self._run_codec), None
 
     def _in_thread_wake(self, guest: Guest, image: Image, now: int) -> tuple[Requests, Snapshot | None]:
-        session = Session(guest, image, self._state, self._sealer, self._env.url, self._recovery.events_per_call)
+        session = Session(guest, image, self._state, self._run_codec, self._env.url, self._recovery.events_per_call)
         self._session = session
         requests = session.wake(now)
         self._delivered = len(self._state.events)
@@ -291,8 +291,8 @@ class _Pass:
             room = 0 if env.stopping() else self._inline.room
             outputs += requests.outputs
             created = [event for event in requests.outputs if event.type == "step_created"]
-            begun = [_next_attempt(self._sealer, task.run_id, step) for step in orphans]
-            begun += [_first_attempt(self._sealer, task.run_id, event) for event in created]
+            begun = [_next_attempt(self._run_codec, task.run_id, step) for step in orphans]
+            begun += [_first_attempt(self._run_codec, task.run_id, event) for event in created]
             attempts = begun[:room]
             outputs += [_started(attempt, now, env.worker_id) for attempt in attempts]
             tasks += [NewTask(attempt.step_id, now) for attempt in begun[room:]]
@@ -305,7 +305,7 @@ class _Pass:
             tasks += [NewTask(step_id, now, claimed=True) for step_id in self._inline.running]
         entries = requests.log_entries
         if self._recovery.note:
-            note = self._sealer.seal_words(self._recovery.note)
+            note = self._run_codec.pack_text(self._recovery.note)
             entries = (LogEntry(-task.epoch, now, "error", note), *entries)
         commit = Commit(
             run_id=task.run_id,
@@ -368,7 +368,7 @@ class _Pass:
         return sorted((wait for wait in self._waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
 
 
-def _first_attempt(sealer: Sealer, run_id: str, created: Event) -> Attempt:
+def _first_attempt(run_codec: RunCodec, run_id: str, created: Event) -> Attempt:
     """Return the first attempt of a step that the VM has just asked for."""
     return Attempt(
         run_id,
@@ -378,11 +378,11 @@ def _first_attempt(sealer: Sealer, run_id: str, created: Event) -> Attempt:
         attempt=1,
         failures=0,
         input=created.payload or b"",
-        sealer=sealer,
+        run_codec=run_codec,
     )
 
 
-def _next_attempt(sealer: Sealer, run_id: str, step: OpenStep) -> Attempt:
+def _next_attempt(run_codec: RunCodec, run_id: str, step: OpenStep) -> Attempt:
     """Return the next attempt of a step that nobody is carrying out: its worker died, or its turn was rewound."""
     return Attempt(
         run_id,
@@ -392,7 +392,7 @@ def _next_attempt(sealer: Sealer, run_id: str, step: OpenStep) -> Attempt:
         attempt=step.attempt + 1,
         failures=step.failures,
         input=step.input,
-        sealer=sealer,
+        run_codec=run_codec,
     )
 
 

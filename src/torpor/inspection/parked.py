@@ -15,7 +15,7 @@ import msgspec
 from torpor import limits
 from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
-from torpor.codec.crypto.run_codec import Sealer
+from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.images import Images
 from torpor.engine.session import Session, TooMuchAtOnceError
 from torpor.engine.threads import VmThreads
@@ -87,13 +87,13 @@ async def parked(
         )
     threads = VmThreads(1)
     images = Images(world, guests, threads, keyring)
-    sealer = keyring.run(run_id, state.run.key)
+    run_codec = keyring.run(run_id, state.run.key)
     try:
         try:
-            session = await _copy(images, threads, state, sealer, clock)
+            session = await _copy(images, threads, state, run_codec, clock)
         except SnapshotError:  # lost or of another build: as a turn would, begin from the log
             whole = msgspec.structs.replace(state, snapshot=None, events=await world.events(run_id))
-            session = await _copy(images, threads, whole, sealer, clock)
+            session = await _copy(images, threads, whole, run_codec, clock)
         try:
             yield ParkedRun(state.run, session, threads)
         finally:
@@ -102,11 +102,11 @@ async def parked(
         threads.shutdown()
 
 
-async def _copy(images: Images, threads: VmThreads, state: RunState, sealer: Sealer, clock: Clock) -> Session:
+async def _copy(images: Images, threads: VmThreads, state: RunState, run_codec: RunCodec, clock: Clock) -> Session:
     guest, image = await images.of(state)
 
     def restore(events_per_call: int) -> Session:
-        session = Session(guest, image, state, sealer, "", events_per_call)
+        session = Session(guest, image, state, run_codec, "", events_per_call)
         try:
             session.wake(clock.now())
         except BaseException:

@@ -178,7 +178,7 @@ async def _program(client: Client, run: Run) -> Program | None:
     data = await client.world.blob(name)
     if data is None or run.key not in client.keyring.readable:
         return None
-    return msgspec.json.decode(client.keyring.blob(name, run.key).unseal_binary(data), type=Program)
+    return msgspec.json.decode(client.keyring.blob(name, run.key).unpack_binary(data), type=Program)
 
 
 async def _part(what: str, reading: Awaitable[T], instead: T, problems: list[str]) -> T:

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from torpor import codec
 from torpor.codec.crypto.keys import Keyring
-from torpor.codec.crypto.run_codec import Sealer
+from torpor.codec.crypto.run_codec import RunCodec
 from torpor.errors import KeyMissingError, TorporError
 from torpor.model import NOTHING, Event, LogEntry, Run
 
@@ -47,35 +47,35 @@ class Redactor:
         """Return the events of a run as they may be seen."""
         if not run.key:
             return list(events)
-        sealer = self._keyring.run(run.id, run.key)
-        return [self._event(sealer, event) for event in events]
+        run_codec = self._keyring.run(run.id, run.key)
+        return [self._event(run_codec, event) for event in events]
 
     def entries(self, run: Run, entries: Sequence[LogEntry]) -> list[LogEntry]:
         """Return the log lines of a run as they may be seen."""
         if not run.key:
             return list(entries)
-        sealer = self._keyring.run(run.id, run.key)
-        return [replace(entry, text=self._words(sealer, entry.text)) for entry in entries]
+        run_codec = self._keyring.run(run.id, run.key)
+        return [replace(entry, text=self._text(run_codec, entry.text)) for entry in entries]
 
-    def _event(self, sealer: Sealer, event: Event) -> Event:
+    def _event(self, run_codec: RunCodec, event: Event) -> Event:
         ref, payload = event.ref, event.payload
         if event.type == "run_cancelled" and ref:
-            ref = self._words(sealer, ref, from_outside=True)
+            ref = self._text(run_codec, ref, from_outside=True)
         if payload is not None and not (payload == NOTHING and event.type == "hook_received"):
-            opened = partial(sealer.decrypted, from_outside=event.type == "hook_received")
-            payload = self._shown(sealer, opened, payload, instead=codec.dumps)
+            opened = partial(run_codec.decrypt, from_outside=event.type == "hook_received")
+            payload = self._shown(run_codec, opened, payload, instead=codec.dumps)
         return replace(event, ref=ref, payload=payload)
 
-    def _words(self, sealer: Sealer, stored: str, *, from_outside: bool = False) -> str:
-        opened = partial(sealer.open_words, from_outside=from_outside)
-        words: str = self._shown(sealer, opened, stored, instead=str)
-        return words
+    def _text(self, run_codec: RunCodec, stored: str, *, from_outside: bool = False) -> str:
+        opened = partial(run_codec.unpack_text, from_outside=from_outside)
+        text: str = self._shown(run_codec, opened, stored, instead=str)
+        return text
 
     def _shown(
-        self, sealer: Sealer, opened: Callable[[Any], Any], stored: Any, *, instead: Callable[[str], Any]
+        self, run_codec: RunCodec, opened: Callable[[Any], Any], stored: Any, *, instead: Callable[[str], Any]
     ) -> Any:
         if not self._decrypt:
-            return instead(f"encrypted (key {sealer.key})")
+            return instead(f"encrypted (key {run_codec.key_id})")
         try:
             return opened(stored)
         except TorporError as error:

@@ -20,13 +20,13 @@ SEED = bytes(range(32))
 
 def text_of(value: object) -> str:
     """Return a value as the codec text that crosses into the guest."""
-    return codec.text_of(codec.dumps(value))
+    return codec.unpack_devalue(codec.dumps(value))
 
 
 def value_of(text: str | None) -> Any:
     """Return the value of a codec text that came out of the guest."""
     assert text is not None
-    return codec.loads(codec.from_text(text))
+    return codec.loads(codec.pack_devalue(text))
 
 
 class Run:

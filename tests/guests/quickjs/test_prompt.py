@@ -24,7 +24,7 @@ def vm() -> Iterator[Vm]:
     files = {"./main.js": SOURCE}
     program = Program("quickjs", guest.build, files, ["./main.js"], {"waits": ("./main.js", "waits")})
     leased = guest.lease(guest.load(program))
-    leased.begin(Begin("wrun_1", "waits", codec.text_of(codec.dumps([])), bytes(32), 1_800_000_000_000))
+    leased.begin(Begin("wrun_1", "waits", codec.unpack_devalue(codec.dumps([])), bytes(32), 1_800_000_000_000))
     yield leased
     leased.release()
     guest.close()

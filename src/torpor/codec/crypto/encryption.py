@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from torpor.errors import DecryptionError, SerializationError
 
 ENCRYPTED = b"encr"
-SEALED = b"encp"
+ENCRYPTED_FOR = b"encp"
 
 KEY_BYTES = 32
 """A deployment key, a run's key, an X25519 scalar or public key."""
@@ -63,7 +63,7 @@ def encrypt_for(public: bytes, data: bytes) -> bytes:
     except ValueError as error:
         raise SerializationError(f"the stored public key is damaged: {error}") from error
     sender = ephemeral.public_key().public_bytes_raw()
-    return SEALED + sender + _locked(_content_cipher(shared, sender, public), data)
+    return ENCRYPTED_FOR + sender + _locked(_content_cipher(shared, sender, public), data)
 
 
 class Key:
@@ -101,9 +101,9 @@ class Key:
         prefix, body = data[: len(ENCRYPTED)], data[len(ENCRYPTED) :]
         if prefix == ENCRYPTED:
             return _unlocked(self._cipher, body)
-        if prefix == SEALED:
+        if prefix == ENCRYPTED_FOR:
             raise DecryptionError(
-                "the data is sealed to the public half of its key, which anybody can do; only payloads of hooks and "
+                "the data is encrypted to the public half of its key, which anybody can do; only payloads of hooks and "
                 "reasons of cancellations may be"
             )
         raise DecryptionError(
@@ -118,9 +118,9 @@ class Key:
         Raises:
             DecryptionError: as :meth:`decrypt`.
         """
-        if not data.startswith(SEALED):
+        if not data.startswith(ENCRYPTED_FOR):
             return self.decrypt(data)
-        body = data[len(SEALED) :]
+        body = data[len(ENCRYPTED_FOR) :]
         return _unlocked(self._cipher_with(body[:KEY_BYTES]), body[KEY_BYTES:])
 
     @cached_property

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Final
 
-from torpor.codec.crypto.run_codec import PLAIN, KeyedSealer, KeylessSealer, Sealer
+from torpor.codec.crypto.run_codec import PLAIN, KeyedRunCodec, KeylessRunCodec, RunCodec
 from torpor.errors import ConfigurationError
 
 SETTING: Final = "TORPOR_KEYS"
@@ -28,7 +28,7 @@ _RUNS = "torpor"
 _BLOBS = "torpor/blobs"
 _ID_INFO = b"torpor/key-id/v1"
 _ID_BYTES = 5
-_SEALERS_KEPT = 1024
+_CODECS_KEPT = 1024
 _SEPARATOR = re.compile(r"[,\s]+")
 
 
@@ -56,7 +56,7 @@ class Keyring:
         self.ids = tuple(self._keys)
         if len(self.ids) != len(keys):
             raise ConfigurationError(f"a key is given twice; these are given: {', '.join(map(key_id, keys))}")
-        self.run = lru_cache(_SEALERS_KEPT)(self._run)
+        self.run = lru_cache(_CODECS_KEPT)(self._run)
 
     def __repr__(self) -> str:
         return f"Keyring({', '.join(self.ids)})"
@@ -103,32 +103,32 @@ class Keyring:
         """Return the keys as entries of the setting, secrets included."""
         return tuple(map(key_text, self._keys.values()))
 
-    def blob(self, name: str, key: str) -> Sealer:
-        """Return what seals and opens one blob under a key; ``""`` is none."""
-        if not key:
+    def blob(self, name: str, key_id: str) -> RunCodec:
+        """Return the codec of one blob under a key; ``""`` is none."""
+        if not key_id:
             return PLAIN
-        return self._sealer(_BLOBS, name, key, f"blob {name}")
+        return self._codec(_BLOBS, name, key_id, f"blob {name}")
 
-    def _run(self, run_id: str, key: str, public: bytes = b"") -> Sealer:
+    def _run(self, run_id: str, key_id: str, public: bytes = b"") -> RunCodec:
         """
-        Return what seals and opens the payloads of one run.
+        Return the codec of one run's payloads.
 
         Args:
             run_id: the run.
-            key: id of its key, ``""`` when it is not encrypted.
+            key_id: of its key, ``""`` when it is not encrypted.
             public: its public half, with which a process without the key can still write to it.
         """
-        if not key:
+        if not key_id:
             return PLAIN
-        return self._sealer(_RUNS, run_id, key, f"run {run_id}", public)
+        return self._codec(_RUNS, run_id, key_id, f"run {run_id}", public)
 
-    def _sealer(self, namespace: str, name: str, key: str, what: str, public: bytes = b"") -> Sealer:
+    def _codec(self, namespace: str, name: str, key_id: str, what: str, public: bytes = b"") -> RunCodec:
         from torpor.codec.crypto.encryption import Key, derive_key  # noqa: PLC0415  # 50 ms, for nothing where there is no key
 
-        secret = self._keys.get(key)
+        secret = self._keys.get(key_id)
         if secret is None:
-            return KeylessSealer(what, key, public)
-        return KeyedSealer(what, key, Key(derive_key(secret, namespace, name)))
+            return KeylessRunCodec(what, key_id, public)
+        return KeyedRunCodec(what, key_id, Key(derive_key(secret, namespace, name)))
 
 
 def generate() -> bytes:

@@ -1,9 +1,9 @@
 """
 What a run's payloads go through on their way to the world and back: serialize, compress, encrypt.
 
-The functions of :mod:`torpor.codec`, as methods that know one run: a :class:`Sealer` leaves the payloads of a run
-without a key plain, :class:`KeyedSealer` encrypts them, and :class:`KeylessSealer` stands for a run whose key is not
-here, to which one can write but not read. None of them falls back to another.
+The functions of :mod:`torpor.codec`, as methods that know one run: a :class:`RunCodec` leaves the payloads of a run
+without a key plain, :class:`KeyedRunCodec` encrypts them, and :class:`KeylessRunCodec` stands for a run whose key is
+not here, to which one can write but not read. None of them falls back to another.
 """
 
 from __future__ import annotations
@@ -25,22 +25,22 @@ _SEED_PURPOSE = b"torpor/seed/v1"
 _DIGEST_PURPOSE = b"torpor/digest/v1"
 
 
-class Sealer:
+class RunCodec:
     """
-    Seals and opens the payloads of one run; this one does not encrypt.
+    Packs and unpacks the payloads of one run; this one does not encrypt.
 
     All methods raise :class:`~torpor.errors.SerializationError` and :class:`~torpor.errors.LimitExceededError` as the
     functions of :mod:`torpor.codec` do, and further:
 
     Raises:
         KeyMissingError: the key is not here.
-        DecryptionError: what is to be opened was changed, damaged, or belongs to another run.
+        DecryptionError: what is to be unpacked was changed, damaged, or belongs to another run.
 
     Attributes:
-        key: id of the run's key, ``""`` when there is none.
+        key_id: of the run's key, ``""`` when there is none.
     """
 
-    key = ""
+    key_id = ""
 
     @property
     def public(self) -> bytes:
@@ -49,34 +49,34 @@ class Sealer:
 
     def dumps(self, value: object, what: str = "") -> bytes:
         """Return the envelope of a value; see :func:`torpor.codec.dumps`."""
-        return self.encrypted(codec.dumps(value, what))
+        return self.encrypt(codec.dumps(value, what))
 
     def loads(self, data: bytes, references: References | None = None) -> Any:
         """Return the value in an envelope; see :func:`torpor.codec.loads`."""
-        return codec.loads(self.decrypted(data), references)
+        return codec.loads(self.decrypt(data), references)
 
-    def from_text(self, text: str) -> bytes:
+    def pack_devalue(self, text: str) -> bytes:
         """Return the envelope of a text that begins with ``devl``."""
-        return self.encrypted(codec.from_text(text))
+        return self.encrypt(codec.pack_devalue(text))
 
-    def text_of(self, data: bytes, *, from_outside: bool = False) -> str:
-        """Return the text in an envelope, ``devl`` included; see :meth:`decrypted`."""
-        return codec.text_of(self.decrypted(data, from_outside=from_outside))
+    def unpack_devalue(self, data: bytes, *, from_outside: bool = False) -> str:
+        """Return the text in an envelope, ``devl`` included; see :meth:`decrypt`."""
+        return codec.unpack_devalue(self.decrypt(data, from_outside=from_outside))
 
-    def seal_binary(self, data: bytes) -> bytes:
+    def pack_binary(self, data: bytes) -> bytes:
         """Return the envelope of raw bytes, such as a snapshot or an image."""
-        return self.encrypted(codec.seal_binary(data))
+        return self.encrypt(codec.pack_binary(data))
 
-    def unseal_binary(self, data: bytes) -> bytes:
+    def unpack_binary(self, data: bytes) -> bytes:
         """Return the raw bytes in an envelope."""
-        return codec.unseal_binary(self.decrypted(data))
+        return codec.unpack_binary(self.decrypt(data))
 
-    def seal_words(self, words: str) -> str:
-        """Return what is stored of words that stand where the model has text: log lines, reasons."""
-        return words
+    def pack_text(self, text: str) -> str:
+        """Return what is stored of a text that stands where the model has text: log lines, reasons."""
+        return text
 
-    def open_words(self, stored: str, *, from_outside: bool = False) -> str:
-        """Return the words; see :meth:`decrypted`."""
+    def unpack_text(self, stored: str, *, from_outside: bool = False) -> str:
+        """Return what :meth:`pack_text` was given; see :meth:`decrypt`."""
         return stored
 
     def seed(self, stored: bytes) -> bytes:
@@ -87,27 +87,27 @@ class Sealer:
         """Return a fingerprint of plain data, of *size* bytes, which only a holder of the key could have made."""
         return hashlib.blake2b(data, digest_size=size).digest()
 
-    def decrypted(self, data: bytes, *, from_outside: bool = False) -> bytes:
+    def decrypt(self, data: bytes, *, from_outside: bool = False) -> bytes:
         """
         Return an envelope without its encryption.
 
         Args:
-            data: what :meth:`encrypted` returned.
+            data: what :meth:`encrypt` returned.
             from_outside: it may come from somebody who only knows the public half: payloads of hooks, reasons of
                 cancellations. Everything else must be by a holder of the key.
         """
         return data  # the codec refuses what is encrypted
 
-    def encrypted(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes) -> bytes:
         """Return an envelope with encryption around it."""
         return data
 
 
-PLAIN = Sealer()
+PLAIN = RunCodec()
 """For runs that are not encrypted."""
 
 
-class KeyedSealer(Sealer):
+class KeyedRunCodec(RunCodec):
     """
     Encrypts.
 
@@ -118,7 +118,7 @@ class KeyedSealer(Sealer):
     """
 
     def __init__(self, what: str, key_id: str, key: Key) -> None:
-        self.key = key_id
+        self.key_id = key_id
         self._what = what
         self._key = key
 
@@ -126,17 +126,17 @@ class KeyedSealer(Sealer):
     def public(self) -> bytes:
         return self._key.public
 
-    def seal_words(self, words: str) -> str:
-        return base64.b64encode(self.dumps(words)).decode()
+    def pack_text(self, text: str) -> str:
+        return base64.b64encode(self.dumps(text)).decode()
 
-    def open_words(self, stored: str, *, from_outside: bool = False) -> str:
+    def unpack_text(self, stored: str, *, from_outside: bool = False) -> str:
         try:
-            words = codec.loads(self.decrypted(base64.b64decode(stored, validate=True), from_outside=from_outside))
+            text = codec.loads(self.decrypt(base64.b64decode(stored, validate=True), from_outside=from_outside))
         except (binascii.Error, UnicodeEncodeError) as error:
             raise DecryptionError(f"{self._what}: a stored text is not encrypted, or is damaged") from error
-        if not isinstance(words, str):
-            raise SerializationError(f"{self._what}: a stored text is a {type(words).__name__}")
-        return words
+        if not isinstance(text, str):
+            raise SerializationError(f"{self._what}: a stored text is a {type(text).__name__}")
+        return text
 
     def seed(self, stored: bytes) -> bytes:
         return self._seed  # nothing of it is stored
@@ -144,13 +144,13 @@ class KeyedSealer(Sealer):
     def digest(self, data: bytes, size: int) -> bytes:
         return hashlib.blake2b(data, digest_size=size, key=self._digest_key).digest()
 
-    def decrypted(self, data: bytes, *, from_outside: bool = False) -> bytes:
+    def decrypt(self, data: bytes, *, from_outside: bool = False) -> bytes:
         try:
             return self._key.decrypt_any(data) if from_outside else self._key.decrypt(data)
         except DecryptionError as error:
-            raise DecryptionError(f"{self._what}, key {self.key}: {error}") from error
+            raise DecryptionError(f"{self._what}, key {self.key_id}: {error}") from error
 
-    def encrypted(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes) -> bytes:
         return self._key.encrypt(data)
 
     @cached_property
@@ -162,9 +162,9 @@ class KeyedSealer(Sealer):
         return self._key.derive(_DIGEST_PURPOSE)
 
 
-class KeylessSealer(Sealer):
+class KeylessRunCodec(RunCodec):
     """
-    Seals for the holder of a key that is not here, if the public half is known, and opens nothing.
+    Packs for the holder of a key that is not here, if the public half is known, and unpacks nothing.
 
     Args:
         what: whose payloads, for messages.
@@ -173,7 +173,7 @@ class KeylessSealer(Sealer):
     """
 
     def __init__(self, what: str, key_id: str, public: bytes) -> None:
-        self.key = key_id
+        self.key_id = key_id
         self._what = what
         self._public = public
 
@@ -181,10 +181,10 @@ class KeylessSealer(Sealer):
     def public(self) -> bytes:
         return self._public
 
-    def seal_words(self, words: str) -> str:
-        return base64.b64encode(self.dumps(words)).decode()
+    def pack_text(self, text: str) -> str:
+        return base64.b64encode(self.dumps(text)).decode()
 
-    def open_words(self, stored: str, *, from_outside: bool = False) -> str:
+    def unpack_text(self, stored: str, *, from_outside: bool = False) -> str:
         raise self._missing()
 
     def seed(self, stored: bytes) -> bytes:
@@ -193,10 +193,10 @@ class KeylessSealer(Sealer):
     def digest(self, data: bytes, size: int) -> bytes:
         raise self._missing()
 
-    def decrypted(self, data: bytes, *, from_outside: bool = False) -> bytes:
+    def decrypt(self, data: bytes, *, from_outside: bool = False) -> bytes:
         raise self._missing()
 
-    def encrypted(self, data: bytes) -> bytes:
+    def encrypt(self, data: bytes) -> bytes:
         from torpor.codec.crypto.encryption import encrypt_for  # noqa: PLC0415  # 50 ms, for nothing where there is no key
 
         if not self._public:
@@ -204,4 +204,4 @@ class KeylessSealer(Sealer):
         return encrypt_for(self._public, data)
 
     def _missing(self) -> KeyMissingError:
-        return KeyMissingError(self._what, self.key)
+        return KeyMissingError(self._what, self.key_id)

@@ -53,7 +53,7 @@ class _Zstd(local):
 _zstd = _Zstd()
 
 
-def seal(text: bytes) -> bytes:
+def pack(text: bytes) -> bytes:
     """
     Return the envelope of a devalue text that carries its ``devl`` prefix.
 
@@ -71,7 +71,7 @@ def seal(text: bytes) -> bytes:
     return compressed if len(compressed) < COMPRESSED_PART_MAX * len(text) else text
 
 
-def unseal(data: bytes) -> bytes:
+def unpack(data: bytes) -> bytes:
     """
     Return the devalue text inside an envelope, with its ``devl`` prefix.
 
@@ -88,14 +88,14 @@ def unseal(data: bytes) -> bytes:
     raise SerializationError(f"the payload has more than {LAYERS_MAX} layers around its text")
 
 
-def seal_binary(data: bytes) -> bytes:
+def pack_binary(data: bytes) -> bytes:
     """Return the envelope of raw bytes, such as a snapshot or an image: always compressed."""
     return ZSTD + _zstd.binary.compress(data)
 
 
-def unseal_binary(data: bytes) -> bytes:
+def unpack_binary(data: bytes) -> bytes:
     """
-    Return the raw bytes that :func:`seal_binary` was given.
+    Return the raw bytes that :func:`pack_binary` was given.
 
     Raises:
         SerializationError: another prefix, or damaged data.
