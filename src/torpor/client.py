@@ -92,7 +92,7 @@ class RunHandle(Generic[R]):
         async with asyncio.timeout(timeout):
             run = await self._client.wait_ended(self.id)
         ending = (await self._client.world.events(self.id, after=run.head - 1))[-1]
-        run_codec = self._client.keyring.run(run.id, run.key)
+        run_codec = self._client.keyring.run(run.id, run.key_id)
         if run.status == "completed":
             try:
                 with reviving(self._client.references):
@@ -116,7 +116,7 @@ class RunHandle(Generic[R]):
         """
         if reason:
             run = await self.info()
-            reason = self._client.keyring.run(run.id, run.key, run.public).pack_text(reason)
+            reason = self._client.keyring.run(run.id, run.key_id, run.public).pack_text(reason)
         await self._client.world.cancel_run(self.id, reason, self._client.clock.now())
 
     async def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
@@ -136,7 +136,7 @@ class RunHandle(Generic[R]):
             KeyMissingError: its key is not here.
         """
         run = await self.info()
-        run_codec = self._client.keyring.run(run.id, run.key)
+        run_codec = self._client.keyring.run(run.id, run.key_id)
         entries = await self._client.world.log_entries(self.id, after=after)
         return [replace(entry, text=run_codec.unpack_text(entry.text)) for entry in entries]
 
@@ -200,9 +200,9 @@ class Client:
         except EntityConflictError:
             # The same may have been asked for before there were keys, or before they were rotated.
             stored = await self.world.get_run(new.id)
-            if stored.key == self.keyring.current:
+            if stored.key_id == self.keyring.current:
                 raise
-            return await self.world.create_run(self._encrypted(new, text, stored.key))
+            return await self.world.create_run(self._encrypted(new, text, stored.key_id))
 
     def _encrypted(self, new: NewRun, text: bytes, key_id: str) -> NewRun:
         if not key_id:
@@ -210,7 +210,9 @@ class Client:
         run_codec = self.keyring.run(new.id, key_id)
         # Equal input is told by its digest, because encrypting it twice gives different bytes.
         mark = run_codec.digest(text, _DIGEST_BYTES)
-        return replace(new, key=key_id, public=run_codec.public, seed=b"", input=run_codec.encrypt(text), digest=mark)
+        return replace(
+            new, key_id=key_id, public=run_codec.public, seed=b"", input=run_codec.encrypt(text), digest=mark
+        )
 
     async def list_runs(
         self,
@@ -241,7 +243,7 @@ class Client:
         text = codec.dumps(payload)
         while True:
             hook = await self.world.hook(token)
-            data = self.keyring.run(hook.run_id, hook.key, hook.public).encrypt(text)
+            data = self.keyring.run(hook.run_id, hook.key_id, hook.public).encrypt(text)
             try:
                 await self.world.resume_hook(token, data, resume, now, run_id=hook.run_id)
             except HookNotFoundError:

@@ -75,17 +75,17 @@ class KeyMissingError(ConfigurationError):
     Something is encrypted under a key that is not configured here.
 
     Attributes:
-        key: id of the key.
+        key_id: of that key.
     """
 
     code = "KEY_MISSING"
 
-    def __init__(self, what: str, key: str) -> None:
+    def __init__(self, what: str, key_id: str) -> None:
         super().__init__(
-            f"{what}: encrypted under key {key}, which is not configured here; add that key to TORPOR_KEYS, or to "
+            f"{what}: encrypted under key {key_id}, which is not configured here; add that key to TORPOR_KEYS, or to "
             "Torpor(keys=…), behind the newest one"
         )
-        self.key = key
+        self.key_id = key_id
 
 
 class ArgumentError(UsageError):

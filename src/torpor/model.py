@@ -72,7 +72,7 @@ class Run(msgspec.Struct, frozen=True):
         epoch: fence; grows with every claim, a commit with an older one is refused.
         parent: the run that started it, ``""`` when none did.
         root: the first of its line of parents, ``""`` when it has none.
-        key: id of the deployment key that its payloads are encrypted with, ``""`` when they are plain. The key of the
+        key_id: of the deployment key that its payloads are encrypted with, ``""`` when they are plain. The key of the
             run itself is derived from that one, and then so is the seed, which is empty here.
         public: public half of the run's key, for those who write to it without the key.
     """
@@ -94,7 +94,7 @@ class Run(msgspec.Struct, frozen=True):
     epoch: int = 0
     parent: str = ""
     root: str = ""
-    key: str = ""
+    key_id: str = ""
     public: bytes = b""
 
 
@@ -112,7 +112,7 @@ class NewRun(msgspec.Struct, frozen=True):
     digest: bytes = b""
     parent: str = ""
     root: str = ""
-    key: str = ""
+    key_id: str = ""
     public: bytes = b""
 
 
@@ -156,7 +156,7 @@ class Hook(msgspec.Struct, frozen=True):
 
     Attributes:
         watch: the run whose end it awaits, ``""`` when it awaits the outside world; see :class:`torpor.world.Hooks`.
-        key, public: its run's; payloads for it are encrypted with them.
+        key_id, public: its run's; payloads for it are encrypted with them.
     """
 
     run_id: str
@@ -167,7 +167,7 @@ class Hook(msgspec.Struct, frozen=True):
     created_at: int
     metadata: bytes | None = None
     watch: str = ""
-    key: str = ""
+    key_id: str = ""
     public: bytes = b""
 
 
@@ -237,7 +237,7 @@ class Task(msgspec.Struct, frozen=True):
         run_id: whose.
         epoch: fence that commits and step outcomes must show.
         redeliveries: claims in a row without an effect, this one included.
-        step_id, op, name, attempt, failures, input, key: of a step; *attempt* is this one's number
+        step_id, op, name, attempt, failures, input, key_id: of a step; *attempt* is this one's number
             (``step_started`` is already stored), *failures* how many attempts raised before.
     """
 
@@ -251,7 +251,7 @@ class Task(msgspec.Struct, frozen=True):
     attempt: int = 0
     failures: int = 0
     input: bytes = b""
-    key: str = ""
+    key_id: str = ""
 
 
 class NewTask(msgspec.Struct, frozen=True):

@@ -295,7 +295,7 @@ def test_without_the_key_nothing_opens(run_codec: RunCodec) -> None:
             KeyMissingError, match=f"{RUN}: encrypted under key {run_codec.key_id}.*TORPOR_KEYS"
         ) as caught:
             attempt()
-        assert caught.value.key == run_codec.key_id
+        assert caught.value.key_id == run_codec.key_id
 
 
 @pytest.mark.parametrize("pack", [zstandard.ZstdCompressor().compress, gzip.compress])

@@ -239,7 +239,7 @@ async def test_children_of_encrypted_runs(url: str, monkeypatch: pytest.MonkeyPa
         told = await result(application, "startsImported", [1, 2, 3])
         assert (told["sum"], told["status"]) == (6, "completed")
         runs = await application.world.list_runs(RunFilter())
-        assert [run.key for run in runs] == 2 * [application.keyring.current]
+        assert [run.key_id for run in runs] == 2 * [application.keyring.current]
 
 
 async def test_many_children_at_once(working: Torpor) -> None:

@@ -182,7 +182,7 @@ async def test_a_seed_is_not_stored(tmp_path: Path) -> None:
         run = await app.start("patient", "drawn", run_id=run_id)
         info = await run.info()
         assert info.seed == b""
-        assert ONE.run(run_id, info.key).seed(b"") != Keyring([K2]).run(run_id, OTHER.current).seed(b"")
+        assert ONE.run(run_id, info.key_id).seed(b"") != Keyring([K2]).run(run_id, OTHER.current).seed(b"")
         async with app.worker():
             await resumed(app, "drawn", 1)
             first = await run.result(timeout=TIMEOUT)
@@ -215,7 +215,7 @@ async def test_runs_go_on_after_a_rotation(tmp_path: Path) -> None:
         await resumed(app, "new", "two")
         assert (await app.run(old.id).result(timeout=TIMEOUT))[1] == "one"
         assert (await new.result(timeout=TIMEOUT))[1] == "two"
-        assert [(await app.run(run.id).info()).key for run in (old, new)] == [ONE.current, OTHER.current]
+        assert [(await app.run(run.id).info()).key_id for run in (old, new)] == [ONE.current, OTHER.current]
 
 
 async def test_a_dropped_key_does_not_hurt_newer_runs(tmp_path: Path) -> None:
@@ -373,7 +373,7 @@ async def test_a_hook_that_moved_to_another_run_is_not_given_the_payload(tmp_pat
         app.world.hook = late  # type: ignore[assignment, method-assign]  # the look-up was a moment too early
         assert (await app.resume_hook("token", "word")).id == second.id
         assert (await second.result(timeout=TIMEOUT))[1] == "word"
-        assert replace(await second.info(), public=b"").key == ONE.current
+        assert replace(await second.info(), public=b"").key_id == ONE.current
 
 
 async def test_a_turn_without_the_key_is_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,7 +13,7 @@ from torpor.model import NOTHING, Event, LogEntry, Run
 
 RING = Keyring([generate()])
 SEALER = RING.run("wrun_1", RING.current)
-RUN = Run("wrun_1", "w", "p", "quickjs", "snapshot", "cancelled", b"", 1, key=RING.current)
+RUN = Run("wrun_1", "w", "p", "quickjs", "snapshot", "cancelled", b"", 1, key_id=RING.current)
 PLAIN_RUN = Run("wrun_2", "w", "p", "quickjs", "snapshot", "cancelled", b"", 1)
 HIDDEN = f"encrypted (key {RING.current})"
 

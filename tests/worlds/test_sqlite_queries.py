@@ -40,7 +40,7 @@ async def _trace(thread: ConnectionThread, seen: list[str]) -> None:
 
 async def _live_a_whole_life(world: SqliteWorld) -> None:
     """Do everything that workers and callers do, but for lists that people ask for."""
-    await world.create_run(replace(new_run("wrun_encrypted"), key="k1"))
+    await world.create_run(replace(new_run("wrun_encrypted"), key_id="k1"))
     await world.heartbeat(WorkerRow(WORKER, "machine", 1, T, T, T + 30))
     turn = await begin(world, RUN, step("step_created", 1), step("step_started", 1), step("step_created", 2))
     await turn.commit(wait("wait_created", 3, T + 9), hook("hook_created", 4), inputs=[step("step_completed", 1)])

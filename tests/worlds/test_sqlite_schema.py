@@ -176,7 +176,7 @@ async def test_waiting_steps_of_an_older_file_are_handed_out_by_key(tmp_path: Pa
     world = await _open(tmp_path / "torpor.db")
     for key in ("k1", ""):
         [task] = await world.claim("wrkr_1", 1, turns=0, steps=9, guests=(), keys=(key,))
-        assert (task.run_id, task.key) == ("wrun_2" if key else "wrun_1", key)
+        assert (task.run_id, task.key_id) == ("wrun_2" if key else "wrun_1", key)
     await world.close()
 
 

@@ -94,12 +94,12 @@ def _show_head(found: RunDetails) -> None:
     if data.get("cancel_reason"):
         _fact("reason", str(data["cancel_reason"]))
     program = found.program
-    absent = "encrypted, and its key is not here" if run.key else "not in this world"
+    absent = "encrypted, and its key is not here" if run.key_id else "not in this world"
     files = absent if program is None else f"{program.guest}, {', '.join(sorted(program.files))}"
     _fact("program", f"{run.program[:16]} ({files})")
     _fact("runtime", run.runtime)
-    if run.key:
-        _fact("key", run.key)
+    if run.key_id:
+        _fact("key", run.key_id)
     _fact("snapshot", _snapshot_text(found))
     say()
 

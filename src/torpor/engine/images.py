@@ -26,19 +26,19 @@ from torpor.world import World
 _IMAGES_KEPT = 64
 
 
-def program_key(program: str, key: str) -> str:
-    """Return the blob key of the program with this content address, for runs that are encrypted with *key*."""
-    return _blob_key(f"program/{program}", key)
+def program_key(program: str, key_id: str) -> str:
+    """Return the blob key of the program with this content address, for runs that are encrypted under *key_id*."""
+    return _blob_key(f"program/{program}", key_id)
 
 
-def image_key(image_hash: str, key: str) -> str:
-    """Return the blob key of an image, for runs that are encrypted with *key*."""
-    return _blob_key(f"image/{image_hash}", key)
+def image_key(image_hash: str, key_id: str) -> str:
+    """Return the blob key of an image, for runs that are encrypted under *key_id*."""
+    return _blob_key(f"image/{image_hash}", key_id)
 
 
-def _blob_key(content: str, key: str) -> str:
+def _blob_key(content: str, key_id: str) -> str:
     # One blob for each deployment key: what a run needs can be read with its own key, and older ones can be dropped.
-    return f"{content}@{key}" if key else content
+    return f"{content}@{key_id}" if key_id else content
 
 
 class Images:
@@ -73,22 +73,22 @@ class Images:
             SnapshotError: the image of the snapshot is lost; the run must be rebuilt from its log.
         """
         guest = self._guests(state.run.guest)
-        image = await self._program_image(guest, state.run.program, state.run.key)
+        image = await self._program_image(guest, state.run.program, state.run.key_id)
         if state.snapshot is None or state.snapshot.image == image.hash:
             return guest, image
-        return guest, await self._stored_image(guest, state.snapshot.image, image.program, state.run.key)
+        return guest, await self._stored_image(guest, state.snapshot.image, image.program, state.run.key_id)
 
-    async def store(self, image: Image, key: str) -> None:
-        """Put an image into the world, so that snapshots of runs that are encrypted with *key* outlive this process."""
-        name = image_key(image.hash, key)
+    async def store(self, image: Image, key_id: str) -> None:
+        """Put an image into the world, so that snapshots of runs under the key *key_id* outlive this process."""
+        name = image_key(image.hash, key_id)
         if name in self._stored:
             return
         if await self._world.blob(name) is None:
-            blob_codec = self._keyring.blob(name, key)
+            blob_codec = self._keyring.blob(name, key_id)
             await self._world.put_blob(name, await self._threads.run(_packed, image, blob_codec))
         self._stored.add(name)
 
-    async def _program_image(self, guest: Guest, program: str, key: str) -> Image:
+    async def _program_image(self, guest: Guest, program: str, key_id: str) -> Image:
         async def load() -> Image:
             data = await self._world.blob(name)
             if data is None:
@@ -96,13 +96,13 @@ class Images:
                     f"world {self._world.url} has no program {program}; start the application that defines the "
                     f"workflow once, which stores it again"
                 )
-            source = _program(self._keyring.blob(name, key).unpack_binary(data), program)
+            source = _program(self._keyring.blob(name, key_id).unpack_binary(data), program)
             return await self._threads.run(guest.load, source)
 
-        name = program_key(program, key)
+        name = program_key(program, key_id)
         return await self._once(program, load)
 
-    async def _stored_image(self, guest: Guest, image_hash: str, program: Program, key: str) -> Image:
+    async def _stored_image(self, guest: Guest, image_hash: str, program: Program, key_id: str) -> Image:
         async def revive() -> Image:
             data = await self._world.blob(name)
             if data is None:
@@ -110,7 +110,7 @@ class Images:
                     f"image {image_hash} is not in world {self._world.url}, and the program gives another one"
                 )
             try:
-                raw = self._keyring.blob(name, key).unpack_binary(data)
+                raw = self._keyring.blob(name, key_id).unpack_binary(data)
                 image = await self._threads.run(guest.revive, raw, program)
             except SerializationError as error:
                 raise SnapshotError(f"image {image_hash} in world {self._world.url} is damaged: {error}") from error
@@ -119,7 +119,7 @@ class Images:
             self._stored.add(name)
             return image
 
-        name = image_key(image_hash, key)
+        name = image_key(image_hash, key_id)
         return await self._once(image_hash, revive)
 
     async def _once(self, address: str, make: Callable[[], Awaitable[Image]]) -> Image:

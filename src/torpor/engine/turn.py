@@ -157,7 +157,7 @@ class _Pass:
         self._state = state = await env.world.load(self._task.run_id)
         if state.run.status in RUN_TERMINAL:
             return True
-        self._run_codec = env.keyring.run(state.run.id, state.run.key)
+        self._run_codec = env.keyring.run(state.run.id, state.run.key_id)
         self._head = state.run.head
         self._log_at = max((event.at for event in state.events), default=0)
         self._waits = {wait.id: wait for wait in state.waits}
@@ -327,7 +327,7 @@ class _Pass:
     async def _commit(self, commit: Commit) -> Committed:
         env = self._env
         if commit.snapshot is not None and self._session is not None:
-            await env.images.store(self._session.image, self._state.run.key)
+            await env.images.store(self._session.image, self._state.run.key_id)
         env.failpoint(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)
         committed = await env.world.commit(commit)
         env.failpoint(Failpoint.AFTER_COMMIT)

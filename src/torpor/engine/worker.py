@@ -269,7 +269,7 @@ class Worker:
             attempt=task.attempt,
             failures=task.failures,
             input=task.input,
-            run_codec=self._keyring.run(task.run_id, task.key),
+            run_codec=self._keyring.run(task.run_id, task.key_id),
         )
         self._runner.start(attempt, lambda event: self._report(task.run_id, task.epoch, event))
 

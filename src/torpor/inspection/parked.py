@@ -87,7 +87,7 @@ async def parked(
         )
     threads = VmThreads(1)
     images = Images(world, guests, threads, keyring)
-    run_codec = keyring.run(run_id, state.run.key)
+    run_codec = keyring.run(run_id, state.run.key_id)
     try:
         try:
             session = await _copy(images, threads, state, run_codec, clock)

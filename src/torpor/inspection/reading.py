@@ -87,7 +87,7 @@ async def run_data(client: Client, run: Run, redactor: Redactor) -> dict[str, An
         "runtime": run.runtime,
         "guest": run.guest,
         "program": run.program,
-        "key": run.key or None,
+        "key": run.key_id or None,
         "parent": run.parent or None,
         "root": run.root or None,
         "input": readable_payload(first[0].payload) if first else None,
@@ -149,9 +149,9 @@ async def refuse_encrypted(client: Client, run_id: str, *, decrypt: bool) -> Non
         UsageError: the run is encrypted, and *decrypt* is false.
         RunNotFoundError: no such run.
     """
-    key = (await client.world.get_run(run_id)).key
-    if key and not decrypt:
-        raise UsageError(f"run {run_id} is encrypted (key {key}), and so are its variables; --decrypt shows them")
+    key_id = (await client.world.get_run(run_id)).key_id
+    if key_id and not decrypt:
+        raise UsageError(f"run {run_id} is encrypted (key {key_id}), and so are its variables; --decrypt shows them")
 
 
 async def newest_running(world: World, limit: int) -> list[Run]:
@@ -174,11 +174,11 @@ async def living_workers(world: World, clock: Clock) -> tuple[list[WorkerRow], i
 
 async def _program(client: Client, run: Run) -> Program | None:
     """Return a run's program; None when the world does not have it, or its key is not here."""
-    name = program_key(run.program, run.key)
+    name = program_key(run.program, run.key_id)
     data = await client.world.blob(name)
-    if data is None or run.key not in client.keyring.readable:
+    if data is None or run.key_id not in client.keyring.readable:
         return None
-    return msgspec.json.decode(client.keyring.blob(name, run.key).unpack_binary(data), type=Program)
+    return msgspec.json.decode(client.keyring.blob(name, run.key_id).unpack_binary(data), type=Program)
 
 
 async def _part(what: str, reading: Awaitable[T], instead: T, problems: list[str]) -> T:

@@ -40,21 +40,21 @@ class Redactor:
         Raises:
             KeyMissingError: its key is not here.
         """
-        if self._decrypt and run.key not in self._keyring.readable:
-            raise KeyMissingError(f"run {run.id}", run.key)
+        if self._decrypt and run.key_id not in self._keyring.readable:
+            raise KeyMissingError(f"run {run.id}", run.key_id)
 
     def events(self, run: Run, events: Sequence[Event]) -> list[Event]:
         """Return the events of a run as they may be seen."""
-        if not run.key:
+        if not run.key_id:
             return list(events)
-        run_codec = self._keyring.run(run.id, run.key)
+        run_codec = self._keyring.run(run.id, run.key_id)
         return [self._event(run_codec, event) for event in events]
 
     def entries(self, run: Run, entries: Sequence[LogEntry]) -> list[LogEntry]:
         """Return the log lines of a run as they may be seen."""
-        if not run.key:
+        if not run.key_id:
             return list(entries)
-        run_codec = self._keyring.run(run.id, run.key)
+        run_codec = self._keyring.run(run.id, run.key_id)
         return [replace(entry, text=self._text(run_codec, entry.text)) for entry in entries]
 
     def _event(self, run_codec: RunCodec, event: Event) -> Event:

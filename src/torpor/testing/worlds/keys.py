@@ -32,8 +32,8 @@ K1: Final = "k1"
 K2: Final = "k2"
 
 
-def _encrypted(run_id: str = RUN, key: str = K1, at: int = T) -> NewRun:
-    return replace(new_run(run_id, at=at), key=key, public=b"public half of 32 bytes" + bytes(9), seed=b"")
+def _encrypted(run_id: str = RUN, key_id: str = K1, at: int = T) -> NewRun:
+    return replace(new_run(run_id, at=at), key_id=key_id, public=b"public half of 32 bytes" + bytes(9), seed=b"")
 
 
 async def _claim(world: World, *keys: str, turns: int = 9, steps: int = 9) -> list[Task]:
@@ -42,7 +42,7 @@ async def _claim(world: World, *keys: str, turns: int = 9, steps: int = 9) -> li
 
 async def _turn(world: World, new: NewRun) -> Turn:
     run = await world.create_run(new)
-    [task] = await _claim(world, new.key)
+    [task] = await _claim(world, new.key_id)
     return Turn(world, task, run.head, WORKER)
 
 
@@ -52,9 +52,9 @@ class KeysSuite(Suite):
     async def test_a_run_keeps_its_key(self, world: World) -> None:
         """Key id and public half come back as they were given; an encrypted run has no seed."""
         run = await world.create_run(_encrypted())
-        assert (run.key, run.public, run.seed) == (K1, _encrypted().public, b"")
+        assert (run.key_id, run.public, run.seed) == (K1, _encrypted().public, b"")
         assert await world.get_run(RUN) == run
-        assert (await world.load(RUN)).run.key == K1
+        assert (await world.load(RUN)).run.key_id == K1
 
     async def test_a_hook_tells_the_key_of_its_run(self, world: World) -> None:
         """So that whoever resumes it knows how to encrypt the payload."""
@@ -63,7 +63,7 @@ class KeysSuite(Suite):
         [of_run] = await world.hooks(RUN)
         [loaded] = (await world.load(RUN)).hooks
         for found in (await world.hook("token"), of_run, loaded):
-            assert (found.key, found.public) == (K1, _encrypted().public)
+            assert (found.key_id, found.public) == (K1, _encrypted().public)
 
     async def test_turns_of_other_keys_are_left_alone(self, world: World) -> None:
         """A claim names its keys; the empty one stands for runs that are not encrypted."""
@@ -83,8 +83,8 @@ class KeysSuite(Suite):
 
     async def test_the_longest_ready_comes_first_across_keys(self, world: World) -> None:
         """Keys make no order of their own."""
-        for n, key in enumerate((K2, "", K1)):
-            await world.create_run(_encrypted(f"wrun_{n}", key, T + n))
+        for n, key_id in enumerate((K2, "", K1)):
+            await world.create_run(_encrypted(f"wrun_{n}", key_id, T + n))
         assert [task.run_id for task in await _claim(world, "", K1, K2, turns=2)] == ["wrun_0", "wrun_1"]
 
     async def test_steps_of_other_keys_are_left_alone(self, world: World) -> None:
@@ -96,7 +96,7 @@ class KeysSuite(Suite):
         assert await world.next_ready_at(guests=GUESTS, keys=("", K2)) is None
         assert await everything(world) == before
         [task] = await _claim(world, "", K1)
-        assert (task.step_id, task.key) == ("step_01", K1)
+        assert (task.step_id, task.key_id) == ("step_01", K1)
         await world.finish_step(outcome(task, "step_completed"))
         assert (await types(world))[-1] == "step_completed"
 
@@ -104,7 +104,7 @@ class KeysSuite(Suite):
         """Its task says so."""
         turn = await _turn(world, new_run())
         await turn.commit(step("step_created", 1), tasks=[NewTask("step_01", T)])
-        assert (await claim_step(world)).key == ""
+        assert (await claim_step(world)).key_id == ""
 
     async def test_the_next_time_is_of_these_keys(self, world: World) -> None:
         """A worker that cannot read a run is not woken for it, neither by its turn nor by its steps."""

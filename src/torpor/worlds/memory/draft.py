@@ -163,7 +163,7 @@ class Draft:
                 status = advance(event.type, None, what)
             watch = event.ref if event.type == "hook_created" else ""
             about = (self.run.id, event.id, event.op, event.name, status, event.at, event.payload, watch)
-            hook = Hook(*about, key=self.run.key, public=self.run.public)
+            hook = Hook(*about, key_id=self.run.key_id, public=self.run.public)
             if status == "live" and not watch:
                 self._tokens[hook.token] = (self.run.id, hook.id)
         elif status == "disposed" and hook.status == "live" and not hook.watch:

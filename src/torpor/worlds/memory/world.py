@@ -87,7 +87,7 @@ class MemoryWorld:
             head=1,
             parent=new.parent,
             root=new.root,
-            key=new.key,
+            key_id=new.key_id,
             public=new.public,
         )
         row = RunRow(run, Claim(new.at), new.at, log=[ledger.first_event(new)])
@@ -110,7 +110,7 @@ class MemoryWorld:
 
     async def runs_by_key(self, *, live: bool) -> dict[str, int]:
         rows = (self._store.live if live else self._store.runs).values()
-        return dict(Counter(row.run.key for row in rows if row.run.key))
+        return dict(Counter(row.run.key_id for row in rows if row.run.key_id))
 
     async def cancel_run(self, run_id: str, reason: str, at: int) -> Run:
         draft = Draft(self._store, self._row(run_id))
@@ -197,7 +197,7 @@ class MemoryWorld:
         guests: Collection[str],
         keys: Collection[str] = ("",),
     ) -> list[Task]:
-        live = [row for row in self._store.live.values() if row.run.key in keys]
+        live = [row for row in self._store.live.values() if row.run.key_id in keys]
         ready_turns = [row for row in live if row.run.guest in guests and row.turn.is_ready(at)]
         ready_steps = [
             (row, step)
@@ -213,7 +213,7 @@ class MemoryWorld:
     async def next_ready_at(
         self, *, guests: Collection[str], steps: bool = True, keys: Collection[str] = ("",)
     ) -> int | None:
-        live = [row for row in self._store.live.values() if row.run.key in keys]
+        live = [row for row in self._store.live.values() if row.run.key_id in keys]
         claims = [row.turn for row in live if row.run.guest in guests]
         claims += [step.task for row in live for step in row.unfinished.values() if steps and step.task]
         ready = [claim.ready_at for claim in claims if not claim.worker_id and claim.ready_at is not None]
@@ -352,7 +352,7 @@ class MemoryWorld:
             attempt=attempt,
             failures=step.failures,
             input=step.input,
-            key=row.run.key,
+            key_id=row.run.key_id,
         )
 
     def _ring(self, run_id: str | None, *, work: bool = False, ended: bool = False) -> None:

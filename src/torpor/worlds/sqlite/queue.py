@@ -120,5 +120,5 @@ def _claim_step(draft: Draft, step: OpenStep, worker_id: str, at: int) -> Task:
         attempt=event.attempt,
         failures=step.failures,
         input=step.input,
-        key=draft.encrypted_with,
+        key_id=draft.encrypted_with,
     )

@@ -35,7 +35,7 @@ def create(store: Store, new: NewRun) -> tuple[Run, Notice | None]:
         return run, None
     labels = (store.label(new.workflow), store.label(new.program), store.label(new.guest))
     fixed = (RUNTIME_CODE[new.runtime], RUN_CODE["pending"], new.seed, new.at)
-    row = (new.id, *labels, *fixed, new.parent, new.root, new.key, new.public)
+    row = (new.id, *labels, *fixed, new.parent, new.root, new.key_id, new.public)
     (key,) = store.db.execute(_ADD_RUN, row).fetchone()
     first = ledger.first_event(new)
     event: Row = ((key << SHIFT) + 1, EVENT_CODE[first.type], first.at, first.digest, first.payload)

@@ -58,7 +58,7 @@ def load(store: Store, run_id: str) -> RunState:
             for step_id, op, name, status, attempt, failures, payload in db.execute(_OPEN_STEPS, (key,))
         ],
         hooks=[
-            Hook(run_id, hook_id, op, token, "live", at, metadata, watch, run.key, run.public)
+            Hook(run_id, hook_id, op, token, "live", at, metadata, watch, run.key_id, run.public)
             for hook_id, op, token, at, metadata, watch in db.execute(_OPEN_HOOKS, (key,))
         ],
     )
