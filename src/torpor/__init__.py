@@ -25,6 +25,7 @@ from torpor.errors import (
     UsageError,
     WorkflowNotRegisteredError,
 )
+from torpor.registry import Registry
 from torpor.sync import SyncTorpor
 from torpor.workflow import Hook, Workflow, WorkflowMetadata, current_workflow, hook, sleep
 
@@ -39,6 +40,7 @@ __all__ = [
     "HookNotFoundError",
     "NotInWorkflowError",
     "OutsideWorkflowError",
+    "Registry",
     "RetryableError",
     "RunCancelledError",
     "RunFailedError",

@@ -21,67 +21,38 @@ import asyncio
 import copy
 import inspect
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, Protocol, Self, TypeVar, cast, get_args, overload
+from typing import Any, ParamSpec, Self, TypeVar, cast, get_args, overload
 
-from torpor import ids
-from torpor.builtin_steps import BuiltinSteps
+from torpor.builtin_steps import ApplicationSteps
 from torpor.client import Client, RunHandle
 from torpor.clock import Clock, SystemClock
 from torpor.codec.crypto.keys import Keyring
-from torpor.codec.types.custom import serializable
-from torpor.codec.types.references import name_step
 from torpor.codec.values import WorkflowFunction
-from torpor.durations import Duration, milliseconds
-from torpor.engine.images import program_key
-from torpor.engine.retry import Backoff
-from torpor.engine.steps import RETRIES_DEFAULT, StepDefinition, running_step
+from torpor.engine.images import store_program
 from torpor.engine.worker import Worker, WorkerSettings
-from torpor.errors import ConfigurationError, RunNotFoundError, UsageError
+from torpor.errors import ConfigurationError
 from torpor.lifecycle import RunStatus
-from torpor.model import NewRun, Run, Runtime
+from torpor.model import Run, Runtime
 from torpor.programs.catalogue import Programs, alias_main
-from torpor.programs.languages import Functions, available_guests
-from torpor.references import ApplicationReferences
-from torpor.vm.guest import program_bytes, program_id
-from torpor.workflow import Workflow, check_workflow, positional
+from torpor.programs.languages import available_guests
+from torpor.registry import Entry, Names, Registry
+from torpor.workflow import Workflow, positional, workflow_name
 from torpor.world import World
 from torpor.worlds import open_world
 
 WORLD_DEFAULT = "sqlite:///torpor.db"
 
-A = TypeVar("A", bound=Callable[..., Coroutine[Any, Any, Any]])
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class StepDecorator(Protocol):
+class Torpor(Registry):
     """
-    What ``@app.step(…)`` does to types.
-
-    An asynchronous function keeps its type. A ``def`` becomes awaitable, because workflows await it; called outside of
-    one it still returns its value at once.
-    """
-
-    @overload
-    def __call__(self, function: A, /) -> A: ...
-
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> Callable[P, Coroutine[Any, Any, R]]: ...
-
-
-class WorkflowDecorator(Protocol):
-    """What ``@app.workflow(…)`` does to types."""
-
-    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
-
-
-class Torpor:
-    """
-    An application: its steps, its workflows, and the world that its runs live in.
+    An application: its steps and workflows, and the world that its runs live in.
 
     Args:
         world: URL of the world, or a world; else ``TORPOR_WORLD``, else ``sqlite:///torpor.db``.
@@ -108,6 +79,7 @@ class Torpor:
         keys: str | Keyring | None = None,
         bundle: Sequence[str] = (),
     ) -> None:
+        super().__init__()
         given = world if world is not None else os.environ.get("TORPOR_WORLD", WORLD_DEFAULT)
         self.world: World = open_world(given) if isinstance(given, str) else given
         self.runtime: Runtime = _runtime(runtime or os.environ.get("TORPOR_RUNTIME", "snapshot"))
@@ -116,106 +88,19 @@ class Torpor:
         self.settings = settings or WorkerSettings()
         self.keyring = _keyring(keys)
         self.client = Client(self.world, self.clock, self.keyring)
-        self._steps: dict[str, StepDefinition] = {}
-        self._workflows: dict[str, Workflow[..., Any]] = {}
-        self._builtin_steps = BuiltinSteps(self)
+        self._names = names = Names(self.root)
         self._programs = Programs(
-            self.root, self.step_names, workflows=self._workflow_functions, steps=self._step_functions, bundle=bundle
+            self.root,
+            names.step_names,
+            workflows=names.workflow_functions,
+            steps=names.step_functions,
+            bundle=bundle,
         )
+        self.watch(self._name)
         alias_main()
         self._stored_generation = -1  # of the programs that the world has
 
-    # Registration
-
-    @overload
-    def step(self, function: A, /) -> A: ...
-
-    @overload
-    def step(self, function: Callable[P, R], /) -> Callable[P, Coroutine[Any, Any, R]]: ...
-
-    @overload
-    def step(
-        self,
-        *,
-        name: str | None = ...,
-        max_retries: int = ...,
-        timeout: Duration | None = ...,
-        backoff: Backoff | None = ...,
-    ) -> StepDecorator: ...
-
-    def step(
-        self,
-        function: Any = None,
-        *,
-        name: str | None = None,
-        max_retries: int = RETRIES_DEFAULT,
-        timeout: Duration | None = None,
-        backoff: Backoff | None = None,
-    ) -> Any:
-        """
-        Register a function as a step. Called outside of a workflow it stays the function that it is.
-
-        To type checkers a ``def`` becomes awaitable, because workflows await it.
-
-        Args:
-            function: ``async def``, or ``def`` (runs in a thread).
-            name: what workflows import it as; the function's own name by default.
-            max_retries: attempts after the first; 0 for none.
-            timeout: how long one attempt may take, such as ``"30s"``.
-            backoff: delays between attempts; exponential from 0.2 s to 60 s by default.
-
-        Raises:
-            ConfigurationError: the name is taken by another function, or a setting is wrong.
-        """
-        if max_retries < 0:
-            raise ConfigurationError(f"max_retries={max_retries} of a step; give 0 for no retries, or more")
-        seconds = None if timeout is None else _seconds(timeout)
-
-        def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            plain = inspect.unwrap(function)
-            if not (inspect.isfunction(plain) or inspect.ismethod(plain)):
-                raise ConfigurationError(f"{function!r} is no Python function, so it cannot be a step; write a `def`")
-            full = self._step_name(function, name or function.__qualname__)
-            known = self._steps.get(full)
-            if known is not None and _origin(known.function) != _origin(function):
-                raise ConfigurationError(f"two functions are registered as {full}; give one of them another name")
-            self._steps[full] = StepDefinition(full, function, max_retries, seconds, backoff or Backoff())
-            with suppress(AttributeError):  # what takes no attributes cannot be a value
-                name_step(function, full)
-            return function
-
-        return register if function is None else register(function)
-
-    @overload
-    def workflow(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
-
-    @overload
-    def workflow(self, *, name: str | None = ...) -> WorkflowDecorator: ...
-
-    def workflow(self, function: Any = None, *, name: str | None = None) -> Any:
-        """
-        Register a function as a workflow. Called directly it stays the function that it is.
-
-        Args:
-            function: ``async def`` at module level; its source runs in the VM, with all that it reaches.
-            name: what runs of it are called; the function's own name by default.
-
-        Raises:
-            ConfigurationError: the name is taken by another function, or the function cannot be a workflow.
-        """
-
-        def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
-            file = check_workflow(function)
-            full = f"workflow//{self._programs.module_name(file)}//{name or function.__name__}"
-            known = self._workflows.get(full)
-            if known is not None and _origin(known.function) != _origin(function):
-                raise ConfigurationError(f"two functions are registered as {full}; give one of them another name")
-            found = Workflow(function, full)
-            self._workflows[full] = found
-            self._programs.renew()
-            return found
-
-        return register if function is None else register(function)
+    # What it has
 
     def workflows(self, *patterns: str) -> None:
         """
@@ -226,20 +111,14 @@ class Torpor:
         """
         self._programs.add(patterns)
 
-    serializable = staticmethod(serializable)
-
-    def step_definition(self, name: str) -> StepDefinition | None:
-        """Return the step registered under a full name, such as ``step//./orders.py//charge``, or a built-in one."""
-        return self._steps.get(name) or self._builtin_steps.get(name)
-
     def step_names(self) -> list[str]:
         """Return the full names of all registered steps."""
-        return list(self._steps)
+        return self._names.step_names()
 
     @property
-    def references(self) -> ApplicationReferences:
-        """What steps and runs become that arrive as values in steps of this application."""
-        return ApplicationReferences(self.client, self.step_definition)
+    def steps(self) -> ApplicationSteps:
+        """Where a worker of this application finds steps."""
+        return ApplicationSteps(self, self._names)
 
     @property
     def programs(self) -> Programs:
@@ -262,14 +141,11 @@ class Torpor:
             world, runtime, clock, settings, keys: as for the constructor; what is not given stays as it is here.
         """
         twin = copy.copy(self)
-        twin.world = open_world(world) if isinstance(world, str) else world
         twin.runtime = _runtime(runtime or self.runtime)
         twin.clock = clock or self.clock
         twin.settings = settings or self.settings
         twin.keyring = self.keyring if keys is None else _keyring(keys)
-        twin._builtin_steps = BuiltinSteps(twin)  # noqa: SLF001  # as below
-        twin.client = Client(twin.world, twin.clock, twin.keyring)
-        twin._stored_generation = -1  # noqa: SLF001  # it is one of us
+        twin.use_world(world)
         return twin
 
     def use_world(self, world: str | World) -> None:
@@ -317,7 +193,7 @@ class Torpor:
         worker = Worker(
             self.world,
             self._programs.guest,
-            self,
+            self.steps,
             self.clock,
             self.settings,
             keyring=self.keyring,
@@ -383,25 +259,17 @@ class Torpor:
         """
         await self.open()
         await self.store_programs()
-        found = self._programs.resolve(_workflow_name(workflow))
-        own = self._workflows.get(found.name)
+        found = self._programs.resolve(workflow_name(workflow))
+        own = self._names.workflow(found.name)
         arguments = positional(args, kwargs) if own is None else own.arguments(args, kwargs)
-        parent, root = await self._line()
-        now = self.clock.now()
-        new = NewRun(
-            id=run_id or ids.fresh("wrun", now),
-            workflow=found.name,
+        return await self.client.start(
+            found.name,
+            arguments,
             program=found.program_id,
             guest=found.program.guest,
             runtime=_runtime(runtime or self.runtime),
-            seed=ids.seed(),
-            at=now,
-            input=b"",
-            parent=parent,
-            root=root,
+            run_id=run_id,
         )
-        run = await self.client.create_run(new, arguments)
-        return self.client.run(run.id)
 
     async def store_programs(self) -> None:
         """
@@ -417,11 +285,8 @@ class Torpor:
         if self._stored_generation == generation:
             return
         for program in await asyncio.to_thread(self._programs.all):
-            name = program_key(program_id(program), self.keyring.current)
-            if await self.world.blob(name) is None:
-                await asyncio.to_thread(self._programs.guest(program.guest).load, program)
-                blob_codec = self.keyring.blob(name, self.keyring.current)
-                await self.world.put_blob(name, blob_codec.pack_binary(program_bytes(program)))
+            load = self._programs.guest(program.guest).load
+            await store_program(self.world, self.keyring, program, load)
         self._stored_generation = generation
 
     def run(self, run_id: str) -> RunHandle:
@@ -455,56 +320,16 @@ class Torpor:
         await self.open()
         return await self.client.cancel_many(run_ids, reason)
 
-    async def _line(self) -> tuple[str, str]:
-        """Return the run whose step is running here, and the first of its line of parents; empty outside steps."""
-        step = running_step()
-        if step is None:
-            return "", ""
-        try:
-            parent = await self.world.get_run(step.run_id)
-        except RunNotFoundError:  # it lives in another world
-            return "", ""
-        return parent.id, parent.root or parent.id
-
-    def _step_functions(self) -> Functions:
-        return {name: definition.function for name, definition in self._steps.items()}
-
-    def _workflow_functions(self) -> Functions:
-        return {name: workflow.function for name, workflow in self._workflows.items()}
-
-    def _step_name(self, function: Callable[..., Any], name: str) -> str:
-        source = inspect.getsourcefile(inspect.unwrap(function))
-        path = self._programs.module_name(Path(source)) if source else f"./{function.__module__}"
-        return f"step//{path}//{name}"
+    def _name(self, entry: Entry) -> None:
+        self._names.add(entry)
+        if isinstance(entry, Workflow):
+            self._programs.renew()
 
 
 def _keyring(keys: str | Keyring | None) -> Keyring:
     if keys is None:
         return Keyring.from_environment()
     return Keyring.parse(keys, "keys=") if isinstance(keys, str) else keys
-
-
-def _seconds(timeout: Duration) -> float:
-    try:
-        return milliseconds(timeout) / 1000
-    except ValueError as error:
-        raise ConfigurationError(f"timeout of a step: {error}") from None
-
-
-def _workflow_name(workflow: object) -> str:
-    if isinstance(workflow, str):
-        return workflow
-    if isinstance(workflow, Workflow):
-        return workflow.name
-    if isinstance(workflow, WorkflowFunction):
-        return workflow.workflow_id
-    if inspect.iscoroutine(workflow):
-        workflow.close()
-        raise UsageError(
-            f"app.start was given a call of {workflow.__qualname__}; give it the workflow and its arguments apart: "
-            f"app.start({workflow.__qualname__}, …)"
-        )
-    raise UsageError(f"app.start takes a workflow or its name, not {workflow!r}; decorate it with @app.workflow")
 
 
 def _runtime(name: str) -> Runtime:
@@ -520,9 +345,3 @@ def _folder_of_caller() -> Path:
         frame = frame.f_back
     file = frame.f_globals.get("__file__") if frame is not None else None
     return Path(file).parent if file else Path.cwd()
-
-
-def _origin(function: Callable[..., Any]) -> tuple[str, int]:
-    """Return where a function is defined; the same after a module was imported under two names."""
-    code = inspect.unwrap(function).__code__
-    return code.co_filename, code.co_firstlineno

@@ -1,5 +1,5 @@
 """
-Steps that every application has: what workflow code asks of other runs.
+Steps that every application has, beside its own: what workflow code asks of other runs.
 
 Their names begin with ``step//torpor//``. No step of a user can have such a name, since those carry the path of a file,
 and the lists of steps in messages leave them out.
@@ -12,7 +12,8 @@ from typing import Any, Final, Protocol
 
 from torpor import ids
 from torpor.client import RunHandle
-from torpor.codec.values import Kwargs, WorkflowFunction
+from torpor.codec.types.references import AsTheyAre, References
+from torpor.codec.values import Kwargs, RunReference, StepFunction, WorkflowFunction
 from torpor.engine.steps import StepDefinition, current_step
 from torpor.errors import (
     ConflictError,
@@ -23,6 +24,7 @@ from torpor.errors import (
     RunFailedError,
     UsageError,
 )
+from torpor.registry import Names, function_of
 
 _FINAL: Final = (UsageError, NotFoundError, ConflictError, RunFailedError, RunCancelledError)
 
@@ -115,3 +117,39 @@ class BuiltinSteps:
         except EntityConflictError:
             if await run.status() != "cancelled":
                 raise
+
+
+class ApplicationSteps(AsTheyAre):
+    """
+    Where a worker finds the steps of its application, its own and the built-in ones.
+
+    Steps and runs that arrive as values become the application's functions and handles.
+
+    Args:
+        app: the application.
+        names: what it has registered.
+    """
+
+    def __init__(self, app: Application, names: Names) -> None:
+        self._app = app
+        self._names = names
+        self._builtin = BuiltinSteps(app)
+
+    def step_definition(self, name: str) -> StepDefinition | None:
+        """Return the step with this full name, such as ``step//./orders.py//charge``."""
+        return self._names.step(name) or self._builtin.get(name)
+
+    def step_names(self) -> list[str]:
+        """Return the full names of the application's own steps."""
+        return self._names.step_names()
+
+    @property
+    def references(self) -> References:
+        """What steps and runs become that arrive as values in steps."""
+        return self
+
+    def step(self, reference: StepFunction) -> object:
+        return function_of(reference, self.step_definition(reference.step_id))
+
+    def run(self, reference: RunReference) -> RunHandle:
+        return self._app.run(reference.run_id)

@@ -19,16 +19,18 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
 from torpor.codec.types.references import AsTheyAre, recognise, reviving
 from torpor.codec.values import RunReference
+from torpor.engine.steps import running_step
 from torpor.errors import (
     EntityConflictError,
     HookNotFoundError,
     RunCancelledError,
     RunFailedError,
+    RunNotFoundError,
     SerializationError,
     StepError,
 )
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
-from torpor.model import Event, LogEntry, NewRun, Notice, Run, RunFilter, Step
+from torpor.model import Event, LogEntry, NewRun, Notice, Run, RunFilter, Runtime, Step
 from torpor.world import World
 
 if TYPE_CHECKING:
@@ -181,13 +183,28 @@ class Client:
         """Return a handle; the run is looked up when the handle is used."""
         return RunHandle(self, run_id)
 
-    async def create_run(self, new: NewRun, arguments: Sequence[Any]) -> Run:
+    async def start(
+        self,
+        workflow: str,
+        arguments: Sequence[Any],
+        *,
+        program: str,
+        guest: str,
+        runtime: Runtime,
+        run_id: str | None = None,
+    ) -> RunHandle:
         """
-        Store a run, encrypted if there are keys; asking again for the same one changes nothing.
+        Start a run, encrypted if there are keys; asking again for the same one changes nothing.
+
+        A run that is started inside a step is a child of the step's run.
 
         Args:
-            new: the run; its input, and its seed if it is encrypted, are set here.
-            arguments: of the workflow.
+            workflow: full name of the workflow.
+            arguments: its arguments.
+            program: content address of the program, which must be stored.
+            guest: name of the program's guest.
+            runtime: ``snapshot`` or ``replay``.
+            run_id: an id of your own, ``wrun_<ULID>``, to start once however often you ask.
 
         Raises:
             SerializationError, LimitExceededError: the arguments cannot be stored.
@@ -195,6 +212,34 @@ class Client:
             KeyMissingError: the id is taken by a run whose key is not here, so that it cannot be told.
         """
         text = codec.dumps(list(arguments))
+        parent, root = await self._ancestors()
+        now = self.clock.now()
+        new = NewRun(
+            id=run_id or ids.fresh("wrun", now),
+            workflow=workflow,
+            program=program,
+            guest=guest,
+            runtime=runtime,
+            seed=ids.seed(),
+            at=now,
+            input=b"",
+            parent=parent,
+            root=root,
+        )
+        return self.run((await self._create(new, text)).id)
+
+    async def _ancestors(self) -> tuple[str, str]:
+        """Return the run whose step is running here, and the first of its line of parents; empty outside steps."""
+        step = running_step()
+        if step is None:
+            return "", ""
+        try:
+            parent = await self.world.get_run(step.run_id)
+        except RunNotFoundError:  # it lives in another world
+            return "", ""
+        return parent.id, parent.root or parent.id
+
+    async def _create(self, new: NewRun, text: bytes) -> Run:
         try:
             return await self.world.create_run(self._encrypted(new, text, self.keyring.current))
         except EntityConflictError:

@@ -36,12 +36,18 @@ class Workflow(Generic[P, R]):
 
     Args:
         function: an ``async def`` at module level.
-        name: full name, such as ``workflow//./app.py//checkout``.
+        short_name: what runs of it are called.
+        file: where it is defined.
+
+    Attributes:
+        full_name: what its application calls it, ``""`` before there is one.
     """
 
-    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], name: str) -> None:
+    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], short_name: str, file: Path) -> None:
         self.function = function
-        self.name = name
+        self.short_name = short_name
+        self.file = file
+        self.full_name = ""
         self._signature = inspect.signature(function)
         functools.update_wrapper(self, function)
 
@@ -49,7 +55,22 @@ class Workflow(Generic[P, R]):
         return self.function(*args, **kwargs)
 
     def __repr__(self) -> str:
-        return f"<Workflow {self.name}>"
+        return f"<Workflow {self.full_name or self.short_name}>"
+
+    @property
+    def name(self) -> str:
+        """
+        Its full name, such as ``workflow//./app.py//checkout``.
+
+        Raises:
+            ConfigurationError: it is in a registry that no application includes.
+        """
+        if not self.full_name:
+            raise ConfigurationError(
+                f"workflow {self.short_name} of {self.file} is in a registry that no application includes; call "
+                f"app.include(registry) before runs of it are started"
+            )
+        return self.full_name
 
     def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """
@@ -75,6 +96,29 @@ recognise(Workflow, lambda workflow: WorkflowFunction(workflow.name))
 def positional(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
     """Return arguments as a run has them: those by name last, together."""
     return [*args, Kwargs(kwargs)] if kwargs else list(args)
+
+
+def workflow_name(workflow: object) -> str:
+    """
+    Return the name of a workflow, or of what stands for one.
+
+    Raises:
+        UsageError: it is none.
+        ConfigurationError: it is in a registry that no application includes.
+    """
+    if isinstance(workflow, str):
+        return workflow
+    if isinstance(workflow, Workflow):
+        return workflow.name
+    if isinstance(workflow, WorkflowFunction):
+        return workflow.workflow_id
+    if inspect.iscoroutine(workflow):
+        workflow.close()
+        raise UsageError(
+            f"app.start was given a call of {workflow.__qualname__}; give it the workflow and its arguments apart: "
+            f"app.start({workflow.__qualname__}, …)"
+        )
+    raise UsageError(f"app.start takes a workflow or its name, not {workflow!r}; decorate it with @app.workflow")
 
 
 def check_workflow(function: Callable[..., Any]) -> Path:

@@ -1,14 +1,17 @@
-"""Waiting for what a run or a worker does."""
+"""Applications made of files, and waiting for what a run or a worker does."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import textwrap
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 from torpor import RunHandle, Torpor
+from torpor.cli.loading import load_app, parse_target
 from torpor.engine.failpoints import Failpoint
 from torpor.errors import HookNotFoundError
 
@@ -108,3 +111,13 @@ class Passages:
         self._left -= point == self._point
         if self._left <= 0:
             self.passed.set()
+
+
+def write_app(folder: Path, **files: str) -> Torpor:
+    """Return the application of the ``*_app.py`` among these files; ``__`` in a name stands for ``/``."""
+    for name, text in files.items():
+        path = folder / f"{name.replace('__', '/')}.py"
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(textwrap.dedent(text))
+    (module,) = (folder / f"{name}.py" for name in files if name.endswith("_app"))
+    return load_app(parse_target(str(module)))

@@ -69,7 +69,7 @@ async def unstorable() -> dict[str, Any]:
 @pytest.fixture
 def steps() -> Iterator[Steps]:
     """Return what makes attempts."""
-    made = Steps(app, SystemClock(), threads=1)
+    made = Steps(app.steps, SystemClock(), threads=1)
     yield made
     made.shutdown()
 

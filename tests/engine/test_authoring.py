@@ -17,9 +17,8 @@ import pytest_asyncio
 import torpor
 from tests.engine import authored
 from tests.engine.authored import Colour, Parcel, charge, checkout, plain, ship_parcel, uses_a_package_of_steps
-from tests.engine.support import TIMEOUT, resumed
+from tests.engine.support import TIMEOUT, resumed, write_app
 from torpor import OutsideWorkflowError, RunFailedError, Torpor, UsageError, current_workflow, hook, sleep
-from torpor.cli.loading import load_app, parse_target
 from torpor.codec.values import WorkflowFunction
 from torpor.errors import ConfigurationError, WorkflowNotRegisteredError
 
@@ -235,16 +234,6 @@ async def other_at_module_level() -> None:
 
 
 # Files
-
-
-def write_app(folder: Path, **files: str) -> Torpor:
-    """Return the application of the ``*_app.py`` among these files."""
-    for name, text in files.items():
-        path = folder / f"{name.replace('__', '/')}.py"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(textwrap.dedent(text))
-    (module,) = (folder / f"{name}.py" for name in files if name.endswith("_app"))
-    return load_app(parse_target(str(module)))
 
 
 HEAD = "from torpor import Torpor\napp = Torpor('memory://')\n"

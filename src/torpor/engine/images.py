@@ -20,7 +20,7 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.threads import VmThreads
 from torpor.errors import ProgramMissingError, SerializationError, SnapshotError
 from torpor.model import RunState
-from torpor.vm.guest import Guest, Image, Program
+from torpor.vm.guest import Guest, Image, Program, program_bytes, program_id
 from torpor.world import World
 
 _IMAGES_KEPT = 64
@@ -39,6 +39,25 @@ def image_key(image_hash: str, key_id: str) -> str:
 def _blob_key(content: str, key_id: str) -> str:
     # One blob for each deployment key: what a run needs can be read with its own key, and older ones can be dropped.
     return f"{content}@{key_id}" if key_id else content
+
+
+async def store_program(world: World, keyring: Keyring, program: Program, load: Callable[[Program], object]) -> None:
+    """
+    Put a program into the world, where runs find it, unless it is there.
+
+    Args:
+        world: an open world.
+        keyring: its newest key encrypts the program.
+        program: which.
+        load: loads it in a VM, so that one that does not work is refused before anything is stored.
+
+    Raises:
+        ConfigurationError: it does not load; the message names file and line.
+    """
+    name = program_key(program_id(program), keyring.current)
+    if await world.blob(name) is None:
+        await asyncio.to_thread(load, program)
+        await world.put_blob(name, keyring.blob(name, keyring.current).pack_binary(program_bytes(program)))
 
 
 class Images:

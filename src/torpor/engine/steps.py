@@ -66,7 +66,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
     final: tuple[type[Exception], ...] = ()
 
 
-class Registry(Protocol):
+class StepLookup(Protocol):
     """Where steps are found by name."""
 
     def step_definition(self, name: str) -> StepDefinition | None: ...
@@ -217,7 +217,7 @@ class Steps:
         threads: how many ``def`` steps may run at once.
     """
 
-    def __init__(self, registry: Registry, clock: Clock, *, threads: int = 32) -> None:
+    def __init__(self, registry: StepLookup, clock: Clock, *, threads: int = 32) -> None:
         self._registry = registry
         self._clock = clock
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="torpor-step")

@@ -27,7 +27,7 @@ from torpor.engine.images import Images
 from torpor.engine.liveness import dead_workers, worker_row
 from torpor.engine.retry import Backoff
 from torpor.engine.runner import Runner
-from torpor.engine.steps import Attempt, Registry, Steps
+from torpor.engine.steps import Attempt, StepLookup, Steps
 from torpor.engine.threads import VmThreads
 from torpor.engine.turn import run_turn
 from torpor.errors import ConflictError, KeyMissingError, NotFoundError, WorldError
@@ -86,7 +86,7 @@ class Worker:
         self,
         world: World,
         guests: Callable[[str], Guest],
-        registry: Registry,
+        registry: StepLookup,
         clock: Clock,
         settings: WorkerSettings = WorkerSettings(),  # noqa: B008  # frozen
         *,

@@ -178,11 +178,6 @@ class Programs:
             f'app.workflows(...), and begin the exported function with "use workflow"'
         )
 
-    def module_name(self, path: Path) -> str:
-        """Return the name of a file inside programs and step names, such as ``./flows/checkout.js``."""
-        text = Path(os.path.relpath(path.resolve(), self._root)).as_posix()
-        return text if text.startswith("../") else f"./{text}"
-
     def _build(self) -> list[Built]:
         files = self.files()
         unknown = [path for path in files if not any(path.suffix in each.suffixes for each in LANGUAGES.values())]
@@ -204,23 +199,26 @@ class Programs:
 
     def _load_workflows(self, path: Path) -> None:
         """Import a ``.py`` file that a pattern names, if nobody has yet."""
-        prefix = f"workflow//{self.module_name(path)}//"
+        prefix = f"workflow//{module_name(path, self._root)}//"
         if not any(name.startswith(prefix) for name in self._workflows()):
             self._import(path)
         if not any(name.startswith(prefix) for name in self._workflows()):
             raise ConfigurationError(
                 f"{path} defines no workflow; decorate an `async def` in it with @app.workflow, or leave it out of "
-                f"app.workflows(...)"
+                f"app.workflows(...); if it has a registry of its own, include that: app.include(registry)"
             )
 
     def _steps_of(self, path: Path) -> list[str]:
         """Return the names of the steps that a ``.py`` file defines, importing it if nobody has yet."""
-        prefix = f"step//{self.module_name(path)}//"
+        prefix = f"step//{module_name(path, self._root)}//"
         if not (found := self._registered(prefix)):
             self._import(path)
             found = self._registered(prefix)
         if not found:
-            raise ConfigurationError(f"{path} defines no step; decorate its functions with @app.step")
+            raise ConfigurationError(
+                f"{path} defines no step; decorate its functions with @app.step; if it has a registry of its own, "
+                f"include that: app.include(registry)"
+            )
         return found
 
     def _registered(self, prefix: str) -> list[str]:
@@ -255,6 +253,12 @@ class Programs:
 def guests() -> Callable[[str], Guest]:
     """Return what makes the guest of a name, for whoever has a world but no application; see :meth:`Programs.guest`."""
     return Programs(Path.cwd(), list).guest
+
+
+def module_name(path: Path, root: Path) -> str:
+    """Return the name of a file inside programs and full names, such as ``./flows/checkout.js``, from the root."""
+    text = Path(os.path.relpath(path.resolve(), root)).as_posix()
+    return text if text.startswith("../") else f"./{text}"
 
 
 def short_name(workflow: str) -> str:

@@ -272,7 +272,7 @@ class _Builder:
         return ""
 
     def _names_application(self, module: Module, name: str, seen: frozenset[tuple[str, str]]) -> bool:
-        """Tell whether a name is ``Torpor(…)``, here or in the module that it is imported from."""
+        """Tell whether a name is an application or a registry, here or in the module that it is imported from."""
         if name in module.applications:
             return True
         for found in module.bindings.get(name, ()):

@@ -16,6 +16,7 @@ from torpor.programs.python.scopes import Chain, Import, Reads, bound_names, cha
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
 
+_APPLICATIONS = {("torpor", "Torpor"), ("torpor", "Registry")}
 _RUNNERS = {"asyncio", "anyio", "trio", "uvloop"}
 
 
@@ -61,7 +62,7 @@ class Module:
         effects: what calls of its functions change.
         mentioned: names that occur anywhere in it.
         touched: something in it is reached.
-        applications: names that are ``Torpor(…)``.
+        applications: names that are ``Torpor(…)`` or ``Registry()``.
     """
 
     source: Source
@@ -149,10 +150,10 @@ def absolute(module: Module, name: str) -> str | None:
 
 
 def is_application_call(module: Module, node: ast.stmt) -> bool:
-    """Tell whether a statement is ``app = Torpor(…)``."""
+    """Tell whether a statement is ``app = Torpor(…)`` or ``registry = Registry()``."""
     if not isinstance(node, ast.Assign | ast.AnnAssign) or not isinstance(node.value, ast.Call):
         return False
-    return _meaning(module, chain_of(node.value.func)) == ("torpor", "Torpor")
+    return _meaning(module, chain_of(node.value.func)) in _APPLICATIONS
 
 
 def _children(node: ast.AST) -> Iterator[ast.stmt]:

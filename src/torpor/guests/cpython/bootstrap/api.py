@@ -50,6 +50,7 @@ __all__ = [
     "HookNotFoundError",
     "NotInWorkflowError",
     "OutsideWorkflowError",
+    "Registry",
     "RetryableError",
     "RunCancelledError",
     "RunFailedError",
@@ -70,11 +71,8 @@ __all__ = [
 ]
 
 
-class Torpor:
-    """The application, as far as a workflow has it: it starts other runs and names them."""
-
-    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
-        """Settings are the application's outside."""
+class Registry:
+    """A registry, as far as a workflow has it: what is registered was settled outside."""
 
     def step(self, function: Callable[..., Any] | None = None, **_options: Any) -> Any:
         """
@@ -88,12 +86,22 @@ class Torpor:
         """Return the function: what is a workflow was settled outside."""
         return (lambda function: function) if function is None else function
 
+    def include(self, *_registries: Registry) -> None:
+        """What is included was settled outside."""
+
+    serializable = staticmethod(serializable)
+
+
+class Torpor(Registry):
+    """The application, as far as a workflow has it: it starts other runs and names them."""
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        """Settings are the application's outside."""
+
     def workflows(self, *_patterns: str) -> None:
         """JavaScript workflows are found outside."""
 
     start = staticmethod(start)
-
-    serializable = staticmethod(serializable)
 
     def run(self, run_id: str) -> RunHandle:
         """Return a handle of a run; it is looked up when the handle is used."""

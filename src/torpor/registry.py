@@ -1,0 +1,310 @@
+"""
+Steps, workflows and classes, written down in any module and included by an application.
+
+::
+
+    registry = Registry()
+
+    @registry.step
+    async def charge(order: str, cents: int) -> str: ...
+
+    @registry.workflow
+    async def checkout(order: str) -> str: ...
+
+In the module of the application stands ``app.include(registry)``. Only there do steps and workflows get full names,
+such as ``step//./shop/payment.py//charge``, because the path in a name begins at the application's root.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ParamSpec, Protocol, TypeVar, overload
+
+import msgspec
+
+from torpor.codec.types.custom import serializable
+from torpor.codec.types.references import name_step, recognise, reference_of
+from torpor.codec.values import StepFunction
+from torpor.durations import Duration, milliseconds
+from torpor.engine.retry import Backoff
+from torpor.engine.steps import RETRIES_DEFAULT, StepDefinition
+from torpor.errors import ConfigurationError
+from torpor.programs.catalogue import module_name
+from torpor.programs.languages import Functions
+from torpor.workflow import Workflow, check_workflow
+
+A = TypeVar("A", bound=Callable[..., Coroutine[Any, Any, Any]])
+P = ParamSpec("P")
+R = TypeVar("R")
+
+_BOUND = "boundArgs"
+
+
+class StepDecorator(Protocol):
+    """
+    What ``@registry.step(…)`` does to types.
+
+    An asynchronous function keeps its type. A ``def`` becomes awaitable, because workflows await it; called outside of
+    one it still returns its value at once.
+    """
+
+    @overload
+    def __call__(self, function: A, /) -> A: ...
+
+    @overload
+    def __call__(self, function: Callable[P, R], /) -> Callable[P, Coroutine[Any, Any, R]]: ...
+
+
+class WorkflowDecorator(Protocol):
+    """What ``@registry.workflow(…)`` does to types."""
+
+    def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
+
+
+@dataclass(slots=True, eq=False)
+class RegisteredStep:
+    """
+    A step as it was registered.
+
+    Attributes:
+        definition: all of it, under its short name.
+        file: where it is defined, None when that cannot be told.
+        full_name: what its application calls it, ``""`` before there is one.
+    """
+
+    definition: StepDefinition
+    file: Path | None
+    full_name: str = ""
+
+
+Entry = RegisteredStep | Workflow[..., Any]
+Watcher = Callable[[Entry], None]
+
+
+class Registry:
+    """
+    Steps and workflows, for applications to include; it needs neither a world nor a file.
+
+    A registry may be included before its modules have registered anything: what comes later is included too.
+    """
+
+    def __init__(self) -> None:
+        self._entries: dict[Entry, None] = {}  # in order
+        self._watchers: list[Watcher] = []
+
+    @overload
+    def step(self, function: A, /) -> A: ...
+
+    @overload
+    def step(self, function: Callable[P, R], /) -> Callable[P, Coroutine[Any, Any, R]]: ...
+
+    @overload
+    def step(
+        self,
+        *,
+        name: str | None = ...,
+        max_retries: int = ...,
+        timeout: Duration | None = ...,
+        backoff: Backoff | None = ...,
+    ) -> StepDecorator: ...
+
+    def step(
+        self,
+        function: Any = None,
+        *,
+        name: str | None = None,
+        max_retries: int = RETRIES_DEFAULT,
+        timeout: Duration | None = None,
+        backoff: Backoff | None = None,
+    ) -> Any:
+        """
+        Register a function as a step. Called outside of a workflow it stays the function that it is.
+
+        To type checkers a ``def`` becomes awaitable, because workflows await it.
+
+        Args:
+            function: ``async def``, or ``def`` (runs in a thread).
+            name: what workflows import it as; the function's own name by default.
+            max_retries: attempts after the first; 0 for none.
+            timeout: how long one attempt may take, such as ``"30s"``.
+            backoff: delays between attempts; exponential from 0.2 s to 60 s by default.
+
+        Raises:
+            ConfigurationError: the name is taken by another function, or a setting is wrong.
+        """
+        if max_retries < 0:
+            raise ConfigurationError(f"max_retries={max_retries} of a step; give 0 for no retries, or more")
+        seconds = None if timeout is None else _seconds(timeout)
+
+        def register(function: Callable[..., Any]) -> Callable[..., Any]:
+            plain = inspect.unwrap(function)
+            if not (inspect.isfunction(plain) or inspect.ismethod(plain)):
+                raise ConfigurationError(f"{function!r} is no Python function, so it cannot be a step; write a `def`")
+            short = name or function.__qualname__
+            source = inspect.getsourcefile(plain)
+            definition = StepDefinition(short, function, max_retries, seconds, backoff or Backoff())
+            self._add(RegisteredStep(definition, Path(source).resolve() if source else None))
+            return function
+
+        return register if function is None else register(function)
+
+    @overload
+    def workflow(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
+
+    @overload
+    def workflow(self, *, name: str | None = ...) -> WorkflowDecorator: ...
+
+    def workflow(self, function: Any = None, *, name: str | None = None) -> Any:
+        """
+        Register a function as a workflow. Called directly it stays the function that it is.
+
+        Args:
+            function: ``async def`` at module level; its source runs in the VM, with all that it reaches.
+            name: what runs of it are called; the function's own name by default.
+
+        Raises:
+            ConfigurationError: the name is taken by another function, or the function cannot be a workflow.
+        """
+
+        def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
+            file = check_workflow(function)
+            made = Workflow(function, name or function.__name__, file)
+            self._add(made)
+            return made
+
+        return register if function is None else register(function)
+
+    serializable = staticmethod(serializable)
+
+    def include(self, *registries: Registry) -> None:
+        """
+        Take over all that these registries have, and will have.
+
+        Raises:
+            ConfigurationError: two functions would have one name; or a registry belongs to an application with
+                another root, so that what it has would have two names.
+        """
+        for registry in registries:
+            registry.watch(self._add)
+
+    def watch(self, watcher: Watcher) -> None:
+        """Tell *watcher* of all that is registered here, now and later."""
+        self._watchers.append(watcher)
+        for entry in list(self._entries):
+            watcher(entry)
+
+    def _add(self, entry: Entry) -> None:
+        if entry in self._entries:  # registries may include one another
+            return
+        self._entries[entry] = None
+        for watcher in self._watchers:
+            watcher(entry)
+
+
+class Names:
+    """
+    What an application has registered, by full name.
+
+    Args:
+        root: the application's folder, which paths in names are relative to.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._steps: dict[str, StepDefinition] = {}
+        self._workflows: dict[str, Workflow[..., Any]] = {}
+
+    def add(self, entry: Entry) -> None:
+        """
+        Name a step or a workflow.
+
+        Raises:
+            ConfigurationError: the name is taken by another function, or the entry has another name already.
+        """
+        if isinstance(entry, Workflow):
+            full = f"workflow//{module_name(entry.file, self._root)}//{entry.short_name}"
+            known = self._workflows.get(full)
+            _check(entry, full, entry.function, known.function if known else None)
+            self._workflows[full] = entry
+        else:
+            definition = entry.definition
+            function = definition.function
+            path = module_name(entry.file, self._root) if entry.file else f"./{function.__module__}"
+            full = f"step//{path}//{definition.name}"
+            other = self._steps.get(full)
+            _check(entry, full, function, other.function if other else None)
+            self._steps[full] = msgspec.structs.replace(definition, name=full)
+            with suppress(AttributeError):  # what takes no attributes cannot be a value
+                name_step(function, full)
+        entry.full_name = full
+
+    def step(self, name: str) -> StepDefinition | None:
+        """Return the step with this full name."""
+        return self._steps.get(name)
+
+    def workflow(self, name: str) -> Workflow[..., Any] | None:
+        """Return the workflow with this full name."""
+        return self._workflows.get(name)
+
+    def step_names(self) -> list[str]:
+        """Return the full names of all steps."""
+        return list(self._steps)
+
+    def step_functions(self) -> Functions:
+        """Return the functions of all steps by full name."""
+        return {name: step.function for name, step in self._steps.items()}
+
+    def workflow_functions(self) -> Functions:
+        """Return the functions of all workflows by full name."""
+        return {name: workflow.function for name, workflow in self._workflows.items()}
+
+
+def function_of(reference: StepFunction, definition: StepDefinition | None) -> object:
+    """
+    Return the function that a step is which arrived as a value, with the arguments that are bound to it.
+
+    The reference itself if it is not defined here, or if it carries what only JavaScript has: a receiver or a closure.
+    """
+    if definition is None or reference.extras.keys() - {_BOUND}:
+        return reference
+    bound = reference.extras.get(_BOUND)
+    return functools.partial(definition.function, *bound) if bound else definition.function
+
+
+def _bound(step: functools.partial[object]) -> StepFunction | None:
+    """Return what stands for a step with arguments bound by position, so that it may be passed on."""
+    reference = reference_of(step.func)
+    if not isinstance(reference, StepFunction) or step.keywords:
+        return None
+    return StepFunction(reference.step_id, {_BOUND: list(step.args)} if step.args else {})
+
+
+recognise(functools.partial, _bound)
+
+
+def _check(entry: Entry, full: str, function: Callable[..., Any], known: Callable[..., Any] | None) -> None:
+    if known is not None and _origin(known) != _origin(function):
+        raise ConfigurationError(f"two functions are registered as {full}; give one of them another name")
+    if entry.full_name not in ("", full):
+        raise ConfigurationError(
+            f"{entry.full_name} would be {full} as well, because its registry is included by applications with "
+            f"different roots; give them the same root="
+        )
+
+
+def _origin(function: Callable[..., Any]) -> tuple[str, int]:
+    """Return where a function is defined; the same after a module was imported under two names."""
+    code = inspect.unwrap(function).__code__
+    return code.co_filename, code.co_firstlineno
+
+
+def _seconds(timeout: Duration) -> float:
+    try:
+        return milliseconds(timeout) / 1000
+    except ValueError as error:
+        raise ConfigurationError(f"timeout of a step: {error}") from None
