@@ -23,6 +23,8 @@ The one exception hierarchy.
     │   └── LeaseLostError          another worker owns the run or task now
     ├── WorldError                  the back end failed; nothing of the operation was stored
     │   └── ProgramMissingError     the world has no program of that content address
+    ├── HostError                   this machine lacks something now; the run is well and is taken up again
+    │   └── VmInterruptedError      a VM was stopped because its worker or the process stops
     ├── VmError
     │   ├── GuestTrapError          the VM trapped and was thrown away
     │   ├── CpuLimitError           a turn used more CPU than allowed
@@ -182,6 +184,22 @@ class ProgramMissingError(WorldError):
     """The world has no program of that content address; the application that defines it stores it again."""
 
     code = "PROGRAM_MISSING"
+
+
+class HostError(TorporError):
+    """
+    This machine or process lacks something now: memory, descriptors, threads, disk space, readable files.
+
+    It says nothing of a run, which is taken up again later, here or elsewhere.
+    """
+
+    code = "HOST"
+
+
+class VmInterruptedError(HostError):
+    """A VM was stopped because its worker or the process stops; the run goes on from its last commit."""
+
+    code = "VM_INTERRUPTED"
 
 
 class VmError(TorporError):

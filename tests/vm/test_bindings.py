@@ -13,12 +13,10 @@ from torpor.vm.bindings import Call, Deadline, LinearMemory, created_memories, d
 PAGE = 65536
 MODULE = """
 (module
-  (import "env" "host" (func $host (param i32) (result i32)))
   (memory (export "memory") 1)
   (func (export "grow") (param i32) (result i32) (memory.grow (local.get 0)))
   (func (export "store") (param i32 i32) (i32.store (local.get 0) (local.get 1)))
   (func (export "sub") (param i32 i32) (result i32) (i32.sub (local.get 0) (local.get 1)))
-  (func (export "host") (param i32) (result i32) (call $host (local.get 0)))
   (func (export "trap") unreachable)
   (func (export "spin") (loop (br 0)))
   (func (export "wide") (param i64)))
@@ -36,18 +34,10 @@ class Machine:
         self.engine = wasmtime.Engine(config)
         self.store = wasmtime.Store(self.engine)
         self.deadline = Deadline(self.store, seconds)
-        linker = wasmtime.Linker(self.engine)
-        kind = wasmtime.FuncType([wasmtime.ValType.i32()], [wasmtime.ValType.i32()])
-        linker.define_func("env", "host", kind, self.host)
         with created_memories(3 * PAGE) as self.memories:
-            instance = linker.instantiate(self.store, wasmtime.Module(self.engine, MODULE))
+            instance = wasmtime.Instance(self.store, wasmtime.Module(self.engine, MODULE), [])
         self.exports = instance.exports(self.store)
         (self.memory,) = self.memories
-
-    def host(self, value: int) -> int:
-        if value < 0:
-            raise LookupError("from the host")
-        return value + 1
 
     def call(self, name: str, *, hold_gil: bool = True) -> Call:
         func = self.exports[name]
@@ -89,18 +79,6 @@ def test_a_trap_is_raised_each_time(machine: Machine) -> None:
         assert caught.value.trap_code is wasmtime.TrapCode.UNREACHABLE
 
     assert machine.call("sub")(3, 1) == 2
-
-
-def test_an_exception_of_a_host_function_is_raised(machine: Machine) -> None:
-    """
-    What Python code called by the guest raises reaches the caller, and no later call.
-    """
-    call = machine.call("host")
-
-    with pytest.raises(LookupError, match="from the host"):
-        call(-1)
-
-    assert call(4) == 5
 
 
 def test_memory_grows_in_place_up_to_its_limit(machine: Machine) -> None:

@@ -10,6 +10,7 @@ import wasmtime
 
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.entropy import Entropy
+from torpor.vm.host_functions import HostLinker
 from torpor.vm.wasi import BOOT_MS, MODULE, PRINTED_BYTES_KEPT, DeterministicWasi, define_wasi
 
 SEED = bytes(range(32))
@@ -122,7 +123,7 @@ def test_a_module_gets_what_it_imports_and_no_more(wasi: DeterministicWasi) -> N
           (func (export "p") (result i32) (call $p (i32.const 3) (i32.const 0) (i32.const 0) (i32.const 0)
             (i32.const 0) (i64.const 0) (i64.const 0) (i32.const 0) (i32.const 0))))""",
     )
-    linker = wasmtime.Linker(engine)
+    linker = HostLinker(engine)
     define_wasi(linker, module, lambda: wasi)
     store = wasmtime.Store(engine)
     exports = linker.instantiate(store, module).exports(store)

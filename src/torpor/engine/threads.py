@@ -11,8 +11,10 @@ import asyncio
 import functools
 import threading
 from collections.abc import Callable
-from queue import SimpleQueue
+from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar, cast
+
+from torpor.vm.interrupts import obey
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -28,59 +30,76 @@ class VmThreads:
 
     def __init__(self, count: int) -> None:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
-        self._shut = False
-        self._threads = [threading.Thread(target=self._serve, name=f"torpor-vm-{n}", daemon=True) for n in range(count)]
-        for thread in self._threads:
-            thread.start()
+        self._ending = threading.Lock()
+        self._alive = count
+        for number in range(count):
+            threading.Thread(target=self._serve, name=f"torpor-vm-{number}", daemon=True).start()
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """
         Run *work* in a VM thread and return what it returns, or raise what it raises.
 
-        A cancelled caller is let go only when the work has ended, so that nobody touches a VM that still runs.
+        For a cancelled caller guest code is ended, within some milliseconds. It is let go only when the work has ended,
+        so that nobody touches a VM that still runs.
         """
         job = _Job(functools.partial(work, *args, **kwargs), asyncio.get_running_loop())
-        self._queue.put(job)
+        self._begin(job)
         try:
             return cast("T", await job.answer)
         except asyncio.CancelledError:
-            await job.end()
+            await job.cancel()
             raise
 
     def submit(self, work: Callable[[], None]) -> None:
-        """Run *work* in a VM thread some time, or here once the threads are let go; nobody waits for it."""
-        if self._shut:
-            work()
-        else:
-            self._queue.put(_Job(work, asyncio.get_running_loop()))
+        """Run *work* in a VM thread some time, or here once the threads have ended; nobody waits for it."""
+        self._begin(_Job(work, asyncio.get_running_loop()))
 
     def shutdown(self) -> None:
         """Let the threads end once the queue is empty."""
-        self._shut = True
-        for _ in self._threads:
-            self._queue.put(None)
+        self._queue.put(None)
+
+    def _begin(self, job: _Job) -> None:
+        with self._ending:
+            if self._alive:
+                self._queue.put(job)
+                return
+        job.carry_out()
 
     def _serve(self) -> None:
-        while (job := self._queue.get()) is not None:
+        while (job := self._queue.get()) is not None or (job := self._last()) is not None:
             job.carry_out()
+
+    def _last(self) -> _Job | None:
+        """Return a job that came after the end of the queue, or None when this thread is to end."""
+        with self._ending:
+            try:
+                job = self._queue.get_nowait()
+            except Empty:
+                job = None
+                self._alive -= 1
+            self._queue.put(None)  # for the next thread that looks
+        return job
 
 
 class _Job:
     """Work on its way to a VM thread, and what came of it on its way back."""
 
-    __slots__ = ("_ended", "_loop", "_work", "answer")
+    __slots__ = ("_cancelled", "_ended", "_loop", "_work", "answer")
 
     def __init__(self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
         self._work = work
         self._loop = loop
+        self._cancelled = False
         self._ended: bool | asyncio.Future[None] = False
         self.answer: asyncio.Future[Any] = loop.create_future()
 
     def carry_out(self) -> None:
         """Do the work; called in a VM thread."""
         value, error = None, None
+        obey(self._is_cancelled)
         try:
-            value = self._work()
+            if not self._cancelled:
+                value = self._work()
         except BaseException as problem:  # noqa: BLE001  # whoever waits gets it
             error = problem
         try:
@@ -88,11 +107,15 @@ class _Job:
         except RuntimeError:
             return  # the loop was closed while the VM ran: nobody waits any more
 
-    async def end(self) -> None:
-        """Return once the work has ended, although nobody wants its answer any more."""
+    async def cancel(self) -> None:
+        """Have the work end, whose answer nobody wants any more, and return once it has."""
+        self._cancelled = True
         if self._ended is False:
             self._ended = self._loop.create_future()
             await asyncio.shield(self._ended)
+
+    def _is_cancelled(self) -> bool:
+        return self._cancelled
 
     def _settle(self, value: Any, error: BaseException | None) -> None:
         if isinstance(self._ended, asyncio.Future):

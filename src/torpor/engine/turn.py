@@ -42,6 +42,7 @@ from torpor.errors import (
     SerializationError,
     SnapshotError,
     VmError,
+    VmInterruptedError,
     WorldError,
 )
 from torpor.lifecycle import RUN_TERMINAL
@@ -81,6 +82,9 @@ async def run_turn(env: Environment, task: Task) -> None:
         except LeaseLostError as error:
             _log.info("run %s: this worker's claim is over: %s", task.run_id, error)
             inline.cancel()
+            return
+        except VmInterruptedError as error:  # who ends gives its claims back, or is found dead
+            _log.info("run %s: %s", task.run_id, error)
             return
         except KeyMissingError as error:  # the run is well, and another worker may have the key
             await _snooze(env, task, str(error))

@@ -26,7 +26,7 @@ from torpor.engine.failpoints import Failpoint, PassFailpoint, pass_by
 from torpor.engine.images import Images
 from torpor.engine.liveness import dead_workers, worker_row
 from torpor.engine.retry import Backoff
-from torpor.engine.runner import Runner
+from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.steps import Attempt, StepLookup, Steps
 from torpor.engine.threads import VmThreads
 from torpor.engine.turn import run_turn
@@ -179,7 +179,7 @@ class Worker:
             left = [*self._loops, *self._turns.values(), *self._reports]
             for task in left:
                 task.cancel()
-            await _ended(left, grace)
+            await _ended(left, max(grace, CANCEL_SECONDS))
             self._steps.shutdown()
             self._threads.shutdown()
             if self._loops:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
 import msgspec
@@ -15,6 +18,8 @@ from torpor.vm.messages import outbox_of
 from torpor.vm.pool import Pool
 
 T = TypeVar("T", bound=Instance)
+
+_STOP_AGAIN_SECONDS = 0.05
 
 
 class LoadedImage(Protocol):
@@ -31,6 +36,8 @@ class BaseVm(Generic[T]):
     """
     Base of a guest's VMs; see :class:`torpor.vm.guest.Vm`.
 
+    Only :meth:`release` may be called while another thread uses the VM.
+
     Args:
         pool: gives instances.
         image: the state to begin in.
@@ -39,42 +46,59 @@ class BaseVm(Generic[T]):
     def __init__(self, pool: Pool[T], image: LoadedImage) -> None:
         self._pool, self._lent = pool, image
         self._instance: T | None = None
+        self._use = threading.RLock()
         self._lease()
 
     def snapshot(self) -> bytes:
-        return self._leased().snapshot(self._lent.hash)
+        with self._leased() as instance:
+            return instance.snapshot(self._lent.hash)
 
     def restore(self, snapshot: bytes, seed: bytes) -> None:
-        instance = self._leased()
-        if not instance.reusable:  # memory grew, and cannot shrink to the snapshot's
-            self.release()
-            instance = self._lease()
-        try:
-            position = instance.restore(snapshot, self._lent.hash)
-        except SnapshotError:
-            if not instance.reusable:
-                self.release()
-                self._lease()
-            raise
-        instance.wasi.entropy = Entropy(seed, position)
+        with self._leased() as leased:
+            # Memory that grew cannot shrink to the snapshot's.
+            instance = leased if leased.reusable else self._exchanged()
+            try:
+                position = instance.restore(snapshot, self._lent.hash)
+            except SnapshotError:
+                if not instance.reusable:
+                    self._exchanged()
+                raise
+            instance.wasi.entropy = Entropy(seed, position)
 
     def release(self) -> None:
+        # Memory must not vanish under a thread that uses it: what runs is stopped first, and waited for.
+        while not self._use.acquire(timeout=_STOP_AGAIN_SECONDS):
+            if (used := self._instance) is not None:
+                used.stop()
+        try:
+            self._give_back()
+        finally:
+            self._use.release()
+
+    def _give_back(self) -> None:
         instance, self._instance = self._instance, None
         if instance is not None:
             self._leave(instance)
             self._pool.give_back(instance)
+
+    def _exchanged(self) -> T:
+        self._give_back()
+        return self._lease()
 
     def _lease(self) -> T:
         instance = self._instance = self._pool.lease(self._lent.memory)
         self._enter(instance)
         return instance
 
-    def _leased(self) -> T:
-        if self._instance is None:
-            raise VmError("this VM was released; lease another one")
-        if self._instance.broken:
-            raise VmError("this VM trapped or passed a limit; release it and lease another one")
-        return self._instance
+    @contextmanager
+    def _leased(self) -> Iterator[T]:
+        """Use the instance for the time of the block."""
+        with self._use:
+            if self._instance is None:
+                raise VmError("this VM was released; lease another one")
+            if self._instance.broken:
+                raise VmError("this VM trapped or passed a limit; release it and lease another one")
+            yield self._instance
 
     def _enter(self, instance: T) -> None:
         """Give an instance what it needs beside its memory."""

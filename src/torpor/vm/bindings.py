@@ -1,5 +1,6 @@
 """
-The one place that uses wasmtime's C interface directly, through the private ctypes declarations of wasmtime-py.
+Where wasmtime's C interface is used directly, through the private ctypes declarations of wasmtime-py; functions of the
+host, which need it too, are in ``host_functions.py``.
 
 Three things are to be had only there:
 
@@ -23,9 +24,10 @@ from typing import Any
 
 import wasmtime
 from wasmtime import _ffi as ffi
-from wasmtime._func import maybe_raise_last_exn
 
-from torpor.vm import posix
+from torpor.errors import VmInterruptedError
+from torpor.vm import interrupts, posix
+from torpor.vm.host_functions import take_raised
 
 
 def _declare(library: ctypes.CDLL) -> Any:
@@ -72,22 +74,25 @@ class Call:
         Raises:
             wasmtime.Trap: the guest trapped.
             wasmtime.WasmtimeError: the epoch callback ended the call.
+            VmInterruptedError: the process ends.
             Exception: what a host function raised.
         """
         raw = self._arguments
         for at, value in enumerate(arguments):
             raw[at].i32 = value
-        error = self._native(self._context, self._func, raw, self._count, self._trap_out)
+        me = interrupts.enter()
+        try:
+            error = self._native(self._context, self._func, raw, self._count, self._trap_out)
+        finally:
+            interrupts.leave(me)
         if error:
             problem = wasmtime.WasmtimeError._from_ptr(ctypes.cast(error, ctypes.POINTER(ffi.wasmtime_error_t)))
-            maybe_raise_last_exn()
-            raise problem
+            raise take_raised() or problem
         if self._trap:
             trap = wasmtime.Trap._from_ptr(self._trap)
             self._trap = ctypes.POINTER(ffi.wasm_trap_t)()
             self._trap_out = ctypes.byref(self._trap)
-            maybe_raise_last_exn()
-            raise trap
+            raise take_raised() or trap
         result: int = raw[0].i32
         return result
 
@@ -242,19 +247,20 @@ _epoch_callback_t = ctypes.CFUNCTYPE(
 
 class Deadline:
     """
-    Ends a guest that uses more CPU time than it may; until then every tick lets other threads run.
+    Ends a guest that uses more CPU time than it may, or that is to stop; until then every tick lets other threads run.
 
     Attributes:
-        passed: whether the guest was ended for it.
-        interrupted: what was raised by a signal handler, such as KeyboardInterrupt, while the guest ran.
+        passed: whether the guest was ended for its time.
+        interrupted: why it was ended otherwise: what a signal handler raised, such as KeyboardInterrupt, or that the
+            thread or the process is to stop.
     """
 
-    __slots__ = ("_armed", "_callback", "_seconds", "_since", "interrupted", "passed")
+    __slots__ = ("_armed", "_callback", "_seconds", "_since", "_stopped", "interrupted", "passed")
 
     def __init__(self, store: wasmtime.Store, seconds: float) -> None:
         self._seconds = seconds
         self._since: float | None = None
-        self._armed = False
+        self._armed = self._stopped = False
         self.passed = False
         self.interrupted: BaseException | None = None
         self._callback = _epoch_callback_t(self._tick)
@@ -262,9 +268,21 @@ class Deadline:
         store.set_epoch_deadline(1)
 
     def restart(self) -> None:
-        """Begin a new turn."""
+        """
+        Begin a new turn.
+
+        Raises:
+            VmInterruptedError: this thread or the process is to stop.
+        """
+        if (stop := interrupts.interruption()) is not None:
+            raise stop
         self._since = None
         self._armed = True
+        self._stopped = False
+
+    def stop(self) -> None:
+        """End the turn that runs in another thread at the next tick; it changes nothing when none does."""
+        self._stopped = True
 
     def rest(self) -> None:
         """End the turn: what the host does with the memory between turns is not the guest's time."""
@@ -279,11 +297,19 @@ class Deadline:
                 self.passed = True
                 return _error(b"the CPU limit of this turn is reached")
             time.sleep(0)  # hands the GIL to whoever waits for it
+            if self._armed and (stop := self._stop_reason()) is not None:
+                self.interrupted = stop
+                return _error(b"stopped")
         except BaseException as problem:  # noqa: BLE001  # a signal handler's; ctypes would swallow it
             self.interrupted = problem
             return _error(b"interrupted by a signal")
         delta[0] = 1
         return 0
+
+    def _stop_reason(self) -> BaseException | None:
+        if self._stopped:
+            return VmInterruptedError("the VM was given back while it ran")
+        return interrupts.interruption()
 
 
 def epoch_tick(engine: wasmtime.Engine) -> tuple[int, int]:

@@ -18,6 +18,7 @@ from torpor.vm.bindings import Call, Deadline, LinearMemory, created_memories, d
 from torpor.vm.delta import Delta, pack_delta, unpack_delta
 from torpor.vm.engine import Engine
 from torpor.vm.image import MemoryImage
+from torpor.vm.interrupts import inside
 from torpor.vm.layers import LayeredImage
 from torpor.vm.limits import WASM_PAGE, Limits
 from torpor.vm.pages import BACKENDS, PAGES_WAT, Backend, Helpers, scratch_bytes_max, text_at
@@ -68,7 +69,8 @@ class Instance:
         self._linker = wasmtime.Linker(engine.wasmtime)
         self._linker.allow_shadowing = True
         memory = limits.memory_bytes
-        with created_memories(memory, scratch_bytes_max(memory, limits.output_bytes), memory) as memories:
+        scratch = scratch_bytes_max(memory, limits.output_bytes)
+        with inside(), created_memories(memory, scratch, memory) as memories:
             self._dispose = weakref.finalize(self, dispose, self.store, memories)
             self._dispose.atexit = False
             host = self._instantiate("host", _host_wat(memory))
@@ -211,6 +213,7 @@ class Instance:
 
         Raises:
             GuestTrapError, CpuLimitError, MemoryLimitError, OutputLimitError: the instance is broken from now on.
+            VmInterruptedError: the thread or the process is to stop; the instance may be broken.
         """
         self._pristine = False
         require_stack(self.engine.stack_bytes)
@@ -243,6 +246,10 @@ class Instance:
                 f"the guest printed {wasi.printed_bytes} bytes in one turn; the limit is {self.limits.output_bytes}"
             )
         return result
+
+    def stop(self) -> None:
+        """End, within some milliseconds, the guest code that another thread runs; none may run at :meth:`close`."""
+        self._deadline.stop()
 
     def close(self) -> None:
         """Free everything; may be called twice."""

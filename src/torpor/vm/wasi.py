@@ -10,12 +10,12 @@ from __future__ import annotations
 import ctypes
 import struct
 from collections.abc import Callable
-from operator import and_
 
 import wasmtime
 
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.entropy import SEED_BYTES, Entropy
+from torpor.vm.host_functions import HostLinker
 
 MODULE = "wasi_snapshot_preview1"
 BOOT_MS = 1_700_000_000_000
@@ -112,7 +112,7 @@ class DeterministicWasi:
 
 
 def define_wasi(
-    linker: wasmtime.Linker,
+    linker: HostLinker,
     module: wasmtime.Module,
     current: Callable[[], DeterministicWasi],
     kind: type[DeterministicWasi] = DeterministicWasi,
@@ -131,14 +131,11 @@ def define_wasi(
             continue
         assert isinstance(entry.type, wasmtime.FuncType)
         assert entry.name is not None
-        linker.define_func(MODULE, entry.name, entry.type, _forward(kind, entry.name, entry.type, current))
+        linker.define_host(MODULE, entry.name, entry.type, _forward(kind, entry.name, current))
 
 
-def _forward(
-    kind: type[DeterministicWasi], name: str, signature: wasmtime.FuncType, current: Callable[[], DeterministicWasi]
-) -> Callable[..., int]:
+def _forward(kind: type[DeterministicWasi], name: str, current: Callable[[], DeterministicWasi]) -> Callable[..., int]:
     method = getattr(kind, name, None)
     if method is None:
         return lambda *_: _NOSYS
-    masks = [0xFFFFFFFF if str(parameter) == "i32" else -1 for parameter in signature.params]
-    return lambda *arguments: method(current(), *map(and_, arguments, masks))  # i32 comes signed, addresses are not
+    return lambda *arguments: method(current(), *arguments)

@@ -14,6 +14,7 @@ from torpor.errors import GuestTrapError, OutputLimitError
 from torpor.guests.cpython.wasi import PythonWasi
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.engine import Engine
+from torpor.vm.host_functions import HostLinker
 from torpor.vm.instance import Instance, running
 from torpor.vm.limits import Limits
 from torpor.vm.pages import Backend, text_at
@@ -50,6 +51,9 @@ _CLOCK, _TEXT_AT, _MESSAGE_BYTES, _ANSWER_BYTES, _ANSWER_BYTES_MAX, _TOO_LONG, _
 _HOST_CALL = ("host", "call")
 """What CPython imports to talk to its host."""
 
+_ANSWER = ("python", "answer")
+"""What driver.wat imports to have a request answered that it does not know."""
+
 _SEED_BYTES = 32
 _NO_ANSWER = 0xFFFFFFFF
 
@@ -69,13 +73,15 @@ class Build:
     engine: Engine
     main: wasmtime.Module
     library: memoryview
-    linker: wasmtime.Linker
+    linker: HostLinker
 
 
 def make_build(engine: Engine, main: wasmtime.Module, library: memoryview) -> Build:
     """Return the parts together with the host functions that CPython imports."""
-    linker = wasmtime.Linker(engine.wasmtime)
+    linker = HostLinker(engine.wasmtime)
     define_wasi(linker, main, lambda: running().wasi, PythonWasi)
+    kind = wasmtime.FuncType([wasmtime.ValType.i32()] * 2, [wasmtime.ValType.i32()])
+    linker.define_host(*_ANSWER, kind, lambda at, size: running().answer(at, size))
     return Build(engine, main, library, linker)
 
 
@@ -148,7 +154,7 @@ class CPythonInstance(Instance):
 
         Put the reply into the scratch memory, behind message and answer; return its length, -1 for "no such request".
         """
-        request = self.memory.read(at & 0xFFFFFFFF, size & 0xFFFFFFFF)
+        request = self.memory.read(at, size)
         reply = self._reply(request)
         if reply is None:
             return -1
@@ -177,8 +183,7 @@ class CPythonInstance(Instance):
         build = self._build
         host_call = self._instantiate("cpython-host-call", HOST_CALL_WAT)
         self._linker.define_instance(self.store, "host_call", host_call)
-        kind = wasmtime.FuncType([wasmtime.ValType.i32()] * 2, [wasmtime.ValType.i32()])
-        self._linker.define_func("python", "answer", kind, lambda at, size: running().answer(at, size))
+        self._linker.define(self.store, *_ANSWER, build.linker.get(self.store, *_ANSWER))
         call = host_call.exports(self.store)["call"]
         names = [(entry.module, str(entry.name)) for entry in build.main.imports]
         imports = [call if name == _HOST_CALL else build.linker.get(self.store, *name) for name in names]

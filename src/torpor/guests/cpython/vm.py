@@ -65,14 +65,6 @@ class CPythonVm(BaseVm[CPythonInstance]):
         super().__init__(pool, image)
 
     def begin(self, begin: Begin) -> Outbox:
-        instance = self._leased()
-        instance.wasi.entropy = Entropy(begin.seed)
-        instance.wasi.clock_ms.value = begin.at
-        if self._image.per_run is not None:
-            loaded = load_program(instance, self._image.program)
-            if not loaded.ok:
-                instance.broken = True
-                raise GuestTrapError(f"the program does not load in this run: {loaded.complaint()}")
         message = {
             "run_id": begin.run_id,
             "workflow": begin.workflow,
@@ -80,7 +72,15 @@ class CPythonVm(BaseVm[CPythonInstance]):
             "at": begin.at,
             "url": begin.url,
         }
-        return read_outbox(instance, instance.exchange(BEGIN, _encoder.encode(message)))
+        with self._leased() as instance:
+            instance.wasi.entropy = Entropy(begin.seed)
+            instance.wasi.clock_ms.value = begin.at
+            if self._image.per_run is not None:
+                loaded = load_program(instance, self._image.program)
+                if not loaded.ok:
+                    instance.broken = True
+                    raise GuestTrapError(f"the program does not load in this run: {loaded.complaint()}")
+            return read_outbox(instance, instance.exchange(BEGIN, _encoder.encode(message)))
 
     def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
         """
@@ -94,8 +94,8 @@ class CPythonVm(BaseVm[CPythonInstance]):
         logs: list[LogLine] = []
         outbox = Outbox()
         for delivery in inbox:
-            instance = self._leased()
-            outbox = read_outbox(instance, instance.exchange(DELIVER, inbox_bytes((delivery,))))
+            with self._leased() as instance:
+                outbox = read_outbox(instance, instance.exchange(DELIVER, inbox_bytes((delivery,))))
             ops += outbox.ops
             logs += outbox.logs
             if outbox.status != "pending":
@@ -103,15 +103,15 @@ class CPythonVm(BaseVm[CPythonInstance]):
         return replace(outbox, ops=ops, logs=logs)
 
     def stack(self) -> list[TaskStack]:
-        instance = self._leased()
-        try:
-            return _stacks.decode(instance.exchange(STACK, b""))
-        finally:
-            instance.broken = True
+        with self._leased() as instance:
+            try:
+                return _stacks.decode(instance.exchange(STACK, b""))
+            finally:
+                instance.broken = True
 
     def evaluate(self, source: str) -> Evaluation:
-        instance = self._leased()
-        return _evaluation.decode(instance.exchange(EVALUATE, source.encode("utf-8", "surrogatepass")))
+        with self._leased() as instance:
+            return _evaluation.decode(instance.exchange(EVALUATE, source.encode("utf-8", "surrogatepass")))
 
 
 def load_program(instance: CPythonInstance, program: Program, *, trace: bool = False) -> Loaded:

@@ -21,6 +21,7 @@ from torpor.limits import KIB, MIB
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.image import MemoryImage
 from torpor.vm.instance import enter
+from torpor.vm.interrupts import inside
 from torpor.vm.limits import WASM_PAGE, Limits
 from torpor.vm.pages import Backend
 
@@ -87,11 +88,12 @@ def boot(build: Build, limits: Limits, backend: Backend, main_source: str) -> Bo
         GuestTrapError: the bootstrap does not load; this is a fault of the installation.
         VmError: a limit is too small even to boot.
     """
-    instance = _BootingInstance(build, limits, backend)
-    try:
-        return instance.boot(main_source)
-    finally:
-        instance.close()
+    with inside():
+        instance = _BootingInstance(build, limits, backend)
+        try:
+            return instance.boot(main_source)
+        finally:
+            instance.close()
 
 
 class _BootingInstance(QuickJsInstance):

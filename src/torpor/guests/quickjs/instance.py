@@ -17,6 +17,7 @@ from torpor.guests.quickjs.modules import ImportRefusedError, ModuleLoader
 from torpor.guests.quickjs.shims import Library, library_needs
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.engine import Engine
+from torpor.vm.host_functions import HostLinker
 from torpor.vm.instance import Instance, running
 from torpor.vm.limits import Limits
 from torpor.vm.pages import Backend, text_at
@@ -76,13 +77,13 @@ class Build:
             Library(name, engine.module(f"quickjs-{name}", wasm[name]), *library_needs(wasm[name]))
             for name in EXTENSIONS
         ]
-        self.linker = wasmtime.Linker(engine.wasmtime)
+        self.linker = HostLinker(engine.wasmtime)
         define_wasi(self.linker, self.main, _current_wasi)
         for entry in self.main.imports:
             if entry.module == "env":
                 assert isinstance(entry.type, wasmtime.FuncType)
                 assert entry.name is not None
-                self.linker.define_func("env", entry.name, entry.type, _HOST_FUNCTIONS[entry.name])
+                self.linker.define_host("env", entry.name, entry.type, _HOST_FUNCTIONS[entry.name])
 
     def plan(self, layout: Layout) -> Plan:
         """Return how to link instances of this layout."""
@@ -239,7 +240,6 @@ class QuickJsInstance(Instance):
         return self._c_string(self._text_at, len(data))
 
     def _c_text(self, at: int) -> str:
-        at &= 0xFFFFFFFF
         text = self.memory.read(at, min(_NAME_BYTES_MAX, self.memory.size - at))
         return text[: text.find(b"\0")].decode("utf-8", "replace")
 

@@ -60,15 +60,7 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
         super().__init__(pool, image)
 
     def begin(self, begin: Begin) -> Outbox:
-        instance = self._leased()
         entropy = Entropy(begin.seed)
-        instance.wasi.entropy = entropy
-        instance.wasi.clock_ms.value = begin.at
-        if self._image.per_run is not None:
-            loaded = load_program(instance, self._image.program)
-            if not loaded.ok:
-                instance.broken = True
-                raise GuestTrapError(f"the program does not load in this run: {loaded.complaint()}")
         message = {
             "run_id": begin.run_id,
             "workflow": begin.workflow,
@@ -77,13 +69,22 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
             "url": begin.url,
             "entropy": entropy.derive(_ENTROPY_LABEL, 16).hex(),
         }
-        return read_outbox(instance, instance.exchange(BEGIN, _encoder.encode(message), OUTBOX))
+        with self._leased() as instance:
+            instance.wasi.entropy = entropy
+            instance.wasi.clock_ms.value = begin.at
+            if self._image.per_run is not None:
+                loaded = load_program(instance, self._image.program)
+                if not loaded.ok:
+                    instance.broken = True
+                    raise GuestTrapError(f"the program does not load in this run: {loaded.complaint()}")
+            return read_outbox(instance, instance.exchange(BEGIN, _encoder.encode(message), OUTBOX))
 
     def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
-        instance = self._leased()
-        # Clocks of several machines may disagree; the guest's never goes back.
-        clocks = list(accumulate((delivery.at for delivery in inbox), max, initial=instance.wasi.clock_ms.value))[1:]
-        return read_outbox(instance, instance.turn(clocks, inbox_bytes(inbox)))
+        with self._leased() as instance:
+            # Clocks of several machines may disagree; the guest's never goes back.
+            times = (delivery.at for delivery in inbox)
+            clocks = list(accumulate(times, max, initial=instance.wasi.clock_ms.value))[1:]
+            return read_outbox(instance, instance.turn(clocks, inbox_bytes(inbox)))
 
     def stack(self) -> list[TaskStack]:
         raise ConfigurationError(
@@ -92,7 +93,8 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
         )
 
     def evaluate(self, source: str) -> Evaluation:
-        text = self._leased().exchange(EVALUATE, source.encode("utf-8", "surrogatepass"), EVALUATED)
+        with self._leased() as instance:
+            text = instance.exchange(EVALUATE, source.encode("utf-8", "surrogatepass"), EVALUATED)
         return _evaluation.decode(text.decode("utf-8", "replace"))
 
     def _enter(self, instance: QuickJsInstance) -> None:
