@@ -23,7 +23,7 @@ FLOORS = (
     {"__main__", "cli", "http", "integrations", "testing"},
     {"torpor"},
     {"inspection"},
-    {"app", "builtin_steps", "client", "registry", "sync", "workflow"},
+    {"app", "builtin_steps", "client", "registry", "run_info", "sync", "workflow"},
     {"engine"},
     {"programs", "guests"},
     {"vm", "worlds", "codec"},

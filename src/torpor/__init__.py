@@ -26,11 +26,13 @@ from torpor.errors import (
     WorkflowNotRegisteredError,
 )
 from torpor.registry import Registry
+from torpor.run_info import Awaited, RunInfo
 from torpor.sync import SyncTorpor
 from torpor.workflow import Hook, Workflow, WorkflowMetadata, current_workflow, hook, sleep
 
 __all__ = [
     "ArgumentError",
+    "Awaited",
     "Backoff",
     "EntityConflictError",
     "FatalError",
@@ -45,6 +47,7 @@ __all__ = [
     "RunCancelledError",
     "RunFailedError",
     "RunHandle",
+    "RunInfo",
     "RunNotFoundError",
     "SerializationError",
     "StepError",

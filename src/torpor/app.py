@@ -36,10 +36,11 @@ from torpor.engine.images import store_program
 from torpor.engine.worker import Worker, WorkerSettings
 from torpor.errors import ConfigurationError
 from torpor.lifecycle import RunStatus
-from torpor.model import Run, Runtime
+from torpor.model import Runtime
 from torpor.programs.catalogue import Programs, alias_main
 from torpor.programs.languages import available_guests
 from torpor.registry import Entry, Names, Registry
+from torpor.run_info import RunInfo
 from torpor.workflow import Workflow, positional, workflow_name
 from torpor.world import World
 from torpor.worlds import open_world
@@ -300,7 +301,7 @@ class Torpor(Registry):
         workflow: str | None = None,
         before: str | None = None,
         limit: int = 50,
-    ) -> list[Run]:
+    ) -> list[RunInfo]:
         """Return runs, newest first; ``workflow`` may be a short name that is registered here."""
         await self.open()
         full = None if workflow is None else self._programs.full_name(workflow)

@@ -27,10 +27,10 @@ from torpor.errors import (
     RunFailedError,
     RunNotFoundError,
     SerializationError,
-    StepError,
 )
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Event, LogEntry, NewRun, Notice, Run, RunFilter, Runtime, Step
+from torpor.run_info import RunInfo, read_info
 from torpor.world import World
 
 if TYPE_CHECKING:
@@ -44,6 +44,7 @@ else:
 
 _LOOK_AGAIN_SECONDS = 5.0
 _DIGEST_BYTES = 16
+_CONTEXT = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
 _DIRECT_CAUSE = "\n\nThe above exception was the direct cause of the following exception:\n\n"
 
 
@@ -64,18 +65,18 @@ class RunHandle(Generic[R]):
     def __repr__(self) -> str:
         return f"RunHandle({self.id!r})"
 
-    async def info(self) -> Run:
+    async def info(self) -> RunInfo:
         """
-        Return the run as stored.
+        Return the run as it stands.
 
         Raises:
             RunNotFoundError: no such run in this world.
         """
-        return await self._client.world.get_run(self.id)
+        return await read_info(self._client.world, await self._run())
 
     async def status(self) -> RunStatus:
         """Return ``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``."""
-        return (await self.info()).status
+        return (await self._run()).status
 
     async def result(self, *, timeout: float | None = None) -> R:
         """
@@ -117,7 +118,7 @@ class RunHandle(Generic[R]):
             RunNotFoundError: no such run in this world.
         """
         if reason:
-            run = await self.info()
+            run = await self._run()
             reason = self._client.keyring.run(run.id, run.key_id, run.public).pack_text(reason)
         await self._client.world.cancel_run(self.id, reason, self._client.clock.now())
 
@@ -137,10 +138,13 @@ class RunHandle(Generic[R]):
             RunNotFoundError: no such run in this world.
             KeyMissingError: its key is not here.
         """
-        run = await self.info()
+        run = await self._run()
         run_codec = self._client.keyring.run(run.id, run.key_id)
         entries = await self._client.world.log_entries(self.id, after=after)
         return [replace(entry, text=run_codec.unpack_text(entry.text)) for entry in entries]
+
+    async def _run(self) -> Run:
+        return await self._client.world.get_run(self.id)
 
 
 class Handles(AsTheyAre):
@@ -266,9 +270,10 @@ class Client:
         workflow: str | None = None,
         before: str | None = None,
         limit: int = 50,
-    ) -> list[Run]:
+    ) -> list[RunInfo]:
         """Return runs, newest first; ``before`` is the id of the last run of the previous page."""
-        return await self.world.list_runs(RunFilter(status=status, workflow=workflow, before=before, limit=limit))
+        found = await self.world.list_runs(RunFilter(status=status, workflow=workflow, before=before, limit=limit))
+        return [await read_info(self.world, run) for run in found]
 
     async def resume_hook(self, token: str, payload: Any = None, *, resume_id: str | None = None) -> RunHandle:
         """
@@ -364,17 +369,22 @@ def _failure(run: Run, ending: Event, run_codec: RunCodec) -> RunFailedError:
 
 
 def _where_raised(error: BaseException) -> str:
-    """Return the tracebacks that an error and its causes had elsewhere, in Python's order and words."""
+    """Return the tracebacks that an error and those that it came from had elsewhere, each once, as Python has them."""
+    told = ""
     texts: list[str] = []
     seen: set[int] = set()  # values may have cycles
     origin: BaseException | None = error
+    joint = ""
     while origin is not None and id(origin) not in seen:
         seen.add(id(origin))
         text = remembered_traceback(origin)
-        if text is not None and "\n" in text:  # else it is no more than the name and message
+        # One without lines is no more than the name and message; that of a step's error has what the step raised in it.
+        if text is not None and "\n" in text and not any(text in above for above in texts):
             texts.append(text)
-        origin = None if isinstance(origin, StepError) else origin.__cause__  # its text tells of its cause already
-    return _DIRECT_CAUSE.join(reversed(texts))
+            told = f"{text}{joint}{told}" if told else text
+        joint = _DIRECT_CAUSE if origin.__cause__ is not None else _CONTEXT
+        origin = origin.__cause__ or (None if origin.__suppress_context__ else origin.__context__)
+    return told
 
 
 def _told(cause: Any) -> str:

@@ -20,7 +20,8 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 from torpor.app import Torpor
 from torpor.client import RunHandle
 from torpor.lifecycle import RunStatus
-from torpor.model import Event, LogEntry, Run, Runtime, Step
+from torpor.model import Event, LogEntry, Runtime, Step
+from torpor.run_info import RunInfo
 from torpor.workflow import Workflow
 
 P = ParamSpec("P")
@@ -93,7 +94,7 @@ class SyncTorpor:
         workflow: str | None = None,
         before: str | None = None,
         limit: int = 50,
-    ) -> list[Run]:
+    ) -> list[RunInfo]:
         """See :meth:`torpor.app.Torpor.list_runs`."""
         return self.wait(self._app.list_runs(status=status, workflow=workflow, before=before, limit=limit))
 
@@ -126,7 +127,7 @@ class SyncRun(Generic[T]):
     def __repr__(self) -> str:
         return f"SyncRun({self.id!r})"
 
-    def info(self) -> Run:
+    def info(self) -> RunInfo:
         return self._front.wait(self._handle.info())
 
     def status(self) -> RunStatus:

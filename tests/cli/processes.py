@@ -18,16 +18,16 @@ SOURCE = str(Path(torpor.__file__).parents[1])
 TIMEOUT = 30.0
 
 
-def run(folder: Path, *arguments: str, **environment: str) -> str:
+def run(folder: Path, *arguments: str, **settings: str) -> str:
     """Run `torpor …` to its end and return its standard output; it must succeed."""
     command = [sys.executable, "-P", "-m", "torpor.cli", *arguments]
     done = subprocess.run(
-        command, cwd=folder, env=_environment() | environment, capture_output=True, text=True, timeout=60, check=True
+        command, cwd=folder, env=environment() | settings, capture_output=True, text=True, timeout=60, check=True
     )
     return done.stdout
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return this process's environment without settings for Torpor, and with the source on the path."""
     return {name: value for name, value in os.environ.items() if not name.startswith("TORPOR_")} | {
         "PYTHONPATH": SOURCE
@@ -47,7 +47,7 @@ class Process:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "torpor.cli", *arguments],
             cwd=folder,
-            env=_environment(),
+            env=environment(),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

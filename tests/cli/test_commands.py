@@ -30,6 +30,7 @@ def test_the_table_holds_every_command() -> None:
         "worker",
         "start",
         "runs",
+        "hooks",
         "inspect",
         "repl",
         "resume",

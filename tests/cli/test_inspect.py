@@ -12,6 +12,7 @@ import pytest
 from tests.cli.conftest import Torpor
 from tests.cli.processes import Process
 from tests.cli.project import Runs
+from tests.cli.screen import screen
 from torpor.cli.inspect_run import BAR_COLUMNS, bar
 from torpor.inspection.timeline import Row
 
@@ -259,3 +260,38 @@ def test_bars_stand_where_things_happened() -> None:
     assert bar(Row(500, 0, "wait", ""), 0, 1_000) == " " * 12 + "━" * 12
     assert bar(Row(1_000, None, "log", ""), 0, 1_000) == " " * 23 + "·"
     assert bar(Row(5, None, "log", ""), 5, 5) == "·"
+
+
+def test_the_beginning_of_an_id_names_a_run(torpor: Torpor, runs: Runs) -> None:
+    """Where only one id begins like that; else those that do are listed."""
+    shared = "wrun_"
+    assert torpor.ok("inspect", runs.completed[:-1]).splitlines()[0].endswith(runs.completed)
+    result = torpor("inspect", shared)
+    assert result.exit_code == 2
+    assert f"several runs begin with {shared}: " in result.stderr
+    assert f"{runs.completed} (addTen, completed)" in result.stderr
+
+
+def test_the_newest_run_needs_no_id(torpor: Torpor, runs: Runs) -> None:
+    """--last stands in the place of an id; neither or both are refused."""
+    assert torpor.ok("inspect", "--last").splitlines()[0].endswith(runs.cancelled)
+    assert torpor("inspect").exit_code == torpor("inspect", runs.failed, "--last").exit_code == 2
+
+
+def test_what_a_run_waits_for_stands_in_the_head(torpor: Torpor, runs: Runs) -> None:
+    """A live hook by its token; a run that has ended waits for nothing."""
+    assert "waits for hook token-2\n" in torpor.ok("inspect", runs.waiting)
+    assert "waits for" not in torpor.ok("inspect", runs.cancelled)
+
+
+def test_a_timeline_fits_80_columns(project: Path, runs: Runs) -> None:
+    """No line is longer, and no call or state is broken inside a word."""
+    lines = screen(project, "inspect", runs.completed)
+
+    rows = lines[next(at for at, line in enumerate(lines) if line.split()[:2] == ["at", "took"]) :]
+    assert all(len(line) <= 80 for line in rows)
+    assert [line.split("step")[1].split() for line in rows if " step " in line] == [
+        ["add(123,", "2)", "completed", "125"],
+        ["add(125,", "3)", "completed", "128"],
+        ["add(128,", "5)", "completed", "133"],
+    ]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import sys
+from collections.abc import Callable
 
 import pytest
 
-from torpor.cli.output import console, counted, print_json, printable, say, show, table
+from torpor.cli.output import console, counted, print_json, printable, say, show_table
 
 
 class Terminal(io.StringIO):
@@ -50,7 +52,7 @@ def test_lines_are_not_wrapped(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_tables_are_not_cut_without_a_terminal(capsys: pytest.CaptureFixture[str]) -> None:
     """Every cell is whole, on one line, and no line ends in blanks."""
-    show(table("run", "text", rows=[("a" * 100, "b " * 100), ("x", "y")]))
+    show_table("run", "text", rows=[("a" * 100, "b " * 100), ("x", "y")])
 
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
@@ -58,18 +60,47 @@ def test_tables_are_not_cut_without_a_terminal(capsys: pytest.CaptureFixture[str
     assert all(line == line.rstrip() for line in lines)
 
 
-def test_tables_fit_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first column stays whole and the others are folded, so that nothing is lost."""
-    terminal = Terminal()
-    monkeypatch.setattr(sys, "stdout", terminal)
+def on_terminal(monkeypatch: pytest.MonkeyPatch, draw: Callable[[], None]) -> list[str]:
+    """Return the lines that *draw* prints on a terminal of 60 columns, without escapes and blanks at their ends."""
+    made = Terminal()
+    monkeypatch.setattr(sys, "stdout", made)
     monkeypatch.setenv("COLUMNS", "60")
     monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("NO_COLOR", "1")
+    draw()
+    text = re.sub(r"\x1b\[[0-9;]*m", "", made.getvalue())
+    return [line.rstrip() for line in text.splitlines()]
 
-    show(table("run", "text", rows=[("a" * 31, "b" * 100)]))
 
-    assert "a" * 31 in terminal.getvalue()
-    assert terminal.getvalue().count("b") == 100
-    assert "…" not in terminal.getvalue()
+def test_free_text_gives_way_in_a_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is folded, so that nothing is lost, and the other columns stay whole."""
+    rows = [("a" * 31, "b" * 100)]
+
+    lines = on_terminal(monkeypatch, lambda: show_table("run", "text", rows=rows, free=frozenset({"text"})))
+
+    assert lines[1] == f"{'a' * 31}  {'b' * 27}"
+    assert "".join(lines).count("b") == 100
+
+
+def test_a_table_wraps_between_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A date may stand on two lines; no part of it is cut."""
+    rows = [("a" * 45, "2026-01-02 03:04:05Z")]
+
+    lines = on_terminal(monkeypatch, lambda: show_table("run", "created", rows=rows))
+
+    assert lines[1:] == [
+        f"{'a' * 45}  2026-01-02",
+        f"{' ' * 47}03:04:05Z",
+    ]
+
+
+def test_a_table_without_room_is_printed_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Cells follow one another, on further lines what has no room; every word stays whole."""
+    rows = [("a" * 31, "w" * 40, "hook x"), ("b", "v", "")]
+
+    lines = on_terminal(monkeypatch, lambda: show_table("run", "workflow", "waits for", rows=rows))
+
+    assert lines == ["a" * 31, f"    {'w' * 40}  hook x", "b  v"]
 
 
 def test_colours_need_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sqlite3
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 
 from tests.cli.conftest import Torpor
 from tests.cli.project import WORLD, Runs
+from tests.cli.screen import screen
 
 
 def ids(data: list[dict[str, object]]) -> list[object]:
@@ -79,7 +81,7 @@ def test_the_table_has_a_line_for_each_run(torpor: Torpor, runs: Runs) -> None:
     """Whole ids, short names and states are shown, newest first, without colours."""
     head, *lines = torpor.ok("runs").splitlines()
 
-    assert head.split() == ["run", "workflow", "status", "created", "took"]
+    assert head.split() == ["run", "workflow", "status", "created", "took", "waits", "for"]
     assert [line.split()[:3] for line in lines] == [
         [runs.cancelled, "approval", "cancelled"],
         [runs.waiting, "approval", "running"],
@@ -148,3 +150,45 @@ def test_a_damaged_run_is_an_error_and_no_traceback(torpor: Torpor, project: Pat
 
     assert result.exit_code == 1
     assert result.stderr.startswith("error[WORLD]: a run in world sqlite:///torpor.db is damaged")
+
+
+def test_the_list_fits_80_columns(project: Path, runs: Runs) -> None:
+    """On a terminal no line is longer, and every id, name, state and time is whole."""
+    lines = screen(project, "runs")
+
+    assert all(len(line) <= 80 for line in lines)
+    words = " ".join(lines).split()
+    for run in (runs.completed, runs.approved, runs.failed, runs.waiting, runs.cancelled):
+        assert run in words
+    assert {"addTen", "approval", "failing", "completed", "USER_ERROR", "token-2"} <= set(words)
+    assert all(re.fullmatch(r"\d\d:\d\d:\d\dZ", word) for word in words if word.endswith("Z") and ":" in word)
+
+
+def test_the_list_says_what_runs_wait_for(torpor: Torpor, runs: Runs) -> None:
+    """The token of a hook, and in JSON all of it; what has ended waits for nothing."""
+    lines = {line.split()[0]: line for line in torpor.ok("runs").splitlines()}
+    data = {run["id"]: run for run in torpor.json("runs")}
+
+    assert lines[runs.waiting].endswith("hook token-2")
+    [awaited] = data[runs.waiting]["waits_for"]
+    assert (awaited["kind"], awaited["name"], awaited["status"]) == ("hook", "token-2", "waiting")
+    assert [data[run]["waits_for"] for run in (runs.completed, runs.failed, runs.cancelled)] == [[], [], []]
+
+
+def test_hooks_that_wait_are_listed(torpor: Torpor, runs: Runs) -> None:
+    """With token, run, workflow, age and metadata; those of runs that have ended are not."""
+    head, *lines = torpor.ok("hooks").splitlines()
+    [data] = torpor.json("hooks")
+
+    assert head.split() == ["token", "run", "workflow", "waits", "metadata"]
+    assert [line.split()[:3] for line in lines] == [["token-2", runs.waiting, "approval"]]
+    assert lines[0].endswith('{"order": "o-1"}')
+    assert (data["token"], data["run_id"], data["metadata"]) == ("token-2", runs.waiting, {"order": "o-1"})
+    assert data["created_at"].endswith("Z")
+
+
+@pytest.mark.usefixtures("runs")
+def test_hooks_of_one_workflow_are_listed(torpor: Torpor) -> None:
+    """None of them waits: that is said."""
+    assert torpor.json("hooks", "--workflow", "addTen") == []
+    assert torpor("hooks", "--workflow", "addTen").stderr == f"no hook waits in world {WORLD}\n"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from torpor import codec
-from torpor.inspection.details import RunDetails
+from torpor.inspection.details import RunDetails, RunSummary
 from torpor.inspection.history import History, history_of
 from torpor.inspection.timeline import Row, shortened, timeline
 from torpor.model import NOTHING, Event, Run
+from torpor.run_info import RunInfo
 
 STEP, HOOK, WAIT = "step_1", "hook_1", "wait_1"
 
@@ -83,7 +84,7 @@ def test_the_wait_for_another_run_is_told_as_such() -> None:
 
 def _rows_of(history: History) -> list[Row]:
     run = Run("wrun_1", "workflow//./f.js//f", "p", "quickjs", "snapshot", "running", b"", 1)
-    return timeline(RunDetails(run, {}, 20, [], history, [], None, None, []))
+    return timeline(RunDetails(RunSummary(RunInfo.of(run)), 20, history=history))
 
 
 def test_a_step_is_shown_as_it_was_called() -> None:
@@ -156,3 +157,24 @@ def test_rows_come_in_the_order_of_time() -> None:
     ]
     assert rows[0].text == "add(1, 2)"
     assert rows[1].detail == "ValueError: no; again after 10 ms"
+
+
+def test_an_attempt_may_begin_with_its_step() -> None:
+    """A creation with an attempt is its start as well."""
+    begun = Event("step_created", 2, STEP, op=1, name="step//./s.py//add", attempt=1, ref="wrkr_1")
+    step = told(begun, Event("step_completed", 5, STEP, attempt=1)).steps[STEP]
+
+    assert [(each.number, each.worker, each.started_at, each.outcome) for each in step.attempts] == [
+        (1, "wrkr_1", 2, "completed")
+    ]
+
+
+def test_an_attempt_may_be_known_by_its_outcome_alone() -> None:
+    """Its number and end are told, its start is not."""
+    retried = Event("step_retrying", 4, STEP, attempt=2, due=9, payload=codec.dumps(ValueError("no")))
+    step = told(created(2), started(3, 1), retried, Event("step_completed", 11, STEP, attempt=3)).steps[STEP]
+
+    assert [(each.number, each.started_at, each.ended_at, each.outcome) for each in step.attempts] == [
+        (1, 3, 4, "failed"),
+        (3, 0, 11, "completed"),
+    ]

@@ -126,6 +126,14 @@ def test_stacks_say_each_error_once() -> None:
     assert stack_of(outer) == "Error: m\n    at f (a.js:1:2)\n\nCaused by:\nTraceback\n  File x\nValueError: v"
 
 
+def test_a_stack_that_was_told_is_not_told_again() -> None:
+    """The stack of a step's error has that of what the step raised in it."""
+    cause = {"name": "ValueError", "message": "v", "stack": "Traceback\n  File y\nValueError: v"}
+    stack = f"Traceback\n  File x\nStepError: failed\nIn the step:\n{cause['stack']}"
+
+    assert stack_of({"name": "StepError", "message": "failed", "stack": stack, "cause": cause}) == stack
+
+
 def test_stored_payloads_are_decoded() -> None:
     """Compressed or not, a payload becomes its value."""
     assert readable_payload(codec.dumps({"a": (1, 2)})) == {"a": [1, 2]}

@@ -17,14 +17,18 @@ from torpor.inspection.timestamps import bytes_text, clock_text, iso, span_text
         (60_000, "1m"),
         (200_000, "3m 20s"),
         (3_600_000, "1h"),
-        (5_430_000, "1h 30m"),
+        (1_900, "1.90 s"),
+        (59_996, "1m"),
+        (599_999, "10m"),
+        (5_430_000, "1h 31m"),
+        (2 * 86_400_000 + 86_399_000, "3d"),
         (90_000_000, "1d 1h"),
         (40 * 86_400_000, "40d"),
         (-1_500, "-1.50 s"),
     ],
 )
 def test_spans(ms: int, text: str) -> None:
-    """A span has at most two units."""
+    """A span has at most two units, and is rounded to the nearest."""
     assert span_text(ms) == text
 
 

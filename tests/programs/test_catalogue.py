@@ -44,7 +44,7 @@ async def test_a_run_of_a_guest_that_nobody_has_waits(tmp_path: Path) -> None:
             assert await (await app.start("main")).result(timeout=TIMEOUT) == 1
             await worker.wait_idle(timeout=TIMEOUT)
             assert await app.run(GOPHER).status() == "pending"
-            assert (await app.run(GOPHER).info()).epoch == 0
+            assert (await app.world.get_run(GOPHER)).epoch == 0
         async with app.worker(guest_names=["gopher"]):
             with pytest.raises(RunFailedError, match="guest 'gopher' is unknown"):
                 await app.run(GOPHER).result(timeout=TIMEOUT)

@@ -28,7 +28,7 @@ from torpor.cli.keys import generate_key, list_keys, rotate_keys
 from torpor.cli.output import say
 from torpor.cli.program import show_programs
 from torpor.cli.repl import repl
-from torpor.cli.runs import runs
+from torpor.cli.runs import hooks, runs
 from torpor.cli.start import resume, start
 from torpor.cli.stopping import own_process
 from torpor.cli.warm import warm
@@ -39,6 +39,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "worker": worker,
     "start": start,
     "runs": runs,
+    "hooks": hooks,
     "inspect": inspect,
     "repl": repl,
     "resume": resume,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from typing import Annotated
+from collections.abc import Sequence
+from typing import Annotated, get_args
 
 import typer
 
@@ -14,7 +14,7 @@ from torpor.cli.reporting import FAILED, command, report
 from torpor.cli.runs import StatusOption, WorkflowOption, parse_status
 from torpor.client import Client
 from torpor.errors import EntityConflictError, RunNotFoundError, TorporError, UsageError
-from torpor.inspection.reading import matching_runs
+from torpor.inspection.reading import Reader
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 
 Refusal = tuple[str, EntityConflictError | RunNotFoundError]
@@ -42,7 +42,7 @@ def cancel(
         raise UsageError(f"runs that are {wanted} have ended; select --status pending or running")
 
     async def carried_out(client: Client) -> tuple[list[str], list[Refusal]]:
-        chosen = runs or [run_id async for run_id in _selected(client, wanted, workflow)]
+        chosen = runs or await _selected(Reader(client), wanted, workflow)
         if not chosen:
             say(f"no such run in world {client.world.url}", err=True)
         return await _cancel(client, chosen, reason, tell=not json)
@@ -67,7 +67,7 @@ async def _cancel(
         try:
             await client.run(run_id).cancel(reason)
         except EntityConflictError:
-            status = (await client.world.get_run(run_id)).status
+            status = await client.run(run_id).status()
             refused.append((run_id, EntityConflictError(f"run {run_id} is already {status}")))
         except RunNotFoundError as error:
             refused.append((run_id, error))
@@ -78,10 +78,10 @@ async def _cancel(
     return cancelled, refused
 
 
-async def _selected(client: Client, status: RunStatus | None, workflow: str | None) -> AsyncIterator[str]:
-    async for run in matching_runs(client, status, workflow):
-        if run.status not in RUN_TERMINAL:
-            yield run.id
+async def _selected(reader: Reader, status: RunStatus | None, workflow: str | None) -> list[str]:
+    """Return the runs that match and have not ended."""
+    statuses = [status] if status is not None else [each for each in get_args(RunStatus) if each not in RUN_TERMINAL]
+    return [run_id for each in statuses for run_id in await reader.ids(status=each, workflow=workflow)]
 
 
 def _refusal(run_id: str, error: TorporError) -> dict[str, str]:

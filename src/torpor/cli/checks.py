@@ -17,12 +17,11 @@ import msgspec
 from torpor import Torpor, codec
 from torpor.cli.opening import refuse_missing_file, schema_version
 from torpor.cli.output import counted
-from torpor.clock import Clock
 from torpor.codec.crypto.keys import SETTING, Keyring
 from torpor.errors import ConfigurationError, TorporError, VmError
 from torpor.guests.quickjs import QuickJS
 from torpor.ids import SEED_BYTES
-from torpor.inspection.reading import living_workers
+from torpor.inspection.reading import Reader
 from torpor.inspection.timestamps import bytes_text
 from torpor.vm.cache import default_directory
 from torpor.vm.guest import Begin, Program
@@ -239,9 +238,9 @@ async def reachable_world(world: World) -> Finding:
     return Finding("ok", f"{world.url} is reachable{schema}; {able}", facts)
 
 
-async def working(world: World, clock: Clock) -> Finding:
-    """Look for workers in an open world."""
-    living, dead = await living_workers(world, clock)
+async def working(reader: Reader) -> Finding:
+    """Look for workers."""
+    living, dead = await reader.workers()
     facts = {
         "alive": [{"id": worker.id, "machine": worker.machine, "pid": worker.pid} for worker in living],
         "dead": dead,

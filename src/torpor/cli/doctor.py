@@ -14,11 +14,13 @@ from torpor.cli import checks
 from torpor.cli.checks import Finding
 from torpor.cli.loading import NoAppError, default_target, load_app, parse_target
 from torpor.cli.options import AppOption, JsonOption, WorldOption
-from torpor.cli.output import print_json, show, table
+from torpor.cli.output import print_json, show_table
 from torpor.cli.reporting import FAILED, command
+from torpor.client import Client
 from torpor.clock import SystemClock
 from torpor.codec.crypto.keys import Keyring
 from torpor.errors import TorporError
+from torpor.inspection.reading import Reader
 from torpor.worlds import open_world
 
 _STYLES = {"ok": "green", "note": "yellow", "failed": "bold red"}
@@ -50,7 +52,7 @@ def doctor(app: AppOption = None, world: WorldOption = None, json: JsonOption = 
         print_json({"ok": healthy, "checks": data})
     else:
         rows = ((name, Text(found.status, _STYLES[found.status]), found.text) for name, found in findings.items())
-        show(table("check", "", "", rows=rows))
+        show_table("check", "", "", rows=rows)
     if not healthy:
         raise typer.Exit(FAILED)
 
@@ -91,7 +93,7 @@ def _world_findings(app: Torpor | None, url: str | None, keyring: Keyring) -> di
             found["world"] = await checks.reachable_world(world)
             if found["world"].status == "ok":
                 found["keys"] = await checks.readable_runs(world, keyring)
-                found["workers"] = await checks.working(world, SystemClock())
+                found["workers"] = await checks.working(Reader(Client(world, SystemClock(), keyring)))
         finally:
             await world.close()
 

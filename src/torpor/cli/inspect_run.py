@@ -9,29 +9,33 @@ import typer
 from rich.text import Text
 from rich.tree import Tree
 
-from torpor.cli.opening import with_client
-from torpor.cli.options import AppOption, DecryptOption, JsonOption, WorldOption
-from torpor.cli.output import STYLES, line, print_json, printable, say, show, table
+from torpor.cli.opening import named_run, with_reader
+from torpor.cli.options import AppOption, DecryptOption, JsonOption, LastOption, RunArgument, WorldOption
+from torpor.cli.output import STYLES, console, line, print_json, printable, say, show, show_table
 from torpor.cli.reporting import FAILED, command, report
+from torpor.cli.runs import awaited_text
 from torpor.errors import WorldError
 from torpor.inspection.details import RunDetails, details_data, event_data
 from torpor.inspection.readable import stack_of, summary
-from torpor.inspection.reading import read_details, read_stack
+from torpor.inspection.reading import Reader
 from torpor.inspection.timeline import Row, shortened, timeline
 from torpor.inspection.timestamps import bytes_text, clock_text, iso, span_text
-from torpor.model import Run
-from torpor.programs.catalogue import short_name
 from torpor.programs.languages import available_guests
+from torpor.run_info import RunInfo
 from torpor.vm.guest import Frame, TaskStack
 
 ROWS_MAX = 200
 VALUE_CHARS_MAX = 2_000
 BAR_COLUMNS = 24
+BAR_COLUMNS_NARROW = 12
+WIDE_COLUMNS = 100
+"""From which width on a terminal has room for long bars."""
 
 
 @command
 def inspect(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id; torpor runs shows it.")],
+    run: RunArgument = None,
+    last: LastOption = False,
     events: Annotated[bool, typer.Option("--events", help="Show the log itself, event by event.")] = False,
     logs: Annotated[bool, typer.Option("--logs", help="Show only what the workflow's code wrote.")] = False,
     stack: Annotated[
@@ -47,18 +51,27 @@ def inspect(
     Show what happened in a run.
 
     Steps and their attempts, waits, hooks with their tokens, log lines, snapshot and error; from the world alone. With
-    --stack a copy of the run's VM is restored and asked; the run itself is not woken.
+    --stack a copy of the run's VM is restored and asked; the run itself is not woken. The beginning of an id is enough
+    where no other id begins like that.
 
     Example: torpor inspect wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
     """
     if stack:
-        looked_at = with_client(app, world, lambda client: read_stack(client, run, decrypt=decrypt))
+
+        async def read_stack(reader: Reader) -> tuple[RunInfo, list[TaskStack]]:
+            return await reader.stack(await named_run(reader, run, last=last))
+
+        looked_at = with_reader(app, world, read_stack, decrypt=decrypt)
         if json:
             print_json(_stack_data(*looked_at))
         else:
             _show_stack(*looked_at)
         return
-    found = with_client(app, world, lambda client: read_details(client, run, decrypt=decrypt))
+
+    async def read_details(reader: Reader) -> RunDetails:
+        return await reader.details(await named_run(reader, run, last=last))
+
+    found = with_reader(app, world, read_details, decrypt=decrypt)
     if json:
         print_json(details_data(found))
     elif logs:
@@ -70,7 +83,7 @@ def inspect(
         else:
             _show_timeline(timeline(found), found, full)
         _show_error(found)
-        if _is_stuck(found):
+        if found.is_stuck:
             say(("waits for nothing: no step, timer or hook can wake it", "yellow"))
         if not found.run.ended_at and found.run.guest not in available_guests():
             say((f"waits for workers that have the guest {found.run.guest}; this installation lacks it", "yellow"))
@@ -81,21 +94,23 @@ def inspect(
 
 
 def _show_head(found: RunDetails) -> None:
-    run, data = found.run, found.summary
+    run, about = found.run, found.summary
     took = span_text((run.ended_at or found.now) - run.created_at)
-    say((run.status, STYLES[run.status]), (f"  {short_name(run.workflow)}  ", "bold"), run.id)
+    say((run.status, STYLES[run.status]), (f"  {run.name}  ", "bold"), run.id)
     _fact("workflow", run.workflow)
     if run.parent:
         _fact("parent", run.parent + (f", first of the line is {run.root}" if run.root != run.parent else ""))
     _fact("created", f"{clock_text(run.created_at)}, {'took' if run.ended_at else 'so far'} {took}")
-    _fact("input", summary(data.get("input"), VALUE_CHARS_MAX))
+    _fact("input", summary(about.input, VALUE_CHARS_MAX))
     if run.status == "completed":
-        _fact("output", summary(data.get("output"), VALUE_CHARS_MAX))
-    if data.get("cancel_reason"):
-        _fact("reason", str(data["cancel_reason"]))
+        _fact("output", summary(about.output, VALUE_CHARS_MAX))
+    if about.cancel_reason:
+        _fact("reason", about.cancel_reason)
+    for awaited in run.waits_for:
+        _fact("waits for", awaited_text(awaited))
     program = found.program
     absent = "encrypted, and its key is not here" if run.key_id else "not in this world"
-    files = absent if program is None else f"{program.guest}, {', '.join(sorted(program.files))}"
+    files = absent if program is None else f"{program.guest}, {', '.join(program.files)}"
     _fact("program", f"{run.program[:16]} ({files})")
     _fact("runtime", run.runtime)
     if run.key_id:
@@ -113,7 +128,7 @@ def _snapshot_text(found: RunDetails) -> str:
     if snapshot is None:
         return "none"
     age = span_text(found.now - snapshot.at)
-    return f"{bytes_text(len(snapshot.data))}, after event {snapshot.cursor} of {found.run.head}, {age} old"
+    return f"{bytes_text(snapshot.bytes)}, after event {snapshot.cursor} of {found.run.head}, {age} old"
 
 
 def _show_timeline(rows: list[Row], found: RunDetails, full: bool) -> None:
@@ -124,11 +139,13 @@ def _show_timeline(rows: list[Row], found: RunDetails, full: bool) -> None:
     if left_out:
         shown.append(tuple(map(line, ("", "", "", "", f"… {left_out} more; --all shows them"))))
     shown += [_cells(row, start, end) for row in after]
-    show(table("at", "took", "", "what", "", rows=shown, right=frozenset({"at", "took"})))
+    columns = ("at", "took", "", "", "what")
+    show_table(*columns, rows=shown, right=frozenset({"at", "took"}), free=frozenset({"what"}))
 
 
 def _cells(row: Row, start: int, end: int) -> tuple[Text, ...]:
     """Return a row's cells: offset, span, bar, kind, text; *start* and *end* bound the bars."""
+    columns = BAR_COLUMNS if console().width >= WIDE_COLUMNS else BAR_COLUMNS_NARROW
     what = Text()
     if row.kind in ("attempt", "received"):
         what.append("  ")
@@ -138,16 +155,17 @@ def _cells(row: Row, start: int, end: int) -> tuple[Text, ...]:
     if row.detail:
         what.append("  ").append(printable(row.detail), "dim")
     took = "" if row.until is None else span_text((row.until or end) - row.at) + ("" if row.until else " …")
-    return (Text(f"+{span_text(row.at - start)}"), Text(took), Text(bar(row, start, end), "cyan"), Text(row.kind), what)
+    place = Text(bar(row, start, end, columns), "cyan")
+    return Text(f"+{span_text(row.at - start)}"), Text(took), place, Text(row.kind), what
 
 
-def bar(row: Row, start: int, end: int) -> str:
-    """Return a row's place between *start* and *end*."""
-    scale = BAR_COLUMNS / max(1, end - start)
-    first = min(BAR_COLUMNS - 1, max(0, int((row.at - start) * scale)))
+def bar(row: Row, start: int, end: int, columns: int = BAR_COLUMNS) -> str:
+    """Return a row's place between *start* and *end*, which are so many columns apart."""
+    scale = columns / max(1, end - start)
+    first = min(columns - 1, max(0, int((row.at - start) * scale)))
     if row.until is None:
         return " " * first + "·"
-    last = min(BAR_COLUMNS, max(first + 1, round(((row.until or end) - start) * scale)))
+    last = min(columns, max(first + 1, round(((row.until or end) - start) * scale)))
     return " " * first + "━" * (last - first)
 
 
@@ -163,7 +181,7 @@ def _show_events(found: RunDetails, full: bool) -> None:
         said += [f"due {data['due']}" if event.due else "", summary(data["payload"], 200) if event.payload else ""]
         offset = f"+{span_text(event.at - start)}"
         rows.append((str(event.seq), offset, event.type, event.id, "  ".join(filter(None, said))))
-    show(table("seq", "at", "event", "id", "", rows=rows, right=frozenset({"seq", "at"})))
+    show_table("seq", "at", "event", "id", "", rows=rows, right=frozenset({"seq", "at"}))
 
 
 def _show_logs(found: RunDetails) -> None:
@@ -172,31 +190,20 @@ def _show_logs(found: RunDetails) -> None:
         say((f"{iso(entry.at)}  ", "dim"), (f"{entry.level:<5}  ", style), (entry.text, style))
 
 
-def _is_stuck(found: RunDetails) -> bool:
-    """Tell whether a run has taken in all its events, is at rest and has nothing open."""
-    history, snapshot = found.history, found.snapshot
-    if found.run.status != "running" or found.problems or snapshot is None or snapshot.cursor < found.run.head:
-        return False
-    endings = [step.ended_at for step in history.steps.values()]
-    endings += [wait.ended_at for wait in history.waits.values()]
-    endings += [hook.ended_at for hook in history.hooks.values()]
-    return all(endings)
-
-
 def _show_error(found: RunDetails) -> None:
     if found.run.status != "failed":
         return
-    error = found.summary.get("error")
+    error = found.summary.error
     say()
     say((f"{found.run.error_code}: ", "bold red"), (stack_of(error) or summary(error, VALUE_CHARS_MAX), "red"))
 
 
-def _stack_data(run: Run, tasks: list[TaskStack]) -> dict[str, Any]:
+def _stack_data(run: RunInfo, tasks: list[TaskStack]) -> dict[str, Any]:
     """Return tasks as JSON data."""
     return {"run": run.id, "status": run.status, "tasks": msgspec.to_builtins(tasks)}
 
 
-def _show_stack(run: Run, tasks: list[TaskStack]) -> None:
+def _show_stack(run: RunInfo, tasks: list[TaskStack]) -> None:
     """Print the tasks as trees: a task below the one that waits for it, its frames outermost first."""
     say((run.id, "bold"), f"  {run.status}, looked at after event {run.head}; the run was not woken")
     names = {task.name for task in tasks}

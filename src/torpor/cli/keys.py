@@ -10,7 +10,7 @@ import typer
 
 from torpor.cli.opening import with_client
 from torpor.cli.options import AppOption, JsonOption, WorldOption
-from torpor.cli.output import print_json, say, show, table
+from torpor.cli.output import print_json, say, show_table
 from torpor.cli.reporting import command
 from torpor.client import Client
 from torpor.codec.crypto.keys import SETTING, Keyring, generate, key_text
@@ -75,7 +75,7 @@ def list_keys(app: AppOption = None, world: WorldOption = None, json: JsonOption
         print_json(rows)
     elif rows:
         cells = ([row["id"], row["state"], str(row["unfinished"]), str(row["ended"])] for row in rows)
-        show(table("key", "state", "unfinished runs", "ended runs", rows=cells))
+        show_table("key", "state", "unfinished runs", "ended runs", rows=cells)
     else:
         say("no keys: what runs store is plain. torpor keys generate makes a key", err=True)
 

@@ -15,7 +15,8 @@ from torpor.cli.loading import AppImportError, NoAppError, default_target, load_
 from torpor.client import Client
 from torpor.clock import SystemClock
 from torpor.codec.crypto.keys import Keyring
-from torpor.errors import ConfigurationError
+from torpor.errors import ConfigurationError, UsageError
+from torpor.inspection.reading import Reader
 from torpor.world import World
 from torpor.worlds import open_world
 from torpor.worlds.sqlite.url import parse
@@ -55,6 +56,26 @@ def with_client(app: str | None, world: str | None, work: Callable[[Client], Cor
         )
     refuse_missing_file(found.url)
     return asyncio.run(_opened(found, keyring, work))
+
+
+def with_reader(
+    app: str | None, world: str | None, work: Callable[[Reader], Coroutine[Any, Any, T]], *, decrypt: bool = False
+) -> T:
+    """Do *work* with what reads the world's runs, and return its result; see :func:`with_client`."""
+    return with_client(app, world, lambda client: work(Reader(client, decrypt=decrypt)))
+
+
+async def named_run(reader: Reader, run: str | None, *, last: bool) -> str:
+    """
+    Return the id of the run that a command line names, by its id, the beginning of its id, or ``--last``.
+
+    Raises:
+        UsageError: it names none, or one and the newest, or several.
+        RunNotFoundError: there is no such run.
+    """
+    if (run is not None) == last:
+        raise UsageError("name a run by its id or the beginning of its id, or give --last for the newest; not both")
+    return await (reader.newest() if run is None else reader.find(run))
 
 
 async def _opened(world: World, keyring: Keyring, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:

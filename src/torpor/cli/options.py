@@ -41,6 +41,11 @@ WorldOption = Annotated[
         help="Where runs live, such as sqlite:///torpor.db. By default TORPOR_WORLD, then what the application says.",
     ),
 ]
+RunArgument = Annotated[
+    str | None,
+    typer.Argument(metavar="RUN", show_default=False, help="Its id, or the beginning of it; torpor runs shows it."),
+]
+LastOption = Annotated[bool, typer.Option("--last", "-l", help="Take the newest run.")]
 DecryptOption = Annotated[
     bool, typer.Option("--decrypt", help="Show what is encrypted, with the keys of TORPOR_KEYS or the application.")
 ]

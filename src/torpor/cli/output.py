@@ -9,14 +9,18 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 _UNBOUNDED_COLUMNS = 100_000
+_GAP = "  "
+_INDENT = "    "
+_FREE_COLUMNS = 24  # that a column of free text needs to be readable
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # Line feed and tab are layout; the rest could move the cursor, recolour or hide what a terminal shows.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -61,7 +65,7 @@ def counted(number: int, what: str) -> str:
 
 
 def show(renderable: RenderableType) -> None:
-    """Print a table or another renderable."""
+    """Print a renderable."""
     target = console()
     if target.is_terminal:
         target.print(renderable)
@@ -92,21 +96,65 @@ def print_json(document: Any) -> None:
     sys.stdout.write(_SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
-def table(*columns: str, rows: Iterable[Iterable[str | Text]], right: frozenset[str] = frozenset()) -> Table:
+def show_table(
+    *columns: str,
+    rows: Iterable[Iterable[str | Text]],
+    right: frozenset[str] = frozenset(),
+    free: frozenset[str] = frozenset({""}),
+) -> None:
     """
-    Return a table without rules.
+    Print a table without rules, in which no word is cut.
+
+    Where the terminal is too narrow for that, each row is printed on as many lines as it needs.
 
     Args:
         columns: headings; a cell of the first column is never broken.
         rows: cells, as many as columns.
         right: headings of columns that are aligned to the right.
+        free: headings of columns of free text, whose long words may be broken.
     """
-    made = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")
-    for number, name in enumerate(columns):
-        made.add_column(name, no_wrap=number == 0, overflow="fold", justify="right" if name in right else "left")
-    for row in rows:
-        made.add_row(*(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row))
-    return made
+    cells = [tuple(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row) for row in rows]
+    widths = [max(cell_len(name), *(row[at].cell_len for row in cells)) for at, name in enumerate(columns)]
+    least = [
+        widths[at] if at == 0 else min(widths[at], _FREE_COLUMNS if name in free else _longest_word(name, cells, at))
+        for at, name in enumerate(columns)
+    ]
+    room = console().width - len(_GAP) * (len(columns) - 1)
+    if sum(least) > room:
+        for row in cells:
+            _print_packed(row)
+        return
+    for at in sorted(range(len(columns)), key=lambda at: columns[at] not in free):  # free text gives way first
+        widths[at] -= max(0, min(sum(widths) - room, widths[at] - least[at]))
+    made = Table(box=None, pad_edge=False, padding=(0, len(_GAP), 0, 0), header_style="bold")
+    for name, width in zip(columns, widths, strict=True):
+        made.add_column(name, overflow="fold", justify="right" if name in right else "left", width=width)
+    for row in cells:
+        made.add_row(*row)
+    show(made)
+
+
+def _longest_word(heading: str, rows: Iterable[Sequence[Text]], at: int) -> int:
+    """Return the room that the longest word of a column takes."""
+    texts = [heading, *(row[at].plain for row in rows)]
+    return max((cell_len(word) for text in texts for word in text.split()), default=0)
+
+
+def _print_packed(row: Iterable[Text]) -> None:
+    """Print cells one behind another, on further lines what has no room."""
+    target = console()
+    lines = [Text()]
+    for cell in filter(None, row):
+        room = target.width - lines[-1].cell_len - len(_GAP)
+        if not lines[-1]:
+            lines[-1].append_text(cell)
+        elif cell.cell_len <= room:
+            lines[-1].append(_GAP).append_text(cell)
+        else:
+            wrapped = cell.wrap(target, max(1, target.width - len(_INDENT)))
+            lines += [Text(_INDENT).append_text(part) for part in wrapped]
+    for each in lines:
+        target.print(each, soft_wrap=True)
 
 
 def status_text(status: str) -> Text:

@@ -9,7 +9,7 @@ import msgspec
 from torpor import Torpor
 from torpor.cli.opening import app_on
 from torpor.cli.options import AppArgument, JsonOption
-from torpor.cli.output import line, print_json, say, show, table
+from torpor.cli.output import line, print_json, say, show_table
 from torpor.cli.reporting import command
 from torpor.inspection.timestamps import bytes_text
 from torpor.programs.catalogue import short_name
@@ -80,9 +80,9 @@ def _show(data: dict[str, Any]) -> None:
         (line("  ", file["name"]), bytes_text(file["bytes"]), ", ".join(f"step {step}" for step in file["steps"]))
         for file in data["files"]
     ]
-    show(table("  file", "size", "", rows=rows, right=frozenset({"size"})))
+    show_table("  file", "size", "", rows=rows, right=frozenset({"size"}))
     if data["left_out"]:
         say()
         rows = [(line("  ", each["where"]), each["what"], each["why"]) for each in data["left_out"]]
-        show(table("  left out at", "what", "why", rows=rows))
+        show_table("  left out at", "what", "why", rows=rows)
     say()

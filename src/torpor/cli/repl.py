@@ -4,26 +4,22 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from typing import Annotated
 
-import typer
-
-from torpor.cli.opening import with_client
-from torpor.cli.options import AppOption, DecryptOption, WorldOption
+from torpor.cli.opening import named_run, with_reader
+from torpor.cli.options import AppOption, DecryptOption, LastOption, RunArgument, WorldOption
 from torpor.cli.output import printable, say
 from torpor.cli.reporting import command, report
-from torpor.client import Client
 from torpor.errors import VmError
-from torpor.inspection.parked import ParkedRun, parked
-from torpor.inspection.reading import refuse_encrypted
-from torpor.programs.catalogue import guests, short_name
+from torpor.inspection.parked import ParkedRun
+from torpor.inspection.reading import Reader
 
 _FIRST, _NEXT = ">>> ", "... "
 
 
 @command
 def repl(
-    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id; torpor runs shows it.")],
+    run: RunArgument = None,
+    last: LastOption = False,
     app: AppOption = None,
     world: WorldOption = None,
     decrypt: DecryptOption = False,
@@ -38,14 +34,17 @@ def repl(
     """
     if sys.stdin.isatty():
         _edit_lines()
-    with_client(app, world, lambda client: _converse(client, run, decrypt=decrypt))
+
+    async def converse(reader: Reader) -> None:
+        await _converse(reader, await named_run(reader, run, last=last))
+
+    with_reader(app, world, converse, decrypt=decrypt)
 
 
-async def _converse(client: Client, run_id: str, *, decrypt: bool) -> None:
-    await refuse_encrypted(client, run_id, decrypt=decrypt)
+async def _converse(reader: Reader, run_id: str) -> None:
     greet = True
     while True:
-        async with parked(client.world, guests(), run_id, client.clock, client.keyring) as copy:
+        async with reader.copy(run_id) as copy:
             if greet:
                 _greet(copy)
                 greet = False
@@ -60,7 +59,7 @@ async def _converse(client: Client, run_id: str, *, decrypt: bool) -> None:
 
 def _greet(copy: ParkedRun) -> None:
     say(
-        (f"{short_name(copy.run.workflow)}  ", "bold"),
+        (f"{copy.run.name}  ", "bold"),
         f"{copy.run.id}  a copy of the {copy.run.guest} VM after event {copy.run.head}; nothing here reaches the run",
         err=True,
     )

@@ -1,27 +1,28 @@
-"""``torpor runs``: which runs there are."""
+"""``torpor runs`` and ``torpor hooks``: which runs there are, and what of the outside they wait for."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast, get_args
+from typing import Annotated, cast, get_args
 
+import msgspec
 import typer
 from rich.text import Text
 
-from torpor.cli.opening import with_client
+from torpor.cli.opening import with_reader
 from torpor.cli.options import AppOption, DecryptOption, JsonOption, WorldOption
-from torpor.cli.output import print_json, say, show, status_text, table
+from torpor.cli.output import print_json, say, show_table, status_text
 from torpor.cli.reporting import command
-from torpor.client import Client
 from torpor.clock import SystemClock
 from torpor.errors import UsageError
-from torpor.inspection.reading import matching_runs, run_data
-from torpor.inspection.redaction import Redactor
-from torpor.inspection.timestamps import clock_text, span_text
+from torpor.inspection.details import RunSummary, summary_data
+from torpor.inspection.readable import summary
+from torpor.inspection.reading import Reader, WaitingHook
+from torpor.inspection.timestamps import clock_text, iso, span_text
 from torpor.lifecycle import RunStatus
-from torpor.model import Run
-from torpor.programs.catalogue import short_name
+from torpor.run_info import Awaited, RunInfo
 
 LIMIT_DEFAULT = 50
+METADATA_CHARS_MAX = 200
 
 StatusOption = Annotated[
     str | None,
@@ -31,13 +32,14 @@ WorkflowOption = Annotated[
     str | None,
     typer.Option("--workflow", "-w", metavar="NAME", help="Only runs of this workflow, by its short or full name."),
 ]
+LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")]
 
 
 @command
 def runs(
     status: StatusOption = None,
     workflow: WorkflowOption = None,
-    limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = LIMIT_DEFAULT,
+    limit: LimitOption = LIMIT_DEFAULT,
     before: Annotated[
         str | None,
         typer.Option("--before", metavar="RUN", help="Continue after this run, the last one of the previous page."),
@@ -48,28 +50,52 @@ def runs(
     json: JsonOption = False,
 ) -> None:
     """
-    List runs, newest first.
+    List runs, newest first, and what they wait for.
 
     Example: torpor runs --status failed --workflow checkout
     """
     wanted = parse_status(status)
 
-    async def listed(client: Client) -> tuple[list[Run], list[dict[str, Any]], str]:
-        found = []
-        async for run in matching_runs(client, wanted, workflow, before):
-            found.append(run)
-            if len(found) == limit:
-                break
-        redactor = Redactor(client.keyring, decrypt=decrypt)
-        return found, [await run_data(client, run, redactor) for run in found] if json else [], client.world.url
+    async def listed(reader: Reader) -> tuple[list[RunInfo], list[RunSummary], str]:
+        found = await reader.runs(status=wanted, workflow=workflow, before=before, limit=limit)
+        return found, await reader.summaries(found) if json else [], reader.url
 
-    found, data, url = with_client(app, world, listed)
+    found, summaries, url = with_reader(app, world, listed, decrypt=decrypt)
     if json:
-        print_json(data)
+        print_json([summary_data(summary) for summary in summaries])
     elif found:
-        _show(found, limit)
+        _show_runs(found, limit)
     else:
         say(f"no such run in world {url}", err=True)
+
+
+@command
+def hooks(
+    workflow: WorkflowOption = None,
+    limit: LimitOption = LIMIT_DEFAULT,
+    app: AppOption = None,
+    world: WorldOption = None,
+    decrypt: DecryptOption = False,
+    json: JsonOption = False,
+) -> None:
+    """
+    List what waits for the outside world.
+
+    Each hook with its token, which torpor resume takes, its metadata, its run, and since when it waits.
+
+    Example: torpor hooks --workflow checkout
+    """
+
+    async def listed(reader: Reader) -> tuple[list[WaitingHook], str]:
+        return await reader.hooks(workflow=workflow, limit=limit), reader.url
+
+    found, url = with_reader(app, world, listed, decrypt=decrypt)
+    if json:
+        print_json([_hook_data(hook) for hook in found])
+    elif found:
+        _show_hooks(found)
+    else:
+        say(f"no hook waits in world {url}", err=True)
 
 
 def parse_status(status: str | None) -> RunStatus | None:
@@ -84,23 +110,67 @@ def parse_status(status: str | None) -> RunStatus | None:
     return cast("RunStatus | None", status)
 
 
-def _show(found: list[Run], limit: int) -> None:
+def awaited_text(awaited: Awaited) -> str:
+    """Return what a run waits for in a few words."""
+    match awaited.kind:
+        case "step":
+            attempt = f", attempt {awaited.attempt}" if awaited.attempt > 1 else ""
+            return f"step {awaited.name} ({awaited.status}{attempt})"
+        case "timer":
+            return f"timer until {clock_text(awaited.due)}"
+        case "hook":
+            return f"hook {awaited.name}"
+        case "run":
+            return f"run {awaited.name}"
+
+
+def _show_runs(found: list[RunInfo], limit: int) -> None:
     now = SystemClock().now()
     rows = [
         (
             run.id,
-            short_name(run.workflow),
+            run.name,
             _status(run),
             clock_text(run.created_at),
             span_text((run.ended_at or now) - run.created_at),
+            _waits_for(run),
         )
         for run in found
     ]
-    show(table("run", "workflow", "status", "created", "took", rows=rows, right=frozenset({"took"})))
+    columns = ("run", "workflow", "status", "created", "took", "waits for")
+    show_table(*columns, rows=rows, right=frozenset({"took"}), free=frozenset({"waits for"}))
     if len(found) == limit:
         say((f"older ones: torpor runs --before {found[-1].id}", "dim"), err=True)
 
 
-def _status(run: Run) -> Text:
+def _status(run: RunInfo) -> Text:
     text = status_text(run.status)
     return text.append(f" {run.error_code}", "dim") if run.error_code else text
+
+
+def _waits_for(run: RunInfo) -> str:
+    """Return one of the things that a run waits for, rather no timer, and how many more there are."""
+    if not run.waits_for:
+        return ""
+    first, *others = sorted(run.waits_for, key=lambda awaited: awaited.kind == "timer")
+    return awaited_text(first) + (f" and {len(others)} more" if others else "")
+
+
+def _show_hooks(found: list[WaitingHook]) -> None:
+    now = SystemClock().now()
+    rows = [
+        (
+            hook.token,
+            hook.run_id,
+            hook.workflow,
+            span_text(now - hook.created_at),
+            "" if hook.metadata is None else summary(hook.metadata, METADATA_CHARS_MAX),
+        )
+        for hook in found
+    ]
+    columns = ("token", "run", "workflow", "waits", "metadata")
+    show_table(*columns, rows=rows, right=frozenset({"waits"}), free=frozenset({"metadata"}))
+
+
+def _hook_data(hook: WaitingHook) -> dict[str, object]:
+    return {**msgspec.structs.asdict(hook), "created_at": iso(hook.created_at)}

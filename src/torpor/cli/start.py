@@ -17,7 +17,7 @@ from torpor.cli.reporting import command
 from torpor.client import RunHandle
 from torpor.errors import ConfigurationError, RunFailedError, UsageError
 from torpor.inspection.readable import place_of, readable
-from torpor.inspection.reading import living_workers
+from torpor.inspection.reading import Reader
 from torpor.model import Runtime
 
 
@@ -119,6 +119,6 @@ def _refuse(constant: str) -> Any:
 
 async def _announce(app: Torpor, run: RunHandle) -> None:
     say((f"started {run.id}, waiting for its end", "dim"), err=True)
-    living, _ = await living_workers(app.world, app.clock)
+    living, _ = await Reader(app.client).workers()
     if not living:
         say(("no worker is at work in this world; start one with: torpor worker", "yellow"), err=True)

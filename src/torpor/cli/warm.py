@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from torpor.cli.options import JsonOption
-from torpor.cli.output import print_json, say, show, table
+from torpor.cli.output import print_json, say, show_table
 from torpor.cli.reporting import command
 from torpor.errors import ConfigurationError
 from torpor.inspection.timestamps import bytes_text
@@ -45,7 +45,7 @@ def warm(
         print_json({"folder": str(default_directory()), "guests": outcomes})
         return
     rows = ([o["guest"], o["state"], f"{o['seconds']:.1f} s", bytes_text(o["bytes"])] for o in outcomes)
-    show(table("guest", "", "took", "on disk", rows=rows, right=frozenset({"took", "on disk"})))
+    show_table("guest", "", "took", "on disk", rows=rows, right=frozenset({"took", "on disk"}))
     for name in LANGUAGES:
         if not guest and not _is_installed(name):
             say(f"{name} is not installed; pip install 'torpor[python]'", err=True)

@@ -7,11 +7,64 @@ from typing import Any
 import msgspec
 
 from torpor.inspection.history import History
-from torpor.inspection.readable import readable_payload
 from torpor.inspection.timestamps import iso
-from torpor.model import Event, LogEntry, Run, Snapshot
+from torpor.model import LogEntry
 from torpor.programs.catalogue import short_name
-from torpor.vm.guest import Program
+from torpor.run_info import Awaited, RunInfo
+
+
+class RunSummary(msgspec.Struct, frozen=True):
+    """
+    A run with what it was given and what became of it, as JSON data.
+
+    Attributes:
+        run: the run.
+        input: its arguments.
+        output: what it returned, None unless it completed.
+        error: what it raised, None unless it failed.
+        cancel_reason: why it was cancelled, ``""`` when it was not or nobody said.
+    """
+
+    run: RunInfo
+    input: Any = None
+    output: Any = None
+    error: Any = None
+    cancel_reason: str = ""
+
+
+class EventView(msgspec.Struct, frozen=True):
+    """An event of a run's log, its payload as JSON data; see :class:`torpor.model.Event`."""
+
+    seq: int
+    type: str
+    at: int
+    id: str = ""
+    op: int = 0
+    name: str = ""
+    attempt: int = 0
+    due: int = 0
+    ref: str = ""
+    payload: Any = None
+
+
+class SnapshotView(msgspec.Struct, frozen=True):
+    """A snapshot without what is in it; see :class:`torpor.model.Snapshot`."""
+
+    at: int
+    bytes: int
+    cursor: int
+    ops: int
+    image: str
+
+
+class ProgramView(msgspec.Struct, frozen=True):
+    """A program without its sources; see :class:`torpor.vm.guest.Program`."""
+
+    id: str
+    guest: str
+    build: str
+    files: list[str]
+    workflows: list[str]
 
 
 class RunDetails(msgspec.Struct):
@@ -19,28 +72,78 @@ class RunDetails(msgspec.Struct):
     A run, as far as it could be read.
 
     Attributes:
-        summary: the run as JSON data, as ``torpor runs --json`` has it.
+        summary: the run, its input and its output or error.
         now: when it was read, epoch milliseconds.
+        events: its log.
+        history: what became of each step, wait and hook.
+        logs: what its workflow's code wrote.
+        snapshot: None when there is none.
         program: None when the world does not have it, or it cannot be decrypted.
         problems: what could not be read, for people.
     """
 
-    run: Run
-    summary: dict[str, Any]
+    summary: RunSummary
     now: int
-    events: list[Event]
-    history: History
-    logs: list[LogEntry]
-    snapshot: Snapshot | None
-    program: Program | None
-    problems: list[str]
+    events: list[EventView] = []
+    history: History = msgspec.field(default_factory=History)
+    logs: list[LogEntry] = []
+    snapshot: SnapshotView | None = None
+    program: ProgramView | None = None
+    problems: list[str] = []
+
+    @property
+    def run(self) -> RunInfo:
+        """The run."""
+        return self.summary.run
+
+    @property
+    def is_stuck(self) -> bool:
+        """Whether the run has taken in all its events, is at rest, and has nothing open that could wake it."""
+        if self.run.status != "running" or self.problems:
+            return False
+        if self.snapshot is None or self.snapshot.cursor < self.run.head:
+            return False
+        return all(story.ended_at for story in self.history.stories())
+
+
+def summary_data(summary: RunSummary) -> dict[str, Any]:
+    """Return a run as JSON data, its times as text."""
+    run = summary.run
+    return {
+        "id": run.id,
+        "name": run.name,
+        "workflow": run.workflow,
+        "status": run.status,
+        "created_at": iso(run.created_at),
+        "started_at": iso(run.started_at),
+        "ended_at": iso(run.ended_at),
+        "duration_ms": run.ended_at - run.created_at if run.ended_at else None,
+        "waits_for": [awaited_data(awaited) for awaited in run.waits_for],
+        "runtime": run.runtime,
+        "guest": run.guest,
+        "program": run.program,
+        "key": run.key_id or None,
+        "parent": run.parent or None,
+        "root": run.root or None,
+        "input": summary.input,
+        "output": summary.output,
+        "error_code": run.error_code or None,
+        "error": summary.error,
+        "cancel_reason": summary.cancel_reason or None,
+    }
+
+
+def awaited_data(awaited: Awaited) -> dict[str, Any]:
+    """Return what a run waits for as JSON data."""
+    data = _timed(msgspec.structs.asdict(awaited))
+    return {name: value for name, value in data.items() if value not in ("", 0, None)}
 
 
 def details_data(found: RunDetails) -> dict[str, Any]:
     """Return details as JSON data."""
     history, snapshot, start = found.history, found.snapshot, found.run.created_at
     return {
-        "run": {**found.summary, "head": found.run.head, "ops": found.run.ops},
+        "run": {**summary_data(found.summary), "head": found.run.head, "ops": found.run.ops},
         "steps": [
             {
                 **_timed(msgspec.structs.asdict(step)),
@@ -59,28 +162,13 @@ def details_data(found: RunDetails) -> dict[str, Any]:
         ],
         "logs": [_timed(msgspec.structs.asdict(entry)) for entry in found.logs],
         "events": [event_data(event, start) for event in found.events],
-        "snapshot": snapshot
-        and {
-            "at": iso(snapshot.at),
-            "age_ms": found.now - snapshot.at,
-            "bytes": len(snapshot.data),
-            "cursor": snapshot.cursor,
-            "ops": snapshot.ops,
-            "image": snapshot.image,
-        },
-        "program": found.program
-        and {
-            "id": found.run.program,
-            "guest": found.program.guest,
-            "build": found.program.build,
-            "files": sorted(found.program.files),
-            "workflows": sorted(found.program.workflows),
-        },
+        "snapshot": snapshot and {**_timed(msgspec.structs.asdict(snapshot)), "age_ms": found.now - snapshot.at},
+        "program": found.program and msgspec.structs.asdict(found.program),
         "problems": found.problems,
     }
 
 
-def event_data(event: Event, start: int) -> dict[str, Any]:
+def event_data(event: EventView, start: int) -> dict[str, Any]:
     """Return an event as JSON data; *start* is the run's creation."""
     return {
         "seq": event.seq,
@@ -93,14 +181,15 @@ def event_data(event: Event, start: int) -> dict[str, Any]:
         "attempt": event.attempt or None,
         "due": iso(event.due),
         "ref": event.ref or None,
-        "payload": readable_payload(event.payload),
+        "payload": event.payload,
     }
 
 
 def _timed(data: dict[str, Any]) -> dict[str, Any]:
     """Give times as text, and a duration to what has begun and ended."""
     begun, ended = data.get("started_at") or data.get("created_at"), data.get("ended_at")
-    shown = {key: iso(value) if key in ("at", "due") or key.endswith("_at") else value for key, value in data.items()}
+    is_time = {name for name in data if name in ("at", "due", "since") or name.endswith("_at")}
+    shown = {name: iso(value) if name in is_time else value for name, value in data.items()}
     if "ended_at" in data:
         shown["duration_ms"] = ended - begun if begun and ended else None
     return shown

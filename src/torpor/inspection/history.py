@@ -3,12 +3,12 @@ A log read back: what became of each step, wait and hook.
 
 States are those of :mod:`torpor.lifecycle`, and ``dropped`` for what was open when its run ended.
 Made from the log alone, so that a run can be looked at without its application; a log that is damaged is read as far
-as it makes sense, and says where it does not.
+as it makes sense, and says where it does not. All times are epoch milliseconds, 0 for what has not happened.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -23,6 +23,7 @@ class Attempt(msgspec.Struct):
     One attempt of a step.
 
     Attributes:
+        started_at: 0 when the log does not say.
         outcome: ``running``, ``completed``, ``failed``, ``dropped``, or ``lost`` when its worker died.
         retry_at: when the next attempt may begin, 0 for none.
     """
@@ -36,7 +37,7 @@ class Attempt(msgspec.Struct):
     retry_at: int = 0
 
 
-class StepStory(msgspec.Struct):
+class StepStory(msgspec.Struct, tag="step"):
     """A step, with its decoded input, and its output or error."""
 
     id: str
@@ -48,10 +49,10 @@ class StepStory(msgspec.Struct):
     status: str = "pending"
     output: Any = None
     error: Any = None
-    attempts: list[Attempt] = msgspec.field(default_factory=list)
+    attempts: list[Attempt] = []
 
 
-class WaitStory(msgspec.Struct):
+class WaitStory(msgspec.Struct, tag="wait"):
     """A wait; ``ended_at`` is 0 while it lasts."""
 
     id: str
@@ -70,7 +71,7 @@ class Receipt(msgspec.Struct):
     payload: Any
 
 
-class HookStory(msgspec.Struct):
+class HookStory(msgspec.Struct, tag="hook"):
     """A hook; ``owner`` is the run that had its token first, ``watch`` the one whose end it awaits, if there is one."""
 
     id: str
@@ -82,128 +83,190 @@ class HookStory(msgspec.Struct):
     ended_at: int = 0
     owner: str = ""
     watch: str = ""
-    received: list[Receipt] = msgspec.field(default_factory=list)
+    received: list[Receipt] = []
+
+
+Story = StepStory | WaitStory | HookStory
 
 
 class History(msgspec.Struct):
-    """What a log tells; ``problems`` says, for people, what in it makes no sense."""
+    """
+    What a log tells.
 
-    steps: dict[str, StepStory] = msgspec.field(default_factory=dict)
-    waits: dict[str, WaitStory] = msgspec.field(default_factory=dict)
-    hooks: dict[str, HookStory] = msgspec.field(default_factory=dict)
-    problems: list[str] = msgspec.field(default_factory=list)
+    Attributes:
+        steps, waits, hooks: by id, in the order in which the run asked for them.
+        problems: what in the log makes no sense, for people.
+        more: the run has asked for others, beyond these.
+    """
 
+    steps: dict[str, StepStory] = {}
+    waits: dict[str, WaitStory] = {}
+    hooks: dict[str, HookStory] = {}
+    problems: list[str] = []
+    more: bool = False
 
-def history_of(events: Sequence[Event], head: int) -> History:
-    """Return what *events*, a whole log, tell; *head* is the seq that the last one should have."""
-    history = History()
-    if not events or events[0].type != "run_created":
-        history.problems.append("the log does not begin with run_created")
-    expected = 1
-    for event in events:
-        if event.seq != expected:
-            history.problems.append(f"the log has a gap: after event {expected - 1} comes {event.seq}")
-        expected = event.seq + 1
-        if not _tell(history, event):
-            history.problems.append(f"event {event.seq} ({event.type}) is about {event.id}, which was never created")
-    if expected - 1 != head:
-        history.problems.append(f"the log ends with event {expected - 1}, the run says {head}")
-    return history
+    def stories(self) -> list[Story]:
+        """Return all of it in the order in which the run asked for it."""
+        return sorted([*self.steps.values(), *self.waits.values(), *self.hooks.values()], key=lambda story: story.op)
 
 
-def _tell(history: History, event: Event) -> bool:
-    """Take in one event; return False when it is about something unknown."""
-    match entity_of(event.type):
-        case "step":
-            return _tell_step(history.steps, event)
-        case "wait":
-            return _tell_wait(history.waits, event)
-        case "hook":
-            return _tell_hook(history.hooks, event)
-        case "run":
-            if event.type in RUN_ENDINGS:
-                _end_all(history, event.at)
+class Historian:
+    """
+    Makes a history of a log, event by event, so that a long one need not be held as a whole.
+
+    Args:
+        after: leave out what the run asked for with this op and those before it.
+        limit: how many steps, waits and hooks to take in, None for all.
+    """
+
+    def __init__(self, *, after: int = 0, limit: int | None = None) -> None:
+        self.history = History()
+        self._after = after
+        self._limit = limit
+        self._left_out: set[str] = set()
+        self._seq = 0
+
+    def read(self, events: Iterable[Event]) -> None:
+        """Take in the next events of the log."""
+        problems = self.history.problems
+        for event in events:
+            if not self._seq and event.type != "run_created":
+                problems.append("the log does not begin with run_created")
+            if event.seq != self._seq + 1:
+                problems.append(f"the log has a gap: after event {self._seq} comes {event.seq}")
+            self._seq = event.seq
+            if event.id not in self._left_out and not self._take(event):
+                problems.append(f"event {event.seq} ({event.type}) is about {event.id}, which was never created")
+
+    def end(self, head: int) -> History:
+        """Return the history; *head* is the seq that the last event should have."""
+        if not self._seq:
+            self.history.problems.append("the log does not begin with run_created")
+        if self._seq != head:
+            self.history.problems.append(f"the log ends with event {self._seq}, the run says {head}")
+        return self.history
+
+    def _take(self, event: Event) -> bool:
+        """Take in one event; return False when it is about something unknown."""
+        match entity_of(event.type):
+            case "step":
+                return self._take_step(event)
+            case "wait":
+                return self._take_wait(event)
+            case "hook":
+                return self._take_hook(event)
+            case "run":
+                if event.type in RUN_ENDINGS:
+                    self._drop_open(event.at)
+                return True
+
+    def _is_wanted(self, created: Event) -> bool:
+        """Tell whether to take in what an event creates."""
+        history = self.history
+        taken = len(history.steps) + len(history.waits) + len(history.hooks)
+        is_before = 0 < created.op <= self._after
+        is_full = self._limit is not None and taken >= self._limit
+        if is_before or is_full:
+            self._left_out.add(created.id)
+            history.more = history.more or not is_before
+            return False
+        return True
+
+    def _drop_open(self, at: int) -> None:
+        """End what is open when its run ends."""
+        for step in self.history.steps.values():
+            if not step.ended_at:
+                step.status, step.ended_at = "dropped", at
+                if step.attempts and not step.attempts[-1].ended_at:
+                    step.attempts[-1].outcome, step.attempts[-1].ended_at = "dropped", at
+        for wait in self.history.waits.values():
+            if not wait.ended_at:
+                wait.status, wait.ended_at = "dropped", at
+        for hook in self.history.hooks.values():
+            if not hook.ended_at:
+                hook.status, hook.ended_at = "disposed", at
+
+    def _take_step(self, event: Event) -> bool:
+        if event.type == "step_created":
+            if self._is_wanted(event):
+                given = readable_payload(event.payload)
+                arguments = given["args"] if isinstance(given, dict) and given.keys() == {"args"} else given
+                step = StepStory(event.id, event.op, event.name, event.at, arguments)
+                self.history.steps[event.id] = step
+                if event.attempt:  # begun in the same moment
+                    _begin_attempt(step, event)
             return True
-
-
-def _end_all(history: History, at: int) -> None:
-    """End what is open when its run ends."""
-    for step in history.steps.values():
-        if not step.ended_at:
-            step.status, step.ended_at = "dropped", at
-            if step.attempts and not step.attempts[-1].ended_at:
-                step.attempts[-1].outcome, step.attempts[-1].ended_at = "dropped", at
-    for wait in history.waits.values():
-        if not wait.ended_at:
-            wait.status, wait.ended_at = "dropped", at
-    for hook in history.hooks.values():
-        if not hook.ended_at:
-            hook.status, hook.ended_at = "disposed", at
-
-
-def _tell_step(steps: dict[str, StepStory], event: Event) -> bool:
-    if event.type == "step_created":
-        given = readable_payload(event.payload)
-        arguments = given["args"] if isinstance(given, dict) and given.keys() == {"args"} else given
-        steps[event.id] = StepStory(event.id, event.op, event.name, event.at, arguments)
+        known = self.history.steps.get(event.id)
+        if known is None:
+            return False
+        match event.type:
+            case "step_started":
+                _begin_attempt(known, event)
+            case "step_retrying":
+                known.status = "retrying"
+                _end_attempt(known, "failed", event)
+            case "step_completed":
+                known.status, known.ended_at = "completed", event.at
+                known.output = readable_payload(event.payload)
+                _end_attempt(known, "completed", event)
+            case "step_failed":
+                known.status, known.ended_at = "failed", event.at
+                known.error = readable_payload(event.payload)
+                _end_attempt(known, "failed", event)
         return True
-    step = steps.get(event.id)
-    if step is None:
-        return False
-    last = step.attempts[-1] if step.attempts else None
-    match event.type:
-        case "step_started":
-            if last is not None and last.outcome == "running":
-                last.outcome, last.ended_at = "lost", event.at
-            step.status = "running"
-            step.attempts.append(Attempt(event.attempt, event.at, event.ref))
-        case "step_retrying":
-            step.status = "retrying"
-            _end_attempt(last, "failed", event)
-        case "step_completed":
-            step.status, step.ended_at = "completed", event.at
-            step.output = readable_payload(event.payload)
-            _end_attempt(last, "completed", event)
-        case "step_failed":
-            step.status, step.ended_at = "failed", event.at
-            step.error = readable_payload(event.payload)
-            _end_attempt(last, "failed", event)
-    return True
 
-
-def _end_attempt(attempt: Attempt | None, outcome: str, event: Event) -> None:
-    if attempt is None or attempt.outcome != "running":
-        return
-    attempt.outcome, attempt.ended_at, attempt.retry_at = outcome, event.at, event.due
-    if outcome == "failed":
-        attempt.error = readable_payload(event.payload)
-
-
-def _tell_wait(waits: dict[str, WaitStory], event: Event) -> bool:
-    if event.type == "wait_created":
-        waits[event.id] = WaitStory(event.id, event.op, event.at, event.due)
+    def _take_wait(self, event: Event) -> bool:
+        if event.type == "wait_created":
+            if self._is_wanted(event):
+                self.history.waits[event.id] = WaitStory(event.id, event.op, event.at, event.due)
+            return True
+        wait = self.history.waits.get(event.id)
+        if wait is None:
+            return False
+        wait.status, wait.ended_at = "completed", event.at
         return True
-    wait = waits.get(event.id)
-    if wait is None:
-        return False
-    wait.status, wait.ended_at = "completed", event.at
-    return True
 
-
-def _tell_hook(hooks: dict[str, HookStory], event: Event) -> bool:
-    if event.type in ("hook_created", "hook_conflict"):
-        hook = HookStory(event.id, event.op, event.name, event.at, readable_payload(event.payload))
-        if event.type == "hook_conflict":
-            hook.status, hook.owner, hook.ended_at = "conflict", event.ref, event.at
+    def _take_hook(self, event: Event) -> bool:
+        if event.type in ("hook_created", "hook_conflict"):
+            if self._is_wanted(event):
+                hook = HookStory(event.id, event.op, event.name, event.at, readable_payload(event.payload))
+                if event.type == "hook_conflict":
+                    hook.status, hook.owner, hook.ended_at = "conflict", event.ref, event.at
+                else:
+                    hook.watch = event.ref
+                self.history.hooks[event.id] = hook
+            return True
+        known = self.history.hooks.get(event.id)
+        if known is None:
+            return False
+        if event.type == "hook_received":
+            known.received.append(Receipt(event.at, event.ref, readable_payload(event.payload)))
         else:
-            hook.watch = event.ref
-        hooks[event.id] = hook
+            known.status, known.ended_at = "disposed", event.at
         return True
-    known = hooks.get(event.id)
-    if known is None:
-        return False
-    if event.type == "hook_received":
-        known.received.append(Receipt(event.at, event.ref, readable_payload(event.payload)))
-    else:
-        known.status, known.ended_at = "disposed", event.at
-    return True
+
+
+def history_of(events: Iterable[Event], head: int) -> History:
+    """Return what *events*, a whole log, tell; *head* is the seq that the last one should have."""
+    historian = Historian()
+    historian.read(events)
+    return historian.end(head)
+
+
+def _begin_attempt(step: StepStory, event: Event) -> None:
+    last = step.attempts[-1] if step.attempts else None
+    if last is not None and last.outcome == "running":
+        last.outcome, last.ended_at = "lost", event.at
+    step.status = "running"
+    step.attempts.append(Attempt(event.attempt, event.at, event.ref))
+
+
+def _end_attempt(step: StepStory, outcome: str, event: Event) -> None:
+    last = step.attempts[-1] if step.attempts else None
+    if last is None or last.outcome != "running":
+        if not event.attempt or (last is not None and last.number >= event.attempt):
+            return  # it failed without being begun
+        step.attempts.append(last := Attempt(event.attempt, 0, ""))  # a task's: the log has its outcome only
+    last.outcome, last.ended_at, last.retry_at = outcome, event.at, event.due
+    if outcome == "failed":
+        last.error = readable_payload(event.payload)

@@ -21,7 +21,8 @@ from torpor.engine.session import Session, TooMuchAtOnceError
 from torpor.engine.threads import VmThreads
 from torpor.errors import SnapshotError, UsageError
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import Run, RunState
+from torpor.model import RunState
+from torpor.run_info import RunInfo
 from torpor.vm.guest import Evaluation, Guest, TaskStack
 from torpor.world import World
 
@@ -34,7 +35,7 @@ class ParkedRun:
         run: the run when it was read.
     """
 
-    def __init__(self, run: Run, session: Session, threads: VmThreads) -> None:
+    def __init__(self, run: RunInfo, session: Session, threads: VmThreads) -> None:
         self.run = run
         self._session = session
         self._threads = threads
@@ -95,7 +96,7 @@ async def parked(
             whole = msgspec.structs.replace(state, snapshot=None, events=await world.events(run_id))
             session = await _copy(images, threads, whole, run_codec, clock)
         try:
-            yield ParkedRun(state.run, session, threads)
+            yield ParkedRun(RunInfo.of(state.run), session, threads)
         finally:
             await threads.run(session.release)
     finally:

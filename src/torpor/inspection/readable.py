@@ -58,13 +58,15 @@ def readable(value: Any) -> Any:
 
 
 def stack_of(error: Any) -> str:
-    """Return the stacks of an error given as JSON data, and of its causes, as text."""
-    texts = []
+    """Return the stacks of an error given as JSON data, and of its causes, as text; each once."""
+    texts: list[str] = []
     while isinstance(error, Mapping):
         head = f"{error.get('name')}: {error.get('message')}"
         stack = str(error.get("stack") or "").rstrip()
         # A stack may begin, or as in Python end, with what the error says.
-        texts.append(stack if str(error.get("message")) in stack else "\n".join(filter(None, (head, stack))))
+        text = stack if str(error.get("message")) in stack else "\n".join(filter(None, (head, stack)))
+        if not any(text in above for above in texts):  # a step's error tells what the step raised as well
+            texts.append(text)
         error = error.get("cause")
     return "\n\nCaused by:\n".join(texts)
 

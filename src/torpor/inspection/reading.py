@@ -6,152 +6,320 @@ Damage in one part of a run does not hide the others: what cannot be read is tol
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import asynccontextmanager
+from typing import Any, Final, TypeVar
 
 import msgspec
 
 from torpor.client import Client
-from torpor.clock import Clock
 from torpor.engine.images import program_key
 from torpor.engine.liveness import dead_workers
-from torpor.errors import TorporError, UsageError, WorldError
-from torpor.inspection.details import RunDetails
-from torpor.inspection.history import history_of
-from torpor.inspection.parked import parked
+from torpor.errors import RunNotFoundError, TorporError, UsageError, WorldError
+from torpor.inspection.details import EventView, ProgramView, RunDetails, RunSummary, SnapshotView
+from torpor.inspection.history import Historian, History
+from torpor.inspection.parked import ParkedRun, parked
 from torpor.inspection.readable import readable_payload
 from torpor.inspection.redaction import Redactor
-from torpor.inspection.timestamps import iso
 from torpor.lifecycle import RUN_ENDINGS, RunStatus
-from torpor.model import Event, LogEntry, Run, RunFilter, Snapshot, WorkerRow
+from torpor.model import Event, LogEntry, Run, RunFilter, WorkerRow
 from torpor.programs.catalogue import guests, short_name
+from torpor.run_info import RunInfo, read_info
 from torpor.vm.guest import Program, TaskStack
 from torpor.world import World
 
 T = TypeVar("T")
 
-_PAGE = 200
+_PAGE: Final = 200
+
+MATCHES_TOLD_MAX: Final = 10
+"""Runs that are listed when the beginning of an id fits several."""
 
 _DAMAGE = (LookupError, TypeError, ValueError)
 """What reading a world raises that meets values which no version has stored."""
 
+_LAST_CHARACTER = "\U0010ffff"
 
-async def matching_runs(
-    client: Client, status: RunStatus | None, workflow: str | None, before: str | None = None
-) -> AsyncIterator[Run]:
+
+class WaitingHook(msgspec.Struct, frozen=True):
     """
-    Yield runs, newest first, reading them in pages.
+    A hook that waits for the outside world.
+
+    Attributes:
+        token: what it is resumed by.
+        metadata: what its creator says of it, as JSON data.
+        run_id, workflow: whose; the workflow by its short name.
+        created_at: since when, epoch milliseconds.
+    """
+
+    token: str
+    metadata: Any
+    run_id: str
+    workflow: str
+    created_at: int
+
+
+class Reader:
+    """
+    Reads runs to show them.
 
     Args:
-        client: the world.
-        status: their state.
-        workflow: the full name of their workflow; or its short one, which takes a look at every run, since worlds
-            know full names only.
-        before: the run to continue after.
+        client: of an open world.
+        decrypt: whether somebody has asked to see what is encrypted.
 
     Raises:
-        WorldError: a page of runs cannot be read.
-    """
-    full = workflow if workflow is not None and "//" in workflow else None
-    while True:
-        try:
-            page = await client.list_runs(status=status, workflow=full, before=before, limit=_PAGE)
-        except _DAMAGE as error:
-            raise WorldError(
-                f"a run in world {client.world.url} is damaged, so that the page with it cannot be listed: {error!r}; "
-                f"list around it with --before and --limit"
-            ) from error
-        for run in page:
-            if workflow is None or workflow in (run.workflow, short_name(run.workflow)):
-                yield run
-        if len(page) < _PAGE:
-            return
-        before = page[-1].id
-
-
-async def run_data(client: Client, run: Run, redactor: Redactor) -> dict[str, Any]:
-    """Return a run as JSON data, with its decoded input and output as far as they may be seen."""
-    handle = client.run(run.id)
-    first = redactor.events(run, await handle.events(limit=1))
-    last = redactor.events(run, await handle.events(after=run.head - 1)) if run.ended_at else []
-    ending = readable_payload(last[-1].payload) if last else None
-    return {
-        "id": run.id,
-        "name": short_name(run.workflow),
-        "workflow": run.workflow,
-        "status": run.status,
-        "created_at": iso(run.created_at),
-        "started_at": iso(run.started_at),
-        "ended_at": iso(run.ended_at),
-        "duration_ms": run.ended_at - run.created_at if run.ended_at else None,
-        "runtime": run.runtime,
-        "guest": run.guest,
-        "program": run.program,
-        "key": run.key_id or None,
-        "parent": run.parent or None,
-        "root": run.root or None,
-        "input": readable_payload(first[0].payload) if first else None,
-        "output": ending if run.status == "completed" else None,
-        "error_code": run.error_code or None,
-        "error": ending if run.status == "failed" else None,
-        "cancel_reason": (last[-1].ref or None) if last and run.status == "cancelled" else None,
-    }
-
-
-async def read_details(client: Client, run_id: str, *, decrypt: bool) -> RunDetails:
-    """
-    Return what the world has of a run; what is encrypted only with *decrypt*.
-
-    Raises:
-        KeyMissingError: it is to be decrypted, and its key is not here.
-        RunNotFoundError: no such run.
+        RunNotFoundError: of all methods that take the id of a run: no such run.
+        KeyMissingError: of all that show what is in it: it is to be decrypted, and its key is not here.
         WorldError: not even the run itself can be read.
     """
-    world = client.world
-    try:
-        run = await world.get_run(run_id)
-    except _DAMAGE as error:
-        raise WorldError(f"run {run_id} is damaged in world {world.url} and cannot be shown: {error!r}") from error
-    redactor = Redactor(client.keyring, decrypt=decrypt)
-    redactor.check(run)
-    problems: list[str] = []
-    events: list[Event] = await _part("its log", world.events(run_id), [], problems)
-    events = redactor.events(run, events)
-    logs: list[LogEntry] = await _part("its log lines", world.log_entries(run_id), [], problems)
-    logs = redactor.entries(run, logs)
-    snapshot: Snapshot | None = await _part("its snapshot", world.snapshot(run_id), None, problems)
-    program = await _part("its program", _program(client, run), None, problems)
-    summary: dict[str, Any] = await _part("its input or output", run_data(client, run, redactor), {}, problems)
-    history = history_of(events, run.head)
-    return RunDetails(
-        run, summary, client.clock.now(), events, history, logs, snapshot, program, problems + history.problems
-    )
 
+    def __init__(self, client: Client, *, decrypt: bool = False) -> None:
+        self._client = client
+        self._world = client.world
+        self._decrypt = decrypt
+        self._redactor = Redactor(client.keyring, decrypt=decrypt)
 
-async def read_stack(client: Client, run_id: str, *, decrypt: bool) -> tuple[Run, list[TaskStack]]:
-    """
-    Return a run and its tasks, read from a copy of its VM that is thrown away.
+    @property
+    def url(self) -> str:
+        """The world's URL."""
+        return self._world.url
 
-    Raises:
-        UsageError: the run is encrypted, and nobody has asked to *decrypt* it.
-        TorporError: as :func:`torpor.inspection.parked.parked` and :meth:`torpor.inspection.parked.ParkedRun.stack`.
-    """
-    await refuse_encrypted(client, run_id, decrypt=decrypt)
-    async with parked(client.world, guests(), run_id, client.clock, client.keyring) as copy:
-        return copy.run, await copy.stack()
+    # Which runs there are
 
+    async def find(self, text: str) -> str:
+        """
+        Return the id of the run that *text* is the id of, or the beginning of the only id that it is.
 
-async def refuse_encrypted(client: Client, run_id: str, *, decrypt: bool) -> None:
-    """
-    Refuse to show the variables of an encrypted run to somebody who has not asked for it.
+        Raises:
+            UsageError: several ids begin like this; the message lists them.
+        """
+        try:
+            return (await self._run(text)).id
+        except RunNotFoundError:
+            found = await self._beginning_with(text) or await self._beginning_with(f"wrun_{text}")
+            if not found:
+                raise
+        if len(found) > 1:
+            told = ", ".join(f"{run.id} ({short_name(run.workflow)}, {run.status})" for run in found[:MATCHES_TOLD_MAX])
+            more = " and more" if len(found) > MATCHES_TOLD_MAX else ""
+            raise UsageError(f"several runs begin with {text}: {told}{more}; give more of the id")
+        return found[0].id
 
-    Raises:
-        UsageError: the run is encrypted, and *decrypt* is false.
-        RunNotFoundError: no such run.
-    """
-    key_id = (await client.world.get_run(run_id)).key_id
-    if key_id and not decrypt:
-        raise UsageError(f"run {run_id} is encrypted (key {key_id}), and so are its variables; --decrypt shows them")
+    async def newest(self) -> str:
+        """
+        Return the id of the newest run.
+
+        Raises:
+            RunNotFoundError: there is none at all.
+        """
+        found = await self._list(RunFilter(limit=1))
+        if not found:
+            raise RunNotFoundError(f"there is no run in world {self._world.url} yet; start one with: torpor start")
+        return found[0].id
+
+    async def runs(
+        self,
+        *,
+        status: RunStatus | None = None,
+        workflow: str | None = None,
+        before: str | None = None,
+        limit: int,
+    ) -> list[RunInfo]:
+        """
+        Return runs, newest first.
+
+        Args:
+            status: their state.
+            workflow: the full name of their workflow; or its short one, which takes a look at every run, since worlds
+                know full names only.
+            before: the run to continue after.
+            limit: how many at most.
+        """
+        found: list[RunInfo] = []
+        async for run in self._matching(status, workflow, before):
+            found.append(await read_info(self._world, run))
+            if len(found) == limit:
+                break
+        return found
+
+    async def ids(self, *, status: RunStatus | None = None, workflow: str | None = None) -> list[str]:
+        """Return the ids of all runs that match, newest first; see :meth:`runs`."""
+        return [run.id async for run in self._matching(status, workflow, None)]
+
+    async def summaries(self, runs: Iterable[RunInfo]) -> list[RunSummary]:
+        """Return runs with their input, and their output or error."""
+        return [await self._summary(await self._run(info.id), info) for info in runs]
+
+    async def hooks(self, *, workflow: str | None = None, limit: int) -> list[WaitingHook]:
+        """Return hooks that wait for the outside world, those of the newest run first; see :meth:`runs`."""
+        found: list[WaitingHook] = []
+        async for run in self._matching("running", workflow, None):
+            for hook in await self._world.hooks(run.id):
+                if hook.status == "live" and not hook.watch:
+                    metadata = readable_payload(self._redactor.payload(run, hook.metadata))
+                    about = (hook.token, metadata, run.id, short_name(run.workflow), hook.created_at)
+                    found.append(WaitingHook(*about))
+            if len(found) >= limit:
+                break
+        return found[:limit]
+
+    # One run
+
+    async def info(self, run_id: str) -> RunInfo:
+        """Return a run as it stands."""
+        return await read_info(self._world, await self._run(run_id))
+
+    async def details(self, run_id: str) -> RunDetails:
+        """Return all that the world has of a run."""
+        run = await self._readable(run_id)
+        world, problems = self._world, list[str]()
+        stored: list[Event] = await _part("its log", world.events(run.id), [], problems)
+        events = self._redactor.events(run, stored)
+        entries: list[LogEntry] = await _part("its log lines", world.log_entries(run.id), [], problems)
+        snapshot = await _part("its snapshot", self._snapshot(run), None, problems)
+        program = await _part("its program", self._program(run), None, problems)
+        info = await _part("what it waits for", read_info(world, run), RunInfo.of(run), problems)
+        summary = await _part("its input or output", self._summary(run, info), RunSummary(info), problems)
+        historian = Historian()
+        historian.read(events)
+        history = historian.end(run.head)
+        return RunDetails(
+            summary=summary,
+            now=self._client.clock.now(),
+            events=[_view(event) for event in events],
+            history=history,
+            logs=self._redactor.entries(run, entries),
+            snapshot=snapshot,
+            program=program,
+            problems=problems + history.problems,
+        )
+
+    async def events(self, run_id: str, *, after: int = 0, limit: int) -> list[EventView]:
+        """Return at most *limit* events of a run's log after seq *after*."""
+        run = await self._readable(run_id)
+        return [_view(event) for event in await self._events(run, after, limit)]
+
+    async def history(self, run_id: str, *, after: int = 0, limit: int) -> History:
+        """Return what became of at most *limit* steps, waits and hooks of a run, from the op after *after* on."""
+        run = await self._readable(run_id)
+        historian = Historian(after=after, limit=limit)
+        seq = 0
+        while events := await self._events(run, seq, _PAGE):
+            historian.read(events)
+            seq = events[-1].seq
+        return historian.end(run.head)
+
+    async def logs(self, run_id: str, *, after: int | None = None, limit: int) -> list[LogEntry]:
+        """Return at most *limit* lines that a run's code wrote, after line *after*; the engine's notes come first."""
+        run = await self._readable(run_id)
+        return self._redactor.entries(run, (await self._world.log_entries(run.id, after=after))[:limit])
+
+    async def stack(self, run_id: str) -> tuple[RunInfo, list[TaskStack]]:
+        """
+        Return a parked run and its tasks, read from a copy of its VM that is thrown away.
+
+        Raises:
+            UsageError: the run is encrypted, and nobody has asked to decrypt it.
+            TorporError: as :func:`torpor.inspection.parked.parked`, and as the stack of a :class:`ParkedRun`.
+        """
+        async with self.copy(run_id) as copy:
+            return copy.run, await copy.stack()
+
+    @asynccontextmanager
+    async def copy(self, run_id: str) -> AsyncIterator[ParkedRun]:
+        """
+        Restore a copy of a parked run's VM for the time of the block.
+
+        Raises:
+            UsageError: the run is encrypted, and nobody has asked to decrypt it.
+            TorporError: as :func:`torpor.inspection.parked.parked`.
+        """
+        key_id = (await self._run(run_id)).key_id
+        if key_id and not self._decrypt:
+            raise UsageError(f"run {run_id} is encrypted (key {key_id}), as are its variables; --decrypt shows them")
+        client = self._client
+        async with parked(client.world, guests(), run_id, client.clock, client.keyring) as copy:
+            yield copy
+
+    # Who works
+
+    async def workers(self) -> tuple[list[WorkerRow], int]:
+        """Return the workers that are not known or presumed to be dead, and the number of the others."""
+        known = await self._world.workers()
+        dead = set(dead_workers(known, "", self._client.clock.now()))
+        return [worker for worker in known if worker.id not in dead], len(dead)
+
+    # Reading
+
+    async def _run(self, run_id: str) -> Run:
+        try:
+            return await self._world.get_run(run_id)
+        except _DAMAGE as error:
+            url = self._world.url
+            raise WorldError(f"run {run_id} is damaged in world {url} and cannot be shown: {error!r}") from error
+
+    async def _readable(self, run_id: str) -> Run:
+        run = await self._run(run_id)
+        self._redactor.check(run)
+        return run
+
+    async def _list(self, where: RunFilter) -> list[Run]:
+        try:
+            return await self._world.list_runs(where)
+        except _DAMAGE as error:
+            raise WorldError(
+                f"a run in world {self._world.url} is damaged, so that the page with it cannot be listed: {error!r}; "
+                f"list around it with --before and --limit"
+            ) from error
+
+    async def _matching(self, status: RunStatus | None, workflow: str | None, before: str | None) -> AsyncIterator[Run]:
+        full = workflow if workflow is not None and "//" in workflow else None
+        while True:
+            page = await self._list(RunFilter(status=status, workflow=full, before=before, limit=_PAGE))
+            for run in page:
+                if workflow is None or workflow in (run.workflow, short_name(run.workflow)):
+                    yield run
+            if len(page) < _PAGE:
+                return
+            before = page[-1].id
+
+    async def _beginning_with(self, text: str) -> list[Run]:
+        """Return runs whose ids begin with *text*; the list is in the order of ids, so they follow one another."""
+        page = await self._list(RunFilter(before=text + _LAST_CHARACTER, limit=MATCHES_TOLD_MAX + 1))
+        return [run for run in page if run.id.startswith(text)]
+
+    async def _events(self, run: Run, after: int, limit: int | None = None) -> list[Event]:
+        return self._redactor.events(run, await self._world.events(run.id, after=after, limit=limit))
+
+    async def _summary(self, run: Run, info: RunInfo) -> RunSummary:
+        first = await self._events(run, 0, 1)
+        last = await self._events(run, run.head - 1) if run.ended_at else []
+        ending = readable_payload(last[-1].payload) if last else None
+        return RunSummary(
+            info,
+            input=readable_payload(first[0].payload) if first else None,
+            output=ending if run.status == "completed" else None,
+            error=ending if run.status == "failed" else None,
+            cancel_reason=last[-1].ref if last and run.status == "cancelled" else "",
+        )
+
+    async def _snapshot(self, run: Run) -> SnapshotView | None:
+        found = await self._world.snapshot(run.id)
+        if found is None:
+            return None
+        return SnapshotView(found.at, len(found.data), found.cursor, found.ops, found.image)
+
+    async def _program(self, run: Run) -> ProgramView | None:
+        """Return a run's program; None when the world does not have it, or its key is not here."""
+        name = program_key(run.program, run.key_id)
+        data = await self._world.blob(name)
+        keyring = self._client.keyring
+        if data is None or run.key_id not in keyring.readable:
+            return None
+        program = msgspec.json.decode(keyring.blob(name, run.key_id).unpack_binary(data), type=Program)
+        return ProgramView(
+            run.program, program.guest, program.build, files=sorted(program.files), workflows=sorted(program.workflows)
+        )
 
 
 async def newest_running(world: World, limit: int) -> list[Run]:
@@ -165,20 +333,19 @@ async def read_ending(world: World, run: Run) -> Event | None:
     return next((event for event in events if event.type in RUN_ENDINGS), None)
 
 
-async def living_workers(world: World, clock: Clock) -> tuple[list[WorkerRow], int]:
-    """Return the workers that are not known or presumed to be dead, and the number of the others."""
-    known = await world.workers()
-    dead = set(dead_workers(known, "", clock.now()))
-    return [worker for worker in known if worker.id not in dead], len(dead)
-
-
-async def _program(client: Client, run: Run) -> Program | None:
-    """Return a run's program; None when the world does not have it, or its key is not here."""
-    name = program_key(run.program, run.key_id)
-    data = await client.world.blob(name)
-    if data is None or run.key_id not in client.keyring.readable:
-        return None
-    return msgspec.json.decode(client.keyring.blob(name, run.key_id).unpack_binary(data), type=Program)
+def _view(event: Event) -> EventView:
+    return EventView(
+        event.seq,
+        event.type,
+        event.at,
+        event.id,
+        event.op,
+        event.name,
+        event.attempt,
+        event.due,
+        event.ref,
+        readable_payload(event.payload),
+    )
 
 
 async def _part(what: str, reading: Awaitable[T], instead: T, problems: list[str]) -> T:

@@ -57,6 +57,14 @@ class Redactor:
         run_codec = self._keyring.run(run.id, run.key_id)
         return [replace(entry, text=self._text(run_codec, entry.text)) for entry in entries]
 
+    def payload(self, run: Run, payload: bytes | None) -> bytes | None:
+        """Return a payload of a run as it may be seen."""
+        if not run.key_id or payload is None:
+            return payload
+        run_codec = self._keyring.run(run.id, run.key_id)
+        shown: bytes = self._shown(run_codec, run_codec.decrypt, payload, instead=codec.dumps)
+        return shown
+
     def _event(self, run_codec: RunCodec, event: Event) -> Event:
         ref, payload = event.ref, event.payload
         if event.type == "run_cancelled" and ref:

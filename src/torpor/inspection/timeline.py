@@ -86,7 +86,11 @@ def _step_rows(step: StepStory) -> Iterator[Row]:
         if attempt.retry_at:
             detail += f"; again after {span_text(attempt.retry_at - attempt.ended_at)}"
         number = f"attempt {attempt.number}"
-        yield Row(attempt.started_at, attempt.ended_at, "attempt", number, attempt.outcome, detail)
+        begun, ended = attempt.started_at, attempt.ended_at
+        if begun:
+            yield Row(begun, ended, "attempt", number, attempt.outcome, detail)
+        else:  # the log has its outcome only
+            yield Row(ended, None, "attempt", number, attempt.outcome, detail)
 
 
 def _arguments(given: Any) -> str:

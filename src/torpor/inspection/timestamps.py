@@ -35,18 +35,23 @@ def time_text(at: int) -> str:
 
 
 def span_text(ms: int) -> str:
-    """Return a span in at most two units, such as ``340 ms``, ``2.41 s``, ``3m 20s`` or ``2d 4h``."""
+    """Return a span, rounded to at most two units, such as ``340 ms``, ``2.41 s``, ``3m 20s`` or ``2d 4h``."""
     if ms < 0:
         return f"-{span_text(-ms)}"
     if ms < _SECOND:
         return f"{ms} ms"
-    if ms < _MINUTE:
-        return f"{ms / _SECOND:.2f} s"
-    if ms < _HOUR:
-        return _two_units(ms, _MINUTE, "m", _SECOND, "s")
-    if ms < _DAY:
-        return _two_units(ms, _HOUR, "h", _MINUTE, "m")
-    return _two_units(ms, _DAY, "d", _HOUR, "h")
+    if _rounded(ms, 10) < _MINUTE:
+        return f"{_rounded(ms, 10) / _SECOND:.2f} s"
+    if _rounded(ms, _SECOND) < _HOUR:
+        return _two_units(_rounded(ms, _SECOND), _MINUTE, "m", _SECOND, "s")
+    if _rounded(ms, _MINUTE) < _DAY:
+        return _two_units(_rounded(ms, _MINUTE), _HOUR, "h", _MINUTE, "m")
+    return _two_units(_rounded(ms, _HOUR), _DAY, "d", _HOUR, "h")
+
+
+def _rounded(ms: int, unit: int) -> int:
+    """Return a span rounded to whole units, a half up: 2d 23h 59m is three days to a reader, not two."""
+    return (ms + unit // 2) // unit * unit
 
 
 def _two_units(ms: int, large: int, large_name: str, small: int, small_name: str) -> str:

@@ -1,0 +1,119 @@
+"""What the public may know of a run: no seed, no key material, nothing of how it is claimed and fenced."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+from torpor.lifecycle import RUN_TERMINAL, RunStatus
+from torpor.model import Run, Runtime
+from torpor.programs.catalogue import short_name
+from torpor.world import World
+
+
+class Awaited(msgspec.Struct, frozen=True):
+    """
+    Something that a run waits for.
+
+    Attributes:
+        kind: ``step``, ``timer``, ``hook`` (the outside world), or ``run`` (the end of another run).
+        id: of the step, wait or hook in the run's log.
+        name: short name of the step, token of the hook, id of the other run; ``""`` for a timer.
+        since: when it was asked for, epoch milliseconds; 0 for a timer, of which only the end is kept.
+        status: ``pending``, ``running`` or ``retrying`` for a step, else ``waiting``.
+        attempt: number of a step's newest attempt, 0 before the first and for everything else.
+        due: when a timer ends, epoch milliseconds; 0 for everything else.
+    """
+
+    kind: Literal["step", "timer", "hook", "run"]
+    id: str
+    name: str = ""
+    since: int = 0
+    status: str = "waiting"
+    attempt: int = 0
+    due: int = 0
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    A run as it stands.
+
+    Attributes:
+        id: ``wrun_<ULID>``, or the name that its starter gave it.
+        workflow, name: full and short name of its workflow.
+        status: ``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``.
+        created_at, started_at, ended_at: epoch milliseconds, 0 until it happened.
+        error_code: why it failed, ``""`` unless it did.
+        waits_for: what it waits for now; empty when it has ended, or computes, or has not begun.
+        head: seq of the newest event of its log.
+        ops: how many steps, waits and hooks it has asked for.
+        parent: the run that started it, ``""`` when none did.
+        root: the first of its line of parents, ``""`` when it has none.
+        program: content address of its program.
+        guest: name of its guest language.
+        runtime: ``snapshot`` or ``replay``.
+        key_id: id of the deployment key that its payloads are encrypted with, ``""`` when they are plain.
+    """
+
+    id: str
+    workflow: str
+    name: str
+    status: RunStatus
+    created_at: int
+    started_at: int = 0
+    ended_at: int = 0
+    error_code: str = ""
+    waits_for: tuple[Awaited, ...] = ()
+    head: int = 0
+    ops: int = 0
+    parent: str = ""
+    root: str = ""
+    program: str
+    guest: str
+    runtime: Runtime
+    key_id: str = ""
+
+    @classmethod
+    def of(cls, run: Run, waits_for: tuple[Awaited, ...] = ()) -> RunInfo:
+        """Return what the public may know of a run."""
+        return cls(
+            id=run.id,
+            workflow=run.workflow,
+            name=short_name(run.workflow),
+            status=run.status,
+            created_at=run.created_at,
+            started_at=run.started_at,
+            ended_at=run.ended_at,
+            error_code=run.error_code,
+            waits_for=waits_for,
+            head=run.head,
+            ops=run.ops,
+            parent=run.parent,
+            root=run.root,
+            program=run.program,
+            guest=run.guest,
+            runtime=run.runtime,
+            key_id=run.key_id,
+        )
+
+
+async def read_info(world: World, run: Run) -> RunInfo:
+    """Return what the public may know of a run, with what it waits for as the world has it now."""
+    return RunInfo.of(run, () if run.status in RUN_TERMINAL else await _waits_for(world, run.id))
+
+
+async def _waits_for(world: World, run_id: str) -> tuple[Awaited, ...]:
+    """Return what is open in a run, in the order in which it was asked for."""
+    state = await world.load(run_id)
+    found: list[tuple[int, Awaited]] = []
+    for step in await world.steps(run_id):
+        if not step.ended_at:
+            name = short_name(step.name)
+            found.append((step.op, Awaited("step", step.id, name, step.created_at, step.status, step.attempt)))
+    found += [(wait.op, Awaited("timer", wait.id, due=wait.due)) for wait in state.waits]
+    for hook in await world.hooks(run_id):
+        if hook.status == "live":
+            kind: Literal["run", "hook"] = "run" if hook.watch else "hook"
+            found.append((hook.op, Awaited(kind, hook.id, hook.watch or hook.token, hook.created_at)))
+    return tuple(awaited for _, awaited in sorted(found, key=lambda each: each[0]))
