@@ -6,7 +6,8 @@ The one exception hierarchy.
     TorporError                     code on every class, stable across releases
     ├── UsageError                  the caller asked for something that cannot be
     │   ├── ConfigurationError      a setting, a file or a registration is wrong
-    │   │   └── KeyMissingError     encrypted under a key that is not configured here
+    │   │   ├── KeyMissingError     encrypted under a key that is not configured here
+    │   │   └── ProgramError        a program of workflows does not compile, or throws while it is loaded
     │   ├── ArgumentError           an argument does not fit what a function takes
     │   ├── WorkflowNotRegisteredError
     │   ├── StepNotRegisteredError
@@ -88,6 +89,12 @@ class KeyMissingError(ConfigurationError):
             "Torpor(keys=…), behind the newest one"
         )
         self.key_id = key_id
+
+
+class ProgramError(ConfigurationError):
+    """A program of workflows does not compile, or its modules throw while they are loaded; names file and line."""
+
+    code = "PROGRAM"
 
 
 class ArgumentError(UsageError):
@@ -181,7 +188,7 @@ class WorldError(TorporError):
 
 
 class ProgramMissingError(WorldError):
-    """The world has no program of that content address; the application that defines it stores it again."""
+    """The world has no sound program of that content address; the application that defines it stores it again."""
 
     code = "PROGRAM_MISSING"
 

@@ -6,11 +6,11 @@ import pytest
 
 from tests.guests.cpython.support import python
 from tests.guests.quickjs.support import guest
-from tests.vm.conftest import backend
+from tests.vm.conftest import backend, no_descriptors
 from torpor.guests.cpython import CPython
 from torpor.guests.quickjs import QuickJS
 
-__all__ = ["backend"]
+__all__ = ["backend", "no_descriptors"]
 
 
 @pytest.fixture

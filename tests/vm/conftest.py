@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import resource
+from collections.abc import Iterator
+
 import pytest
 
 from torpor.vm.pages import copy_on_write_problem
@@ -13,3 +17,24 @@ def backend(request: pytest.FixtureRequest) -> str:
     if request.param == "cow" and (problem := copy_on_write_problem()):
         pytest.skip(problem)
     return str(request.param)
+
+
+@pytest.fixture
+def no_descriptors() -> Iterator[None]:
+    """Let this process open no more files for the time of the test."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    lowest = os.open("/", os.O_RDONLY)
+    os.close(lowest)
+    held = []
+    resource.setrlimit(resource.RLIMIT_NOFILE, (lowest + 8, hard))
+    try:
+        while True:  # those below the limit may have gaps
+            held.append(os.open("/", os.O_RDONLY))
+    except OSError:
+        pass
+    try:
+        yield
+    finally:
+        for descriptor in held:
+            os.close(descriptor)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))

@@ -8,6 +8,7 @@ import time
 import pytest
 import wasmtime
 
+from torpor.errors import HostError
 from torpor.vm.bindings import Call, Deadline, LinearMemory, created_memories, dispose, epoch_tick, own_memories
 
 PAGE = 65536
@@ -99,16 +100,19 @@ def test_memory_grows_in_place_up_to_its_limit(machine: Machine) -> None:
 
 def test_growth_that_the_system_refuses_is_refused(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    When the system has no more memory the guest is told so, rather than given what is not there.
+    When the system has no more memory the guest is told so, rather than given what is not there; the host learns why.
     """
 
     def refuse(_address: int, _size: int) -> None:
-        raise OSError(12, "Cannot allocate memory")
+        raise HostError("no memory")
 
     monkeypatch.setattr("torpor.vm.posix.commit", refuse)
 
     assert machine.call("grow")(1) == -1
-    assert (machine.memory.size, machine.memory.refused) == (PAGE, True)
+    assert (machine.memory.size, machine.memory.refused) == (PAGE, False)
+    with pytest.raises(HostError, match="no memory"):
+        machine.memory.require_host()
+    machine.memory.require_host()
 
 
 def test_a_memory_that_nobody_collects_is_refused(machine: Machine) -> None:

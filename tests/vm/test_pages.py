@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from torpor.errors import ConfigurationError, SnapshotError
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.engine import shared_engine
+from torpor.vm.host import needs_host
 from torpor.vm.image import MemoryImage
 from torpor.vm.instance import Instance
 from torpor.vm.limits import WASM_PAGE, Limits
@@ -228,7 +229,8 @@ def test_an_unreadable_page_map_is_noticed(monkeypatch: pytest.MonkeyPatch) -> N
     copy_on_write_problem.cache_clear()
 
     def refuse(_pid: int) -> int:
-        raise PermissionError(13, "Permission denied: /proc/self/pagemap")
+        with needs_host("looking at pages"):
+            raise PermissionError(13, "Permission denied", "/proc/self/pagemap")
 
     monkeypatch.setattr("torpor.vm.pages._pagemap", refuse)
     try:

@@ -27,6 +27,7 @@ from torpor.engine.retry import Backoff
 from torpor.errors import (
     ArgumentError,
     FatalError,
+    HostError,
     KeyMissingError,
     LimitExceededError,
     OutsideWorkflowError,
@@ -38,11 +39,13 @@ from torpor.errors import (
 )
 from torpor.limits import REDELIVERIES_MAX
 from torpor.model import Event
+from torpor.vm.host import needs_host
 
 Call = Callable[[], Any]
 
 RETRIES_DEFAULT = 3
 _HOPELESS = (FatalError, SerializationError, LimitExceededError, OutsideWorkflowError)
+_ELSEWHERE = (KeyMissingError, HostError)  # another worker may have what lacks here, however long that takes
 
 
 class StepDefinition(msgspec.Struct, frozen=True):
@@ -160,10 +163,25 @@ class _Thread:
         self._work: asyncio.Future[tuple[Any, BaseException | None]] | None = None
 
     async def run(self, call: Call) -> Any:
-        """Make the call in the thread, with the context of this moment."""
+        """
+        Make the call in the thread, with the context of this moment.
+
+        Raises:
+            HostError: no thread can be started.
+        """
         context = contextvars.copy_context()
-        loop = asyncio.get_running_loop()
-        self._work = loop.run_in_executor(self._pool, context.run, _caught, call)
+        refused = False
+
+        def work() -> tuple[Any, BaseException | None]:
+            # The pool keeps work for which it could start no thread, and would do it when it can.
+            return (None, None) if refused else _caught(call)
+
+        try:
+            with needs_host("starting a thread for a step"):
+                self._work = asyncio.get_running_loop().run_in_executor(self._pool, context.run, work)
+        except HostError:
+            refused = True
+            raise
         value, error = await asyncio.shield(self._work)
         if error is not None:
             raise error
@@ -227,7 +245,8 @@ class Steps:
         """
         Make one attempt and return ``step_completed``, ``step_failed`` or ``step_retrying``.
 
-        A key that is missing here, of a run that the step asks about for instance, never fails it for good.
+        A key that is missing here, of a run that the step asks about for instance, or what else this host lacks, never
+        fails it for good.
 
         Raises:
             CancelledError: the attempt itself was cancelled; whatever else happens in a step is its outcome.
@@ -301,7 +320,7 @@ class Steps:
             _current.reset(token)
 
     def _failure(self, definition: StepDefinition | None, attempt: Attempt, error: BaseException) -> Event:
-        elsewhere = isinstance(error, KeyMissingError)  # another worker may have the key, however long that takes
+        elsewhere = isinstance(error, _ELSEWHERE)
         if definition is None or (isinstance(error, (*_HOPELESS, *definition.final)) and not elsewhere):
             return self._event("step_failed", attempt, payload=encode_error(error, attempt.run_codec))
         failures = attempt.failures + 1

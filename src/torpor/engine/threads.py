@@ -14,6 +14,8 @@ from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar, cast
 
+from torpor.errors import HostError
+from torpor.vm.host import needs_host
 from torpor.vm.interrupts import obey
 
 P = ParamSpec("P")
@@ -26,14 +28,23 @@ class VmThreads:
 
     Args:
         count: how many VMs may run at the same moment.
+
+    Raises:
+        HostError: they cannot be started.
     """
 
     def __init__(self, count: int) -> None:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
         self._ending = threading.Lock()
-        self._alive = count
-        for number in range(count):
-            threading.Thread(target=self._serve, name=f"torpor-vm-{number}", daemon=True).start()
+        self._alive = 0
+        try:
+            for number in range(count):
+                with needs_host(f"starting {count} threads for VMs"):
+                    threading.Thread(target=self._serve, name=f"torpor-vm-{number}", daemon=True).start()
+                self._alive += 1
+        except HostError:
+            self.shutdown()
+            raise
 
     async def run(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """

@@ -35,6 +35,7 @@ from torpor.engine.steps import Attempt
 from torpor.errors import (
     ConfigurationError,
     DivergenceError,
+    HostError,
     KeyMissingError,
     LeaseLostError,
     LimitExceededError,
@@ -86,7 +87,7 @@ async def run_turn(env: Environment, task: Task) -> None:
         except VmInterruptedError as error:  # who ends gives its claims back, or is found dead
             _log.info("run %s: %s", task.run_id, error)
             return
-        except KeyMissingError as error:  # the run is well, and another worker may have the key
+        except (KeyMissingError, HostError) as error:  # the run is well, and another worker may have what lacks here
             await _snooze(env, task, str(error))
             return
         except WorldError as error:

@@ -9,7 +9,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from torpor.errors import ConfigurationError, GuestTrapError, SnapshotError, VmError
+from torpor.errors import GuestTrapError, ProgramError, SnapshotError, VmError
 from torpor.vm.entropy import Entropy
 from torpor.vm.guest import Outbox, Program
 from torpor.vm.image import MemoryImage
@@ -126,10 +126,10 @@ class Loaded(msgspec.Struct, frozen=True):
         Check that the program has loaded.
 
         Raises:
-            ConfigurationError: it has not; says what was thrown.
+            ProgramError: it has not; says what was thrown.
         """
         if not self.ok:
-            raise ConfigurationError(f"the program {', '.join(program.entries)} does not load: {self.complaint()}")
+            raise ProgramError(f"the program {', '.join(program.entries)} does not load: {self.complaint()}")
 
     def complaint(self) -> str:
         """Return what was thrown, with its stack."""

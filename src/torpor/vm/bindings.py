@@ -25,8 +25,9 @@ from typing import Any
 import wasmtime
 from wasmtime import _ffi as ffi
 
-from torpor.errors import VmInterruptedError
+from torpor.errors import HostError, VmInterruptedError
 from torpor.vm import interrupts, posix
+from torpor.vm.host import host_error
 from torpor.vm.host_functions import take_raised
 
 
@@ -107,19 +108,25 @@ class LinearMemory:
         limit: most that ``size`` may become.
         reserved: bytes of address space.
         refused: whether a growth past the limit was refused since this was last set to False.
+        starved: why the system refused a growth within the limit, since this was last set to None.
     """
 
-    __slots__ = ("address", "limit", "refused", "reserved", "size", "view")
+    __slots__ = ("address", "limit", "refused", "reserved", "size", "starved", "view")
 
     def __init__(self, size: int, reserved: int, limit: int) -> None:
         self.reserved = reserved
         self.limit = limit
         self.refused = False
+        self.starved: HostError | None = None
         self.size = size
         self.address = posix.reserve(reserved)
         posix.avoid_huge_pages(self.address, reserved)
-        if size:
-            posix.commit(self.address, size)
+        try:
+            if size:
+                posix.commit(self.address, size)
+        except HostError:
+            posix.release(self.address, reserved)
+            raise
         self.view = memoryview((ctypes.c_uint8 * max(limit, size)).from_address(self.address)).cast("B")
 
     def read(self, at: int, size: int) -> bytes:
@@ -153,13 +160,25 @@ class LinearMemory:
         if at < 0 or size < 0 or at + size > self.size:
             raise IndexError(f"bytes {at}..{at + size} are outside of a linear memory of {self.size} bytes")
 
+    def require_host(self) -> None:
+        """
+        Check that the system has refused no growth.
+
+        Raises:
+            HostError: it has, since the last check.
+        """
+        starved, self.starved = self.starved, None
+        if starved is not None:
+            raise starved
+
     def _grow(self, size: int) -> bool:
-        try:
-            if size > self.limit:
-                raise MemoryError
-            posix.commit(self.address, size)
-        except (MemoryError, OSError):  # past the limit, or the system has no more
+        if size > self.limit:
             self.refused = True
+            return False
+        try:
+            posix.commit(self.address, size)
+        except Exception as problem:  # noqa: BLE001  # ctypes would swallow it, and wasmtime would use what is not there
+            self.starved = problem if isinstance(problem, HostError) else host_error("growing a VM's memory", problem)
             return False
         self.size = size
         return True
@@ -178,12 +197,17 @@ def created_memories(*limits: int) -> Iterator[list[LinearMemory]]:
 
     Args:
         limits: bytes that the first, second … of them may grow to; the last holds for all further ones.
+
+    Raises:
+        HostError: the system refused one, or whatever else wasmtime needs; the modules themselves are known to be good.
     """
-    _creating.limits, _creating.found = list(limits), []
+    _creating.limits, _creating.found, _creating.starved = list(limits), [], None
     try:
         yield _creating.found
+    except wasmtime.WasmtimeError as problem:
+        raise _creating.starved or host_error("making a VM", problem) from problem
     finally:
-        del _creating.limits, _creating.found
+        del _creating.limits, _creating.found, _creating.starved
 
 
 def dispose(store: wasmtime.Store, memories: list[LinearMemory]) -> None:
@@ -213,8 +237,11 @@ def _new_memory(_env: Any, _type: Any, minimum: int, _maximum: int, reserved: in
         found = _creating.found
         limit = _creating.limits[min(len(found), len(_creating.limits) - 1)]
         memory = LinearMemory(minimum, reserved + guard, max(limit, minimum))
-    except (AttributeError, IndexError, OSError) as problem:
+    except (AttributeError, IndexError) as problem:
         return _error(f"no memory for the guest: {problem}".encode())
+    except Exception as problem:  # noqa: BLE001  # as above
+        _creating.starved = problem if isinstance(problem, HostError) else host_error("making a VM's memory", problem)
+        return _error(b"the system has no memory for the guest")
     _memories[memory.address] = memory
     found.append(memory)
     out[0].env, out[0].get_memory, out[0].grow_memory = memory.address, _get_memory, _grow_memory

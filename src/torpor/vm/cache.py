@@ -22,6 +22,7 @@ from pathlib import Path
 import msgspec
 import wasmtime
 
+from torpor.vm.host import host_error, is_scarcity, needs_host
 from torpor.vm.progress import Progress, say_on_stderr, telling
 
 
@@ -93,6 +94,7 @@ class ModuleCache:
 
         Raises:
             wasmtime.WasmtimeError: not a valid module.
+            HostError: the system lacks memory or descriptors.
         """
         key = hashlib.sha256(self._config.encode() + b"\0" + wasm).hexdigest()
         path = self.directory / f"{name}-{key[:32]}.cwasm"
@@ -115,6 +117,7 @@ class ModuleCache:
 
         Raises:
             wasmtime.WasmtimeError: not a valid module.
+            HostError: the system lacks memory or descriptors.
         """
         path = self.large_module_path(name, content)
         found = self._kept(path)
@@ -136,12 +139,14 @@ class ModuleCache:
             return None
         try:
             return wasmtime.Module.deserialize_file(self._engine, str(path))
-        except wasmtime.WasmtimeError:  # made by a wasmtime that calls itself by the same version
+        except wasmtime.WasmtimeError as problem:  # made by a wasmtime that calls itself by the same version
+            if is_scarcity(problem):  # then compiling, which needs more, would fail too
+                raise host_error(f"mapping compiled code, {path}", problem) from problem
             return None
 
     def _compile(self, name: str, wasm: bytes) -> wasmtime.Module:
         what = f"compiling {name} ({len(wasm) / 1e6:.1f} MB of WebAssembly), once on this machine"
-        with telling(what, self.progress):
+        with telling(what, self.progress), needs_host(f"compiling {name}"):
             return wasmtime.Module(self._engine, wasm)
 
     def _store(self, path: Path, code: bytes) -> None:
@@ -162,8 +167,10 @@ def file_lock(path: Path, progress: Progress) -> Iterator[None]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = path.with_suffix(".lock").open("ab")
-    except OSError:  # a cache that cannot be written
-        yield
+    except OSError as problem:
+        if is_scarcity(problem):
+            raise host_error(f"locking {path}", problem) from problem
+        yield  # a cache that cannot be written
         return
     with lock:
         try:
@@ -190,7 +197,12 @@ def keep_sealed(path: Path, data: bytes) -> str:
 
 
 def sealed(path: Path) -> str | None:
-    """Return the SHA-256 of a file that is what its seal says, or None."""
+    """
+    Return the SHA-256 of a file that is what its seal says, or None.
+
+    Raises:
+        HostError: the system lacks descriptors or memory to find out.
+    """
     try:
         seal = msgspec.json.decode(_seal_of(path).read_bytes(), type=Seal)
         have = path.stat()
@@ -202,7 +214,11 @@ def sealed(path: Path) -> str | None:
             if hashlib.file_digest(file, "sha256").hexdigest() != seal.sha256:
                 return None
         _write_seal(path, seal.sha256)
-    except (OSError, msgspec.DecodeError):
+    except msgspec.DecodeError:
+        return None
+    except OSError as problem:
+        if is_scarcity(problem):
+            raise host_error(f"reading {path}", problem) from problem
         return None
     return seal.sha256
 

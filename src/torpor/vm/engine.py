@@ -13,6 +13,7 @@ import wasmtime
 from torpor.limits import MIB
 from torpor.vm.bindings import allow_stack, own_memories
 from torpor.vm.cache import ModuleCache
+from torpor.vm.host import needs_host
 from torpor.vm.ticker import start_ticker
 
 STACK_BYTES = 4 * MIB
@@ -49,8 +50,9 @@ class Engine:
         config.wasm_exceptions = config.wasm_function_references = config.wasm_gc = True
         config.memory_init_cow = False  # wasmtime cannot map data segments into memory that is ours
         own_memories(config)
-        self.wasmtime = wasmtime.Engine(config)
-        self.ticker = start_ticker(self.wasmtime)
+        with needs_host("starting wasmtime"):
+            self.wasmtime = wasmtime.Engine(config)
+            self.ticker = start_ticker(self.wasmtime)
         self.cache = ModuleCache(self.wasmtime, _CONFIG, cache_directory)
         self._modules: dict[tuple[str, bytes], wasmtime.Module] = {}
         self._binaries: dict[str, bytes] = {}

@@ -309,9 +309,11 @@ class Guest(Protocol):
         Boot a VM, evaluate the program once and return its image.
 
         Raises:
-            ConfigurationError: the program does not compile, or throws while its modules are evaluated; the message
-                names file and line.
+            ProgramError: the program does not compile, or throws while its modules are evaluated; the message names
+                file and line.
             VmError: a limit was passed.
+            ConfigurationError: the guest itself does not boot; its installation is damaged, or its limits too small.
+            HostError: the system lacks something.
         """
         ...
 
@@ -321,9 +323,15 @@ class Guest(Protocol):
 
         Raises:
             SnapshotError: damaged bytes, an unknown version, or an image of another guest build.
+            ConfigurationError, HostError: as :meth:`load`.
         """
         ...
 
     def lease(self, image: Image) -> Vm:
-        """Return a VM in the image's state. It never waits: whoever leases bounds how many are out at once."""
+        """
+        Return a VM in the image's state. It never waits: whoever leases bounds how many are out at once.
+
+        Raises:
+            HostError: the system lacks memory or descriptors.
+        """
         ...

@@ -18,6 +18,7 @@ from typing import NamedTuple
 import msgspec
 
 from torpor.errors import SnapshotError
+from torpor.vm.host import is_scarcity, needs_host
 from torpor.vm.limits import WASM_PAGE
 
 IMAGE_VERSION = 1
@@ -115,18 +116,30 @@ class MemoryImage:
 
 
 def keep_bytes(memory: bytes | memoryview) -> tuple[int | None, memoryview]:
-    """Return a sealed memory file of these bytes, or None where there can be none, and a view of them."""
+    """
+    Return a sealed memory file of these bytes, or None where there can be none, and a view of them.
+
+    Raises:
+        HostError: no memory, or too many files are open.
+    """
     if not hasattr(os, "memfd_create"):
         return None, memoryview(bytes(memory))
-    try:
-        fd = os.memfd_create("torpor-image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    except OSError:  # a sandbox without memory files
-        return None, memoryview(bytes(memory))
-    rest = memoryview(memory)
-    while rest:
-        rest = rest[os.write(fd, rest) :]
-    fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
-    return fd, memoryview(mmap.mmap(fd, len(memory), mmap.MAP_SHARED, mmap.PROT_READ))
+    with needs_host("keeping an image in a memory file"):
+        try:
+            fd = os.memfd_create("torpor-image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+        except OSError as problem:
+            if is_scarcity(problem):
+                raise
+            return None, memoryview(bytes(memory))  # a sandbox without memory files
+        try:
+            rest = memoryview(memory)
+            while rest:
+                rest = rest[os.write(fd, rest) :]
+            fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
+            return fd, memoryview(mmap.mmap(fd, len(memory), mmap.MAP_SHARED, mmap.PROT_READ))
+        except BaseException:
+            os.close(fd)
+            raise
 
 
 def pack_image(header: ImageHeader, memory: memoryview | bytes) -> bytes:

@@ -71,6 +71,7 @@ class Instance:
         memory = limits.memory_bytes
         scratch = scratch_bytes_max(memory, limits.output_bytes)
         with inside(), created_memories(memory, scratch, memory) as memories:
+            self._memories = memories
             self._dispose = weakref.finalize(self, dispose, self.store, memories)
             self._dispose.atexit = False
             host = self._instantiate("host", _host_wat(memory))
@@ -198,9 +199,11 @@ class Instance:
 
         Raises:
             MemoryLimitError: more than the guest's memory could hold.
+            HostError: the system has no memory.
         """
         missing = text_at(self.limits.memory_bytes) + size - self.scratch.size
         if missing > 0 and self._grow_scratch(-(-missing // WASM_PAGE)) < 0:
+            self.scratch.require_host()
             self.scratch.refused = False
             raise MemoryLimitError(
                 f"{size} bytes cannot be handed to a VM whose memory is limited to {self.limits.memory_bytes} bytes; "
@@ -213,6 +216,7 @@ class Instance:
 
         Raises:
             GuestTrapError, CpuLimitError, MemoryLimitError, OutputLimitError: the instance is broken from now on.
+            HostError: the system had no memory when the guest asked for it; as above, whatever the guest made of it.
             VmInterruptedError: the thread or the process is to stop; the instance may be broken.
         """
         self._pristine = False
@@ -237,9 +241,7 @@ class Instance:
             self.engine.ticker.end()
             deadline.rest()
             _running.instance = None
-        if self.memory.refused:
-            self.broken = True
-            raise MemoryLimitError(self._memory_message())
+        self._require_memory()
         if wasi.printed_bytes > self.limits.output_bytes:
             self.broken = True
             raise OutputLimitError(
@@ -288,17 +290,21 @@ class Instance:
                 f"a turn used more than {self.limits.cpu_seconds:g} s of CPU time; look for an endless loop, or move"
                 " the work into a step"
             ) from problem
-        if self.memory.refused:
-            raise MemoryLimitError(self._memory_message()) from problem
+        self._require_memory(problem)
         printed = self.wasi.printed.decode("utf-8", "replace").strip()
         said = f"; the guest said: {printed}" if printed else ""
         raise GuestTrapError(f"the guest trapped: {_reason(problem)}{said}") from problem
 
-    def _memory_message(self) -> str:
-        return (
-            f"the VM asked for more than {self.limits.memory_bytes} bytes of memory; keep large data in steps and pass"
-            " references to it"
-        )
+    def _require_memory(self, problem: Exception | None = None) -> None:
+        """Check that the guest got all the memory that it asked for, even if it could do without."""
+        for memory in self._memories:
+            if memory.starved or memory.refused:
+                self.broken = True
+                memory.require_host()
+                raise MemoryLimitError(
+                    f"the VM asked for more than {memory.limit} bytes of memory; keep large data in steps and pass"
+                    " references to it"
+                ) from problem
 
 
 def _memory_of(guest: wasmtime.Instance, store: wasmtime.Store, memories: list[LinearMemory]) -> LinearMemory:

