@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import signal
 import sqlite3
 from pathlib import Path
@@ -23,6 +24,28 @@ def change(folder: Path, statement: str, *values: object) -> None:
         assert db.execute(statement, values).rowcount > 0, "the statement changes something"
         db.commit()
 
+
+MONEY = """
+from dataclasses import dataclass
+
+
+@dataclass
+class Money:
+    cents: int
+
+
+@app.step
+def price() -> Money:
+    return Money(4200)
+"""
+PRICED = """
+import { price } from "../steps.py";
+
+export async function priced() {
+  "use workflow";
+  return await price();
+}
+"""
 
 LOST_EVENT = "DELETE FROM events WHERE k = ((SELECT k FROM runs WHERE id = ?) << 32) + 4"
 DAMAGED_RESULT = (
@@ -295,3 +318,18 @@ def test_a_timeline_fits_80_columns(project: Path, runs: Runs) -> None:
         ["add(125,", "3)", "completed", "128"],
         ["add(128,", "5)", "completed", "133"],
     ]
+
+
+def test_values_of_classes_are_shown_without_the_classes(torpor: Torpor, fresh: Path) -> None:
+    """By name and fields, in text and in JSON, by a process that has not loaded them; and so is a result."""
+    with (fresh / "steps.py").open("a") as steps:
+        steps.write(MONEY)
+    (fresh / "flows" / "money.js").write_text(PRICED)
+    with Process(fresh, "worker") as process:
+        process.wait_line("is at work")
+        result = json.loads(torpor.ok("start", "priced", "--wait"))
+
+    assert result == {"$class": "steps.Money", "cents": 4200}
+    world = ("--world", f"sqlite:///{fresh}/torpor.db")
+    assert "output    Money(cents=4200)" in torpor.ok("inspect", "--last", *world)
+    assert torpor.json("inspect", "--last", *world)["steps"][0]["output"] == result

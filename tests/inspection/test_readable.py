@@ -8,12 +8,13 @@ import uuid
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from torpor import codec
-from torpor.codec.values import BigInt, Boxed, ClassReference, DateText, Instance, RegExp, StepFunction
+from torpor.codec.values import BigInt, Boxed, ClassReference, DateText, Instance, RegExp, RunReference, StepFunction
 from torpor.errors import FatalError
 from torpor.inspection.readable import DEPTH_MAX, readable, readable_payload, stack_of, summary
 
@@ -30,6 +31,36 @@ class Point:
 
     x: int
     y: Any
+
+
+class Size(NamedTuple):
+    """A named tuple."""
+
+    width: int
+
+
+class RefusalError(Exception):
+    """An exception."""
+
+
+@codec.serializable(version=3, name="shop/Parcel")
+class Parcel:
+    """A registered class."""
+
+    def __init__(self, size: Size) -> None:
+        self.size = size
+
+
+class Grams:
+    """A class that is read by a function."""
+
+
+codec.register(Grams, lambda _: 5, lambda _: fail("nobody's code runs"))
+
+
+def fail(why: str) -> Any:
+    """Fail a test."""
+    raise AssertionError(why)
 
 
 @pytest.mark.parametrize(
@@ -53,12 +84,13 @@ class Point:
         ((1, [2, {3}]), [1, [2, [3]]]),
         ({"a": {"b": None}}, {"a": {"b": None}}),
         ({1: "x", None: "y"}, [[1, "x"], [None, "y"]]),
-        (Colour.RED, "red"),
-        (Point(1, [2]), {"x": 1, "y": [2]}),
         (RegExp("a+", "g"), "/a+/g"),
         (DateText("."), "."),
         (Boxed("x"), "x"),
-        (Instance("class//./p//Point", {"x": 1}), {"class": "class//./p//Point", "data": {"x": 1}}),
+        (Instance("class//./p//Point", {"x": 1}), {"$class": "./p.Point", "x": 1}),
+        (Instance("class//./p//Point", [1, 2]), {"$class": "./p.Point", "$data": [1, 2]}),
+        (Instance("class//./p//Point", {"$class": 1}), {"$class": "./p.Point", "$data": {"$class": 1}}),
+        (RunReference("wrun_1"), {"run": "wrun_1"}),
         (ClassReference("class//./p//Point"), {"class": "class//./p//Point"}),
         (StepFunction("step//./s.py//add", {"boundArgs": [1]}), {"step": "step//./s.py//add", "boundArgs": [1]}),
     ],
@@ -145,6 +177,70 @@ def test_stored_payloads_are_decoded() -> None:
 def test_damaged_payloads_say_why(payload: bytes) -> None:
     """Bytes that are no payload are an object with the reason."""
     assert readable_payload(payload)["unreadable"].startswith("SERIALIZATION: ")
+
+
+HERE = "tests.inspection.test_readable" if __name__.startswith("tests.") else __name__
+
+
+@pytest.mark.parametrize(
+    ("value", "shown", "text"),
+    [
+        (Point(1, [2]), {"$class": f"{HERE}.Point", "x": 1, "y": [2]}, "Point(x=1, y=[2])"),
+        (Colour.RED, {"$class": f"{HERE}.Colour", "name": "RED", "value": "red"}, 'Colour(name="RED", value="red")'),
+        (Size(3), {"$class": f"{HERE}.Size", "width": 3}, "Size(width=3)"),
+        (
+            Parcel(Size(3)),
+            {"$class": "shop/Parcel", "size": {"$class": f"{HERE}.Size", "width": 3}},
+            "shop/Parcel(size=Size(width=3))",
+        ),
+        (Grams(), {"$class": f"{HERE}.Grams", "$data": 5}, "Grams(5)"),
+    ],
+)
+def test_instances_are_shown_by_class_and_fields(value: object, shown: object, text: str) -> None:
+    """As they are stored: the class is not asked, not even one that is loaded here."""
+    assert readable_payload(codec.dumps([value])) == [shown]
+    assert summary(shown, 100) == text
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [("Point", "Gone"), (f"{HERE}:Point", "gone.module:Point"), ("dataclass", "model"), ("dataclass", "novelty")],
+)
+def test_a_class_that_is_nowhere_is_shown_too(old: str, new: str) -> None:
+    """Whatever has become of class, module or kind since."""
+    payload = codec.dumps(Point(1, "y")).replace(old.encode(), new.encode())
+    assert payload != codec.dumps(Point(1, "y"))
+
+    shown = readable_payload(payload)
+
+    assert (shown["x"], shown["y"]) == (1, "y")
+
+
+def test_an_instance_in_a_cycle_is_shown() -> None:
+    """Once, and then as the same again."""
+    point = Point(1, None)
+    point.y = {"back": point}
+
+    assert readable_payload(codec.dumps(point))["y"] == {"back": "<the same again>"}
+
+
+def test_a_value_that_does_not_fit_its_kind_is_shown_as_it_is_stored() -> None:
+    """A time zone that this machine does not know, for instance."""
+    payload = codec.dumps([ZoneInfo("Europe/Oslo"), 1]).replace(b"Europe/Oslo", b"Moon/Crater")
+
+    assert readable_payload(payload) == [{"$class": "ZoneInfo", "$data": "Moon/Crater"}, 1]
+
+
+def test_exceptions_of_an_application_are_shown() -> None:
+    """By name, message, stack and members, without their classes."""
+    try:
+        raise RefusalError("no") from KeyError("why")
+    except RefusalError as error:
+        shown = readable_payload(codec.dumps(ExceptionGroup("both", [error])))
+
+    [member] = shown["errors"]
+    assert (member["name"], member["message"], member["cause"]["name"]) == ("RefusalError", "no", "KeyError")
+    assert "test_readable.py" in member["stack"]
 
 
 def test_a_summary_has_a_length() -> None:

@@ -63,7 +63,7 @@ def start(
                 return
             await _announce(application, run)
             try:
-                print_json(readable(await run.result()))
+                print_json(await _output(application, run))
             except RunFailedError as error:
                 raise _placed(error) from error.__cause__
 
@@ -115,6 +115,14 @@ def argument(text: str) -> Any:
 def _refuse(constant: str) -> Any:
     """Refuse NaN and Infinity, which Python's parser takes and JSON does not have."""
     raise ValueError(f"{constant} is not JSON")
+
+
+async def _output(app: Torpor, run: RunHandle) -> Any:
+    """Return what a run returns, once it does, as JSON data; or raise what it ended with."""
+    if (await app.client.wait_ended(run.id)).status != "completed":
+        await run.result()
+    reader = Reader(app.client, decrypt=True)
+    return (await reader.summaries([await reader.info(run.id)]))[0].output
 
 
 async def _announce(app: Torpor, run: RunHandle) -> None:

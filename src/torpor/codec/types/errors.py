@@ -180,7 +180,7 @@ def _builtin(cls: type[BaseException]) -> type[BaseException]:
 def _decode_exception(data: Mapping[str, Any], path: str) -> BaseException:
     args = [*data.get("args", [data["message"]]), *([data["errors"]] if "errors" in data else [])]
     error = _new_exception(path, args)
-    _finish_exception(error, data)
+    finish_exception(error, data)
     return error
 
 
@@ -190,7 +190,7 @@ def _begin_exception(path: str) -> BaseException:
 
 def _fill_exception(error: BaseException, data: Mapping[str, Any]) -> None:
     error.args = tuple(data.get("args", [data["message"]]))
-    _finish_exception(error, data)
+    finish_exception(error, data)
 
 
 def _new_exception(path: str, args: list[Any]) -> BaseException:
@@ -211,7 +211,7 @@ def _new_exception(path: str, args: list[Any]) -> BaseException:
     return error
 
 
-def _finish_exception(error: BaseException, data: Mapping[str, Any]) -> None:
+def finish_exception(error: BaseException, data: Mapping[str, Any]) -> None:
     """Give an exception everything beside its arguments."""
     if isinstance(error, PythonError):
         error.become(data)
