@@ -18,7 +18,7 @@ import msgspec
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.threads import VmThreads
-from torpor.errors import ProgramMissingError, SerializationError, SnapshotError
+from torpor.errors import LimitExceededError, ProgramMissingError, SerializationError, SnapshotError
 from torpor.model import RunState
 from torpor.vm.guest import Guest, Image, Program, program_bytes, program_id
 from torpor.world import World
@@ -131,7 +131,7 @@ class Images:
             try:
                 raw = self._keyring.blob(name, key_id).unpack_binary(data)
                 image = await self._threads.run(guest.revive, raw, program)
-            except SerializationError as error:
+            except (SerializationError, LimitExceededError) as error:
                 raise SnapshotError(f"image {image_hash} in world {self._world.url} is damaged: {error}") from error
             if image.hash != image_hash:
                 raise SnapshotError(f"in the place of image {image_hash} in world {self._world.url} is {image.hash}")

@@ -171,7 +171,7 @@ class Session:
     def _opened(self, snapshot: Snapshot) -> bytes:
         try:
             return self._run_codec.unpack_binary(snapshot.data)
-        except SerializationError as error:
+        except (SerializationError, LimitExceededError) as error:  # a header may claim any size
             raise SnapshotError(f"the stored snapshot is damaged: {error}") from error
 
     def _feed(self, events: Sequence[Event], now: int) -> None:

@@ -11,6 +11,9 @@ import hashlib
 SEED_BYTES = 32
 BLOCK_BYTES = 1024
 
+ENTROPY_BYTES_MAX = 2**53
+"""More is drawn by no run: at 100 MB a second it would take three years of CPU time."""
+
 _LABEL = b"torpor entropy 1\0"
 
 

@@ -17,11 +17,20 @@ from torpor.vm import posix
 from torpor.vm.bindings import Call, Deadline, LinearMemory, created_memories, dispose
 from torpor.vm.delta import Delta, pack_delta, unpack_delta
 from torpor.vm.engine import Engine
+from torpor.vm.entropy import ENTROPY_BYTES_MAX
 from torpor.vm.image import MemoryImage
 from torpor.vm.interrupts import inside
 from torpor.vm.layers import LayeredImage
 from torpor.vm.limits import WASM_PAGE, Limits
-from torpor.vm.pages import BACKENDS, PAGES_WAT, Backend, Helpers, scratch_bytes_max, text_at
+from torpor.vm.pages import (
+    BACKENDS,
+    PAGES_WAT,
+    RECORDS_BYTES_MAX,
+    Backend,
+    Helpers,
+    scratch_bytes_max,
+    text_at,
+)
 from torpor.vm.stack import require_stack
 from torpor.vm.wasi import DeterministicWasi
 
@@ -181,6 +190,7 @@ class Instance:
         """
         self.reset()
         delta = unpack_delta(snapshot, image_hash)
+        self._require_sound(delta)
         self._pristine = False
         self.scratch_room(len(delta.body))
         try:
@@ -192,6 +202,23 @@ class Instance:
         self.stack_pointer = delta.stack_pointer
         self.wasi.clock_ms.value = delta.clock
         return delta.entropy
+
+    def _require_sound(self, delta: Delta) -> None:
+        """Check what the head of a snapshot says, before anything is done for it."""
+        image, size = self.image, delta.pages * WASM_PAGE
+        wrong = ""
+        if delta.stack_pointer != image.stack_pointer:  # between turns the stack is empty
+            wrong = f"its stack pointer is {delta.stack_pointer}, its image's {image.stack_pointer}"
+        elif size < image.size:  # memory never shrinks
+            wrong = f"it has {size} bytes of memory, its image {image.size}"
+        elif size > self.limits.memory_bytes:
+            wrong = f"it needs {size} bytes of memory, the limit is {self.limits.memory_bytes}"
+        elif delta.entropy > ENTROPY_BYTES_MAX:
+            wrong = f"it says that {delta.entropy} bytes of entropy were drawn"
+        elif len(delta.body) > delta.pages * RECORDS_BYTES_MAX:
+            wrong = f"it has {len(delta.body)} bytes of records for {delta.pages} pages"
+        if wrong:
+            raise SnapshotError(f"the snapshot cannot be restored: {wrong}; recover the run from its log")
 
     def scratch_room(self, size: int) -> None:
         """

@@ -41,6 +41,9 @@ _FLAGS_AT = CELLS_BYTES
 _FLAG_BYTES = 8
 _RECORD_BYTES_MAX = 4 + 64 + posix.PAGE
 
+RECORDS_BYTES_MAX = WASM_PAGE // posix.PAGE * _RECORD_BYTES_MAX
+"""Records of one 64 KiB page of memory, when all of it differs."""
+
 BackendName = Literal["cow", "portable"]
 
 

@@ -14,7 +14,7 @@ from threading import local
 import zstandard
 
 from torpor.errors import LimitExceededError, SerializationError
-from torpor.limits import PAYLOAD_BYTES_MAX, SNAPSHOT_BYTES_MAX
+from torpor.limits import MIB, PAYLOAD_BYTES_MAX, SNAPSHOT_BYTES_MAX
 
 DEVALUE = b"devl"
 ZSTD = b"zstd"
@@ -35,6 +35,12 @@ BINARY_LEVEL = 1
 LAYERS_MAX = 4
 """Layers around one text; no writer needs more than one of each kind."""
 
+_BELIEVED_BYTES = MIB
+"""A size that a header may claim and get at once; more is given only as the content comes."""
+
+_WINDOW_BYTES_MAX = 16 * MIB
+"""What a writer may look back; a header that asks for more is refused. Levels 1 to 19 of zstd take 8 MiB at most."""
+
 _SLICE_BYTES = 256  # unpacks to no more than 8 MiB at once, 128 KiB for every four bytes
 
 _PREFIX = re.compile(rb"[a-z0-9]{4}")
@@ -47,7 +53,7 @@ class _Zstd(local):
     def __init__(self) -> None:
         self.text = zstandard.ZstdCompressor(level=TEXT_LEVEL)
         self.binary = zstandard.ZstdCompressor(level=BINARY_LEVEL)
-        self.decompressor = zstandard.ZstdDecompressor()
+        self.decompressor = zstandard.ZstdDecompressor(max_window_size=_WINDOW_BYTES_MAX)
 
 
 _zstd = _Zstd()
@@ -129,15 +135,18 @@ def _unzstd(body: bytes, limit: int) -> bytes:
         size = zstandard.frame_content_size(body)
         if size > limit:
             raise _too_large(limit)
-        if size >= 0:
+        if 0 <= size <= _BELIEVED_BYTES:
             return _zstd.decompressor.decompress(body, allow_extra_data=False)
-        return _unzstd_stream(body, limit)
+        data = _unzstd_stream(body, limit)
     except zstandard.ZstdError as error:
         raise SerializationError(f"zstd data is damaged: {error}") from error
+    if size >= 0 and len(data) != size:
+        raise SerializationError(f"zstd data is damaged: it has {len(data):,} bytes, its header says {size:,}")
+    return data
 
 
 def _unzstd_stream(body: bytes, limit: int) -> bytes:
-    """Return the content of a frame that does not tell its size."""
+    """Return the content of a frame whose header does not tell its size, or cannot be believed before it is seen."""
     inflater = _zstd.decompressor.decompressobj()
     data = bytearray()
     at = 0
