@@ -248,7 +248,7 @@ class Torpor(Registry):
             workflow: the workflow, also as a step gets one among its arguments, or its name, such as ``checkout``, or
                 the full one, ``workflow//./flows/checkout.js//checkout``.
             args: its arguments.
-            run_id: an id of your own, ``wrun_<ULID>``, to start once however often you ask.
+            run_id: an id of your own, any text such as ``order-17``, to start once however often you ask.
             runtime: ``snapshot`` or ``replay`` for this run.
             kwargs: its keyword arguments; a workflow in JavaScript gets them as an object behind the others.
 

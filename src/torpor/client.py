@@ -55,7 +55,7 @@ class RunHandle(Generic[R]):
     To type checkers it has the type of its result.
 
     Attributes:
-        id: ``wrun_<ULID>``.
+        id: ``wrun_<ULID>``, or the name that its starter gave it.
     """
 
     def __init__(self, client: Client, run_id: str) -> None:
@@ -208,7 +208,7 @@ class Client:
             program: content address of the program, which must be stored.
             guest: name of the program's guest.
             runtime: ``snapshot`` or ``replay``.
-            run_id: an id of your own, ``wrun_<ULID>``, to start once however often you ask.
+            run_id: an id of your own, any text such as ``order-17``, to start once however often you ask.
 
         Raises:
             SerializationError, LimitExceededError: the arguments cannot be stored.

@@ -36,7 +36,7 @@ class Torpor:
 @pytest.fixture
 def torpor(monkeypatch: pytest.MonkeyPatch) -> Torpor:
     """The command line, without settings from the environment; each call imports anew."""
-    for name in ("TORPOR_WORLD", "TORPOR_DEBUG", "TORPOR_KEYS", "TORPOR_RUNTIME", "TORPOR_VM_BACKEND"):
+    for name in ("TORPOR_WORLD", "TORPOR_APP", "TORPOR_DEBUG", "TORPOR_KEYS", "TORPOR_RUNTIME", "TORPOR_VM_BACKEND"):
         monkeypatch.delenv(name, raising=False)
     return Torpor()
 

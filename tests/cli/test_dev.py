@@ -204,3 +204,13 @@ def _wait_for_hook(torpor: Torpor, run: str) -> None:
     """Return once the run has made its hook."""
     while not torpor.json("inspect", run)["hooks"]:
         pass
+
+
+def test_a_project_needs_to_name_its_application_once(fresh: Path) -> None:
+    """What pyproject.toml says is watched and worked on from any folder of the project."""
+    (fresh / "pyproject.toml").write_text('[tool.torpor]\napp = "app.py"\n')
+    (fresh / "docs").mkdir()
+
+    with Process(fresh / "docs", "dev") as process:
+        process.wait_line(f"watching {fresh}")
+        process.wait_line("is at work: 7 workflows")

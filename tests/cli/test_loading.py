@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -206,3 +207,70 @@ def test_whatever_an_import_raises_is_told(torpor: Torpor, text: str, told: str)
     assert "cli/loading.py" not in result.stderr
     assert result.stderr.splitlines()[-1].startswith("error[CONFIGURATION]: app.py cannot be imported: ")
     assert told in result.stderr
+
+
+PROJECT = '[project]\nname = "shop"\n[tool.torpor]\napp = {app}\n'
+
+
+def test_the_environment_names_the_application(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TORPOR_APP outranks the project's file and app.py, and is outranked by what is given."""
+    for name in ("app", "one", "two"):
+        write(f"{name}.py", ONE)
+    write("pyproject.toml", PROJECT.format(app='"one.py"'))
+    monkeypatch.setenv("TORPOR_APP", "two.py:app")
+
+    assert required_target(None).module == "two"
+    assert required_target("app.py").module == "app"
+    monkeypatch.delenv("TORPOR_APP")
+    assert required_target(None).module == "one"
+
+
+@pytest.mark.parametrize(("named", "module"), [("flows/shop.py", "shop"), ("flows.shop:app", "flows.shop")])
+def test_a_project_names_its_application(named: str, module: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relative to pyproject.toml, wherever in the project the command is given."""
+    project = Path.cwd()
+    write("flows/shop.py", ONE)
+    write("pyproject.toml", PROJECT.format(app=f'"{named}"'))
+    write("docs/images/a.txt", "")
+    monkeypatch.chdir("docs/images")
+
+    target = required_target(None)
+
+    assert (target.module, load_app(target).root) == (module, project / "flows")
+
+
+def test_a_project_that_names_none_is_passed_over() -> None:
+    """app.py of the folder is taken then."""
+    write("app.py", ONE)
+    write("pyproject.toml", "[tool.ruff]\n")
+
+    assert required_target(None).module == "app"
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        (PROJECT.format(app="5"), "is 5; give a file"),
+        (PROJECT.format(app='"gone.py"'), "application file gone.py does not exist"),
+        ("[tool.torpor", "cannot be read"),
+    ],
+)
+def test_a_wrong_project_says_so(text: str, problem: str) -> None:
+    """The message names the file; app.py is not taken in its place."""
+    write("app.py", ONE)
+    file = Path(write("pyproject.toml", text)).resolve()
+
+    with pytest.raises(ConfigurationError, match=re.escape(problem)) as caught:
+        required_target(None)
+    assert str(file) in str(caught.value)
+
+
+def test_an_application_that_the_environment_names_must_be_one(torpor: Torpor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is not passed over as somebody else's app.py is."""
+    write("other.py", "app = object()\n")
+    monkeypatch.setenv("TORPOR_APP", "other.py")
+
+    result = torpor("runs")
+
+    assert result.exit_code == 2
+    assert "other.py has no Torpor application" in result.stderr

@@ -134,6 +134,24 @@ def test_an_input_may_have_several_lines(parked: str) -> None:
     assert result.stdout.splitlines() == ["14"]
 
 
+@pytest.mark.parametrize("word", ["exit()", "quit()", "exit", " quit ", "exit(0);"])
+def test_the_prompt_can_be_left(parked: str, word: str) -> None:
+    """As people leave prompts; what comes afterwards is not read."""
+    result = prompt(parked, word, "1 / 0")
+
+    assert (result.exit_code, result.stdout) == (0, "")
+
+
+def test_the_prompt_says_what_is_there(parked: str) -> None:
+    """help() tells of the prompt, with an argument of that thing; code that calls something else so is code."""
+    said = prompt(parked, "help()").stdout
+    assert "changes nothing there" in said
+    assert "tasks has the pending tasks by name" in said
+
+    assert prompt(parked, "help(answer_to)").stdout.startswith("Help on function answer_to")
+    assert prompt(parked, "def exit():", "    return 5", "", "exit() + 1").stdout.splitlines() == ["6"]
+
+
 def test_an_error_at_the_prompt_is_shown_and_the_prompt_goes_on(parked: str) -> None:
     """A traceback is an answer like any other."""
     result = prompt(parked, "1 / 0", "total")

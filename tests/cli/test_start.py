@@ -13,7 +13,7 @@ import pytest
 from tests.cli.conftest import Torpor
 from tests.cli.processes import Process
 from tests.cli.project import write_project
-from torpor.cli.start import argument
+from torpor.cli.start import value_of
 
 
 @pytest.fixture(scope="module")
@@ -79,14 +79,25 @@ def test_waiting_without_a_worker_says_so(fresh: Path) -> None:
         ('"123"', "123"),
         ("o-1", "o-1"),
         ("", ""),
-        ("[draft", "[draft"),
         ("NaN", "NaN"),
         ("1e3", 1000.0),
     ],
 )
 def test_an_argument_is_json_or_else_text(text: str, value: object) -> None:
     """What JSON does not know is the text itself."""
-    assert argument(text) == value
+    assert value_of(text) == value
+
+
+@pytest.mark.parametrize("text", ["[draft", '{"approved": tru}', '"half', ' {"a": 1,}'])
+@pytest.mark.usefixtures("fresh")
+def test_a_typing_error_in_json_is_no_text(torpor: Torpor, text: str) -> None:
+    """It could not be taken back: neither a run begins with it, nor does a hook get it; written as JSON it is one."""
+    for command in (["start", "addTen", text], ["resume", "token", text]):
+        result = torpor(*command)
+
+        assert result.exit_code == 2
+        assert "begins like JSON and is none" in result.stderr
+    assert value_of(json.dumps(text)) == text
 
 
 @pytest.mark.usefixtures("fresh")
@@ -99,8 +110,8 @@ def test_the_run_gets_its_arguments(torpor: Torpor) -> None:
 
 @pytest.mark.usefixtures("fresh")
 def test_an_id_of_ones_own_starts_once(torpor: Torpor) -> None:
-    """The same id with the same arguments is the same run; with others it is refused."""
-    chosen = "wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P"
+    """Any text: with the same arguments it is the same run, with others it is refused."""
+    chosen = "order 17/a"
     for _ in range(2):
         assert torpor.ok("start", "addTen", "1", "--run-id", chosen) == f"{chosen}\n"
 

@@ -98,3 +98,27 @@ async def test_a_relative_path_is_relative_to_the_working_directory(
     await world.open()
     await world.close()
     assert (tmp_path / "torpor.db").is_file()
+
+
+async def test_a_new_file_in_the_working_folder_is_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With its whole path, since in another folder the same URL is another world; one that exists is not."""
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        world = open_world("sqlite:///new.db")
+        await world.open()
+        await world.close()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        f"made a new world in {tmp_path / 'new.db'}: sqlite:///new.db is relative to the working folder"
+    ]
+
+
+async def test_a_new_file_with_a_whole_path_is_not_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """It is where the URL says."""
+    world = open_world(f"sqlite:///{tmp_path}/new.db")
+    await world.open()
+    await world.close()
+
+    assert caplog.records == []

@@ -13,7 +13,7 @@ from typing import Annotated, Final
 import typer
 from watchfiles import Change, DefaultFilter, awatch
 
-from torpor.cli.loading import Target, required_target
+from torpor.cli.loading import required_target
 from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import say
 from torpor.cli.reporting import command
@@ -52,15 +52,21 @@ def dev(
     target = required_target(app)
     folders = [target.folder, *(folder.resolve() for folder in watch or ())]
     say((f"watching {', '.join(map(str, folders))}", "dim"), err=True)
-    asyncio.run(_watch(target, world, folders, StopRequest(), decrypt=decrypt))
+    # The worker finds the same files by the same name, or as this command has found them: it has our working folder.
+    arguments = [*([] if app is None else [app]), "--follow", "--parent", str(os.getpid())]
+    if world is not None:
+        arguments += ["--world", world]
+    if decrypt:
+        arguments.append("--decrypt")
+    asyncio.run(_watch(target.folder, arguments, folders, StopRequest()))
 
 
-async def _watch(target: Target, world: str | None, folders: list[Path], stop: StopRequest, *, decrypt: bool) -> None:
+async def _watch(folder: Path, arguments: list[str], folders: list[Path], stop: StopRequest) -> None:
     """Run workers until it is to stop."""
     ended = asyncio.Event()
     changes = awatch(*folders, watch_filter=_Sources(), stop_event=ended, ignore_permission_denied=True)
     try:
-        await _Dev(target, world, changes, stop, decrypt=decrypt).run()
+        await _Dev(folder, arguments, changes, stop).run()
     finally:
         ended.set()
         await changes.aclose()
@@ -74,20 +80,19 @@ class _Sources(DefaultFilter):
 
 
 class _Dev:
-    """One worker process after another, each until the next change."""
+    """
+    One worker process after another, each until the next change.
 
-    def __init__(
-        self,
-        target: Target,
-        world: str | None,
-        changes: AsyncIterator[Changes],
-        stop: StopRequest,
-        *,
-        decrypt: bool,
-    ) -> None:
-        self._target = target
-        self._decrypt = decrypt
-        self._world = world
+    Args:
+        folder: the application's.
+        arguments: of the worker.
+        changes: yields what changed.
+        stop: tells when to stop.
+    """
+
+    def __init__(self, folder: Path, arguments: list[str], changes: AsyncIterator[Changes], stop: StopRequest) -> None:
+        self._folder = folder
+        self._arguments = arguments
         self._changes = changes
         self._stop = stop
 
@@ -113,15 +118,8 @@ class _Dev:
             await asyncio.wait((stopping, changing))
 
     async def _start(self) -> asyncio.subprocess.Process:
-        # The child finds the same files by the same name: the working folder is inherited.
-        options = ["--follow", "--parent", str(os.getpid())]
-        if self._world is not None:
-            options += ["--world", self._world]
-        if self._decrypt:
-            options.append("--decrypt")
-        return await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", "torpor.cli", "worker", self._target.text, *options
-        )
+        command = (sys.executable, "-P", "-m", "torpor.cli", "worker", *self._arguments)
+        return await asyncio.create_subprocess_exec(*command)
 
     async def _end(self, worker: asyncio.subprocess.Process) -> None:
         """Let the worker park its runs; one that does not is killed, and the next one takes them over."""
@@ -137,7 +135,7 @@ class _Dev:
             await worker.wait()
 
     def _names(self, changes: Changes) -> str:
-        return ", ".join(sorted({os.path.relpath(path, self._target.folder) for _, path in changes}))
+        return ", ".join(sorted({os.path.relpath(path, self._folder) for _, path in changes}))
 
 
 def _tell_end(code: int) -> float | None:

@@ -62,10 +62,10 @@ def _application(app: str | None) -> tuple[Finding, Torpor | None]:
     try:
         target = default_target() if app is None else parse_target(app)
         if target is None:
-            return Finding("note", "there is no app.py in this folder; name one with --app"), None
+            return Finding("note", "there is no app.py in this folder; name one with --app or TORPOR_APP"), None
         loaded = load_app(target)
     except NoAppError as error:
-        return (checks.failure(error) if app is not None else Finding("note", str(error))), None
+        return (Finding("note", str(error)) if target is not None and target.is_guess else checks.failure(error)), None
     except TorporError as error:
         return checks.failure(error), None
     return _finding(lambda: checks.application(loaded)), loaded

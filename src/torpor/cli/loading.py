@@ -10,6 +10,7 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import tomllib
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -22,6 +23,9 @@ from torpor.errors import ConfigurationError
 
 DEFAULT_FILE = "app.py"
 """What is taken when no application is named, if the working folder has it."""
+
+SETTING = "TORPOR_APP"
+PROJECT_FILE = "pyproject.toml"
 
 _FORMS = "a file (app.py, app.py:name) or a module (pkg.mod, pkg.mod:name)"
 _NOT_THE_USERS = ("<frozen importlib", importlib.__file__, str(Path(torpor.__file__).parent) + os.sep)
@@ -58,6 +62,7 @@ class Target(msgspec.Struct, frozen=True):
         module: what is imported.
         file: the file that the module must be, None for one that was named as a module.
         attribute: the application's name in it, ``""`` to look for the only one.
+        is_guess: nobody has named it.
     """
 
     text: str
@@ -65,43 +70,85 @@ class Target(msgspec.Struct, frozen=True):
     module: str
     file: Path | None
     attribute: str
+    is_guess: bool = False
 
 
-def parse_target(text: str) -> Target:
+def parse_target(text: str, folder: Path | None = None) -> Target:
     """
-    Return what an application argument means.
+    Return what an application argument means; it is relative to *folder*, by default the working folder.
 
     Raises:
         ConfigurationError: it has none of the forms, or the file does not exist.
     """
+    folder = folder or Path.cwd()
     place, _, attribute = text.rpartition(":")
     if not place or not _is_dotted_name(attribute):
         place, attribute = text, ""
     if place.endswith(".py") or "/" in place or os.sep in place:
-        return _file_target(text, Path(place), attribute)
+        return _file_target(text, folder, place, attribute)
     if not _is_dotted_name(place):
         raise ConfigurationError(f"application {text!r} is neither; give {_FORMS}")
-    return Target(text, Path.cwd(), place, None, attribute)
+    return Target(text, folder, place, None, attribute)
 
 
 def default_target() -> Target | None:
-    """Return ``app.py`` of the working folder, or None."""
-    return parse_target(DEFAULT_FILE) if Path(DEFAULT_FILE).is_file() else None
+    """
+    Return the application that no command line needs to name, or None.
+
+    ``TORPOR_APP`` names it, else ``app`` of ``[tool.torpor]`` in the nearest ``pyproject.toml`` of the working folder
+    and those above it, relative to that file, else it is ``app.py`` of the working folder.
+
+    Raises:
+        ConfigurationError: one of the first two names something that is not there.
+    """
+    if named := os.environ.get(SETTING):
+        return _named_by(SETTING, named, Path.cwd())
+    for folder in (Path.cwd(), *Path.cwd().parents):
+        file = folder / PROJECT_FILE
+        if file.is_file():
+            named = _app_of_project(file)
+            if named is not None:
+                return _named_by(f"{file}", named, folder)
+            break
+    if Path(DEFAULT_FILE).is_file():
+        return msgspec.structs.replace(parse_target(DEFAULT_FILE), is_guess=True)
+    return None
 
 
 def required_target(text: str | None) -> Target:
     """
-    Return what *text* means, or the working folder's ``app.py``.
+    Return what *text* means, or the default application.
 
     Raises:
-        ConfigurationError: nothing is given and there is no such file, or as :func:`parse_target`.
+        ConfigurationError: nothing is given and there is none, or as :func:`parse_target`.
     """
     target = parse_target(text) if text is not None else default_target()
     if target is None:
         raise ConfigurationError(
-            f"no application is named, and {Path.cwd()} has no {DEFAULT_FILE}; name {_FORMS}, or change the folder"
+            f"no application is named, and {Path.cwd()} has no {DEFAULT_FILE}; name {_FORMS}, set {SETTING}, write app "
+            f"in [tool.torpor] of {PROJECT_FILE}, or change the folder"
         )
     return target
+
+
+def _named_by(what: str, text: str, folder: Path) -> Target:
+    try:
+        return parse_target(text, folder)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"{what}: {error}") from error
+
+
+def _app_of_project(file: Path) -> str | None:
+    """Return what a project's file says that its application is, None if nothing."""
+    try:
+        project = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise ConfigurationError(f"{file} cannot be read, so the application in it is not known: {error}") from error
+    settings = project.get("tool", {}).get("torpor", {})
+    named = settings.get("app") if isinstance(settings, dict) else None
+    if named is not None and not isinstance(named, str):
+        raise ConfigurationError(f"{file}: app in [tool.torpor] is {named!r}; give {_FORMS}")
+    return named
 
 
 def load_app(target: Target) -> Torpor:
@@ -134,12 +181,13 @@ def applications(module: ModuleType) -> dict[str, Torpor]:
     return found
 
 
-def _file_target(text: str, path: Path, attribute: str) -> Target:
+def _file_target(text: str, folder: Path, place: str, attribute: str) -> Target:
+    path = folder / place
     if not path.is_file():
-        raise ConfigurationError(f"application file {path} does not exist (looked in {Path.cwd()}); give {_FORMS}")
+        raise ConfigurationError(f"application file {place} does not exist (looked in {folder}); give {_FORMS}")
     file = path.resolve()
     if file.suffix != ".py" or "." in file.stem:
-        raise ConfigurationError(f"application file {path} cannot be imported by that name; name it like app.py")
+        raise ConfigurationError(f"application file {place} cannot be imported by that name; name it like app.py")
     return Target(text, file.parent, file.stem, file, attribute)
 
 

@@ -98,7 +98,7 @@ def _found(app: str | None, world: str | None) -> tuple[World, Keyring]:
         loaded = load_app(target)
         return loaded.world, loaded.keyring
     except NoAppError:
-        if app is not None:
+        if not target.is_guess:
             raise
         return open_world(WORLD_DEFAULT), Keyring.from_environment()  # somebody else's app.py
     except AppImportError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -13,12 +13,16 @@ def _or_global(context: typer.Context, value: str | None) -> str | None:
     return given
 
 
+_APP_HELP: Final = (
+    "The application: app.py, app.py:name or pkg.mod:name. By default TORPOR_APP, then app of [tool.torpor] in "
+    "pyproject.toml, then app.py in this folder."
+)
 AppArgument = Annotated[
     str | None,
     typer.Argument(
         metavar="[APP]",
         show_default=False,
-        help="The application: app.py, app.py:name or pkg.mod:name. By default app.py in this folder.",
+        help=_APP_HELP,
     ),
 ]
 AppOption = Annotated[
@@ -28,7 +32,7 @@ AppOption = Annotated[
         "-a",
         metavar="APP",
         show_default=False,
-        help="The application: app.py, app.py:name or pkg.mod:name. By default app.py in this folder.",
+        help=_APP_HELP,
     ),
 ]
 WorldOption = Annotated[

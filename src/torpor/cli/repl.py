@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from contextlib import suppress
 
@@ -14,6 +15,15 @@ from torpor.inspection.parked import ParkedRun
 from torpor.inspection.reading import Reader
 
 _FIRST, _NEXT = ">>> ", "... "
+_LEAVE = re.compile(r"\s*(exit|quit)\s*(\([^()]*\))?\s*;?\s*")
+_HELP = re.compile(r"\s*help\s*(\(\s*\))?\s*;?\s*")
+_ABOUT = {
+    "cpython": (
+        "Names are those of the function in which the workflow waits, and of its module; tasks has the pending tasks "
+        "by name, and help(something) tells of a thing."
+    ),
+    "quickjs": "Names are those of the global scope.",
+}
 
 
 @command
@@ -28,7 +38,7 @@ def repl(
     Open a prompt inside a copy of a parked run.
 
     The workflow's variables and its modules are there to be looked at and tried out, in the run's own language; nothing
-    that is done reaches the run. Ctrl-D ends it. Input may also come from a pipe.
+    that is done reaches the run. exit() or Ctrl-D ends it, help() says what is there. Input may also come from a pipe.
 
     Example: torpor repl wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
     """
@@ -63,6 +73,7 @@ def _greet(copy: ParkedRun) -> None:
         f"{copy.run.id}  a copy of the {copy.run.guest} VM after event {copy.run.head}; nothing here reaches the run",
         err=True,
     )
+    say(("exit() or Ctrl-D ends this, help() says what is there", "dim"), err=True)
 
 
 async def _answer_all(copy: ParkedRun) -> None:
@@ -85,7 +96,15 @@ async def _answer_all(copy: ParkedRun) -> None:
             if lines:  # what was begun is answered, be it with a syntax error
                 await _answer(copy, "\n".join([*lines, ""]))
             raise
-        if await _answer(copy, "\n".join(lines)):
+        if len(lines) == 1 and _LEAVE.fullmatch(lines[0]):
+            raise EOFError
+        if len(lines) == 1 and _HELP.fullmatch(lines[0]):
+            say(
+                "This is a copy of the run: what is changed here changes nothing there, and nothing happens in it, so "
+                f"that what would wait never goes on. {_ABOUT.get(copy.run.guest, '')} exit() or Ctrl-D ends this."
+            )
+            lines = []
+        elif await _answer(copy, "\n".join(lines)):
             lines = []
 
 

@@ -20,18 +20,24 @@ from torpor.inspection.readable import place_of, readable
 from torpor.inspection.reading import Reader
 from torpor.model import Runtime
 
+_JSON_BEGINNINGS = ("{", "[", '"')
+VALUE_HELP = 'as JSON, or else a text as it is; what begins with {, [ or " must be JSON.'
+"""How words of the command line become values; the same for every command."""
+
 
 @command
 def start(
     workflow: Annotated[str, typer.Argument(metavar="WORKFLOW", help="Its short or full name.")],
     arguments: Annotated[
         list[str] | None,
-        typer.Argument(metavar="[ARG]", help="Its arguments: JSON, or else text as it is."),
+        typer.Argument(metavar="[ARG]", help=f"Its arguments, each {VALUE_HELP}"),
     ] = None,
     wait: Annotated[bool, typer.Option("--wait", help="Wait for the end and print the result as JSON.")] = False,
     run_id: Annotated[
         str | None,
-        typer.Option("--run-id", metavar="ID", help="Your own id, wrun_<ULID>; asked again, it starts no second run."),
+        typer.Option(
+            "--run-id", metavar="ID", help="An id of your own, any text; asked again, it starts no second run."
+        ),
     ] = None,
     runtime: Annotated[
         str | None, typer.Option("--runtime", metavar="RUNTIME", help="snapshot (the default) or replay.")
@@ -52,7 +58,7 @@ def start(
             f"world {application.world.url} ends with this command, and the run with it; "
             f"give a durable one, such as --world {WORLD_DEFAULT}"
         )
-    values = [argument(text) for text in arguments or ()]
+    values = [value_of(text) for text in arguments or ()]
 
     async def started() -> None:
         async with application:
@@ -73,7 +79,9 @@ def start(
 @command
 def resume(
     token: Annotated[str, typer.Argument(metavar="TOKEN", help="The hook's token; torpor inspect shows it.")],
-    payload: Annotated[str, typer.Argument(metavar="JSON", help="What the workflow receives.")] = "null",
+    payload: Annotated[
+        str, typer.Argument(metavar="[VALUE]", help=f"What the workflow receives, {VALUE_HELP}")
+    ] = "null",
     resume_id: Annotated[
         str | None,
         typer.Option("--resume-id", metavar="ID", help="With the same id again, the payload is received once."),
@@ -86,13 +94,7 @@ def resume(
 
     Example: torpor resume approval-o-1 '{"approved": true}'
     """
-    try:
-        value = json.loads(payload)
-    except ValueError as error:
-        # A payload cannot be taken back, so a typing error must not become a string.
-        raise UsageError(
-            f"the payload is not JSON ({error}): {payload:.200}. A text is written with quotes: '\"text\"'"
-        ) from error
+    value = value_of(payload)
     run = with_client(app, world, lambda client: client.resume_hook(token, value, resume_id=resume_id))
     say(run.id)
 
@@ -104,11 +106,22 @@ def _placed(error: RunFailedError) -> RunFailedError:
     return RunFailedError(said, run_id=error.run_id, failure=error.failure)
 
 
-def argument(text: str) -> Any:
-    """Return an argument's value: what it says as JSON, else the text itself."""
+def value_of(text: str) -> Any:
+    """
+    Return the value that a word of the command line stands for: what it says as JSON, else the text itself.
+
+    Raises:
+        UsageError: it begins as only JSON would, and is none. What was given to a run cannot be taken back, so a typing
+            error must not become a text.
+    """
     try:
         return json.loads(text, parse_constant=_refuse)
-    except ValueError:
+    except ValueError as error:
+        if text.lstrip().startswith(_JSON_BEGINNINGS):
+            raise UsageError(
+                f"{text:.200} begins like JSON and is none ({error}); if it is meant as a text, write it as one: "
+                f"{json.dumps(text, ensure_ascii=False):.200}"
+            ) from error
         return text
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Collection, Sequence
+from pathlib import Path
 from typing import Final
 
 from torpor.errors import LimitExceededError
@@ -33,6 +35,8 @@ from torpor.worlds.sqlite.writer import LISTEN_MS, Writer
 
 BLOB_BYTES_MAX: Final = 900_000_000
 """SQLite's own limit is 1 000 000 000 bytes a row."""
+
+_log = logging.getLogger("torpor.worlds")
 
 _CAPABILITIES: Final = Capabilities(durable=True, shared=True, listen_ms=2 * LISTEN_MS, blob_bytes_max=BLOB_BYTES_MAX)
 
@@ -67,7 +71,10 @@ class SqliteWorld:
     async def open(self) -> None:
         async with self._opening:
             if not self._writer.is_open:
+                made = self._relative_new_file()
                 await self._writer.start()
+                if made is not None:  # in another folder than before, it looks as if every run were gone
+                    _log.warning("made a new world in %s: %s is relative to the working folder", made, self._url)
             if not self._reader.is_open:
                 await self._reader.start()
 
@@ -82,6 +89,11 @@ class SqliteWorld:
         unsubscribe = self._notifier.subscribe(listener)
         self._writer.listen()
         return unsubscribe
+
+    def _relative_new_file(self) -> Path | None:
+        """Return the whole path of the file if it is not there yet and the URL names it by a relative one."""
+        file = Path(self._settings.path)
+        return None if file.is_absolute() or file.exists() else file.absolute()
 
     def _connect(self) -> Store:
         return schema.connect(self._settings, self._url)
