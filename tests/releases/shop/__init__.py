@@ -1,0 +1,1 @@
+"""A small shop, whose runs are recorded once per release and go on in every later one."""

@@ -1,0 +1,141 @@
+"""Runs of every release go on in this one, wherever they were when their last worker died."""
+
+from __future__ import annotations
+
+import json
+from typing import Any, cast
+
+import pytest
+
+from tests.behaviour.support import DAY, MovableClock
+from tests.engine.support import TIMEOUT
+from torpor import RunCancelledError, RunFailedError, Torpor
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+RUNTIMES = ("snapshot", "replay")
+in_each_runtime = pytest.mark.parametrize("runtime", RUNTIMES)
+
+
+async def result(shop: Torpor, run_id: str) -> Any:
+    """Return what a recorded run returns."""
+    return await shop.run(run_id).result(timeout=TIMEOUT)
+
+
+def put_forward(shop: Torpor, days: int) -> None:
+    """Let days pass."""
+    cast("MovableClock", shop.clock).put_forward(days * DAY)
+
+
+@pytest.mark.parametrize("run_id", ["sold-snapshot", "sold-replay", "sold-secret"])
+async def test_results_are_read(shop: Torpor, run_id: str) -> None:
+    """A run that had ended tells what it returned."""
+    assert await result(shop, run_id) == 301
+
+
+@in_each_runtime
+async def test_failures_are_read(shop: Torpor, runtime: str) -> None:
+    """A run that had failed tells why."""
+    with pytest.raises(RunFailedError, match="tea is out of stock"):
+        await result(shop, f"never_sold-{runtime}")
+    with pytest.raises(RunFailedError, match="the scale shows nothing"):
+        await result(shop, f"badly_weighed-{runtime}")
+
+
+async def test_cancellations_are_read(shop: Torpor) -> None:
+    """A run that had been cancelled tells for what reason."""
+    with pytest.raises(RunCancelledError, match="the customer thought better of it"):
+        await result(shop, "cancelled")
+
+
+async def test_an_unclaimed_run_begins(shop: Torpor) -> None:
+    """A run that no worker had seen is carried out."""
+    assert await result(shop, "never-claimed") == 601
+
+
+@pytest.mark.parametrize("run_id", ["hold-snapshot", "hold-replay", "hold-secret"])
+async def test_local_variables_are_as_they_were(shop: Torpor, run_id: str) -> None:
+    """What a workflow held while it waited is there after the wait, whatever it is."""
+    await shop.resume_hook(run_id, {"paid": True})
+
+    found = await result(shop, run_id)
+
+    drawn = found.pop("drawn")
+    (line,) = await shop.run(run_id).logs(after=0)
+    assert json.loads(line.text.removeprefix("drawn ").replace("'", '"')) == drawn
+    assert found.pop("payload") == {"paid": True}
+    assert found.pop("basket") == ["Åsa", ["tea", "cup"], *(["LARGE"] if "total" in found else []), True, True]
+    assert (found["cost"], found["counted"], found["big"]) == (600, [2, 2], str(2**70))
+    assert (found["bag"], found["tags"]) == (5, ["x", "y"])
+
+
+@in_each_runtime
+async def test_a_token_that_was_taken_stays_so(shop: Torpor, runtime: str) -> None:
+    """A run that met another's token goes on with the error that it got."""
+    token = f"hold-{runtime}"
+    await shop.resume_hook(f"{token}-instead", "thanks")
+
+    assert await result(shop, f"too_late-{runtime}") == ["HookConflictError", token, "thanks"]
+
+
+@pytest.mark.parametrize("run_id", ["mailbox-snapshot", "mailbox-secret"])
+async def test_an_iterated_hook_goes_on(shop: Torpor, run_id: str) -> None:
+    """A hook that had received payloads receives more."""
+    for letter in (8, None):
+        await shop.resume_hook(run_id, letter)
+
+    assert await result(shop, run_id) == [5, 7, 9, 11]
+
+
+async def test_a_payload_from_between_the_workers_arrives(shop: Torpor) -> None:
+    """What a hook received while no worker lived is taken."""
+    await shop.resume_hook("mailbox-replay", None)
+
+    assert await result(shop, "mailbox-replay") == [5, 7, 9, 11]
+
+
+@in_each_runtime
+async def test_parents_hear_of_their_children(shop: Torpor, runtime: str) -> None:
+    """A run that waits for its child gets the child's result."""
+    for letter in (8, None):
+        await shop.resume_hook(f"parent-{runtime}", letter)
+
+    assert await result(shop, f"parent-{runtime}") == ["the child says", [5, 9]]
+
+
+@in_each_runtime
+async def test_steps_of_a_dead_worker_run_again(shop: Torpor, runtime: str) -> None:
+    """A step that was handed over, and one that was not, get the next attempt."""
+    assert await result(shop, f"parcel-{runtime}") == "attempt 2"
+    assert await result(shop, f"caught-{runtime}") == "attempt 2"
+
+
+@in_each_runtime
+async def test_freed_tokens_are_free(shop: Torpor, runtime: str) -> None:
+    """A run that has disposed of a hook, and made another with its token, receives through that one."""
+    await shop.resume_hook(f"second_thoughts-{runtime}", "three")
+
+    assert await result(shop, f"second_thoughts-{runtime}") == ["one", "two", "three"]
+
+
+@in_each_runtime
+async def test_long_logs_are_no_hindrance(shop: Torpor, runtime: str) -> None:
+    """A run with two hundred events in its log goes on."""
+    await shop.resume_hook(f"long_story-{runtime}", "at last")
+
+    assert await result(shop, f"long_story-{runtime}") == [1770, "at last", 1771]
+
+
+@in_each_runtime
+async def test_timers_and_retries_become_due(shop: Torpor, runtime: str) -> None:
+    """Retries, sleeps and timeouts that were far away when they were recorded come when their time has come."""
+    for name in ("one", "two"):
+        await shop.resume_hook(f"crowd-{runtime}-{name}", 1)
+    put_forward(shop, 150)
+
+    assert await result(shop, f"patience-{runtime}") == 2
+
+    put_forward(shop, 150)
+
+    assert await result(shop, f"hibernate-{runtime}") == "slept after 2, then 4"
+    assert await result(shop, f"crowd-{runtime}") == [22, "slept", 1]
