@@ -65,7 +65,7 @@ def test_a_reload_parks_runs_and_goes_on(torpor: Torpor, folder: Path, dev: Proc
     dev.wait_line("changed: steps.py")
     dev.wait_line("is at work")
     torpor.ok("resume", "token")
-    before, after = json.loads(dev.wait_line("completed in").rpartition("  ")[2])
+    before, after = json.loads(dev.wait_line("pids  completed in").rpartition("  ")[2])
     assert before != after
 
 
@@ -182,7 +182,7 @@ def test_a_killed_worker_is_started_again(torpor: Torpor, dev: Process) -> None:
     dev.wait_line("the worker was killed by SIGKILL; starting it again in 1 s")
     dev.wait_line("is at work")
     torpor.ok("start", "addTen", "1")
-    dev.wait_line("completed in")
+    dev.wait_line("addTen  completed in")
 
 
 def test_a_worker_does_not_outlive_its_parent(mortal: Process) -> None:

@@ -13,6 +13,7 @@ from typing import Annotated, Final
 import typer
 from watchfiles import Change, DefaultFilter, awatch
 
+from torpor.cli import logs
 from torpor.cli.loading import required_target
 from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import say
@@ -39,6 +40,7 @@ def dev(
         list[Path] | None,
         typer.Option("--watch", metavar="FOLDER", exists=True, help="Watch this folder besides the application's."),
     ] = None,
+    log_level: logs.LogLevelOption = None,
     world: WorldOption = None,
     decrypt: DecryptOption = False,
 ) -> None:
@@ -49,6 +51,7 @@ def dev(
 
     Example: torpor dev app.py
     """
+    logs.check_level(log_level)
     target = required_target(app)
     folders = [target.folder, *(folder.resolve() for folder in watch or ())]
     say((f"watching {', '.join(map(str, folders))}", "dim"), err=True)
@@ -56,6 +59,8 @@ def dev(
     arguments = [*([] if app is None else [app]), "--follow", "--parent", str(os.getpid())]
     if world is not None:
         arguments += ["--world", world]
+    if log_level is not None:
+        arguments += ["--log-level", log_level]
     if decrypt:
         arguments.append("--decrypt")
     asyncio.run(_watch(target.folder, arguments, folders, StopRequest()))

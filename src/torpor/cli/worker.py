@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from typing import Annotated, cast
 
 import typer
 
 from torpor import Torpor
+from torpor.cli import logs
 from torpor.cli.opening import app_on
 from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import STYLES, counted, say
@@ -25,8 +25,9 @@ from torpor.world import World
 def worker(
     app: AppArgument = None,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Print log lines and endings of runs as they happen.")
+        bool, typer.Option("--follow", "-f", help="Print what runs do as it happens: a line for each thing.")
     ] = False,
+    log_level: logs.LogLevelOption = None,
     world: WorldOption = None,
     decrypt: DecryptOption = False,
     parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process ends.")] = None,
@@ -38,9 +39,10 @@ def worker(
 
     Example: torpor worker app.py --world sqlite:////var/lib/shop/torpor.db
     """
+    logs.check_level(log_level)
     stop = StopRequest(of_parent=parent is not None)
     application = app_on(app, world)
-    _log_to_stderr()
+    logs.set_up(log_level, follow=follow)
     describer = _describer(application, decrypt=decrypt) if follow else contextlib.nullcontext()
     asyncio.run(_work(application, describer, stop, parent))
     say(("stopped", "dim"), err=True)
@@ -88,13 +90,12 @@ def _show(line: Line) -> None:
     style = STYLES.get(line.tone, "")
     if line.kind == "log":
         say(*head, ("│ ", "dim"), (line.text, style))
-    elif line.kind == "ended":
-        status, _, rest = line.text.partition(" ")
-        separator = ": " if line.tone == "cancelled" else "  "
-        detail = (f"{separator}{line.detail}", {"completed": "dim", "failed": "red"}.get(line.tone, ""))
-        say(*head, (status, style), f" {rest}", detail if line.detail else "")
-    else:
-        say(*head, (line.text, style))
+        return
+    # The word that a colour is for comes first, or the whole line has it.
+    word, _, rest = line.text.partition(" ") if line.kind == "ended" else (line.text, "", "")
+    separator = ": " if line.tone == "cancelled" else "  "
+    detail = (f"{separator}{line.detail}", "red" if line.tone == "failed" else "dim")
+    say(*head, (word, style), f" {rest}" if rest else "", detail if line.detail else "")
 
 
 def _complain(sentence: str) -> None:
@@ -104,9 +105,3 @@ def _complain(sentence: str) -> None:
 def _inventory(app: Torpor) -> str:
     workflows = sum(len(program.workflows) for program in app.programs.all())
     return f"{counted(workflows, 'workflow')}, {counted(len(app.step_names()), 'step')}, world {app.world.url}"
-
-
-def _log_to_stderr() -> None:
-    """Show the engine's warnings, unless the application has set logging up itself."""
-    if not logging.getLogger().handlers:
-        logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)

@@ -23,6 +23,7 @@ from torpor.clock import Clock
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
+from torpor.engine.outcomes import log_failed_step
 from torpor.engine.retry import Backoff
 from torpor.errors import (
     ArgumentError,
@@ -321,7 +322,10 @@ class Steps:
 
     def _failure(self, definition: StepDefinition | None, attempt: Attempt, error: BaseException) -> Event:
         elsewhere = isinstance(error, _ELSEWHERE)
+        said = type(error).__name__ if attempt.run_codec.key_id else told(error)
+        about = attempt.name, attempt.run_id, attempt.attempt, said
         if definition is None or (isinstance(error, (*_HOPELESS, *definition.final)) and not elsewhere):
+            log_failed_step(*about, again_in_ms=None)
             return self._event("step_failed", attempt, payload=encode_error(error, attempt.run_codec))
         failures = attempt.failures + 1
         if failures > definition.max_retries and not elsewhere:
@@ -329,11 +333,13 @@ class Steps:
                 f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}: {told(error)}"
             )
             final.__cause__ = error
+            log_failed_step(*about, again_in_ms=None)
             return self._event("step_failed", attempt, payload=encode_error(final, attempt.run_codec))
         now = self._clock.now()
         due = error.retry_at(now) if isinstance(error, RetryableError) else None
         if due is None:
             due = now + definition.backoff.delay_ms(failures)
+        log_failed_step(*about, again_in_ms=max(0, due - now))
         return self._event("step_retrying", attempt, payload=encode_error(error, attempt.run_codec), at=now, due=due)
 
     def _event(self, kind: Any, attempt: Attempt, *, payload: bytes, at: int = 0, due: int = 0) -> Event:

@@ -29,6 +29,7 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.inline import InlineSteps
+from torpor.engine.outcomes import log_failed_run
 from torpor.engine.retry import Backoff
 from torpor.engine.session import Requests, Session, TooMuchAtOnceError, failed
 from torpor.engine.steps import Attempt
@@ -337,6 +338,9 @@ class _Pass:
         committed = await env.world.commit(commit)
         env.failpoint(Failpoint.AFTER_COMMIT)
         if committed.stored:
+            for event in commit.outputs:
+                if event.type == "run_failed":
+                    log_failed_run(self._state.run, event, self._run_codec)
             self._taken, self._recovery.note = [], ""
             self._log_at = max(self._log_at, commit.at)
             for event in commit.inputs:

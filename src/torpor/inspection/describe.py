@@ -1,5 +1,5 @@
 """
-What runs do, a line each, as it is stored: beginnings, log lines, failing steps, endings.
+What runs do, a line each, as it is stored: beginnings, log lines, steps that end, hooks that wait, endings.
 
 What a worker of this process stores passes through an :class:`ObservedWorld`. What other processes do to the runs that
 are open here, such as a cancellation, is noticed too.
@@ -28,6 +28,9 @@ from torpor.world import World
 OPEN_RUNS_MAX: Final = 100
 """Open runs that are looked at when another process has written; the ones that moved last."""
 
+OPEN_STEPS_MAX: Final = 10_000
+"""Steps that run of which it is known since when."""
+
 LOOK_SECONDS: Final = 0.5
 """Least time between two such looks."""
 
@@ -50,7 +53,7 @@ class Line(msgspec.Struct, frozen=True):
     at: int
     run_id: str
     workflow: str
-    kind: Literal["started", "step", "log", "ended"]
+    kind: Literal["started", "step", "hook", "log", "ended"]
     text: str
     tone: str = ""
     detail: str = ""
@@ -79,7 +82,9 @@ class ObservedWorld:
         """Commit, and tell it when it was stored."""
         committed = await self._world.commit(commit)
         if committed.stored:
-            self._observer(commit.run_id, (*commit.inputs, *commit.outputs), commit.log_entries)
+            # Only the answer tells whether a token was free.
+            outputs = [event for event in commit.outputs if event.type != "hook_created"]
+            self._observer(commit.run_id, (*commit.inputs, *outputs, *committed.answers), commit.log_entries)
         return committed
 
     async def finish_step(self, outcome: StepOutcome) -> None:
@@ -115,6 +120,7 @@ class Describer:
         self._complain = complain
         self._stored: asyncio.Queue[Stored | Signal] = asyncio.Queue()
         self._open: OrderedDict[str, Run] = OrderedDict()
+        self._steps: OrderedDict[str, int] = OrderedDict()  # when a step's newest attempt began
         self._looking = False
 
     def observe(self, run_id: str, events: Sequence[Event], entries: Sequence[LogEntry]) -> None:
@@ -151,11 +157,23 @@ class Describer:
         run = await self._run(run_id)
         both: list[Event | LogEntry] = [*self._redactor.events(run, events), *self._redactor.entries(run, entries)]
         for each in sorted(both, key=_order):
-            line = event_line(run, each) if isinstance(each, Event) else log_line(run, each)
-            if isinstance(each, Event) and each.type in RUN_ENDINGS:
+            if isinstance(each, LogEntry):
+                self._show(log_line(run, each))
+                continue
+            line = event_line(run, each, self._began(each))
+            if each.type in RUN_ENDINGS:
                 self._open.pop(run.id, None)
             if line is not None:
                 self._show(line)
+
+    def _began(self, event: Event) -> int:
+        """Return when the attempt of a step began that an event is about, 0 when that is not known."""
+        if event.type == "step_started" or (event.type == "step_created" and event.attempt):
+            self._steps[event.id] = event.at
+            while len(self._steps) > OPEN_STEPS_MAX:
+                self._steps.popitem(last=False)
+            return event.at
+        return self._steps.pop(event.id, 0)
 
     async def _look(self) -> None:
         """Tell of open runs that ended elsewhere."""
@@ -184,18 +202,37 @@ def log_line(run: Run, entry: LogEntry) -> Line:
     return Line(entry.at, run.id, short_name(run.workflow), "log", entry.text, entry.level)
 
 
-def event_line(run: Run, event: Event) -> Line | None:
-    """Describe an event; None for one that is not worth a line."""
-    name = short_name(run.workflow)
+def event_line(run: Run, event: Event, began: int = 0) -> Line | None:
+    """
+    Describe an event; None for one that is not worth a line.
+
+    Args:
+        run: whose.
+        event: what happened.
+        began: when the attempt began that the event ends, 0 when that is not known.
+    """
+
+    def line(kind: Literal["started", "step", "hook", "ended"], text: str, tone: str = "", detail: str = "") -> Line:
+        return Line(event.at, run.id, short_name(run.workflow), kind, text, tone, detail)
+
+    step = f"step {short_name(event.name)}"
     match event.type:
         case "run_started":
-            return Line(event.at, run.id, name, "started", "started")
+            return line("started", "started")
+        case "step_completed":
+            took = f" in {span_text(event.at - began)}" if began else ""
+            return line("step", f"{step} completed{took}", detail=_text(event))
         case "step_retrying" | "step_failed":
             ending = f"; again in {span_text(event.due - event.at)}" if event.type == "step_retrying" else ""
-            text = f"step {short_name(event.name)} failed (attempt {event.attempt}): {_error_text(event)}{ending}"
-            return Line(event.at, run.id, name, "step", text, "warn")
+            return line("step", f"{step} failed (attempt {event.attempt}): {_error_text(event)}{ending}", "warn")
+        case "hook_created" if not event.ref:
+            return line(
+                "hook", f"waits for hook {event.name}", "waiting", "" if event.payload is None else _text(event)
+            )
+        case "hook_conflict":
+            return line("hook", f"cannot have hook {event.name}, which is of run {event.ref}", "warn")
         case "run_completed" | "run_failed" | "run_cancelled":
-            return Line(event.at, run.id, name, "ended", *_ending(run, event))
+            return line("ended", *_ending(run, event))
         case _:
             return None
 
@@ -205,7 +242,7 @@ def _ending(run: Run, event: Event) -> tuple[str, str, str]:
     status = event.type.removeprefix("run_")
     text = f"{status} in {span_text(event.at - run.created_at)}"
     if status == "completed":
-        return text, status, summary(readable_payload(event.payload), VALUE_CHARS_MAX)
+        return text, status, _text(event)
     if status == "failed":
         return f"{text} with {event.name}", status, _error_text(event) + _place_text(event)
     return text, status, event.ref
@@ -216,6 +253,10 @@ def _order(stored: Event | LogEntry) -> tuple[int, int]:
     if isinstance(stored, LogEntry):
         return 1, stored.at
     return 0 if stored.type == "run_started" else 2 if stored.type in RUN_ENDINGS else 1, stored.at
+
+
+def _text(event: Event) -> str:
+    return summary(readable_payload(event.payload), VALUE_CHARS_MAX)
 
 
 def _error_text(event: Event) -> str:

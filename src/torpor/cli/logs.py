@@ -1,0 +1,97 @@
+"""
+What a worker logs: its own warnings, and what steps and the libraries that they use write through :mod:`logging`.
+
+A line that was written while a step ran says which one.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated, Final
+
+import typer
+
+from torpor.cli.output import STYLES, say
+from torpor.engine.outcomes import LOGGER
+from torpor.engine.steps import running_step
+from torpor.errors import UsageError
+from torpor.inspection.timestamps import time_text
+from torpor.programs.catalogue import short_name
+
+LEVELS: Final = ("debug", "info", "warning", "error")
+LEVEL_DEFAULT: Final = "info"
+
+LogLevelOption = Annotated[
+    str | None,
+    typer.Option(
+        "--log-level",
+        metavar="LEVEL",
+        show_default=False,
+        help=f"Show log lines from this level on: {', '.join(LEVELS)}. By default {LEVEL_DEFAULT}, or what the "
+        "application has set up.",
+    ),
+]
+
+_TONES: Final = {"DEBUG": "debug", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
+
+
+def check_level(level: str | None) -> None:
+    """
+    Do nothing for a level that there is.
+
+    Raises:
+        UsageError: there is no such level.
+    """
+    if level is not None and level not in LEVELS:
+        raise UsageError(f"there is no log level {level!r}; use one of {', '.join(LEVELS)}")
+
+
+def set_up(level: str | None, *, follow: bool) -> None:
+    """
+    Show log lines on standard error, unless the application has set logging up itself.
+
+    Args:
+        level: from which level on; for an application that has set logging up it is changed only if it is given.
+        follow: what runs do is shown line by line, so that failures of runs and steps need no log line besides.
+    """
+    root = logging.getLogger()
+    if not root.handlers:
+        root.addHandler(_Lines() if follow else _plain())
+        root.setLevel((level or LEVEL_DEFAULT).upper())
+    elif level is not None:
+        root.setLevel(level.upper())
+    if follow:
+        logging.getLogger(LOGGER).setLevel(logging.CRITICAL + 1)
+
+
+class _Lines(logging.Handler):
+    """Prints log lines in the form of what runs do."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            text = self.format(record)
+        except Exception:  # noqa: BLE001  # a wrong format must not end a step, as everywhere in logging
+            self.handleError(record)
+            return
+        step = running_step()
+        run = f"{step.run_id}  " if step is not None else ""
+        name = f"step {short_name(step.name)}" if step is not None else record.name
+        style = STYLES.get(_TONES.get(record.levelname, ""), "")
+        head = (f"{time_text(int(record.created * 1000))}  {run}", "dim"), (f"{name}  ", "bold"), ("│ ", "dim")
+        say(*head, (text, style), err=True)
+
+
+def _plain() -> logging.Handler:
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_WithStep("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    return handler
+
+
+class _WithStep(logging.Formatter):
+    """Says behind a message which step has written it."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # the base class's name
+        text = super().formatMessage(record)
+        step = running_step()
+        return text if step is None else f"{text} (step {short_name(step.name)} of run {step.run_id})"
