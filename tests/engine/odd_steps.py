@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import Counter, defaultdict
 
@@ -80,6 +81,31 @@ async def mute() -> None:
 def stops() -> None:
     """Raise StopIteration in a thread."""
     next(iter(()))
+
+
+@app.step(max_retries=1, backoff=QUICKLY)
+def leaves() -> None:
+    """Raise in a thread what closes generators."""
+    raise GeneratorExit
+
+
+@app.step(name="leavesAsync", max_retries=1, backoff=QUICKLY)
+async def leaves_async() -> None:
+    """Raise what closes coroutines, after a wait."""
+    await asyncio.sleep(0)
+    raise GeneratorExit
+
+
+@app.step(max_retries=1, backoff=QUICKLY)
+async def exits() -> None:
+    """Ask the process to end."""
+    sys.exit("enough")
+
+
+@app.step(max_retries=1, backoff=QUICKLY)
+async def interrupts() -> None:
+    """Raise what Ctrl-C raises."""
+    raise KeyboardInterrupt
 
 
 @app.step

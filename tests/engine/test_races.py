@@ -26,13 +26,17 @@ from torpor.vm.guest import Begin, Outbox
 from torpor.vm.limits import Limits
 
 
-@pytest.mark.parametrize("step", ["cancelsItself", "wrongDelay", "odd", "mute", "stops"])
+@pytest.mark.parametrize(
+    "step",
+    ["cancelsItself", "exits", "interrupts", "leaves", "leavesAsync", "mute", "odd", "stops", "wrongDelay"],
+)
 async def test_whatever_a_step_raises_is_its_outcome(database: str, step: str) -> None:
-    """The workflow sees an error; the run does not wait for ever."""
+    """The workflow sees an error after the second attempt; the run does not wait for ever."""
     app = application.on(database)
     async with app, app.worker():
         run = await app.start("callsOdd", step)
-        assert await run.result(timeout=PATIENCE) == "caught"
+        assert await run.result(timeout=PATIENCE) == "StepError"
+        assert [event.type for event in await run.events()].count("step_retrying") == 1
 
 
 async def test_a_redo_may_do_all_that_the_run_did(database: str, runtime: Runtime) -> None:

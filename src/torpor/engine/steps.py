@@ -44,6 +44,9 @@ from torpor.vm.host import needs_host
 
 Call = Callable[[], Any]
 
+_Outcome = tuple[Any, BaseException | None]
+"""What a call returned, or what it raised in a thread: a value, as neither futures nor coroutines let all errors by."""
+
 RETRIES_DEFAULT = 3
 _HOPELESS = (FatalError, SerializationError, LimitExceededError, OutsideWorkflowError)
 _ELSEWHERE = (KeyMissingError, HostError)  # another worker may have what lacks here, however long that takes
@@ -161,9 +164,9 @@ class _Thread:
     def __init__(self, pool: ThreadPoolExecutor, free: asyncio.Semaphore) -> None:
         self._pool = pool
         self._free = free
-        self._work: asyncio.Future[tuple[Any, BaseException | None]] | None = None
+        self._work: asyncio.Future[_Outcome] | None = None
 
-    async def run(self, call: Call) -> Any:
+    async def run(self, call: Call) -> _Outcome:
         """
         Make the call in the thread, with the context of this moment.
 
@@ -173,7 +176,7 @@ class _Thread:
         context = contextvars.copy_context()
         refused = False
 
-        def work() -> tuple[Any, BaseException | None]:
+        def work() -> _Outcome:
             # The pool keeps work for which it could start no thread, and would do it when it can.
             return (None, None) if refused else _caught(call)
 
@@ -183,10 +186,7 @@ class _Thread:
         except HostError:
             refused = True
             raise
-        value, error = await asyncio.shield(self._work)
-        if error is not None:
-            raise error
-        return value
+        return await asyncio.shield(self._work)
 
     def give_back(self) -> None:
         """Free the place as soon as the thread is done."""
@@ -211,15 +211,14 @@ def _call_of(definition: StepDefinition, step_input: dict[str, Any]) -> Call:
     return functools.partial(definition.function, *args, **kwargs)
 
 
-async def _called(call: Call, thread: _Thread | None) -> Any:
+async def _called(call: Call, thread: _Thread | None) -> _Outcome:
     if thread is None:
-        return await call()
-    value = await thread.run(call)
-    return await value if inspect.isawaitable(value) else value
+        return await call(), None
+    value, error = await thread.run(call)
+    return (await value if inspect.isawaitable(value) else value), error
 
 
-def _caught(call: Call) -> tuple[Any, BaseException | None]:
-    """Return value and error, because a future does not take every error: StopIteration for one."""
+def _caught(call: Call) -> _Outcome:
     try:
         return call(), None
     except BaseException as error:  # noqa: BLE001  # it is raised where the attempt waits
@@ -261,11 +260,11 @@ class Steps:
                 )
             if definition is None:
                 raise StepNotRegisteredError(self._not_registered(attempt.name))
-            result = await self._call(definition, attempt)
+            result, error = await self._call(definition, attempt)
+            if error is not None:
+                raise error
             payload = attempt.run_codec.dumps(result, f"the result of step {attempt.name}")
-        except GeneratorExit:
-            raise
-        except BaseException as error:
+        except BaseException as error:  # GeneratorExit too: of a coroutine that is closed, Python drops what it returns
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
@@ -278,7 +277,7 @@ class Steps:
         """Let threads go; attempts that still run in them are left to end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _call(self, definition: StepDefinition, attempt: Attempt) -> Any:
+    async def _call(self, definition: StepDefinition, attempt: Attempt) -> _Outcome:
         with reviving(self._registry.references):
             call = _call_of(definition, attempt.run_codec.loads(attempt.input))
         if inspect.iscoroutinefunction(definition.function):
@@ -293,7 +292,7 @@ class Steps:
 
     async def _within_time(
         self, definition: StepDefinition, attempt: Attempt, call: Call, thread: _Thread | None
-    ) -> Any:
+    ) -> _Outcome:
         metadata = StepMetadata(
             step_id=attempt.step_id,
             name=attempt.name,

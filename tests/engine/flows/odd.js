@@ -1,14 +1,16 @@
 import { createHook, sleep } from "workflow";
-import { big, cancelsItself, counted, held, mute, naps, odd, stops, stubborn, wrongDelay } from "../odd_steps.py";
+import {
+  big, cancelsItself, counted, exits, held, interrupts, leaves, leavesAsync, mute, naps, odd, stops, stubborn, wrongDelay,
+} from "../odd_steps.py";
 
-const raising = { cancelsItself, mute, odd, stops, wrongDelay };
+const raising = { cancelsItself, exits, interrupts, leaves, leavesAsync, mute, odd, stops, wrongDelay };
 
 export async function callsOdd(name) {
   "use workflow";
   try {
     await raising[name]();
-  } catch {
-    return "caught";
+  } catch (error) {
+    return error.name;
   }
   return "returned";
 }
