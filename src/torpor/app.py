@@ -34,7 +34,7 @@ from torpor.codec.crypto.keys import Keyring
 from torpor.codec.values import WorkflowFunction
 from torpor.engine.images import store_program
 from torpor.engine.worker import Worker, WorkerSettings
-from torpor.errors import ConfigurationError
+from torpor.errors import ConfigurationError, UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import Runtime
 from torpor.programs.catalogue import Programs, alias_main
@@ -100,6 +100,7 @@ class Torpor(Registry):
         self.watch(self._name)
         alias_main()
         self._stored_generation = -1  # of the programs that the world has
+        self._closed = False
 
     # What it has
 
@@ -161,16 +162,33 @@ class Torpor(Registry):
         self.world = open_world(world) if isinstance(world, str) else world
         self.client = Client(self.world, self.clock, self.keyring)
         self._stored_generation = -1  # of the programs that the world has
+        self._closed = False
 
     # Life
 
     async def open(self) -> None:
-        """Open the world. May be called twice."""
+        """Open the world. May be called twice, and again after :meth:`close`."""
+        self._closed = False
         await self.world.open()
 
     async def close(self) -> None:
-        """Close the world. May be called twice."""
+        """Close the world. May be called twice. What needs it is refused from then on, until :meth:`open`."""
+        self._closed = True
         await self.world.close()
+
+    async def _open_for_use(self) -> None:
+        """
+        Open the world for somebody who did not say so.
+
+        Raises:
+            UsageError: it was closed on purpose.
+        """
+        if self._closed:
+            raise UsageError(
+                f"the application of world {self.world.url} is closed: its `async with` block is over, or close() was "
+                f"called; do this inside the block, or open it again with open()"
+            )
+        await self.open()
 
     async def __aenter__(self) -> Self:
         await self.open()
@@ -188,8 +206,12 @@ class Torpor(Registry):
 
         Args:
             options: passed to :class:`torpor.engine.worker.Worker`.
+
+        Raises:
+            ConfigurationError: a program cannot be made, or does not load.
+            UsageError: the application is closed.
         """
-        await self.open()
+        await self._open_for_use()
         await self.store_programs()
         worker = Worker(
             self.world,
@@ -254,11 +276,11 @@ class Torpor(Registry):
 
         Raises:
             WorkflowNotRegisteredError: no such workflow; the message lists those there are.
-            UsageError: it is no workflow, or does not take these arguments.
+            UsageError: it is no workflow, or does not take these arguments; or the application is closed.
             SerializationError, LimitExceededError: the arguments cannot be stored.
             EntityConflictError: the id is taken by a run of another workflow or with other arguments.
         """
-        await self.open()
+        await self._open_for_use()
         await self.store_programs()
         found = self._programs.resolve(workflow_name(workflow))
         own = self._names.workflow(found.name)
@@ -302,8 +324,13 @@ class Torpor(Registry):
         before: str | None = None,
         limit: int = 50,
     ) -> list[RunInfo]:
-        """Return runs, newest first; ``workflow`` may be a short name that is registered here."""
-        await self.open()
+        """
+        Return runs, newest first; ``workflow`` may be a short name that is registered here.
+
+        Raises:
+            UsageError: the application is closed.
+        """
+        await self._open_for_use()
         full = None if workflow is None else self._programs.full_name(workflow)
         return await self.client.list_runs(status=status, workflow=full, before=before, limit=limit)
 
@@ -311,14 +338,21 @@ class Torpor(Registry):
         """
         Deliver a payload to the live hook with this token.
 
-        See :meth:`torpor.client.Client.resume_hook`.
+        Raises:
+            UsageError: the application is closed; and all that :meth:`torpor.client.Client.resume_hook` raises.
         """
-        await self.open()
+        await self._open_for_use()
         return await self.client.resume_hook(token, payload, resume_id=resume_id)
 
     async def cancel(self, run_ids: Sequence[str], reason: str = "") -> list[str]:
-        """Cancel runs and return the ids of those that had not ended."""
-        await self.open()
+        """
+        Cancel runs and return the ids of those that had not ended.
+
+        Raises:
+            RunNotFoundError: no such run in this world.
+            UsageError: the application is closed.
+        """
+        await self._open_for_use()
         return await self.client.cancel_many(run_ids, reason)
 
     def _name(self, entry: Entry) -> None:

@@ -19,6 +19,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from torpor.app import Torpor
 from torpor.client import RunHandle
+from torpor.errors import UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, Runtime, Step
 from torpor.run_info import RunInfo
@@ -107,7 +108,15 @@ class SyncTorpor:
         return self.wait(self._app.cancel(run_ids, reason))
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """Run a coroutine in the background loop and return its result."""
+        """
+        Run a coroutine in the background loop and return its result.
+
+        Raises:
+            UsageError: the loop does not run: the ``with`` block has not begun, or is over.
+        """
+        if not self._thread.is_alive():
+            work.close()
+            raise UsageError("a SyncTorpor works inside its `with` block only; do this there")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
     async def _open(self) -> None:
