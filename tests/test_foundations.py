@@ -5,13 +5,14 @@ from __future__ import annotations
 import inspect
 import re
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from torpor import errors, ids, lifecycle
-from torpor.durations import milliseconds
+from torpor.durations import When, due_at, milliseconds, read_when
 from torpor.errors import EntityConflictError, RetryableError, UsageError
 
 NOW = 1_700_000_000_000
@@ -71,11 +72,67 @@ def test_durations(text: float | str | timedelta, expected: int) -> None:
     assert milliseconds(text) == expected
 
 
-@pytest.mark.parametrize("text", ["", "soon", "5", "5 parsecs", "1h later", -1.0, float("nan"), float("inf")])
+@pytest.mark.parametrize(
+    "text", ["", "-", "soon", "5", "5 parsecs", "1h later", "1h -30m", "-5s", -1.0, float("nan"), float("inf")]
+)
 def test_durations_that_are_none(text: float | str) -> None:
     """The error repeats what was given."""
     with pytest.raises(ValueError, match="duration"):
         milliseconds(text)
+
+
+MOMENT = datetime(2026, 11, 21, 17, 30, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        (1.5, 1_500),
+        (-1, -1_000),
+        ("-1h 30m", -5_400_000),
+        (" - 5s", -5_000),
+        (timedelta(seconds=-2), -2_000),
+        (MOMENT, MOMENT),
+        ("2026-11-21T17:30:00Z", MOMENT),
+        ("2026-11-21T17:30Z", MOMENT),
+        (" 2026-11-21 18:30:00.000+01:00 ", MOMENT),
+        ("2026-11-21t09:30:00-08", MOMENT),
+        ("2026-11-21T23:00:00,5+0530", MOMENT + timedelta(seconds=0.5)),
+    ],
+)
+def test_times(when: When, expected: int | datetime) -> None:
+    """A span from now, behind a minus before now, or a moment, as text too."""
+    assert read_when(when) == expected
+
+
+@pytest.mark.parametrize(
+    ("when", "told"),
+    [
+        ("2026-11-21T17:30:00", "time and zone"),
+        ("2026-11-21", "time and zone"),
+        ("2026-02-30T00:00Z", "time and zone.*day is out of range"),
+        ("2026-11-21T25:00Z", "time and zone"),
+        ("21.11.2026", "not understood"),
+        (datetime(2026, 11, 21), "no time zone"),  # noqa: DTZ001  # that is the case
+        (float("nan"), "has no end"),
+        (float("-inf"), "has no end"),
+        (None, "is no time"),
+        (True, "is no time"),
+    ],
+)
+def test_times_that_are_none(when: Any, told: str) -> None:
+    """The error repeats what was given, and says what to write."""
+    with pytest.raises(ValueError, match=told) as caught:
+        read_when(when)
+    assert repr(when) in str(caught.value)
+
+
+def test_what_is_due() -> None:
+    """A moment between two milliseconds is over with the later one; what has passed was due before."""
+    assert due_at("2s", NOW) == NOW + 2_000
+    assert due_at(-2, NOW) == NOW - 2_000
+    assert due_at("1970-01-01T00:00:00.0010001Z", NOW) == 1
+    assert due_at("1970-01-01T00:00:00.001001Z", NOW) == 2
 
 
 def test_every_transition_starts_and_ends_in_known_states() -> None:
@@ -97,7 +154,9 @@ def test_retry_after_takes_seconds_spans_and_moments() -> None:
     moment = datetime.fromtimestamp(NOW / 1000 + 60, UTC)
     for retry_after in (60, timedelta(minutes=1), moment):
         assert RetryableError("x", retry_after=retry_after).retry_at(NOW) == NOW + 60_000
-    assert RetryableError("x", retry_after=-5).retry_at(NOW) == NOW
+    assert RetryableError("x", retry_after=moment.isoformat()).retry_at(NOW) == NOW + 60_000
+    for past in (-5, "-5s", "2020-01-01T00:00Z"):
+        assert RetryableError("x", retry_after=past).retry_at(NOW) == NOW
     assert RetryableError("x").retry_at(NOW) is None
 
 

@@ -1,14 +1,16 @@
 """
-Durations as people write them: ``"1h 30m"``, ``"2.5 days"``, ``"500ms"``.
+Times as people write them: ``"1h 30m"``, ``"2.5 days"``, ``"500ms"``, ``"2026-11-21T17:30:00Z"``.
 
-The grammar is the Workflow SDK's: numbers with a unit (ms, s, m, h, d, w, y or their long names), one or more of them.
-A year has 365.25 days, as in the npm package ``ms``.
+The grammar of durations is the Workflow SDK's: numbers with a unit (ms, s, m, h, d, w, y or their long names), one or
+more of them, behind a minus for the past. A year has 365.25 days, as in the npm package ``ms``. The JavaScript guest
+has the same grammars in ``duration.js``.
 """
 
 from __future__ import annotations
 
+import math
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 _SECOND = 1_000
 _DAY = 86_400 * _SECOND
@@ -21,10 +23,19 @@ _MS_PER_UNIT = {
     **dict.fromkeys(("w", "week", "weeks"), 7 * _DAY),
     **dict.fromkeys(("y", "yr", "yrs", "year", "years"), int(365.25 * _DAY)),
 }
+_MINUS = re.compile(r"\s*-")
 _PART = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-z]+)\s*,?", re.IGNORECASE)
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+_MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)", re.ASCII)
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MS = timedelta(milliseconds=1)
 
 Duration = float | str | timedelta
 """Seconds, text such as ``"1h 30m"``, or a timedelta."""
+
+When = Duration | datetime
+"""A duration from now, or a moment: an aware datetime, or ISO 8601 text with a time zone."""
 
 
 def milliseconds(duration: Duration) -> int:
@@ -35,21 +46,77 @@ def milliseconds(duration: Duration) -> int:
         ValueError: the text does not follow the grammar, or the duration is negative or not finite.
     """
     if isinstance(duration, str):
-        return _parsed(duration)
-    seconds = duration.total_seconds() if isinstance(duration, timedelta) else duration
-    if not 0 <= seconds < float("inf"):
+        ms = _parsed(duration)
+    else:
+        ms = _whole(duration.total_seconds() if isinstance(duration, timedelta) else duration, duration)
+    if ms < 0:
         raise ValueError(f"duration {duration!r} is not a time from now on; give seconds ≥ 0, a timedelta or '1h 30m'")
+    return ms
+
+
+def read_when(when: When) -> int | datetime:
+    """
+    Return a duration in milliseconds, which may be negative, or the moment that is meant instead.
+
+    Raises:
+        ValueError: it is neither, has no time zone, or is not finite.
+    """
+    if isinstance(when, str):
+        text = when.strip().upper()
+        return _moment(text, when) if _DATE.match(text) else _parsed(when)
+    if isinstance(when, datetime):
+        if when.tzinfo is None:
+            raise ValueError(f"{when!r} has no time zone; give an aware datetime, such as datetime.now(UTC) + …")
+        return when
+    if isinstance(when, timedelta):
+        return _whole(when.total_seconds(), when)
+    if isinstance(when, int | float) and not isinstance(when, bool):
+        return _whole(when, when)
+    raise ValueError(f"{when!r} is no time; give seconds, '1h 30m', a timedelta, or an aware datetime")
+
+
+def due_at(when: When, now: int) -> int:
+    """
+    Return when something is due that begins *now*, both in epoch milliseconds; what has passed was due before now.
+
+    Raises:
+        ValueError: as :func:`read_when`.
+    """
+    read = read_when(when)
+    return now + read if isinstance(read, int) else milliseconds_at(read)
+
+
+def milliseconds_at(moment: datetime) -> int:
+    """Return the first whole millisecond since the epoch that is not before an aware datetime."""
+    return -((_EPOCH - moment) // _MS)
+
+
+def _whole(seconds: float, duration: Duration) -> int:
+    if not abs(seconds) < math.inf:  # nor is NaN
+        raise ValueError(f"duration {duration!r} has no end; give seconds, a timedelta or '1h 30m'")
     return round(seconds * 1000)
 
 
+def _moment(text: str, given: str) -> datetime:
+    wrong = f"{given!r} is no moment; write it with time and zone, such as '2026-11-21T17:30:00Z'"
+    if not _MOMENT.fullmatch(text):
+        raise ValueError(wrong)
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError as error:  # the 30th of February, for instance
+        raise ValueError(f"{wrong} ({error})") from None
+
+
 def _parsed(text: str) -> int:
-    at, total = 0, 0.0
+    minus = _MINUS.match(text)
+    first = at = minus.end() if minus else 0
+    total = 0.0
     while at < len(text) and (part := _PART.match(text, at)):
         unit = _MS_PER_UNIT.get(part[2].lower())
         if unit is None:
             break
         total += float(part[1]) * unit
         at = part.end()
-    if at == 0 or text[at:].strip():
+    if at == first or text[at:].strip():
         raise ValueError(f"duration {text!r} is not understood; write it like '500ms', '30s', '1h 30m' or '2.5 days'")
-    return round(total)
+    return round(-total if minus else total)

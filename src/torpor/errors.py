@@ -49,10 +49,10 @@ where, and what to do next.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import ClassVar
 
-from torpor.durations import milliseconds
+from torpor.durations import When, due_at, read_when
 
 
 class TorporError(Exception):
@@ -337,8 +337,11 @@ class RetryableError(TorporError):
 
     Args:
         message: what went wrong.
-        retry_after: seconds, text such as ``"5s"``, a timedelta, or an aware datetime; without it the step's own
-            backoff applies.
+        retry_after: seconds, text such as ``"5s"``, a timedelta, or a moment: an aware datetime, or ISO 8601 text with
+            a time zone. What has passed means at once; without it the step's own backoff applies.
+
+    Attributes:
+        retry_after: as it was given; text that is a moment as a datetime.
 
     Raises:
         UsageError: *retry_after* is none of these, or longer than 1 000 years, or after the year 9999.
@@ -346,36 +349,22 @@ class RetryableError(TorporError):
 
     code = "RETRYABLE"
 
-    def __init__(self, message: str = "", *, retry_after: float | str | timedelta | datetime | None = None) -> None:
+    def __init__(self, message: str = "", *, retry_after: When | None = None) -> None:
         super().__init__(message)
-        if isinstance(retry_after, datetime) and retry_after.tzinfo is None:
-            raise UsageError(f"retry_after={retry_after!r} has no time zone; give an aware datetime or seconds")
-        self.retry_after = retry_after
-        self._delay_ms = None if retry_after is None or isinstance(retry_after, datetime) else _delay_ms(retry_after)
+        try:
+            read = None if retry_after is None else read_when(retry_after)
+        except ValueError as error:
+            raise UsageError(f"retry_after of a RetryableError: {error}") from None
         # What is later has no date in every zone, and no place in a database.
-        late = retry_after > _LATEST if isinstance(retry_after, datetime) else (self._delay_ms or 0) > _LONGEST_MS
+        late = read > _LATEST if isinstance(read, datetime) else (read or 0) > _LONGEST_MS
         if late:
             raise UsageError(f"retry_after={retry_after!r} is longer than 1 000 years, or after the year 9999")
+        self.retry_after: When | None = read if isinstance(read, datetime) else retry_after
 
     def retry_at(self, now_ms: int) -> int | None:
         """Return when to retry, in epoch milliseconds, or None when the step's own backoff applies."""
-        if isinstance(self.retry_after, datetime):
-            return max(now_ms, int(self.retry_after.astimezone(UTC).timestamp() * 1000))
-        return None if self._delay_ms is None else now_ms + self._delay_ms
+        return None if self.retry_after is None else max(now_ms, due_at(self.retry_after, now_ms))
 
 
 _LONGEST_MS = 1_000 * 366 * 86_400_000
 _LATEST = datetime(9999, 12, 30, tzinfo=UTC)
-
-
-def _delay_ms(retry_after: float | str | timedelta) -> int:
-    if isinstance(retry_after, timedelta):
-        retry_after = retry_after.total_seconds()
-    try:
-        if isinstance(retry_after, (int, float)):
-            return milliseconds(max(0.0, retry_after))
-        if isinstance(retry_after, str):
-            return milliseconds(retry_after)
-    except ValueError as error:
-        raise UsageError(f"retry_after of a RetryableError: {error}") from None
-    raise UsageError(f"retry_after={retry_after!r} is no time; give seconds, '5s', a timedelta or an aware datetime")

@@ -12,7 +12,7 @@ import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar
@@ -21,6 +21,7 @@ from torpor.client import RunHandle
 from torpor.codec.types.references import recognise
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.codec.values import Kwargs, WorkflowFunction
+from torpor.durations import When
 from torpor.errors import ConfigurationError, OutsideWorkflowError, UsageError
 
 P = ParamSpec("P")
@@ -238,16 +239,16 @@ def hook(token: str | None = None, *, metadata: Any = None) -> Hook:  # noqa: AR
     _refuse("torpor.hook")
 
 
-async def sleep(duration: float | str | timedelta | datetime) -> None:  # noqa: ARG001  # as above
+async def sleep(duration: When) -> None:  # noqa: ARG001  # as above
     """
     Sleep, for years if need be; a sleeping run costs nothing. For workflow code.
 
     Args:
-        duration: seconds, text such as ``"1h 30m"``, a timedelta, or an aware datetime at which to wake.
-            A moment that has passed wakes at once.
+        duration: seconds, text such as ``"1h 30m"``, a timedelta, or the moment to wake at: an aware datetime, or ISO
+            8601 text with a time zone. A negative duration and a moment that has passed wake at once.
 
     Raises:
-        UsageError: none of these, negative, or a datetime without time zone.
+        UsageError: none of these, or a moment without time zone.
         OutsideWorkflowError: called outside of a run.
     """
     _refuse("torpor.sleep")

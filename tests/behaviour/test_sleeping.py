@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 
 import pytest
 
@@ -33,9 +33,21 @@ async def test_sleeping_until(stage: Stage) -> None:
     assert await outcome(run) > 0
 
 
-async def test_sleeping_until_the_past(stage: Stage) -> None:
-    """A moment that is over does not make the run wait."""
-    assert 0 <= await stage.result("sleeping", datetime(2020, 1, 1, tzinfo=UTC)) < HOUR
+@pytest.mark.parametrize("zone", [UTC, timezone(timedelta(hours=-8))], ids=str)
+async def test_sleeping_until_a_moment_as_text(stage: Stage, zone: tzinfo) -> None:
+    """ISO 8601 text is a moment, in any zone that it names."""
+    tomorrow = datetime.fromtimestamp(stage.clock.now() // 1000, zone) + timedelta(days=1)
+    run = await stage.start("sleeping", tomorrow.isoformat())
+    (asleep,) = await stage.logged(run, "wait_created")
+    assert asleep.due == tomorrow.timestamp() * 1000
+    stage.clock.put_forward(DAY)
+    assert await outcome(run) > 0
+
+
+@pytest.mark.parametrize("past", [datetime(2020, 1, 1, tzinfo=UTC), "2020-01-01T00:00Z", -5_000, "-1h 30m"])
+async def test_sleeping_until_the_past(stage: Stage, past: datetime | str | int) -> None:
+    """A moment that is over, and a negative duration, do not make the run wait."""
+    assert 0 <= await stage.result("sleeping", past) < HOUR
 
 
 async def test_parallel_sleep(stage: Stage) -> None:

@@ -19,6 +19,7 @@ MOMENT = datetime.fromtimestamp(BEGAN_AT / 1000, UTC)
         ("sleep('1h 30m')", 5_400_000),
         ("sleep(timedelta(days=3))", 259_200_000),
         (f"sleep({MOMENT + timedelta(seconds=9)!r})", 9000),
+        (f"sleep({(MOMENT + timedelta(seconds=9)).isoformat()!r})", 9000),
         ("asyncio.sleep(2)", 2000),
         ("asyncio.sleep(0.0001)", 1),
         ("asyncio.sleep(0.1 + 0.2)", 300),
@@ -34,7 +35,17 @@ def test_sleep_is_one_wait(author: Author, duration: str, ms: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "duration", ["sleep(0)", f"sleep({MOMENT - timedelta(1)!r})", "asyncio.sleep(0)", "asyncio.sleep(-1)"]
+    "duration",
+    [
+        "sleep(0)",
+        "sleep(-1)",
+        "sleep('-1h 30m')",
+        "sleep(datetime.timedelta(-1))",
+        f"sleep({MOMENT - timedelta(1)!r})",
+        f"sleep({(MOMENT - timedelta(1)).isoformat()!r})",
+        "asyncio.sleep(0)",
+        "asyncio.sleep(-1)",
+    ],
 )
 def test_nothing_to_wait_for(author: Author, duration: str) -> None:
     """A past or empty wait asks for nothing."""
@@ -45,7 +56,14 @@ def test_nothing_to_wait_for(author: Author, duration: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "duration", ["sleep('soon')", "sleep(-1)", "sleep(datetime.datetime(2030, 1, 1))", "sleep(None)"]
+    "duration",
+    [
+        "sleep('soon')",
+        "sleep(float('nan'))",
+        "sleep(datetime.datetime(2030, 1, 1))",
+        "sleep('2030-01-01T00:00')",
+        "sleep(None)",
+    ],
 )
 def test_no_duration(author: Author, duration: str) -> None:
     """What is no time is refused where it is written; a datetime without zone too."""

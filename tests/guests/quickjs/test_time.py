@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.guests.quickjs.conftest import BEGAN_AT, Author
-from torpor.durations import milliseconds
+from torpor.durations import due_at
 
 
 @pytest.mark.parametrize(
@@ -14,6 +14,7 @@ from torpor.durations import milliseconds
         ("0", 0),
         ("1500", 1_500),
         ("1.6", 2),
+        ("-1500", -1_500),
         ('"500ms"', 500),
         ('"30s"', 30_000),
         ('"1h 30m"', 5_400_000),
@@ -34,13 +35,59 @@ def test_sleep_asks_for_a_wait(author: Author, duration: str, ms: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["500ms", "30s", "1h 30m", "1h30m", "2.5 days", ".5s", "1w", "2y", "1 hour, 30 minutes"]
+    "text",
+    [
+        "500ms",
+        "30s",
+        "1h 30m",
+        "1h30m",
+        "2.5 days",
+        ".5s",
+        "1w",
+        "2y",
+        "1 hour, 30 minutes",
+        "-5s",
+        " - 1h 30m",
+        "2030-02-28T12:00:00Z",
+        "2030-02-28t12:00z",
+        " 2030-02-28 12:00:00.000001+05:30 ",
+        "2024-02-29T23:59:59,9999999-08",
+        "2020-01-01T00:00Z",
+        "0099-12-31T00:00-0000",
+        "1969-12-31T23:59:59.9Z",
+    ],
 )
 def test_texts_mean_the_same_in_both_languages(author: Author, text: str) -> None:
-    """The guest's grammar is that of the host."""
+    """The guest's grammars are those of the host; nothing is due before 1970."""
     (op,) = author.body("await sleep(input)").begin(text).ops
 
-    assert op.due - BEGAN_AT == milliseconds(text)
+    assert op.due == max(0, due_at(text, BEGAN_AT))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2030-02-28T12:00:00",
+        "2030-02-28",
+        "2030-02-30T12:00Z",
+        "2030-13-01T12:00Z",
+        "2030-02-28T24:00Z",
+        "2030-02-28T12:60Z",
+        "2030-02-28T12:00:60Z",
+        "2030-02-28T12:00+24:00",
+        "2030-02-28T12:00 Z",
+        "0000-01-01T00:00Z",
+        "2030-02-28T12Z",
+        "2030-02-28T12:00:00.Z",
+    ],
+)
+def test_texts_that_are_no_moments_are_refused_in_both_languages(author: Author, text: str) -> None:
+    """A date without a zone means another moment in each place."""
+    run = author.body("try { await sleep(input) } catch (error) { return String(error) }").begin(text)
+
+    assert run.value.startswith(f'RangeError: "{text}" is no moment; write it with time and zone, such as "2026-')
+    with pytest.raises(ValueError, match="is no moment; write it with time and zone, such as '2026-"):
+        due_at(text, BEGAN_AT)
 
 
 @pytest.mark.parametrize("offset", [-10_000, 0, 86_400_000])
@@ -54,7 +101,7 @@ def test_sleep_takes_a_date(author: Author, offset: int) -> None:
 @pytest.mark.parametrize(
     ("duration", "error"),
     [
-        ("-1", "RangeError: -1 is not"),
+        ("-Infinity", "RangeError: -Infinity is not"),
         ("NaN", "RangeError: NaN is not"),
         ("Infinity", "RangeError: Infinity is not"),
         ('"soon"', 'RangeError: "soon" is not a duration'),
@@ -62,7 +109,8 @@ def test_sleep_takes_a_date(author: Author, offset: int) -> None:
         ('"1"', 'RangeError: "1" is not a duration'),
         ('"1h 3"', 'RangeError: "1h 3" is not a duration'),
         ('"1 fortnight"', 'RangeError: "1 fortnight" is not a duration'),
-        ('"-1s"', 'RangeError: "-1s" is not a duration'),
+        ('"-"', 'RangeError: "-" is not a duration'),
+        ('"1h -1m"', 'RangeError: "1h -1m" is not a duration'),
         ('"1000000y"', "RangeError: 1000000y ends after"),
         ("new Date(NaN)", "RangeError: the Date is invalid"),
         ("null", "TypeError: null is not a duration"),

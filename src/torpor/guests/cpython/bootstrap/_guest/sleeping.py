@@ -7,15 +7,14 @@ import math
 import types
 from asyncio import CancelledError, Future
 from collections.abc import Generator
-from datetime import datetime, timedelta
 from typing import Any
 
-from torpor.durations import milliseconds
+from torpor.durations import When, due_at
 from torpor.errors import UsageError
 
 from .loop import loop
 from .run import Delivery, run
-from .timestamps import LATEST, as_text, milliseconds_at
+from .timestamps import LATEST, as_text
 
 
 class Sleep:
@@ -38,16 +37,16 @@ class Sleep:
         return f"sleep until {as_text(self.due)}"
 
 
-async def sleep(duration: float | str | timedelta | datetime) -> None:
+async def sleep(duration: When) -> None:
     """
     Sleep, for years if need be; a sleeping run costs nothing.
 
     Args:
-        duration: seconds, text such as ``"1h 30m"``, a timedelta, or an aware datetime at which to wake.
-            A moment that has passed wakes at once.
+        duration: seconds, text such as ``"1h 30m"``, a timedelta, or the moment to wake at: an aware datetime, or ISO
+            8601 text with a time zone. A negative duration and a moment that has passed wake at once.
 
     Raises:
-        UsageError: none of these, negative, or a datetime without time zone.
+        UsageError: none of these, or a moment without time zone.
     """
     await _sleep_until(_due(duration))
 
@@ -87,16 +86,8 @@ def _others() -> Generator[None]:
     yield
 
 
-def _due(duration: float | str | timedelta | datetime) -> int:
-    if isinstance(duration, datetime):
-        if duration.tzinfo is None:
-            raise UsageError(
-                f"sleep({duration!r}) has no time zone; give an aware datetime, such as datetime.now(UTC) + …"
-            )
-        return milliseconds_at(duration)
-    if isinstance(duration, (int, float, str, timedelta)) and not isinstance(duration, bool):
-        try:
-            return min(run.at + milliseconds(duration), LATEST)
-        except ValueError as error:
-            raise UsageError(f"sleep: {error}") from None
-    raise UsageError(f"sleep({duration!r}) is no time; give seconds, '1h 30m', a timedelta or an aware datetime")
+def _due(when: When) -> int:
+    try:
+        return min(due_at(when, run.at), LATEST)
+    except ValueError as error:
+        raise UsageError(f"sleep: {error}") from None

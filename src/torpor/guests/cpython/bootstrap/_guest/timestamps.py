@@ -16,11 +16,6 @@ def datetime_of(at: int) -> datetime:
     return _EPOCH + at * _MS
 
 
-def milliseconds_at(moment: datetime) -> int:
-    """Return the first whole millisecond since the epoch that is not before an aware datetime."""
-    return -((_EPOCH - moment) // _MS)
-
-
 def as_text(at: int) -> str:
     """Return epoch milliseconds as ISO 8601 text; a moment beyond the year 9999 as its number."""
     try:
