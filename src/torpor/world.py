@@ -1,9 +1,13 @@
 """
 The contract of a world: a storage and queue back end, chosen by URL.
 
-A world is small protocols put together. Every method is atomic: all of it is stored or nothing. A world adds no
-semantics of its own: which event may follow which is :mod:`torpor.lifecycle`'s, differences between worlds are
-:class:`Capabilities`. Worlds carry payloads without opening them.
+A world is small protocols put together. Every method is atomic: all of it is stored or nothing. A world has no rule of
+its own: what an event does to a run is :mod:`torpor.worlds.rules`, differences between worlds are :class:`Capabilities`.
+Worlds carry payloads without opening them.
+
+**Time is the world's.** When something happened, what is ready, which wait is due and whose lease has passed is decided
+by :attr:`World.clock`, never by who asks. What is ready at once is :data:`torpor.model.NOW`, which is no time. Leases are
+measured by a clock that does not jump; see :mod:`torpor.clock`.
 
 Errors that every method may raise: :class:`~torpor.errors.WorldError` when the back end fails (full disk, damaged
 file, lost connection); nothing of the operation is stored then and it may be tried again.
@@ -16,10 +20,16 @@ from typing import Protocol
 
 import msgspec
 
+from torpor.clock import Clock
 from torpor.model import (
+    ClaimRequest,
+    Claims,
     Commit,
     Committed,
+    Deployment,
+    Entities,
     Event,
+    Heartbeat,
     Hook,
     LogEntry,
     NewRun,
@@ -28,9 +38,8 @@ from torpor.model import (
     RunFilter,
     RunState,
     Snapshot,
-    Step,
     StepOutcome,
-    Task,
+    WaitingSteps,
     WorkerRow,
 )
 
@@ -75,22 +84,9 @@ class Runs(Protocol):
         """
         ...
 
-    async def list_runs(self, where: RunFilter) -> list[Run]:
-        """Return runs, newest (largest id) first."""
-        ...
-
-    async def runs_by_key(self, *, live: bool) -> dict[str, int]:
+    async def cancel_run(self, run_id: str, reason: str) -> Run:
         """
-        Return how many encrypted runs there are under each key, by the key's id.
-
-        Args:
-            live: count only runs that have not ended; then no look is taken at the others.
-        """
-        ...
-
-    async def cancel_run(self, run_id: str, reason: str, at: int) -> Run:
-        """
-        Append ``run_cancelled``, end the run's waits, hooks and tasks, fence its worker off, and tell those who
+        Append ``run_cancelled``, withdraw the run's tasks, free its tokens, fence its worker off, and tell those who
         watch it.
 
         Raises:
@@ -99,21 +95,30 @@ class Runs(Protocol):
         """
         ...
 
+    async def archive(self, run_id: str, through: int) -> Run:
+        """
+        Drop the log up to and including seq *through*. The run lives on: what is open carries its own facts.
 
-class Events(Protocol):
+        The caller has seen that the newest snapshot can be restored; the world makes sure that it lies behind the
+        events and that the guest build that it needs is kept. An ended run keeps the event that ended it.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: the run needs the events; the message says why.
+        """
+        ...
+
+
+class Log(Protocol):
     """Reading what happened."""
 
     async def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> list[Event]:
         """
-        Return the log after seq *after*, in order.
+        Return the log after seq *after*, in order. It begins after :attr:`torpor.model.Run.base`.
 
         Raises:
             RunNotFoundError: no such run.
         """
-        ...
-
-    async def steps(self, run_id: str) -> list[Step]:
-        """Return the run's steps in the order of their ops."""
         ...
 
     async def log_entries(self, run_id: str, *, after: int | None = None) -> list[LogEntry]:
@@ -154,15 +159,9 @@ class Hooks(Protocol):
         """
         ...
 
-    async def hooks(self, run_id: str) -> list[Hook]:
-        """Return all hooks of a run, in the order of their ops."""
-        ...
-
-    async def resume_hook(
-        self, token: str, payload: bytes, resume_id: str, at: int, *, run_id: str | None = None
-    ) -> Hook:
+    async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> Hook:
         """
-        Append ``hook_received`` and wake the run.
+        Append ``hook_received`` and wake the run. Waits of the run that are due are completed before it.
 
         With a *run_id* the hook must be that run's, because the payload is encrypted for it.
 
@@ -175,63 +174,60 @@ class Hooks(Protocol):
 
 
 class Blobs(Protocol):
-    """Content-addressed bytes: programs and images. A key always means the same bytes."""
+    """Content-addressed bytes: programs, images, guest builds. A key always means the same bytes."""
 
     async def put_blob(self, key: str, data: bytes) -> None:
-        """Store *data* under *key*; harmless when the key is there."""
+        """Store *data* under *key*, in place of what is there: it means the same, and may have been damaged."""
         ...
 
     async def blob(self, key: str) -> bytes | None: ...
 
+    async def has_blob(self, key: str) -> bool: ...
+
+    async def delete_blob(self, key: str) -> None:
+        """Forget a blob; harmless when there is none."""
+        ...
+
+    async def blob_keys(self, prefix: str) -> list[str]:
+        """Return the keys that begin with *prefix*, in order."""
+        ...
+
 
 class Queue(Protocol):
-    """Who works on what."""
+    """Who works, and on what."""
 
-    async def heartbeat(self, worker: WorkerRow) -> None:
-        """Record that the worker lives; the first one registers it."""
+    async def register(self, worker: WorkerRow) -> None:
+        """Record a worker; it lives from now on, as long as its heartbeats follow one another within its lease."""
         ...
 
-    async def workers(self) -> list[WorkerRow]: ...
-
-    async def claim(
-        self,
-        worker_id: str,
-        at: int,
-        *,
-        turns: int,
-        steps: int,
-        guests: Collection[str],
-        keys: Collection[str] = ("",),
-    ) -> list[Task]:
+    async def heartbeat(self, worker_id: str) -> Heartbeat:
         """
-        Claim up to *turns* runs of these *guests*, and *steps* steps of any run, that are ready at *at*: longest
-        ready first, of equals the one that was created first. A run whose guest no worker has waits.
+        Record that a worker lives, take all claims away whose owner has no row, and tell of the other workers.
 
-        Only runs that are encrypted under one of these *keys* are touched; ``""`` stands for those that are not
-        encrypted.
-
-        Each claim raises the fence. Claiming a step appends its ``step_started`` event with the next attempt number.
+        A worker whose row is gone, or whose lease has passed, is not revived: the answer says so.
         """
         ...
 
-    async def next_ready_at(
-        self, *, guests: Collection[str], steps: bool = True, keys: Collection[str] = ("",)
-    ) -> int | None:
-        """
-        Return when the earliest unclaimed task becomes ready, None when there is none.
-
-        Args:
-            guests: of which guests turns count; none when empty.
-            steps: whether steps count.
-            keys: of runs under which keys; see :meth:`claim`.
-        """
-        ...
-
-    async def release(self, worker_ids: Sequence[str], at: int) -> int:
+    async def release(self, worker_ids: Sequence[str], *, expired_only: bool = False) -> int:
         """
         Take all claims away from workers that died or stopped, and forget the workers.
 
         Their tasks are ready at once, for anybody; their fences are stale. Returns the number of tasks.
+
+        Args:
+            worker_ids: which.
+            expired_only: leave alone those whose lease has not passed by now.
+        """
+        ...
+
+    async def claim(self, request: ClaimRequest) -> Claims:
+        """
+        Claim what is ready and fits the request: longest ready first, of equals the one that was created first.
+
+        A turn fits when the request has the run's application, queue, guest and key; a step task, when it has the
+        run's application, queue and key, and the step's name. What fits no worker waits.
+
+        Each claim raises the fence. Claiming a step changes nothing but the step's row.
         """
         ...
 
@@ -248,16 +244,21 @@ class Turns(Protocol):
         """
         ...
 
-    async def commit(self, commit: Commit) -> Committed:
+    async def commit(self, commit: Commit, held: Entities | None = None) -> Committed:
         """
         Store what a turn produced.
 
         Each event changes its entity's row in the same transaction. A ``hook_created`` whose token is taken is
         stored as ``hook_conflict`` with the owner in ``ref``. An ending tells those who watch the run. When parked,
-        the run's next wake-up is the earliest of its waits, or now if it has been woken since the expected head.
+        the run's next wake-up is the earliest of its waits.
 
         A commit without inputs is always stored; one with inputs is refused (``stored=False``) when foreign inputs
         came first.
+
+        Args:
+            commit: what to store.
+            held: the entities that :meth:`load` or the last commit returned. With them a commit that meets no
+                conflict reads nothing; without, or when they are stale, the world reads them itself.
 
         Raises:
             LeaseLostError: the epoch is stale.
@@ -265,12 +266,14 @@ class Turns(Protocol):
         """
         ...
 
-    async def snooze(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
+    async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
         """
-        Give up the claim of a run from which nothing can be stored; its turn is ready again at *until*.
+        Give a claimed run back, without harm to it: its turn is ready again after *delay_ms*, for any worker, or as
+        soon as something wakes it. *why* stands in the run until something of it is stored.
 
         Raises:
             LeaseLostError: the epoch is stale.
+            EntityConflictError: the run has ended.
         """
         ...
 
@@ -278,17 +281,95 @@ class Turns(Protocol):
         """
         Store how a step task's attempt ended, and wake the run, or make the task ready again at the event's ``due``.
 
+        Waits of the run that are due are completed before it.
+
         Raises:
             LeaseLostError: the task is somebody else's now, or gone because the run or step has ended.
         """
         ...
 
+    async def snooze_step(self, run_id: str, step_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
+        """
+        Give a claimed step task back before its attempt began, which then does not count.
 
-class World(Runs, Events, Snapshots, Hooks, Blobs, Queue, Turns, Protocol):
+        Raises:
+            LeaseLostError: as :meth:`finish_step`.
+        """
+        ...
+
+
+class Deployments(Protocol):
+    """What the workers of a world bring, for whoever has no code: starting by name, and telling what waits for whom."""
+
+    async def put_deployment(self, deployment: Deployment) -> None:
+        """Store a deployment; storing it again makes it the newest of its application."""
+        ...
+
+    async def deployments(self, app: str | None = None) -> list[Deployment]:
+        """Return deployments, of one application or of all, newest first."""
+        ...
+
+
+class Queries(Protocol):
+    """
+    Lists, searches and counts, for people. They are answered apart from the engine's work and never delay it.
+    """
+
+    async def list_runs(self, where: RunFilter) -> list[Run]:
+        """Return runs, those that were created last first."""
+        ...
+
+    async def open_entities(self, run_id: str) -> Entities:
+        """
+        Return a run and what is open in it, steps without their input.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        ...
+
+    async def live_hooks(self, *, limit: int = 50, before: str | None = None) -> list[Hook]:
+        """Return the live hooks that wait for the outside, newest first; *before* is the id of the last one seen."""
+        ...
+
+    async def waiting_steps(self) -> list[WaitingSteps]:
+        """Return what step tasks are ready and not claimed, by application, name and signature."""
+        ...
+
+    async def snoozed_runs(self, *, limit: int = 50) -> list[Run]:
+        """Return the live runs that were snoozed and of which nothing was stored since, longest snoozed first."""
+        ...
+
+    async def workers(self) -> list[WorkerRow]: ...
+
+    async def runs_by_key(self, *, live: bool) -> dict[str, int]:
+        """
+        Return how many encrypted runs there are under each key, by the key's id.
+
+        Args:
+            live: count only runs that have not ended; then no look is taken at the others.
+        """
+        ...
+
+    async def builds_in_use(self) -> set[str]:
+        """Return the guest builds of runs that have not ended."""
+        ...
+
+    async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
+        """Return those of these runs that exist, by id."""
+        ...
+
+
+class World(Runs, Log, Snapshots, Hooks, Blobs, Queue, Turns, Deployments, Queries, Protocol):
     """All of it, with a life of its own."""
 
     @property
     def url(self) -> str: ...
+
+    @property
+    def clock(self) -> Clock:
+        """The world's clock, as well as this process knows it."""
+        ...
 
     @property
     def capabilities(self) -> Capabilities: ...

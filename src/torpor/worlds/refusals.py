@@ -65,3 +65,17 @@ def task_lost(run_id: str, step_id: str, worker_id: str, epoch: int) -> LeaseLos
         f"outcome of worker {worker_id} with epoch {epoch} refused: step {step_id} of run {run_id} is another "
         "worker's task now, or the step or run has ended; nothing was stored; drop the result"
     )
+
+
+def needs_log(run_id: str, why: str) -> EntityConflictError:
+    """Return the error for dropping events that a run cannot do without."""
+    return EntityConflictError(f"the log of run {run_id} was not dropped: {why}; nothing was changed")
+
+
+def archive_without_build(run_id: str, build: str) -> EntityConflictError:
+    """Return the error for dropping the log of a run whose snapshot may become unreadable."""
+    return needs_log(
+        run_id,
+        f"this world does not keep the guest build {build or '(unknown)'} that its snapshot needs; a worker that runs "
+        "it once stores the build",
+    )

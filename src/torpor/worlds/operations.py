@@ -1,0 +1,362 @@
+"""
+What a world is asked to do, as conversations with a store: each operation is a generator that yields what it needs to
+know or to have stored, and returns its answer and whom to tell.
+
+The operation decides nothing itself (:mod:`.rules` does) and waits for nothing: whoever runs it answers each request,
+on a thread or in a coroutine, and keeps all of one operation in one transaction. So the usual commit of a claim's holder
+is a single :class:`Apply`, and a new back end writes no rule.
+
+::
+
+    request      answer
+    Load         Entities | None      the run and what is open in it; locked until the transaction ends, where there are locks
+    First        Event | None         the first event of a log that is whole
+    Inputs       tuple[Event, …]      inputs in the log after a seq
+    Payloads     dict[int, bytes]     payloads of events, by seq
+    Newest       Snapshot | None      the run's snapshot, without its data
+    Owner        Hook | None          the live hook that has a token
+    Received     bool                 whether a hook has had a payload with this resume id
+    Watchers     tuple[Hook, …]       live hooks that watch a run, in the order of their creation
+    Kept         bool                 whether there is a blob of this key
+    Apply        None, or StaleError / TokenTakenError is thrown in; then nothing of it is stored
+    PutStep      None, or StaleError  a step task's row, if its epoch is still the expected one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+
+from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
+from torpor.model import (
+    Commit,
+    Committed,
+    Entities,
+    Event,
+    Hook,
+    NewRun,
+    Notice,
+    Run,
+    Snapshot,
+    Step,
+    StepOutcome,
+    build_key,
+)
+from torpor.worlds import refusals, rules
+from torpor.worlds.rules import Changes
+
+T = TypeVar("T")
+
+
+class Load(msgspec.Struct, frozen=True):
+    """Ask for a run and all that is open in it."""
+
+    run_id: str
+
+
+class First(msgspec.Struct, frozen=True):
+    """Ask for the event that a run began with."""
+
+    run_id: str
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """Ask for the inputs in a run's log after seq *after*."""
+
+    run_id: str
+    after: int
+
+
+class Payloads(msgspec.Struct, frozen=True):
+    """Ask for the payloads of a run's events."""
+
+    run_id: str
+    seqs: tuple[int, ...]
+
+
+class Newest(msgspec.Struct, frozen=True):
+    """Ask for a run's snapshot; its data may be left out."""
+
+    run_id: str
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Ask for the live hook that has a token."""
+
+    token: str
+
+
+class Received(msgspec.Struct, frozen=True):
+    """Ask whether a hook has had the payload with this resume id."""
+
+    run_id: str
+    hook_id: str
+    resume_id: str
+
+
+class Watchers(msgspec.Struct, frozen=True):
+    """Ask for the live hooks that watch a run."""
+
+    run_id: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Ask whether there is a blob."""
+
+    key: str
+
+
+class Apply(msgspec.Struct, frozen=True):
+    """Have changes stored, all or none."""
+
+    changes: Changes
+
+
+class PutStep(msgspec.Struct, frozen=True):
+    """Have a step task's row stored, if its epoch is still *expected*."""
+
+    step: Step
+    expected: int
+
+
+Request: TypeAlias = Load | First | Inputs | Payloads | Newest | Owner | Received | Watchers | Kept | Apply | PutStep
+Operation: TypeAlias = Generator[Request, Any, tuple[T, Notice | None]]
+Conversation: TypeAlias = Generator[Request, Any, T]
+
+
+class StaleError(Exception):
+    """The stored run or step is not the expected one any more; nothing was stored."""
+
+
+class TokenTakenError(Exception):
+    """
+    Another live hook has the token; nothing was stored.
+
+    Attributes:
+        token, run_id: which, and whose hook it is.
+    """
+
+    def __init__(self, token: str, run_id: str) -> None:
+        super().__init__(token)
+        self.token = token
+        self.run_id = run_id
+
+
+# Runs
+
+
+def create(new: NewRun, now: int, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Runs.create_run`."""
+    stored = yield from _find(new.id)
+    if stored is None:
+        changes = rules.begin(new, now)
+        try:
+            yield Apply(changes)
+        except StaleError:  # another connection was quicker
+            stored = yield from _load(new.id, url)
+        else:
+            return changes.run, Notice(new.id, work=True)
+    first: Event | None = yield First(new.id)
+    if not rules.same_start(new, stored.run, first):
+        raise refusals.run_taken(new.id, stored.run.workflow)
+    return stored.run, None
+
+
+def cancel(run_id: str, reason: str, now: int, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Runs.cancel_run`."""
+    while True:
+        entities = yield from _load(run_id, url)
+        changes = rules.cancel(entities, reason, now)
+        try:
+            yield Apply(changes)
+        except StaleError:
+            continue
+        told = yield from _tell_watchers(changes, now)
+        return changes.run, Notice(run_id, work=told, ended=True)
+
+
+def archive(run_id: str, through: int, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Runs.archive`."""
+    while True:
+        entities = yield from _load(run_id, url)
+        run = entities.run
+        if run.status not in RUN_TERMINAL and not (run.build and (yield Kept(build_key(run.build)))):
+            raise refusals.archive_without_build(run_id, run.build)
+        snapshot: Snapshot | None = yield Newest(run_id)
+        goes = tuple(step.seq for step in entities.steps.values() if step.input is None and step.seq <= through)
+        inputs: dict[int, bytes] = (yield Payloads(run_id, goes)) if goes else {}
+        changes = rules.archive(entities, snapshot, through, inputs)
+        try:
+            yield Apply(changes)
+        except StaleError:
+            continue
+        return changes.run, None
+
+
+# Hooks
+
+
+def resume(
+    token: str, payload: bytes, resume_id: str, now: int, url: str, run_id: str | None = None
+) -> Operation[Hook]:
+    """Answer :meth:`torpor.world.Hooks.resume_hook`."""
+    while True:
+        hook = yield from hook_of(token)
+        if run_id is not None and hook.run_id != run_id:
+            raise refusals.hook_of_another(token, run_id)
+        if (yield Received(hook.run_id, hook.id, resume_id)):
+            return hook, None
+        entities = yield from _load(hook.run_id, url)
+        if hook.id not in entities.hooks:  # disposed of since it was looked up
+            continue
+        try:
+            yield Apply(rules.receive(entities, hook.id, payload, resume_id, now))
+        except StaleError:
+            continue
+        return hook, Notice(hook.run_id, work=True)
+
+
+def hook_of(token: str) -> Conversation[Hook]:
+    """
+    Return the live hook that has a token.
+
+    Raises:
+        HookNotFoundError: there is none.
+    """
+    hook: Hook | None = yield Owner(token)
+    if hook is None:
+        raise refusals.hook_not_found(token)
+    return hook
+
+
+# Turns
+
+
+def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operation[Committed]:
+    """Answer :meth:`torpor.world.Turns.commit`. When *held* is what is stored, nothing of the run is read."""
+    over = yield from _over(commit)
+    taken = yield from _taken(commit)
+    foreign: tuple[Event, ...] = ()
+    if held is not None and _ends(commit) and any(step.task for step in held.steps.values()):
+        held = None  # tasks change without the run, and an end withdraws them as they are
+    while True:
+        if held is None:
+            held = yield from _load(commit.run_id, url)
+            rules.check_claim(held.run, commit.worker_id, commit.epoch)
+            foreign = ()
+            if held.run.head != commit.expected_head:
+                foreign = yield Inputs(commit.run_id, commit.expected_head)
+            if commit.inputs and foreign:
+                return Committed(stored=False, head=held.run.head, foreign=foreign), None
+        changes, committed = rules.turn(held, commit, foreign=foreign, taken=taken, over=over)
+        try:
+            yield Apply(changes)
+        except StaleError:
+            held = None
+            continue
+        except TokenTakenError as error:
+            taken[error.token] = error.run_id
+            continue
+        told = (yield from _tell_watchers(changes, now)) if changes.ended else False
+        work = told if changes.ended else committed.parked or bool(commit.tasks)
+        return committed, Notice(commit.run_id, work=work, ended=changes.ended)
+
+
+def snooze(run_id: str, worker_id: str, epoch: int, until: int, why: str, url: str) -> Operation[None]:
+    """Answer :meth:`torpor.world.Turns.snooze`."""
+    while True:
+        entities = yield from _load(run_id, url)
+        run = entities.run
+        rules.check_claim(run, worker_id, epoch)
+        try:
+            yield Apply(Changes(rules.snooze(run, until, why), (run.epoch, run.head)))
+        except StaleError:
+            continue
+        return None, Notice(run_id, work=True)
+
+
+def finish_step(outcome: StepOutcome, now: int, url: str) -> Operation[None]:
+    """Answer :meth:`torpor.world.Turns.finish_step`."""
+    while True:
+        entities = yield from _load(outcome.run_id, url)
+        try:
+            yield Apply(rules.finish(entities, outcome, now))
+        except StaleError:
+            continue
+        return None, Notice(outcome.run_id, work=True)
+
+
+def snooze_step(outcome: StepOutcome, until: int, why: str, url: str) -> Operation[None]:
+    """Answer :meth:`torpor.world.Turns.snooze_step`; of *outcome* only whose task it is matters."""
+    entities = yield from _load(outcome.run_id, url)
+    step = entities.steps.get(outcome.step_id)
+    rules.check_task(step, outcome)
+    assert step is not None
+    try:
+        yield PutStep(rules.snooze_step(step, until, why), step.epoch)
+    except StaleError:
+        raise refusals.task_lost(
+            outcome.run_id, outcome.step_id, outcome.worker_id, outcome.epoch
+        ) from None
+    return None, Notice(outcome.run_id, work=True)
+
+
+# Within
+
+
+def _find(run_id: str) -> Conversation[Entities | None]:
+    found: Entities | None = yield Load(run_id)
+    return found
+
+
+def _load(run_id: str, url: str) -> Conversation[Entities]:
+    found: Entities | None = yield Load(run_id)
+    if found is None:
+        raise refusals.run_not_found(run_id, url)
+    return found
+
+
+def _ends(commit: Commit) -> bool:
+    return any(event.type in RUN_ENDINGS for event in commit.outputs)
+
+
+def _over(commit: Commit) -> Conversation[set[str]]:
+    """Return which of the runs that a commit wants to watch are over."""
+    over = set()
+    for event in commit.outputs:
+        if event.type == "hook_created" and event.ref:
+            found = yield from _find(event.ref)
+            if found is None or found.run.status in RUN_TERMINAL:
+                over.add(event.ref)
+    return over
+
+
+def _taken(commit: Commit) -> Conversation[dict[str, str]]:
+    """Return which of the tokens that a commit asks for somebody has."""
+    taken = {}
+    for event in commit.outputs:
+        if event.type == "hook_created" and not event.ref:
+            hook: Hook | None = yield Owner(event.name)
+            if hook is not None:
+                taken[event.name] = hook.run_id
+    return taken
+
+
+def _tell_watchers(changes: Changes, now: int) -> Conversation[bool]:
+    """Tell every hook that watches a run of its end; return whether there was one."""
+    ended = changes.run
+    assert changes.events[-1].type in RUN_ENDINGS, "only an end is told"
+    watchers: tuple[Hook, ...] = yield Watchers(ended.id)
+    for hook in watchers:
+        while True:
+            entities = yield from _find(hook.run_id)
+            if entities is None or hook.id not in entities.hooks or entities.run.status in RUN_TERMINAL:
+                break
+            try:
+                yield Apply(rules.watched(entities, hook.id, ended.id, now))
+            except StaleError:
+                continue
+            break
+    return bool(watchers)
