@@ -1,34 +1,44 @@
-"""Torpor: durable workflows that fall asleep and wake exactly where they were."""
+"""
+Torpor: durable workflows that fall asleep and wake exactly where they were.
 
-from torpor.app import Torpor
-from torpor.client import RunHandle
-from torpor.codec import register, serializable
-from torpor.engine.retry import Backoff
-from torpor.engine.steps import StepMetadata, current_step
-from torpor.engine.worker import WorkerSettings
-from torpor.errors import (
-    ArgumentError,
-    EntityConflictError,
-    FatalError,
-    HookConflictError,
-    HookDisposedError,
-    HookNotFoundError,
-    NotInWorkflowError,
-    OutsideWorkflowError,
-    RetryableError,
-    RunCancelledError,
-    RunFailedError,
-    RunNotFoundError,
-    SerializationError,
-    StepError,
-    TorporError,
-    UsageError,
-    WorkflowNotRegisteredError,
-)
-from torpor.registry import Registry
-from torpor.run_info import Awaited, RunInfo
-from torpor.sync import SyncTorpor
-from torpor.workflow import Hook, Workflow, WorkflowMetadata, current_workflow, hook, sleep
+The public names, each imported when it is first asked for: who only asks about runs needs no WebAssembly.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from torpor.app import Torpor
+    from torpor.client import RunHandle
+    from torpor.codec import register, serializable
+    from torpor.engine.retry import Backoff
+    from torpor.engine.steps import StepMetadata, current_step
+    from torpor.engine.worker import WorkerSettings
+    from torpor.errors import (
+        ArgumentError,
+        EntityConflictError,
+        FatalError,
+        HookConflictError,
+        HookDisposedError,
+        HookNotFoundError,
+        NotInWorkflowError,
+        OutsideWorkflowError,
+        RetryableError,
+        RunCancelledError,
+        RunFailedError,
+        RunNotFoundError,
+        SerializationError,
+        StepError,
+        TorporError,
+        UsageError,
+        WorkflowNotRegisteredError,
+    )
+    from torpor.registry import Registry
+    from torpor.run_info import Awaited, RunInfo
+    from torpor.sync import SyncTorpor
+    from torpor.workflow import Hook, Workflow, WorkflowMetadata, current_workflow, hook, sleep
 
 __all__ = [
     "ArgumentError",
@@ -67,3 +77,61 @@ __all__ = [
     "serializable",
     "sleep",
 ]
+
+_HOMES = {
+    "torpor.app": ("Torpor",),
+    "torpor.client": ("RunHandle",),
+    "torpor.codec": (
+        "register",
+        "serializable",
+    ),
+    "torpor.engine.retry": ("Backoff",),
+    "torpor.engine.steps": (
+        "StepMetadata",
+        "current_step",
+    ),
+    "torpor.engine.worker": ("WorkerSettings",),
+    "torpor.errors": (
+        "ArgumentError",
+        "EntityConflictError",
+        "FatalError",
+        "HookConflictError",
+        "HookDisposedError",
+        "HookNotFoundError",
+        "NotInWorkflowError",
+        "OutsideWorkflowError",
+        "RetryableError",
+        "RunCancelledError",
+        "RunFailedError",
+        "RunNotFoundError",
+        "SerializationError",
+        "StepError",
+        "TorporError",
+        "UsageError",
+        "WorkflowNotRegisteredError",
+    ),
+    "torpor.registry": ("Registry",),
+    "torpor.run_info": ("Awaited", "RunInfo"),
+    "torpor.sync": ("SyncTorpor",),
+    "torpor.workflow": (
+        "Hook",
+        "Workflow",
+        "WorkflowMetadata",
+        "current_workflow",
+        "hook",
+        "sleep",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module 'torpor' has no attribute {name!r}")
+    found = globals()[name] = getattr(importlib.import_module(home), name)
+    return found
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

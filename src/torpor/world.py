@@ -2,12 +2,12 @@
 The contract of a world: a storage and queue back end, chosen by URL.
 
 A world is small protocols put together. Every method is atomic: all of it is stored or nothing. A world has no rule of
-its own: what an event does to a run is :mod:`torpor.worlds.rules`, differences between worlds are :class:`Capabilities`.
-Worlds carry payloads without opening them.
+its own: what an event does to a run is :mod:`torpor.worlds.rules`, differences between worlds are
+:class:`Capabilities`. Worlds carry payloads without opening them.
 
-**Time is the world's.** When something happened, what is ready, which wait is due and whose lease has passed is decided
-by :attr:`World.clock`, never by who asks. What is ready at once is :data:`torpor.model.NOW`, which is no time. Leases are
-measured by a clock that does not jump; see :mod:`torpor.clock`.
+**Time is the world's.** When something happened, what is ready, which wait is due and whose lease has passed is
+decided by :attr:`World.clock`, never by who asks. What is ready at once is :data:`torpor.model.NOW`, which is no time.
+Leases are measured by a clock that does not jump; see :mod:`torpor.clock`.
 
 Errors that every method may raise: :class:`~torpor.errors.WorldError` when the back end fails (full disk, damaged
 file, lost connection); nothing of the operation is stored then and it may be tried again.
@@ -288,7 +288,9 @@ class Turns(Protocol):
         """
         ...
 
-    async def snooze_step(self, run_id: str, step_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
+    async def snooze_step(
+        self, run_id: str, step_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str
+    ) -> None:
         """
         Give a claimed step task back before its attempt began, which then does not count.
 

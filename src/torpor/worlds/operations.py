@@ -3,13 +3,13 @@ What a world is asked to do, as conversations with a store: each operation is a 
 know or to have stored, and returns its answer and whom to tell.
 
 The operation decides nothing itself (:mod:`.rules` does) and waits for nothing: whoever runs it answers each request,
-on a thread or in a coroutine, and keeps all of one operation in one transaction. So the usual commit of a claim's holder
-is a single :class:`Apply`, and a new back end writes no rule.
+on a thread or in a coroutine, and keeps all of one operation in one transaction. So the usual commit of a claim's
+holder is a single :class:`Apply`, and a new back end writes no rule.
 
 ::
 
     request      answer
-    Load         Entities | None      the run and what is open in it; locked until the transaction ends, where there are locks
+    Load         Entities | None      the run and what is open in it, locked until the end where there are locks
     First        Event | None         the first event of a log that is whole
     Inputs       tuple[Event, …]      inputs in the log after a seq
     Payloads     dict[int, bytes]     payloads of events, by seq
@@ -297,9 +297,7 @@ def snooze_step(outcome: StepOutcome, until: int, why: str, url: str) -> Operati
     try:
         yield PutStep(rules.snooze_step(step, until, why), step.epoch)
     except StaleError:
-        raise refusals.task_lost(
-            outcome.run_id, outcome.step_id, outcome.worker_id, outcome.epoch
-        ) from None
+        raise refusals.task_lost(outcome.run_id, outcome.step_id, outcome.worker_id, outcome.epoch) from None
     return None, Notice(outcome.run_id, work=True)
 
 

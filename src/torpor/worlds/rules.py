@@ -9,8 +9,8 @@ What an event does to a run: the rules that every world obeys, as pure functions
     watched     another run's end, for a hook     claim release snooze (and …_step): who works on what
 
 A rule takes the entities of one moment and returns :class:`Changes`, or raises the refusal that
-:mod:`torpor.worlds.refusals` words. It reads nothing, stores nothing and knows no clock: :mod:`.operations` asks a store
-for what a rule needs, and hands the result to it.
+:mod:`torpor.worlds.refusals` words. It reads nothing, stores nothing and knows no clock: :mod:`.operations` asks a
+store for what a rule needs, and hands the result to it.
 """
 
 from __future__ import annotations
@@ -404,7 +404,9 @@ class Draft:
         events: what was appended, as it will be stored.
     """
 
-    def __init__(self, entities: Entities, *, taken: Mapping[str, str] | None = None, over: Collection[str] = ()) -> None:
+    def __init__(
+        self, entities: Entities, *, taken: Mapping[str, str] | None = None, over: Collection[str] = ()
+    ) -> None:
         run = entities.run
         self.status: RunStatus = run.status
         self.head = run.head
@@ -503,9 +505,7 @@ class Draft:
     ) -> Changes:
         """Return it all; *fields* are further fields of the run."""
         run = self._before.run
-        made = replace(
-            run, status=self.status, head=self.head, latest_at=self._latest_at, **{**fields, **self._fields}
-        )
+        made = replace(run, status=self.status, head=self.head, latest_at=self._latest_at, **{**fields, **self._fields})
         return Changes(
             made,
             (run.epoch, run.head),
