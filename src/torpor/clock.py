@@ -6,8 +6,8 @@ A clock tells two times, because two questions are asked of it:
 * **When?** ``now()``: whole milliseconds since the Unix epoch, UTC, everywhere: in events, in the database, in the
   guest. It is the wall clock, as it is set: it may jump. Within one log times never go back.
 * **How long?** ``steady()``: milliseconds from an origin that means nothing, which pass at the pace of real time and
-  never jump, whoever sets the clock. Leases are measured so. It stands still while the machine sleeps, so that a laptop's
-  workers, which slept together, do not take one another for dead.
+  never jump, whoever sets the clock. Leases are measured so. It stands still while the machine sleeps, so that a
+  laptop's workers, which slept together, do not take one another for dead.
 
 Which clock decides about a world's runs is the world's own to say; see :attr:`torpor.world.World.clock`.
 """
