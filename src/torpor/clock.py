@@ -34,6 +34,10 @@ class Clock(Protocol):
         """Return once ``now() >= at``."""
         ...
 
+    async def sleep(self, ms: int) -> None:
+        """Return once so many steady milliseconds have passed."""
+        ...
+
 
 class SystemClock:
     """The machine's own clock."""
@@ -48,3 +52,6 @@ class SystemClock:
         while (left := at - self.now()) > 0:
             # Far deadlines are looked at anew twice a minute, so that a clock that was set is noticed.
             await asyncio.sleep(min(left / 1000, 30))
+
+    async def sleep(self, ms: int) -> None:
+        await asyncio.sleep(ms / 1000)

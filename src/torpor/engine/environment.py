@@ -39,13 +39,15 @@ class Environment(msgspec.Struct, frozen=True):
     What the turns of one worker share.
 
     Attributes:
-        world, clock, keyring: as the worker's.
+        world, keyring: as the worker's.
+        clock: the world's.
         worker_id: who claims.
         images: programs ready to run.
         runner: where steps run.
         threads: where VMs run.
         options: how turns behave.
-        report: stores the outcome of a step task, by run id, fence and event.
+        report: stores the outcome of a step task, by worker id, run id, fence and event.
+        has_step: whether this worker has a step of that name.
         failpoint: told each failpoint that a turn passes.
         url: address of the HTTP front door, ``""`` when there is none.
         stopping: True once turns should park as soon as they can.
@@ -59,7 +61,8 @@ class Environment(msgspec.Struct, frozen=True):
     runner: Runner
     threads: VmThreads
     options: TurnOptions
-    report: Callable[[str, int, Event], None]
+    report: Callable[[str, str, int, Event], None]
+    has_step: Callable[[str], bool]
     failpoint: PassFailpoint
     url: str
     stopping: Callable[[], bool]

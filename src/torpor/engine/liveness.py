@@ -1,5 +1,5 @@
 """
-Who is alive: a worker on this machine by its process, a worker elsewhere by its heartbeat.
+Who is alive: a worker on this machine by its process, a worker elsewhere by its heartbeat, whose time the world measures.
 
 A process is the one that registered when its pid lives and was born at the same moment, so a reused pid does not
 pass for it. Pids can be compared only inside one boot of one host and one pid namespace.
@@ -18,7 +18,7 @@ import psutil
 from torpor.model import WorkerRow
 
 _HANGING_LEASES = 20
-"""A process that lives counts as dead after so many leases of silence."""
+"""A process that runs counts as dead after so many leases of silence."""
 
 
 @functools.cache
@@ -34,29 +34,41 @@ def machine() -> str:
     return "/".join(parts)
 
 
-def worker_row(worker_id: str, now: int, lease_ms: int) -> WorkerRow:
+def worker_row(worker_id: str, lease_ms: int, app: str, deployment: str) -> WorkerRow:
     """Return what others should know of the worker in this process."""
     pid = os.getpid()
-    return WorkerRow(worker_id, machine(), pid, _born(pid), seen_at=now, until=now + lease_ms)
+    return WorkerRow(worker_id, machine(), pid, _born(pid), lease_ms, app, deployment)
 
 
-def dead_workers(workers: Iterable[WorkerRow], me: str, now: int) -> list[str]:
-    """Return the ids of workers, other than *me*, that are certainly or presumably dead."""
-    return [worker.id for worker in workers if worker.id != me and _is_dead(worker, now)]
+def gone(workers: Iterable[WorkerRow]) -> list[str]:
+    """Return the ids of those whose process does not run any more; there is no need to wait for their leases."""
+    return [worker.id for worker in workers if worker.machine == machine() and _state(worker) is None]
 
 
-def _is_dead(worker: WorkerRow, now: int) -> bool:
-    silence = now - worker.until
-    if worker.machine != machine():
-        return silence > 0
+def silent(workers: Iterable[WorkerRow]) -> list[str]:
+    """Return the ids of those that are presumed dead, because the world did not hear of them for too long."""
+    return [worker.id for worker in workers if worker.expired and not _may_hang(worker)]
+
+
+def _may_hang(worker: WorkerRow) -> bool:
+    """
+    Return whether a worker whose lease has passed is to be left alone, because its process runs.
+
+    A step may hold its event loop up. A process that was stopped, by a signal or a debugger, is no such case.
+    """
+    if worker.machine != machine() or worker.silent_ms > _HANGING_LEASES * worker.lease_ms:
+        return False
+    return _state(worker) not in (None, psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+
+
+def _state(worker: WorkerRow) -> str | None:
+    """Return the state of a worker's process on this machine, None when it does not run any more."""
     try:
+        state = str(psutil.Process(worker.pid).status())
         # A killed process whose parent has not collected it yet is still listed, as a zombie.
-        if psutil.Process(worker.pid).status() == psutil.STATUS_ZOMBIE or _born(worker.pid) != worker.born:
-            return True
+        return None if state == psutil.STATUS_ZOMBIE or _born(worker.pid) != worker.born else state
     except (psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):
-        return True
-    # It lives, but may hang. A clock that was set, or a machine that slept, must not make workers kill each other.
-    return silence > _HANGING_LEASES * (worker.until - worker.seen_at)
+        return None
 
 
 def _born(pid: int) -> int:

@@ -91,7 +91,7 @@ class Session:
         self._ended = self._awaits_ack = False
         # What the log recorded of ops that a replay will emit again.
         self._recorded = {event.op: event.digest for event in state.events if event.digest}
-        self._hooks = {hook.op: (hook.id, hook.token) for hook in state.hooks}
+        self._hooks = {hook.op: (hook.id, hook.token) for hook in state.held.hooks.values()}
         self._hooks |= {event.op: (event.id, event.name) for event in state.events if event.type in _HOOKS_MADE}
         self._vm: Vm = guest.lease(image)
 

@@ -80,6 +80,10 @@ class StepLookup(Protocol):
 
     def step_names(self) -> list[str]: ...
 
+    def claimable_steps(self) -> list[str]:
+        """Return the full names of all steps that tasks may be of, built-in ones included."""
+        ...
+
     @property
     def references(self) -> References:
         """What steps, workflows and runs among a step's arguments become."""

@@ -11,7 +11,7 @@ The turn: the only place where a world, a VM and the codec meet. Read it from to
         park, or go on with what came meanwhile: others' events, results of inline steps, ended waits
 
 A result of an inline step is consumed by the VM *before* it is stored, so that a sequential step costs one commit:
-``step_completed(k), step_created(k+1), step_started(k+1)``. Should the log have got an input from elsewhere in the
+``step_completed(k), step_created(k+1)``, the first attempt included. Should the log have got an input from elsewhere in the
 meantime, the commit is refused, because a replay would consume the two in the other order; the turn then rewinds: it
 loads the run again and consumes both in the log's order. The same way leads back from every failure of the world.
 """
@@ -19,6 +19,7 @@ loads the run again and consumes both in the log's order. The same way leads bac
 from __future__ import annotations
 
 import logging
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -48,7 +49,7 @@ from torpor.errors import (
     WorldError,
 )
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import Commit, Committed, Event, LogEntry, NewTask, OpenStep, RunState, Snapshot, Task, Wait
+from torpor.model import Commit, Committed, Entities, Event, LogEntry, NewTask, RunState, Snapshot, Step, Task, Wait
 from torpor.vm.guest import Guest, Image
 
 _log = logging.getLogger("torpor.engine")
@@ -66,7 +67,10 @@ async def run_turn(env: Environment, task: Task) -> None:
     Never raises for what a run, its VM or the world does; a lost claim is dropped silently, because its new owner
     goes on from the same log.
     """
-    inline = InlineSteps(env.runner, lambda event: env.report(task.run_id, task.epoch, event), env.options.inline_steps)
+    def report(event: Event) -> None:
+        env.report(env.worker_id, task.run_id, task.epoch, event)
+
+    inline = InlineSteps(env.runner, report, env.options.inline_steps)
     recovery = _Recovery(fatal=_too_many_redeliveries(task))
     troubles = bugs = 0
     while troubles <= _TROUBLES_MAX and bugs <= _BUGS_MAX:
@@ -95,21 +99,20 @@ async def run_turn(env: Environment, task: Task) -> None:
             troubles += 1
             delay = _WORLD_BACKOFF.delay_ms(troubles)
             _log.warning("run %s: the world failed, trying again in %d ms: %s", task.run_id, delay, error)
-            await env.clock.wait_until(env.clock.now() + delay)
+            await env.clock.sleep(delay)
         except Exception as error:  # noqa: BLE001  # an error of ours must not lose a run
             bugs += 1
             _log.exception("run %s: an error of ours", task.run_id)
             recovery.fatal = error if bugs == _BUGS_MAX else recovery.fatal
-            await env.clock.wait_until(env.clock.now() + _WORLD_BACKOFF.delay_ms(bugs))
+            await env.clock.sleep(_WORLD_BACKOFF.delay_ms(bugs))
     await _snooze(env, task, "nothing of it could be stored")
 
 
 async def _snooze(env: Environment, task: Task, why: str) -> None:
     """Give up a run that cannot even fail, for a while and for any worker, instead of holding it for ever."""
-    until = env.clock.now() + _SNOOZE_MS
     _log.error("run %s: given up for %d s: %s", task.run_id, _SNOOZE_MS // 1000, why)
     try:
-        await env.world.snooze(task.run_id, env.worker_id, task.epoch, until)
+        await env.world.snooze(task.run_id, env.worker_id, task.epoch, delay_ms=_SNOOZE_MS, why=why)
     except (WorldError, LeaseLostError) as error:
         _log.error("run %s: it could not be given up either: %s", task.run_id, error)  # it is told whole
 
@@ -164,12 +167,11 @@ class _Pass:
         if state.run.status in RUN_TERMINAL:
             return True
         self._run_codec = env.keyring.run(state.run.id, state.run.key_id)
-        self._head = state.run.head
-        self._log_at = max((event.at for event in state.events), default=0)
-        self._waits = {wait.id: wait for wait in state.waits}
-        self._inline.forget_all_but({step.id for step in state.steps})
-        mine = set(self._inline.running)
-        self._orphans = [step for step in state.steps if step.id not in mine]
+        self._hold(state.held)
+        mine = [step for step in state.held.steps.values() if not step.task]
+        self._inline.forget_all_but({step.id for step in mine})
+        running = set(self._inline.running)
+        self._orphans = [step for step in mine if step.id not in running]
         self._started = state.run.status != "pending"
         try:
             requests, snapshot = await self._wake(state)
@@ -196,9 +198,7 @@ class _Pass:
                     self._env.failpoint(Failpoint.AFTER_ENDING)
                 if requests.ended or committed.parked:
                     return True
-                self._head = committed.head
                 events = committed.foreign + committed.answers
-                self._log_at = max([self._log_at, *(event.at for event in events)])
                 for attempt in attempts:
                     self._inline.start(attempt)
             inputs, retries, handing_over = [], [], False
@@ -208,6 +208,11 @@ class _Pass:
             self._env.failpoint(Failpoint.BEFORE_DELIVER)
             requests, snapshot = await self._advance(requests, events)
             self._env.failpoint(Failpoint.AFTER_DELIVER)
+
+    def _hold(self, held: Entities) -> None:
+        """Take note of what the world has of the run now."""
+        self._held = held
+        self._waits = dict(held.waits)
 
     # What goes into the VM
 
@@ -293,22 +298,16 @@ class _Pass:
         if requests.ended:
             outputs += requests.outputs
         else:
-            orphans, self._orphans = self._orphans, []
-            room = 0 if env.stopping() else self._inline.room
-            outputs += requests.outputs
-            created = [event for event in requests.outputs if event.type == "step_created"]
-            begun = [_next_attempt(self._run_codec, task.run_id, step) for step in orphans]
-            begun += [_first_attempt(self._run_codec, task.run_id, event) for event in created]
-            attempts = begun[:room]
-            outputs += [_started(attempt, now, env.worker_id) for attempt in attempts]
-            tasks += [NewTask(attempt.step_id, now) for attempt in begun[room:]]
+            begun, attempts, left = self._begin_steps(requests.outputs, now)
+            outputs += begun
+            tasks += left
         for event in requests.outputs:
             if event.type == "wait_created":
                 self._waits[event.id] = Wait(event.id, event.op, event.due)
         park = not requests.ended and not requests.awaits_ack and not attempts and not self._due(now)
         park = park and (self._inline.idle or handing_over)
         if park:
-            tasks += [NewTask(step_id, now, claimed=True) for step_id in self._inline.running]
+            tasks += [NewTask(step_id, claimed=True) for step_id in self._inline.running]
         entries = requests.log_entries
         if self._recovery.note:
             note = self._run_codec.pack_text(self._recovery.note)
@@ -317,12 +316,11 @@ class _Pass:
             run_id=task.run_id,
             worker_id=env.worker_id,
             epoch=task.epoch,
-            at=now,
-            expected_head=self._head,
+            expected_head=self._held.run.head,
             inputs=tuple(inputs),
             outputs=tuple(outputs),
-            ops=max(requests.ops, self._state.run.ops),
-            logs=max(requests.logs, self._state.run.logs),
+            ops=max(requests.ops, self._held.run.ops),
+            logs=max(requests.logs, self._held.run.logs),
             log_entries=entries,
             tasks=tuple(tasks),
             snapshot=snapshot,
@@ -330,21 +328,54 @@ class _Pass:
         )
         return commit, attempts
 
+    def _begin_steps(self, asked: Sequence[Event], now: int) -> tuple[list[Event], list[Attempt], list[NewTask]]:
+        """
+        Return the events to store for what the VM asked for, the attempts to begin once they are, and the steps that
+        leave the turn because there is no room for them or because this worker does not have them.
+
+        A first attempt is part of its ``step_created``.
+        """
+        env, run_id = self._env, self._task.run_id
+        orphans, self._orphans = self._orphans, []
+        room = 0 if env.stopping() else self._inline.room
+        events: list[Event] = []
+        attempts: list[Attempt] = []
+        tasks: list[NewTask] = []
+
+        def may_begin(step_id: str, name: str) -> bool:
+            if not env.has_step(name):
+                tasks.append(NewTask(step_id, snoozed=f"worker {env.worker_id} has no step {name}"))
+                return False
+            if len(attempts) >= room:
+                tasks.append(NewTask(step_id))
+                return False
+            return True
+
+        for step in orphans:
+            if may_begin(step.id, step.name):
+                attempt = _next_attempt(self._run_codec, run_id, step)
+                attempts.append(attempt)
+                events.append(_started(attempt, now, env.worker_id))
+        for event in asked:
+            if event.type == "step_created" and may_begin(event.id, event.name):
+                attempts.append(_first_attempt(self._run_codec, run_id, event))
+                event = msgspec.structs.replace(event, attempt=1, ref=env.worker_id)  # noqa: PLW2901  # as it is stored
+            events.append(event)
+        return events, attempts, tasks
+
     async def _commit(self, commit: Commit) -> Committed:
         env = self._env
         if commit.snapshot is not None and self._session is not None:
             await env.images.store(self._session.image, self._state.run.key_id)
         env.failpoint(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)
-        committed = await env.world.commit(commit)
+        committed = await env.world.commit(commit, self._held)
         env.failpoint(Failpoint.AFTER_COMMIT)
-        if committed.stored:
+        if committed.held is not None:
             for event in commit.outputs:
                 if event.type == "run_failed":
                     log_failed_run(self._state.run, event, self._run_codec)
             self._taken, self._recovery.note = [], ""
-            self._log_at = max(self._log_at, commit.at)
-            for event in commit.inputs:
-                self._waits.pop(event.id, None)
+            self._hold(committed.held)
             if commit.park:
                 self._inline.hand_over()
         return committed
@@ -364,14 +395,20 @@ class _Pass:
         nearest = min((wait.due for wait in self._waits.values()), default=now + patience)
         outcomes = self._taken = await self._inline.outcomes(max(0, min(patience, nearest - now)) / 1000)
         now = clock.now()
-        inputs = [self._not_before_log(event) for event in outcomes if event.type != "step_retrying"]
         retries = [event for event in outcomes if event.type == "step_retrying"]
-        inputs += [Event("wait_completed", now, wait.id, op=wait.op) for wait in self._due(now)]
-        return inputs, retries, not outcomes and not inputs
+        timed = [(event.at, event) for event in outcomes if event.type != "step_retrying"]
+        timed += [(wait.due, Event("wait_completed", now, wait.id, op=wait.op)) for wait in self._due(now)]
+        timed.sort(key=operator.itemgetter(0))  # a timer that was due before a step ended wins over it
+        return self._in_log_order([event for _, event in timed]), retries, not outcomes and not timed
 
-    def _not_before_log(self, event: Event) -> Event:
-        """Return an outcome that had to wait, for a rewind for instance, with a time that the log has not passed."""
-        return event if event.at >= self._log_at else msgspec.structs.replace(event, at=self._log_at)
+    def _in_log_order(self, events: list[Event]) -> list[Event]:
+        """Return what happens next with times that do not go back: an outcome may have had to wait for a rewind."""
+        latest = self._held.run.latest_at
+        ordered = []
+        for event in events:
+            latest = max(latest, event.at)
+            ordered.append(event if event.at == latest else msgspec.structs.replace(event, at=latest))
+        return ordered
 
     def _due(self, now: int) -> list[Wait]:
         return sorted((wait for wait in self._waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
@@ -391,7 +428,7 @@ def _first_attempt(run_codec: RunCodec, run_id: str, created: Event) -> Attempt:
     )
 
 
-def _next_attempt(run_codec: RunCodec, run_id: str, step: OpenStep) -> Attempt:
+def _next_attempt(run_codec: RunCodec, run_id: str, step: Step) -> Attempt:
     """Return the next attempt of a step that nobody is carrying out: its worker died, or its turn was rewound."""
     return Attempt(
         run_id,
@@ -400,7 +437,7 @@ def _next_attempt(run_codec: RunCodec, run_id: str, step: OpenStep) -> Attempt:
         step.name,
         attempt=step.attempt + 1,
         failures=step.failures,
-        input=step.input,
+        input=step.input or b"",
         run_codec=run_codec,
     )
 

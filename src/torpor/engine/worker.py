@@ -19,12 +19,11 @@ from typing import Any
 import msgspec
 
 from torpor import ids
-from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.engine.environment import Environment, TurnOptions
 from torpor.engine.failpoints import Failpoint, PassFailpoint, pass_by
 from torpor.engine.images import Images
-from torpor.engine.liveness import dead_workers, worker_row
+from torpor.engine.liveness import gone, silent, worker_row
 from torpor.engine.retry import Backoff
 from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.steps import Attempt, StepLookup, Steps
@@ -32,7 +31,7 @@ from torpor.engine.threads import VmThreads
 from torpor.engine.turn import run_turn
 from torpor.errors import ConflictError, KeyMissingError, NotFoundError, WorldError
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import Event, Notice, StepOutcome, Task
+from torpor.model import ClaimRequest, Event, Notice, StepOutcome, Task
 from torpor.vm.guest import Guest
 from torpor.world import World
 
@@ -74,10 +73,11 @@ class Worker:
         world: an open world.
         guests: gives the guest of a name.
         registry: where steps are found.
-        clock: tells the time.
         settings: how much it does at once.
         keyring: keys of the runs that it takes; others it leaves alone.
         guest_names: of which guests it takes runs; runs of others wait for a worker that has theirs.
+        app: name of the application whose runs it takes.
+        deployment: id of the deployment that it brings.
         url: address of the HTTP front door, for workflow metadata.
         failpoint: told each failpoint that is passed; for crash tests.
     """
@@ -87,17 +87,21 @@ class Worker:
         world: World,
         guests: Callable[[str], Guest],
         registry: StepLookup,
-        clock: Clock,
         settings: WorkerSettings = WorkerSettings(),  # noqa: B008  # frozen
         *,
         keyring: Keyring,
         guest_names: Collection[str],
+        app: str = "",
+        deployment: str = "",
         url: str = "",
         failpoint: PassFailpoint = pass_by,
     ) -> None:
+        self._clock = clock = world.clock
         self.id = ids.fresh("wrkr", clock.now())
         self._world = world
-        self._clock = clock
+        self._registry = registry
+        self._app = app
+        self._deployment = deployment
         self._keyring = keyring
         self._settings = settings
         self._guest_names = tuple(guest_names)
@@ -125,6 +129,7 @@ class Worker:
             threads=self._threads,
             options=settings.turn,
             report=self._report,
+            has_step=lambda name: registry.step_definition(name) is not None,
             failpoint=failpoint,
             url=url,
             stopping=lambda: self._stopping,
@@ -145,6 +150,7 @@ class Worker:
 
     async def start(self) -> None:
         """Register, take over from dead workers, and begin to claim."""
+        await self._register()
         await self._beat()
         await self._tell_missing_keys()
         self._unsubscribe = self._world.subscribe(self._notice)
@@ -183,7 +189,7 @@ class Worker:
             self._steps.shutdown()
             self._threads.shutdown()
             if self._loops:
-                await self._world.release([self.id], self._clock.now())
+                await self._world.release([self.id])
 
     async def _for_ever(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
         """Repeat *work* until the worker stops; whatever goes wrong, go on after a pause."""
@@ -202,42 +208,42 @@ class Worker:
     # Claiming
 
     async def _claim_or_wait(self) -> None:
+        """Claim what there is room for; then wait for a notice, for room, or until the next task becomes ready."""
         self._wake.clear()
-        if not await self._claim() and not self._stopping:
-            await self._wait_for_work()
-
-    async def _claim(self) -> bool:
-        """Claim what there is room for; return whether there may be more, for which there is room too."""
         turns = max(0, self._settings.turns - len(self._turns))
         steps = self._runner.free
         self._starved = not turns or not steps
-        if not turns and not steps:
-            return False
-        tasks = await self._world.claim(
-            self.id,
-            self._clock.now(),
-            turns=turns,
-            steps=steps,
-            guests=self._guest_names,
-            keys=self._keyring.readable,
-        )
-        for task in tasks:
-            self._failpoint(Failpoint.AFTER_CLAIM)
-            if task.kind == "turn":
-                self._begin_turn(task)
-            else:
-                self._begin_step(task)
-        claimed_turns = sum(task.kind == "turn" for task in tasks)
-        return 0 < turns == claimed_turns or 0 < steps == len(tasks) - claimed_turns
+        next_at = None
+        if turns or steps:
+            claims = await self._world.claim(self._request(turns, steps))
+            if not claims.known:
+                await self._presumed_dead()
+                return
+            for task in claims.tasks:
+                self._failpoint(Failpoint.AFTER_CLAIM)
+                if task.kind == "turn":
+                    self._begin_turn(task)
+                else:
+                    self._begin_step(task)
+            claimed_turns = sum(task.kind == "turn" for task in claims.tasks)
+            if 0 < turns == claimed_turns or 0 < steps == len(claims.tasks) - claimed_turns:
+                return  # there may be more, for which there may be room too
+            next_at = claims.next_at
+        if not self._stopping:
+            await self._wait_for_work(next_at)
 
-    async def _wait_for_work(self) -> None:
-        """Return at the next notice, when there is room again, or when the next task that has room becomes ready."""
-        guests = self._guest_names if len(self._turns) < self._settings.turns else ()
-        steps = self._runner.free > 0
-        ready_at = None
-        if guests or steps:
-            keys = self._keyring.readable
-            ready_at = await self._world.next_ready_at(guests=guests, steps=steps, keys=keys)
+    def _request(self, turns: int, steps: int) -> ClaimRequest:
+        return ClaimRequest(
+            self.id,
+            apps=(self._app, "") if self._app else ("",),
+            guests=self._guest_names,
+            key_ids=tuple(self._keyring.readable),
+            steps=tuple(self._registry.claimable_steps()),
+            turns_max=turns,
+            steps_max=steps,
+        )
+
+    async def _wait_for_work(self, ready_at: int | None) -> None:
         loop = asyncio.get_running_loop()
         waits: list[asyncio.Task[Any]] = [loop.create_task(self._wake.wait())]
         if ready_at is not None:
@@ -271,7 +277,8 @@ class Worker:
             input=task.input,
             run_codec=self._keyring.run(task.run_id, task.key_id),
         )
-        self._runner.start(attempt, lambda event: self._report(task.run_id, task.epoch, event))
+        worker_id = self.id
+        self._runner.start(attempt, lambda event: self._report(worker_id, task.run_id, task.epoch, event))
 
     def _room_was_made(self) -> None:
         """Claim again if the last claim had no room; otherwise only a notice can mean more work."""
@@ -281,13 +288,14 @@ class Worker:
 
     # Outcomes of steps that are tasks
 
-    def _report(self, run_id: str, epoch: int, event: Event) -> None:
-        report = asyncio.get_running_loop().create_task(self._store_outcome(run_id, epoch, event))
+    def _report(self, worker_id: str, run_id: str, epoch: int, event: Event) -> None:
+        outcome = StepOutcome(run_id, event.id, worker_id, epoch, event)
+        report = asyncio.get_running_loop().create_task(self._store_outcome(outcome))
         self._reports.add(report)
         report.add_done_callback(self._reports.discard)
 
-    async def _store_outcome(self, run_id: str, epoch: int, event: Event) -> None:
-        outcome = StepOutcome(run_id, event.id, self.id, epoch, event)
+    async def _store_outcome(self, outcome: StepOutcome) -> None:
+        step_id, run_id = outcome.step_id, outcome.run_id
         troubles = 0
         while True:
             try:
@@ -295,13 +303,13 @@ class Worker:
                 await self._world.finish_step(outcome)
                 return
             except ConflictError as error:
-                _log.info("outcome of step %s of run %s is not wanted any more: %s", event.id, run_id, error)
+                _log.info("outcome of step %s of run %s is not wanted any more: %s", step_id, run_id, error)
                 return
             except WorldError as error:
                 troubles += 1
                 delay = _WORLD_BACKOFF.delay_ms(troubles)
-                _log.warning("outcome of step %s cannot be stored, trying again in %d ms: %s", event.id, delay, error)
-                await self._clock.wait_until(self._clock.now() + delay)
+                _log.warning("outcome of step %s cannot be stored, trying again in %d ms: %s", step_id, delay, error)
+                await self._clock.sleep(delay)
 
     # Life and death
 
@@ -314,19 +322,48 @@ class Worker:
             await self._tell_missing_keys()
 
     async def _beat(self) -> None:
-        now = self._clock.now()
-        await self._world.heartbeat(worker_row(self.id, now, self._settings.lease_ms))
-        dead = dead_workers(await self._world.workers(), self.id, now)
+        beat = await self._world.heartbeat(self.id)
+        if not beat.known:
+            await self._presumed_dead()
+            return
+        dead = gone(beat.others)
+        presumed = [worker_id for worker_id in silent(beat.others) if worker_id not in dead]
+        count = beat.orphans
         if dead:
-            count = await self._world.release(dead, now)
+            count += await self._world.release(dead)
+        if presumed:
+            count += await self._world.release(presumed, expired_only=True)
+        if dead or presumed or count:
             _log.log(
                 logging.WARNING if count else logging.INFO,
                 "took over %d task%s from workers that died: %s",
                 count,
                 "" if count == 1 else "s",
-                ", ".join(dead),
+                ", ".join([*dead, *presumed]) or "that nobody knows",
             )
             self._wake.set()
+
+    async def _register(self) -> None:
+        row = worker_row(self.id, self._settings.lease_ms, self._app, self._deployment)
+        await self._world.register(row)
+
+    async def _presumed_dead(self) -> None:
+        """
+        Begin anew under another id, because the world took the claims of this one: the process was frozen, or so busy
+        that it was not heard of for longer than its lease.
+
+        What was claimed before goes on only until it meets the fence.
+        """
+        before, self.id = self.id, ids.fresh("wrkr", self._clock.now())
+        self._env = msgspec.structs.replace(self._env, worker_id=self.id)
+        _log.warning(
+            "worker %s was silent for longer than its lease of %d ms and was presumed dead; its claims are others' now, "
+            "and it goes on as %s",
+            before,
+            self._settings.lease_ms,
+            self.id,
+        )
+        await self._register()
 
     async def _tell_missing_keys(self) -> None:
         """Say of each key that runs wait for and that is not here, once, that they do."""
