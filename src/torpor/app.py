@@ -29,7 +29,7 @@ from typing import Any, ParamSpec, Self, TypeVar, cast, get_args, overload
 
 from torpor.builtin_steps import ApplicationSteps
 from torpor.client import Client, RunHandle
-from torpor.clock import Clock, SystemClock
+from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.values import WorkflowFunction
 from torpor.engine.images import store_program
@@ -59,7 +59,7 @@ class Torpor(Registry):
         world: URL of the world, or a world; else ``TORPOR_WORLD``, else ``sqlite:///torpor.db``.
         runtime: ``snapshot`` or ``replay`` for runs started here; else ``TORPOR_RUNTIME``, else ``snapshot``.
         root: folder that paths of workflows and steps are relative to; the folder of the calling file by default.
-        clock: tells the time; tests give their own.
+        clock: the world's clock, for tests; the machine's by default.
         settings: how much a worker of this application does at once.
         bundle: third-party packages of pure Python that workflow code needs, by the names that it imports.
         keys: deployment keys, newest first, as ``TORPOR_KEYS`` has them, or a keyring; else ``TORPOR_KEYS``. With keys
@@ -82,13 +82,13 @@ class Torpor(Registry):
     ) -> None:
         super().__init__()
         given = world if world is not None else os.environ.get("TORPOR_WORLD", WORLD_DEFAULT)
-        self.world: World = open_world(given) if isinstance(given, str) else given
+        self._clock = clock
+        self.world: World = _opened(given, clock)
         self.runtime: Runtime = _runtime(runtime or os.environ.get("TORPOR_RUNTIME", "snapshot"))
         self.root = Path(_folder_of_caller() if root is None else root).resolve()
-        self.clock: Clock = clock or SystemClock()
         self.settings = settings or WorkerSettings()
         self.keyring = _keyring(keys)
-        self.client = Client(self.world, self.clock, self.keyring)
+        self.client = Client(self.world, self.keyring)
         self._names = names = Names(self.root)
         self._programs = Programs(
             self.root,
@@ -112,6 +112,11 @@ class Torpor(Registry):
         pattern. Files are read when the first run starts or a worker opens.
         """
         self._programs.add(patterns)
+
+    @property
+    def clock(self) -> Clock:
+        """The clock of the world."""
+        return self.world.clock
 
     def step_names(self) -> list[str]:
         """Return the full names of all registered steps."""
@@ -143,8 +148,8 @@ class Torpor(Registry):
             world, runtime, clock, settings, keys: as for the constructor; what is not given stays as it is here.
         """
         twin = copy.copy(self)
+        twin._clock = clock or self._clock  # noqa: SLF001  # it is one of us
         twin.runtime = _runtime(runtime or self.runtime)
-        twin.clock = clock or self.clock
         twin.settings = settings or self.settings
         twin.keyring = self.keyring if keys is None else _keyring(keys)
         twin.use_world(world)
@@ -159,8 +164,8 @@ class Torpor(Registry):
         Raises:
             ConfigurationError: no back end has this URL.
         """
-        self.world = open_world(world) if isinstance(world, str) else world
-        self.client = Client(self.world, self.clock, self.keyring)
+        self.world = _opened(world, self._clock)
+        self.client = Client(self.world, self.keyring)
         self._stored_generation = -1  # of the programs that the world has
         self._closed = False
 
@@ -217,7 +222,6 @@ class Torpor(Registry):
             self.world,
             self._programs.guest,
             self.steps,
-            self.clock,
             self.settings,
             keyring=self.keyring,
             **{"guest_names": available_guests(), **options},
@@ -290,6 +294,7 @@ class Torpor(Registry):
             arguments,
             program=found.program_id,
             guest=found.program.guest,
+            build=found.program.build,
             runtime=_runtime(runtime or self.runtime),
             run_id=run_id,
         )
@@ -359,6 +364,10 @@ class Torpor(Registry):
         self._names.add(entry)
         if isinstance(entry, Workflow):
             self._programs.renew()
+
+
+def _opened(world: str | World, clock: Clock | None) -> World:
+    return open_world(world, clock) if isinstance(world, str) else world
 
 
 def _keyring(keys: str | Keyring | None) -> Keyring:

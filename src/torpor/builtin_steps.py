@@ -55,6 +55,10 @@ class BuiltinSteps:
         }
         self._definitions = {name: StepDefinition(name, made, final=_FINAL) for name, made in functions.items()}
 
+    def names(self) -> list[str]:
+        """Return their full names."""
+        return list(self._definitions)
+
     def get(self, name: str) -> StepDefinition | None:
         """Return the step with this full name."""
         return self._definitions.get(name)
@@ -142,6 +146,10 @@ class ApplicationSteps(AsTheyAre):
     def step_names(self) -> list[str]:
         """Return the full names of the application's own steps."""
         return self._names.step_names()
+
+    def claimable_steps(self) -> list[str]:
+        """Return the full names of all steps that a worker carries out, built-in ones included."""
+        return [*self._names.step_names(), *self._builtin.names()]
 
     @property
     def references(self) -> References:

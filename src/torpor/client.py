@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Generic
 from msgspec.structs import replace
 
 from torpor import codec, ids
-from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
@@ -32,6 +31,7 @@ from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Event, LogEntry, NewRun, Notice, Run, RunFilter, Runtime, Step
 from torpor.run_info import RunInfo, read_info
 from torpor.world import World
+from torpor.worlds.rules import steps_of
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # as type checkers know it; with defaults it is in Python 3.13
@@ -120,15 +120,17 @@ class RunHandle(Generic[R]):
         if reason:
             run = await self._run()
             reason = self._client.keyring.run(run.id, run.key_id, run.public).pack_text(reason)
-        await self._client.world.cancel_run(self.id, reason, self._client.clock.now())
+        await self._client.world.cancel_run(self.id, reason)
 
     async def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
         """Return the run's log after seq *after*, as it is stored: payloads of an encrypted run are encrypted."""
         return await self._client.world.events(self.id, after=after, limit=limit)
 
-    async def steps(self) -> list[Step]:
-        """Return the run's steps as they stand."""
-        return await self._client.world.steps(self.id)
+    async def steps(self) -> list[StepInfo]:
+        """Return the run's steps as they stand, in the order in which they were asked for."""
+        world = self._client.world
+        events = await world.events(self.id)
+        return steps_of(self.id, events, (await world.open_entities(self.id)).steps.values())
 
     async def logs(self, *, after: int | None = None) -> list[LogEntry]:
         """
@@ -171,16 +173,16 @@ class Client:
 
     Args:
         world: an open world.
-        clock: tells the time.
         keyring: deployment keys; without them runs that are encrypted can be seen, cancelled and written to, not read.
     """
 
-    def __init__(self, world: World, clock: Clock, keyring: Keyring | None = None) -> None:
+    def __init__(self, world: World, keyring: Keyring | None = None) -> None:
         self.world = world
-        self.clock = clock
         self.keyring = keyring or Keyring()
         self.references = Handles(self)
-        self._waiting: dict[str, set[asyncio.Event]] = {}
+        self._waiting: dict[str, set[asyncio.Future[Run]]] = {}
+        self._to_look_at: set[str] = set()
+        self._look: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
     def run(self, run_id: str) -> RunHandle:
@@ -194,6 +196,7 @@ class Client:
         *,
         program: str,
         guest: str,
+        build: str,
         runtime: Runtime,
         run_id: str | None = None,
     ) -> RunHandle:
@@ -207,6 +210,7 @@ class Client:
             arguments: its arguments.
             program: content address of the program, which must be stored.
             guest: name of the program's guest.
+            build: hash of the guest build that it is made for.
             runtime: ``snapshot`` or ``replay``.
             run_id: an id of your own, any text such as ``order-17``, to start once however often you ask.
 
@@ -217,18 +221,17 @@ class Client:
         """
         text = codec.dumps(list(arguments))
         parent, root = await self._ancestors()
-        now = self.clock.now()
         new = NewRun(
-            id=run_id or ids.fresh("wrun", now),
+            id=run_id or ids.fresh("wrun", self.world.clock.now()),
             workflow=workflow,
             program=program,
             guest=guest,
             runtime=runtime,
             seed=ids.seed(),
-            at=now,
             input=b"",
             parent=parent,
             root=root,
+            build=build,
         )
         return self.run((await self._create(new, text)).id)
 
@@ -288,14 +291,13 @@ class Client:
             HookNotFoundError: no live hook has this token.
             SerializationError, LimitExceededError: the payload cannot be stored.
         """
-        now = self.clock.now()
-        resume = resume_id or ids.fresh("rsme", now)
+        resume = resume_id or ids.fresh("rsme", self.world.clock.now())
         text = codec.dumps(payload)
         while True:
             hook = await self.world.hook(token)
             data = self.keyring.run(hook.run_id, hook.key_id, hook.public).encrypt(text)
             try:
-                await self.world.resume_hook(token, data, resume, now, run_id=hook.run_id)
+                await self.world.resume_hook(token, data, resume, run_id=hook.run_id)
             except HookNotFoundError:
                 continue  # it is gone, or by now another run's, which the next look tells
             return self.run(hook.run_id)
@@ -318,27 +320,26 @@ class Client:
         Raises:
             RunNotFoundError: no such run in this world.
         """
-        arrival = asyncio.Event()
-        self._waiting.setdefault(run_id, set()).add(arrival)
+        ending: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(run_id, set()).add(ending)
         if self._unsubscribe is None:
             self._unsubscribe = self.world.subscribe(self._notice)
         try:
-            while True:
-                arrival.clear()
-                run = await self.world.get_run(run_id)
-                if run.status in RUN_TERMINAL:
-                    return run
+            run = await self.world.get_run(run_id)
+            while run.status not in RUN_TERMINAL:
                 try:
                     # Notices are hints; a look from time to time makes a lost one harmless.
                     async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
-                        await arrival.wait()
+                        run = await asyncio.shield(ending)
                 except TimeoutError:
-                    continue
+                    run = await self.world.get_run(run_id)
+            return run
         finally:
-            self._stop_waiting(run_id, arrival)
+            self._stop_waiting(run_id, ending)
 
-    def _stop_waiting(self, run_id: str, arrival: asyncio.Event) -> None:
-        self._waiting[run_id].discard(arrival)
+    def _stop_waiting(self, run_id: str, ending: asyncio.Future[Run]) -> None:
+        ending.cancel()
+        self._waiting[run_id].discard(ending)
         if not self._waiting[run_id]:
             del self._waiting[run_id]
         if not self._waiting and self._unsubscribe is not None:
@@ -346,12 +347,25 @@ class Client:
             self._unsubscribe = None
 
     def _notice(self, notice: Notice) -> None:
-        if not notice.ended:
+        """Look, once for all who wait: another process's commit does not say whose run it was."""
+        if not notice.ended or (notice.run_id is not None and notice.run_id not in self._waiting):
             return
-        named = self._waiting.values() if notice.run_id is None else [self._waiting.get(notice.run_id, set())]
-        for arrivals in named:
-            for arrival in arrivals:
-                arrival.set()
+        self._to_look_at |= set(self._waiting) if notice.run_id is None else {notice.run_id}
+        if self._look is None:
+            self._look = asyncio.get_running_loop().create_task(self._look_at_runs())
+
+    async def _look_at_runs(self) -> None:
+        try:
+            while run_ids := self._to_look_at & self._waiting.keys():
+                self._to_look_at = set()
+                for run_id, run in (await self.world.statuses(run_ids)).items():
+                    for ending in self._waiting.get(run_id, ()):
+                        if run.status in RUN_TERMINAL and not ending.done():
+                            ending.set_result(run)
+        except TorporError:
+            pass  # a hint less: who waits looks again anyway
+        finally:
+            self._look = None
 
 
 def _failure(run: Run, ending: Event, run_codec: RunCodec) -> RunFailedError:

@@ -197,6 +197,28 @@ class Step(msgspec.Struct, frozen=True):
     snoozed: str = ""
 
 
+class StepInfo(msgspec.Struct, frozen=True):
+    """
+    A step of a run as people see it, ended or not.
+
+    Attributes:
+        run_id, id, op, name: which.
+        status: ``pending running retrying completed failed``.
+        attempt: number of the newest attempt.
+        created_at, started_at, ended_at: *started_at* is the first attempt's where the log tells; 0 until it happened.
+    """
+
+    run_id: str
+    id: str
+    op: int
+    name: str
+    status: str
+    attempt: int
+    created_at: int
+    started_at: int = 0
+    ended_at: int = 0
+
+
 class Wait(msgspec.Struct, frozen=True):
     """A wait that has not ended; *due* is when it does."""
 

@@ -151,7 +151,7 @@ class SyncRun(Generic[T]):
     def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
         return self._front.wait(self._handle.events(after=after, limit=limit))
 
-    def steps(self) -> list[Step]:
+    def steps(self) -> list[StepInfo]:
         return self._front.wait(self._handle.steps())
 
     def logs(self, *, after: int | None = None) -> list[LogEntry]:

@@ -13,7 +13,6 @@ from torpor import Torpor
 from torpor.app import WORLD_DEFAULT
 from torpor.cli.loading import AppImportError, NoAppError, default_target, load_app, parse_target, required_target
 from torpor.client import Client
-from torpor.clock import SystemClock
 from torpor.codec.crypto.keys import Keyring
 from torpor.errors import ConfigurationError, UsageError
 from torpor.inspection.reading import Reader
@@ -81,7 +80,7 @@ async def named_run(reader: Reader, run: str | None, *, last: bool) -> str:
 async def _opened(world: World, keyring: Keyring, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
     await world.open()
     try:
-        return await work(Client(world, SystemClock(), keyring))
+        return await work(Client(world, keyring))
     finally:
         await world.close()
 

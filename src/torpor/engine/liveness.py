@@ -1,5 +1,6 @@
 """
-Who is alive: a worker on this machine by its process, a worker elsewhere by its heartbeat, whose time the world measures.
+Who is alive: a worker on this machine by its process, a worker elsewhere by its heartbeat; the world measures how long
+it was silent.
 
 A process is the one that registered when its pid lives and was born at the same moment, so a reused pid does not
 pass for it. Pids can be compared only inside one boot of one host and one pid namespace.

@@ -11,8 +11,8 @@ The turn: the only place where a world, a VM and the codec meet. Read it from to
         park, or go on with what came meanwhile: others' events, results of inline steps, ended waits
 
 A result of an inline step is consumed by the VM *before* it is stored, so that a sequential step costs one commit:
-``step_completed(k), step_created(k+1)``, the first attempt included. Should the log have got an input from elsewhere in the
-meantime, the commit is refused, because a replay would consume the two in the other order; the turn then rewinds: it
+``step_completed(k), step_created(k+1)``, the first attempt included. Should the log have got an input from elsewhere
+in the meantime, the commit is refused, because a replay would consume the two in the other order; the turn then rewinds: it
 loads the run again and consumes both in the log's order. The same way leads back from every failure of the world.
 """
 
@@ -67,6 +67,7 @@ async def run_turn(env: Environment, task: Task) -> None:
     Never raises for what a run, its VM or the world does; a lost claim is dropped silently, because its new owner
     goes on from the same log.
     """
+
     def report(event: Event) -> None:
         env.report(env.worker_id, task.run_id, task.epoch, event)
 

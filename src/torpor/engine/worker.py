@@ -357,8 +357,8 @@ class Worker:
         before, self.id = self.id, ids.fresh("wrkr", self._clock.now())
         self._env = msgspec.structs.replace(self._env, worker_id=self.id)
         _log.warning(
-            "worker %s was silent for longer than its lease of %d ms and was presumed dead; its claims are others' now, "
-            "and it goes on as %s",
+            "worker %s was silent for longer than its lease of %d ms and was presumed dead; its claims are others' "
+            "now, and it goes on as %s",
             before,
             self._settings.lease_ms,
             self.id,

@@ -15,13 +15,13 @@ store for what a rule needs, and hands the result to it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
 
-from torpor.lifecycle import INPUTS, RUN_ENDINGS, RUN_TERMINAL, RunStatus, advance, entity_of
+from torpor.lifecycle import INPUTS, RUN_ENDINGS, RUN_TERMINAL, TRANSITIONS, RunStatus, advance, entity_of
 from torpor.model import (
     NOTHING,
     NOW,
@@ -36,6 +36,7 @@ from torpor.model import (
     Run,
     Snapshot,
     Step,
+    StepInfo,
     StepOutcome,
     Wait,
 )
@@ -86,6 +87,46 @@ def after(entities: Entities, changes: Changes) -> Entities:
         _merged(entities.waits, changes.waits),
         _merged(entities.hooks, changes.hooks),
     )
+
+
+def steps_of(run_id: str, events: Iterable[Event], open_steps: Iterable[Step]) -> list[StepInfo]:
+    """
+    Return the steps that a log tells of, as they stand, in the order of their ops.
+
+    Args:
+        run_id: whose they are.
+        events: the log, or what is left of it.
+        open_steps: the rows of those that are open: they know of attempts that have no outcome yet, and of what the log
+            has forgotten.
+    """
+    found: dict[str, StepInfo] = {}
+    for event in events:
+        if entity_of(event.type) != "step":
+            continue
+        before = found.get(event.id)
+        status = TRANSITIONS[event.type][1]
+        begun = event.type == "step_started" or (event.type == "step_created" and event.attempt > 0)
+        step = before or StepInfo(run_id, event.id, event.op, event.name, status, event.attempt, created_at=event.at)
+        found[event.id] = replace(
+            step,
+            status="running" if begun else status,
+            attempt=max(step.attempt, event.attempt),
+            started_at=step.started_at or (event.at if begun else 0),
+            ended_at=event.at if status in ("completed", "failed") else 0,
+        )
+    for row in open_steps:
+        known = found.get(row.id)
+        found[row.id] = StepInfo(
+            run_id,
+            row.id,
+            row.op,
+            row.name,
+            row.status,
+            row.attempt,
+            row.created_at,
+            (known.started_at if known else 0) or row.started_at,
+        )
+    return sorted(found.values(), key=lambda step: step.op)
 
 
 # A run's life
