@@ -12,8 +12,9 @@ The turn: the only place where a world, a VM and the codec meet. Read it from to
 
 A result of an inline step is consumed by the VM *before* it is stored, so that a sequential step costs one commit:
 ``step_completed(k), step_created(k+1)``, the first attempt included. Should the log have got an input from elsewhere
-in the meantime, the commit is refused, because a replay would consume the two in the other order; the turn then rewinds: it
-loads the run again and consumes both in the log's order. The same way leads back from every failure of the world.
+in the meantime, the commit is refused, because a replay would consume the two in the other order; the turn then
+rewinds: it loads the run again and consumes both in the log's order. The same way leads back from every failure of the
+world.
 """
 
 from __future__ import annotations
