@@ -10,6 +10,7 @@ holder is a single :class:`Apply`, and a new back end writes no rule.
 
     request      answer
     Load         Entities | None      the run and what is open in it, locked until the end where there are locks
+    Part         Entities | None      the run, and of what is open in it one step, one hook and the waits that are due
     First        Event | None         the first event of a log that is whole
     Inputs       tuple[Event, …]      inputs in the log after a seq
     Payloads     dict[int, bytes]     payloads of events, by seq
@@ -54,6 +55,24 @@ class Load(msgspec.Struct, frozen=True):
     """Ask for a run and all that is open in it."""
 
     run_id: str
+
+
+class Part(msgspec.Struct, frozen=True):
+    """
+    Ask for a run and only that of what is open in it which a thing from outside can change; more does no harm.
+
+    A run may have ten thousand open steps, and each of them ends alone.
+
+    Attributes:
+        run_id: which run.
+        due: waits that are due by then.
+        step, hook: id of a step and of a hook, ``""`` for none.
+    """
+
+    run_id: str
+    due: int = 0
+    step: str = ""
+    hook: str = ""
 
 
 class First(msgspec.Struct, frozen=True):
@@ -121,7 +140,9 @@ class PutStep(msgspec.Struct, frozen=True):
     expected: int
 
 
-Request: TypeAlias = Load | First | Inputs | Payloads | Newest | Owner | Received | Watchers | Kept | Apply | PutStep
+Request: TypeAlias = (
+    Load | Part | First | Inputs | Payloads | Newest | Owner | Received | Watchers | Kept | Apply | PutStep
+)
 Operation: TypeAlias = Generator[Request, Any, tuple[T, Notice | None]]
 Conversation: TypeAlias = Generator[Request, Any, T]
 
@@ -149,15 +170,13 @@ class TokenTakenError(Exception):
 
 def create(new: NewRun, now: int, url: str) -> Operation[Run]:
     """Answer :meth:`torpor.world.Runs.create_run`."""
-    stored = yield from _find(new.id)
-    if stored is None:
-        changes = rules.begin(new, now)
-        try:
-            yield Apply(changes)
-        except StaleError:  # another connection was quicker
-            stored = yield from _load(new.id, url)
-        else:
-            return changes.run, Notice(new.id, work=True)
+    changes = rules.begin(new, now)
+    try:
+        yield Apply(changes)
+    except StaleError:
+        stored = yield from _part(Part(new.id), url)
+    else:
+        return changes.run, Notice(new.id, work=True)
     first: Event | None = yield First(new.id)
     if not rules.same_start(new, stored.run, first):
         raise refusals.run_taken(new.id, stored.run.workflow)
@@ -208,7 +227,7 @@ def resume(
             raise refusals.hook_of_another(token, run_id)
         if (yield Received(hook.run_id, hook.id, resume_id)):
             return hook, None
-        entities = yield from _load(hook.run_id, url)
+        entities = yield from _part(Part(hook.run_id, due=now, hook=hook.id), url)
         if hook.id not in entities.hooks:  # disposed of since it was looked up
             continue
         try:
@@ -239,6 +258,8 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
     over = yield from _over(commit)
     taken = yield from _taken(commit)
     foreign: tuple[Event, ...] = ()
+    if held is not None and held.run.head != commit.expected_head:
+        held = None  # what lies between the two may be foreign
     if held is not None and _ends(commit) and any(step.task for step in held.steps.values()):
         held = None  # tasks change without the run, and an end withdraws them as they are
     while True:
@@ -267,11 +288,10 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
 def snooze(run_id: str, worker_id: str, epoch: int, until: int, why: str, url: str) -> Operation[None]:
     """Answer :meth:`torpor.world.Turns.snooze`."""
     while True:
-        entities = yield from _load(run_id, url)
-        run = entities.run
+        run = (yield from _part(Part(run_id), url)).run
         rules.check_claim(run, worker_id, epoch)
         try:
-            yield Apply(Changes(rules.snooze(run, until, why), (run.epoch, run.head)))
+            yield Apply(Changes(rules.snooze(run, until, why), run))
         except StaleError:
             continue
         return None, Notice(run_id, work=True)
@@ -280,7 +300,7 @@ def snooze(run_id: str, worker_id: str, epoch: int, until: int, why: str, url: s
 def finish_step(outcome: StepOutcome, now: int, url: str) -> Operation[None]:
     """Answer :meth:`torpor.world.Turns.finish_step`."""
     while True:
-        entities = yield from _load(outcome.run_id, url)
+        entities = yield from _part(Part(outcome.run_id, due=now, step=outcome.step_id), url)
         try:
             yield Apply(rules.finish(entities, outcome, now))
         except StaleError:
@@ -290,7 +310,7 @@ def finish_step(outcome: StepOutcome, now: int, url: str) -> Operation[None]:
 
 def snooze_step(outcome: StepOutcome, until: int, why: str, url: str) -> Operation[None]:
     """Answer :meth:`torpor.world.Turns.snooze_step`; of *outcome* only whose task it is matters."""
-    entities = yield from _load(outcome.run_id, url)
+    entities = yield from _part(Part(outcome.run_id, step=outcome.step_id), url)
     step = entities.steps.get(outcome.step_id)
     rules.check_task(step, outcome)
     assert step is not None
@@ -304,15 +324,17 @@ def snooze_step(outcome: StepOutcome, until: int, why: str, url: str) -> Operati
 # Within
 
 
-def _find(run_id: str) -> Conversation[Entities | None]:
-    found: Entities | None = yield Load(run_id)
-    return found
-
-
 def _load(run_id: str, url: str) -> Conversation[Entities]:
     found: Entities | None = yield Load(run_id)
     if found is None:
         raise refusals.run_not_found(run_id, url)
+    return found
+
+
+def _part(part: Part, url: str) -> Conversation[Entities]:
+    found: Entities | None = yield part
+    if found is None:
+        raise refusals.run_not_found(part.run_id, url)
     return found
 
 
@@ -325,7 +347,7 @@ def _over(commit: Commit) -> Conversation[set[str]]:
     over = set()
     for event in commit.outputs:
         if event.type == "hook_created" and event.ref:
-            found = yield from _find(event.ref)
+            found: Entities | None = yield Part(event.ref)
             if found is None or found.run.status in RUN_TERMINAL:
                 over.add(event.ref)
     return over
@@ -349,7 +371,7 @@ def _tell_watchers(changes: Changes, now: int) -> Conversation[bool]:
     watchers: tuple[Hook, ...] = yield Watchers(ended.id)
     for hook in watchers:
         while True:
-            entities = yield from _find(hook.run_id)
+            entities: Entities | None = yield Part(hook.run_id, due=now, hook=hook.id)
             if entities is None or hook.id not in entities.hooks or entities.run.status in RUN_TERMINAL:
                 break
             try:

@@ -51,7 +51,8 @@ class Changes(msgspec.Struct, frozen=True):
 
     Attributes:
         run: the run as it will be.
-        expected: epoch and head that the stored run must still have, None when there must be no such run.
+        before: the run as it was: the stored one must still have its epoch, its head and its worker; None when there
+            must be no such run. What differs between the two is what a store has to write.
         events: to be appended, with their seqs.
         steps, waits, hooks: rows to put, by id; None takes one away. A live hook that watches no run claims its token.
         resumed: (hook id, resume id) of a payload, to be recorded once.
@@ -62,7 +63,7 @@ class Changes(msgspec.Struct, frozen=True):
     """
 
     run: Run
-    expected: tuple[int, int] | None
+    before: Run | None
     events: tuple[Event, ...] = ()
     steps: dict[str, Step | None] = {}
     waits: dict[str, Wait | None] = {}
@@ -213,7 +214,7 @@ def archive(entities: Entities, snapshot: Snapshot | None, through: int, inputs:
         if step.input is None and step.seq <= through
     }
     base = max(run.base, through)
-    return Changes(replace(run, base=base), (run.epoch, run.head), steps=steps, drop_log=True)
+    return Changes(replace(run, base=base), run, steps=steps, drop_log=True)
 
 
 # A turn's commit
@@ -549,7 +550,7 @@ class Draft:
         made = replace(run, status=self.status, head=self.head, latest_at=self._latest_at, **{**fields, **self._fields})
         return Changes(
             made,
-            (run.epoch, run.head),
+            run,
             tuple(self.events),
             self._steps,
             self._waits,
