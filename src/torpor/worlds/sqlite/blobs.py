@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 from torpor.worlds.sqlite.store import Store
+
+_LAST: Final = "\U0010ffff"
+"""Greater than any character of a key."""
 
 
 def put(store: Store, key: str, data: bytes) -> tuple[None, None]:
     """Answer :meth:`torpor.world.Blobs.put_blob`."""
-    store.db.execute("INSERT OR IGNORE INTO blobs VALUES (?, ?)", (key, data))
+    store.db.execute("INSERT OR REPLACE INTO blobs (key, data) VALUES (?, ?)", (key, data))
     return None, None
 
 
@@ -15,3 +20,20 @@ def get(store: Store, key: str) -> bytes | None:
     """Answer :meth:`torpor.world.Blobs.blob`."""
     row = store.db.execute("SELECT data FROM blobs WHERE key = ?", (key,)).fetchone()
     return None if row is None else bytes(row[0])
+
+
+def has(store: Store, key: str) -> bool:
+    """Answer :meth:`torpor.world.Blobs.has_blob`."""
+    return store.db.execute("SELECT 1 FROM blobs WHERE key = ?", (key,)).fetchone() is not None
+
+
+def delete(store: Store, key: str) -> tuple[None, None]:
+    """Answer :meth:`torpor.world.Blobs.delete_blob`."""
+    store.db.execute("DELETE FROM blobs WHERE key = ?", (key,))
+    return None, None
+
+
+def keys(store: Store, prefix: str) -> list[str]:
+    """Answer :meth:`torpor.world.Blobs.blob_keys`."""
+    rows = store.db.execute("SELECT key FROM blobs WHERE key >= ? AND key < ? ORDER BY key", (prefix, prefix + _LAST))
+    return [key for (key,) in rows]

@@ -26,23 +26,19 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
     "hook_disposed",
 )
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
-STEP_STATUSES: Final = ("pending", "running", "retrying", "completed", "failed")
-WAIT_STATUSES: Final = ("waiting", "completed")
-HOOK_STATUSES: Final = ("live", "disposed", "conflict")
+STEP_STATUSES: Final = ("pending", "running", "retrying")
+HOOK_STATUSES: Final = ("live", "disposed", "conflict", "ended")  # nothing is disposed: such a row is deleted
 RUNTIMES: Final[tuple[Runtime, ...]] = ("snapshot", "replay")
 
 EVENT_CODE: Final = {name: code for code, name in enumerate(EVENT_TYPES)}
 RUN_CODE: Final = {name: code for code, name in enumerate(RUN_STATUSES)}
 STEP_CODE: Final = {name: code for code, name in enumerate(STEP_STATUSES)}
-WAIT_CODE: Final = {name: code for code, name in enumerate(WAIT_STATUSES)}
 HOOK_CODE: Final = {name: code for code, name in enumerate(HOOK_STATUSES)}
 RUNTIME_CODE: Final = {name: code for code, name in enumerate(RUNTIMES)}
 
 INPUT_CODES: Final = ", ".join(str(EVENT_CODE[name]) for name in sorted(INPUTS))
 """For ``type IN (…)``."""
 
-# What the schema's partial indexes and queries say in numbers:
-assert {name for name in STEP_STATUSES if STEP_CODE[name] < 3} == {"pending", "running", "retrying"}
+# What the schema's partial indexes and the queries say in numbers:
 assert {name for name in RUN_STATUSES if RUN_CODE[name] < 2} == {"pending", "running"}
-assert WAIT_CODE["waiting"] == 0
 assert HOOK_CODE["live"] == 0

@@ -11,6 +11,7 @@ import os
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -123,7 +124,10 @@ class ConnectionThread:
                 for job in jobs:
                     job.error = self._failure(error, job)
             _hand_back(jobs, self._notifier)
-        store.db.close()
+        # All that was told of is in the file or its log: what fails now, such as the clearing of the log on a full
+        # disk, is done by whoever opens the file next.
+        with suppress(sqlite3.Error):
+            store.db.close()
         _hand_back([last], self._notifier)
 
     def _begin(self, store: Store) -> None:

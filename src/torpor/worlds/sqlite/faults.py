@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sqlite3
 from typing import Final
 
@@ -24,6 +26,13 @@ _ADVICE: Final = {
     sqlite3.SQLITE_TOOBIG: "a value is larger than SQLite stores; keep large data elsewhere and pass references",
 }
 
+_NO_DESCRIPTORS: Final = (
+    "the process has no file descriptors left; close files or connections that it does not need, or raise its limit "
+    "(`ulimit -n`)"
+)
+_SHORT: Final = (errno.EMFILE, errno.ENFILE)
+_MAY_LACK_DESCRIPTORS: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
+
 
 def world_error(error: sqlite3.Error, url: str, about: str) -> WorldError:
     """
@@ -37,4 +46,15 @@ def world_error(error: sqlite3.Error, url: str, about: str) -> WorldError:
     code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY  # errors of the Python module itself have none
     name = getattr(error, "sqlite_errorname", type(error).__name__)
     advice = _ADVICE.get(code, "this is not expected; please report it")
+    if code in _MAY_LACK_DESCRIPTORS and _descriptors_are_short():
+        advice = _NO_DESCRIPTORS
     return WorldError(f"{about} failed in world {url}, and nothing of it was stored: {error} ({name}): {advice}")
+
+
+def _descriptors_are_short() -> bool:
+    """Return whether no file can be opened, which SQLite tells like a file that is not there."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return error.errno in _SHORT
+    return False

@@ -1,124 +1,142 @@
-"""The queue: who works, what is ready, and who has it."""
+"""
+Claiming: what is ready, and who gets it.
+
+A claim looks along its routes: at what is ready at once (``ready_at = 0``) in the order of ``queued_at``, and at what
+is due in that of ``ready_at``, which is its ``queued_at`` too; timers of the future are never passed. Step tasks lie by
+route and name, and the look goes from name to name, so that tasks of names that a worker lacks cost it nothing,
+however many there are. It is one query, which tells of the worker, too: who polls an empty queue asks no more.
+"""
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Collection, Sequence
-from typing import Final
+from typing import Any, Final
 
-from msgspec.structs import astuple
+import msgspec
 
-from torpor.model import Notice, OpenStep, Task, WorkerRow
-from torpor.worlds import ledger, refusals
-from torpor.worlds.sqlite.codes import STEP_STATUSES
-from torpor.worlds.sqlite.draft import Draft
-from torpor.worlds.sqlite.store import SHIFT, Store
+from torpor.clock import Clock
+from torpor.model import ClaimRequest, Claims, Run, Task
+from torpor.worlds import rules
+from torpor.worlds.sqlite import workers
+from torpor.worlds.sqlite.changes import save_run, save_step
+from torpor.worlds.sqlite.rows import SHIFT, STEP_COLUMNS, step_of
+from torpor.worlds.sqlite.store import Store
 
-_GUEST: Final = "guest = (SELECT k FROM labels WHERE text = ?)"
-_READY_TURNS: Final = (
-    f"SELECT ready_at, k FROM runs WHERE {_GUEST} AND key = ? AND ready_at <= ? AND claimed_by IS NULL "
-    "ORDER BY ready_at, k LIMIT ?"
-)
-_CLAIM_TURN: Final = (
-    "UPDATE runs SET claimed_by = ?, epoch = epoch + 1, deliveries = deliveries + 1 WHERE k = ? "
-    "RETURNING id, epoch, deliveries"
-)
-_READY_STEPS: Final = (
-    "SELECT s.ready_at, s.run, s.seq, r.id, s.id, e.op, e.name, s.status, s.attempt, s.failures, e.payload "
-    f"FROM steps s CROSS JOIN runs r ON r.k = s.run JOIN events e ON e.k = s.run << {SHIFT} | s.seq "
-    "WHERE s.key = ? AND s.ready_at <= ? ORDER BY s.ready_at, s.run, s.seq LIMIT ?"
-)
-_NEXT_TURN: Final = (
-    f"SELECT min(ready_at) FROM runs WHERE {_GUEST} AND key = ? AND ready_at IS NOT NULL AND claimed_by IS NULL"
-)
-_NEXT_STEP: Final = "SELECT min(ready_at) FROM steps WHERE key = ? AND ready_at IS NOT NULL"
+Found = list[list[Any]]
 
 
-def heartbeat(store: Store, worker: WorkerRow) -> tuple[None, None]:
-    """Answer :meth:`torpor.world.Queue.heartbeat`."""
-    store.db.execute("INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?)", astuple(worker))
-    return None, None
+def _routes(apps: str, guests: str) -> str:
+    wanted = {"app": apps, "queue": ":queues", "guest": guests, "key_id": ":key_ids"}
+    return " AND ".join(f"{column} IN (SELECT value FROM json_each({values}))" for column, values in wanted.items())
 
 
-def workers(store: Store) -> list[WorkerRow]:
-    """Answer :meth:`torpor.world.Queue.workers`."""
-    return [WorkerRow(*row) for row in store.db.execute("SELECT * FROM workers ORDER BY id")]
-
-
-def claim(
-    store: Store, worker_id: str, at: int, turns: int, steps: int, guests: Collection[str], keys: Collection[str]
-) -> tuple[list[Task], None]:
-    """Answer :meth:`torpor.world.Queue.claim`."""
-    tasks: list[Task] = []
-    if turns:
-        kinds = itertools.product(guests, keys)
-        ready = [row for kind in kinds for row in store.db.execute(_READY_TURNS, (*kind, at, turns))]
-        for _, key in sorted(ready)[:turns]:
-            tasks.append(Task("turn", *store.db.execute(_CLAIM_TURN, (worker_id, key)).fetchone()))
-    if steps:
-        drafts: dict[str, Draft] = {}
-        waiting = [row for key in keys for row in store.db.execute(_READY_STEPS, (key, at, steps))]
-        for _, _, _, run_id, step_id, op, name, status, *rest in sorted(waiting)[:steps]:
-            if run_id not in drafts:
-                drafts[run_id] = Draft(store, run_id)
-            step = OpenStep(step_id, op, name, STEP_STATUSES[status], *rest)
-            tasks.append(_claim_step(drafts[run_id], step, worker_id, at))
-        for draft in drafts.values():
-            draft.save()
-    return tasks, None
-
-
-def next_ready_at(store: Store, *, guests: Collection[str], steps: bool, keys: Collection[str]) -> int | None:
-    """Answer :meth:`torpor.world.Queue.next_ready_at`."""
-    asked: list[tuple[str, tuple[str, ...]]] = [(_NEXT_TURN, kind) for kind in itertools.product(guests, keys)]
-    asked += [(_NEXT_STEP, (key,)) for key in keys if steps]
-    times = [store.db.execute(query, values).fetchone()[0] for query, values in asked]
-    return min((at for at in times if at is not None), default=None)
-
-
-def snooze(store: Store, run_id: str, worker_id: str, epoch: int, until: int) -> tuple[None, Notice]:
-    """Answer :meth:`torpor.world.Turns.snooze`."""
-    changed = store.db.execute(
-        "UPDATE runs SET claimed_by = NULL, ready_at = ?, deliveries = 0 WHERE id = ? AND claimed_by = ? AND epoch = ?",
-        (until, run_id, worker_id, epoch),
-    ).rowcount
-    if not changed:
-        draft = Draft(store, run_id)
-        raise refusals.turn_lost(run_id, worker_id, epoch, draft.epoch, draft.claimed_by or "")
-    return None, Notice(run_id, work=True)
-
-
-def release(store: Store, worker_ids: Sequence[str], at: int) -> tuple[int, Notice | None]:
-    """Answer :meth:`torpor.world.Queue.release`."""
-    released = 0
-    for worker_id in worker_ids:
-        for table in ("runs", "steps"):
-            released += store.db.execute(
-                f"UPDATE {table} SET claimed_by = NULL, epoch = epoch + 1, ready_at = ? WHERE claimed_by = ?",
-                (at, worker_id),
-            ).rowcount
-        store.db.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
-    return released, Notice(None, work=True) if released else None
-
-
-def _claim_step(draft: Draft, step: OpenStep, worker_id: str, at: int) -> Task:
-    event = ledger.started(step, worker_id, at)
-    draft.append(event)
-    row = draft.step(step.id)
-    assert row is not None, "a step that has just started is there"
-    row.epoch += 1
-    row.redeliveries += 1
-    row.ready_at, row.claimed_by, row.task_changed = None, worker_id, True
-    return Task(
-        kind="step",
-        run_id=draft.run_id,
-        epoch=row.epoch,
-        redeliveries=row.redeliveries,
-        step_id=step.id,
-        op=step.op,
-        name=step.name,
-        attempt=event.attempt,
-        failures=step.failures,
-        input=step.input,
-        key_id=draft.encrypted_with,
+def _look(table: str, place: str, which: str, most: str) -> str:
+    """Return columns that tell of one place, as JSON: what is ready at once, what is due, and when the next is."""
+    ready = (
+        f"(SELECT json_group_array(json_array(queued_at, {which})) FROM (SELECT queued_at, {which} FROM {table} "
+        f"WHERE {place} AND {{}} ORDER BY ready_at, queued_at, {which} LIMIT {most}))"
     )
+    at_once, due = ready.format("ready_at = 0"), ready.format("ready_at > 0 AND ready_at <= :now")
+    return f"{at_once}, {due}, (SELECT min(ready_at) FROM {table} WHERE {place} AND ready_at > :now)"
+
+
+_TURN: Final = _look("runs", "route = routes.k AND worker IS NULL", "k", ":turns")
+_STEP: Final = _look("steps", "route = waiting.place AND name = waiting.kind", "run, seq, id", ":steps")
+_LOOK: Final = (
+    "WITH RECURSIVE waiting (place, kind) AS ("
+    "SELECT k, (SELECT min(name) FROM steps WHERE route = routes.k AND ready_at IS NOT NULL) "
+    f"FROM routes WHERE {_routes(':apps_of_steps', ':no_guest')} "
+    "UNION ALL SELECT place, "
+    "(SELECT min(name) FROM steps WHERE route = waiting.place AND name > waiting.kind AND ready_at IS NOT NULL) "
+    "FROM waiting WHERE kind IS NOT NULL) "
+    "SELECT 'worker', lease_ms, boot, beat FROM workers WHERE id = :worker "
+    f"UNION ALL SELECT 'turn', {_TURN} FROM routes WHERE {_routes(':apps_of_turns', ':guests')} "
+    f"UNION ALL SELECT 'step', {_STEP} FROM waiting JOIN labels ON labels.k = waiting.kind "
+    "WHERE labels.text IN (SELECT value FROM json_each(:names))"
+)
+_TASK: Final = (
+    f"SELECT {STEP_COLUMNS}, ifnull(ifnull(s.input, e.payload), x'') FROM steps s "
+    f"LEFT JOIN events e ON e.k = s.run << {SHIFT} | s.seq AND s.input IS NULL WHERE s.run = ? AND s.id = ?"
+)
+
+
+def claim(store: Store, request: ClaimRequest, clock: Clock) -> tuple[Claims, None]:
+    """Answer :meth:`torpor.world.Queue.claim`."""
+    now = clock.now()
+    known = False
+    turns: Found = []
+    steps: Found = []
+    next_at: list[int] = []
+    for kind, *told in store.db.execute(_LOOK, _asked(request, now)).fetchall():
+        if kind == "worker":
+            known = workers.lives(told[0], told[1], told[2], clock)
+            continue
+        at_once, due, future = told
+        found = turns if kind == "turn" else steps
+        found += msgspec.json.decode(at_once) + msgspec.json.decode(due)
+        next_at += [] if future is None else [future]
+    if not known:
+        return Claims(known=False), None
+    turns, steps = sorted(turns)[: request.turns_max], sorted(steps)[: request.steps_max]
+    tasks = _claim_turns(store, turns, request.worker_id) + _claim_steps(store, steps, request.worker_id, now)
+    more = 0 < request.turns_max == len(turns) or 0 < request.steps_max == len(steps)
+    return Claims(tasks, None if more else min(next_at, default=None)), None
+
+
+def _asked(request: ClaimRequest, now: int) -> dict[str, object]:
+    lists = {
+        "apps_of_turns": request.apps if request.turns_max else (),
+        "apps_of_steps": request.apps if request.steps_max else (),
+        "queues": request.queues,
+        "guests": request.guests,
+        "no_guest": ("",),
+        "key_ids": request.key_ids,
+        "names": request.steps,
+    }
+    asked: dict[str, object] = {name: msgspec.json.encode(texts).decode() for name, texts in lists.items()}
+    return asked | {
+        "worker": request.worker_id,
+        "now": now,
+        "turns": request.turns_max,
+        "steps": request.steps_max,
+    }
+
+
+def _claim_turns(store: Store, found: Found, worker_id: str) -> list[Task]:
+    tasks = []
+    for _, k in found:
+        [run] = store.runs("WHERE k = ?", k)
+        claimed = rules.claim(run, worker_id)
+        save_run(store, run, claimed)
+        tasks.append(Task("turn", claimed.id, claimed.epoch, claimed.redeliveries))
+    return tasks
+
+
+def _claim_steps(store: Store, found: Found, worker_id: str, now: int) -> list[Task]:
+    runs: dict[int, Run] = {}
+    tasks = []
+    for _, k, _, step_id in found:
+        if k not in runs:
+            [runs[k]] = store.runs("WHERE k = ?", k)
+        run = runs[k]
+        step = step_of(run.id, store.db.execute(_TASK, (k, step_id)).fetchone(), store.label)
+        claimed = rules.claim_step(step, worker_id, now)
+        save_step(store, run, claimed, step.epoch)
+        tasks.append(
+            Task(
+                kind="step",
+                run_id=run.id,
+                epoch=claimed.epoch,
+                redeliveries=claimed.redeliveries,
+                step_id=claimed.id,
+                op=claimed.op,
+                name=claimed.name,
+                attempt=claimed.attempt,
+                failures=claimed.failures,
+                input=claimed.input or b"",
+                signature=claimed.signature,
+                key_id=run.key_id,
+                workflow=run.workflow,
+                created_at=run.created_at,
+            )
+        )
+    return tasks

@@ -16,6 +16,7 @@ from typing import Final
 
 from torpor.errors import ConfigurationError
 from torpor.worlds.sqlite.faults import world_error
+from torpor.worlds.sqlite.file import DatabaseFile, make_private
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.url import Settings
 
@@ -30,11 +31,14 @@ _CACHE_KIB: Final = 16 * 1024
 _STATEMENTS_CACHED: Final = 256
 
 
-def migrations() -> list[str]:
-    """Return the migrations' SQL in their order; number 1 is the first."""
+def _read_migrations() -> list[str]:
     folder = resources.files("torpor.worlds.sqlite").joinpath("migrations")
     files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
     return [file.read_text(encoding="utf-8") for file in files]
+
+
+MIGRATIONS: Final = _read_migrations()
+"""The migrations' SQL in their order; number 1 is the first."""
 
 
 def connect(settings: Settings, url: str) -> Store:
@@ -50,12 +54,13 @@ def connect(settings: Settings, url: str) -> Store:
         raise ConfigurationError(
             f"Python was built with SQLite {sqlite3.sqlite_version}; torpor needs {least} or newer"
         )
-    folder = Path(settings.path).absolute().parent
-    if not folder.is_dir():
-        raise ConfigurationError(f"world {url}: the folder {folder} does not exist; make it, or change the path")
+    path = Path(settings.path).absolute()
+    if not path.parent.is_dir():
+        raise ConfigurationError(f"world {url}: the folder {path.parent} does not exist; make it, or change the path")
+    make_private(path)
     try:
         db = sqlite3.connect(
-            settings.path,
+            path,
             timeout=settings.busy_timeout_ms / 1000,
             isolation_level=None,
             cached_statements=_STATEMENTS_CACHED,
@@ -72,7 +77,7 @@ def connect(settings: Settings, url: str) -> Store:
     except ConfigurationError:
         db.close()
         raise
-    return Store(db, url)
+    return Store(db, url, DatabaseFile(path))
 
 
 def migrate(db: sqlite3.Connection, steps: list[str], url: str) -> None:
@@ -105,7 +110,7 @@ def _prepare(db: sqlite3.Connection, settings: Settings, url: str) -> None:
     db.execute(f"PRAGMA synchronous = {settings.synchronous}")
     db.execute(f"PRAGMA cache_size = -{_CACHE_KIB}")
     _use_wal(db, settings.busy_timeout_ms / 1000)
-    migrate(db, migrations(), url)
+    migrate(db, MIGRATIONS, url)
 
 
 def _use_wal(db: sqlite3.Connection, patience_seconds: float) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
+from torpor.clock import Clock, SystemClock
 from torpor.errors import LimitExceededError
 from torpor.model import (
+    ClaimRequest,
+    Claims,
     Commit,
     Committed,
+    Deployment,
+    Entities,
     Event,
+    Heartbeat,
     Hook,
     LogEntry,
     NewRun,
@@ -20,14 +26,16 @@ from torpor.model import (
     RunFilter,
     RunState,
     Snapshot,
-    Step,
     StepOutcome,
-    Task,
+    WaitingSteps,
     WorkerRow,
 )
 from torpor.world import Capabilities, Unsubscribe
+from torpor.worlds import operations
 from torpor.worlds.notifier import Listener, Notifier
-from torpor.worlds.sqlite import blobs, hooks, queue, runs, schema, turns
+from torpor.worlds.operations import Operation
+from torpor.worlds.sqlite import blobs, queries, queue, schema, workers
+from torpor.worlds.sqlite.answers import converse
 from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.url import parse
@@ -40,6 +48,8 @@ _log = logging.getLogger("torpor.worlds")
 
 _CAPABILITIES: Final = Capabilities(durable=True, shared=True, listen_ms=2 * LISTEN_MS, blob_bytes_max=BLOB_BYTES_MAX)
 
+T = TypeVar("T")
+
 
 class SqliteWorld:
     """
@@ -47,17 +57,20 @@ class SqliteWorld:
 
     Args:
         url: see :mod:`torpor.worlds.sqlite.url`.
+        clock: the world's clock, by default the machine's.
 
     Raises:
         ConfigurationError: the URL makes no sense.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, clock: Clock | None = None) -> None:
         self._url = url
+        self._clock = clock or SystemClock()
         self._settings = parse(url)
         self._notifier = Notifier()
         self._writer = Writer(self._connect, url, self._notifier)
         self._reader = Reader(self._connect_to_read, url, self._notifier)
+        self._queries = Reader(self._connect_to_read, url, self._notifier)
         self._opening = asyncio.Lock()
 
     @property
@@ -65,25 +78,27 @@ class SqliteWorld:
         return self._url
 
     @property
+    def clock(self) -> Clock:
+        return self._clock
+
+    @property
     def capabilities(self) -> Capabilities:
         return _CAPABILITIES
 
     async def open(self) -> None:
         async with self._opening:
-            if not self._writer.is_open:
-                made = self._relative_new_file()
-                await self._writer.start()
-                if made is not None:  # in another folder than before, it looks as if every run were gone
-                    _log.warning("made a new world in %s: %s is relative to the working folder", made, self._url)
-            if not self._reader.is_open:
-                await self._reader.start()
+            made = None if self._writer.is_open else self._relative_new_file()
+            for thread in (self._writer, self._reader, self._queries):
+                if not thread.is_open:
+                    await thread.start()
+            if made is not None:  # in another folder than before, it looks as if every run were gone
+                _log.warning("made a new world in %s: %s is relative to the working folder", made, self._url)
 
     async def close(self) -> None:
         async with self._opening:
-            if self._reader.is_open:
-                await self._reader.stop()
-            if self._writer.is_open:
-                await self._writer.stop()
+            for thread in (self._queries, self._reader, self._writer):
+                if thread.is_open:
+                    await thread.stop()
 
     def subscribe(self, listener: Listener) -> Unsubscribe:
         unsubscribe = self._notifier.subscribe(listener)
@@ -103,69 +118,64 @@ class SqliteWorld:
         store.db.execute("PRAGMA query_only = ON")
         return store
 
+    def _operate(self, begin: Callable[[int], Operation[T]], about: str) -> asyncio.Future[T]:
+        """Carry out what *begin* returns for the time, which is told on the writer's thread, in the transaction."""
+        return self._writer.submit(lambda store: converse(store, begin(self._clock.now())), about)
+
     # Runs
 
     async def create_run(self, new: NewRun) -> Run:
-        return await self._writer.submit(lambda store: runs.create(store, new), f"creation of run {new.id}")
+        return await self._operate(lambda now: operations.create(new, now, self._url), f"creation of run {new.id}")
 
     async def get_run(self, run_id: str) -> Run:
         return await self._reader.submit(lambda store: store.run(run_id)[1], f"reading of run {run_id}")
 
-    async def list_runs(self, where: RunFilter) -> list[Run]:
-        return await self._reader.submit(lambda store: runs.find(store, where), "listing of runs")
-
-    async def runs_by_key(self, *, live: bool) -> dict[str, int]:
-        return await self._reader.submit(lambda store: runs.by_key(store, live=live), "counting of runs by key")
-
-    async def cancel_run(self, run_id: str, reason: str, at: int) -> Run:
-        return await self._writer.submit(
-            lambda store: runs.cancel(store, run_id, reason, at), f"cancellation of run {run_id}"
+    async def cancel_run(self, run_id: str, reason: str) -> Run:
+        return await self._operate(
+            lambda now: operations.cancel(run_id, reason, now, self._url), f"cancellation of run {run_id}"
         )
 
-    # Events
+    async def archive(self, run_id: str, through: int) -> Run:
+        return await self._operate(
+            lambda _: operations.archive(run_id, through, self._url), f"archiving of the log of run {run_id}"
+        )
+
+    # Log
 
     async def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> list[Event]:
         return await self._reader.submit(
-            lambda store: runs.events(store, run_id, after, limit), f"reading of the log of run {run_id}"
-        )
-
-    async def steps(self, run_id: str) -> list[Step]:
-        return await self._reader.submit(
-            lambda store: runs.steps(store, run_id), f"reading of the steps of run {run_id}"
+            lambda store: store.events(store.existing(run_id), after, limit=limit),
+            f"reading of the log of run {run_id}",
         )
 
     async def log_entries(self, run_id: str, *, after: int | None = None) -> list[LogEntry]:
         return await self._reader.submit(
-            lambda store: runs.log_entries(store, run_id, after), f"reading of the log lines of run {run_id}"
+            lambda store: store.lines(run_id, after), f"reading of the log lines of run {run_id}"
         )
 
     # Snapshots
 
     async def snapshot(self, run_id: str) -> Snapshot | None:
         return await self._reader.submit(
-            lambda store: turns.snapshot(store, store.key_of(run_id)), f"reading of the snapshot of run {run_id}"
+            lambda store: store.snapshot(store.existing(run_id)), f"reading of the snapshot of run {run_id}"
         )
 
     async def delete_snapshot(self, run_id: str) -> None:
         await self._writer.submit(
-            lambda store: turns.delete_snapshot(store, run_id), f"deletion of the snapshot of run {run_id}"
+            lambda store: store.delete_snapshot(run_id), f"deletion of the snapshot of run {run_id}"
         )
 
     # Hooks
 
     async def hook(self, token: str) -> Hook:
-        return await self._reader.submit(lambda store: hooks.of_token(store, token), f"reading of hook {token!r}")
-
-    async def hooks(self, run_id: str) -> list[Hook]:
         return await self._reader.submit(
-            lambda store: hooks.of_run(store, run_id), f"reading of the hooks of run {run_id}"
+            lambda store: converse(store, operations.hook_of(token)), f"reading of hook {token!r}"
         )
 
-    async def resume_hook(
-        self, token: str, payload: bytes, resume_id: str, at: int, *, run_id: str | None = None
-    ) -> Hook:
-        return await self._writer.submit(
-            lambda store: hooks.resume(store, token, payload, resume_id, at, run_id), f"resumption of hook {token!r}"
+    async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> Hook:
+        return await self._operate(
+            lambda now: operations.resume(token, payload, resume_id, now, self._url, run_id),
+            f"resumption of hook {token!r}",
         )
 
     # Blobs
@@ -180,56 +190,116 @@ class SqliteWorld:
     async def blob(self, key: str) -> bytes | None:
         return await self._reader.submit(lambda store: blobs.get(store, key), f"reading of blob {key}")
 
+    async def has_blob(self, key: str) -> bool:
+        return await self._reader.submit(lambda store: blobs.has(store, key), f"search for blob {key}")
+
+    async def delete_blob(self, key: str) -> None:
+        await self._writer.submit(lambda store: blobs.delete(store, key), f"deletion of blob {key}")
+
+    async def blob_keys(self, prefix: str) -> list[str]:
+        return await self._queries.submit(lambda store: blobs.keys(store, prefix), f"listing of blobs {prefix}*")
+
     # Queue
 
-    async def heartbeat(self, worker: WorkerRow) -> None:
-        await self._writer.submit(lambda store: queue.heartbeat(store, worker), f"heartbeat of worker {worker.id}")
+    async def register(self, worker: WorkerRow) -> None:
+        await self._writer.submit(
+            lambda store: workers.register(store, worker, self._clock), f"registration of worker {worker.id}"
+        )
 
-    async def workers(self) -> list[WorkerRow]:
-        return await self._reader.submit(queue.workers, "listing of workers")
-
-    async def claim(
-        self,
-        worker_id: str,
-        at: int,
-        *,
-        turns: int,
-        steps: int,
-        guests: Collection[str],
-        keys: Collection[str] = ("",),
-    ) -> list[Task]:
+    async def heartbeat(self, worker_id: str) -> Heartbeat:
         return await self._writer.submit(
-            lambda store: queue.claim(store, worker_id, at, turns, steps, guests, keys), f"claim of worker {worker_id}"
+            lambda store: workers.heartbeat(store, worker_id, self._clock), f"heartbeat of worker {worker_id}"
         )
 
-    async def next_ready_at(
-        self, *, guests: Collection[str], steps: bool = True, keys: Collection[str] = ("",)
-    ) -> int | None:
-        return await self._reader.submit(
-            lambda store: queue.next_ready_at(store, guests=guests, steps=steps, keys=keys), "reading of the queue"
-        )
-
-    async def release(self, worker_ids: Sequence[str], at: int) -> int:
+    async def release(self, worker_ids: Sequence[str], *, expired_only: bool = False) -> int:
         names = tuple(worker_ids)
         return await self._writer.submit(
-            lambda store: queue.release(store, names, at), f"release of workers {', '.join(names)}"
+            lambda store: workers.release(store, names, self._clock, expired_only=expired_only),
+            f"release of workers {', '.join(names)}",
+        )
+
+    async def claim(self, request: ClaimRequest) -> Claims:
+        return await self._writer.submit(
+            lambda store: queue.claim(store, request, self._clock), f"claim of worker {request.worker_id}"
         )
 
     # Turns
 
     async def load(self, run_id: str) -> RunState:
-        return await self._reader.submit(lambda store: turns.load(store, run_id), f"loading of run {run_id}")
+        return await self._reader.submit(lambda store: store.state(run_id), f"loading of run {run_id}")
 
-    async def commit(self, commit: Commit) -> Committed:
-        return await self._writer.submit(lambda store: turns.commit(store, commit), f"commit of run {commit.run_id}")
+    async def commit(self, commit: Commit, held: Entities | None = None) -> Committed:
+        return await self._operate(
+            lambda now: operations.commit(commit, held, now, self._url), f"commit of run {commit.run_id}"
+        )
 
-    async def snooze(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
-        await self._writer.submit(
-            lambda store: queue.snooze(store, run_id, worker_id, epoch, until), f"snooze of run {run_id}"
+    async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
+        await self._operate(
+            lambda now: operations.snooze(run_id, worker_id, epoch, now + delay_ms, why, self._url),
+            f"snooze of run {run_id}",
         )
 
     async def finish_step(self, outcome: StepOutcome) -> None:
-        await self._writer.submit(
-            lambda store: turns.finish_step(store, outcome),
+        await self._operate(
+            lambda now: operations.finish_step(outcome, now, self._url),
             f"outcome of step {outcome.step_id} of run {outcome.run_id}",
         )
+
+    async def snooze_step(
+        self, run_id: str, step_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str
+    ) -> None:
+        task = StepOutcome(run_id, step_id, worker_id, epoch, Event("step_retrying", 0))
+        await self._operate(
+            lambda now: operations.snooze_step(task, now + delay_ms, why, self._url),
+            f"snooze of step {step_id} of run {run_id}",
+        )
+
+    # Deployments
+
+    async def put_deployment(self, deployment: Deployment) -> None:
+        await self._writer.submit(
+            lambda store: workers.put_deployment(store, deployment, self._clock),
+            f"storing of deployment {deployment.id}",
+        )
+
+    async def deployments(self, app: str | None = None) -> list[Deployment]:
+        return await self._reader.submit(lambda store: workers.deployments(store, app), "reading of deployments")
+
+    # Queries
+
+    async def list_runs(self, where: RunFilter) -> list[Run]:
+        return await self._queries.submit(lambda store: queries.list_runs(store, where), "listing of runs")
+
+    async def open_entities(self, run_id: str) -> Entities:
+        return await self._queries.submit(
+            lambda store: queries.open_entities(store, run_id), f"reading of what is open in run {run_id}"
+        )
+
+    async def live_hooks(self, *, limit: int = 50, before: str | None = None) -> list[Hook]:
+        return await self._queries.submit(
+            lambda store: queries.live_hooks(store, limit=limit, before=before), "listing of hooks"
+        )
+
+    async def waiting_steps(self) -> list[WaitingSteps]:
+        return await self._queries.submit(
+            lambda store: queries.waiting_steps(store, self._clock.now()), "listing of waiting steps"
+        )
+
+    async def snoozed_runs(self, *, limit: int = 50) -> list[Run]:
+        return await self._queries.submit(
+            lambda store: queries.snoozed_runs(store, limit=limit), "listing of snoozed runs"
+        )
+
+    async def workers(self) -> list[WorkerRow]:
+        return await self._queries.submit(lambda store: workers.all_of(store, self._clock), "listing of workers")
+
+    async def runs_by_key(self, *, live: bool) -> dict[str, int]:
+        return await self._queries.submit(
+            lambda store: queries.runs_by_key(store, live=live), "counting of runs by key"
+        )
+
+    async def builds_in_use(self) -> set[str]:
+        return await self._queries.submit(queries.builds_in_use, "listing of guest builds")
+
+    async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
+        return await self._queries.submit(lambda store: queries.statuses(store, run_ids), "reading of runs")

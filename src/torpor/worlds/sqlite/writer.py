@@ -82,6 +82,7 @@ class Writer(ConnectionThread):
         if not jobs:
             return
         try:
+            store.file.check(self._url, jobs[0].about)
             store.db.execute("BEGIN IMMEDIATE")
             whole = all(self._try(store, job) for job in jobs)
             if whole:
@@ -125,4 +126,4 @@ def _nothing(_store: Store) -> tuple[None, None]:
 def _roll_back(store: Store) -> None:
     if store.db.in_transaction:
         store.db.execute("ROLLBACK")
-    store.forget_labels()
+    store.forget()

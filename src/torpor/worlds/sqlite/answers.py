@@ -1,0 +1,74 @@
+"""What a store answers to the requests of :mod:`torpor.worlds.operations`, inside the writer's transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final, TypeVar
+
+from torpor.model import Entities, Event, Hook
+from torpor.worlds import operations as ask
+from torpor.worlds.operations import Conversation, StaleError, TokenTakenError
+from torpor.worlds.sqlite import blobs, changes
+from torpor.worlds.sqlite.store import Store
+
+T = TypeVar("T")
+
+
+def converse(store: Store, conversation: Conversation[T]) -> T:
+    """Carry a conversation on until it has its result."""
+    try:
+        request = next(conversation)
+        while True:
+            try:
+                answered = _ANSWERS[type(request)](store, request)
+            except (StaleError, TokenTakenError) as error:
+                request = conversation.throw(error)
+            else:
+                request = conversation.send(answered)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+
+
+def _load(store: Store, request: ask.Load) -> Entities | None:
+    found = store.entities(request.run_id, "stored")
+    return found and found[1]
+
+
+def _first(store: Store, request: ask.First) -> Event | None:
+    events = store.events(store.existing(request.run_id), 0, limit=1)
+    return events[0] if events and events[0].seq == 1 else None
+
+
+def _received(store: Store, request: ask.Received) -> bool:
+    query = "SELECT 1 FROM resumes WHERE run = ? AND hook = ? AND resume_id = ?"
+    about = (store.existing(request.run_id), request.hook_id, request.resume_id)
+    return store.db.execute(query, about).fetchone() is not None
+
+
+def _watchers(store: Store, request: ask.Watchers) -> tuple[Hook, ...]:
+    where = "WHERE h.watch = ? AND h.watch <> '' AND h.status = 0 ORDER BY h.run, h.op"
+    return tuple(store.hooks(where, request.run_id))
+
+
+def _put_step(store: Store, request: ask.PutStep) -> None:
+    found = store.find(request.step.run_id)
+    if found is None:
+        raise StaleError
+    changes.save_step(store, found[1], request.step, request.expected)
+
+
+_ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
+    ask.Apply: lambda store, request: changes.apply(store, request.changes),
+    ask.Part: Store.part,
+    ask.Load: _load,
+    ask.First: _first,
+    ask.Inputs: lambda store, request: tuple(store.inputs(store.existing(request.run_id), request.after)),
+    ask.Payloads: lambda store, request: store.payloads(store.existing(request.run_id), request.seqs),
+    ask.Newest: lambda store, request: store.snapshot(store.existing(request.run_id), with_data=False),
+    ask.Owner: lambda store, request: store.owner(request.token),
+    ask.Received: _received,
+    ask.Watchers: _watchers,
+    ask.Kept: lambda store, request: blobs.has(store, request.key),
+    ask.PutStep: _put_step,
+}

@@ -1,0 +1,216 @@
+"""
+Storing what a rule decided: events, and the rows that differ.
+
+The run comes first, compared with what it was thought to be, so that nothing is written when somebody was quicker.
+Only columns that change are set: an index whose columns are left alone costs nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+from msgspec.structs import astuple
+
+from torpor.model import Hook, Run, Step
+from torpor.worlds.operations import StaleError
+from torpor.worlds.rules import Changes
+from torpor.worlds.sqlite.codes import HOOK_CODE, RUN_CODE, RUNTIME_CODE, STEP_CODE
+from torpor.worlds.sqlite.rows import ADD_EVENT, SHIFT, event_row
+from torpor.worlds.sqlite.store import Store
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _insert(table: str, columns: list[str]) -> str:
+    return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+
+
+_CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
+    # what of a run changes, and how it is stored; the build is a label, and known for good when the run is made
+    "status": RUN_CODE.__getitem__,
+    "started_at": _same,
+    "ended_at": _same,
+    "error_code": _same,
+    "head": _same,
+    "ops": _same,
+    "logs": _same,
+    "epoch": _same,
+    "base": _same,
+    "latest_at": _same,
+    "ready_at": _same,
+    "queued_at": _same,
+    "worker": lambda worker: worker or None,
+    "redeliveries": _same,
+    "snoozes": _same,
+    "snoozed": _same,
+}
+_PLACES: Final = [(Run.__struct_fields__.index(name), name, stored) for name, stored in _CHANGING.items()]
+_HEAD: Final = Run.__struct_fields__.index("head")
+_WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS ?"
+
+
+_RUN_FACTS: Final = [
+    *("id", "workflow", "program", "build", "runtime", "seed", "key_id", "public", "parent", "root", "created_at"),
+    "route",
+]
+_ADD_RUN: Final = f"{_insert('runs', [*_RUN_FACTS, *_CHANGING])} ON CONFLICT (id) DO NOTHING RETURNING k"
+
+_STEP_FACTS: Final = ["run", "id", "op", "seq", "name", "created_at"]
+_STEP_CHANGING: Final = [
+    *("status", "attempt", "failures", "started_at", "signature", "task", "route", "ready_at", "queued_at", "worker"),
+    *("epoch", "redeliveries", "snoozed"),
+]
+_ADD_STEP: Final = _insert("steps", [*_STEP_FACTS, *_STEP_CHANGING])
+# The input of a step that is there stays as it is: what a turn was given may be the log's.
+_PUT_STEP: Final = (
+    f"{_ADD_STEP} ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _STEP_CHANGING)}"
+)
+_SAVE_STEP: Final = (
+    f"UPDATE steps SET {', '.join(f'{name} = ?' for name in _STEP_CHANGING)} WHERE run = ? AND id = ? AND epoch = ?"
+)
+_PUT_HOOK: Final = (
+    f"{_insert('hooks', ['run', 'id', 'op', 'token', 'status', 'created_at', 'metadata', 'watch'])} "
+    "ON CONFLICT DO UPDATE SET status = excluded.status"
+)
+_PUT_SNAPSHOT: Final = (
+    f"{_insert('snapshots', ['run', 'cursor', 'ops', 'logs', 'image', 'at', 'data'])} "
+    "ON CONFLICT DO UPDATE SET cursor = excluded.cursor, ops = excluded.ops, logs = excluded.logs, "
+    "image = excluded.image, at = excluded.at, data = excluded.data"
+)
+_ADD_LINE: Final = f"{_insert('lines', ['run', 'n', 'at', 'level', 'text'])} ON CONFLICT DO NOTHING"
+
+
+def apply(store: Store, changes: Changes) -> None:
+    """
+    Store changes.
+
+    Raises:
+        StaleError: the run is not the expected one any more; nothing was stored.
+    """
+    run, db = changes.run, store.db
+    k = _add_run(store, run) if changes.before is None else save_run(store, changes.before, run)
+    if changes.events:
+        db.executemany(ADD_EVENT, [event_row(k, event) for event in changes.events])
+    for step_id, step in changes.steps.items():
+        if step is None:
+            db.execute("DELETE FROM steps WHERE run = ? AND id = ?", (k, step_id))
+        else:
+            db.execute(_PUT_STEP, (k, step_id, *_step_facts(store, step), *_step_changing(store, run, step)))
+    for wait_id, wait in changes.waits.items():
+        if wait is None:
+            db.execute("DELETE FROM waits WHERE run = ? AND id = ?", (k, wait_id))
+        else:
+            db.execute("INSERT INTO waits (run, id, op, due) VALUES (?, ?, ?, ?)", (k, wait_id, wait.op, wait.due))
+    if changes.hooks:
+        _put_hooks(store, k, changes.hooks)
+    if changes.resumed is not None:
+        db.execute("INSERT INTO resumes (run, hook, resume_id) VALUES (?, ?, ?)", (k, *changes.resumed))
+    if changes.lines:
+        rows = [(k, line.n, line.at, line.level, line.text) for line in changes.lines]
+        db.executemany(_ADD_LINE, rows)
+    if changes.snapshot is not None:
+        new = changes.snapshot
+        image = store.labels.number(new.image)
+        db.execute(_PUT_SNAPSHOT, (k, new.cursor, new.ops, new.logs, image, new.at, new.data))
+    if changes.drop_snapshot:
+        db.execute("DELETE FROM snapshots WHERE run = ?", (k,))
+    if changes.drop_log:
+        _drop_log(store, k, changes)
+
+
+def save_run(store: Store, before: Run, run: Run) -> int:
+    """
+    Store what of a run changed, and return its rowid.
+
+    Raises:
+        StaleError: it is not as it was *before* any more; nothing was stored.
+    """
+    k = store.rowid(run.id)
+    old, new = astuple(before), astuple(run)
+    changed = [(name, stored(new[n])) for n, name, stored in _PLACES if n == _HEAD or old[n] != new[n]]
+    query = f"UPDATE runs SET {', '.join([f'{name} = ?' for name, _ in changed])} {_WHERE_AS_BEFORE}"
+    values = [value for _, value in changed]
+    expected = (k, before.epoch, before.head, before.worker or None)
+    if k is None or not store.db.execute(query, (*values, *expected)).rowcount:
+        raise StaleError
+    return k
+
+
+def save_step(store: Store, run: Run, step: Step, expected: int) -> None:
+    """
+    Store the row of a step task, if its epoch is still *expected*.
+
+    Raises:
+        StaleError: it is not; nothing was stored.
+    """
+    which = (store.rowid(run.id), step.id, expected)
+    if not store.db.execute(_SAVE_STEP, (*_step_changing(store, run, step), *which)).rowcount:
+        raise StaleError
+
+
+def _add_run(store: Store, run: Run) -> int:
+    changing = {name: stored(getattr(run, name)) for name, stored in _CHANGING.items()}
+    row = store.db.execute(
+        _ADD_RUN,
+        (
+            run.id,
+            store.workflows.number(run.app, run.workflow),
+            store.labels.number(run.program),
+            store.labels.number(run.build),
+            RUNTIME_CODE[run.runtime],
+            run.seed,
+            run.key_id,
+            run.public,
+            run.parent,
+            run.root,
+            run.created_at,
+            store.routes.number(run.app, run.queue, run.guest, run.key_id),
+            *changing.values(),
+        ),
+    ).fetchone()
+    if row is None:
+        raise StaleError
+    return store.learn(run.id, row[0])
+
+
+def _step_facts(store: Store, step: Step) -> tuple[Any, ...]:
+    return step.op, step.seq, store.labels.number(step.name), step.created_at
+
+
+def _step_changing(store: Store, run: Run, step: Step) -> tuple[Any, ...]:
+    return (
+        STEP_CODE[step.status],
+        step.attempt,
+        step.failures,
+        step.started_at,
+        store.labels.number(step.signature),
+        step.task,
+        store.routes.number(run.app, run.queue, "", run.key_id) if step.task else None,
+        step.ready_at,
+        step.queued_at,
+        step.worker or None,
+        step.epoch,
+        step.redeliveries,
+        step.snoozed,
+    )
+
+
+def _put_hooks(store: Store, k: int, hooks: dict[str, Hook | None]) -> None:
+    # A token may go from one hook to another of the same commit, so that those that let go come first.
+    for hook_id in [hook_id for hook_id, hook in hooks.items() if hook is None]:
+        store.db.execute("DELETE FROM hooks WHERE run = ? AND id = ?", (k, hook_id))
+        store.db.execute("DELETE FROM resumes WHERE run = ? AND hook = ?", (k, hook_id))
+    for hook in hooks.values():
+        if hook is not None:
+            about = (hook.op, hook.token, HOOK_CODE[hook.status], hook.created_at, hook.metadata, hook.watch)
+            store.db.execute(_PUT_HOOK, (k, hook.id, *about))
+
+
+def _drop_log(store: Store, k: int, changes: Changes) -> None:
+    low = k << SHIFT
+    store.db.execute("DELETE FROM events WHERE k > ? AND k <= ?", (low, low + changes.run.base))
+    inputs = [(step.input, k, step.id) for step in changes.steps.values() if step is not None]
+    store.db.executemany("UPDATE steps SET input = ? WHERE run = ? AND id = ?", inputs)

@@ -1,0 +1,118 @@
+"""
+Lists, searches and counts, for people.
+
+Runs stand in the order of their creation, which is that of their rowids. A page of all runs goes along the rowids; one
+with a filter is merged from the newest of each workflow and status that fit, which :data:`runs_listed` has in order: so
+it reads a page of each, however many runs there are.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Collection
+from typing import Final
+
+import msgspec
+
+from torpor.model import Entities, Hook, Run, RunFilter, WaitingSteps
+from torpor.worlds import refusals
+from torpor.worlds.sqlite.codes import RUN_CODE
+from torpor.worlds.sqlite.store import Store
+
+_LIVE: Final = f"status IN ({RUN_CODE['pending']}, {RUN_CODE['running']})"
+_NEWEST: Final = (
+    "SELECT (SELECT json_group_array(k) FROM (SELECT k FROM runs INDEXED BY runs_listed WHERE workflow = w.k "
+    "AND status = s.value AND k < :before ORDER BY k DESC LIMIT :limit)) "
+    "FROM workflows w CROSS JOIN json_each(:statuses) s "
+    "WHERE (:app IS NULL OR w.app = :app) AND (:name IS NULL OR w.name = :name)"
+)
+_NO_RUN_YET: Final = 1 << 62
+_NEXT_KEY: Final = "SELECT min(key_id) FROM runs INDEXED BY runs_key WHERE key_id <> '' AND key_id > ?"
+_COUNT: Final = "SELECT count(*) FROM runs INDEXED BY runs_key WHERE key_id <> '' AND key_id = ?"
+_WAITING: Final = (
+    "SELECT t.app, s.name, s.signature, count(*), min(s.queued_at), s.run, max(s.snoozed) "
+    "FROM steps s JOIN routes t ON t.k = s.route WHERE s.ready_at IS NOT NULL AND s.ready_at <= ? "
+    "GROUP BY t.app, s.name, s.signature"
+)
+_BUILDS: Final = (
+    "SELECT DISTINCT r.build FROM workflows w "
+    f"CROSS JOIN runs r INDEXED BY runs_listed ON r.workflow = w.k AND r.{_LIVE}"
+)
+
+
+def list_runs(store: Store, where: RunFilter) -> list[Run]:
+    """Answer :meth:`torpor.world.Queries.list_runs`."""
+    before = _NO_RUN_YET if where.before is None else store.existing(where.before)
+    if where.status is None and where.workflow is None and where.app is None:
+        return store.runs("WHERE k < ? ORDER BY k DESC LIMIT ?", before, where.limit)
+    statuses = RUN_CODE.values() if where.status is None else [RUN_CODE[where.status]]
+    asked = {
+        "before": before,
+        "limit": where.limit,
+        "statuses": _json(list(statuses)),
+        "app": where.app,
+        "name": where.workflow,
+    }
+    newest: list[int] = []
+    for (found,) in store.db.execute(_NEWEST, asked):
+        newest += msgspec.json.decode(found)
+    chosen = heapq.nlargest(where.limit, newest)
+    return store.runs("WHERE k IN (SELECT value FROM json_each(?)) ORDER BY k DESC", _json(chosen))
+
+
+def open_entities(store: Store, run_id: str) -> Entities:
+    """Answer :meth:`torpor.world.Queries.open_entities`."""
+    found = store.entities(run_id, "none")
+    if found is None:
+        raise refusals.run_not_found(run_id, store.url)
+    return found[1]
+
+
+def live_hooks(store: Store, *, limit: int, before: str | None) -> list[Hook]:
+    """Answer :meth:`torpor.world.Queries.live_hooks`."""
+    where = "WHERE h.status = 0 AND h.watch = ''"
+    if before is None:
+        return store.hooks(f"{where} ORDER BY h.id DESC, h.run DESC LIMIT ?", limit)
+    return store.hooks(f"{where} AND h.id < ? ORDER BY h.id DESC, h.run DESC LIMIT ?", before, limit)
+
+
+def waiting_steps(store: Store, now: int) -> list[WaitingSteps]:
+    """Answer :meth:`torpor.world.Queries.waiting_steps`."""
+    found = []
+    for app, name, signature, count, since, k, snoozed in store.db.execute(_WAITING, (now,)).fetchall():
+        [run] = store.runs("WHERE k = ?", k)
+        texts = (app, store.label(name), store.label(signature))
+        found.append(WaitingSteps(*texts, count, since, run.id, snoozed))
+    return sorted(found, key=lambda steps: (steps.since, steps.app, steps.name, steps.signature))
+
+
+def snoozed_runs(store: Store, *, limit: int) -> list[Run]:
+    """Answer :meth:`torpor.world.Queries.snoozed_runs`."""
+    return store.runs("INDEXED BY runs_snoozed WHERE snoozed <> '' AND status < 2 ORDER BY latest_at, k LIMIT ?", limit)
+
+
+def runs_by_key(store: Store, *, live: bool) -> dict[str, int]:
+    """Answer :meth:`torpor.world.Queries.runs_by_key`."""
+    count = f"{_COUNT} AND {_LIVE}" if live else _COUNT
+    found: dict[str, int] = {}
+    key_id = ""
+    while key_id is not None:  # from key to key, instead of through all runs
+        if key_id:
+            (found[key_id],) = store.db.execute(count, (key_id,)).fetchone()
+        (key_id,) = store.db.execute(_NEXT_KEY, (key_id,)).fetchone()
+    return {key_id: runs for key_id, runs in found.items() if runs}
+
+
+def builds_in_use(store: Store) -> set[str]:
+    """Answer :meth:`torpor.world.Queries.builds_in_use`."""
+    return {store.label(build) for (build,) in store.db.execute(_BUILDS).fetchall()} - {""}
+
+
+def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:
+    """Answer :meth:`torpor.world.Queries.statuses`."""
+    found = store.runs("WHERE id IN (SELECT value FROM json_each(?))", _json(list(run_ids)))
+    return {run.id: run for run in found}
+
+
+def _json(values: list[int] | list[str]) -> str:
+    return msgspec.json.encode(values).decode()

@@ -1,0 +1,124 @@
+"""
+Who works, and what they bring: registration, life, the release of what the dead had claimed, deployments.
+
+Life is measured by a clock that does not jump and whose origin is the machine's boot: a row of another boot is dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import msgspec
+from msgspec.structs import replace
+
+from torpor.clock import Clock
+from torpor.model import Deployment, Heartbeat, Notice, WorkerRow
+from torpor.worlds import rules
+from torpor.worlds.sqlite.changes import save_run, save_step
+from torpor.worlds.sqlite.rows import STEP_COLUMNS, Row, step_of
+from torpor.worlds.sqlite.store import Store
+
+_WORKERS: Final = "SELECT id, machine, pid, born, lease_ms, app, deployment, seen_at, boot, beat FROM workers"
+_ADD: Final = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_CLAIMED_STEPS: Final = (
+    f"SELECT r.id, {STEP_COLUMNS}, s.input FROM steps s JOIN runs r ON r.k = s.run WHERE s.worker = ?"
+)
+# From owner to owner, instead of through all that they have claimed.
+_ORPHANED: Final = (
+    "WITH RECURSIVE owners (worker) AS (SELECT min(worker) FROM {0} WHERE worker IS NOT NULL "
+    "UNION ALL SELECT (SELECT min(worker) FROM {0} WHERE worker > owners.worker) FROM owners WHERE worker IS NOT NULL) "
+    "SELECT worker FROM owners WHERE worker IS NOT NULL AND worker NOT IN (SELECT id FROM workers)"
+)
+_PUT_DEPLOYMENT: Final = (
+    "INSERT OR REPLACE INTO deployments (k, id, app, created_at, body) VALUES ("
+    "(SELECT ifnull(max(k), 0) + 1 FROM deployments), ?1, ?2, "
+    "ifnull((SELECT created_at FROM deployments WHERE id = ?1), ?3), ?4)"
+)
+
+
+def _read_boot() -> str:
+    path = Path("/proc/sys/kernel/random/boot_id")
+    return path.read_text().strip() if path.exists() else ""
+
+
+BOOT: Final = _read_boot()
+"""Identity of the machine's boot, ``""`` where there is none to read; then only the clock tells boots apart."""
+
+
+def register(store: Store, worker: WorkerRow, clock: Clock) -> tuple[None, None]:
+    """Answer :meth:`torpor.world.Queue.register`."""
+    about = (worker.id, worker.machine, worker.pid, worker.born, worker.lease_ms, worker.app, worker.deployment)
+    store.db.execute(_ADD, (*about, clock.now(), BOOT, clock.steady()))
+    return None, None
+
+
+def heartbeat(store: Store, worker_id: str, clock: Clock) -> tuple[Heartbeat, Notice | None]:
+    """Answer :meth:`torpor.world.Queue.heartbeat`."""
+    everybody = {worker.id: worker for worker in all_of(store, clock)}
+    me = everybody.pop(worker_id, None)
+    known = me is not None and not me.expired
+    if known:
+        beat = (clock.now(), clock.steady(), worker_id)
+        store.db.execute("UPDATE workers SET seen_at = ?, beat = ? WHERE id = ?", beat)
+    orphans = {row[0] for table in ("runs", "steps") for row in store.db.execute(_ORPHANED.format(table))}
+    taken = sum(_take_claims(store, worker_id, clock) for worker_id in sorted(orphans))
+    answer = Heartbeat(known, tuple(everybody.values()), taken)
+    return answer, Notice(None, work=True) if taken else None
+
+
+def release(store: Store, worker_ids: Sequence[str], clock: Clock, *, expired_only: bool) -> tuple[int, Notice | None]:
+    """Answer :meth:`torpor.world.Queue.release`."""
+    alive = {worker.id for worker in all_of(store, clock) if not worker.expired} if expired_only else set()
+    released = 0
+    for worker_id in worker_ids:
+        if worker_id not in alive:
+            released += _take_claims(store, worker_id, clock)
+            store.db.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
+    return released, Notice(None, work=True) if released else None
+
+
+def lives(lease_ms: int, boot: str, beat: int, clock: Clock) -> bool:
+    """Return whether the lease of a worker's row has not passed."""
+    return boot == BOOT and 0 <= clock.steady() - beat <= lease_ms
+
+
+def all_of(store: Store, clock: Clock) -> list[WorkerRow]:
+    """Answer :meth:`torpor.world.Queries.workers`."""
+    return [_worker_of(row, clock) for row in store.db.execute(f"{_WORKERS} ORDER BY id")]
+
+
+def put_deployment(store: Store, deployment: Deployment, clock: Clock) -> tuple[None, None]:
+    """Answer :meth:`torpor.world.Deployments.put_deployment`."""
+    body = msgspec.json.encode(replace(deployment, created_at=0))
+    store.db.execute(_PUT_DEPLOYMENT, (deployment.id, deployment.app, clock.now(), body))
+    return None, None
+
+
+def deployments(store: Store, app: str | None) -> list[Deployment]:
+    """Answer :meth:`torpor.world.Deployments.deployments`."""
+    where, values = ("", ()) if app is None else ("WHERE app = ?", (app,))
+    rows = store.db.execute(f"SELECT created_at, body FROM deployments {where} ORDER BY k DESC", values)
+    return [replace(msgspec.json.decode(body, type=Deployment), created_at=at) for at, body in rows]
+
+
+def _take_claims(store: Store, worker_id: str, clock: Clock) -> int:
+    """Make everything that a worker has claimed ready for anybody; return how much it was."""
+    now = clock.now()
+    runs = store.runs("WHERE worker = ?", worker_id)
+    for run in runs:
+        save_run(store, run, rules.release(run, now))
+    steps = store.db.execute(_CLAIMED_STEPS, (worker_id,)).fetchall()
+    for run_id, *row in steps:
+        step = step_of(run_id, tuple(row), store.label)
+        save_step(store, store.run(run_id)[1], rules.release_step(step, now), step.epoch)
+    return len(runs) + len(steps)
+
+
+def _worker_of(row: Row, clock: Clock) -> WorkerRow:
+    worker_id, machine, pid, born, lease_ms, app, deployment, seen_at, boot, beat = row
+    silent_ms = clock.steady() - beat
+    if not lives(lease_ms, boot, beat, clock):
+        silent_ms = max(silent_ms, lease_ms + 1)  # whatever the clock says of another boot
+    return WorkerRow(worker_id, machine, pid, born, lease_ms, app, deployment, seen_at, silent_ms)
