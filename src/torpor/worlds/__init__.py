@@ -10,26 +10,27 @@ import difflib
 from collections.abc import Callable
 from typing import Final
 
+from torpor.clock import Clock
 from torpor.errors import ConfigurationError
 from torpor.world import World
 
 
-def _memory(url: str) -> World:
+def _memory(url: str, clock: Clock | None) -> World:
     from torpor.worlds.memory import MemoryWorld  # noqa: PLC0415  # a scheme is imported when it is asked for
 
-    return MemoryWorld(url)
+    return MemoryWorld(url, clock)
 
 
-def _sqlite(url: str) -> World:
+def _sqlite(url: str, clock: Clock | None) -> World:
     from torpor.worlds.sqlite import SqliteWorld  # noqa: PLC0415  # a scheme is imported when it is asked for
 
-    return SqliteWorld(url)
+    return SqliteWorld(url, clock)
 
 
-_SCHEMES: Final[dict[str, Callable[[str], World]]] = {"memory": _memory, "sqlite": _sqlite}
+_SCHEMES: Final[dict[str, Callable[[str, Clock | None], World]]] = {"memory": _memory, "sqlite": _sqlite}
 
 
-def open_world(url: str) -> World:
+def open_world(url: str, clock: Clock | None = None) -> World:
     """
     Return the world at *url*, not yet opened: ``await world.open()`` connects it.
 
@@ -37,12 +38,17 @@ def open_world(url: str) -> World:
     name; ``sqlite:///torpor.db`` is a file relative to the working directory, ``sqlite:////var/lib/torpor.db`` an
     absolute one (see :mod:`torpor.worlds.sqlite.url` for its parameters).
 
+    Args:
+        url: which world.
+        clock: decides about time there, as far as this process is asked; by default the world's own: a file's is the
+            clock of its machine, a server's the server's.
+
     Raises:
         ConfigurationError: no back end has this scheme, or the rest of the URL makes no sense to it.
     """
     scheme, separator, _ = url.partition("://")
     if separator and scheme in _SCHEMES:
-        return _SCHEMES[scheme](url)
+        return _SCHEMES[scheme](url, clock)
     known = ", ".join(f"{name}://" for name in sorted(_SCHEMES))
     if not separator:
         raise ConfigurationError(f"world URL {url!r} has no scheme; write one of {known}, such as sqlite:///torpor.db")

@@ -25,7 +25,7 @@ holder is a single :class:`Apply`, and a new back end writes no rule.
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any, TypeAlias, TypeVar
 
 import msgspec
@@ -163,6 +163,26 @@ class TokenTakenError(Exception):
         super().__init__(token)
         self.token = token
         self.run_id = run_id
+
+
+def converse(conversation: Conversation[T], answer: Callable[[Request], Any]) -> T:
+    """
+    Carry a conversation on with a store that answers at once, and return its result.
+
+    Its transaction is the caller's to begin, and to undo when this raises.
+    """
+    try:
+        request = next(conversation)
+        while True:
+            try:
+                answered = answer(request)
+            except (StaleError, TokenTakenError) as error:
+                request = conversation.throw(error)
+            else:
+                request = conversation.send(answered)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
 
 
 # Runs
@@ -308,17 +328,17 @@ def finish_step(outcome: StepOutcome, now: int, url: str) -> Operation[None]:
         return None, Notice(outcome.run_id, work=True)
 
 
-def snooze_step(outcome: StepOutcome, until: int, why: str, url: str) -> Operation[None]:
-    """Answer :meth:`torpor.world.Turns.snooze_step`; of *outcome* only whose task it is matters."""
-    entities = yield from _part(Part(outcome.run_id, step=outcome.step_id), url)
-    step = entities.steps.get(outcome.step_id)
-    rules.check_task(step, outcome)
-    assert step is not None
+def snooze_step(
+    run_id: str, step_id: str, worker_id: str, epoch: int, until: int, why: str, url: str
+) -> Operation[None]:
+    """Answer :meth:`torpor.world.Turns.snooze_step`."""
+    entities = yield from _part(Part(run_id, step=step_id), url)
+    step = rules.check_task(entities, step_id, worker_id, epoch)
     try:
         yield PutStep(rules.snooze_step(step, until, why), step.epoch)
     except StaleError:
-        raise refusals.task_lost(outcome.run_id, outcome.step_id, outcome.worker_id, outcome.epoch) from None
-    return None, Notice(outcome.run_id, work=True)
+        raise refusals.task_lost(run_id, step_id, worker_id, epoch) from None
+    return None, Notice(run_id, work=True)
 
 
 # Within

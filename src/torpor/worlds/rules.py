@@ -25,6 +25,7 @@ from torpor.lifecycle import INPUTS, RUN_ENDINGS, RUN_TERMINAL, TRANSITIONS, Run
 from torpor.model import (
     NOTHING,
     NOW,
+    ClaimRequest,
     Commit,
     Committed,
     Entities,
@@ -38,6 +39,7 @@ from torpor.model import (
     Step,
     StepInfo,
     StepOutcome,
+    Task,
     Wait,
 )
 from torpor.worlds import refusals
@@ -351,9 +353,7 @@ def finish(entities: Entities, outcome: StepOutcome, now: int) -> Changes:
     Raises:
         LeaseLostError: the task is somebody else's now, or gone because the run or step has ended.
     """
-    step = entities.steps.get(outcome.step_id)
-    check_task(step, outcome)
-    assert step is not None
+    step = check_task(entities, outcome.step_id, outcome.worker_id, outcome.epoch)
     draft = Draft(entities)
     draft.elapse(now)
     event = draft.append(replace(outcome.event, id=step.id, op=step.op, name=step.name))
@@ -364,23 +364,44 @@ def finish(entities: Entities, outcome: StepOutcome, now: int) -> Changes:
     return draft.changes()
 
 
-def check_task(step: Step | None, outcome: StepOutcome) -> None:
+def check_task(entities: Entities, step_id: str, worker_id: str, epoch: int) -> Step:
     """
-    Check that the claim of a step task is still good.
+    Return the step of a task, whose claim is still good.
 
     Raises:
         LeaseLostError: it is somebody else's, or gone because the run or step has ended.
     """
-    if step is None or not step.task or step.epoch != outcome.epoch or step.worker != outcome.worker_id:
-        raise refusals.task_lost(outcome.run_id, outcome.step_id, outcome.worker_id, outcome.epoch)
+    step = entities.steps.get(step_id)
+    if step is None or not step.task or step.epoch != epoch or step.worker != worker_id:
+        raise refusals.task_lost(entities.run.id, step_id, worker_id, epoch)
+    return step
 
 
 # Who works on what
 
 
+def fits_turn(request: ClaimRequest, run: Run) -> bool:
+    """Return whether a request would take a run's turn."""
+    return _fits(request, run) and run.guest in request.guests
+
+
+def fits_step(request: ClaimRequest, run: Run, step: Step) -> bool:
+    """Return whether a request would take a step task of a run, whatever language the run is written in."""
+    return _fits(request, run) and step.name in request.steps
+
+
+def _fits(request: ClaimRequest, run: Run) -> bool:
+    return run.app in request.apps and run.queue in request.queues and run.key_id in request.key_ids
+
+
 def claim(run: Run, worker_id: str) -> Run:
     """Return a run whose turn *worker_id* has claimed; the fence rises."""
     return replace(run, worker=worker_id, epoch=run.epoch + 1, redeliveries=run.redeliveries + 1)
+
+
+def turn_task(run: Run) -> Task:
+    """Return what a worker is told of a run that it has claimed."""
+    return Task("turn", run.id, run.epoch, run.redeliveries)
 
 
 def release(run: Run, now: int) -> Run:
@@ -407,6 +428,26 @@ def claim_step(step: Step, worker_id: str, now: int) -> Step:
         epoch=step.epoch + 1,
         redeliveries=step.redeliveries + 1,
         snoozed="",
+    )
+
+
+def step_task(run: Run, step: Step) -> Task:
+    """Return what a worker is told of a step that it has claimed; the step has its input."""
+    return Task(
+        kind="step",
+        run_id=run.id,
+        epoch=step.epoch,
+        redeliveries=step.redeliveries,
+        step_id=step.id,
+        op=step.op,
+        name=step.name,
+        attempt=step.attempt,
+        failures=step.failures,
+        input=step.input or b"",
+        signature=step.signature,
+        key_id=run.key_id,
+        workflow=run.workflow,
+        created_at=run.created_at,
     )
 
 

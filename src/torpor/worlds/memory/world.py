@@ -1,19 +1,26 @@
-"""The memory world: every operation is one synchronous change on the event loop, so each is atomic."""
+"""The memory world: every operation is one synchronous change of a store, so each is atomic."""
 
 from __future__ import annotations
 
 import sys
 from collections import Counter
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Final, TypeVar
 
-from msgspec.structs import replace as with_fields
+from msgspec.structs import replace
 
-from torpor.lifecycle import INPUTS, RUN_TERMINAL, advance
+from torpor.clock import Clock, SystemClock
+from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import (
+    ClaimRequest,
+    Claims,
     Commit,
     Committed,
+    Deployment,
+    Entities,
     Event,
+    Heartbeat,
     Hook,
     LogEntry,
     NewRun,
@@ -25,13 +32,16 @@ from torpor.model import (
     Step,
     StepOutcome,
     Task,
+    WaitingSteps,
     WorkerRow,
 )
 from torpor.world import Capabilities, Unsubscribe
-from torpor.worlds import ledger, refusals
-from torpor.worlds.memory.draft import Draft
-from torpor.worlds.memory.rows import Claim, RunRow, Store
+from torpor.worlds import operations, refusals, rules
+from torpor.worlds.memory.store import Rows, Store
 from torpor.worlds.notifier import Listener
+from torpor.worlds.operations import Operation, converse
+
+T = TypeVar("T")
 
 _CAPABILITIES: Final = Capabilities(durable=False, shared=False, listen_ms=0, blob_bytes_max=sys.maxsize)
 _STORES: Final[dict[str, Store]] = {}
@@ -41,18 +51,25 @@ class MemoryWorld:
     """
     A world in the process's own memory, gone with it.
 
-    ``memory://`` is a store of its own, ``memory://name`` one that all worlds of that name in the process share, for
-    as long as the process lives.
+    Args:
+        url: ``memory://`` is a store of its own, ``memory://name`` one that all worlds of that name in the process
+            share, for as long as the process lives.
+        clock: decides about time; the machine's by default.
     """
 
-    def __init__(self, url: str = "memory://") -> None:
+    def __init__(self, url: str = "memory://", clock: Clock | None = None) -> None:
         name = url.removeprefix("memory://")
         self._url = url
+        self._clock = clock or SystemClock()
         self._store = _STORES.setdefault(name, Store()) if name else Store()
 
     @property
     def url(self) -> str:
         return self._url
+
+    @property
+    def clock(self) -> Clock:
+        return self._clock
 
     @property
     def capabilities(self) -> Capabilities:
@@ -70,290 +87,271 @@ class MemoryWorld:
     # Runs
 
     async def create_run(self, new: NewRun) -> Run:
-        old = self._store.runs.get(new.id)
-        if old is not None:
-            if not ledger.same_start(new, old.run.workflow, old.log[0]):
-                raise refusals.run_taken(new.id, old.run.workflow)
-            return old.run
-        run = Run(
-            id=new.id,
-            workflow=new.workflow,
-            program=new.program,
-            guest=new.guest,
-            runtime=new.runtime,
-            status="pending",
-            seed=new.seed,
-            created_at=new.at,
-            head=1,
-            parent=new.parent,
-            root=new.root,
-            key_id=new.key_id,
-            public=new.public,
-        )
-        row = RunRow(run, Claim(new.at), new.at, log=[ledger.first_event(new)])
-        self._store.runs[run.id] = self._store.live[run.id] = row
-        self._ring(run.id, work=True)
-        return run
+        return self._carry_out(operations.create(new, self._clock.now(), self._url))
 
     async def get_run(self, run_id: str) -> Run:
-        return self._row(run_id).run
+        return self._rows(run_id).run
 
-    async def list_runs(self, where: RunFilter) -> list[Run]:
-        found = [
-            row.run
-            for run_id, row in self._store.runs.items()
-            if (where.before is None or run_id < where.before)
-            and (where.status is None or row.run.status == where.status)
-            and (where.workflow is None or row.run.workflow == where.workflow)
-        ]
-        return sorted(found, key=lambda run: run.id, reverse=True)[: where.limit]
+    async def cancel_run(self, run_id: str, reason: str) -> Run:
+        return self._carry_out(operations.cancel(run_id, reason, self._clock.now(), self._url))
 
-    async def runs_by_key(self, *, live: bool) -> dict[str, int]:
-        rows = (self._store.live if live else self._store.runs).values()
-        return dict(Counter(row.run.key_id for row in rows if row.run.key_id))
+    async def archive(self, run_id: str, through: int) -> Run:
+        return self._carry_out(operations.archive(run_id, through, self._url))
 
-    async def cancel_run(self, run_id: str, reason: str, at: int) -> Run:
-        draft = Draft(self._store, self._row(run_id))
-        advance("run_cancelled", draft.run.status, f"run {run_id}")
-        draft.append(Event("run_cancelled", at, ref=reason))
-        draft.run = with_fields(draft.run, epoch=draft.run.epoch + 1)
-        draft.save()
-        self._ring(run_id, work=draft.told_others, ended=True)
-        return draft.run
-
-    # Events
+    # Log and snapshots
 
     async def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> list[Event]:
-        log = self._row(run_id).log
-        return log[after:] if limit is None else log[after : after + limit]
-
-    async def steps(self, run_id: str) -> list[Step]:
-        rows = sorted(self._row(run_id).steps.values(), key=lambda row: row.op)
-        return [row.as_step(run_id) for row in rows]
+        return self._rows(run_id).events(after)[:limit]
 
     async def log_entries(self, run_id: str, *, after: int | None = None) -> list[LogEntry]:
-        lines = self._row(run_id).lines
+        lines = self._rows(run_id).lines
         return [lines[n] for n in sorted(lines) if after is None or n > after]
 
-    # Snapshots
-
     async def snapshot(self, run_id: str) -> Snapshot | None:
-        return self._row(run_id).snapshot
+        return self._rows(run_id).snapshot
 
     async def delete_snapshot(self, run_id: str) -> None:
-        self._row(run_id).snapshot = None
+        self._rows(run_id).snapshot = None
 
     # Hooks
 
     async def hook(self, token: str) -> Hook:
-        run_id, hook_id = self._owner(token)
-        return self._store.runs[run_id].hooks[hook_id]
+        return converse(operations.hook_of(token), self._store.answer)
 
-    async def hooks(self, run_id: str) -> list[Hook]:
-        hooks = self._row(run_id).hooks.values()
-        return sorted(hooks, key=lambda hook: hook.op)
-
-    async def resume_hook(
-        self, token: str, payload: bytes, resume_id: str, at: int, *, run_id: str | None = None
-    ) -> Hook:
-        owner, hook_id = self._owner(token)
-        if run_id is not None and owner != run_id:
-            raise refusals.hook_of_another(token, run_id)
-        row = self._store.runs[owner]
-        hook = row.hooks[hook_id]
-        if (hook_id, resume_id) in row.resumed:
-            return hook
-        draft = Draft(self._store, row)
-        draft.append(ledger.received(hook, payload, resume_id, at))
-        draft.wake(at)
-        draft.save()
-        row.resumed.add((hook_id, resume_id))
-        self._ring(owner, work=True)
-        return hook
+    async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> Hook:
+        return self._carry_out(
+            operations.resume(token, payload, resume_id, self._clock.now(), self._url, run_id=run_id)
+        )
 
     # Blobs
 
     async def put_blob(self, key: str, data: bytes) -> None:
-        self._store.blobs.setdefault(key, bytes(data))
+        self._store.blobs[key] = bytes(data)
 
     async def blob(self, key: str) -> bytes | None:
         return self._store.blobs.get(key)
 
+    async def has_blob(self, key: str) -> bool:
+        return key in self._store.blobs
+
+    async def delete_blob(self, key: str) -> None:
+        self._store.blobs.pop(key, None)
+
+    async def blob_keys(self, prefix: str) -> list[str]:
+        return sorted(key for key in self._store.blobs if key.startswith(prefix))
+
     # Queue
 
-    async def heartbeat(self, worker: WorkerRow) -> None:
-        self._store.workers[worker.id] = worker
+    async def register(self, worker: WorkerRow) -> None:
+        self._store.workers[worker.id] = replace(worker, seen_at=self._clock.now(), silent_ms=0)
+        self._store.beats[worker.id] = self._clock.steady()
 
-    async def workers(self) -> list[WorkerRow]:
-        return sorted(self._store.workers.values(), key=lambda worker: worker.id)
+    async def heartbeat(self, worker_id: str) -> Heartbeat:
+        store = self._store
+        with store.lock:
+            everybody = {worker.id: worker for worker in self._all_workers()}
+            me = everybody.pop(worker_id, None)
+            known = me is not None and not me.expired
+            if known:
+                store.workers[worker_id] = replace(store.workers[worker_id], seen_at=self._clock.now())
+                store.beats[worker_id] = self._clock.steady()
+            strangers = [owner for owner in store.claims if owner not in store.workers]
+            orphans = sum(store.release(owner, self._clock.now()) for owner in strangers)
+        self._tell_released(orphans)
+        return Heartbeat(known, tuple(everybody.values()), orphans)
 
-    async def claim(
-        self,
-        worker_id: str,
-        at: int,
-        *,
-        turns: int,
-        steps: int,
-        guests: Collection[str],
-        keys: Collection[str] = ("",),
-    ) -> list[Task]:
-        live = [row for row in self._store.live.values() if row.run.key_id in keys]
-        ready_turns = [row for row in live if row.run.guest in guests and row.turn.is_ready(at)]
-        ready_steps = [
-            (row, step)
-            for row in live
-            for step in row.unfinished.values()
-            if step.task is not None and step.task.is_ready(at)
-        ]
-        ready_turns.sort(key=lambda row: row.turn.ready_at or 0)
-        ready_steps.sort(key=lambda found: (found[1].task and found[1].task.ready_at) or 0)
-        tasks = [self._claim_turn(row, worker_id) for row in ready_turns[:turns]]
-        return tasks + [self._claim_step(row, step.id, worker_id, at) for row, step in ready_steps[:steps]]
-
-    async def next_ready_at(
-        self, *, guests: Collection[str], steps: bool = True, keys: Collection[str] = ("",)
-    ) -> int | None:
-        live = [row for row in self._store.live.values() if row.run.key_id in keys]
-        claims = [row.turn for row in live if row.run.guest in guests]
-        claims += [step.task for row in live for step in row.unfinished.values() if steps and step.task]
-        ready = [claim.ready_at for claim in claims if not claim.worker_id and claim.ready_at is not None]
-        return min(ready, default=None)
-
-    async def release(self, worker_ids: Sequence[str], at: int) -> int:
-        gone = set(worker_ids)
-        released = 0
-        for row in self._store.live.values():
-            if row.turn.worker_id in gone:
-                row.turn.worker_id, row.turn.ready_at = "", at
-                row.run = with_fields(row.run, epoch=row.run.epoch + 1)
-                released += 1
-            for step in row.unfinished.values():
-                if step.task is not None and step.task.worker_id in gone:
-                    step.task.worker_id, step.task.ready_at = "", at
-                    step.task.epoch += 1
-                    released += 1
-        for worker_id in gone:
-            self._store.workers.pop(worker_id, None)
-        if released:
-            self._ring(None, work=True)
+    async def release(self, worker_ids: Sequence[str], *, expired_only: bool = False) -> int:
+        store = self._store
+        with store.lock:
+            alive = {worker.id for worker in self._all_workers() if not worker.expired} if expired_only else set()
+            gone = [worker_id for worker_id in worker_ids if worker_id not in alive]
+            released = sum(store.release(worker_id, self._clock.now()) for worker_id in gone)
+            for worker_id in gone:
+                store.workers.pop(worker_id, None)
+                store.beats.pop(worker_id, None)
+        self._tell_released(released)
         return released
+
+    async def claim(self, request: ClaimRequest) -> Claims:
+        store, now = self._store, self._clock.now()
+        with store.lock:
+            if not any(worker.id == request.worker_id and not worker.expired for worker in self._all_workers()):
+                return Claims(known=False)
+            turns, turns_at = _choose(
+                now,
+                request.turns_max,
+                [
+                    (rows.run.ready_at, (rows.run.queued_at, rows.n), rows)
+                    for rows in self._ready_turns()
+                    if rules.fits_turn(request, rows.run)
+                ],
+            )
+            steps, steps_at = _choose(
+                now,
+                request.steps_max,
+                [
+                    (step.ready_at, (step.queued_at, rows.n, step.seq), (rows, step))
+                    for rows, step in self._ready_steps()
+                    if rules.fits_step(request, rows.run, step)
+                ],
+            )
+            tasks = [self._claim_turn(rows, request.worker_id) for rows in turns]
+            tasks += [self._claim_step(rows, step, request.worker_id, now) for rows, step in steps]
+        full = 0 < request.turns_max == len(turns) or 0 < request.steps_max == len(steps)
+        return Claims(tasks, None if full else min(turns_at + steps_at, default=None))
 
     # Turns
 
     async def load(self, run_id: str) -> RunState:
-        row = self._row(run_id)
-        waits = [wait.wait for wait in row.waits.values() if wait.status == "waiting"]
-        inline = [step for step in row.unfinished.values() if step.task is None]
-        return RunState(
-            run=row.run,
-            snapshot=row.snapshot,
-            events=row.log[row.snapshot.cursor if row.snapshot else 0 :],
-            waits=waits,
-            steps=[step.as_open_step() for step in inline],
-            hooks=[hook for hook in row.hooks.values() if hook.status == "live"],
-        )
+        with self._store.lock:
+            rows = self._rows(run_id)
+            steps = [replace(step, input=None if step.task else rows.input_of(step)) for step in rows.steps.values()]
+            return RunState(
+                rows.entities(steps), rows.snapshot, rows.events(rows.snapshot.cursor if rows.snapshot else 0)
+            )
 
-    async def commit(self, commit: Commit) -> Committed:
-        row = self._row(commit.run_id)
-        run, turn = row.run, row.turn
-        if run.status in RUN_TERMINAL and run.epoch == commit.epoch:
-            raise refusals.commit_ended(run.id, run.status)
-        if run.epoch != commit.epoch or turn.worker_id != commit.worker_id:
-            raise refusals.turn_lost(run.id, commit.worker_id, commit.epoch, run.epoch, turn.worker_id)
+    async def commit(self, commit: Commit, held: Entities | None = None) -> Committed:
+        return self._carry_out(operations.commit(commit, held, self._clock.now(), self._url))
 
-        draft = Draft(self._store, row)
-        foreign = draft.inputs_after(commit.expected_head)
-        if commit.inputs and foreign:
-            return Committed(stored=False, head=run.head, foreign=foreign)
-        for event in commit.inputs:
-            draft.append(event, consumed=True)
-        for event in commit.outputs:
-            draft.append(event)
-        answers = tuple(event for event in draft.events[len(commit.inputs) :] if event.type in INPUTS)
-        for task in commit.tasks:
-            draft.add_task(task, commit)
-        ended = draft.run.status in RUN_TERMINAL
-        draft.run = with_fields(draft.run, ops=commit.ops, logs=commit.logs)
-        draft.turn.redeliveries = 0
-        draft.save()
-        for line in commit.log_entries:
-            row.lines.setdefault(line.n, line)
-
-        if commit.snapshot is not None and not ended:
-            cursor = ledger.cursor(commit.expected_head, row.run.head, foreign, answers)
-            row.snapshot = with_fields(commit.snapshot, cursor=cursor)
-        parked = ended or (commit.park and ledger.may_park(foreign, answers))
-        if parked and not ended:
-            row.turn = Claim(row.next_due())
-        self._ring(run.id, work=draft.told_others if ended else parked or bool(commit.tasks), ended=ended)
-        return Committed(stored=True, head=row.run.head, foreign=foreign, answers=answers, parked=parked)
-
-    async def snooze(self, run_id: str, worker_id: str, epoch: int, until: int) -> None:
-        row = self._row(run_id)
-        if row.run.epoch != epoch or row.turn.worker_id != worker_id:
-            raise refusals.turn_lost(run_id, worker_id, epoch, row.run.epoch, row.turn.worker_id)
-        row.turn = Claim(until)
-        self._ring(run_id, work=True)
+    async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
+        until = self._clock.now() + delay_ms
+        self._carry_out(operations.snooze(run_id, worker_id, epoch, until, why, self._url))
 
     async def finish_step(self, outcome: StepOutcome) -> None:
-        row = self._row(outcome.run_id)
-        draft = Draft(self._store, row)
-        step = draft.step(outcome.step_id)
-        task = step and step.task
-        if step is None or not task or task.epoch != outcome.epoch or task.worker_id != outcome.worker_id:
-            raise refusals.task_lost(outcome.run_id, outcome.step_id, outcome.worker_id, outcome.epoch)
-        event = draft.append(with_fields(outcome.event, id=step.id, op=step.op))
-        if event.type == "step_retrying":
-            task.worker_id, task.ready_at, task.redeliveries = "", event.due, 0
-        else:
-            draft.wake(outcome.event.at)
-        draft.save()
-        self._ring(outcome.run_id, work=True)
+        self._carry_out(operations.finish_step(outcome, self._clock.now(), self._url))
+
+    async def snooze_step(
+        self, run_id: str, step_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str
+    ) -> None:
+        until = self._clock.now() + delay_ms
+        self._carry_out(operations.snooze_step(run_id, step_id, worker_id, epoch, until, why, self._url))
+
+    # Deployments
+
+    async def put_deployment(self, deployment: Deployment) -> None:
+        stored = self._store.deployments.pop(deployment.id, None)
+        created_at = stored.created_at if stored else self._clock.now()
+        self._store.deployments[deployment.id] = replace(deployment, created_at=created_at)
+
+    async def deployments(self, app: str | None = None) -> list[Deployment]:
+        newest_first = reversed(self._store.deployments.values())
+        return [deployment for deployment in newest_first if app is None or deployment.app == app]
+
+    # Queries
+
+    async def list_runs(self, where: RunFilter) -> list[Run]:
+        before = len(self._store.runs) if where.before is None else self._rows(where.before).n
+        found = (
+            rows.run
+            for rows in reversed(self._store.runs.values())
+            if rows.n < before
+            and (where.status is None or rows.run.status == where.status)
+            and (where.workflow is None or rows.run.workflow == where.workflow)
+            and (where.app is None or rows.run.app == where.app)
+        )
+        return list(islice(found, where.limit))
+
+    async def open_entities(self, run_id: str) -> Entities:
+        rows = self._rows(run_id)
+        return rows.entities([replace(step, input=None) for step in rows.steps.values()])
+
+    async def live_hooks(self, *, limit: int = 50, before: str | None = None) -> list[Hook]:
+        hooks = [self._store.hook(place) for place in self._store.tokens.values()]
+        older = [hook for hook in hooks if before is None or hook.id < before]
+        return sorted(older, key=lambda hook: (hook.id, self._rows(hook.run_id).n), reverse=True)[:limit]
+
+    async def waiting_steps(self) -> list[WaitingSteps]:
+        now = self._clock.now()
+        groups: dict[tuple[str, str, str], list[Step]] = {}
+        for rows, step in self._ready_steps():
+            if step.ready_at is not None and step.ready_at <= now:
+                groups.setdefault((rows.run.app, step.name, step.signature), []).append(step)
+        found = []
+        for about, steps in groups.items():
+            first = min(steps, key=lambda step: step.queued_at)
+            why = max(step.snoozed for step in steps)
+            found.append(WaitingSteps(*about, len(steps), first.queued_at, first.run_id, why))
+        return sorted(found, key=lambda steps: (steps.since, steps.app, steps.name, steps.signature))
+
+    async def snoozed_runs(self, *, limit: int = 50) -> list[Run]:
+        return sorted((run for run in self._live() if run.snoozed), key=lambda run: run.latest_at)[:limit]
+
+    async def workers(self) -> list[WorkerRow]:
+        return self._all_workers()
+
+    async def runs_by_key(self, *, live: bool) -> dict[str, int]:
+        runs = self._live() if live else (rows.run for rows in self._store.runs.values())
+        return dict(Counter(run.key_id for run in runs if run.key_id))
+
+    async def builds_in_use(self) -> set[str]:
+        return {run.build for run in self._live() if run.build}
+
+    async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
+        return {run_id: self._store.runs[run_id].run for run_id in run_ids if run_id in self._store.runs}
 
     # Within
 
-    def _row(self, run_id: str) -> RunRow:
-        row = self._store.runs.get(run_id)
-        if row is None:
+    def _carry_out(self, operation: Operation[T]) -> T:
+        with self._store.lock:
+            result, notice = converse(operation, self._store.answer)
+        if notice is not None:
+            self._store.notifier.notify(notice)
+        return result
+
+    def _rows(self, run_id: str) -> Rows:
+        rows = self._store.runs.get(run_id)
+        if rows is None:
             raise refusals.run_not_found(run_id, self._url)
-        return row
+        return rows
 
-    def _owner(self, token: str) -> tuple[str, str]:
-        owner = self._store.tokens.get(token)
-        if owner is None:
-            raise refusals.hook_not_found(token)
-        return owner
+    def _live(self) -> Iterator[Run]:
+        return (rows.run for rows in self._store.runs.values() if rows.run.status not in RUN_TERMINAL)
 
-    def _claim_turn(self, row: RunRow, worker_id: str) -> Task:
-        row.run = with_fields(row.run, epoch=row.run.epoch + 1)
-        row.turn.worker_id = worker_id
-        row.turn.redeliveries += 1
-        return Task("turn", row.run.id, row.run.epoch, row.turn.redeliveries)
+    def _ready_turns(self) -> Iterator[Rows]:
+        return (self._store.runs[run_id] for run_id, step_id in self._store.ready if not step_id)
 
-    def _claim_step(self, row: RunRow, step_id: str, worker_id: str, at: int) -> Task:
-        draft = Draft(self._store, row)
-        step = draft.step(step_id)
-        assert step is not None
-        assert step.task is not None, "claim picks steps that have a task"
-        attempt = step.attempt + 1
-        draft.append(ledger.started(step.as_open_step(), worker_id, at))
-        step.task.worker_id, step.task.ready_at = worker_id, None
-        step.task.epoch += 1
-        step.task.redeliveries += 1
-        draft.save()
-        return Task(
-            kind="step",
-            run_id=row.run.id,
-            epoch=step.task.epoch,
-            redeliveries=step.task.redeliveries,
-            step_id=step.id,
-            op=step.op,
-            name=step.name,
-            attempt=attempt,
-            failures=step.failures,
-            input=step.input,
-            key_id=row.run.key_id,
-        )
+    def _ready_steps(self) -> Iterator[tuple[Rows, Step]]:
+        places = ((self._store.runs[run_id], step_id) for run_id, step_id in self._store.ready if step_id)
+        return ((rows, rows.steps[step_id]) for rows, step_id in places)
 
-    def _ring(self, run_id: str | None, *, work: bool = False, ended: bool = False) -> None:
-        self._store.notifier.notify(Notice(run_id, work, ended))
+    def _claim_turn(self, rows: Rows, worker_id: str) -> Task:
+        self._store.put_run(rules.claim(rows.run, worker_id))
+        return rules.turn_task(rows.run)
+
+    def _claim_step(self, rows: Rows, step: Step, worker_id: str, now: int) -> Task:
+        claimed = rules.claim_step(step, worker_id, now)
+        self._store.put_step(claimed)
+        return rules.step_task(rows.run, replace(claimed, input=rows.input_of(step)))
+
+    def _all_workers(self) -> list[WorkerRow]:
+        steady = self._clock.steady()
+        beats = self._store.beats
+        return [replace(row, silent_ms=steady - beats[name]) for name, row in sorted(self._store.workers.items())]
+
+    def _tell_released(self, tasks: int) -> None:
+        if tasks:
+            self._store.notifier.notify(Notice(None, work=True))
+
+
+def _choose(now: int, most: int, found: Iterable[tuple[int | None, tuple[int, ...], T]]) -> tuple[list[T], list[int]]:
+    """
+    Return those that were ready first, and when the others become ready; nothing when *most* is 0.
+
+    Args:
+        now: what is ready by then is ready.
+        most: how many are wanted.
+        found: what there is, with when it becomes ready and its place in the queue.
+    """
+    if not most:
+        return [], []
+    ready: list[tuple[tuple[int, ...], T]] = []
+    later: list[int] = []
+    for ready_at, place, item in found:
+        if ready_at is None:
+            continue
+        if ready_at <= now:
+            ready.append((place, item))
+        else:
+            later.append(ready_at)
+    ready.sort(key=lambda one: one[0])
+    return [item for _, item in ready[:most]], later

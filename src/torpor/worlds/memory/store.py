@@ -1,0 +1,297 @@
+"""
+What a memory world keeps, and what it answers to the requests of :mod:`torpor.worlds.operations`.
+
+Values are frozen and are put into place one by one; a request is answered whole or refused before anything is.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Final, TypeVar
+
+from torpor.lifecycle import INPUTS
+from torpor.model import Deployment, Entities, Event, Hook, LogEntry, Run, Snapshot, Step, Wait, WorkerRow
+from torpor.worlds import operations as ask
+from torpor.worlds import rules
+from torpor.worlds.notifier import Notifier
+from torpor.worlds.operations import StaleError, TokenTakenError
+from torpor.worlds.rules import Changes
+
+T = TypeVar("T")
+
+Place = tuple[str, str]
+"""A run's id, and a step's or a hook's; ``""`` stands for the run's turn."""
+
+
+@dataclass(slots=True)
+class Rows:
+    """
+    A run with everything that belongs to it.
+
+    Attributes:
+        n: its number in the order of creation.
+        log: the events after the run's base.
+        resumed: resume ids of the payloads that a hook has received, by the hook's id.
+        lines: of the run's own log, by number.
+    """
+
+    n: int
+    run: Run
+    steps: dict[str, Step] = field(default_factory=dict)
+    waits: dict[str, Wait] = field(default_factory=dict)
+    hooks: dict[str, Hook] = field(default_factory=dict)
+    log: list[Event] = field(default_factory=list)
+    resumed: dict[str, set[str]] = field(default_factory=dict)
+    lines: dict[int, LogEntry] = field(default_factory=dict)
+    snapshot: Snapshot | None = None
+
+    def events(self, after: int) -> list[Event]:
+        """Return the log after seq *after*, or after its base."""
+        return self.log[max(0, after - self.run.base) :]
+
+    def payload(self, seq: int) -> bytes:
+        """Return the payload of an event."""
+        return self.log[seq - self.run.base - 1].payload or b""
+
+    def input_of(self, step: Step) -> bytes:
+        """Return the input of a step, from its row or from the log."""
+        return self.payload(step.seq) if step.input is None else step.input
+
+    def entities(self, steps: Iterable[Step]) -> Entities:
+        """Return the run with *steps* and all else that is open, in the order of their ops."""
+        return Entities(
+            self.run,
+            {step.id: step for step in sorted(steps, key=lambda step: step.op)},
+            {wait.id: wait for wait in sorted(self.waits.values(), key=lambda wait: wait.op)},
+            {hook.id: hook for hook in sorted(self.hooks.values(), key=lambda hook: hook.op)},
+        )
+
+
+@dataclass(slots=True)
+class Store:
+    """
+    All of one memory world.
+
+    Attributes:
+        lock: held during an operation: a store that is shared by name may be used on several threads.
+        runs: by id, in the order of creation.
+        ready: turns and step tasks that nobody has claimed and that are ready now or at some time.
+        claims: those that are claimed, by worker.
+        tokens: places of the live hooks that await the outside world.
+        watchers: places of the live hooks that watch a run, by the run's id.
+        beats: when a worker was heard of last, by the steady clock.
+        deployments: by id, the newest last.
+    """
+
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    runs: dict[str, Rows] = field(default_factory=dict)
+    ready: dict[Place, None] = field(default_factory=dict)
+    claims: dict[str, dict[Place, None]] = field(default_factory=dict)
+    tokens: dict[str, Place] = field(default_factory=dict)
+    watchers: dict[str, set[Place]] = field(default_factory=dict)
+    blobs: dict[str, bytes] = field(default_factory=dict)
+    workers: dict[str, WorkerRow] = field(default_factory=dict)
+    beats: dict[str, int] = field(default_factory=dict)
+    deployments: dict[str, Deployment] = field(default_factory=dict)
+    notifier: Notifier = field(default_factory=Notifier)
+
+    def answer(self, request: ask.Request) -> Any:
+        """
+        Answer a request of an operation.
+
+        Raises:
+            StaleError, TokenTakenError: in answer to changes that came too late; nothing of them is stored.
+        """
+        return _ANSWERS[type(request)](self, request)
+
+    def hook(self, place: Place) -> Hook:
+        """Return the hook at a place."""
+        return self.runs[place[0]].hooks[place[1]]
+
+    def put_run(self, run: Run) -> None:
+        """Put a run's row in place of the one there is."""
+        rows = self.runs[run.id]
+        self._index((run.id, ""), rows.run.worker, run.worker, run.ready_at)
+        rows.run = run
+
+    def put_step(self, step: Step) -> None:
+        """Put a step's row in place of the one there is, if there is one."""
+        steps = self.runs[step.run_id].steps
+        was = steps[step.id].worker if step.id in steps else ""
+        self._index((step.run_id, step.id), was, step.worker, step.ready_at)
+        steps[step.id] = step
+
+    def release(self, worker_id: str, now: int) -> int:
+        """Take all claims away from a worker; return how many there were."""
+        places = list(self.claims.get(worker_id, ()))
+        for run_id, step_id in places:
+            rows = self.runs[run_id]
+            if step_id:
+                self.put_step(rules.release_step(rows.steps[step_id], now))
+            else:
+                self.put_run(rules.release(rows.run, now))
+        return len(places)
+
+    def apply(self, changes: Changes) -> None:
+        """
+        Store changes, all or none.
+
+        Raises:
+            StaleError: the run is not as it was any more.
+            TokenTakenError: another hook has a token.
+        """
+        run = changes.run
+        rows = self._expected(run.id, changes.before)
+        self._check_tokens(changes)
+        if rows is None:
+            rows = self.runs[run.id] = Rows(len(self.runs), run)
+        if changes.drop_log:
+            del rows.log[: run.base - rows.run.base]
+        rows.log += changes.events
+        self.put_run(run)
+        for step_id, step in changes.steps.items():
+            if step is not None:
+                self.put_step(step)
+            elif step_id in rows.steps:
+                self._index((run.id, step_id), rows.steps.pop(step_id).worker, "", None)
+        for wait_id, wait in changes.waits.items():
+            _put(rows.waits, wait_id, wait)
+        self._put_hooks(rows, changes.hooks)
+        if changes.resumed is not None:
+            hook_id, resume_id = changes.resumed
+            rows.resumed.setdefault(hook_id, set()).add(resume_id)
+        for line in changes.lines:
+            rows.lines.setdefault(line.n, line)
+        if changes.snapshot is not None or changes.drop_snapshot:
+            rows.snapshot = changes.snapshot
+
+    def _expected(self, run_id: str, before: Run | None) -> Rows | None:
+        rows = self.runs.get(run_id)
+        if (rows and _fence(rows.run)) != (before and _fence(before)):
+            raise StaleError
+        return rows
+
+    def _check_tokens(self, changes: Changes) -> None:
+        for hook in changes.hooks.values():
+            if hook is not None and hook.status == "live" and not hook.watch and hook.token in self.tokens:
+                run_id, hook_id = self.tokens[hook.token]
+                if run_id != changes.run.id or hook_id not in changes.hooks:
+                    raise TokenTakenError(hook.token, run_id)
+
+    def _put_hooks(self, rows: Rows, hooks: dict[str, Hook | None]) -> None:
+        for hook_id, hook in hooks.items():
+            self._unfind(rows.hooks.get(hook_id))
+            _put(rows.hooks, hook_id, hook)
+            if hook is None:
+                rows.resumed.pop(hook_id, None)
+        for hook in hooks.values():  # after all that let go of a token
+            self._find(hook)
+
+    def _find(self, hook: Hook | None) -> None:
+        """Make a live hook known by its token, or to the run that it watches."""
+        if hook is None or hook.status != "live":
+            return
+        place = (hook.run_id, hook.id)
+        if hook.watch:
+            self.watchers.setdefault(hook.watch, set()).add(place)
+        else:
+            self.tokens[hook.token] = place
+
+    def _unfind(self, hook: Hook | None) -> None:
+        """Undo :meth:`_find`."""
+        if hook is None or hook.status != "live":
+            return
+        if hook.watch:
+            self.watchers[hook.watch].discard((hook.run_id, hook.id))
+        else:
+            del self.tokens[hook.token]
+
+    def _index(self, place: Place, was: str, worker: str, ready_at: int | None) -> None:
+        """Note who has a turn or a task, or that it is there for anybody."""
+        self.claims.get(was, {}).pop(place, None)
+        self.ready.pop(place, None)
+        if worker:
+            self.claims.setdefault(worker, {})[place] = None
+        elif ready_at is not None:
+            self.ready[place] = None
+
+
+def _fence(run: Run) -> tuple[int, int, str]:
+    return run.epoch, run.head, run.worker
+
+
+def _put(rows: dict[str, T], row_id: str, row: T | None) -> None:
+    if row is None:
+        rows.pop(row_id, None)
+    else:
+        rows[row_id] = row
+
+
+def _load(store: Store, request: ask.Load) -> Entities | None:
+    rows = store.runs.get(request.run_id)
+    return None if rows is None else rows.entities(rows.steps.values())
+
+
+def _part(store: Store, request: ask.Part) -> Entities | None:
+    rows = store.runs.get(request.run_id)
+    if rows is None:
+        return None
+    return Entities(
+        rows.run,
+        {step_id: rows.steps[step_id] for step_id in [request.step] if step_id in rows.steps},
+        {wait.id: wait for wait in rows.waits.values() if wait.due <= request.due},
+        {hook_id: rows.hooks[hook_id] for hook_id in [request.hook] if hook_id in rows.hooks},
+    )
+
+
+def _first(store: Store, request: ask.First) -> Event | None:
+    rows = store.runs[request.run_id]
+    return None if rows.run.base else rows.log[0]
+
+
+def _inputs(store: Store, request: ask.Inputs) -> tuple[Event, ...]:
+    return tuple(event for event in store.runs[request.run_id].events(request.after) if event.type in INPUTS)
+
+
+def _payloads(store: Store, request: ask.Payloads) -> dict[int, bytes]:
+    rows = store.runs[request.run_id]
+    return {seq: rows.payload(seq) for seq in request.seqs}
+
+
+def _owner(store: Store, request: ask.Owner) -> Hook | None:
+    place = store.tokens.get(request.token)
+    return place and store.hook(place)
+
+
+def _received(store: Store, request: ask.Received) -> bool:
+    return request.resume_id in store.runs[request.run_id].resumed.get(request.hook_id, ())
+
+
+def _watchers(store: Store, request: ask.Watchers) -> tuple[Hook, ...]:
+    hooks = [store.hook(place) for place in store.watchers.get(request.run_id, ())]
+    return tuple(sorted(hooks, key=lambda hook: (store.runs[hook.run_id].n, hook.op)))
+
+
+def _put_step(store: Store, request: ask.PutStep) -> None:
+    stored = store.runs[request.step.run_id].steps.get(request.step.id)
+    if stored is None or stored.epoch != request.expected:
+        raise StaleError
+    store.put_step(request.step)
+
+
+_ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
+    ask.Load: _load,
+    ask.Part: _part,
+    ask.First: _first,
+    ask.Inputs: _inputs,
+    ask.Payloads: _payloads,
+    ask.Newest: lambda store, request: store.runs[request.run_id].snapshot,
+    ask.Owner: _owner,
+    ask.Received: _received,
+    ask.Watchers: _watchers,
+    ask.Kept: lambda store, request: request.key in store.blobs,
+    ask.Apply: lambda store, request: store.apply(request.changes),
+    ask.PutStep: _put_step,
+}
