@@ -7,7 +7,7 @@ from typing import Any, Final, TypeVar
 
 from torpor.model import Entities, Event, Hook
 from torpor.worlds import operations as ask
-from torpor.worlds.operations import Conversation, StaleError, TokenTakenError
+from torpor.worlds.operations import Conversation, StaleError
 from torpor.worlds.sqlite import blobs, changes
 from torpor.worlds.sqlite.store import Store
 
@@ -16,18 +16,7 @@ T = TypeVar("T")
 
 def converse(store: Store, conversation: Conversation[T]) -> T:
     """Carry a conversation on until it has its result."""
-    try:
-        request = next(conversation)
-        while True:
-            try:
-                answered = _ANSWERS[type(request)](store, request)
-            except (StaleError, TokenTakenError) as error:
-                request = conversation.throw(error)
-            else:
-                request = conversation.send(answered)
-    except StopIteration as stop:
-        result: T = stop.value
-        return result
+    return ask.converse(conversation, lambda request: _ANSWERS[type(request)](store, request))
 
 
 def _load(store: Store, request: ask.Load) -> Entities | None:

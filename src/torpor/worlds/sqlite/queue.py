@@ -107,7 +107,7 @@ def _claim_turns(store: Store, found: Found, worker_id: str) -> list[Task]:
         [run] = store.runs("WHERE k = ?", k)
         claimed = rules.claim(run, worker_id)
         save_run(store, run, claimed)
-        tasks.append(Task("turn", claimed.id, claimed.epoch, claimed.redeliveries))
+        tasks.append(rules.turn_task(claimed))
     return tasks
 
 
@@ -121,22 +121,5 @@ def _claim_steps(store: Store, found: Found, worker_id: str, now: int) -> list[T
         step = step_of(run.id, store.db.execute(_TASK, (k, step_id)).fetchone(), store.label)
         claimed = rules.claim_step(step, worker_id, now)
         save_step(store, run, claimed, step.epoch)
-        tasks.append(
-            Task(
-                kind="step",
-                run_id=run.id,
-                epoch=claimed.epoch,
-                redeliveries=claimed.redeliveries,
-                step_id=claimed.id,
-                op=claimed.op,
-                name=claimed.name,
-                attempt=claimed.attempt,
-                failures=claimed.failures,
-                input=claimed.input or b"",
-                signature=claimed.signature,
-                key_id=run.key_id,
-                workflow=run.workflow,
-                created_at=run.created_at,
-            )
-        )
+        tasks.append(rules.step_task(run, claimed))
     return tasks

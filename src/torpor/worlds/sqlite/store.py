@@ -46,7 +46,7 @@ _STEPS: Final[dict[Inputs, str]] = {
     "none": f"SELECT {STEP_COLUMNS}, NULL FROM steps s WHERE s.run = ? ORDER BY s.op",
     "stored": f"SELECT {STEP_COLUMNS}, s.input FROM steps s WHERE s.run = ? ORDER BY s.op",
     "inline": (
-        f"SELECT {STEP_COLUMNS}, iif(s.task, s.input, ifnull(ifnull(s.input, e.payload), x'')) FROM steps s "
+        f"SELECT {STEP_COLUMNS}, iif(s.task, NULL, ifnull(ifnull(s.input, e.payload), x'')) FROM steps s "
         f"LEFT JOIN events e ON e.k = s.run << {SHIFT} | s.seq AND s.task = 0 AND s.input IS NULL "
         "WHERE s.run = ? ORDER BY s.op"
     ),

@@ -248,9 +248,8 @@ class SqliteWorld:
     async def snooze_step(
         self, run_id: str, step_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str
     ) -> None:
-        task = StepOutcome(run_id, step_id, worker_id, epoch, Event("step_retrying", 0))
         await self._operate(
-            lambda now: operations.snooze_step(task, now + delay_ms, why, self._url),
+            lambda now: operations.snooze_step(run_id, step_id, worker_id, epoch, now + delay_ms, why, self._url),
             f"snooze of step {step_id} of run {run_id}",
         )
 
