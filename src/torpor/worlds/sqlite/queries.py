@@ -2,8 +2,8 @@
 Lists, searches and counts, for people.
 
 Runs stand in the order of their creation, which is that of their rowids. A page of all runs goes along the rowids; one
-with a filter is merged from the newest of each workflow and status that fit, which :data:`runs_listed` has in order: so
-it reads a page of each, however many runs there are.
+with a filter is merged from the lists of each workflow and status that fit, which the index ``runs_listed`` has in
+order: so it reads no more than a page of each, however many runs there are.
 """
 
 from __future__ import annotations
@@ -21,10 +21,14 @@ from torpor.worlds.sqlite.store import Store
 
 _LIVE: Final = f"status IN ({RUN_CODE['pending']}, {RUN_CODE['running']})"
 _NEWEST: Final = (
-    "SELECT (SELECT json_group_array(k) FROM (SELECT k FROM runs INDEXED BY runs_listed WHERE workflow = w.k "
-    "AND status = s.value AND k < :before ORDER BY k DESC LIMIT :limit)) "
+    # A page holds runs of no more lists than it has places: of those whose newest runs are the newest.
+    "WITH lists AS MATERIALIZED (SELECT w.k AS workflow, s.value AS status, "
+    "(SELECT max(k) FROM runs WHERE workflow = w.k AND status = s.value AND k < :before) AS newest "
     "FROM workflows w CROSS JOIN json_each(:statuses) s "
-    "WHERE (:app IS NULL OR w.app = :app) AND (:name IS NULL OR w.name = :name)"
+    "WHERE (:app IS NULL OR w.app = :app) AND (:name IS NULL OR w.name = :name)) "
+    "SELECT (SELECT json_group_array(k) FROM (SELECT k FROM runs WHERE workflow = l.workflow AND status = l.status "
+    "AND k < :before ORDER BY k DESC LIMIT :limit)) "
+    "FROM (SELECT * FROM lists WHERE newest IS NOT NULL ORDER BY newest DESC LIMIT :limit) l"
 )
 _NO_RUN_YET: Final = 1 << 62
 _NEXT_KEY: Final = "SELECT min(key_id) FROM runs INDEXED BY runs_key WHERE key_id <> '' AND key_id > ?"
