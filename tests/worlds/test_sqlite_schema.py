@@ -32,7 +32,7 @@ async def test_a_new_file_is_marked_as_ours(tmp_path: Path) -> None:
     await (await _open(tmp_path / "torpor.db")).close()
     db = sqlite3.connect(tmp_path / "torpor.db")
     assert db.execute("PRAGMA application_id").fetchone() == (0x546F7270,)
-    assert db.execute("PRAGMA user_version").fetchone() == (len(schema.migrations()),)
+    assert db.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
     assert db.execute("PRAGMA journal_mode").fetchone() == ("wal",)
     db.close()
 
@@ -53,7 +53,7 @@ async def test_a_newer_schema_is_refused(tmp_path: Path) -> None:
     """The error names both versions and the way out; the file is left alone."""
     path = tmp_path / "torpor.db"
     await (await _open(path)).close()
-    known = len(schema.migrations())
+    known = len(schema.MIGRATIONS)
     db = sqlite3.connect(path)
     db.execute(f"PRAGMA user_version = {known + 3}")
     db.close()
@@ -145,49 +145,31 @@ def test_only_missing_migrations_run() -> None:
     db.close()
 
 
-@pytest.mark.parametrize("version", range(1, len(schema.migrations()) + 1))
+@pytest.mark.parametrize("version", range(1, len(schema.MIGRATIONS) + 1))
 def test_a_migrated_schema_is_a_fresh_one(version: int) -> None:
     """A file of each released version, brought up to date, has the tables and indexes of a new file."""
     fresh = sqlite3.connect(":memory:", isolation_level=None)
-    schema.migrate(fresh, schema.migrations(), "URL")
+    schema.migrate(fresh, schema.MIGRATIONS, "URL")
     old = sqlite3.connect(":memory:", isolation_level=None)
     old.executescript((RECORDED / f"{version:04}.sql").read_text())
     old.execute(f"PRAGMA user_version = {version}")
-    schema.migrate(old, schema.migrations(), "URL")
+    schema.migrate(old, schema.MIGRATIONS, "URL")
     assert _shape(old) == _shape(fresh)
     fresh.close()
     old.close()
 
 
-async def test_waiting_steps_of_an_older_file_are_handed_out_by_key(tmp_path: Path) -> None:
-    """Steps of encrypted runs that were stored before steps had keys get those of their runs."""
-    db = sqlite3.connect(tmp_path / "torpor.db", isolation_level=None)
-    schema.migrate(db, schema.migrations()[:3], "URL")
-    db.execute("INSERT INTO labels VALUES (1, 'x')")
-    for run, key in ((1, ""), (2, "k1")):
-        db.execute(
-            "INSERT INTO runs (k, id, workflow, program, guest, runtime, status, seed, created_at, head, latest_at, "
-            "key) VALUES (?, ?, 1, 1, 1, 0, 1, x'', 1, 2, 1, ?)",
-            (run, f"wrun_{run}", key),
-        )
-        db.execute("INSERT INTO events VALUES (?, 5, 1, 's', 1, x'', 'pay', 0, 0, '', NULL)", ((run << 32) + 2,))
-        db.execute("INSERT INTO steps VALUES (?, 's', 2, 0, 0, 0, 0, 0, 1, 0, 0, 1, NULL)", (run,))
-    db.close()
-    world = await _open(tmp_path / "torpor.db")
-    for key in ("k1", ""):
-        [task] = await world.claim("wrkr_1", 1, turns=0, steps=9, guests=(), keys=(key,))
-        assert (task.run_id, task.key_id) == ("wrun_2" if key else "wrun_1", key)
-    await world.close()
-
-
 def test_every_type_and_state_has_a_number() -> None:
-    """What the lifecycle table knows can be stored."""
+    """What the lifecycle table knows can be stored; of steps and hooks only what can be open."""
     assert set(codes.EVENT_TYPES) == set(get_args(EventType))
     assert set(codes.RUN_STATUSES) == set(get_args(RunStatus))
     assert set(codes.RUNTIMES) == set(get_args(Runtime))
-    states = {"step": codes.STEP_STATUSES, "wait": codes.WAIT_STATUSES, "hook": codes.HOOK_STATUSES}
-    for entity, known in states.items():
-        assert set(known) == {after for kind, (_, after) in TRANSITIONS.items() if kind.startswith(entity)}
+    assert set(codes.STEP_STATUSES) == _states("step") - {"completed", "failed"}
+    assert set(codes.HOOK_STATUSES) == _states("hook") | {"ended"}
+
+
+def _states(entity: str) -> set[str]:
+    return {after for kind, (_, after) in TRANSITIONS.items() if kind.startswith(entity)}
 
 
 def test_numbers_are_for_ever() -> None:
@@ -198,9 +180,8 @@ def test_numbers_are_for_ever() -> None:
         "hook_conflict", "hook_received", "hook_disposed",
     )  # fmt: skip
     assert codes.RUN_STATUSES[:5] == ("pending", "running", "completed", "failed", "cancelled")
-    assert codes.STEP_STATUSES[:5] == ("pending", "running", "retrying", "completed", "failed")
-    assert codes.WAIT_STATUSES[:2] == ("waiting", "completed")
-    assert codes.HOOK_STATUSES[:3] == ("live", "disposed", "conflict")
+    assert codes.STEP_STATUSES[:3] == ("pending", "running", "retrying")
+    assert codes.HOOK_STATUSES[:4] == ("live", "disposed", "conflict", "ended")
     assert codes.RUNTIMES[:2] == ("snapshot", "replay")
 
 
