@@ -26,9 +26,10 @@ from torpor.errors import (
     RunFailedError,
     RunNotFoundError,
     SerializationError,
+    TorporError,
 )
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
-from torpor.model import Event, LogEntry, NewRun, Notice, Run, RunFilter, Runtime, Step
+from torpor.model import Event, LogEntry, NewRun, Notice, Run, RunFilter, Runtime, StepInfo
 from torpor.run_info import RunInfo, read_info
 from torpor.world import World
 from torpor.worlds.rules import steps_of

@@ -105,14 +105,13 @@ async def read_info(world: World, run: Run) -> RunInfo:
 
 async def _waits_for(world: World, run_id: str) -> tuple[Awaited, ...]:
     """Return what is open in a run, in the order in which it was asked for."""
-    state = await world.load(run_id)
+    entities = await world.open_entities(run_id)
     found: list[tuple[int, Awaited]] = []
-    for step in await world.steps(run_id):
-        if not step.ended_at:
-            name = short_name(step.name)
-            found.append((step.op, Awaited("step", step.id, name, step.created_at, step.status, step.attempt)))
-    found += [(wait.op, Awaited("timer", wait.id, due=wait.due)) for wait in state.waits]
-    for hook in await world.hooks(run_id):
+    for step in entities.steps.values():
+        name = short_name(step.name)
+        found.append((step.op, Awaited("step", step.id, name, step.created_at, step.status, step.attempt)))
+    found += [(wait.op, Awaited("timer", wait.id, due=wait.due)) for wait in entities.waits.values()]
+    for hook in entities.hooks.values():
         if hook.status == "live":
             kind: Literal["run", "hook"] = "run" if hook.watch else "hook"
             found.append((hook.op, Awaited(kind, hook.id, hook.watch or hook.token, hook.created_at)))

@@ -21,7 +21,7 @@ from torpor.app import Torpor
 from torpor.client import RunHandle
 from torpor.errors import UsageError
 from torpor.lifecycle import RunStatus
-from torpor.model import Event, LogEntry, Runtime, Step
+from torpor.model import Event, LogEntry, Runtime, StepInfo
 from torpor.run_info import RunInfo
 from torpor.workflow import Workflow
 

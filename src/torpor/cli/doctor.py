@@ -17,7 +17,6 @@ from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, show_table
 from torpor.cli.reporting import FAILED, command
 from torpor.client import Client
-from torpor.clock import SystemClock
 from torpor.codec.crypto.keys import Keyring
 from torpor.errors import TorporError
 from torpor.inspection.reading import Reader
@@ -93,7 +92,7 @@ def _world_findings(app: Torpor | None, url: str | None, keyring: Keyring) -> di
             found["world"] = await checks.reachable_world(world)
             if found["world"].status == "ok":
                 found["keys"] = await checks.readable_runs(world, keyring)
-                found["workers"] = await checks.working(Reader(Client(world, SystemClock(), keyring)))
+                found["workers"] = await checks.working(Reader(Client(world, keyring)))
         finally:
             await world.close()
 

@@ -14,7 +14,7 @@ import msgspec
 
 from torpor.client import Client
 from torpor.engine.images import program_key
-from torpor.engine.liveness import dead_workers
+from torpor.engine.liveness import gone, silent
 from torpor.errors import RunNotFoundError, TorporError, UsageError, WorldError
 from torpor.inspection.details import EventView, ProgramView, RunDetails, RunSummary, SnapshotView
 from torpor.inspection.history import Historian, History
@@ -151,16 +151,21 @@ class Reader:
         return [await self._summary(await self._run(info.id), info) for info in runs]
 
     async def hooks(self, *, workflow: str | None = None, limit: int) -> list[WaitingHook]:
-        """Return hooks that wait for the outside world, those of the newest run first; see :meth:`runs`."""
+        """Return hooks that wait for the outside world, newest first; *workflow* is as for :meth:`runs`."""
         found: list[WaitingHook] = []
-        async for run in self._matching("running", workflow, None):
-            for hook in await self._world.hooks(run.id):
-                if hook.status == "live" and not hook.watch:
+        before: str | None = None
+        while len(found) < limit:
+            page = await self._world.live_hooks(limit=_PAGE, before=before)
+            runs = await self._world.statuses({hook.run_id for hook in page})
+            for hook in page:
+                run = runs[hook.run_id]
+                if workflow is None or workflow in (run.workflow, short_name(run.workflow)):
                     metadata = readable_payload(self._redactor.payload(run, hook.metadata))
                     about = (hook.token, metadata, run.id, short_name(run.workflow), hook.created_at)
                     found.append(WaitingHook(*about))
-            if len(found) >= limit:
+            if len(page) < _PAGE:
                 break
+            before = page[-1].id
         return found[:limit]
 
     # One run
@@ -185,7 +190,7 @@ class Reader:
         history = historian.end(run.head)
         return RunDetails(
             summary=summary,
-            now=self._client.clock.now(),
+            now=self._world.clock.now(),
             events=[_view(event) for event in events],
             history=history,
             logs=self._redactor.entries(run, entries),
@@ -238,7 +243,7 @@ class Reader:
         if key_id and not self._decrypt:
             raise UsageError(f"run {run_id} is encrypted (key {key_id}), as are its variables; --decrypt shows them")
         client = self._client
-        async with parked(client.world, guests(), run_id, client.clock, client.keyring) as copy:
+        async with parked(client.world, guests(), run_id, client.world.clock, client.keyring) as copy:
             yield copy
 
     # Who works
@@ -246,7 +251,7 @@ class Reader:
     async def workers(self) -> tuple[list[WorkerRow], int]:
         """Return the workers that are not known or presumed to be dead, and the number of the others."""
         known = await self._world.workers()
-        dead = set(dead_workers(known, "", self._client.clock.now()))
+        dead = {*gone(known), *silent(known)}
         return [worker for worker in known if worker.id not in dead], len(dead)
 
     # Reading
