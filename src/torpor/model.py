@@ -389,7 +389,7 @@ class Claims(msgspec.Struct, frozen=True):
         tasks: what was claimed, turns before steps, each longest ready first.
         next_at: when the next task becomes ready that the request would take, by the world's clock; None when no time
             is set for one. Not told when there may be more to claim at once.
-        known: False when the worker's row is gone or its lease has passed: it was presumed dead, nothing was claimed,
+        known: False when the worker's row is gone: it was presumed dead and released, nothing was claimed,
             and it must register anew.
     """
 
@@ -526,7 +526,7 @@ class Heartbeat(msgspec.Struct, frozen=True):
     The world's answer to a sign of life.
 
     Attributes:
-        known: False when the worker's row is gone or its lease had passed: it was presumed dead and must register anew.
+        known: False when the worker's row is gone: it was presumed dead and released, and must register anew.
         others: the other workers, so that the dead among them are found.
         orphans: how many tasks this heartbeat took from owners that have no row at all.
     """

@@ -197,14 +197,15 @@ class Queue(Protocol):
     """Who works, and on what."""
 
     async def register(self, worker: WorkerRow) -> None:
-        """Record a worker; it lives from now on, as long as its heartbeats follow one another within its lease."""
+        """Record a worker; it lives from now on, until somebody releases it: see :meth:`release`."""
         ...
 
     async def heartbeat(self, worker_id: str) -> Heartbeat:
         """
         Record that a worker lives, take all claims away whose owner has no row, and tell of the other workers.
 
-        A worker whose row is gone, or whose lease has passed, is not revived: the answer says so.
+        A worker whose row is gone is not revived: the answer says so. One that was silent for longer than its lease and
+        that nobody has released has lost nothing, and lives on.
         """
         ...
 

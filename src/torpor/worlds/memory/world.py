@@ -151,7 +151,7 @@ class MemoryWorld:
         with store.lock:
             everybody = {worker.id: worker for worker in self._all_workers()}
             me = everybody.pop(worker_id, None)
-            known = me is not None and not me.expired
+            known = me is not None
             if known:
                 store.workers[worker_id] = replace(store.workers[worker_id], seen_at=self._clock.now())
                 store.beats[worker_id] = self._clock.steady()
@@ -175,7 +175,7 @@ class MemoryWorld:
     async def claim(self, request: ClaimRequest) -> Claims:
         store, now = self._store, self._clock.now()
         with store.lock:
-            if not any(worker.id == request.worker_id and not worker.expired for worker in self._all_workers()):
+            if not any(worker.id == request.worker_id for worker in self._all_workers()):
                 return Claims(known=False)
             turns, turns_at = _choose(
                 now,

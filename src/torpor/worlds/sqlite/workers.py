@@ -58,7 +58,7 @@ def heartbeat(store: Store, worker_id: str, clock: Clock) -> tuple[Heartbeat, No
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
     everybody = {worker.id: worker for worker in all_of(store, clock)}
     me = everybody.pop(worker_id, None)
-    known = me is not None and not me.expired
+    known = me is not None
     if known:
         beat = (clock.now(), clock.steady(), worker_id)
         store.db.execute("UPDATE workers SET seen_at = ?, beat = ? WHERE id = ?", beat)
