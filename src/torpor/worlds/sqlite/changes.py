@@ -56,7 +56,7 @@ _RUN_FACTS: Final = [
     *("id", "workflow", "program", "build", "runtime", "seed", "key_id", "public", "parent", "root", "created_at"),
     "route",
 ]
-_ADD_RUN: Final = f"{_insert('runs', [*_RUN_FACTS, *_CHANGING])} ON CONFLICT (id) DO NOTHING RETURNING k"
+_ADD_RUN: Final = f"{_insert('runs', [*_RUN_FACTS, *_CHANGING])} RETURNING k"
 
 _STEP_FACTS: Final = ["run", "id", "op", "seq", "name", "created_at"]
 _STEP_CHANGING: Final = [
@@ -152,6 +152,8 @@ def save_step(store: Store, run: Run, step: Step, expected: int) -> None:
 
 
 def _add_run(store: Store, run: Run) -> int:
+    if store.rowid(run.id) is not None:
+        raise StaleError
     changing = {name: stored(getattr(run, name)) for name, stored in _CHANGING.items()}
     row = store.db.execute(
         _ADD_RUN,
@@ -171,9 +173,9 @@ def _add_run(store: Store, run: Run) -> int:
             *changing.values(),
         ),
     ).fetchone()
-    if row is None:
-        raise StaleError
-    return store.learn(run.id, row[0])
+    k = int(row[0])
+    store.learn(run.id, k)
+    return k
 
 
 def _step_facts(store: Store, step: Step) -> tuple[Any, ...]:

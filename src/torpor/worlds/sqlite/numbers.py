@@ -26,12 +26,11 @@ class Recent(Generic[K, V]):
             self._found.move_to_end(key)
         return value
 
-    def put(self, key: K, value: V) -> V:
-        """Remember *value*, and return it."""
+    def put(self, key: K, value: V) -> None:
+        """Remember *value* under *key*."""
         self._found[key] = value
         if len(self._found) > CACHED_MAX:
             self._found.popitem(last=False)
-        return value
 
     def clear(self) -> None:
         """Forget everything."""
@@ -63,17 +62,23 @@ class Numbers:
         number = self._numbers.get(texts)
         if number is None:
             row = self._db.execute(self._find, texts).fetchone() or self._db.execute(self._add, texts).fetchone()
-            number = self._numbers.put(texts, int(row[0]))
+            number = int(row[0])
+            self._remember(number, texts)
         return number
 
     def texts(self, number: int) -> tuple[str, ...]:
         """Return what a number stands for."""
         texts = self._texts.get(number)
         if texts is None:
-            texts = self._texts.put(number, tuple(self._db.execute(self._read, (number,)).fetchone()))
+            texts = tuple(self._db.execute(self._read, (number,)).fetchone())
+            self._remember(number, texts)
         return texts
 
     def forget(self) -> None:
         """Forget what a transaction that was rolled back may have numbered."""
         self._numbers.clear()
         self._texts.clear()
+
+    def _remember(self, number: int, texts: tuple[str, ...]) -> None:
+        self._numbers.put(texts, number)
+        self._texts.put(number, texts)

@@ -97,12 +97,13 @@ class Store:
         if k is None:
             row = self.db.execute("SELECT k FROM runs WHERE id = ?", (run_id,)).fetchone()
             if row is not None:
-                k = self.learn(run_id, row[0])
+                k = int(row[0])
+                self.learn(run_id, k)
         return k
 
-    def learn(self, run_id: str, k: int) -> int:
+    def learn(self, run_id: str, k: int) -> None:
         """Remember a run's rowid."""
-        return self._rowids.put(run_id, k)
+        self._rowids.put(run_id, k)
 
     def existing(self, run_id: str) -> int:
         """
