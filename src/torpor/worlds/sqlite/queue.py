@@ -61,7 +61,7 @@ _TASK: Final = (
 def claim(store: Store, request: ClaimRequest, clock: Clock) -> tuple[Claims, None]:
     """Answer :meth:`torpor.world.Queue.claim`."""
     now = clock.now()
-    known = False
+    known = False  # until the worker's row is found
     turns: Found = []
     steps: Found = []
     next_at: list[int] = []

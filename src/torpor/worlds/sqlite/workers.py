@@ -1,7 +1,8 @@
 """
 Who works, and what they bring: registration, life, the release of what the dead had claimed, deployments.
 
-Life is measured by a clock that does not jump and whose origin is the machine's boot: a row of another boot is dead.
+Silence is measured by a clock that does not jump and whose origin is the machine's boot: a row of another boot has
+expired.
 """
 
 from __future__ import annotations
@@ -57,13 +58,12 @@ def register(store: Store, worker: WorkerRow, clock: Clock) -> tuple[None, None]
 def heartbeat(store: Store, worker_id: str, clock: Clock) -> tuple[Heartbeat, Notice | None]:
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
     everybody = {worker.id: worker for worker in all_of(store, clock)}
-    me = everybody.pop(worker_id, None)
-    known = me is not None
+    known = everybody.pop(worker_id, None) is not None
     if known:
-        beat = (clock.now(), clock.steady(), worker_id)
-        store.db.execute("UPDATE workers SET seen_at = ?, beat = ? WHERE id = ?", beat)
+        beat = (clock.now(), BOOT, clock.steady(), worker_id)
+        store.db.execute("UPDATE workers SET seen_at = ?, boot = ?, beat = ? WHERE id = ?", beat)
     orphans = {row[0] for table in ("runs", "steps") for row in store.db.execute(_ORPHANED.format(table))}
-    taken = sum(_take_claims(store, worker_id, clock) for worker_id in sorted(orphans))
+    taken = sum(_take_claims(store, owner, clock) for owner in sorted(orphans))
     answer = Heartbeat(known, tuple(everybody.values()), taken)
     return answer, Notice(None, work=True) if taken else None
 
@@ -77,11 +77,6 @@ def release(store: Store, worker_ids: Sequence[str], clock: Clock, *, expired_on
             released += _take_claims(store, worker_id, clock)
             store.db.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
     return released, Notice(None, work=True) if released else None
-
-
-def lives(lease_ms: int, boot: str, beat: int, clock: Clock) -> bool:
-    """Return whether the lease of a worker's row has not passed."""
-    return boot == BOOT and 0 <= clock.steady() - beat <= lease_ms
 
 
 def all_of(store: Store, clock: Clock) -> list[WorkerRow]:
@@ -119,6 +114,6 @@ def _take_claims(store: Store, worker_id: str, clock: Clock) -> int:
 def _worker_of(row: Row, clock: Clock) -> WorkerRow:
     worker_id, machine, pid, born, lease_ms, app, deployment, seen_at, boot, beat = row
     silent_ms = clock.steady() - beat
-    if not lives(lease_ms, boot, beat, clock):
-        silent_ms = max(silent_ms, lease_ms + 1)  # whatever the clock says of another boot
+    if boot != BOOT or silent_ms < 0:  # nobody lives on across a boot, whatever the clock says of it
+        silent_ms = max(silent_ms, lease_ms + 1)
     return WorkerRow(worker_id, machine, pid, born, lease_ms, app, deployment, seen_at, silent_ms)
