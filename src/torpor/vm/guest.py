@@ -40,6 +40,8 @@ class Program(msgspec.Struct, frozen=True):
         modules: for guests whose modules have names beside their files' (Python): dotted module name → key of
             ``files``. ``entries`` and ``workflows`` then name modules by these names.
         absent: top-level name of a module that the guest lacks → why; a placeholder stands in its place.
+        steps: full name of each step that its code may call → text of the signature that the step had when the program
+            was made (:mod:`torpor.signatures`); empty in programs of version 0.1.0, which do not tell.
     """
 
     guest: str
@@ -50,11 +52,15 @@ class Program(msgspec.Struct, frozen=True):
     line_maps: dict[str, list[int]] = {}
     modules: dict[str, str] = {}
     absent: dict[str, str] = {}
+    steps: dict[str, str] = {}
 
 
 def program_bytes(program: Program) -> bytes:
     """Return the stored form of a program: JSON with sorted keys, so that equal programs are equal bytes."""
-    return msgspec.json.encode(program, order="sorted")
+    fields = msgspec.structs.asdict(program)
+    if not program.steps:
+        del fields["steps"]  # programs of version 0.1.0 keep their address, which their images name
+    return msgspec.json.encode(fields, order="sorted")
 
 
 def program_id(program: Program) -> str:

@@ -134,7 +134,8 @@ class Author:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text, "utf-8")
         chosen = [Path(name) for name in given or [next(iter(files))]]
-        return build_program(self.root, chosen, steps_of=lambda _: STEPS, build=self._guest.build)
+        build = self._guest.build
+        return build_program(self.root, chosen, steps_of=lambda _: STEPS, signature_of=lambda _: "", build=build)
 
     def load(self, files: dict[str, str] | str, *given: str) -> Image:
         return self._guest.load(self.program({"flow.js": files} if isinstance(files, str) else files, *given))

@@ -9,6 +9,11 @@ from torpor.errors import ConfigurationError
 from torpor.programs.javascript.builder import build_program
 from torpor.vm.guest import Program
 
+SIGNATURES = {
+    f"step//./{file}.py//{name}": f"({name}ed)"
+    for file in ("orders", "s", "src/lib/orders")
+    for name in ("charge", "ship")
+}
 WORKFLOW = 'export async function checkout() { "use workflow" }\n'
 
 
@@ -24,7 +29,7 @@ def build(root: Path, files: dict[str, str], *given: str, steps: tuple[str, ...]
     """Write *files* and build the program of those *given* (of the first one when none is)."""
     write(root, files)
     chosen = [Path(name) for name in given or [next(iter(files))]]
-    return build_program(root, chosen, steps_of=lambda _: steps, build="build")
+    return build_program(root, chosen, steps_of=lambda _: steps, signature_of=SIGNATURES.__getitem__, build="build")
 
 
 def refusal(root: Path, files: dict[str, str], *given: str) -> str:
@@ -92,6 +97,32 @@ def test_python_file_becomes_proxies(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ('import { ship as send } from "./s.py";', {"ship"}),
+        ('export { charge } from "./s.py";', {"charge"}),
+        ('import * as all from "./s.py";', {"charge", "ship"}),
+        ('export * from "./s.py";', {"charge", "ship"}),
+        ('await import("./s.py");', {"charge", "ship"}),
+        ('import { x } from "./x.js";', {"ship"}),
+        ('import "./unreached.js";', set()),
+    ],
+)
+def test_a_program_says_what_it_takes_its_steps_for(tmp_path: Path, line: str, names: set[str]) -> None:
+    """Of each step that a file in it imports it has the full name and the parameters."""
+    files = {
+        "flow.js": f"{line}\n{WORKFLOW}",
+        "x.js": 'import { ship } from "./s.py"; export const x = ship;',
+        "unreached.js": "",
+        "other.js": 'import "./s.py";',
+        "s.py": "",
+    }
+    program = build(tmp_path, files, "flow.js", "other.js")
+
+    assert program.steps == {f"step//./s.py//{name}": f"({name}ed)" for name in names}
+
+
 def test_steps_are_asked_for_by_absolute_path(tmp_path: Path) -> None:
     """The caller learns which file is meant."""
     write(tmp_path, {"flows/a.js": 'import { pay } from "../steps/pay.py";\n' + WORKFLOW, "steps/pay.py": ""})
@@ -101,7 +132,7 @@ def test_steps_are_asked_for_by_absolute_path(tmp_path: Path) -> None:
         asked.append(path)
         return ["pay"]
 
-    build_program(tmp_path, [tmp_path / "flows/a.js"], steps_of=steps_of, build="")
+    build_program(tmp_path, [tmp_path / "flows/a.js"], steps_of=steps_of, signature_of=str, build="")
 
     assert asked == [tmp_path / "steps/pay.py"]
 
@@ -120,7 +151,7 @@ def test_file_without_steps_names_who_imports_it(tmp_path: Path) -> None:
 
     write(tmp_path, {"a.js": '\nimport { pay } from "./s.py";\n' + WORKFLOW, "s.py": ""})
     with pytest.raises(ConfigurationError) as caught:
-        build_program(tmp_path, [Path("a.js")], steps_of=steps_of, build="")
+        build_program(tmp_path, [Path("a.js")], steps_of=steps_of, signature_of=str, build="")
 
     assert str(caught.value) == "./a.js:2: cannot import './s.py': s.py defines no step"
 

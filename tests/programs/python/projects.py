@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ast
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torpor.programs.python import Bundle, Definition, build_bundle
+from torpor.signatures import signature_text
+
+Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 HEAD = "from torpor import Torpor\n\napp = Torpor()\n\n"
 """How the module of most projects here begins: four lines."""
@@ -54,9 +59,11 @@ class Project:
                 continue
             inside = file.relative_to(self.folder)
             module = ".".join(inside.with_suffix("").parts).removesuffix(".__init__")
-            for qualname, decorators in _decorated(ast.parse(file.read_text("utf-8")).body):
-                for kind in decorators & {"step", "workflow"}:
-                    yield Definition(f"{kind}//./{inside.as_posix()}//{qualname}", module, qualname, file)
+            for qualname, node in _functions(ast.parse(file.read_text("utf-8")).body):
+                called = [each.func if isinstance(each, ast.Call) else each for each in node.decorator_list]
+                for kind in {each.attr for each in called if isinstance(each, ast.Attribute)} & {"step", "workflow"}:
+                    name = f"{kind}//./{inside.as_posix()}//{qualname}"
+                    yield Definition(name, module, qualname, file, _signature(node))
 
 
 def defined(text: str) -> set[str]:
@@ -72,12 +79,28 @@ def defined(text: str) -> set[str]:
     return names
 
 
-def _decorated(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, set[str]]]:
+def _functions(body: list[ast.stmt], prefix: str = "") -> Iterator[tuple[str, Function]]:
     for node in body:
         if isinstance(node, ast.ClassDef):
-            yield from _decorated(node.body, f"{prefix}{node.name}.")
+            yield from _functions(node.body, f"{prefix}{node.name}.")
         elif isinstance(node, ast.If):
-            yield from _decorated([*node.body, *node.orelse], prefix)
-        elif isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
-            called = [each.func if isinstance(each, ast.Call) else each for each in node.decorator_list]
-            yield prefix + node.name, {each.attr for each in called if isinstance(each, ast.Attribute)}
+            yield from _functions([*node.body, *node.orelse], prefix)
+        elif isinstance(node, Function):
+            yield prefix + node.name, node
+
+
+def _signature(node: Function) -> str:
+    """Return what :func:`torpor.signatures.signature_text` would say of a function, which is never made here."""
+    scope: dict[str, Any] = {}
+    exec(f"def f({ast.unparse(_bare(node.args))}): ...", scope)  # noqa: S102  # annotations and defaults are gone
+    return signature_text(scope["f"])
+
+
+def _bare(args: ast.arguments) -> ast.arguments:
+    made = copy.deepcopy(args)
+    made.defaults = [ast.Constant(...) for _ in made.defaults]
+    made.kw_defaults = [each and ast.Constant(...) for each in made.kw_defaults]
+    for each in ast.walk(made):
+        if isinstance(each, ast.arg):
+            each.annotation = None
+    return made

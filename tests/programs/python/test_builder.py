@@ -146,6 +146,25 @@ def test_types_of_a_steps_signature_go_in(project: Project) -> None:
     assert {"models", "late"} <= set(made.entries)
 
 
+def test_a_program_says_what_it_takes_its_steps_for(project: Project) -> None:
+    """Of each step that it may call, wherever that is, it has the full name and the parameters; of others nothing."""
+    project.write(
+        "far.py", HEAD + "@app.step\ndef ship(order, /, *, fast: bool = False): ...\n@app.step\ndef no(): ...\n"
+    )
+    project.write(
+        "app.py",
+        "from far import ship\n" + HEAD + "class Till:\n    @staticmethod\n    @app.step\n    async def open(): ...\n"
+        "@app.step\nasync def charge(cents: int = 3) -> str: ...\n@app.step\ndef unused(): ...\n"
+        "@app.workflow\nasync def main(): await charge(); await Till.open(); await ship(1)\n",
+    )
+
+    assert project.made().program.steps == {
+        "step//./app.py//Till.open": "()",
+        "step//./app.py//charge": "(cents=...)",
+        "step//./far.py//ship": "(order, /, *, fast=...)",
+    }
+
+
 def test_code_that_runs_the_program_stays_outside(project: Project) -> None:
     """Neither scripts nor the application's own set-up run inside the VM."""
     project.write(
@@ -522,7 +541,7 @@ async def main(cents):
     [
         ("return KEY", "return KEY + KEY"),
         ("max_retries=2", "max_retries=9, timeout='3s'"),
-        ("cents: int = 3", "cents: int = 4, gift: bool = False"),
+        ("cents: int = 3", "cents: float = 4"),
         ('os.environ["KEY"]', '"secret"'),
         ('Torpor("memory://")', 'Torpor("sqlite:///torpor.db")'),
         ("def helper(): return 1", "def helper(): return 1  # why"),
@@ -532,7 +551,7 @@ async def main(cents):
     ],
 )
 def test_what_does_not_matter_does_not_change_the_address(project: Project, old: str, new: str) -> None:
-    """Bodies, signatures and settings of steps, unreached statements, comments, blanks, settings of the application."""
+    """Bodies, types, defaults and settings of steps, unreached statements, comments, settings of the application."""
     project.write("app.py", BASE)
     before = program_id(project.made().program)
     assert BASE.count(old) == 1
@@ -549,10 +568,11 @@ def test_what_does_not_matter_does_not_change_the_address(project: Project, old:
         ("# kept", "# other"),
         ("@app.workflow", "@app.workflow\n"),
         ("async def charge", "async def  charge_all"),
+        ("cents: int = 3", "cents: int = 3, gift: bool = False"),
     ],
 )
 def test_what_matters_changes_the_address(project: Project, old: str, new: str) -> None:
-    """Kept code, its lines, and the names of steps."""
+    """Kept code, its lines, and the names and parameters of steps."""
     project.write("app.py", BASE)
     before = program_id(project.made().program)
     project.write("app.py", BASE.replace(old, new))

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files as resources
 from pathlib import Path
@@ -27,7 +27,12 @@ _BUILTIN_SOURCE = resources("torpor") / "guests" / "quickjs" / "bootstrap" / f"{
 
 
 def build_program(
-    root: Path, files: Sequence[Path], *, steps_of: Callable[[Path], Sequence[str]], build: str
+    root: Path,
+    files: Sequence[Path],
+    *,
+    steps_of: Callable[[Path], Sequence[str]],
+    signature_of: Callable[[str], str],
+    build: str,
 ) -> Program:
     """
     Return the program that *files* and all that they import make.
@@ -37,6 +42,7 @@ def build_program(
         files: JavaScript or TypeScript files, absolute or relative to *root*; those that neither define workflows
             nor are imported stay out of the program.
         steps_of: returns the names of the steps that a Python file (an absolute path) defines.
+        signature_of: returns the text of a step's signature, by its full name.
         build: hash of the guest build.
 
     Raises:
@@ -66,6 +72,7 @@ def build_program(
             for export in builder.modules[name].syntax.workflows
         },
         line_maps={name: lines for name, lines in sorted(builder.line_maps.items()) if name in reached},
+        steps={name: signature_of(name) for name in builder.imported_steps(reached)},
     )
 
 
@@ -196,6 +203,16 @@ class _Builder:
                 reached.add(name)
                 left += self.modules[name].targets.values() if name in self.modules else ()
         return reached
+
+    def imported_steps(self, reached: Collection[str]) -> list[str]:
+        """Return the full names of the steps that these modules import; of a namespace, all that are in it."""
+        found: set[str] = set()
+        for module in (self.modules[name] for name in reached if name in self.modules):
+            for each in module.syntax.imports:
+                target = module.targets[each.specifier]
+                if target in self.steps:
+                    found |= {f"step//{target}//{name}" for name in each.names or self.steps[target]}
+        return sorted(found)
 
 
 def _proxy_module(path: str, names: Sequence[str]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +16,7 @@ from torpor.programs.python.finding import Absent, Finder, Namespace, Source
 from torpor.programs.python.module import Module, Statement, absolute, definitions, read_module
 from torpor.programs.python.report import Missed, in_order, statement_left_out
 from torpor.programs.python.scopes import Chain, Import, bound_names
-from torpor.programs.python.text import program_text
+from torpor.programs.python.text import program_text, steps_in
 from torpor.vm.guest import Program
 
 _SEES_ALL: Final = {"globals", "eval", "exec"}
@@ -36,12 +36,14 @@ class Definition(msgspec.Struct, frozen=True):
         module: the name under which its module is imported.
         qualname: its qualified name there.
         path: the file that defines it.
+        signature: text of what it takes, see :mod:`torpor.signatures`.
     """
 
     name: str
     module: str
     qualname: str
     path: Path
+    signature: str = ""
 
 
 class Bundle(msgspec.Struct, frozen=True):
@@ -86,7 +88,7 @@ def build_bundle(
     builder.register(workflows, steps)
     for workflow in workflows:
         builder.reach_workflow(workflow)
-    return builder.bundle(workflows, build)
+    return builder.bundle(workflows, {each.name: each.signature for each in steps}, build)
 
 
 class _Builder:
@@ -347,7 +349,7 @@ class _Builder:
 
     # Outcome
 
-    def bundle(self, workflows: Sequence[Definition], build: str) -> Bundle:
+    def bundle(self, workflows: Sequence[Definition], signatures: Mapping[str, str], build: str) -> Bundle:
         entries = sorted({workflow.module for workflow in workflows})
         firsts = {label: name for name, label in sorted(self._names.items(), reverse=True)}
         entries += sorted(
@@ -363,6 +365,7 @@ class _Builder:
             workflows={each.name: (each.module, each.qualname) for each in sorted(workflows, key=lambda one: one.name)},
             modules=dict(sorted(self._names.items())),
             absent={name: missed.reason for name, missed in sorted(self._absent.items()) if missed.needed},
+            steps={name: signatures[name] for module in self._modules.values() for name in steps_in(module)},
         )
         return Bundle(program, self._left_out())
 

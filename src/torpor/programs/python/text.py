@@ -37,13 +37,23 @@ def program_text(module: Module) -> str:
     for statement in module.statements:
         if statement.kept:
             _put(page, module, statement, imports)
-    kept = [statement.node for statement in module.statements if statement.kept]
-    for name, node in definitions(kept):
+    for name, node in _kept_functions(module):
         if name in module.steps:
             page.put_step(node, module.steps[name])
         elif name in module.workflows:
             page.put_workflow(node, module.workflows[name])
     return page.text()
+
+
+def steps_in(module: Module) -> list[str]:
+    """Return the full names of the steps whose proxies are in the text of a module."""
+    return [module.steps[name] for name, _ in _kept_functions(module) if name in module.steps]
+
+
+def _kept_functions(module: Module) -> list[tuple[str, FunctionNode]]:
+    """Return the functions and methods that go in, by qualified name; what goes in whole has no steps."""
+    kept = [] if module.source.whole else [statement.node for statement in module.statements if statement.kept]
+    return list(definitions(kept))
 
 
 def _put(page: _Page, module: Module, statement: Statement, imports: dict[ast.stmt, list[ast.alias]]) -> None:
