@@ -8,7 +8,8 @@ Lifecycles of runs, steps, waits and hooks as one table. An event that the table
                         ▲               │ step_retrying
                         └── retrying ◀──┘            (step_started again while running: its worker died)
     wait   waiting ──wait_completed──▶ completed
-    hook   live ──hook_received──▶ live ──hook_disposed──▶ disposed      (conflict from the start; disposed of alike)
+    hook   live ──hook_received──▶ live ──hook_disposed──▶ disposed      (conflict from the start; disposed of alike;
+                                                                          one that watched a run is told, once)
 
 Terminal states are final. The names are those of the TypeScript Workflow SDK's event log.
 """
@@ -57,7 +58,7 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
     "hook_created": ((None,), "live"),
     "hook_conflict": ((None,), "conflict"),
     "hook_received": (("live",), "live"),
-    "hook_disposed": (("live", "conflict"), "disposed"),
+    "hook_disposed": (("live", "conflict", "told"), "disposed"),
 }
 
 INPUTS: Final[frozenset[EventType]] = frozenset(

@@ -234,8 +234,8 @@ class Hook(msgspec.Struct, frozen=True):
     Attributes:
         run_id, id, op: which.
         token: what the outside calls it by, for a watching hook a text for people.
-        status: ``live``; ``conflict`` when its token was taken from the start; ``ended`` when its run is over and only
-            its facts are kept.
+        status: ``live``; ``conflict`` when its token was taken from the start; ``told`` when it has heard of the end of
+            the run that it watches; ``ended`` when its run is over and only its facts are kept.
         created_at: when.
         metadata: envelope of what its creator says of it, None when nothing.
         watch: the run whose end it awaits, ``""`` when it awaits the outside world; see :class:`torpor.world.Hooks`.

@@ -134,7 +134,13 @@ class Snapshots(Protocol):
         ...
 
     async def delete_snapshot(self, run_id: str) -> None:
-        """Forget the snapshot, so that the run is rebuilt from its log. Harmless when there is none."""
+        """
+        Forget the snapshot, so that the run is rebuilt from its log. Harmless when there is none.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: the run goes on, and the beginning of its log was dropped.
+        """
         ...
 
 

@@ -6,9 +6,13 @@ import itertools
 
 import pytest
 
+from torpor.clock import Clock
+from torpor.model import Claims
 from torpor.testing import worlds
-from torpor.testing.worlds.story import GUESTS, RUN, new_run
+from torpor.testing.worlds.story import RUN, ask, new_run
+from torpor.world import World
 from torpor.worlds import open_world
+from torpor.worlds.memory import MemoryWorld
 
 _names = itertools.count()
 
@@ -17,43 +21,58 @@ _names = itertools.count()
 def make_world() -> worlds.MakeWorld:
     """Make worlds that share a store of their own."""
     url = f"memory://test-{next(_names)}"
-    return lambda: open_world(url)
+
+    def make(clock: Clock | None = None) -> World:
+        return open_world(url, clock)
+
+    return make
 
 
-class TestRuns(worlds.RunsSuite):
-    """See :class:`torpor.testing.worlds.RunsSuite`."""
+@pytest.fixture
+def lose_worker() -> worlds.LoseWorker:
+    """Take a worker's row away."""
+
+    async def lose(world: World, worker_id: str) -> None:
+        assert isinstance(world, MemoryWorld)
+        del world._store.workers[worker_id]
+
+    return lose
 
 
-class TestEvents(worlds.EventsSuite):
-    """See :class:`torpor.testing.worlds.EventsSuite`."""
+class TestArchive(worlds.ArchiveSuite):
+    """See :class:`torpor.testing.worlds.ArchiveSuite`."""
 
 
-class TestLoad(worlds.LoadSuite):
-    """See :class:`torpor.testing.worlds.LoadSuite`."""
+class TestBlobs(worlds.BlobsSuite):
+    """See :class:`torpor.testing.worlds.BlobsSuite`."""
 
 
 class TestCommit(worlds.CommitSuite):
     """See :class:`torpor.testing.worlds.CommitSuite`."""
 
 
-class TestForeign(worlds.ForeignSuite):
-    """See :class:`torpor.testing.worlds.ForeignSuite`."""
+class TestCrowds(worlds.CrowdsSuite):
+    """See :class:`torpor.testing.worlds.CrowdsSuite`."""
 
 
 class TestCursor(worlds.CursorSuite):
     """See :class:`torpor.testing.worlds.CursorSuite`."""
 
 
-class TestPark(worlds.ParkSuite):
-    """See :class:`torpor.testing.worlds.ParkSuite`."""
+class TestDeployments(worlds.DeploymentsSuite):
+    """See :class:`torpor.testing.worlds.DeploymentsSuite`."""
 
 
-class TestSteps(worlds.StepsSuite):
-    """See :class:`torpor.testing.worlds.StepsSuite`."""
+class TestDue(worlds.DueSuite):
+    """See :class:`torpor.testing.worlds.DueSuite`."""
 
 
-class TestQueue(worlds.QueueSuite):
-    """See :class:`torpor.testing.worlds.QueueSuite`."""
+class TestForeign(worlds.ForeignSuite):
+    """See :class:`torpor.testing.worlds.ForeignSuite`."""
+
+
+class TestHeld(worlds.HeldSuite):
+    """See :class:`torpor.testing.worlds.HeldSuite`."""
 
 
 class TestHooks(worlds.HooksSuite):
@@ -64,12 +83,16 @@ class TestKeys(worlds.KeysSuite):
     """See :class:`torpor.testing.worlds.KeysSuite`."""
 
 
-class TestWatching(worlds.WatchingSuite):
-    """See :class:`torpor.testing.worlds.WatchingSuite`."""
+class TestLife(worlds.LifeSuite):
+    """See :class:`torpor.testing.worlds.LifeSuite`."""
 
 
-class TestBlobs(worlds.BlobsSuite):
-    """See :class:`torpor.testing.worlds.BlobsSuite`."""
+class TestLoad(worlds.LoadSuite):
+    """See :class:`torpor.testing.worlds.LoadSuite`."""
+
+
+class TestLog(worlds.LogSuite):
+    """See :class:`torpor.testing.worlds.LogSuite`."""
 
 
 class TestNotices(worlds.NoticesSuite):
@@ -80,9 +103,49 @@ class TestOpening(worlds.OpeningSuite):
     """See :class:`torpor.testing.worlds.OpeningSuite`."""
 
 
+class TestPark(worlds.ParkSuite):
+    """See :class:`torpor.testing.worlds.ParkSuite`."""
+
+
+class TestPopulation(worlds.PopulationSuite):
+    """See :class:`torpor.testing.worlds.PopulationSuite`."""
+
+
+class TestQueries(worlds.QueriesSuite):
+    """See :class:`torpor.testing.worlds.QueriesSuite`."""
+
+
+class TestQueue(worlds.QueueSuite):
+    """See :class:`torpor.testing.worlds.QueueSuite`."""
+
+
+class TestRoutes(worlds.RoutesSuite):
+    """See :class:`torpor.testing.worlds.RoutesSuite`."""
+
+
+class TestRuns(worlds.RunsSuite):
+    """See :class:`torpor.testing.worlds.RunsSuite`."""
+
+
+class TestSnooze(worlds.SnoozeSuite):
+    """See :class:`torpor.testing.worlds.SnoozeSuite`."""
+
+
+class TestSteps(worlds.StepsSuite):
+    """See :class:`torpor.testing.worlds.StepsSuite`."""
+
+
+class TestTimes(worlds.TimesSuite):
+    """See :class:`torpor.testing.worlds.TimesSuite`."""
+
+
+class TestWatching(worlds.WatchingSuite):
+    """See :class:`torpor.testing.worlds.WatchingSuite`."""
+
+
 async def test_a_world_without_a_name_is_its_own() -> None:
     """Two of them share nothing."""
     one, other = open_world("memory://"), open_world("memory://")
     await one.create_run(new_run())
     assert (await one.get_run(RUN)).id == RUN
-    assert await other.claim("w", 2**60, turns=1, steps=1, guests=GUESTS) == []
+    assert await ask(other) == Claims()

@@ -6,51 +6,74 @@ from pathlib import Path
 
 import pytest
 
+from torpor.clock import Clock
 from torpor.testing import worlds
+from torpor.world import World
 from torpor.worlds import open_world
+from torpor.worlds.sqlite import SqliteWorld
+from torpor.worlds.sqlite.store import Store
 
 
 @pytest.fixture
 def make_world(tmp_path: Path) -> worlds.MakeWorld:
     """Make worlds that share a file of their own."""
     url = f"sqlite:///{tmp_path}/torpor.db?synchronous=normal"
-    return lambda: open_world(url)
+
+    def make(clock: Clock | None = None) -> World:
+        return open_world(url, clock)
+
+    return make
 
 
-class TestRuns(worlds.RunsSuite):
-    """See :class:`torpor.testing.worlds.RunsSuite`."""
+@pytest.fixture
+def lose_worker() -> worlds.LoseWorker:
+    """Delete a worker's row."""
+
+    async def lose(world: World, worker_id: str) -> None:
+        def delete(store: Store) -> tuple[None, None]:
+            store.db.execute("DELETE FROM workers WHERE id = ?", (worker_id,))
+            return None, None
+
+        assert isinstance(world, SqliteWorld)
+        await world._writer.submit(delete, "a test")
+
+    return lose
 
 
-class TestEvents(worlds.EventsSuite):
-    """See :class:`torpor.testing.worlds.EventsSuite`."""
+class TestArchive(worlds.ArchiveSuite):
+    """See :class:`torpor.testing.worlds.ArchiveSuite`."""
 
 
-class TestLoad(worlds.LoadSuite):
-    """See :class:`torpor.testing.worlds.LoadSuite`."""
+class TestBlobs(worlds.BlobsSuite):
+    """See :class:`torpor.testing.worlds.BlobsSuite`."""
 
 
 class TestCommit(worlds.CommitSuite):
     """See :class:`torpor.testing.worlds.CommitSuite`."""
 
 
-class TestForeign(worlds.ForeignSuite):
-    """See :class:`torpor.testing.worlds.ForeignSuite`."""
+class TestCrowds(worlds.CrowdsSuite):
+    """See :class:`torpor.testing.worlds.CrowdsSuite`."""
 
 
 class TestCursor(worlds.CursorSuite):
     """See :class:`torpor.testing.worlds.CursorSuite`."""
 
 
-class TestPark(worlds.ParkSuite):
-    """See :class:`torpor.testing.worlds.ParkSuite`."""
+class TestDeployments(worlds.DeploymentsSuite):
+    """See :class:`torpor.testing.worlds.DeploymentsSuite`."""
 
 
-class TestSteps(worlds.StepsSuite):
-    """See :class:`torpor.testing.worlds.StepsSuite`."""
+class TestDue(worlds.DueSuite):
+    """See :class:`torpor.testing.worlds.DueSuite`."""
 
 
-class TestQueue(worlds.QueueSuite):
-    """See :class:`torpor.testing.worlds.QueueSuite`."""
+class TestForeign(worlds.ForeignSuite):
+    """See :class:`torpor.testing.worlds.ForeignSuite`."""
+
+
+class TestHeld(worlds.HeldSuite):
+    """See :class:`torpor.testing.worlds.HeldSuite`."""
 
 
 class TestHooks(worlds.HooksSuite):
@@ -61,12 +84,16 @@ class TestKeys(worlds.KeysSuite):
     """See :class:`torpor.testing.worlds.KeysSuite`."""
 
 
-class TestWatching(worlds.WatchingSuite):
-    """See :class:`torpor.testing.worlds.WatchingSuite`."""
+class TestLife(worlds.LifeSuite):
+    """See :class:`torpor.testing.worlds.LifeSuite`."""
 
 
-class TestBlobs(worlds.BlobsSuite):
-    """See :class:`torpor.testing.worlds.BlobsSuite`."""
+class TestLoad(worlds.LoadSuite):
+    """See :class:`torpor.testing.worlds.LoadSuite`."""
+
+
+class TestLog(worlds.LogSuite):
+    """See :class:`torpor.testing.worlds.LogSuite`."""
 
 
 class TestNotices(worlds.NoticesSuite):
@@ -75,3 +102,43 @@ class TestNotices(worlds.NoticesSuite):
 
 class TestOpening(worlds.OpeningSuite):
     """See :class:`torpor.testing.worlds.OpeningSuite`."""
+
+
+class TestPark(worlds.ParkSuite):
+    """See :class:`torpor.testing.worlds.ParkSuite`."""
+
+
+class TestPopulation(worlds.PopulationSuite):
+    """See :class:`torpor.testing.worlds.PopulationSuite`."""
+
+
+class TestQueries(worlds.QueriesSuite):
+    """See :class:`torpor.testing.worlds.QueriesSuite`."""
+
+
+class TestQueue(worlds.QueueSuite):
+    """See :class:`torpor.testing.worlds.QueueSuite`."""
+
+
+class TestRoutes(worlds.RoutesSuite):
+    """See :class:`torpor.testing.worlds.RoutesSuite`."""
+
+
+class TestRuns(worlds.RunsSuite):
+    """See :class:`torpor.testing.worlds.RunsSuite`."""
+
+
+class TestSnooze(worlds.SnoozeSuite):
+    """See :class:`torpor.testing.worlds.SnoozeSuite`."""
+
+
+class TestSteps(worlds.StepsSuite):
+    """See :class:`torpor.testing.worlds.StepsSuite`."""
+
+
+class TestTimes(worlds.TimesSuite):
+    """See :class:`torpor.testing.worlds.TimesSuite`."""
+
+
+class TestWatching(worlds.WatchingSuite):
+    """See :class:`torpor.testing.worlds.WatchingSuite`."""

@@ -234,6 +234,17 @@ def archive(run_id: str, through: int, url: str) -> Operation[Run]:
         return changes.run, None
 
 
+def forget_snapshot(run_id: str, url: str) -> Operation[None]:
+    """Answer :meth:`torpor.world.Snapshots.delete_snapshot`."""
+    while True:
+        run = (yield from _part(Part(run_id), url)).run
+        try:
+            yield Apply(rules.forget_snapshot(run))
+        except StaleError:
+            continue
+        return None, None
+
+
 # Hooks
 
 
@@ -280,8 +291,8 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
     foreign: tuple[Event, ...] = ()
     if held is not None and held.run.head != commit.expected_head:
         held = None  # what lies between the two may be foreign
-    if held is not None and _ends(commit) and any(step.task for step in held.steps.values()):
-        held = None  # tasks change without the run, and an end withdraws them as they are
+    if held is not None and _touches_tasks(commit, held):
+        held = None  # tasks change without the run, so that nobody knows them who has not just looked
     while True:
         if held is None:
             held = yield from _load(commit.run_id, url)
@@ -358,8 +369,11 @@ def _part(part: Part, url: str) -> Conversation[Entities]:
     return found
 
 
-def _ends(commit: Commit) -> bool:
-    return any(event.type in RUN_ENDINGS for event in commit.outputs)
+def _touches_tasks(commit: Commit, held: Entities) -> bool:
+    """Return whether a commit changes rows of tasks; an end withdraws them all."""
+    tasks = {step.id for step in held.steps.values() if step.task}
+    events = (*commit.inputs, *commit.outputs)
+    return bool(tasks) and any(event.id in tasks or event.type in RUN_ENDINGS for event in events)
 
 
 def _over(commit: Commit) -> Conversation[set[str]]:

@@ -79,3 +79,11 @@ def archive_without_build(run_id: str, build: str) -> EntityConflictError:
         f"this world does not keep the guest build {build or '(unknown)'} that its snapshot needs; a worker that runs "
         "it once stores the build",
     )
+
+
+def needs_snapshot(run_id: str, base: int) -> EntityConflictError:
+    """Return the error for forgetting the only memory of events that were dropped."""
+    return EntityConflictError(
+        f"the snapshot of run {run_id} was not deleted: the run's log begins after event {base}, and only the snapshot "
+        "knows what was before; nothing was changed"
+    )

@@ -53,8 +53,8 @@ class Changes(msgspec.Struct, frozen=True):
 
     Attributes:
         run: the run as it will be.
-        before: the run as it was: the stored one must still have its epoch, its head and its worker; None when there
-            must be no such run. What differs between the two is what a store has to write.
+        before: the run as it was: the stored one must still have its :func:`fence`; None when there must be no such
+            run. What differs between the two is what a store has to write.
         events: to be appended, with their seqs.
         steps, waits, hooks: rows to put, by id; None takes one away. A live hook that watches no run claims its token.
         resumed: (hook id, resume id) of a payload, to be recorded once.
@@ -80,6 +80,15 @@ class Changes(msgspec.Struct, frozen=True):
     def ended(self) -> bool:
         """Whether they end the run."""
         return bool(self.events) and self.run.status in RUN_TERMINAL
+
+
+def fence(run: Run) -> tuple[int, int, str, int]:
+    """
+    Return what tells two states of a run apart, so that nobody changes one that he has not seen.
+
+    A claim raises the epoch and every event the head; giving a claim up changes the worker, archiving the base.
+    """
+    return run.epoch, run.head, run.worker, run.base
 
 
 def after(entities: Entities, changes: Changes) -> Entities:
@@ -219,6 +228,18 @@ def archive(entities: Entities, snapshot: Snapshot | None, through: int, inputs:
     return Changes(replace(run, base=base), run, steps=steps, drop_log=True)
 
 
+def forget_snapshot(run: Run) -> Changes:
+    """
+    Drop a run's snapshot, so that the run is rebuilt from its log.
+
+    Raises:
+        EntityConflictError: the run goes on, and its log does not begin at the beginning any more.
+    """
+    if run.base and run.status not in RUN_TERMINAL:
+        raise refusals.needs_snapshot(run.id, run.base)
+    return Changes(run, run, drop_snapshot=True)
+
+
 # A turn's commit
 
 
@@ -252,9 +273,9 @@ def turn(
     for event in commit.outputs:
         draft.append(event)
     answers = tuple(event for event in draft.events[len(commit.inputs) :] if event.type in INPUTS)
-    for task in commit.tasks:
-        draft.hand_over(task, commit)
     ended = draft.status in RUN_TERMINAL
+    for task in () if ended else commit.tasks:  # nobody is to carry out what comes with the end
+        draft.hand_over(task, commit)
     parked = ended or (commit.park and _may_park(foreign, answers))
     if parked and not ended:
         draft.park()
@@ -653,6 +674,8 @@ class Draft:
                 self._hooks[hook.id] = None
                 if hook.status == "live" and not hook.watch:
                     self._taken.pop(hook.token, None)
+            elif hook.watch:  # it receives once
+                self._hooks[hook.id] = replace(hook, status="told")
             return event
         watch = event.ref if event.type == "hook_created" else ""
         if event.type == "hook_created" and not watch:

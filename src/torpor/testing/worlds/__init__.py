@@ -8,10 +8,16 @@ Subclass the groups in a test module and say how to make a world; pytest and pyt
 
     @pytest.fixture
     def make_world(tmp_path):
-        return lambda: MyWorld(f"my://{tmp_path}/store")
+        return lambda clock=None: MyWorld(f"my://{tmp_path}/store", clock)
+
+    @pytest.fixture
+    def lose_worker():
+        async def lose(world, worker_id):  # delete the worker's row, as a careless hand would
+            ...
+        return lose
 
     class TestRuns(worlds.RunsSuite): ...
-    class TestEvents(worlds.EventsSuite): ...
+    class TestLog(worlds.LogSuite): ...
     # … one for each name in worlds.__all__ that ends in Suite
 
 A world that passes all groups behaves as :mod:`torpor.world` says. :func:`run_history` tells it a long random story,
@@ -20,39 +26,65 @@ whose outcome is compared with another world's.
 
 import pytest
 
-for _group in ("runs", "events", "turns", "steps", "queue", "hooks", "keys", "watching", "blobs", "notices"):
+for _group in (
+    "archive", "blobs", "crowds", "deployments", "due", "hooks", "keys", "life", "log", "notices", "parking",
+    "population", "queries", "queue", "routes", "runs", "snapshots", "steps", "times", "turns", "watching",
+):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
-from torpor.testing.worlds.blobs import BlobsSuite  # noqa: E402  # see above
-from torpor.testing.worlds.events import EventsSuite  # noqa: E402
+from torpor.testing.worlds.archive import ArchiveSuite  # noqa: E402  # see above
+from torpor.testing.worlds.blobs import BlobsSuite  # noqa: E402
+from torpor.testing.worlds.crowds import CrowdsSuite  # noqa: E402
+from torpor.testing.worlds.deployments import DeploymentsSuite  # noqa: E402
+from torpor.testing.worlds.due import DueSuite  # noqa: E402
 from torpor.testing.worlds.histories import run_history  # noqa: E402
 from torpor.testing.worlds.hooks import HooksSuite  # noqa: E402
 from torpor.testing.worlds.keys import KeysSuite  # noqa: E402
+from torpor.testing.worlds.life import LifeSuite, LoseWorker  # noqa: E402
+from torpor.testing.worlds.log import LogSuite  # noqa: E402
 from torpor.testing.worlds.notices import NoticesSuite, OpeningSuite  # noqa: E402
+from torpor.testing.worlds.parking import ParkSuite, SnoozeSuite  # noqa: E402
+from torpor.testing.worlds.population import PopulationSuite  # noqa: E402
+from torpor.testing.worlds.queries import QueriesSuite  # noqa: E402
 from torpor.testing.worlds.queue import QueueSuite  # noqa: E402
+from torpor.testing.worlds.routes import RoutesSuite  # noqa: E402
 from torpor.testing.worlds.runs import RunsSuite  # noqa: E402
+from torpor.testing.worlds.snapshots import CursorSuite  # noqa: E402
 from torpor.testing.worlds.steps import StepsSuite  # noqa: E402
 from torpor.testing.worlds.suite import MakeWorld, Suite  # noqa: E402
-from torpor.testing.worlds.turns import CommitSuite, CursorSuite, ForeignSuite, LoadSuite, ParkSuite  # noqa: E402
+from torpor.testing.worlds.times import TimesSuite  # noqa: E402
+from torpor.testing.worlds.turns import CommitSuite, ForeignSuite, HeldSuite, LoadSuite  # noqa: E402
 from torpor.testing.worlds.watching import WatchingSuite  # noqa: E402
 
 __all__ = [
+    "ArchiveSuite",
     "BlobsSuite",
     "CommitSuite",
+    "CrowdsSuite",
     "CursorSuite",
-    "EventsSuite",
+    "DeploymentsSuite",
+    "DueSuite",
     "ForeignSuite",
+    "HeldSuite",
     "HooksSuite",
     "KeysSuite",
+    "LifeSuite",
     "LoadSuite",
+    "LogSuite",
+    "LoseWorker",
     "MakeWorld",
     "NoticesSuite",
     "OpeningSuite",
     "ParkSuite",
+    "PopulationSuite",
+    "QueriesSuite",
     "QueueSuite",
+    "RoutesSuite",
     "RunsSuite",
+    "SnoozeSuite",
     "StepsSuite",
     "Suite",
+    "TimesSuite",
     "WatchingSuite",
     "run_history",
 ]

@@ -45,3 +45,32 @@ class BlobsSuite(Suite):
         with pytest.raises(LimitExceededError, match=str(limit)):
             await world.put_blob("key", bytes(limit + 1))  # zero pages, which take no memory until they are touched
         assert await world.blob("key") is None
+
+    async def test_a_damaged_blob_can_be_replaced(self, world: World) -> None:
+        """Who stores it again means the same bytes, and knows them better than what is there."""
+        await world.put_blob("key", b"b?tes")
+        await world.put_blob("key", b"bytes")
+        assert await world.blob("key") == b"bytes"
+
+    async def test_a_blob_can_be_asked_for_without_reading_it(self, world: World) -> None:
+        """An empty one is there too."""
+        await world.put_blob("key", b"")
+        assert (await world.has_blob("key"), await world.has_blob("other")) == (True, False)
+
+    async def test_a_blob_can_be_forgotten(self, world: World) -> None:
+        """Doing it again is harmless, and others stay."""
+        for key in ("one", "two"):
+            await world.put_blob(key, b"bytes")
+        await world.delete_blob("one")
+        await world.delete_blob("one")
+        assert (await world.has_blob("one"), await world.blob("two")) == (False, b"bytes")
+
+    async def test_keys_are_listed_by_prefix(self, world: World) -> None:
+        """In order; the prefix is text, whatever it looks like."""
+        for key in ("build/b", "build/a", "build", "builds/c", "build_d", "b%", "bü"):
+            await world.put_blob(key, b"bytes")
+        assert await world.blob_keys("build/") == ["build/a", "build/b"]
+        assert await world.blob_keys("build_") == ["build_d"]
+        assert await world.blob_keys("b%") == ["b%"]
+        assert len(await world.blob_keys("")) == 7
+        assert await world.blob_keys("none") == []

@@ -10,6 +10,7 @@ import pytest
 from torpor.errors import HookNotFoundError
 from torpor.lifecycle import EventType
 from torpor.model import Event, Hook
+from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import (
     OTHER,
     RUN,
@@ -19,9 +20,10 @@ from torpor.testing.worlds.story import (
     ending,
     everything,
     hook,
+    hook_statuses,
     types,
 )
-from torpor.testing.worlds.suite import MakeWorld, Suite
+from torpor.testing.worlds.suite import MakeWorld, Suite, opened
 from torpor.world import World
 
 _ENDS: Final[tuple[EventType, ...]] = ("hook_disposed", "run_completed", "run_failed", "run_cancelled")
@@ -32,7 +34,7 @@ async def _end(world: World, turn: Turn, event: EventType) -> None:
     if event == "hook_disposed":
         await turn.commit(hook(event, 1))
     elif event == "run_cancelled":
-        await world.cancel_run(turn.task.run_id, "", T)
+        await world.cancel_run(turn.task.run_id, "")
     else:
         await turn.commit(ending(event))
 
@@ -45,21 +47,18 @@ class HooksSuite(Suite):
         await begin(world, RUN, hook("hook_created", 3, "tökèn /?", T + 1))
         assert await world.hook("tökèn /?") == Hook(RUN, "hook_03", 3, "tökèn /?", "live", T + 1, b"devl[3]")
 
-    async def test_hooks_of_a_run_are_listed(self, world: World) -> None:
-        """All of them, as they stand, in the order of their ops."""
+    async def test_open_hooks_of_a_run_are_listed(self, world: World) -> None:
+        """As they stand; one that is disposed of is gone."""
         await begin(world, OTHER, hook("hook_created", 1, "taken"))
         turn = await begin(world, RUN, hook("hook_created", 2, "b"), hook("hook_created", 1, "a"))
         await turn.commit(hook("hook_disposed", 1, "a"), hook("hook_created", 3, "taken"))
-        assert [(row.id, row.status) for row in await world.hooks(RUN)] == [
-            ("hook_01", "disposed"),
-            ("hook_02", "live"),
-            ("hook_03", "conflict"),
-        ]
+        assert await hook_statuses(world) == {"hook_02": "live", "hook_03": "conflict"}
 
-    async def test_a_payload_is_an_event(self, world: World) -> None:
-        """It says which hook it is for and which resumption brought it, and the hook is told."""
+    async def test_a_payload_is_an_event(self, world: World, clock: ManualClock) -> None:
+        """It says which hook it is for and which resumption brought it, at the world's time; the hook is returned."""
         await begin(world, RUN, hook("hook_created", 3))
-        resumed = await world.resume_hook("token", b"devl[7]", "rsme_1", T + 4)
+        clock.advance(4)
+        resumed = await world.resume_hook("token", b"devl[7]", "rsme_1")
         assert resumed == await world.hook("token")
         last = (await world.events(RUN))[-1]
         assert last == Event("hook_received", T + 4, "hook_03", seq=4, op=3, ref="rsme_1", payload=b"devl[7]")
@@ -68,23 +67,23 @@ class HooksSuite(Suite):
         """Of one caller that waits for each, over several hooks of a run."""
         await begin(world, RUN, hook("hook_created", 1, "a"), hook("hook_created", 2, "b"))
         for n in range(6):
-            await world.resume_hook("ab"[n % 2], b"devl%d" % n, f"r{n}", T)
+            await world.resume_hook("ab"[n % 2], b"devl%d" % n, f"r{n}")
         assert [event.payload for event in await world.events(RUN, after=4)] == [b"devl%d" % n for n in range(6)]
 
     async def test_a_resumption_is_recorded_once(self, world: World) -> None:
         """A repetition changes nothing and succeeds, whatever it carries."""
         turn = await begin(world, RUN, hook("hook_created", 1))
-        first = await world.resume_hook("token", b"devl1", "r1", T)
+        first = await world.resume_hook("token", b"devl1", "r1")
         await turn.commit()
         await turn.commit(park=True)
         before = await everything(world)
-        assert await world.resume_hook("token", b"devl2", "r1", T + 9) == first
+        assert await world.resume_hook("token", b"devl2", "r1") == first
         assert await everything(world) == before
 
     async def test_concurrent_repetitions_are_recorded_once(self, world: World) -> None:
         """Also when they come at the same moment."""
         await begin(world, RUN, hook("hook_created", 1))
-        await asyncio.gather(*(world.resume_hook("token", b"devl", "r1", T) for _ in range(10)))
+        await asyncio.gather(*(world.resume_hook("token", b"devl", "r1") for _ in range(10)))
         assert (await types(world)).count("hook_received") == 1
 
     async def test_resume_ids_belong_to_a_hook(self, world: World) -> None:
@@ -92,7 +91,7 @@ class HooksSuite(Suite):
         await begin(world, RUN, hook("hook_created", 1, "a"), hook("hook_created", 2, "b"))
         await begin(world, OTHER, hook("hook_created", 1, "c"))
         for token in "abc":
-            await world.resume_hook(token, b"devl", "r1", T)
+            await world.resume_hook(token, b"devl", "r1")
         assert (await types(world, RUN)).count("hook_received") == 2
         assert (await types(world, OTHER)).count("hook_received") == 1
 
@@ -101,18 +100,18 @@ class HooksSuite(Suite):
         with pytest.raises(HookNotFoundError, match="nobody"):
             await world.hook("nobody")
         with pytest.raises(HookNotFoundError, match="nobody"):
-            await world.resume_hook("nobody", b"devl", "r1", T)
+            await world.resume_hook("nobody", b"devl", "r1")
 
     @pytest.mark.parametrize("end", _ENDS)
     async def test_a_hook_that_is_gone_takes_nothing(self, world: World, end: EventType) -> None:
         """After its disposal or its run's end no payload is accepted, not even a repetition."""
         turn = await begin(world, RUN, hook("hook_created", 1))
-        await world.resume_hook("token", b"devl", "r1", T)
+        await world.resume_hook("token", b"devl", "r1")
         await _end(world, turn, end)
         before = await everything(world)
         for resume_id in ("r1", "r2"):
             with pytest.raises(HookNotFoundError):
-                await world.resume_hook("token", b"devl", resume_id, T)
+                await world.resume_hook("token", b"devl", resume_id)
         with pytest.raises(HookNotFoundError):
             await world.hook("token")
         assert await everything(world) == before
@@ -145,10 +144,10 @@ class HooksSuite(Suite):
     async def test_a_token_is_free_again(self, world: World, end: EventType) -> None:
         """After disposal and after the run's end another run may have it, and gets only its own payloads."""
         turn = await begin(world, RUN, hook("hook_created", 1))
-        await world.resume_hook("token", b"devl1", "r1", T)
+        await world.resume_hook("token", b"devl1", "r1")
         await _end(world, turn, end)
         await begin(world, OTHER, hook("hook_created", 1))
-        await world.resume_hook("token", b"devl2", "r1", T)
+        await world.resume_hook("token", b"devl2", "r1")
         received = [event for event in await world.events(OTHER) if event.type == "hook_received"]
         assert [event.payload for event in received] == [b"devl2"]
 
@@ -169,15 +168,13 @@ class HooksSuite(Suite):
         committed = await turn.commit(hook("hook_created", 1))
         assert [event.type for event in committed.answers] == ["hook_created"]
 
-    async def test_a_token_has_one_owner_at_a_time(self, world: World, make_world: MakeWorld) -> None:
+    async def test_a_token_has_one_owner_at_a_time(
+        self, world: World, make_world: MakeWorld, clock: ManualClock
+    ) -> None:
         """Of many runs that ask for it at once, through two worlds on the same store, one gets it."""
-        other = make_world()
-        await other.open()
-        try:
+        async with opened(make_world(clock)) as other:
             turns = [await begin((world, other)[n % 2], f"wrun_{n}") for n in range(10)]
             commits = await asyncio.gather(*(turn.commit(hook("hook_created", 1)) for turn in turns))
-        finally:
-            await other.close()
         kinds = sorted(answer.type for committed in commits for answer in committed.answers)
         assert kinds == ["hook_conflict"] * 9 + ["hook_created"]
         owner = (await world.hook("token")).run_id

@@ -9,10 +9,8 @@ import pytest
 
 from torpor.model import NewTask, Notice
 from torpor.testing.worlds.story import (
-    GUESTS,
     RUN,
     WORKER,
-    T,
     begin,
     begin_task,
     claim_step,
@@ -21,13 +19,11 @@ from torpor.testing.worlds.story import (
     new_run,
     outcome,
     step,
+    take,
     watching,
 )
-from torpor.testing.worlds.suite import MakeWorld, Suite
+from torpor.testing.worlds.suite import PATIENCE_SECONDS, MakeWorld, Suite, opened
 from torpor.world import World
-
-_PATIENCE_SECONDS = 10
-"""Far beyond any world's ``listen_ms``, so that only a notice that never comes fails a test."""
 
 
 class Ear:
@@ -44,7 +40,7 @@ class Ear:
 
     async def wait_for(self, wanted: Callable[[Notice], bool]) -> Notice:
         """Return the first notice that is wanted, also an earlier one."""
-        async with asyncio.timeout(_PATIENCE_SECONDS):
+        async with asyncio.timeout(PATIENCE_SECONDS):
             while True:
                 for notice in self.heard:
                     if wanted(notice):
@@ -66,14 +62,14 @@ class NoticesSuite(Suite):
         """So is a payload for a hook."""
         await begin(world, RUN, hook("hook_created", 1))
         ear = Ear(world)
-        await world.resume_hook("token", b"devl", "r1", T)
+        await world.resume_hook("token", b"devl", "r1")
         assert (await ear.wait_for(lambda notice: notice.work)).run_id == RUN
 
     async def test_a_task_is_work(self, world: World) -> None:
         """So is a step that leaves its turn."""
         turn = await begin(world, RUN, step("step_created", 1))
         ear = Ear(world)
-        await turn.commit(tasks=[NewTask("step_01", T)])
+        await turn.commit(tasks=[NewTask("step_01")])
         assert (await ear.wait_for(lambda notice: notice.work)).run_id == RUN
 
     async def test_a_step_result_is_work(self, world: World) -> None:
@@ -91,11 +87,26 @@ class NoticesSuite(Suite):
         await turn.commit(park=True)
         assert (await ear.wait_for(lambda notice: notice.work)).run_id == RUN
 
+    async def test_a_snoozed_run_is_work(self, world: World) -> None:
+        """Who waits for the next time must know this one."""
+        turn = await begin(world)
+        ear = Ear(world)
+        await world.snooze(RUN, WORKER, turn.task.epoch, delay_ms=30, why="no memory")
+        assert (await ear.wait_for(lambda notice: notice.work)).run_id == RUN
+
+    async def test_a_snoozed_step_is_work(self, world: World) -> None:
+        """Another worker may take it."""
+        await begin_task(world)
+        task = await claim_step(world)
+        ear = Ear(world)
+        await world.snooze_step(RUN, task.step_id, WORKER, task.epoch, delay_ms=0, why="no memory")
+        assert (await ear.wait_for(lambda notice: notice.work)).run_id == RUN
+
     async def test_released_tasks_are_work(self, world: World) -> None:
         """Whose they were is not said."""
         await begin(world)
         ear = Ear(world)
-        await world.release([WORKER], T)
+        await world.release([WORKER])
         await ear.wait_for(lambda notice: notice.work)
 
     @pytest.mark.parametrize("cancelled", [True, False])
@@ -104,7 +115,7 @@ class NoticesSuite(Suite):
         turn = await begin(world)
         ear = Ear(world)
         if cancelled:
-            await world.cancel_run(RUN, "", T)
+            await world.cancel_run(RUN, "")
         else:
             await turn.commit(ending())
         assert (await ear.wait_for(lambda notice: notice.ended)).run_id == RUN
@@ -117,7 +128,7 @@ class NoticesSuite(Suite):
             await begin(world, f"wrun_p{len(parents)}", *parents)
             ear = Ear(world)
             if cancelled:
-                await world.cancel_run(child.task.run_id, "", T)
+                await world.cancel_run(child.task.run_id, "")
             else:
                 await child.commit(ending())
             notice = await ear.wait_for(lambda notice: notice.ended)
@@ -128,7 +139,7 @@ class NoticesSuite(Suite):
         ear = Ear(world)
         created = asyncio.ensure_future(world.create_run(new_run()))
         await ear.wait_for(lambda notice: notice.work)
-        assert len(await world.claim(WORKER, T, turns=9, steps=9, guests=GUESTS)) == 1
+        assert len(await take(world)) == 1
         await created
 
     async def test_every_listener_is_told(self, world: World) -> None:
@@ -151,17 +162,13 @@ class NoticesSuite(Suite):
         """What another world on the same store wrote is told, where the world can."""
         if not world.capabilities.listen_ms:
             pytest.skip("this world does not hear of others' changes")
-        other = make_world()
-        await other.open()
-        try:
+        async with opened(make_world()) as other:
             ear = Ear(world)
             await other.create_run(new_run())
             await ear.wait_for(lambda notice: notice.work and notice.run_id in {None, RUN})
             ear.heard.clear()
-            await other.cancel_run(RUN, "", T)
+            await other.cancel_run(RUN, "")
             await ear.wait_for(lambda notice: notice.ended and notice.run_id in {None, RUN})
-        finally:
-            await other.close()
 
 
 class OpeningSuite(Suite):
@@ -190,17 +197,14 @@ class OpeningSuite(Suite):
         await world.close()
         assert [run.id for run in await asyncio.gather(*creations)] == [f"wrun_{n}" for n in range(20)]
         await world.open()
-        assert len(await world.claim(WORKER, T, turns=99, steps=0, guests=GUESTS)) == 20
+        assert len(await take(world, turns_max=99)) == 20
         await world.close()
 
     async def test_worlds_on_one_store_see_the_same(self, world: World, make_world: MakeWorld) -> None:
         """What one has stored the other reads at once."""
-        other = make_world()
-        await other.open()
-        await world.create_run(new_run())
-        seen = await other.get_run(RUN)
-        await other.close()
-        assert seen == await world.get_run(RUN)
+        async with opened(make_world()) as other:
+            await world.create_run(new_run())
+            assert await other.get_run(RUN) == await world.get_run(RUN)
 
     async def test_a_world_knows_its_url(self, make_world: MakeWorld) -> None:
         """It names itself as it was asked for."""

@@ -6,20 +6,25 @@ import pytest
 
 from torpor.errors import EntityConflictError, LeaseLostError
 from torpor.lifecycle import EventType
-from torpor.model import Event, NewTask, Task
+from torpor.model import NOW, Claims, Event, NewTask, Task
+from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import (
-    GUESTS,
     RUN,
+    SECOND,
     WORKER,
     T,
+    ask,
     begin,
     begin_task,
     claim,
     claim_step,
     ending,
     everything,
+    open_steps,
     outcome,
+    ready_at,
     step,
+    take,
     types,
 )
 from torpor.testing.worlds.suite import Suite
@@ -29,16 +34,19 @@ from torpor.world import World
 class StepsSuite(Suite):
     """Tasks from :class:`~torpor.model.NewTask` to :meth:`~torpor.world.Turns.finish_step`."""
 
-    async def test_a_task_is_ready_when_it_says(self, world: World) -> None:
+    async def test_a_task_is_ready_when_it_says(self, world: World, clock: ManualClock) -> None:
         """Not before."""
         await begin_task(world, ready_at=T + 10)
-        assert await world.next_ready_at(guests=GUESTS) == T + 10
-        assert await world.claim(WORKER, T + 9, turns=9, steps=9, guests=GUESTS) == []
-        assert len(await world.claim(WORKER, T + 10, turns=9, steps=9, guests=GUESTS)) == 1
+        clock.advance(9)
+        assert await ask(world) == Claims(next_at=T + 10)
+        clock.advance(1)
+        assert len(await take(world)) == 1
 
-    async def test_a_claimed_task_says_what_to_do(self, world: World) -> None:
-        """It carries the step's name, input and attempt, and its fence."""
-        await begin_task(world, 4)
+    async def test_a_claimed_task_says_what_to_do(self, world: World, clock: ManualClock) -> None:
+        """It carries the step's name, signature, input and attempt, its fence, and what is to be known of the run."""
+        turn = await begin(world, RUN, step("step_created", 4))
+        await turn.commit(tasks=[NewTask("step_04", signature="(n: int)")], park=True)
+        clock.advance(3)
         assert await claim_step(world) == Task(
             kind="step",
             run_id=RUN,
@@ -50,87 +58,94 @@ class StepsSuite(Suite):
             attempt=1,
             failures=0,
             input=b"devl[4]",
+            signature="(n: int)",
+            workflow="order",
+            created_at=T,
         )
 
-    async def test_a_claim_is_an_event(self, world: World) -> None:
-        """The log says who started which attempt when, and the turn is left alone."""
-        await begin_task(world, 4)
-        await claim_step(world, at=T + 3)
-        [event] = await world.events(RUN, after=3)
-        assert event == Event("step_started", T + 3, "step_04", seq=4, op=4, name="pay", attempt=1, ref=WORKER)
-        [row] = await world.steps(RUN)
-        assert (row.status, row.attempt, row.started_at) == ("running", 1, T + 3)
-        assert await world.next_ready_at(guests=GUESTS) is None
+    async def test_a_claim_touches_nothing_but_the_steps_row(self, world: World, clock: ManualClock) -> None:
+        """The row says who started which attempt when; the log and the turn are left alone."""
+        turn = await begin_task(world)
+        await turn.commit(park=True)
+        run, log = await world.get_run(RUN), await world.events(RUN)
+        clock.advance(3)
+        await claim_step(world)
+        [row] = await open_steps(world)
+        assert (row.status, row.attempt, row.started_at, row.worker) == ("running", 1, T + 3, WORKER)
+        assert (await world.get_run(RUN), await world.events(RUN)) == (run, log)
 
-    async def test_a_claimed_task_is_not_handed_out_again(self, world: World) -> None:
+    async def test_a_claimed_task_is_not_handed_out_again(self, world: World, clock: ManualClock) -> None:
         """It is one worker's until it ends or the worker does."""
         await begin_task(world)
         await claim_step(world)
-        assert await world.claim("wrkr_2", T * 2, turns=9, steps=9, guests=GUESTS) == []
+        clock.advance(T)
+        assert await take(world, SECOND) == []
 
     async def test_the_committing_worker_may_keep_a_task(self, world: World) -> None:
-        """Its fence is the commit's epoch; nobody else gets it, and no start is recorded anew."""
-        await begin(world, RUN, step("step_created", 1), step("step_started", 1))
-        await world.release([WORKER], T)
-        turn = await claim(world)
-        await turn.commit(tasks=[NewTask("step_01", T, claimed=True)], park=True)
-        assert await world.claim("wrkr_2", T * 2, turns=9, steps=9, guests=GUESTS) == []
+        """Its fence is the commit's epoch, and nobody else gets it."""
+        turn = await begin(world, RUN, step("step_created", 1, attempt=1))
+        await turn.commit(tasks=[NewTask("step_01", claimed=True)], park=True)
+        assert await take(world, SECOND) == []
         task = Task("step", RUN, turn.task.epoch, step_id="step_01", op=1, attempt=1)
         await world.finish_step(outcome(task, "step_completed"))
-        assert (await types(world))[2:] == ["step_created", "step_started", "step_completed"]
+        assert (await types(world))[2:] == ["step_created", "step_completed"]
 
     @pytest.mark.parametrize("end", ["step_completed", "step_failed"])
-    async def test_a_result_wakes_the_run(self, world: World, end: EventType) -> None:
-        """The event is appended as it is given, the step has ended, and the task is gone."""
+    async def test_a_result_wakes_the_run(self, world: World, clock: ManualClock, end: EventType) -> None:
+        """The event is appended as it is given, with the step's op and name; the step's row is gone."""
         turn = await begin_task(world)
         await turn.commit(park=True)
-        task = await claim_step(world, at=T + 1)
+        task = await claim_step(world)
+        clock.advance(2)
         await world.finish_step(outcome(task, end, at=T + 2))
         last = (await world.events(RUN))[-1]
-        assert last == Event(end, T + 2, "step_01", seq=5, op=1, attempt=1, payload=b"devl[-1]")
-        [row] = await world.steps(RUN)
-        assert (row.status, row.ended_at) == (end.removeprefix("step_"), T + 2)
-        assert await world.next_ready_at(guests=GUESTS) == T + 2
-        assert (await claim(world, at=T + 2)).task.run_id == RUN
-        assert await world.claim(WORKER, T * 2, turns=0, steps=9, guests=GUESTS) == []
+        assert last == Event(end, T + 2, "step_01", seq=4, op=1, name="pay", attempt=1, payload=b"devl[-1]")
+        assert await open_steps(world) == []
+        run = await world.get_run(RUN)
+        assert (run.ready_at, run.queued_at) == (NOW, T + 2)
+        assert (await claim(world)).task.run_id == RUN
+        assert await take(world) == []
 
-    async def test_a_retry_waits_for_its_time(self, world: World) -> None:
+    async def test_a_retry_waits_for_its_time(self, world: World, clock: ManualClock) -> None:
         """The task is ready again when the event is due; the run sleeps on."""
         turn = await begin_task(world)
         await turn.commit(park=True)
         first = await claim_step(world)
         await world.finish_step(outcome(first, "step_retrying", due=T + 100))
-        [row] = await world.steps(RUN)
-        assert row.status == "retrying"
-        assert await world.next_ready_at(guests=GUESTS) == T + 100
-        assert await world.claim(WORKER, T + 99, turns=9, steps=9, guests=GUESTS) == []
-        [second] = await world.claim(WORKER, T + 100, turns=9, steps=9, guests=GUESTS)
+        [row] = await open_steps(world)
+        assert (row.status, row.failures, row.worker) == ("retrying", 1, "")
+        assert await ready_at(world) is None
+        clock.advance(99)
+        assert await ask(world) == Claims(next_at=T + 100)
+        clock.advance(1)
+        [second] = await take(world)
         assert (second.attempt, second.failures, second.redeliveries) == (2, 1, 1)
         assert second.epoch > first.epoch
 
-    async def test_an_inline_steps_retry_can_become_a_task(self, world: World) -> None:
+    async def test_an_inline_steps_retry_can_become_a_task(self, world: World, clock: ManualClock) -> None:
         """The attempts that the turn made itself count on."""
         turn = await begin(world, RUN, step("step_created", 1), step("step_started", 1))
         await turn.commit(step("step_retrying", 1, due=T + 50), tasks=[NewTask("step_01", T + 50)], park=True)
-        task = await claim_step(world, at=T + 50)
+        clock.advance(50)
+        task = await claim_step(world)
         assert (task.attempt, task.failures) == (2, 1)
 
     async def test_a_lost_task_is_started_anew(self, world: World) -> None:
         """When its worker is gone another one makes the next attempt; that nobody raised is remembered."""
         await begin_task(world)
         first = await claim_step(world)
-        assert await world.release([WORKER], T + 5) == 2
-        second = await claim_step(world, "wrkr_2", at=T + 5)
+        assert await world.release([WORKER]) == 2
+        second = await claim_step(world, SECOND)
         assert (second.attempt, second.failures, second.redeliveries) == (2, 0, 2)
         with pytest.raises(LeaseLostError, match="step_01"):
             await world.finish_step(outcome(first, "step_completed"))
-        await world.finish_step(outcome(second, "step_completed", worker="wrkr_2"))
+        await world.finish_step(outcome(second, "step_completed", worker=SECOND))
 
     async def test_a_released_task_is_refused_before_anybody_claims_it(self, world: World) -> None:
         """Releasing alone makes the fence stale."""
         await begin_task(world)
         task = await claim_step(world)
-        await world.release([WORKER], T)
+        await world.release([WORKER])
         before = await everything(world)
         with pytest.raises(LeaseLostError):
             await world.finish_step(outcome(task, "step_completed"))
@@ -140,14 +155,14 @@ class StepsSuite(Suite):
         """The right fence from the wrong worker is refused."""
         await begin_task(world)
         task = await claim_step(world)
-        with pytest.raises(LeaseLostError, match="wrkr_2"):
-            await world.finish_step(outcome(task, "step_completed", worker="wrkr_2"))
+        with pytest.raises(LeaseLostError, match=SECOND):
+            await world.finish_step(outcome(task, "step_completed", worker=SECOND))
 
     async def test_each_claim_of_a_task_has_a_fence_of_its_own(self, world: World) -> None:
         """The same worker's report of its earlier claim is refused."""
         await begin_task(world)
         first = await claim_step(world)
-        await world.release([WORKER], T)
+        await world.release([WORKER])
         second = await claim_step(world)
         with pytest.raises(LeaseLostError, match="step_01"):
             await world.finish_step(outcome(first, "step_completed"))
@@ -176,8 +191,7 @@ class StepsSuite(Suite):
         """A step that has ended has no task, whoever ended it."""
         turn = await begin_task(world)
         await turn.commit(inputs=[step("step_failed", 1)])
-        assert await world.next_ready_at(guests=GUESTS) is None
-        assert await world.claim(WORKER, T, turns=9, steps=9, guests=GUESTS) == []
+        assert await take(world) == []
 
     @pytest.mark.parametrize("case", ["unknown", "finished", "twice"])
     async def test_a_task_needs_an_unfinished_step_without_one(self, world: World, case: str) -> None:
@@ -189,7 +203,57 @@ class StepsSuite(Suite):
             await turn.commit(tasks=[NewTask("step_01", T + 9)])
         before = await everything(world)
         with pytest.raises(EntityConflictError, match="task refused"):
-            await turn.commit(
-                step("step_created", 2), tasks=[NewTask("step_07" if case == "unknown" else "step_01", T)]
-            )
+            await turn.commit(step("step_created", 2), tasks=[NewTask("step_07" if case == "unknown" else "step_01")])
         assert await everything(world) == before
+
+    async def test_a_snoozed_task_is_anothers(self, world: World, clock: ManualClock) -> None:
+        """It is ready after the delay; the attempt that was not begun does not count, nor does its delivery."""
+        await begin_task(world)
+        first = await claim_step(world)
+        await world.snooze_step(RUN, first.step_id, WORKER, first.epoch, delay_ms=30, why="no such file")
+        [row] = await open_steps(world)
+        assert (row.status, row.attempt, row.snoozed, row.worker) == ("pending", 0, "no such file", "")
+        clock.advance(29)
+        assert await ask(world, SECOND) == Claims(next_at=T + 30)
+        clock.advance(1)
+        second = await claim_step(world, SECOND)
+        assert (second.attempt, second.redeliveries) == (1, 1)
+
+    async def test_a_snoozed_retry_is_still_one(self, world: World) -> None:
+        """What raised before is remembered."""
+        await begin_task(world)
+        await world.finish_step(outcome(await claim_step(world), "step_retrying", due=T))
+        task = await claim_step(world)
+        await world.snooze_step(RUN, task.step_id, WORKER, task.epoch, delay_ms=0, why="")
+        [row] = await open_steps(world)
+        assert (row.status, row.attempt, row.failures) == ("retrying", 1, 1)
+
+    async def test_a_stale_claim_cannot_snooze_a_task(self, world: World) -> None:
+        """Neither another worker's nor one that was given back already."""
+        await begin_task(world)
+        task = await claim_step(world)
+        with pytest.raises(LeaseLostError, match="step_01"):
+            await world.snooze_step(RUN, task.step_id, SECOND, task.epoch, delay_ms=0, why="")
+        await world.snooze_step(RUN, task.step_id, WORKER, task.epoch, delay_ms=0, why="first")
+        with pytest.raises(LeaseLostError, match="step_01"):
+            await world.snooze_step(RUN, task.step_id, WORKER, task.epoch, delay_ms=0, why="second")
+        [row] = await open_steps(world)
+        assert row.snoozed == "first"
+
+    async def test_why_a_worker_hands_a_step_over_is_told(self, world: World) -> None:
+        """Until somebody takes it."""
+        turn = await begin(world, RUN, step("step_created", 1))
+        await turn.commit(tasks=[NewTask("step_01", snoozed="no step pay here")])
+        assert [row.snoozed for row in await open_steps(world)] == ["no step pay here"]
+        await claim_step(world)
+        assert [row.snoozed for row in await open_steps(world)] == [""]
+
+    async def test_a_steps_end_changes_no_other(self, world: World) -> None:
+        """Of many steps of a run each ends alone, and the others' claims stay good."""
+        turn = await begin(world, RUN, *(step("step_created", n) for n in (1, 2, 3)))
+        await turn.commit(tasks=[NewTask(f"step_{n:02}") for n in (1, 2, 3)], park=True)
+        one, two, _ = await take(world)
+        await world.finish_step(outcome(one, "step_completed"))
+        await world.finish_step(outcome(two, "step_failed"))
+        assert [(row.id, row.worker) for row in await open_steps(world)] == [("step_03", WORKER)]
+        assert (await types(world))[-2:] == ["step_completed", "step_failed"]

@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
 
 from torpor.lifecycle import EventType
-from torpor.model import Commit, Committed, Event, LogEntry, NewRun, NewTask, RunState, Snapshot, StepOutcome, Task
+from torpor.model import (
+    NOW,
+    ClaimRequest,
+    Claims,
+    Commit,
+    Committed,
+    Entities,
+    Event,
+    LogEntry,
+    NewRun,
+    NewTask,
+    RunState,
+    Snapshot,
+    Step,
+    StepInfo,
+    StepOutcome,
+    Task,
+    WorkerRow,
+)
 from torpor.world import World
+from torpor.worlds.rules import steps_of
 
-T = 1_700_000_000_000
+T: Final = 1_700_000_000_000
 """When the stories happen, in epoch milliseconds."""
 
-RUN = "wrun_01A"
-OTHER = "wrun_01B"
-WORKER = "wrkr_01A"
-GUESTS = ("quickjs",)
+RUN: Final = "wrun_01A"
+OTHER: Final = "wrun_01B"
+WORKER: Final = "wrkr_01A"
+SECOND: Final = "wrkr_01B"
+GUESTS: Final = ("quickjs",)
 """What the workers of the stories can run, and what the runs need that :func:`new_run` makes."""
 
+STEPS: Final = ("pay",)
+"""The steps that the workers of the stories have, and that :func:`step` creates."""
 
-def new_run(run_id: str = RUN, *, workflow: str = "order", at: int = T, args: bytes = b"devl[[]]") -> NewRun:
+LEASE_MS: Final = 60_000
+
+
+def new_run(run_id: str = RUN, *, workflow: str = "order", args: bytes = b"devl[[]]") -> NewRun:
     """Return a run to create."""
     return NewRun(
         id=run_id,
@@ -27,16 +55,17 @@ def new_run(run_id: str = RUN, *, workflow: str = "order", at: int = T, args: by
         guest="quickjs",
         runtime="snapshot",
         seed=run_id.encode().ljust(32, b"."),
-        at=at,
         input=args,
     )
 
 
-def step(event: EventType, n: int, at: int = T, *, attempt: int = 1, due: int = 0) -> Event:
-    """Return an event of step *n*, whose op is *n* too."""
+def step(event: EventType, n: int, at: int = T, *, attempt: int | None = None, due: int = 0) -> Event:
+    """Return an event of step *n*, whose op is *n* too; created without an attempt, if none is said."""
     if event == "step_created":
-        return Event(event, at, f"step_{n:02}", op=n, digest=b"digest%02d" % n, name="pay", payload=b"devl[%d]" % n)
-    return Event(event, at, f"step_{n:02}", op=n, attempt=attempt, due=due, payload=b"devl[-%d]" % n)
+        payload, digest, worker = b"devl[%d]" % n, b"digest%02d" % n, WORKER if attempt else ""
+        about = (f"step_{n:02}", 0, n, digest, "pay", attempt or 0, 0, worker, payload)
+        return Event(event, at, *about)
+    return Event(event, at, f"step_{n:02}", op=n, attempt=attempt or 1, due=due, payload=b"devl[-%d]" % n)
 
 
 def wait(event: EventType, n: int, due: int = 0, at: int = T) -> Event:
@@ -65,6 +94,30 @@ def ending(event: EventType = "run_completed", at: int = T) -> Event:
     return Event(event, at, name="USER_ERROR" if event == "run_failed" else "", payload=b"devl[0]")
 
 
+def worker_row(worker: str = WORKER, *, lease_ms: int = LEASE_MS) -> WorkerRow:
+    """Return a worker to register."""
+    return WorkerRow(worker, "machine", 2**31, T - 5, lease_ms, app="shop", deployment="d1")
+
+
+def request(worker: str = WORKER, **fields: Any) -> ClaimRequest:
+    """Return a request for all that the stories have; *fields* of it are others."""
+    return replace(ClaimRequest(worker, guests=GUESTS, steps=STEPS, turns_max=9, steps_max=9), **fields)
+
+
+async def ask(world: World, worker: str = WORKER, **fields: Any) -> Claims:
+    """Claim as :func:`request` says; a worker that the world does not know, or not any more, registers first."""
+    claims = await world.claim(request(worker, **fields))
+    if claims.known:
+        return claims
+    await world.register(worker_row(worker))
+    return await world.claim(request(worker, **fields))
+
+
+async def take(world: World, worker: str = WORKER, **fields: Any) -> list[Task]:
+    """Return what :func:`ask` claims."""
+    return (await ask(world, worker, **fields)).tasks
+
+
 class Turn:
     """
     A claimed turn.
@@ -72,11 +125,13 @@ class Turn:
     Attributes:
         task: the claim.
         head: newest seq that it knows of.
+        held: what is open, as the world told it last; None to let the world look for itself.
     """
 
-    def __init__(self, world: World, task: Task, head: int, worker: str) -> None:
+    def __init__(self, world: World, task: Task, head: int, worker: str = WORKER, held: Entities | None = None) -> None:
         self.task = task
         self.head = head
+        self.held = held
         self._world = world
         self._worker = worker
 
@@ -90,7 +145,6 @@ class Turn:
         park: bool = False,
         ops: int = 0,
         logs: int = 0,
-        at: int = T,
         worker: str = "",
         epoch: int | None = None,
     ) -> Committed:
@@ -100,7 +154,6 @@ class Turn:
                 run_id=self.task.run_id,
                 worker_id=worker or self._worker,
                 epoch=self.task.epoch if epoch is None else epoch,
-                at=at,
                 expected_head=self.head,
                 inputs=tuple(inputs),
                 outputs=outputs,
@@ -110,18 +163,19 @@ class Turn:
                 tasks=tuple(tasks),
                 snapshot=snapshot,
                 park=park,
-            )
+            ),
+            self.held,
         )
         if committed.stored:
-            self.head = committed.head
+            self.head, self.held = committed.head, committed.held
         return committed
 
 
-async def claim(world: World, worker: str = WORKER, at: int = T) -> Turn:
+async def claim(world: World, worker: str = WORKER) -> Turn:
     """Claim the one turn that is ready."""
-    [task] = await world.claim(worker, at, turns=1, steps=0, guests=GUESTS)
-    run = await world.get_run(task.run_id)
-    return Turn(world, task, run.head, worker)
+    [task] = await take(world, worker, steps_max=0)
+    held = (await world.load(task.run_id)).held
+    return Turn(world, task, held.run.head, worker, held)
 
 
 async def begin(world: World, run_id: str = RUN, *outputs: Event, worker: str = WORKER) -> Turn:
@@ -132,16 +186,16 @@ async def begin(world: World, run_id: str = RUN, *outputs: Event, worker: str = 
     return turn
 
 
-async def begin_task(world: World, n: int = 1, *, ready_at: int = T, run_id: str = RUN) -> Turn:
+async def begin_task(world: World, n: int = 1, *, ready_at: int = NOW, run_id: str = RUN) -> Turn:
     """Begin a run whose step *n* waits in the queue."""
     turn = await begin(world, run_id)
     await turn.commit(step("step_created", n), tasks=[NewTask(f"step_{n:02}", ready_at)])
     return turn
 
 
-async def claim_step(world: World, worker: str = WORKER, at: int = T) -> Task:
+async def claim_step(world: World, worker: str = WORKER) -> Task:
     """Claim the one step that is ready."""
-    [task] = await world.claim(worker, at, turns=0, steps=1, guests=GUESTS)
+    [task] = await take(world, worker, turns_max=0)
     return task
 
 
@@ -156,12 +210,32 @@ async def types(world: World, run_id: str = RUN) -> list[str]:
     return [event.type for event in await world.events(run_id)]
 
 
+async def open_steps(world: World, run_id: str = RUN) -> list[Step]:
+    """Return the steps of a run that are open."""
+    return list((await world.open_entities(run_id)).steps.values())
+
+
+async def steps(world: World, run_id: str = RUN) -> list[StepInfo]:
+    """Return the steps of a run, as people see them."""
+    return steps_of(run_id, await world.events(run_id), await open_steps(world, run_id))
+
+
+async def hook_statuses(world: World, run_id: str = RUN) -> dict[str, str]:
+    """Return the hooks of a run that are not disposed of, with their statuses."""
+    return {hook.id: hook.status for hook in (await world.open_entities(run_id)).hooks.values()}
+
+
+async def ready_at(world: World, run_id: str = RUN) -> int | None:
+    """Return when the turn of a run that nobody has claimed is ready."""
+    run = await world.get_run(run_id)
+    assert run.worker == "", "what is claimed is not ready"
+    return run.ready_at
+
+
 async def everything(world: World, run_id: str = RUN) -> tuple[RunState, object]:
     """Return all that a world tells of a run, to see that nothing has changed."""
     return await world.load(run_id), (
+        await world.open_entities(run_id),
         await world.events(run_id),
-        await world.steps(run_id),
-        await world.hooks(run_id),
         await world.log_entries(run_id),
-        await world.next_ready_at(guests=GUESTS),
     )

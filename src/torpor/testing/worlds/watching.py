@@ -7,14 +7,13 @@ from typing import Final
 
 import pytest
 
-from torpor.errors import HookNotFoundError
+from torpor.errors import EntityConflictError, HookNotFoundError
 from torpor.lifecycle import EventType
 from torpor.model import NOTHING, Event
+from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import (
-    GUESTS,
     OTHER,
     RUN,
-    WORKER,
     T,
     Turn,
     begin,
@@ -22,8 +21,10 @@ from torpor.testing.worlds.story import (
     ending,
     everything,
     hook,
+    hook_statuses,
     new_run,
     snapshot,
+    take,
     types,
     wait,
     watching,
@@ -34,35 +35,35 @@ from torpor.world import World
 _ENDS: Final[tuple[EventType, ...]] = ("run_completed", "run_failed", "run_cancelled")
 
 
-async def _end(world: World, turn: Turn, event: EventType, at: int = T) -> None:
+async def _end(world: World, turn: Turn, event: EventType) -> None:
     if event == "run_cancelled":
-        await world.cancel_run(turn.task.run_id, "", at)
+        await world.cancel_run(turn.task.run_id, "")
     else:
-        await turn.commit(ending(event, at))
+        await turn.commit(ending(event))
 
 
 class WatchingSuite(Suite):
     """Hooks whose creation names a run; see :class:`torpor.world.Hooks`."""
 
     @pytest.mark.parametrize("end", _ENDS)
-    async def test_an_end_is_told_and_wakes(self, world: World, end: EventType) -> None:
-        """However the watched run ends, a parked watcher has its payload and is ready, at the time of the end."""
+    async def test_an_end_is_told_and_wakes(self, world: World, clock: ManualClock, end: EventType) -> None:
+        """However the watched run ends, a parked watcher has its payload at the world's time, and is ready."""
         child = await begin(world, OTHER)
         parent = await begin(world, RUN)
         await parent.commit(watching(1, OTHER), park=False)
         await parent.commit(park=True)
-        await _end(world, child, end, T + 7)
+        clock.advance(7)
+        await _end(world, child, end)
         last = (await world.events(RUN))[-1]
         assert last == Event("hook_received", T + 7, "hook_01", seq=4, op=1, ref=OTHER, payload=NOTHING)
-        assert await world.next_ready_at(guests=GUESTS) == T + 7
-        assert (await claim(world, at=T + 7)).task.run_id == RUN
+        assert (await claim(world)).task.run_id == RUN
 
     async def test_an_end_from_pending_is_told(self, world: World) -> None:
         """A run that is cancelled before it starts has ended too."""
         parent = await begin(world, RUN)
         await world.create_run(new_run(OTHER))
         await parent.commit(watching(1, OTHER))
-        await world.cancel_run(OTHER, "", T)
+        await world.cancel_run(OTHER, "")
         assert (await types(world))[-1] == "hook_received"
 
     async def test_a_turn_that_is_awake_meets_the_end(self, world: World) -> None:
@@ -96,6 +97,16 @@ class WatchingSuite(Suite):
         await (await begin(world, OTHER)).commit(ending())
         assert (await types(world)).count("hook_received") == 1
 
+    async def test_a_hook_that_was_told_can_be_disposed_of(self, world: World) -> None:
+        """It says that it was told until then, and receives nothing more."""
+        parent = await begin(world, RUN)
+        await parent.commit(watching(1, OTHER))
+        assert await hook_statuses(world) == {"hook_01": "told"}
+        with pytest.raises(EntityConflictError, match="hook_received refused"):
+            await parent.commit(hook("hook_received", 1))
+        await parent.commit(hook("hook_disposed", 1))
+        assert await hook_statuses(world) == {}
+
     async def test_a_snapshot_stands_before_the_answer(self, world: World) -> None:
         """A replay delivers the creation first and the reception after it."""
         parent = await begin(world, RUN)
@@ -104,14 +115,13 @@ class WatchingSuite(Suite):
         assert [event.type for event in state.events] == ["hook_created", "hook_received"]
 
     async def test_the_watched_run_is_told_with_the_hook(self, world: World) -> None:
-        """Of a watching hook it is known which run it watches, whether it is live, told or gone."""
+        """Of a watching hook it is known which run it watches, whether it still waits or has been told."""
         await begin(world, OTHER)
         parent = await begin(world, RUN)
         await parent.commit(watching(1, OTHER), watching(2, "wrun_none"), watching(3, OTHER), hook("hook_created", 4))
         await parent.commit(hook("hook_disposed", 3))
-        watched = [OTHER, "wrun_none", OTHER, ""]
-        assert [row.watch for row in await world.hooks(RUN)] == watched
-        assert sorted(row.watch for row in (await world.load(RUN)).hooks) == sorted([OTHER, "wrun_none", ""])
+        for entities in (await world.open_entities(RUN), (await world.load(RUN)).held):
+            assert [row.watch for row in entities.hooks.values()] == [OTHER, "wrun_none", ""]
 
     async def test_a_watching_hook_is_not_found_by_its_token(self, world: World) -> None:
         """Nobody outside can look it up or resume it, while it waits and after."""
@@ -121,7 +131,7 @@ class WatchingSuite(Suite):
         with pytest.raises(HookNotFoundError):
             await world.hook("secret")
         with pytest.raises(HookNotFoundError):
-            await world.resume_hook("secret", b"devl1", "r1", T)
+            await world.resume_hook("secret", b"devl1", "r1")
         assert await everything(world) == before
         assert (await parent.commit()).stored
 
@@ -141,14 +151,14 @@ class WatchingSuite(Suite):
         """Several hooks of several runs, each once, in the order of their creation."""
         child = await begin(world, "wrun_9")
         for run_id in (RUN, OTHER):
-            turn = await begin(world, run_id, watching(2, "wrun_9"), watching(1, "wrun_9"))
+            turn = await begin(world, run_id, watching(1, "wrun_9"), watching(2, "wrun_9"))
             await turn.commit()
             await turn.commit(park=True)
         await child.commit(ending())
         for run_id in (RUN, OTHER):
             received = [event.id for event in await world.events(run_id) if event.type == "hook_received"]
-            assert received == ["hook_02", "hook_01"]
-        assert len(await world.claim(WORKER, T, turns=9, steps=0, guests=GUESTS)) == 2
+            assert received == ["hook_01", "hook_02"]
+        assert len(await take(world)) == 2
 
     async def test_a_hook_that_is_gone_is_not_told(self, world: World) -> None:
         """Disposed of, or its run has ended."""

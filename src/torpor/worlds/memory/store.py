@@ -169,7 +169,7 @@ class Store:
 
     def _expected(self, run_id: str, before: Run | None) -> Rows | None:
         rows = self.runs.get(run_id)
-        if (rows and _fence(rows.run)) != (before and _fence(before)):
+        if (rows and rules.fence(rows.run)) != (before and rules.fence(before)):
             raise StaleError
         return rows
 
@@ -216,10 +216,6 @@ class Store:
             self.claims.setdefault(worker, {})[place] = None
         elif ready_at is not None:
             self.ready[place] = None
-
-
-def _fence(run: Run) -> tuple[int, int, str]:
-    return run.epoch, run.head, run.worker
 
 
 def _put(rows: dict[str, T], row_id: str, row: T | None) -> None:

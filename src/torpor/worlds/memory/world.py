@@ -111,7 +111,7 @@ class MemoryWorld:
         return self._rows(run_id).snapshot
 
     async def delete_snapshot(self, run_id: str) -> None:
-        self._rows(run_id).snapshot = None
+        self._carry_out(operations.forget_snapshot(run_id, self._url))
 
     # Hooks
 

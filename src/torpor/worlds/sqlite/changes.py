@@ -14,7 +14,7 @@ from msgspec.structs import astuple
 
 from torpor.model import Hook, Run, Step
 from torpor.worlds.operations import StaleError
-from torpor.worlds.rules import Changes
+from torpor.worlds.rules import Changes, fence
 from torpor.worlds.sqlite.codes import HOOK_CODE, RUN_CODE, RUNTIME_CODE, STEP_CODE
 from torpor.worlds.sqlite.rows import ADD_EVENT, SHIFT, event_row
 from torpor.worlds.sqlite.store import Store
@@ -49,7 +49,7 @@ _CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
 }
 _PLACES: Final = [(Run.__struct_fields__.index(name), name, stored) for name, stored in _CHANGING.items()]
 _HEAD: Final = Run.__struct_fields__.index("head")
-_WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS ?"
+_WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS ? AND base = ?"
 
 
 _RUN_FACTS: Final = [
@@ -133,7 +133,8 @@ def save_run(store: Store, before: Run, run: Run) -> int:
     changed = [(name, stored(new[n])) for n, name, stored in _PLACES if n == _HEAD or old[n] != new[n]]
     query = f"UPDATE runs SET {', '.join([f'{name} = ?' for name, _ in changed])} {_WHERE_AS_BEFORE}"
     values = [value for _, value in changed]
-    expected = (k, before.epoch, before.head, before.worker or None)
+    epoch, head, worker, base = fence(before)
+    expected = (k, epoch, head, worker or None, base)
     if k is None or not store.db.execute(query, (*values, *expected)).rowcount:
         raise StaleError
     return k

@@ -27,7 +27,7 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
 )
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
 STEP_STATUSES: Final = ("pending", "running", "retrying")
-HOOK_STATUSES: Final = ("live", "disposed", "conflict", "ended")  # nothing is disposed: such a row is deleted
+HOOK_STATUSES: Final = ("live", "disposed", "conflict", "ended", "told")  # nothing is disposed: such a row is deleted
 RUNTIMES: Final[tuple[Runtime, ...]] = ("snapshot", "replay")
 
 EVENT_CODE: Final = {name: code for code, name in enumerate(EVENT_TYPES)}

@@ -271,11 +271,6 @@ class Store:
         cursor, ops, logs, image, at, data = row
         return Snapshot(cursor, ops, logs, self.label(image), at, data)
 
-    def delete_snapshot(self, run_id: str) -> tuple[None, None]:
-        """Answer :meth:`torpor.world.Snapshots.delete_snapshot`."""
-        self.db.execute("DELETE FROM snapshots WHERE run = ?", (self.existing(run_id),))
-        return None, None
-
     def state(self, run_id: str) -> RunState:
         """
         Answer :meth:`torpor.world.Turns.load`.

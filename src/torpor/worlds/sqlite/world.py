@@ -161,8 +161,8 @@ class SqliteWorld:
         )
 
     async def delete_snapshot(self, run_id: str) -> None:
-        await self._writer.submit(
-            lambda store: store.delete_snapshot(run_id), f"deletion of the snapshot of run {run_id}"
+        await self._operate(
+            lambda _: operations.forget_snapshot(run_id, self._url), f"deletion of the snapshot of run {run_id}"
         )
 
     # Hooks

@@ -9,7 +9,8 @@ import pytest
 
 from torpor.errors import EntityConflictError
 from torpor.lifecycle import TRANSITIONS, EventType, entity_of
-from torpor.model import Event, LogEntry, Step
+from torpor.model import Event, LogEntry, StepInfo
+from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import (
     OTHER,
     RUN,
@@ -20,35 +21,37 @@ from torpor.testing.worlds.story import (
     everything,
     hook,
     new_run,
+    open_steps,
     step,
+    steps,
     types,
     wait,
 )
 from torpor.testing.worlds.suite import Suite
 from torpor.world import World
 
-_PATHS: Final[Mapping[tuple[str, str | None], tuple[EventType, ...]]] = {
-    # (entity, state): events that lead there
-    ("step", None): (),
-    ("step", "pending"): ("step_created",),
-    ("step", "running"): ("step_created", "step_started"),
-    ("step", "retrying"): ("step_created", "step_started", "step_retrying"),
-    ("step", "completed"): ("step_created", "step_started", "step_completed"),
-    ("step", "failed"): ("step_created", "step_started", "step_failed"),
-    ("wait", None): (),
-    ("wait", "waiting"): ("wait_created",),
-    ("wait", "completed"): ("wait_created", "wait_completed"),
-    ("hook", None): (),
-    ("hook", "live"): ("hook_created",),
-    ("hook", "conflict"): ("hook_conflict",),
-    ("hook", "disposed"): ("hook_created", "hook_disposed"),
+_PATHS: Final[Mapping[tuple[EventType, ...], tuple[str, str | None]]] = {
+    # events, and which entity they leave in which state; what has ended has no row any more
+    ("step_created",): ("step", "pending"),
+    ("step_created", "step_started"): ("step", "running"),
+    ("step_created", "step_started", "step_retrying"): ("step", "retrying"),
+    ("step_created", "step_started", "step_completed"): ("step", None),
+    ("step_created", "step_failed"): ("step", None),
+    ("wait_created",): ("wait", "waiting"),
+    ("wait_created", "wait_completed"): ("wait", None),
+    ("hook_created",): ("hook", "live"),
+    ("hook_conflict",): ("hook", "conflict"),
+    ("hook_created", "hook_disposed"): ("hook", None),
 }
 _MAKE: Final[Mapping[str, Callable[[EventType, int], Event]]] = {"step": step, "wait": wait, "hook": hook}
-_CASES: Final = [
-    (path, event, state in TRANSITIONS[event][0])
-    for (entity, state), path in _PATHS.items()
-    for event in TRANSITIONS
-    if entity_of(event) == entity
+_CASES: Final[list[tuple[tuple[EventType, ...], EventType, bool]]] = [
+    *(((), event, None in before) for event, (before, _) in TRANSITIONS.items() if entity_of(event) in _MAKE),
+    *(
+        (path, event, state in before)
+        for path, (entity, state) in _PATHS.items()
+        for event, (before, _) in TRANSITIONS.items()
+        if entity_of(event) == entity and not (state is None and None in before)  # nobody creates an id twice
+    ),
 ]
 
 
@@ -56,15 +59,15 @@ def _name(value: object) -> str:
     return ">".join(cast("tuple[str, ...]", value)) or "none" if isinstance(value, tuple) else str(value)
 
 
-class EventsSuite(Suite):
-    """The ``Events`` protocol, and the lifecycle behind every write."""
+class LogSuite(Suite):
+    """The ``Log`` protocol, and the lifecycle behind every write."""
 
     async def test_seqs_are_dense(self, world: World) -> None:
         """A log counts 1, 2, 3 … over all its writers, and the run knows its head."""
         turn = await begin(world, RUN, hook("hook_created", 1))
-        await world.resume_hook("token", b"devl1", "r1", T)
+        await world.resume_hook("token", b"devl1", "r1")
         await turn.commit(step("step_created", 2))
-        await world.cancel_run(RUN, "", T)
+        await world.cancel_run(RUN, "")
         assert [event.seq for event in await world.events(RUN)] == [1, 2, 3, 4, 5, 6]
         assert (await world.get_run(RUN)).head == 6
 
@@ -104,11 +107,12 @@ class EventsSuite(Suite):
         await begin(world, RUN, one, two)
         assert [event.payload for event in await world.events(RUN, after=2)] == [None, b""]
 
-    async def test_time_does_not_go_backwards(self, world: World) -> None:
+    async def test_time_does_not_go_backwards(self, world: World, clock: ManualClock) -> None:
         """An event that a slower clock dates earlier is stored with its predecessor's time."""
         turn = await begin(world)
         await turn.commit(step("step_created", 1, T + 50), step("step_created", 2, T + 20))
-        await world.cancel_run(RUN, "", T + 30)
+        clock.advance(30)
+        await world.cancel_run(RUN, "")
         assert [event.at for event in await world.events(RUN, after=2)] == [T + 50] * 3
         assert (await world.get_run(RUN)).ended_at == T + 50
 
@@ -117,7 +121,7 @@ class EventsSuite(Suite):
         turn = await begin(world, RUN, step("step_created", 1, T + 50), step("step_started", 1, T + 50))
         await turn.commit(step("step_created", 2, T + 20), inputs=[step("step_completed", 1, T + 10)])
         assert [event.at for event in await world.events(RUN, after=4)] == [T + 10, T + 50]
-        assert [row.ended_at for row in await world.steps(RUN)] == [T + 10, 0]
+        assert [row.ended_at for row in await steps(world)] == [T + 10, 0]
 
     @pytest.mark.parametrize(("path", "event", "allowed"), _CASES, ids=_name)
     async def test_the_lifecycle_table_decides(
@@ -201,19 +205,34 @@ class EventsSuite(Suite):
         """The same correlation id in two runs names two steps."""
         await begin(world, RUN, step("step_created", 1))
         await begin(world, OTHER, step("step_created", 1), step("step_started", 1))
-        assert [row.status for row in await world.steps(RUN)] == ["pending"]
-        assert [row.status for row in await world.steps(OTHER)] == ["running"]
+        assert [row.status for row in await open_steps(world, RUN)] == ["pending"]
+        assert [row.status for row in await open_steps(world, OTHER)] == ["running"]
 
     async def test_steps_stand_as_their_events_left_them(self, world: World) -> None:
         """Each row tells name, op, state, newest attempt and times; the order is that of the ops."""
         turn = await begin(world, RUN, step("step_created", 2), step("step_created", 1))
         await turn.commit(step("step_started", 1, T + 1))
         await turn.commit(step("step_retrying", 1, T + 2), step("step_started", 1, T + 3, attempt=2))
-        await turn.commit(step("step_completed", 1, T + 4, attempt=2))
-        assert await world.steps(RUN) == [
-            Step(RUN, "step_01", 1, "pay", "completed", 2, T, T + 1, T + 4),
-            Step(RUN, "step_02", 2, "pay", "pending", 0, T, 0, 0),
-        ]
+        [one, two] = await open_steps(world)
+        assert (one.id, one.op, one.seq, one.name, one.status) == ("step_01", 1, 4, "pay", "running")
+        assert (one.attempt, one.failures, one.created_at, one.started_at) == (2, 1, T, T + 3)
+        assert (two.id, two.status, two.attempt, two.started_at, two.task) == ("step_02", "pending", 0, 0, False)
+
+    async def test_a_step_may_begin_with_its_creation(self, world: World) -> None:
+        """An attempt in ``step_created`` stands for a ``step_started`` at once."""
+        turn = await begin(world, RUN, step("step_created", 1, attempt=1))
+        [row] = await open_steps(world)
+        assert (row.status, row.attempt, row.started_at) == ("running", 1, T)
+        await turn.commit(inputs=[step("step_completed", 1)])
+        assert (await types(world))[2:] == ["step_created", "step_completed"]
+
+    async def test_an_ended_step_is_read_from_the_log(self, world: World) -> None:
+        """Its row is gone; the log has all that is to be known of it."""
+        turn = await begin(world, RUN, step("step_created", 1))
+        await turn.commit(step("step_started", 1, T + 1))
+        await turn.commit(inputs=[step("step_completed", 1, T + 4)])
+        assert await open_steps(world) == []
+        assert await steps(world) == [StepInfo(RUN, "step_01", 1, "pay", "completed", 1, T, T + 1, T + 4)]
 
     async def test_log_lines_come_back_in_order(self, world: World) -> None:
         """The engine's notes, counted downwards from -1, come first; ``after`` leaves out what was read."""

@@ -1,0 +1,97 @@
+"""Clocks that a test moves by hand, so that a night takes no time and no test waits for one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+
+from torpor.clock import Clock
+
+
+class ManualClock:
+    """
+    A clock that stands still until it is moved. It may be read and moved on any thread.
+
+    Args:
+        now: what the wall shows at first, in epoch milliseconds.
+    """
+
+    def __init__(self, now: int = 1_700_000_000_000) -> None:
+        self._now = now
+        self._steady = 0
+        self._waiting: set[asyncio.Future[None]] = set()
+
+    def now(self) -> int:
+        return self._now
+
+    def steady(self) -> int:
+        return self._steady
+
+    async def wait_until(self, at: int) -> None:
+        await self._wait(lambda: self._now >= at)
+
+    async def sleep(self, ms: int) -> None:
+        over = self._steady + ms
+        await self._wait(lambda: self._steady >= over)
+
+    def advance(self, ms: int) -> None:
+        """Let so many milliseconds pass."""
+        self._steady += ms
+        self._move_wall(self._now + ms)
+
+    def jump(self, ms: int) -> None:
+        """Put the wall clock forward, or back, without any time passing."""
+        self._move_wall(self._now + ms)
+
+    def set(self, now: int) -> None:
+        """Set the wall clock, without any time passing."""
+        self._move_wall(now)
+
+    def _move_wall(self, now: int) -> None:
+        self._now = now
+        for waiter in tuple(self._waiting):
+            with suppress(RuntimeError):  # its loop is closed: nobody waits any more
+                waiter.get_loop().call_soon_threadsafe(_wake, waiter)
+
+    async def _wait(self, over: Callable[[], bool]) -> None:
+        while True:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting.add(waiter)
+            try:
+                if over():  # asked once the waiter is known: whoever moves the clock now wakes it
+                    return
+                await waiter
+            finally:
+                self._waiting.discard(waiter)
+
+
+class SkewedClock:
+    """
+    The clock of another machine: its wall is ahead, or behind, and time passes at the same pace.
+
+    Args:
+        clock: what it differs from.
+        ahead_ms: by how much; less than 0 is behind.
+    """
+
+    def __init__(self, clock: Clock, ahead_ms: int) -> None:
+        self._clock = clock
+        self._ahead_ms = ahead_ms
+
+    def now(self) -> int:
+        return self._clock.now() + self._ahead_ms
+
+    def steady(self) -> int:
+        return self._clock.steady()
+
+    async def wait_until(self, at: int) -> None:
+        await self._clock.wait_until(at - self._ahead_ms)
+
+    async def sleep(self, ms: int) -> None:
+        await self._clock.sleep(ms)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)
