@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from torpor.testing.clock import ManualClock
 from torpor.testing.worlds import run_history
 from torpor.worlds import open_world
 
@@ -19,9 +20,10 @@ async def test_memory_and_sqlite_answer_alike(tmp_path: Path, seed: int) -> None
     """The last of the seeds is a fresh one; a failure's name tells it."""
     transcripts = []
     for url in ("memory://", f"sqlite:///{tmp_path}/torpor.db?synchronous=normal"):
-        world = open_world(url)
+        clock = ManualClock()
+        world = open_world(url, clock)
         await world.open()
-        transcripts.append(await run_history(world, seed, _MOVES))
+        transcripts.append(await run_history(world, clock, seed, _MOVES))
         await world.close()
     memory, sqlite = transcripts
     for move, (one, other) in enumerate(zip(memory, sqlite, strict=False)):

@@ -636,7 +636,8 @@ class Draft:
     def _change_step(self, event: Event) -> None:
         step = self._now(self._before.steps, self._steps, event.id)
         run_id = self._before.run.id
-        status = advance(event.type, step.status if step else None, f"step {event.id} of run {run_id}")
+        was = step.status if step else self._gone(self._steps, event.id)
+        status = advance(event.type, was, f"step {event.id} of run {run_id}")
         if step is None:
             begun = bool(event.attempt)
             self._steps[event.id] = Step(
@@ -661,7 +662,8 @@ class Draft:
 
     def _change_wait(self, event: Event) -> None:
         wait = self._now(self._before.waits, self._waits, event.id)
-        advance(event.type, "waiting" if wait else None, f"wait {event.id} of run {self._before.run.id}")
+        was = "waiting" if wait else self._gone(self._waits, event.id)
+        advance(event.type, was, f"wait {event.id} of run {self._before.run.id}")
         self._waits[event.id] = None if wait else Wait(event.id, event.op, event.due)
 
     def _change_hook(self, event: Event) -> Event:
@@ -677,13 +679,13 @@ class Draft:
             elif hook.watch:  # it receives once
                 self._hooks[hook.id] = replace(hook, status="told")
             return event
+        status = advance(event.type, self._gone(self._hooks, event.id), what)
         watch = event.ref if event.type == "hook_created" else ""
         if event.type == "hook_created" and not watch:
             if event.name in self._taken:
-                event = replace(event, type="hook_conflict", ref=self._taken[event.name])
+                event, status = replace(event, type="hook_conflict", ref=self._taken[event.name]), "conflict"
             else:
                 self._taken[event.name] = run.id
-        status = advance(event.type, None, what)
         about = (run.id, event.id, event.op, event.name, status, event.at, event.payload, watch)
         self._hooks[event.id] = Hook(*about, key_id=run.key_id, public=run.public)
         return event
@@ -705,6 +707,11 @@ class Draft:
     @staticmethod
     def _now(before: Mapping[str, T], changed: Mapping[str, T | None], row_id: str) -> T | None:
         return changed[row_id] if row_id in changed else before.get(row_id)
+
+    @staticmethod
+    def _gone(changed: Mapping[str, T | None], row_id: str) -> str | None:
+        """Return the state of what has no row: over when it ended just now, else not there yet, for all we know."""
+        return "over" if row_id in changed else None
 
     @staticmethod
     def _open(before: dict[str, T], changed: Mapping[str, T | None]) -> list[T]:

@@ -44,15 +44,25 @@ _PATHS: Final[Mapping[tuple[EventType, ...], tuple[str, str | None]]] = {
     ("hook_created", "hook_disposed"): ("hook", None),
 }
 _MAKE: Final[Mapping[str, Callable[[EventType, int], Event]]] = {"step": step, "wait": wait, "hook": hook}
+
+
+def _begins_anew(path: tuple[EventType, ...], event: EventType) -> bool:
+    return _PATHS.get(path, ("", ""))[1] is None and None in TRANSITIONS[event][0]
+
+
 _CASES: Final[list[tuple[tuple[EventType, ...], EventType, bool]]] = [
     *(((), event, None in before) for event, (before, _) in TRANSITIONS.items() if entity_of(event) in _MAKE),
     *(
-        (path, event, state in before)
+        (path, event, state in before and state is not None)
         for path, (entity, state) in _PATHS.items()
         for event, (before, _) in TRANSITIONS.items()
-        if entity_of(event) == entity and not (state is None and None in before)  # nobody creates an id twice
+        if entity_of(event) == entity
     ),
 ]
+
+
+# What has ended is not known any more to later commits, so that nothing is said of an id that begins anew.
+_LATER: Final = [(path, event, allowed) for path, event, allowed in _CASES if allowed or not _begins_anew(path, event)]
 
 
 def _name(value: object) -> str:
@@ -123,7 +133,7 @@ class LogSuite(Suite):
         assert [event.at for event in await world.events(RUN, after=4)] == [T + 10, T + 50]
         assert [row.ended_at for row in await steps(world)] == [T + 10, 0]
 
-    @pytest.mark.parametrize(("path", "event", "allowed"), _CASES, ids=_name)
+    @pytest.mark.parametrize(("path", "event", "allowed"), _LATER, ids=_name)
     async def test_the_lifecycle_table_decides(
         self, world: World, path: tuple[EventType, ...], event: EventType, allowed: bool
     ) -> None:
