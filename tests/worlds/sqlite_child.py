@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from torpor.errors import UsageError
 from torpor.model import Commit, Event, RunFilter
-from torpor.testing.worlds.story import GUESTS, T, Turn, new_run, step
+from torpor.testing.worlds.story import T, Turn, new_run, step, take
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.store import Store
 
@@ -30,9 +30,9 @@ async def complete(world: SqliteWorld, worker: str, count: str) -> None:
     say("ready")
     sys.stdin.readline()
     for _ in range(int(count)):
-        [task] = await world.claim(worker, T, turns=1, steps=0, guests=GUESTS)
+        [task] = await take(world, worker, turns_max=1)
         outputs = (Event("run_started", T), Event("run_completed", T, ref=worker))
-        await world.commit(Commit(task.run_id, worker, task.epoch, T, 1, outputs=outputs))
+        await world.commit(Commit(task.run_id, worker, task.epoch, 1, outputs=outputs))
         say(task.run_id)
 
 
@@ -40,19 +40,16 @@ async def work_until_killed(world: SqliteWorld, worker: str) -> None:
     """Let four runs make one step after the other at once; say each head that is stored."""
 
     async def work(turn: Turn) -> None:
-        await turn.commit(Event("run_started", T), step("step_created", 1), step("step_started", 1))
+        await turn.commit(Event("run_started", T), step("step_created", 1, attempt=1))
         n = 1
         while True:
-            await turn.commit(
-                step("step_created", n + 1), step("step_started", n + 1), inputs=[step("step_completed", n)]
-            )
+            await turn.commit(step("step_created", n + 1, attempt=1), inputs=[step("step_completed", n)])
             n += 1
             say(turn.task.run_id, turn.head)
 
     for n in range(4):
         await world.create_run(new_run(f"wrun_{n}"))
-    tasks = await world.claim(worker, T, turns=9, steps=0, guests=GUESTS)
-    await asyncio.gather(*(work(Turn(world, task, 1, worker)) for task in tasks))
+    await asyncio.gather(*(work(Turn(world, task, 1, worker)) for task in await take(world, worker)))
 
 
 async def stop_inside(world: SqliteWorld, run_id: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from torpor.errors import EntityConflictError, RunNotFoundError, UsageError, WorldError
 from torpor.model import Event, Notice, RunFilter
-from torpor.testing.worlds.story import OTHER, RUN, T, begin, hook, new_run, step, types
+from torpor.testing.worlds.story import OTHER, RUN, T, begin, new_run, step
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.connection import GROUP_OPS_MAX
 from torpor.worlds.sqlite.store import Store
@@ -92,7 +92,7 @@ async def test_an_early_refusal_disturbs_nobody(world: SqliteWorld, statements: 
     async with Held(world):
         results = asyncio.gather(
             world.create_run(new_run(RUN)),
-            world.cancel_run("wrun_missing", "", T),
+            world.cancel_run("wrun_missing", ""),
             world.create_run(new_run(OTHER)),
             return_exceptions=True,
         )
@@ -106,29 +106,34 @@ async def test_an_early_refusal_disturbs_nobody(world: SqliteWorld, statements: 
 async def test_a_late_refusal_is_rolled_back_alone(world: SqliteWorld, statements: list[str]) -> None:
     """An operation that is refused after it wrote something leaves no trace, and the others of its group are stored."""
     turn = await begin(world, RUN, step("step_created", 1))
-    other = await begin(world, OTHER)
+
+    def write_and_refuse(store: Store) -> tuple[None, None]:
+        store.db.execute("DELETE FROM steps")
+        raise EntityConflictError("too late")
+
     async with Held(world):
         results = asyncio.gather(
-            other.commit(step("step_created", 1)),
-            turn.commit(hook("hook_created", 2), step("step_created", 1)),
-            world.create_run(new_run("wrun_3")),
-            other.commit(step("step_created", 2)),
+            world.put_blob("first", b"1"),
+            world._writer.submit(write_and_refuse, "a test"),
+            world.create_run(new_run(OTHER)),
+            turn.commit(step("step_created", 2)),
             return_exceptions=True,
         )
     first, refused, created, second = await results
     assert isinstance(refused, EntityConflictError)
     assert not [result for result in (first, created, second) if isinstance(result, BaseException)]
     assert "ROLLBACK" in statements
-    assert await types(world, RUN) == ["run_created", "run_started", "step_created"]
-    assert await types(world, OTHER) == ["run_created", "run_started", "step_created", "step_created"]
-    assert await world.hooks(RUN) == []
+    assert await world.blob("first") == b"1"
+    assert (await world.get_run(OTHER)).status == "pending"
+    assert list((await world.open_entities(RUN)).steps) == ["step_01", "step_02"]
 
 
 async def test_labels_of_a_rolled_back_group_are_numbered_anew(world: SqliteWorld) -> None:
     """What the writer remembers of a transaction that came to nothing is forgotten with it."""
 
     def label_and_fail(store: Store) -> tuple[None, None]:
-        store.label("never stored")
+        store.workflows.number("", "never stored")
+        store.labels.number("never stored")
         raise RuntimeError("after a write")
 
     with pytest.raises(RuntimeError, match="after a write"):
@@ -208,7 +213,7 @@ async def test_a_cancelled_caller_changes_nothing_for_others(world: SqliteWorld)
     await asyncio.wait_for(heard.wait(), 10)
 
 
-async def test_a_lane_survives_what_it_does_not_expect(world: SqliteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_thread_survives_what_it_does_not_expect(world: SqliteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     """Everybody whose operation was under way gets the error, and the next operation is carried out."""
 
     def broken(*_: object) -> None:
@@ -251,10 +256,31 @@ async def test_a_cancelled_opening_leaves_no_thread(tmp_path: Path) -> None:
     await world.close()
 
 
-async def test_the_reader_cannot_write(world: SqliteWorld) -> None:
-    """An operation in the wrong connection thread fails instead of going past the writer."""
-    with pytest.raises(WorldError, match="READONLY"):
-        await world._reader.submit(lambda store: store.db.execute("DELETE FROM runs"), "a test")
+async def test_readers_cannot_write(world: SqliteWorld) -> None:
+    """An operation on the wrong thread fails instead of going past the writer."""
+    for thread in (world._reader, world._queries):
+        with pytest.raises(WorldError, match="READONLY"):
+            await thread.submit(lambda store: store.db.execute("DELETE FROM runs"), "a test")
+
+
+async def test_a_long_list_keeps_no_turn_waiting(world: SqliteWorld) -> None:
+    """While people's queries are under way, a run is loaded and its log is read."""
+    await world.create_run(new_run())
+    reached, go = threading.Event(), threading.Event()
+
+    def hold(_store: Store) -> None:
+        reached.set()
+        go.wait()
+
+    held = world._queries.submit(hold, "a test")
+    await asyncio.to_thread(reached.wait)
+    listing = asyncio.ensure_future(world.list_runs(RunFilter()))
+    assert (await world.load(RUN)).run.id == RUN
+    assert len(await world.events(RUN)) == 1
+    assert not listing.done()
+    go.set()
+    await held
+    assert len(await listing) == 1
 
 
 async def test_a_read_is_from_one_moment(world: SqliteWorld) -> None:

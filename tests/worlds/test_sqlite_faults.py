@@ -68,7 +68,7 @@ async def test_a_full_file_fails_only_what_does_not_fit(tmp_path: Path) -> None:
 async def test_a_full_file_stores_no_half_of_a_commit(tmp_path: Path) -> None:
     """Log, rows and snapshot stay as they were, and the same commit is stored when there is room."""
     world = await _open(tmp_path / "torpor.db")
-    turn = await begin(world, RUN, step("step_created", 1), step("step_started", 1))
+    turn = await begin(world, RUN, step("step_created", 1, attempt=1))
     before = await world.load(RUN)
     await _bound_pages(world, 2)
 
@@ -83,7 +83,7 @@ async def test_a_full_file_stores_no_half_of_a_commit(tmp_path: Path) -> None:
     assert await world.load(RUN) == before
     await _bound_pages(world, 1000)
     assert await commit()
-    assert (await types(world))[4:] == ["step_completed", "step_created"]
+    assert (await types(world))[3:] == ["step_completed", "step_created"]
     await world.close()
 
 
@@ -113,7 +113,7 @@ async def test_a_disk_that_refuses_the_commit_fails_the_whole_group(tmp_path: Pa
     await world.create_run(new_run("wrun_after"))
     await world.close()
     world = await _open(tmp_path / "torpor.db")
-    assert [run.id for run in await world.list_runs(RunFilter())] == ["wrun_before", "wrun_after"]
+    assert [run.id for run in await world.list_runs(RunFilter())] == ["wrun_after", "wrun_before"]
     await world.close()
 
 
@@ -152,8 +152,8 @@ async def test_a_full_disk_leaves_whole_commits(small_disk: Path) -> None:
         run_id = turn.task.run_id
         log = await world.events(run_id)
         assert len(log) == heads[run_id] == (await world.get_run(run_id)).head
-        assert len(await world.steps(run_id)) == len(log) - 2
-        later = Turn(world, turn.task, turn.head, "wrkr_01A")
+        assert len((await world.open_entities(run_id)).steps) == len(log) - 2
+        later = Turn(world, turn.task, turn.head)
         assert (await later.commit(step("step_created", 5000))).stored
     await world.close()
 
@@ -181,11 +181,11 @@ async def test_a_damaged_page_is_one_runs_trouble(tmp_path: Path) -> None:
     _damage(path, b"wrun_01A step 20 ")
 
     world = await _open(path)
-    for asked in (world.load(RUN), world.events(RUN), world.steps(RUN)):
+    for asked in (world.load(RUN), world.events(RUN)):
         with pytest.raises(WorldError, match=r"run wrun_01A failed .* damaged there; other runs go on\. Stop the"):
             await asked
     assert len(await world.events(OTHER)) == 31
-    assert len((await world.load(OTHER)).steps) == 29
+    assert len((await world.load(OTHER)).held.steps) == 29
     assert len(await world.list_runs(RunFilter())) == 2
     await world.create_run(new_run("wrun_new"))
     await world.close()
@@ -206,7 +206,7 @@ async def test_a_write_to_a_damaged_page_fails_alone(tmp_path: Path) -> None:
     world = await _open(path)
     commits = []
     for turn in (turns[0], turns[2]):
-        later = Turn(world, turn.task, turn.head, "wrkr_01A")
+        later = Turn(world, turn.task, turn.head)
         commits.append(later.commit(step("step_created", 30)))
     failed, stored = await asyncio.gather(*commits, return_exceptions=True)
     assert isinstance(failed, WorldError)
@@ -233,5 +233,5 @@ async def test_a_resumed_run_does_not_read_its_past(tmp_path: Path) -> None:
     world = await _open(path)
     state = await world.load(RUN)
     assert [event.id for event in state.events] == ["step_501"]
-    assert [row.id for row in state.steps] == ["step_500", "step_501"]
+    assert [row.id for row in state.held.steps.values()] == ["step_500", "step_501"]
     await world.close()

@@ -1,14 +1,15 @@
-"""No operation of a worker looks through rows that it does not need, however many runs are parked."""
+"""What operations cost: how many statements, and that none looks through rows that it does not need."""
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
 
+import pytest
 from msgspec.structs import replace
 
-from torpor.model import LogEntry, NewTask, WorkerRow
+from torpor.model import NOW, Deployment, Event, LogEntry, NewTask, Run, RunFilter
 from torpor.testing.worlds.story import (
-    GUESTS,
     OTHER,
     RUN,
     WORKER,
@@ -20,102 +21,296 @@ from torpor.testing.worlds.story import (
     hook,
     new_run,
     outcome,
+    request,
     snapshot,
     step,
+    take,
     wait,
     watching,
+    worker_row,
 )
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.connection import ConnectionThread
 from torpor.worlds.sqlite.store import Store
 
+BRACKETS = ("BEGIN IMMEDIATE", "COMMIT")
+FAR = 4_000_000_000_000
 
-async def _trace(thread: ConnectionThread, seen: list[str]) -> None:
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[SqliteWorld]:
+    """Yield an open world on a new file, with a worker."""
+    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
+    await world.open()
+    await world.register(worker_row())
+    yield world
+    await world.close()
+
+
+async def _trace(*threads: ConnectionThread) -> list[str]:
+    """Return the list to which every statement of these threads is added from now on."""
+    seen: list[str] = []
+
     def operation(store: Store) -> tuple[None, None]:
         store.db.set_trace_callback(seen.append)
         return None, None
 
-    await thread._submit(operation, "a test")
+    for thread in threads:
+        await thread._submit(operation, "a test")
+    seen.clear()
+    return seen
+
+
+def _verbs(statements: Iterable[str]) -> list[str]:
+    return [" ".join(text.split()[:3]) if text not in BRACKETS else text for text in statements]
+
+
+# How many
+
+
+async def test_a_sequential_steps_commit_reads_nothing(world: SqliteWorld) -> None:
+    """Its run compared and set, two events, the step that ended gone and the next one there: in one transaction."""
+    turn = await begin(world, RUN, step("step_created", 1, attempt=1))
+    await turn.commit(step("step_created", 2, attempt=1), inputs=[step("step_completed", 1)], ops=2)
+    seen = await _trace(world._writer)
+    await turn.commit(step("step_created", 3, attempt=1), inputs=[step("step_completed", 2)], ops=3)
+    assert _verbs(seen) == [
+        "BEGIN IMMEDIATE",
+        "UPDATE runs SET",
+        "INSERT INTO events",
+        "INSERT INTO events",
+        "DELETE FROM steps",
+        "INSERT INTO steps",
+        "COMMIT",
+    ]
+
+
+async def test_the_first_commit_after_a_claim_reads_nothing_of_the_run(world: SqliteWorld) -> None:
+    """Also in a process that has never seen the run: the claim has told it all."""
+    await world.create_run(new_run())
+    other = SqliteWorld(world.url)
+    await other.open()
+    turn = await claim(other)
+    seen = await _trace(other._writer)
+    await turn.commit(Event("run_started", T))
+    assert _tables(seen) == ["runs", "events"]
+    await other.close()
+
+
+async def test_a_claim_that_finds_nothing_is_one_query(world: SqliteWorld) -> None:
+    """However many applications, queues, guests, keys and steps the worker has, and whatever is not for it."""
+    turn = await begin(world, RUN, step("step_created", 1), wait("wait_created", 2, FAR))
+    await turn.commit(tasks=[NewTask("step_01")], park=True)
+    seen = await _trace(world._writer)
+    many = tuple(f"step {n}" for n in range(1000))
+    claims = await world.claim(
+        request(apps=("", "a", "b"), queues=("", "q"), guests=("quickjs", "cpython"), key_ids=("", "k"), steps=many)
+    )
+    assert (claims.tasks, claims.next_at) == ([], FAR)
+    assert _verbs(seen) == ["BEGIN IMMEDIATE", "WITH RECURSIVE waiting", "COMMIT"]
+
+
+async def test_a_claim_reads_and_writes_a_row_for_each_task(world: SqliteWorld) -> None:
+    """A turn is its run's row, a step its own row; nothing is added to a log."""
+    turn = await begin(world, RUN, step("step_created", 1))
+    await turn.commit(tasks=[NewTask("step_01")])
+    await world.create_run(new_run(OTHER))
+    seen = await _trace(world._writer)
+    assert len(await take(world)) == 2
+    assert [verb for verb in _verbs(seen)[2:-1] if not verb.startswith("SELECT")] == [
+        "UPDATE runs SET",
+        "UPDATE steps SET",
+    ]
+    assert len(seen) == 3 + 2 + 3  # a step's run is read, too
+
+
+@pytest.mark.parametrize("steps", [1, 99])
+async def test_the_end_of_a_step_reads_nothing_of_the_others(world: SqliteWorld, steps: int) -> None:
+    """Each of many tasks of one run is finished with as many statements as an only one: what it is, and its outcome."""
+    turn = await begin(world, RUN, *(step("step_created", n) for n in range(1, steps + 1)))
+    await turn.commit(tasks=[NewTask(f"step_{n:02}") for n in range(1, steps + 1)], park=True)
+    [task] = await take(world, turns_max=0, steps_max=1)
+    seen = await _trace(world._writer)
+    await world.finish_step(outcome(task, "step_completed"))
+    assert _tables(seen) == ["runs", "steps", "waits", "runs", "events", "steps"]
+
+
+def _tables(statements: Iterable[str]) -> list[str]:
+    """Return which table each statement is about."""
+    words = [text.replace("(", " ").split() for text in statements if text not in BRACKETS]
+    tables = {"SELECT": "FROM", "INSERT": "INTO", "UPDATE": "UPDATE", "DELETE": "FROM"}
+    return [text[text.index(tables[text[0]]) + 1] for text in words]
+
+
+# What they look through
 
 
 async def _live_a_whole_life(world: SqliteWorld) -> None:
-    """Do everything that workers and callers do, but for lists that people ask for."""
+    """Do everything that workers, callers and people do."""
     await world.create_run(replace(new_run("wrun_encrypted"), key_id="k1"))
-    await world.heartbeat(WorkerRow(WORKER, "machine", 1, T, T, T + 30))
-    turn = await begin(world, RUN, step("step_created", 1), step("step_started", 1), step("step_created", 2))
+    turn = await begin(world, RUN, step("step_created", 1, attempt=1), step("step_created", 2))
     await turn.commit(wait("wait_created", 3, T + 9), hook("hook_created", 4), inputs=[step("step_completed", 1)])
-    await world.resume_hook("token", b"devl1", "r1", T)
+    await world.resume_hook("token", b"devl1", "r1")
+    turn.held = None
     await turn.commit(lines=[LogEntry(1, T, "info", "line")], snapshot=snapshot())
-    await turn.commit(tasks=[NewTask("step_02", T)], park=True)
+    await turn.commit(tasks=[NewTask("step_02", NOW)], park=True)
+    task = await claim_step(world)
+    await world.snooze_step(RUN, task.step_id, WORKER, task.epoch, delay_ms=-1, why="busy")
+    await world.waiting_steps()
     task = await claim_step(world)
     await world.finish_step(outcome(task, "step_retrying", due=T))
     task = await claim_step(world)
     await world.finish_step(outcome(task, "step_completed"))
-    await world.next_ready_at(guests=GUESTS)
-    await world.release([WORKER], T)
     turn = await claim(world)
-    await world.snooze(RUN, WORKER, turn.task.epoch, T)
+    await world.snooze(RUN, WORKER, turn.task.epoch, delay_ms=-1, why="busy")
+    await world.snoozed_runs()
     turn = await claim(world)
-    await world.load(RUN)
-    await turn.commit(hook("hook_disposed", 4), inputs=[wait("wait_completed", 3)])
-    await turn.commit(ending())
-    await begin(world, OTHER, hook("hook_created", 1))
+    await world.release([WORKER])
+    await world.register(worker_row())
+    await world.heartbeat(WORKER)
+    turn = await claim(world)
+    await world.put_blob("build/b1", b"build")
+    await turn.commit(hook("hook_disposed", 4), snapshot=snapshot())
+    await turn.commit(ending("run_failed"))
+    await world.archive(RUN, 3)
+    turn = await begin(world, OTHER, hook("hook_created", 1))
     parent = await begin(world, "wrun_parent", watching(1, OTHER), watching(2, RUN))
-    await parent.commit()
     await parent.commit(park=True)
+    await turn.commit(park=True)
+    await _read(world)
+    await world.cancel_run(OTHER, "")
+    await world.delete_snapshot(OTHER)
+    await world.delete_blob("build/b1")
+    await world.release([WORKER], expired_only=True)
+
+
+async def _read(world: SqliteWorld) -> None:
+    """Ask for all that can be asked for."""
     await world.hook("token")
     await world.get_run(OTHER)
     await world.events(OTHER, after=1)
-    await world.cancel_run(OTHER, "", T)
-    await world.delete_snapshot(OTHER)
-    await world.runs_by_key(live=True)
-    await world.runs_by_key(live=False)
-    await world.put_blob("key", b"data")
-    await world.blob("key")
+    await world.log_entries(OTHER)
+    await world.snapshot(OTHER)
+    await world.blob("build/b1")
+    await world.has_blob("build/b1")
+    await world.blob_keys("build/")
+    await world.open_entities(OTHER)
+    await world.put_deployment(Deployment("d1", "shop"))
+    await world.deployments()
+    await world.deployments("shop")
+    await world.live_hooks()
+    await world.live_hooks(before="hook_09")
+    await world.workers()
+    await world.statuses([RUN, OTHER])
+    await world.builds_in_use()
+    for live in (True, False):
+        await world.runs_by_key(live=live)
+    for where in _filters():
+        await world.list_runs(where)
 
 
-async def test_every_query_of_a_life_is_a_search(tmp_path: Path) -> None:
-    """SQLite's own plan of each statement goes by an index, and looks through no table."""
-    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
-    await world.open()
-    seen: list[str] = []
-    for thread in (world._writer, world._reader):
-        await _trace(thread, seen)
-    await _live_a_whole_life(world)
-    statements = {text for text in seen if text.split()[0] in {"SELECT", "INSERT", "UPDATE", "DELETE"}}
-    assert len(statements) > 50
+def _filters() -> list[RunFilter]:
+    return [
+        RunFilter(status, workflow, app, before)
+        for status in (None, "running")
+        for workflow in (None, "order")
+        for app in (None, "")
+        for before in (None, OTHER)
+    ]
 
+
+async def _plans(world: SqliteWorld, statements: Iterable[str]) -> dict[str, list[str]]:
     def plans(store: Store) -> dict[str, list[str]]:
-        return {text: [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {text}")] for text in list(statements)}
+        return {text: [row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {text}")] for text in set(statements)}
 
+    return await world._reader.submit(plans, "a test")
+
+
+SMALL = (
+    # what is looked through: tables with a row for each workflow, route, worker or deployment, and what a query makes
+    *("w", "workers", "deployments", "lists", "l", "waiting", "owners", "CONSTANT ROW", "(subquery", "s VIRTUAL"),
+    *("json_each VIRTUAL", "value VIRTUAL"),
+    # an index whose rows are all wanted, or a page of them in its order
+    *(
+        "h USING INDEX hooks_live",
+        "runs USING INDEX runs_snoozed",
+        "deployments USING INDEX",
+        "s USING INDEX steps_ready",
+    ),
+)
+
+
+async def test_every_query_of_a_life_is_a_search(world: SqliteWorld) -> None:
+    """SQLite's own plan of each statement goes by an index, and looks through no table that grows with the runs."""
+    seen = await _trace(world._writer, world._reader, world._queries)
+    await _live_a_whole_life(world)
+    statements = {text for text in seen if text.split()[0] in {"SELECT", "INSERT", "UPDATE", "DELETE", "WITH"}}
+    assert len(statements) > 50
     scans = [
         (text, line)
-        for text, plan in (await world._reader.submit(plans, "a test")).items()
+        for text, plan in (await _plans(world, statements)).items()
         for line in plan
-        if line.startswith("SCAN") and line != "SCAN CONSTANT ROW"
+        if line.startswith("SCAN") and not line.removeprefix("SCAN ").startswith(SMALL)
     ]
     assert scans == []
-    await world.close()
 
 
-async def test_a_claim_reads_no_more_than_it_takes(tmp_path: Path) -> None:
-    """Ready turns and steps are found in the order of an index that knows the key; none is sorted, none passed over."""
-    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
-    await world.open()
-    seen: list[str] = []
+async def test_a_claim_reads_no_more_than_it_takes(world: SqliteWorld) -> None:
+    """Ready turns and steps are found in the order of an index; none is sorted, and no timer is passed over."""
     turn = await begin(world, RUN, step("step_created", 1))
-    await turn.commit(tasks=[NewTask("step_01", T)])
-    for thread in (world._writer, world._reader):
-        await _trace(thread, seen)
-    await world.next_ready_at(guests=GUESTS, keys=("", "k1"))
-    await world.claim(WORKER, T, turns=9, steps=9, guests=GUESTS, keys=("", "k1"))
-    asked = {text for text in seen if text.startswith("SELECT") and "ready_at" in text and "id = " not in text}
-    assert len(asked) == 8
+    await turn.commit(tasks=[NewTask("step_01")])
+    seen = await _trace(world._writer)
+    await world.claim(request(key_ids=("", "k1")))
+    [plan] = (await _plans(world, [text for text in seen if text.startswith("WITH")])).values()
+    assert not [line for line in plan if "TEMP B-TREE" in line]
+    searches = [line for line in plan if "_ready (" in line]
+    for table in ("runs USING INDEX runs_ready (route=?", "steps USING COVERING INDEX steps_ready (route=? AND name=?"):
+        for what in ("ready_at=?", "ready_at>? AND ready_at<?", "ready_at>?"):
+            assert f"SEARCH {table} AND {what})" in searches
+    for name in ("route=?", "route=? AND name>?"):
+        assert f"SEARCH steps USING COVERING INDEX steps_ready ({name})" in searches
 
-    def plans(store: Store) -> list[list[str]]:
-        return [[row[3] for row in store.db.execute(f"EXPLAIN QUERY PLAN {text}")] for text in asked]
 
-    for plan in await world._reader.submit(plans, "a test"):
-        assert not [line for line in plan if "TEMP B-TREE" in line]
-        assert [line for line in plan if "_ready (" in line and "key=? AND ready_at" in line]
-    await world.close()
+async def test_a_page_reads_no_more_than_a_page_of_each_list(world: SqliteWorld) -> None:
+    """Filtered runs are found in the order of an index that knows workflow and status, or along their rowids."""
+    seen = await _trace(world._queries)
+    await world.create_run(new_run(OTHER))
+    for where in _filters():
+        await world.list_runs(where)
+    plans = await _plans(world, [text for text in seen if "FROM runs" in text])
+    searches = {line for plan in plans.values() for line in plan if "runs" in line}
+    assert searches == {
+        "SEARCH runs USING COVERING INDEX runs_listed (workflow=? AND status=? AND rowid<?)",
+        "SEARCH runs USING INTEGER PRIMARY KEY (rowid<?)",
+        "SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)",
+    }
+
+
+async def test_pages_are_merged_in_the_order_of_creation(world: SqliteWorld) -> None:
+    """Whatever workflows, applications and statuses are mixed, pages of any filter are its runs, newest first."""
+    for n in range(40):
+        new = replace(new_run(f"wrun_{n * 7 % 40:02}", workflow=f"flow {n % 3}"), app=f"app {n % 4 // 2}")
+        await world.create_run(new)
+        if n % 5 == 0:
+            await world.cancel_run(new.id, "")
+    everything = await world.list_runs(RunFilter())
+    assert len(everything) == 40
+    for status in (None, "pending", "cancelled", "failed"):
+        for workflow in (None, "flow 1", "flow 9"):
+            for app in (None, "app 1", "app 9"):
+                wanted = [
+                    run
+                    for run in everything
+                    if status in {None, run.status} and workflow in {None, run.workflow} and app in {None, run.app}
+                ]
+                assert await _paged(world, RunFilter(status, workflow, app, limit=3)) == wanted
+
+
+async def _paged(world: SqliteWorld, where: RunFilter) -> list[Run]:
+    """Return all pages of a list, one after the other."""
+    runs: list[Run] = []
+    while page := await world.list_runs(where):
+        assert len(page) <= where.limit
+        runs += page
+        where = replace(where, before=page[-1].id)
+    return runs

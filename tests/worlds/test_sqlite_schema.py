@@ -165,7 +165,7 @@ def test_every_type_and_state_has_a_number() -> None:
     assert set(codes.RUN_STATUSES) == set(get_args(RunStatus))
     assert set(codes.RUNTIMES) == set(get_args(Runtime))
     assert set(codes.STEP_STATUSES) == _states("step") - {"completed", "failed"}
-    assert set(codes.HOOK_STATUSES) == _states("hook") | {"ended"}
+    assert set(codes.HOOK_STATUSES) == _states("hook") | {"ended", "told"}
 
 
 def _states(entity: str) -> set[str]:
@@ -181,7 +181,7 @@ def test_numbers_are_for_ever() -> None:
     )  # fmt: skip
     assert codes.RUN_STATUSES[:5] == ("pending", "running", "completed", "failed", "cancelled")
     assert codes.STEP_STATUSES[:3] == ("pending", "running", "retrying")
-    assert codes.HOOK_STATUSES[:4] == ("live", "disposed", "conflict", "ended")
+    assert codes.HOOK_STATUSES[:5] == ("live", "disposed", "conflict", "ended", "told")
     assert codes.RUNTIMES[:2] == ("snapshot", "replay")
 
 

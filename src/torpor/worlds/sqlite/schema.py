@@ -94,7 +94,7 @@ def migrate(db: sqlite3.Connection, steps: list[str], url: str) -> None:
     try:
         # Another process may have migrated while this one waited for the lock.
         for step in steps[_version(db, len(steps), url) :]:
-            for statement in _statements(step):
+            for statement in statements(step):
                 db.execute(statement)
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute(f"PRAGMA user_version = {len(steps)}")
@@ -149,7 +149,7 @@ def _not_ours(url: str, path: str) -> ConfigurationError:
     )
 
 
-def _statements(script: str) -> Iterator[str]:
+def statements(script: str) -> Iterator[str]:
     """Yield a script's statements; ``executescript`` would commit the transaction that they belong to."""
     statement = ""
     for line in script.splitlines(keepends=True):

@@ -125,11 +125,13 @@ CREATE TABLE new_waits (
 INSERT INTO new_waits
     SELECT w.run, w.id, e.op, e.due FROM waits w JOIN events e ON e.k = w.run << 32 | w.seq WHERE w.status = 0;
 INSERT INTO new_waits
-    SELECT r.k, e.id, e.op, e.due FROM runs r JOIN events e ON e.k > r.k << 32 AND e.k < (r.k + 1) << 32 AND e.type = 10
-    WHERE r.status > 2 AND NOT EXISTS (SELECT 1 FROM waits WHERE run = r.k AND id = e.id);
+    SELECT r.k, e.id, e.op, e.due
+    FROM runs r CROSS JOIN events e ON e.k > r.k << 32 AND e.k < (r.k + 1) << 32 -- run by run, each along its log
+    WHERE r.status > 2 AND +e.type = 10 AND NOT EXISTS (SELECT 1 FROM waits WHERE run = r.k AND id = e.id);
 
 -- Hooks that are not disposed of. watch is the run whose end one awaits, '' when it awaits the outside world. Version
--- 0.1.0 disposed of all of a run at its end, which its log does not tell.
+-- 0.1.0 disposed of all of a run at its end, which its log does not tell; and a hook that was told of an end (4) looked
+-- like one that was not.
 CREATE TABLE new_hooks (
     run        INTEGER NOT NULL REFERENCES runs,
     id         TEXT NOT NULL,
@@ -142,7 +144,15 @@ CREATE TABLE new_hooks (
     PRIMARY KEY (run, id)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO new_hooks
-    SELECT h.run, h.id, e.op, h.token, iif(r.status > 2, 3, h.status), e.at, e.payload, iif(h.watch IS NULL, '', e.ref)
+    SELECT h.run, h.id, e.op, h.token,
+        CASE
+            WHEN r.status > 2 THEN 3
+            WHEN h.watch IS NOT NULL AND EXISTS (
+                SELECT 1 FROM events WHERE k > e.k AND k < (h.run + 1) << 32 AND type = 14 AND id = h.id
+            ) THEN 4
+            ELSE h.status
+        END,
+        e.at, e.payload, iif(h.watch IS NULL, '', e.ref)
     FROM hooks h JOIN runs r ON r.k = h.run JOIN events e ON e.k = h.run << 32 | h.seq
     WHERE r.status < 2 AND h.status <> 1 OR r.status > 2 AND NOT EXISTS (
         SELECT 1 FROM events WHERE k > h.run << 32 | h.seq AND k < (h.run + 1) << 32 AND type = 15 AND id = h.id
