@@ -135,7 +135,7 @@ async def test_a_child_may_lose_a_race_and_be_awaited_again(working: Torpor) -> 
     await has_event(working, parent, "wait_completed")
     await resumed(working, "t", "late")
     assert await parent.result(timeout=TIMEOUT) == ["timer", "late"]
-    watching = [hook for hook in await working.world.hooks(parent.id) if hook.watch]
+    watching = [event for event in await parent.events() if event.type == "hook_created" and event.ref]
     assert len(watching) == 1
 
 
@@ -251,13 +251,17 @@ async def test_an_end_that_is_awaited_cannot_be_forged(working: Torpor) -> None:
     """The hook that waits for it is told as such, and its token opens nothing."""
     parent = await working.start("startsByName", "waitsFor", "t")
     await has_event(working, parent, "hook_created")
-    [hook] = await working.world.hooks(parent.id)
+    [hook] = (await working.world.open_entities(parent.id)).hooks.values()
     assert hook.token == f"$end:{hook.watch}"
     with pytest.raises(HookNotFoundError):
         await working.resume_hook(hook.token, None)
     await resumed(working, "t", "end")
     assert (await parent.result(timeout=TIMEOUT))[1] == "end"
-    assert [row.status for row in await working.world.hooks(parent.id)] == ["disposed"]
+    assert [event.type for event in await parent.events() if event.id == hook.id] == [
+        "hook_created",
+        "hook_received",
+        "hook_disposed",
+    ]
 
 
 async def test_a_parent_that_lost_its_snapshot_is_rebuilt(working: Torpor) -> None:

@@ -8,9 +8,9 @@ import sqlite3
 from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engine.encrypted.application import app as application
 from tests.engine.encrypted.application import gate
@@ -34,7 +34,7 @@ from torpor.errors import (
     TorporError,
 )
 from torpor.lifecycle import EventType
-from torpor.model import NOTHING, Event
+from torpor.model import NOTHING, ClaimRequest, Claims, Event
 
 K1, K2 = generate(), generate()
 ONE, BOTH, OTHER = Keyring([K1]), Keyring([K2, K1]), Keyring([K2])
@@ -236,7 +236,7 @@ async def test_a_run_waits_for_a_worker_with_its_key(tmp_path: Path, caplog: pyt
         waiting = await app.start("patient", "token")
         in_a_step = await app.start("holds")
         async with app.worker():
-            await has_event(app, in_a_step, "step_started")
+            await has_event(app, in_a_step, "step_created")
             await has_event(app, waiting, "hook_created")
             over = await app.start("throwing", "word")
             await ended(over)
@@ -327,7 +327,9 @@ async def test_a_changed_snapshot_is_rebuilt_from_the_log(tmp_path: Path) -> Non
         run = await live_with_markers(app)
         db = sqlite3.connect(tmp_path / "torpor.db")
         with db:
-            [(run_key, data)] = db.execute("SELECT run, data FROM snapshots").fetchall()
+            [(run_key, data)] = db.execute(
+                "SELECT run, data FROM snapshots WHERE run = (SELECT k FROM runs WHERE id = ?)", (run.id,)
+            ).fetchall()
             changed = data[:40] + bytes([data[40] ^ 1]) + data[41:]
             db.execute("UPDATE snapshots SET data = ? WHERE run = ?", (changed, run_key))
         db.close()
@@ -382,8 +384,8 @@ async def test_a_turn_without_the_key_is_given_back(tmp_path: Path, monkeypatch:
     async with on(tmp_path, OTHER) as app:
         claim = app.world.claim
 
-        async def careless(*args: Any, **options: Any) -> Any:
-            return await claim(*args, **options | {"keys": ("", ONE.current)})
+        async def careless(request: ClaimRequest) -> Claims:
+            return await claim(replace(request, key_ids=("", ONE.current)))
 
         monkeypatch.setattr(app.world, "claim", careless)
         with logged("torpor.engine", f"run {run.id}: given up for 30 s: blob program/") as said:

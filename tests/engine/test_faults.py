@@ -132,7 +132,7 @@ async def test_cancelling_ends_the_steps_that_run(app: Torpor) -> None:
     """An async step of a cancelled run is cancelled, so that the worker is free again."""
     async with app.worker() as worker:
         run = await app.start("runsSlow", 600_000)
-        await has_event(app, run, "step_started")
+        await has_event(app, run, "step_created")
         await run.cancel()
         await worker.wait_idle(timeout=TIMEOUT)
     assert [event.type for event in await run.events()][-1] == "run_cancelled"

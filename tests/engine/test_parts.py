@@ -4,22 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import os
+import signal
 import subprocess
 import sys
 
-import msgspec
 import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from torpor import codec
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import plan
-from torpor.engine.liveness import dead_workers, machine, worker_row
+from torpor.engine.liveness import _born, gone, machine, silent, worker_row
 from torpor.engine.retry import Backoff
 from torpor.errors import DivergenceError, GuestTrapError
-from torpor.model import Event
+from torpor.model import Event, WorkerRow
 from torpor.vm.guest import LogLine, Op
 
 NOW = 1_700_000_000_000
@@ -37,17 +38,17 @@ def test_a_digest_tells_every_difference() -> None:
     """Ops that differ in one field have different digests; equal ops have equal ones."""
     op = Op(1, "step", NOW, "step//./a.py//f", "devl[]")
     others = [
-        msgspec.structs.replace(op, n=2),
-        msgspec.structs.replace(op, at=NOW + 1),
-        msgspec.structs.replace(op, name="step//./a.py//g"),
-        msgspec.structs.replace(op, input="devl[1]"),
+        replace(op, n=2),
+        replace(op, at=NOW + 1),
+        replace(op, name="step//./a.py//g"),
+        replace(op, input="devl[1]"),
         Op(1, "wait", NOW, due=NOW),
         Op(1, "hook", NOW, "t"),
         Op(1, "hook", NOW, "t", watch="wrun_1"),
         Op(1, "hook", NOW, "t", watch="wrun_2"),
     ]
     assert len({plan.digest(each, PLAIN) for each in [op, *others]}) == len(others) + 1
-    assert plan.digest(op, PLAIN) == plan.digest(msgspec.structs.replace(op), PLAIN)
+    assert plan.digest(op, PLAIN) == plan.digest(replace(op), PLAIN)
 
 
 def test_a_digest_says_nothing_of_what_an_op_does_not_have() -> None:
@@ -122,36 +123,56 @@ def test_only_inputs_are_delivered() -> None:
     assert found.value == codec.unpack_devalue(codec.dumps(5))
 
 
-def test_this_process_is_alive_and_a_dead_one_is_not() -> None:
-    """A worker on this machine lives as long as its process, whatever its lease says elsewhere."""
-    mine = worker_row("wrkr_1", NOW, 10_000)
+def test_a_worker_is_gone_with_its_process() -> None:
+    """Nobody waits for the lease of one whose process on this machine has ended, or whose pid is another's now."""
+    mine = worker_row("wrkr_1", 10_000, "", "")
     ended = subprocess.Popen([sys.executable, "-c", ""])
     ended.wait()
-    gone = msgspec.structs.replace(mine, id="wrkr_2", pid=ended.pid)
-    reused = msgspec.structs.replace(mine, id="wrkr_3", born=mine.born - 5_000)
-    silent = msgspec.structs.replace(mine, id="wrkr_4", until=NOW - 1)
-    elsewhere = msgspec.structs.replace(mine, id="wrkr_5", machine="other", pid=os.getpid())
-    lapsed = msgspec.structs.replace(elsewhere, id="wrkr_6", until=NOW - 1)
-    assert dead_workers([mine, gone, reused, silent, elsewhere, lapsed], "wrkr_0", NOW) == [
-        "wrkr_2",
-        "wrkr_3",
-        "wrkr_4",
-        "wrkr_6",
-    ]
+    killed = replace(mine, id="wrkr_2", pid=ended.pid)
+    reused = replace(mine, id="wrkr_3", born=mine.born - 5_000)
+    elsewhere = replace(killed, id="wrkr_4", machine="other")
+    assert gone([mine, killed, reused, elsewhere]) == ["wrkr_2", "wrkr_3"]
+
+
+def test_a_worker_elsewhere_is_silent_when_its_lease_has_passed() -> None:
+    """Of a process that nobody here can see only the heartbeat tells."""
+    heard = WorkerRow("wrkr_1", "other", os.getpid(), 1, lease_ms=10_000, silent_ms=10_000)
+    assert silent([heard, replace(heard, id="wrkr_2", silent_ms=10_001)]) == ["wrkr_2"]
+
+
+def test_a_process_that_hangs_here_is_spared_for_twenty_leases() -> None:
+    """A step may hold its event loop up: it runs, and whoever took its work would do it twice."""
+    row = replace(worker_row("wrkr_1", 1_000, "", ""), silent_ms=19_000)
+    assert silent([row]) == []
+    assert silent([replace(row, silent_ms=20_001)]) == ["wrkr_1"]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGSTOP")
+def test_a_process_that_was_stopped_is_not_spared() -> None:
+    """It does nothing that could be done twice, and may sleep for ever."""
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=-1)
+    assert sleeper.stdout is not None
+    sleeper.stdout.readline()
+    row = replace(worker_row("wrkr_1", 1_000, "", ""), pid=sleeper.pid, born=_born(sleeper.pid), silent_ms=1_001)
+    try:
+        assert silent([row]) == []
+        os.kill(sleeper.pid, signal.SIGSTOP)
+        os.waitid(os.P_PID, sleeper.pid, os.WSTOPPED)
+        assert silent([row]) == ["wrkr_1"]
+        assert gone([row]) == []
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+        sleeper.stdout.close()
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere psutil knows no boot time to be moved")
 def test_a_clock_that_is_set_does_not_kill_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker whose process lives is not dead because the machine's clock was stepped by two seconds."""
-    row = worker_row("wrkr_1", NOW, 15_000)
+    row = worker_row("wrkr_1", 15_000, "", "")
     boot = psutil.boot_time()
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: boot + 2)
-    assert dead_workers([row], "wrkr_0", NOW) == []
-
-
-def test_a_worker_never_calls_itself_dead() -> None:
-    """Its own row does not count, even when its lease has passed."""
-    assert dead_workers([worker_row("wrkr_1", NOW, -1)], "wrkr_1", NOW) == []
+    assert gone([row]) == []
 
 
 def test_the_machine_has_an_identity() -> None:

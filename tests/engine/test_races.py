@@ -118,7 +118,7 @@ async def test_a_worker_that_was_taken_for_dead_takes_a_step_task_up_again(datab
 
 async def _taken_for_dead(app: Torpor, worker_id: str, run: RunHandle) -> None:
     """Take a worker's claims away, as another worker would, and let the run's step end once it was begun again."""
-    await app.world.release([worker_id], app.clock.now())
+    await app.world.release([worker_id])
     await gates[run.id].reached()
     gates[run.id].open.set()
 

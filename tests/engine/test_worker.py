@@ -17,12 +17,13 @@ from torpor.clock import SystemClock
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import plan
 from torpor.engine.inline import InlineSteps
+from torpor.engine.liveness import worker_row
 from torpor.engine.runner import Runner
 from torpor.engine.session import Session
 from torpor.engine.steps import Attempt, Steps
 from torpor.engine.worker import Worker
 from torpor.errors import WorldError
-from torpor.model import Event, Run, RunState, WorkerRow
+from torpor.model import ClaimRequest, Entities, Event, Heartbeat, Run, RunState
 from torpor.vm.guest import Begin, Delivery, Op, Outbox
 
 HOOK = Op(1, "hook", 1, "token")
@@ -62,7 +63,7 @@ def test_a_hook_in_conflict_can_be_disposed_of_in_a_redo() -> None:
         Event("hook_conflict", 1, hook.id, op=HOOK.n, digest=hook.digest, name=hook.name, ref="wrun_other"),
     ]
     run = Run("wrun_1", "w", "p", "quickjs", "replay", "running", seed, 1, ops=2, head=4)
-    state, guest = RunState(run, None, events, [], []), DisposingGuest()
+    state, guest = RunState(Entities(run), None, events), DisposingGuest()
     session = Session(guest, guest, state, PLAIN, "", events_per_call=1)  # type: ignore[arg-type]  # it is enough of both
     assert [(event.type, event.id) for event in session.wake(2).outputs] == [("hook_disposed", hook.id)]
 
@@ -88,22 +89,22 @@ async def test_an_unexpected_error_does_not_end_claiming(database: str, monkeypa
 
 
 async def test_an_unexpected_error_does_not_end_the_heartbeat(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker is not taken for dead because one look at the others failed."""
+    """A worker is not taken for dead because one heartbeat failed."""
     app = application.on(database, settings=WorkerSettings(heartbeat_ms=10))
-    workers, calls = app.world.workers, 0
+    heartbeat, calls = app.world.heartbeat, 0
     went_on = asyncio.Event()
 
-    async def failing() -> list[WorkerRow]:
-        """Fail at the third look."""
+    async def failing(worker_id: str) -> Heartbeat:
+        """Fail at the third beat."""
         nonlocal calls
         calls += 1
         if calls == 3:
             raise PermissionError("psutil.AccessDenied is like this")
         if calls == 6:
             went_on.set()
-        return await workers()
+        return await heartbeat(worker_id)
 
-    monkeypatch.setattr(app.world, "workers", failing)
+    monkeypatch.setattr(app.world, "heartbeat", failing)
     async with app, app.worker(), asyncio.timeout(PATIENCE):
         await went_on.wait()
 
@@ -114,7 +115,7 @@ async def test_a_worker_that_cannot_start_leaves_no_threads(database: str, monke
     begun: list[threading.Thread] = []
     before = set(threading.enumerate())
 
-    async def failing(_row: WorkerRow) -> None:
+    async def failing(_worker_id: str) -> Heartbeat:
         """Note the worker's threads, and fail."""
         begun.extend(set(threading.enumerate()) - before)
         raise WorldError("the disk is full")
@@ -153,10 +154,10 @@ async def test_a_stop_that_is_cancelled_still_gives_the_claims_back(
     heard = asyncio.Event()
     heartbeat = app.world.heartbeat
 
-    async def hearing(row: WorkerRow) -> None:
+    async def hearing(worker_id: str) -> Heartbeat:
         """Tell that the worker was heard of."""
         heard.set()
-        await heartbeat(row)
+        return await heartbeat(worker_id)
 
     monkeypatch.setattr(app.world, "heartbeat", hearing)
     async with app, app.worker() as worker:
@@ -168,8 +169,10 @@ async def test_a_stop_that_is_cancelled_still_gives_the_claims_back(
         with pytest.raises(TimeoutError):
             await asyncio.wait_for(heard.wait(), timeout=0.2)
         assert await app.world.workers() == []
-        tasks = await app.world.claim("wrkr_other", app.clock.now(), turns=1, steps=1, guests=["quickjs"])
-        assert {task.run_id for task in tasks} == {run.id}
+        await app.world.register(worker_row("wrkr_other", 15_000, "", ""))
+        steps = tuple(app.steps.claimable_steps())
+        other = ClaimRequest("wrkr_other", guests=("quickjs",), steps=steps, turns_max=1, steps_max=1)
+        assert {task.run_id for task in (await app.world.claim(other)).tasks} == {run.id}
 
 
 async def _stop_and_give_up(worker: Worker) -> None:
