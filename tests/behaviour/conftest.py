@@ -15,6 +15,7 @@ from tests.behaviour.application import app as application
 from tests.behaviour.support import MovableClock, Stage
 from torpor import WorkerSettings
 from torpor.model import Runtime
+from torpor.worlds import open_world
 
 for package in (flows, python_flows):
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
@@ -38,7 +39,7 @@ async def stage(guest: str, runtime: Runtime, tmp_path_factory: pytest.TempPathF
     """A world that nobody has used, and a worker."""
     clock = MovableClock()
     # Not a twin made by on(): a step that starts a run asks the application that its module knows.
-    application.clock, application.runtime, application.settings = clock, runtime, WorkerSettings(turns=8)
-    application.use_world(f"sqlite:///{tmp_path_factory.mktemp('behaviour')}/torpor.db")
+    application.runtime, application.settings = runtime, WorkerSettings(turns=8)
+    application.use_world(open_world(f"sqlite:///{tmp_path_factory.mktemp('behaviour')}/torpor.db", clock))
     async with application, application.worker():
         yield Stage(application, guest, clock)

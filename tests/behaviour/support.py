@@ -32,6 +32,12 @@ class MovableClock:
     def now(self) -> int:
         return self._machine.now() + self._ahead
 
+    def steady(self) -> int:
+        return self._machine.steady()
+
+    async def sleep(self, ms: int) -> None:
+        await self._machine.sleep(ms)
+
     async def wait_until(self, at: int) -> None:
         while (left := at - self.now()) > 0:
             with suppress(TimeoutError):
@@ -115,6 +121,11 @@ class Stage:
 async def outcome(run: RunHandle) -> Any:
     """Return what a run returns."""
     return await run.result(timeout=TIMEOUT)
+
+
+async def attempts(run: RunHandle) -> list[tuple[str, int]]:
+    """Return what the log says of the run's steps, and of which attempt."""
+    return [(event.type, event.attempt) for event in await run.events() if event.type.startswith("step_")]
 
 
 async def kinds(run: RunHandle) -> Counter[str]:

@@ -28,7 +28,7 @@ async def test_cancel_run(stage: Stage) -> None:
 async def test_cancel_run_in_a_step(stage: Stage) -> None:
     """A run whose steps still run ends at once, and nothing is written after that."""
     run = await stage.start("never_ends")
-    await stage.logged(run, "step_started")
+    await stage.logged(run, "step_created")
     await run.cancel()
     assert (await run.events())[-1].type == "run_cancelled"
     assert (await kinds(run))["step_completed"] == 0

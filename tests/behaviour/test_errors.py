@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from tests.behaviour.application import app as application
-from tests.behaviour.support import HOUR, MovableClock, Stage, kinds, name_of, outcome, stack_of
-from tests.engine.support import TIMEOUT
+from tests.behaviour.support import HOUR, MovableClock, Stage, attempts, name_of, outcome, stack_of
+from tests.engine.support import TIMEOUT, until
 from torpor import FatalError, RunFailedError, RunHandle, StepError, Torpor
 from torpor.errors import WorkflowNotRegisteredError
 
@@ -59,8 +59,7 @@ async def test_step_error_caught(stage: Stage) -> None:
     assert "in fails" in caught["stack"]
     assert "behaviour/steps.py" in caught["stack"]
     assert "torpor/engine" not in caught["stack"]
-    counted = await kinds(run)
-    assert (counted["step_started"], counted["step_retrying"], counted["step_failed"]) == (2, 1, 1)
+    assert await attempts(run) == [("step_created", 1), ("step_retrying", 1), ("step_failed", 2)]
 
 
 async def test_step_error_across_files(stage: Stage) -> None:
@@ -86,8 +85,12 @@ async def test_retry_until_success(stage: Stage) -> None:
     """The third attempt succeeds, and the log tells all three."""
     run = await stage.start("retry_until_success")
     assert await outcome(run) == 3
-    counted = await kinds(run)
-    assert (counted["step_started"], counted["step_retrying"], counted["step_completed"]) == (3, 2, 1)
+    assert await attempts(run) == [
+        ("step_created", 1),
+        ("step_retrying", 1),
+        ("step_retrying", 2),
+        ("step_completed", 3),
+    ]
 
 
 async def test_retry_after(stage: Stage) -> None:
@@ -97,8 +100,8 @@ async def test_retry_after(stage: Stage) -> None:
     assert abs(retrying.due - retrying.at - HOUR) < 1_000
     stage.clock.put_forward(HOUR)
     assert await outcome(run) == 2
-    first, second = await stage.logged(run, "step_started", 2)
-    assert second.at >= retrying.due > first.at
+    (completed,) = await stage.logged(run, "step_completed")
+    assert completed.at >= retrying.due
 
 
 @pytest.mark.parametrize(("workflow", "name"), [("max_retries_zero", "StepError"), ("fatal", "FatalError")])
@@ -106,8 +109,7 @@ async def test_no_retry(stage: Stage, workflow: str, name: str) -> None:
     """Without retries, and after a FatalError, the first attempt is the last."""
     run = await stage.start(workflow)
     assert name_of((await failure(run)).__cause__) == name
-    counted = await kinds(run)
-    assert (counted["step_started"], counted["step_retrying"], counted["step_failed"]) == (1, 0, 1)
+    assert await attempts(run) == [("step_created", 1), ("step_failed", 1)]
 
 
 async def test_fatal_is(stage: Stage) -> None:
@@ -126,18 +128,27 @@ async def test_wrong_arguments_are_not_retried(stage: Stage) -> None:
     """A step that does not take its arguments fails at once, and the workflow may catch that."""
     run = await stage.start("calls_with_too_many")
     assert "2 arguments" in await outcome(run)
-    assert (await kinds(run))["step_started"] == 1
+    assert await attempts(run) == [("step_created", 1), ("step_failed", 1)]
 
 
 async def test_step_not_registered(guest: str) -> None:
-    """A worker that lacks a step fails it, and the workflow may catch that."""
+    """A worker that lacks a step leaves it to one that has it, and says so."""
     clock = MovableClock()
     async with application.on("memory://", clock=clock) as app:
-        run = await Stage(app, guest, clock).start("catches_unknown_step")
-        async with Torpor(app.world, clock=clock).worker():
-            told = await outcome(run)
-    assert "this worker knows no step 'step//./steps.py//unstable'" in told
-    assert (await kinds(run))["step_retrying"] == 0
+        run = await Stage(app, guest, clock).start("retry_until_success")
+        async with Torpor(app.world).worker() as without:
+            (waiting,) = await until(app, app.world.waiting_steps)
+            await without.wait_idle(timeout=TIMEOUT)
+        assert (waiting.name, waiting.run_id) == ("step//./steps.py//unstable", run.id)
+        assert f"worker {without.id} has no step step//./steps.py//unstable" in waiting.snoozed
+        async with app.worker():
+            assert await outcome(run) == 3
+    assert await attempts(run) == [
+        ("step_created", 0),
+        ("step_retrying", 1),
+        ("step_retrying", 2),
+        ("step_completed", 3),
+    ]
 
 
 async def test_workflow_not_registered(stage: Stage) -> None:

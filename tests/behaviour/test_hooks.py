@@ -28,7 +28,7 @@ async def test_hook(stage: Stage) -> None:
     """A hook is found by its metadata; three payloads arrive in order, and the last one ends the loop."""
     run = await stage.start("hook_payloads", "customer-7")
     await stage.logged(run, "hook_created")
-    (hook,) = await stage.app.world.hooks(run.id)
+    (hook,) = (await stage.app.world.open_entities(run.id)).hooks.values()
     assert codec.loads(hook.metadata or b"") == {"customer": "customer-7"}
     assert len(hook.token) >= 22
     for message in ("one", "two", "three"):

@@ -42,7 +42,7 @@ async def test_timeout_that_is_not_reached(stage: Stage) -> None:
 async def test_wait_for(stage: Stage) -> None:
     """wait_for gives the result of what is in time, and TimeoutError otherwise."""
     run = await stage.start("wait_for")
-    await stage.logged(run, "step_started", 2)
+    await stage.logged(run, "step_created", 2)
     stage.clock.put_forward(HOUR)
     assert await outcome(run) == ["in time", "late"]
 

@@ -29,7 +29,6 @@ async def test_add_ten(stage: Stage) -> None:
         "run_created": 1,
         "run_started": 1,
         "step_created": 3,
-        "step_started": 3,
         "step_completed": 3,
         "run_completed": 1,
     }

@@ -15,7 +15,6 @@ import pytest
 from tests.crash.test_kill import live_and_die
 from torpor import ids
 from torpor.client import Client
-from torpor.clock import SystemClock
 from torpor.engine.failpoints import Failpoint
 from torpor.model import RunFilter
 from torpor.worlds import open_world
@@ -32,12 +31,12 @@ async def test_families_outlive_workers_killed_at(point: Failpoint, tmp_path: Pa
     dice = random.Random(point)
     world = open_world(f"sqlite:///{tmp_path}/torpor.db")
     await world.open()
-    client = Client(world, SystemClock())
+    client = Client(world)
     ledger = tmp_path / "ledger.txt"
     died = 0
     try:
         for _ in range(ROUNDS):
-            parents = [ids.fresh("wrun", client.clock.now()) for _ in range(PARENTS)]
+            parents = [ids.fresh("wrun", world.clock.now()) for _ in range(PARENTS)]
             starts = {run_id: ["parent"] for run_id in parents}
             died += await live_and_die(world.url, ledger, starts, point, dice.randint(1, 6), None)
             await live_and_die(world.url, ledger, starts, point, dice.randint(1, 20), dice.uniform(0.05, 0.3))
