@@ -7,7 +7,6 @@ Times are epoch milliseconds, durations milliseconds.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from itertools import pairwise
 
 import msgspec
 
@@ -15,7 +14,7 @@ from torpor.model import Event
 
 Log = list[Event]
 
-STEP_EVENTS = ("step_started", "step_retrying", "step_completed", "step_failed")
+STEP_EVENTS = ("step_retrying", "step_completed", "step_failed")
 """Events that are stored while a run may sleep; all others are stored by a turn of the run."""
 
 STEP_ENDINGS = ("step_completed", "step_failed")
@@ -40,13 +39,6 @@ class Executions(msgspec.Struct, frozen=True):
     after_kill: int
 
 
-class StepCounts(msgspec.Struct, frozen=True):
-    """Steps of a run that are being executed, and those that have completed or failed."""
-
-    running: int
-    ended: int
-
-
 class WakeUp(msgspec.Struct, frozen=True):
     """A sleep that ended: when it should have, and when it did."""
 
@@ -55,23 +47,23 @@ class WakeUp(msgspec.Struct, frozen=True):
 
 
 def executions(logs: Iterable[Log]) -> Executions:
-    """Count the executions of all steps in these logs."""
+    """Count the executions of all steps in these logs, as far as the logs tell: attempts without an outcome do not."""
     steps = started = repeated = after_error = after_kill = 0
     for events in _by_step(logs):
-        types = [event.type for event in events]
+        newest = max(event.attempt for event in events)
         steps += 1
-        started += types.count("step_started")
-        repeated += types.count("step_started") > 1
+        started += newest
+        repeated += newest > 1
         # An attempt that raised leaves step_retrying before the next one; an attempt that died leaves nothing.
-        after_error += sum(pair == ("step_retrying", "step_started") for pair in pairwise(types))
-        after_kill += sum(pair == ("step_started", "step_started") for pair in pairwise(types))
+        raised = sum(event.type == "step_retrying" and event.attempt < newest for event in events)
+        after_error += raised
+        after_kill += max(0, newest - 1 - raised)
     return Executions(steps, started, repeated, after_error, after_kill)
 
 
-def count_steps(log: Log) -> StepCounts:
-    """Count the steps of a run by where they stand."""
-    newest = [events[-1].type for events in _by_step([log])]
-    return StepCounts(running=newest.count("step_started"), ended=sum(each in STEP_ENDINGS for each in newest))
+def ended_steps(log: Log) -> int:
+    """Count the steps of a run that have completed or failed."""
+    return sum(event.type in STEP_ENDINGS for event in log)
 
 
 def asleep(log: Log) -> bool:

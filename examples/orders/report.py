@@ -154,7 +154,7 @@ def _restart_rows(findings: Findings) -> list[tuple[str, str]]:
     moments = ", ".join(f"while {restart.moment}" for restart in findings.restarts)
     return [
         ("kills survived", f"{len(starts)} ({moments})" if starts else "0"),
-        ("restart → first step begun again", _delays((first_event(logs, start), start) for start in starts)),
+        ("restart → first thing stored", _delays((first_event(logs, start), start) for start in starts)),
         ("restart → first run awake", _delays((first_turn(logs, start), start) for start in starts)),
     ]
 

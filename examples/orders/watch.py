@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from examples.orders.measure import Log, asleep, count_steps
+from examples.orders.measure import Log, asleep, ended_steps
 from torpor import RunHandle, Torpor, TorporError, codec
 from torpor.lifecycle import RUN_ENDINGS
 from torpor.vm.delta import unpack_delta
@@ -46,6 +46,7 @@ class Watch:
         errors: of those that failed.
         guests: name of the VM that each run lives in, by order number.
         weights: of runs that were seen asleep.
+        steps_running: how many steps are being executed.
     """
 
     def __init__(self, app: Torpor, runs: Mapping[str, RunHandle]) -> None:
@@ -56,9 +57,11 @@ class Watch:
         self.errors: dict[str, str] = {}
         self.guests: dict[str, str] = {}
         self.weights: dict[str, Weight] = {}
+        self.steps_running = 0
 
     async def look(self) -> None:
         """Read what was stored since the last look."""
+        running = 0
         for number, run in self._runs.items():
             if number in self.outcomes:
                 continue
@@ -66,10 +69,12 @@ class Watch:
                 self.guests[number] = (await run.info()).guest
             log = self.logs[number]
             log += await run.events(after=len(log))
+            running += sum(step.status == "running" for step in await run.steps())
             if log[-1].type in RUN_ENDINGS:
                 self.outcomes[number] = await self._outcome(number, run)
             elif number not in self.weights and asleep(log):
                 await self._weigh(number, run.id)
+        self.steps_running = running
 
     @property
     def all_ended(self) -> bool:
@@ -82,14 +87,9 @@ class Watch:
         return len(self._runs)
 
     @property
-    def steps_running(self) -> int:
-        """How many steps are being executed."""
-        return sum(count_steps(log).running for log in self.logs.values())
-
-    @property
     def steps_ended(self) -> int:
         """How many steps have completed or failed."""
-        return sum(count_steps(log).ended for log in self.logs.values())
+        return sum(ended_steps(log) for log in self.logs.values())
 
     def places(self) -> Counter[str]:
         """Count the runs by outcome, and those that have none yet as busy or asleep."""
