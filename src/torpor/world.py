@@ -328,6 +328,10 @@ class Queries(Protocol):
         """Return runs, those that were created last first."""
         ...
 
+    async def runs_beginning_with(self, prefix: str, *, limit: int = 50) -> list[Run]:
+        """Return the runs whose ids begin with *prefix*, in the order of their ids."""
+        ...
+
     async def open_entities(self, run_id: str) -> Entities:
         """
         Return a run and what is open in it, steps without their input.

@@ -128,7 +128,7 @@ async def test_the_beginning_of_an_id_is_enough(app: Torpor, reader: Reader) -> 
     assert await reader.find("order-10") == "order-10"
     assert await reader.find("order-1") == "order-1"  # whole, so it is no beginning
     assert await reader.find("wrun_01ARZ") == await reader.find("01ARZ") == "wrun_01ARZ3NDEKTSV4RRFFQ69G5FAV"
-    with pytest.raises(UsageError, match=re.escape("several runs begin with ord: order-10 (waits, ")):
+    with pytest.raises(UsageError, match=re.escape("several runs begin with ord: order-1 (waits, ")):
         await reader.find("ord")
     with pytest.raises(RunNotFoundError):
         await reader.find("order-2")

@@ -207,6 +207,7 @@ async def _read(world: SqliteWorld) -> None:
         await world.runs_by_key(live=live)
     for where in _filters():
         await world.list_runs(where)
+    await world.runs_beginning_with("wrun")
 
 
 def _filters() -> list[RunFilter]:
@@ -277,10 +278,12 @@ async def test_a_page_reads_no_more_than_a_page_of_each_list(world: SqliteWorld)
     await world.create_run(new_run(OTHER))
     for where in _filters():
         await world.list_runs(where)
+    await world.runs_beginning_with("wrun")
     plans = await _plans(world, [text for text in seen if "FROM runs" in text])
     searches = {line for plan in plans.values() for line in plan if "runs" in line}
     assert searches == {
         "SEARCH runs USING COVERING INDEX runs_listed (workflow=? AND status=? AND rowid<?)",
+        "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)",
         "SEARCH runs USING INTEGER PRIMARY KEY (rowid<?)",
         "SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)",
     }

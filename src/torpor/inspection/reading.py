@@ -38,8 +38,6 @@ MATCHES_TOLD_MAX: Final = 10
 _DAMAGE = (LookupError, TypeError, ValueError)
 """What reading a world raises that meets values which no version has stored."""
 
-_LAST_CHARACTER = "\U0010ffff"
-
 
 class WaitingHook(msgspec.Struct, frozen=True):
     """
@@ -289,9 +287,12 @@ class Reader:
             before = page[-1].id
 
     async def _beginning_with(self, text: str) -> list[Run]:
-        """Return runs whose ids begin with *text*; the list is in the order of ids, so they follow one another."""
-        page = await self._list(RunFilter(before=text + _LAST_CHARACTER, limit=MATCHES_TOLD_MAX + 1))
-        return [run for run in page if run.id.startswith(text)]
+        try:
+            return await self._world.runs_beginning_with(text, limit=MATCHES_TOLD_MAX + 1)
+        except _DAMAGE as error:
+            raise WorldError(
+                f"a run that begins with {text} is damaged in world {self._world.url}: {error!r}"
+            ) from error
 
     async def _events(self, run: Run, after: int, limit: int | None = None) -> list[Event]:
         return self._redactor.events(run, await self._world.events(run.id, after=after, limit=limit))

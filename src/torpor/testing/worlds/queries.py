@@ -56,6 +56,19 @@ class QueriesSuite(Suite):
         assert [first, second, third] == [["wrun_2", "wrun_1"], ["wrun_4", "wrun_0"], ["wrun_3"]]
         assert await _ids(world, RunFilter(limit=2, before=third[-1])) == []
 
+    async def test_runs_are_found_by_the_beginning_of_their_ids(self, world: World) -> None:
+        """In the order of ids, and no others: what a pattern could mean is a character like any other."""
+        for run_id in ("order-2", "order-1", "order", "ordeq", "orde%", "order-\U0001f600", "ORDER-1"):
+            await world.create_run(new_run(run_id))
+
+        async def found(prefix: str, limit: int = 50) -> list[str]:
+            return [run.id for run in await world.runs_beginning_with(prefix, limit=limit)]
+
+        assert await found("order-") == ["order-1", "order-2", "order-\U0001f600"]
+        assert await found("order", limit=2) == ["order", "order-1"]
+        assert await found("orde%") == ["orde%"]
+        assert await found("other") == []
+
     async def test_runs_that_begin_meanwhile_do_not_move_pages(self, world: World) -> None:
         """The next page begins where the last one ended."""
         for n in range(4):

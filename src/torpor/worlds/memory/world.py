@@ -251,6 +251,10 @@ class MemoryWorld:
         )
         return list(islice(found, where.limit))
 
+    async def runs_beginning_with(self, prefix: str, *, limit: int = 50) -> list[Run]:
+        ids = sorted(run_id for run_id in self._store.runs if run_id.startswith(prefix))
+        return [self._store.runs[run_id].run for run_id in ids[:limit]]
+
     async def open_entities(self, run_id: str) -> Entities:
         rows = self._rows(run_id)
         return rows.entities([replace(step, input=None) for step in rows.steps.values()])

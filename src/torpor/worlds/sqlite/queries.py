@@ -31,6 +31,7 @@ _NEWEST: Final = (
     "FROM (SELECT * FROM lists WHERE newest IS NOT NULL ORDER BY newest DESC LIMIT :limit) l"
 )
 _NO_RUN_YET: Final = 1 << 62
+_LAST_CHARACTER: Final = "\U0010ffff"
 _NEXT_KEY: Final = "SELECT min(key_id) FROM runs INDEXED BY runs_key WHERE key_id <> '' AND key_id > ?"
 _COUNT: Final = "SELECT count(*) FROM runs INDEXED BY runs_key WHERE key_id <> '' AND key_id = ?"
 _WAITING: Final = (
@@ -62,6 +63,12 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
         newest += msgspec.json.decode(found)
     chosen = heapq.nlargest(where.limit, newest)
     return store.runs("WHERE k IN (SELECT value FROM json_each(?)) ORDER BY k DESC", _json(chosen))
+
+
+def runs_beginning_with(store: Store, prefix: str, *, limit: int) -> list[Run]:
+    """Answer :meth:`torpor.world.Queries.runs_beginning_with`."""
+    # A range of the index of ids: nothing that begins with the prefix sorts behind it and the last character.
+    return store.runs("WHERE id >= ? AND id < ? ORDER BY id LIMIT ?", prefix, prefix + _LAST_CHARACTER, limit)
 
 
 def open_entities(store: Store, run_id: str) -> Entities:

@@ -269,6 +269,11 @@ class SqliteWorld:
     async def list_runs(self, where: RunFilter) -> list[Run]:
         return await self._queries.submit(lambda store: queries.list_runs(store, where), "listing of runs")
 
+    async def runs_beginning_with(self, prefix: str, *, limit: int = 50) -> list[Run]:
+        return await self._queries.submit(
+            lambda store: queries.runs_beginning_with(store, prefix, limit=limit), f"search for runs {prefix}…"
+        )
+
     async def open_entities(self, run_id: str) -> Entities:
         return await self._queries.submit(
             lambda store: queries.open_entities(store, run_id), f"reading of what is open in run {run_id}"
