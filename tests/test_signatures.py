@@ -164,8 +164,8 @@ def test_a_text_takes_what_its_function_takes(function: Callable[..., Any], coun
         with pytest.raises(TypeError):
             bind(signature_text(function), args, kwargs)
     else:
-        args, named = bind(signature_text(function), args, kwargs)
-        function(*args, **named)
+        positional, named = bind(signature_text(function), args, kwargs)
+        function(*positional, **named)
 
 
 @given(functions())

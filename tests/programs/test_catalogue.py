@@ -59,7 +59,6 @@ def _run_of_gopher(app: Torpor) -> NewRun:
         guest="gopher",
         runtime="snapshot",
         seed=bytes(32),
-        at=app.clock.now(),
         input=codec.dumps([]),
     )
 
