@@ -8,6 +8,7 @@ Lifecycles of runs, steps, waits and hooks as one table. An event that the table
                         ▲               │ step_retrying
                         └── retrying ◀──┘            (step_started again while running: its worker died)
     wait   waiting ──wait_completed──▶ completed
+                   ──wait_disposed───▶ disposed               (nothing awaits it any more: a timeout was left in time)
     hook   live ──hook_received──▶ live ──hook_disposed──▶ disposed      (conflict from the start; disposed of alike;
                                                                           one that watched a run is told, once)
 
@@ -33,6 +34,7 @@ EventType = Literal[
     "step_failed",
     "wait_created",
     "wait_completed",
+    "wait_disposed",
     "hook_created",
     "hook_conflict",
     "hook_received",
@@ -55,6 +57,7 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
     "step_failed": (("pending", "running", "retrying"), "failed"),
     "wait_created": ((None,), "waiting"),
     "wait_completed": (("waiting",), "completed"),
+    "wait_disposed": (("waiting",), "disposed"),
     "hook_created": ((None,), "live"),
     "hook_conflict": ((None,), "conflict"),
     "hook_received": (("live",), "live"),

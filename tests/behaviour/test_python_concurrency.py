@@ -39,6 +39,23 @@ async def test_timeout_that_is_not_reached(stage: Stage) -> None:
     assert (await kinds(run))["wait_created"] <= 2
 
 
+async def test_timeout_that_was_left(stage: Stage, runtime: str) -> None:
+    """It is no longer waited for: neither does the run say so, nor does the timeout's end wake it."""
+    token = f"left-{runtime}"
+    run = await stage.start("timeout_before_a_hook", token)
+    (made,) = await stage.logged(run, "wait_created")
+    (left,) = await stage.logged(run, "wait_disposed")
+    assert (left.id, left.op) == (made.id, made.op)
+    await stage.logged(run, "hook_created")
+    assert [awaited.name for awaited in (await run.info()).waits_for] == [token]
+    head = (await run.info()).head
+    stage.clock.put_forward(2 * HOUR)
+    assert await stage.result("as_completed") is not None  # another run, which the worker takes up later
+    assert (await run.info()).head == head
+    await stage.resume(token, "yes")
+    assert await outcome(run) == "yes"
+
+
 async def test_wait_for(stage: Stage) -> None:
     """wait_for gives the result of what is in time, and TimeoutError otherwise."""
     run = await stage.start("wait_for")

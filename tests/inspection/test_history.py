@@ -58,6 +58,13 @@ def test_what_is_open_when_the_run_ends_is_dropped() -> None:
     assert (hook.status, hook.ended_at) == ("disposed", 6)
 
 
+def test_a_wait_that_was_given_up_is_over() -> None:
+    """Nothing awaits it any more, long before it would have ended."""
+    wait = told(Event("wait_created", 2, WAIT, due=99), Event("wait_disposed", 5, WAIT)).waits[WAIT]
+
+    assert (wait.status, wait.ended_at) == ("disposed", 5)
+
+
 def test_a_conflict_names_the_owner() -> None:
     """A token that another run holds is shown with that run."""
     hook = told(Event("hook_conflict", 2, HOOK, name="token", ref="wrun_other")).hooks[HOOK]

@@ -93,6 +93,7 @@ class Session:
         self._recorded = {event.op: event.digest for event in state.events if event.digest}
         self._hooks = {hook.op: (hook.id, hook.token) for hook in state.held.hooks.values()}
         self._hooks |= {event.op: (event.id, event.name) for event in state.events if event.type in _HOOKS_MADE}
+        self._waits = {wait.op: wait.id for wait in state.held.waits.values()}
         self._vm: Vm = guest.lease(image)
 
     def wake(self, now: int) -> Requests:
@@ -176,6 +177,9 @@ class Session:
 
     def _feed(self, events: Sequence[Event], now: int) -> None:
         inbox = [found for event in events if (found := plan.delivery(event, self._run_codec)) is not None]
+        for event in events:
+            if event.type == "wait_completed":
+                self._waits.pop(event.op, None)
         for start in range(0, len(inbox), self._events_per_call):
             if self._ended:
                 return
@@ -203,6 +207,8 @@ class Session:
             event = plan.record(op, self._run_codec, self._seed, now, self._hooks)
             if event.type == "hook_created":
                 self._hooks[op.n] = (event.id, event.name)
+            elif event.type == "wait_created":
+                self._waits[op.n] = event.id
             self._outputs.append(event)
         for line in outbox.logs:
             plan.check_line(run.id, line, self.logs)
@@ -210,6 +216,9 @@ class Session:
                 self._entries.append(LogEntry(line.n, line.at, line.level, self._run_codec.pack_text(line.text)))
             self.logs = line.n  # not a count: lines that were dropped have numbers too
         self.ops += len(outbox.ops)
+        # Of those that have ended, be it in the log that is replayed, there is nothing to dispose of.
+        given_up = [(n, self._waits.pop(n)) for n in outbox.left if n in self._waits and outbox.status == "pending"]
+        self._outputs += [Event("wait_disposed", now, wait_id, op=n) for n, wait_id in given_up]
         if outbox.status == "completed" and outbox.value is not None:
             self._outputs.append(Event("run_completed", now, payload=self._run_codec.pack_devalue(outbox.value)))
         elif outbox.status == "failed" and outbox.error is not None:

@@ -306,6 +306,8 @@ class _Pass:
         for event in requests.outputs:
             if event.type == "wait_created":
                 self._waits[event.id] = Wait(event.id, event.op, event.due)
+            elif event.type == "wait_disposed":
+                self._waits.pop(event.id, None)
         park = not requests.ended and not requests.awaits_ack and not attempts and not self._due(now)
         park = park and (self._inline.idle or handing_over)
         if park:

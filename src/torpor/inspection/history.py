@@ -223,7 +223,7 @@ class Historian:
         wait = self.history.waits.get(event.id)
         if wait is None:
             return False
-        wait.status, wait.ended_at = "completed", event.at
+        wait.status, wait.ended_at = event.type.removeprefix("wait_"), event.at
         return True
 
     def _take_hook(self, event: Event) -> bool:

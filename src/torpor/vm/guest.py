@@ -154,6 +154,9 @@ class Outbox(msgspec.Struct, frozen=True):
         status: ``pending`` while the workflow waits.
         value: codec text of the result when ``completed``.
         error: codec text of the thrown value when ``failed``.
+        left: numbers of wait ops that nothing awaits any more, such as that of a timeout that was left in time. It is a
+            hint: what the host delivers for them is ignored, and a replay that meets a log without their disposal does
+            not differ.
         awaits_ack: the workflow awaits the answer to an op of its own (``hook_created``/``hook_conflict``), so that
             parking now would make it wait for nothing.
     """
@@ -163,6 +166,7 @@ class Outbox(msgspec.Struct, frozen=True):
     status: Status = "pending"
     value: str | None = None
     error: str | None = None
+    left: list[int] = []
     awaits_ack: bool = False
 
 

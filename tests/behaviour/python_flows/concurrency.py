@@ -79,6 +79,13 @@ async def timeout_that_is_not_reached() -> list[int]:
 
 
 @app.workflow
+async def timeout_before_a_hook(token: str) -> object:
+    async with asyncio.timeout(HOUR):
+        await add(1, 1)
+    return await hook(token)
+
+
+@app.workflow
 async def wait_for() -> list[object]:
     in_time = await asyncio.wait_for(echo("in time"), HOUR)
     try:

@@ -166,6 +166,57 @@ def test_a_cancelled_timer_leaves_its_wait_for_the_next(author: Author) -> None:
     assert run.wake(4, 10_000).value == "timed out"
 
 
+def test_a_timeout_that_was_left_is_given_up(author: Author) -> None:
+    """The host is told once, in the call that leaves it; an end that comes all the same is ignored."""
+    run = author.body("""
+        async with asyncio.timeout(60):
+            await charge(1)
+        return await hook("approval")
+    """).begin()
+    assert [(op.type, op.n) for op in run.ops] == [("step", 1), ("wait", 2)]
+    assert run.last.left == []
+
+    assert run.complete(1).last.left == [2]
+    assert [op.type for op in run.ops] == ["step", "wait", "hook"]
+    assert run.park().wake(2, 60_000).last.left == []
+    assert run.receive("yes", op=3).value == "yes"
+
+
+def test_a_sleep_that_was_cancelled_is_given_up(author: Author) -> None:
+    """Alone of all that still sleep."""
+    run = author.body("""
+        first, second = (asyncio.create_task(sleep(hours * 3600)) for hours in (1, 2))
+        await charge(1)
+        second.cancel()
+        await first
+    """).begin()
+    assert [(op.type, op.n) for op in run.ops] == [("step", 1), ("wait", 2), ("wait", 3)]
+
+    assert run.complete(1).last.left == [3]
+    assert run.wake(2, 3_600_000).value is None
+
+
+def test_a_wait_is_kept_for_the_timers_that_are_left(author: Author) -> None:
+    """One wait serves timeouts that follow one another; it is given up with the last of them."""
+    run = author.body("""
+        for number in (1, 2, 3):
+            async with asyncio.timeout(60):
+                await charge(number)
+        await hook("approval")
+    """).begin()
+
+    assert [run.complete(op).last.left for op in (1, 3, 4)] == [[], [], [2]]
+    assert [op.type for op in run.ops] == ["step", "wait", "step", "step", "hook"]
+
+
+def test_a_run_that_ends_gives_nothing_up(author: Author) -> None:
+    """Its end does."""
+    run = author.body("async with asyncio.timeout(60):\n    await charge(1)\nreturn 5").begin()
+
+    assert run.complete(1).value == 5
+    assert run.last.left == []
+
+
 def test_a_wait_that_was_ended_early_fires_its_timers(author: Author) -> None:
     """Who wakes a run early means the timers that it waits for."""
     body = (

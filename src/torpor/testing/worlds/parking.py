@@ -23,6 +23,7 @@ from torpor.testing.worlds.story import (
     snapshot,
     step,
     take,
+    types,
     wait,
 )
 from torpor.testing.worlds.suite import Suite
@@ -49,6 +50,25 @@ class ParkSuite(Suite):
         assert await take(world) == []
         clock.advance(1)
         assert len(await take(world)) == 1
+
+    async def test_a_wait_that_was_given_up_wakes_nobody(self, world: World, clock: ManualClock) -> None:
+        """It is gone with the commit that disposes of it, and the next one counts."""
+        turn = await begin(world, RUN, wait("wait_created", 1, T + 10), wait("wait_created", 2, T + 90))
+        await turn.commit(wait("wait_disposed", 1), park=True)
+        assert [row.id for row in (await world.load(RUN)).held.waits.values()] == ["wait_02"]
+        assert await ready_at(world) == T + 90
+        clock.advance(50)
+        assert await take(world) == []
+
+    async def test_a_wait_that_has_ended_needs_no_giving_up(self, world: World, clock: ManualClock) -> None:
+        """What came from outside has completed it before its run could dispose of it: the log says that alone."""
+        turn = await begin(world, RUN, hook("hook_created", 1), wait("wait_created", 2, T + 10))
+        clock.advance(20)
+        await world.resume_hook("token", b"devl1", "r1")
+        committed = await turn.commit(wait("wait_disposed", 2))
+        assert committed.stored
+        assert [event.type for event in committed.foreign] == ["wait_completed", "hook_received"]
+        assert "wait_disposed" not in await types(world)
 
     async def test_an_earlier_wake_up_is_forgotten(self, world: World) -> None:
         """What made the run ready has been delivered, and does not make it ready again."""

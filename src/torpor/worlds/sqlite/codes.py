@@ -24,6 +24,7 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
     "hook_conflict",
     "hook_received",
     "hook_disposed",
+    "wait_disposed",
 )
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
 STEP_STATUSES: Final = ("pending", "running", "retrying")

@@ -4,7 +4,8 @@ asyncio without a selector: what is ready runs, then the VM may sleep, for years
 After each delivery the host lets :meth:`DurableLoop.pump` run until nothing is ready. Timers (``call_later``, and with
 it ``timeout`` and ``wait_for``) are kept here and are durable: as long as there is any, one wait of the host's ends no
 later than the first of them. It is asked for only when nothing is ready any more, so that ten thousand timeouts that
-were cancelled in time have cost one wait and not ten thousand.
+were cancelled in time have cost one wait and not ten thousand. When there is no timer left, the wait is given up, so
+that a timeout which was left in time does not wake the run.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class DurableLoop(BaseEventLoop):
         self._timers_made = 0
         self._timers_cancelled = 0
         self._left: Any = None
-        self._armed: list[int] = []  # a heap of when the outstanding waits end
+        self._armed: list[tuple[int, int]] = []  # a heap of the outstanding waits: when each ends, and its op
 
     def time(self) -> float:
         """Return the run's clock in seconds since the epoch."""
@@ -66,7 +67,7 @@ class DurableLoop(BaseEventLoop):
                     handle._run()
         finally:
             _set_running_loop(None)
-        if self._timers:
+        if self._timers or self._armed:
             self._arm()
 
     def end(self) -> None:
@@ -90,9 +91,9 @@ class DurableLoop(BaseEventLoop):
             heappush(self._timers, (due, self._timers_made, timer))
         return timer
 
-    def fire(self, due: int) -> None:
-        """Make the timers ready that end with a wait which was to end at *due*, however early the host ended it."""
-        self._armed.remove(due)
+    def fire(self, n: int, due: int) -> None:
+        """Make the timers ready that end with wait *n*, which was to end at *due*, however early the host ended it."""
+        self._armed.remove((due, n))
         heapify(self._armed)
         now = max(due, run.at)
         timers = self._timers
@@ -110,11 +111,15 @@ class DurableLoop(BaseEventLoop):
             self._timers_cancelled = 0
         while timers and timers[0][2]._cancelled:
             self._pop()
-        if timers and run.phase == "running":
+        if run.phase != "running":
+            return
+        if not timers:
+            for _, n in self._armed:
+                run.leave(n)
+            self._armed.clear()
+        elif not self._armed or timers[0][0] < self._armed[0][0]:
             due = timers[0][0]
-            if not self._armed or due < self._armed[0]:
-                heappush(self._armed, due)
-                run.emit("wait", TimerWait(due), due=due)
+            heappush(self._armed, (due, run.emit("wait", TimerWait(due), due=due)))
 
     def _pop(self) -> Any:
         timer: Any = heappop(self._timers)[2]
@@ -144,7 +149,7 @@ class TimerWait:
 
     def receive(self, delivery: Delivery) -> None:
         run.forget(delivery["op"])
-        loop.fire(self.due)
+        loop.fire(delivery["op"], self.due)
 
     def wakes(self, _future: asyncio.Future[Any]) -> bool:
         return False

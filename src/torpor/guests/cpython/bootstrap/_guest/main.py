@@ -140,6 +140,8 @@ def _outbox() -> bytes:
             texts.append(op["input"])
             op["input"] = ""
     message = {"ops": ops, "logs": log.lines.take(), "awaits_ack": run.phase == "running" and run.answers_awaited > 0}
+    if run.left:
+        message["left"], run.left = run.left, []
     message |= outcome.state
     for key in ("value", "error"):
         if key in message:

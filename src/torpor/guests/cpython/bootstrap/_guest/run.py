@@ -43,6 +43,7 @@ class Run:
         phase: ``loading`` until the run begins, ``ended`` once the workflow has returned or raised.
         ops: asked for since the last outbox.
         waiting: op number → who takes its deliveries.
+        left: waits that nothing awaits any more, by their op numbers, since the last outbox.
         answers_awaited: tasks that await the answer to the creation of an op of their own.
     """
 
@@ -51,6 +52,7 @@ class Run:
         self.started_at = self.at = 0
         self.phase: Literal["loading", "running", "ended"] = "loading"
         self.ops: list[dict[str, Any]] = []
+        self.left: list[int] = []
         self.waiting: dict[int, Receiver] = {}
         self.answers_awaited = 0
         self._count = 0
@@ -78,6 +80,11 @@ class Run:
     def forget(self, n: int) -> None:
         """Ignore what is delivered for an op from now on."""
         self.waiting.pop(n, None)
+
+    def leave(self, n: int) -> None:
+        """Give up a wait: tell the host that nothing awaits it any more, and ignore its end."""
+        if self.waiting.pop(n, None) is not None and self.phase == "running":
+            self.left.append(n)
 
     def end(self) -> None:
         """Emit nothing and deliver nothing from now on. Who waits is kept, as tasks that vanish would do cleanup."""

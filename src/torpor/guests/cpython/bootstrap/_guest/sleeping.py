@@ -76,7 +76,7 @@ async def _sleep_until(due: int) -> None:
     try:
         await future
     except CancelledError:
-        run.forget(n)
+        run.leave(n)
         raise
 
 
