@@ -34,6 +34,9 @@ TOKEN_CHARS_MAX = 256
 INLINE_STEPS_MAX = 256
 """Steps that one turn may run itself at the same time; the rest become tasks."""
 
+DEPLOYMENTS_KEPT = 50
+"""Deployments of one application that a world keeps, and those that rows of workers name beside them."""
+
 assert EVENTS_PER_CALL <= OPS_PER_TURN_MAX
 assert INLINE_STEPS_MAX <= OPS_PER_TURN_MAX
 assert PAYLOAD_BYTES_MAX < SNAPSHOT_BYTES_MAX

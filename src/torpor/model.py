@@ -590,13 +590,13 @@ class RunFilter(msgspec.Struct, frozen=True):
 
 class WaitingSteps(msgspec.Struct, frozen=True):
     """
-    Steps of one name that are ready and that nobody has claimed.
+    Steps of one name that wait for a worker: nobody has claimed them, and they are ready, or were given back.
 
     Attributes:
         app, name: of which application, and which step.
         signature: what the runs' programs take its signature for.
         count: how many.
-        since: since when the longest waiting one is ready.
+        since: since when the longest waiting one is ready; of one that was given back, when it was asked for.
         run_id: a run that has one.
         snoozed: why one of them was not taken, ``""`` when no worker has said.
     """
@@ -608,6 +608,26 @@ class WaitingSteps(msgspec.Struct, frozen=True):
     since: int
     run_id: str
     snoozed: str = ""
+
+
+class ProgramUse(msgspec.Struct, frozen=True):
+    """
+    Runs that have not ended and keep one program.
+
+    Attributes:
+        app: of which application.
+        program, guest: content address of the program, and its guest language.
+        key_id: id of the key that the program is stored under for them.
+        count: how many.
+        run_id: one of them.
+    """
+
+    app: str
+    program: str
+    guest: str
+    key_id: str
+    count: int
+    run_id: str
 
 
 class Notice(msgspec.Struct, frozen=True):

@@ -34,6 +34,7 @@ from torpor.model import (
     LogEntry,
     NewRun,
     Notice,
+    ProgramUse,
     Run,
     RunFilter,
     RunState,
@@ -311,7 +312,12 @@ class Deployments(Protocol):
     """What the workers of a world bring, for whoever has no code: starting by name, and telling what waits for whom."""
 
     async def put_deployment(self, deployment: Deployment) -> None:
-        """Store a deployment; storing it again makes it the newest of its application."""
+        """
+        Store a deployment; storing it again makes it the newest of its application.
+
+        The :data:`torpor.limits.DEPLOYMENTS_KEPT` newest of the application stay, and those that the row of a worker
+        names; the others are forgotten.
+        """
         ...
 
     async def deployments(self, app: str | None = None) -> list[Deployment]:
@@ -346,7 +352,15 @@ class Queries(Protocol):
         ...
 
     async def waiting_steps(self) -> list[WaitingSteps]:
-        """Return what step tasks are ready and not claimed, by application, name and signature."""
+        """
+        Return what step tasks wait for a worker, by application, name and signature, longest waiting first.
+
+        They are not claimed, and are ready or were given back by a worker that is not the right one.
+        """
+        ...
+
+    async def programs_in_use(self) -> list[ProgramUse]:
+        """Return which programs the runs keep that have not ended, by application, program and key."""
         ...
 
     async def snoozed_runs(self, *, limit: int = 50) -> list[Run]:

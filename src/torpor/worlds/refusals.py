@@ -26,8 +26,8 @@ def hook_of_another(token: str, run_id: str) -> HookNotFoundError:
 def run_taken(run_id: str, workflow: str) -> EntityConflictError:
     """Return the error for a second, different run under one id."""
     return EntityConflictError(
-        f"run {run_id} exists already, as a run of workflow {workflow!r} with other input or another name; "
-        "nothing was stored; start the new run under an id of its own"
+        f"run {run_id} exists already, as a run of workflow {workflow!r} with other input, another name or of another "
+        "application; nothing was stored; start the new run under an id of its own"
     )
 
 

@@ -22,6 +22,7 @@ import msgspec
 from msgspec.structs import replace
 
 from torpor.lifecycle import INPUTS, RUN_ENDINGS, RUN_TERMINAL, TRANSITIONS, RunStatus, advance, entity_of
+from torpor.limits import DEPLOYMENTS_KEPT
 from torpor.model import (
     NOTHING,
     NOW,
@@ -183,7 +184,9 @@ def same_start(new: NewRun, stored: Run, first: Event | None) -> bool:
         first: its ``run_created``; None when the beginning of its log was dropped, and the name must do.
     """
     same_input = first is None or new.input == first.payload or (new.digest != b"" and new.digest == first.digest)
-    return new.workflow == stored.workflow and same_input
+    # A run without an application, which version 0.1.0 made, may have been anybody's.
+    same_app = new.app == stored.app or "" in (new.app, stored.app)
+    return new.workflow == stored.workflow and same_app and same_input
 
 
 def cancel(entities: Entities, reason: str, now: int) -> Changes:
@@ -490,6 +493,17 @@ def snooze_step(step: Step, until: int, why: str) -> Step:
         redeliveries=0,
         snoozed=why,
     )
+
+
+def outdated(newest_first: Sequence[str], named: Collection[str]) -> list[str]:
+    """
+    Return the deployments of one application that a world forgets when another one is stored.
+
+    Args:
+        newest_first: ids of all that it has, the one that was just stored first.
+        named: ids that rows of workers name.
+    """
+    return [deployment for deployment in newest_first[DEPLOYMENTS_KEPT:] if deployment not in named]
 
 
 # The draft

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
+from torpor.limits import DEPLOYMENTS_KEPT
 from torpor.model import DeployedWorkflow, Deployment
 from torpor.testing.clock import ManualClock
-from torpor.testing.worlds.story import T
+from torpor.testing.worlds.story import WORKER, T, worker_row
 from torpor.testing.worlds.suite import MakeWorld, Suite, opened
 from torpor.world import World
 
@@ -52,6 +53,27 @@ class DeploymentsSuite(Suite):
         clock.jump(-1000)
         await world.put_deployment(Deployment("d2", "shop"))
         assert [found.id for found in await world.deployments()] == ["d2", "d1"]
+
+    async def test_the_oldest_deployments_of_an_application_are_forgotten(self, world: World) -> None:
+        """A bounded number stays; other applications have theirs."""
+        await world.put_deployment(Deployment("other", ""))
+        for n in range(DEPLOYMENTS_KEPT + 2):
+            await world.put_deployment(Deployment(f"d{n}", "shop"))
+        await world.put_deployment(Deployment("d2", "shop"))
+        found = [found.id for found in await world.deployments("shop")]
+        assert found == ["d2", *(f"d{n}" for n in range(DEPLOYMENTS_KEPT + 1, 2, -1))]
+        assert [found.id for found in await world.deployments("")] == ["other"]
+
+    async def test_what_a_worker_brings_is_kept(self, world: World) -> None:
+        """For as long as it has a row."""
+        await world.put_deployment(SHOP)
+        await world.register(worker_row())
+        for n in range(2, DEPLOYMENTS_KEPT + 3):
+            await world.put_deployment(Deployment(f"d{n}", "shop"))
+        assert (await world.deployments("shop"))[-1].id == worker_row().deployment == SHOP.id
+        await world.release([WORKER])
+        await world.put_deployment(Deployment("last", "shop"))
+        assert SHOP.id not in [found.id for found in await world.deployments("shop")]
 
     async def test_others_see_it(self, world: World, make_world: MakeWorld) -> None:
         """Through another world on the same store."""

@@ -332,6 +332,7 @@ class _Teller:
         await self._ask("hooks", self._world.live_hooks(limit=5, before=before))
         await self._ask("waiting", self._waiting())
         await self._ask("snoozed", self._world.snoozed_runs(limit=3))
+        await self._ask("programs", self._world.programs_in_use())
 
     async def _waiting(self) -> list[object]:
         return [replace(steps, run_id="any") for steps in await self._world.waiting_steps()]

@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from torpor.errors import RunNotFoundError
-from torpor.model import NewTask, RunFilter
+from torpor.model import NewTask, ProgramUse, RunFilter
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import (
     OTHER,
@@ -159,6 +159,23 @@ class QueriesSuite(Suite):
             await world.create_run(replace(new_run(f"wrun_{n}"), build=build))
         await world.cancel_run("wrun_4", "")
         assert await world.builds_in_use() == {"b1", "b2"}
+
+    async def test_programs_of_live_runs_are_in_use(self, world: World) -> None:
+        """With how many runs keep them, by application and key, and one of those; ended runs need none."""
+        assert await world.programs_in_use() == []
+        shop = replace(new_run(), app="shop")
+        for n, new in enumerate((shop, new_run(), replace(shop, workflow="refund"), replace(new_run(), program="x"))):
+            await world.create_run(replace(new, id=f"wrun_{n}"))
+        await world.create_run(replace(shop, id="wrun_4", key_id="k1", public=b"public", seed=b""))
+        await world.create_run(replace(shop, id="wrun_5"))
+        await world.cancel_run("wrun_3", "")
+        await world.cancel_run("wrun_5", "")
+        program = new_run().program
+        assert await world.programs_in_use() == [
+            ProgramUse("", program, "quickjs", "", 1, "wrun_1"),
+            ProgramUse("shop", program, "quickjs", "", 2, "wrun_0"),
+            ProgramUse("shop", program, "quickjs", "k1", 1, "wrun_4"),
+        ]
 
     async def test_many_runs_are_looked_up_at_once(self, world: World) -> None:
         """Those that exist, by id."""

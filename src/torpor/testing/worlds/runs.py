@@ -104,6 +104,16 @@ class RunsSuite(Suite):
             await world.create_run(other)
         assert await everything(world) == before
 
+    async def test_an_id_names_one_run_of_all_applications(self, world: World) -> None:
+        """Another application that asks for the same is refused; a run without one is anybody's."""
+        shop, bank = (replace(new_run(), app=app) for app in ("shop", "bank"))
+        run = await world.create_run(shop)
+        with pytest.raises(EntityConflictError, match=RUN):
+            await world.create_run(bank)
+        assert await world.create_run(new_run()) == run
+        unnamed = await world.create_run(new_run(OTHER))
+        assert await world.create_run(replace(bank, id=OTHER)) == unnamed
+
     async def test_an_unknown_run_is_named(self, world: World) -> None:
         """Whatever is asked about a run that is not there says which."""
         for asked in (

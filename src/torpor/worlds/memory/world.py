@@ -25,6 +25,7 @@ from torpor.model import (
     LogEntry,
     NewRun,
     Notice,
+    ProgramUse,
     Run,
     RunFilter,
     RunState,
@@ -232,6 +233,9 @@ class MemoryWorld:
         stored = self._store.deployments.pop(deployment.id, None)
         created_at = stored.created_at if stored else self._clock.now()
         self._store.deployments[deployment.id] = replace(deployment, created_at=created_at)
+        newest_first = [each.id for each in await self.deployments(deployment.app)]
+        for old in rules.outdated(newest_first, {worker.deployment for worker in self._store.workers.values()}):
+            del self._store.deployments[old]
 
     async def deployments(self, app: str | None = None) -> list[Deployment]:
         newest_first = reversed(self._store.deployments.values())
@@ -268,14 +272,20 @@ class MemoryWorld:
         now = self._clock.now()
         groups: dict[tuple[str, str, str], list[Step]] = {}
         for rows, step in self._ready_steps():
-            if step.ready_at is not None and step.ready_at <= now:
+            if step.ready_at is not None and (step.ready_at <= now or step.snoozed):
                 groups.setdefault((rows.run.app, step.name, step.signature), []).append(step)
         found = []
         for about, steps in groups.items():
-            first = min(steps, key=lambda step: step.queued_at)
+            first = min(steps, key=_waits_since)
             why = max(step.snoozed for step in steps)
-            found.append(WaitingSteps(*about, len(steps), first.queued_at, first.run_id, why))
+            found.append(WaitingSteps(*about, len(steps), _waits_since(first), first.run_id, why))
         return sorted(found, key=lambda steps: (steps.since, steps.app, steps.name, steps.signature))
+
+    async def programs_in_use(self) -> list[ProgramUse]:
+        groups: dict[tuple[str, str, str, str], list[Run]] = {}
+        for run in self._live():
+            groups.setdefault((run.app, run.program, run.guest, run.key_id), []).append(run)
+        return [ProgramUse(*about, len(runs), runs[0].id) for about, runs in sorted(groups.items())]
 
     async def snoozed_runs(self, *, limit: int = 50) -> list[Run]:
         return sorted((run for run in self._live() if run.snoozed), key=lambda run: run.latest_at)[:limit]
@@ -335,6 +345,10 @@ class MemoryWorld:
     def _tell_released(self, tasks: int) -> None:
         if tasks:
             self._store.notifier.notify(Notice(None, work=True))
+
+
+def _waits_since(step: Step) -> int:
+    return step.created_at if step.snoozed else step.queued_at
 
 
 def _choose(now: int, most: int, found: Iterable[tuple[int | None, tuple[int, ...], T]]) -> tuple[list[T], list[int]]:

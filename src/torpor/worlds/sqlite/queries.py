@@ -14,7 +14,7 @@ from typing import Final
 
 import msgspec
 
-from torpor.model import Entities, Hook, Run, RunFilter, WaitingSteps
+from torpor.model import Entities, Hook, ProgramUse, Run, RunFilter, WaitingSteps
 from torpor.worlds import refusals
 from torpor.worlds.sqlite.codes import RUN_CODE
 from torpor.worlds.sqlite.store import Store
@@ -35,9 +35,14 @@ _LAST_CHARACTER: Final = "\U0010ffff"
 _NEXT_KEY: Final = "SELECT min(key_id) FROM runs INDEXED BY runs_key WHERE key_id <> '' AND key_id > ?"
 _COUNT: Final = "SELECT count(*) FROM runs INDEXED BY runs_key WHERE key_id <> '' AND key_id = ?"
 _WAITING: Final = (
-    "SELECT t.app, s.name, s.signature, count(*), min(s.queued_at), s.run, max(s.snoozed) "
-    "FROM steps s JOIN routes t ON t.k = s.route WHERE s.ready_at IS NOT NULL AND s.ready_at <= ? "
-    "GROUP BY t.app, s.name, s.signature"
+    "SELECT t.app, s.name, s.signature, count(*), min(iif(s.snoozed = '', s.queued_at, s.created_at)), s.run, "
+    "max(s.snoozed) FROM steps s JOIN routes t ON t.k = s.route "
+    "WHERE s.ready_at IS NOT NULL AND (s.ready_at <= ? OR s.snoozed <> '') GROUP BY t.app, s.name, s.signature"
+)
+_PROGRAMS: Final = (
+    "SELECT w.app, r.program, t.guest, t.key_id, count(*), min(r.k) FROM workflows w "
+    f"CROSS JOIN runs r INDEXED BY runs_listed ON r.workflow = w.k AND r.{_LIVE} JOIN routes t ON t.k = r.route "
+    "GROUP BY w.app, r.program, t.guest, t.key_id"
 )
 _BUILDS: Final = (
     "SELECT DISTINCT r.build FROM workflows w "
@@ -95,6 +100,15 @@ def waiting_steps(store: Store, now: int) -> list[WaitingSteps]:
         texts = (app, store.label(name), store.label(signature))
         found.append(WaitingSteps(*texts, count, since, run.id, snoozed))
     return sorted(found, key=lambda steps: (steps.since, steps.app, steps.name, steps.signature))
+
+
+def programs_in_use(store: Store) -> list[ProgramUse]:
+    """Answer :meth:`torpor.world.Queries.programs_in_use`."""
+    found = []
+    for app, program, guest, key_id, count, k in store.db.execute(_PROGRAMS).fetchall():
+        [run] = store.runs("WHERE k = ?", k)
+        found.append(ProgramUse(app, store.label(program), guest, key_id, count, run.id))
+    return sorted(found, key=lambda use: (use.app, use.program, use.guest, use.key_id))
 
 
 def snoozed_runs(store: Store, *, limit: int) -> list[Run]:

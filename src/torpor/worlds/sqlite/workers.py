@@ -88,6 +88,10 @@ def put_deployment(store: Store, deployment: Deployment, clock: Clock) -> tuple[
     """Answer :meth:`torpor.world.Deployments.put_deployment`."""
     body = msgspec.json.encode(replace(deployment, created_at=0))
     store.db.execute(_PUT_DEPLOYMENT, (deployment.id, deployment.app, clock.now(), body))
+    stored = store.db.execute("SELECT id FROM deployments WHERE app = ? ORDER BY k DESC", (deployment.app,)).fetchall()
+    named = {row[0] for row in store.db.execute("SELECT deployment FROM workers")}
+    for old in rules.outdated([row[0] for row in stored], named):
+        store.db.execute("DELETE FROM deployments WHERE id = ?", (old,))
     return None, None
 
 

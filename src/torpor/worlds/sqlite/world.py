@@ -22,6 +22,7 @@ from torpor.model import (
     Hook,
     LogEntry,
     NewRun,
+    ProgramUse,
     Run,
     RunFilter,
     RunState,
@@ -288,6 +289,9 @@ class SqliteWorld:
         return await self._queries.submit(
             lambda store: queries.waiting_steps(store, self._clock.now()), "listing of waiting steps"
         )
+
+    async def programs_in_use(self) -> list[ProgramUse]:
+        return await self._queries.submit(queries.programs_in_use, "listing of programs in use")
 
     async def snoozed_runs(self, *, limit: int = 50) -> list[Run]:
         return await self._queries.submit(
