@@ -25,23 +25,25 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, cast, get_args, overload
+from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from torpor.builtin_steps import ApplicationSteps
-from torpor.client import Client, RunHandle
+from torpor.client import Client, RunHandle, chosen_runtime, positional
 from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.values import WorkflowFunction
+from torpor.engine.deployments import Startable, make_deployment
 from torpor.engine.images import store_program
 from torpor.engine.worker import Worker, WorkerSettings
-from torpor.errors import ConfigurationError, UsageError
+from torpor.errors import UsageError
 from torpor.lifecycle import RunStatus
-from torpor.model import Runtime
-from torpor.programs.catalogue import Programs, alias_main
+from torpor.model import DeployedWorkflow, Deployment, Runtime
+from torpor.programs.catalogue import Programs, Registered, alias_main
 from torpor.programs.languages import available_guests
+from torpor.project import application_name, checked_name
 from torpor.registry import Entry, Names, Registry
 from torpor.run_info import RunInfo
-from torpor.workflow import Workflow, positional, workflow_name
+from torpor.workflow import Workflow, workflow_name
 from torpor.world import World
 from torpor.worlds import open_world
 
@@ -57,6 +59,9 @@ class Torpor(Registry):
 
     Args:
         world: URL of the world, or a world; else ``TORPOR_WORLD``, else ``sqlite:///torpor.db``.
+        name: what the application is called in the world, where its workers leave the runs of other applications alone;
+            else ``name`` of ``[tool.torpor]`` or of ``[project]`` in the nearest ``pyproject.toml`` at or above the
+            root, else nothing. Whoever changes it leaves its runs behind.
         runtime: ``snapshot`` or ``replay`` for runs started here; else ``TORPOR_RUNTIME``, else ``snapshot``.
         root: folder that paths of workflows and steps are relative to; the folder of the calling file by default.
         clock: the world's clock, for tests; the machine's by default.
@@ -73,6 +78,7 @@ class Torpor(Registry):
         self,
         world: str | World | None = None,
         *,
+        name: str | None = None,
         runtime: Runtime | None = None,
         root: str | os.PathLike[str] | None = None,
         clock: Clock | None = None,
@@ -84,11 +90,12 @@ class Torpor(Registry):
         given = world if world is not None else os.environ.get("TORPOR_WORLD", WORLD_DEFAULT)
         self._clock = clock
         self.world: World = _opened(given, clock)
-        self.runtime: Runtime = _runtime(runtime or os.environ.get("TORPOR_RUNTIME", "snapshot"))
+        self.runtime: Runtime = chosen_runtime(runtime)
         self.root = Path(_folder_of_caller() if root is None else root).resolve()
+        self.name = application_name(self.root) if name is None else checked_name(name, "Torpor(name=…)")
         self.settings = settings or WorkerSettings()
         self.keyring = _keyring(keys)
-        self.client = Client(self.world, self.keyring)
+        self.client = Client(self.world, self.keyring, app=self.name)
         self._names = names = Names(self.root)
         self._programs = Programs(
             self.root,
@@ -149,7 +156,7 @@ class Torpor(Registry):
         """
         twin = copy.copy(self)
         twin._clock = clock or self._clock  # noqa: SLF001  # it is one of us
-        twin.runtime = _runtime(runtime or self.runtime)
+        twin.runtime = chosen_runtime(runtime or self.runtime)
         twin.settings = settings or self.settings
         twin.keyring = self.keyring if keys is None else _keyring(keys)
         twin.use_world(world)
@@ -165,7 +172,7 @@ class Torpor(Registry):
             ConfigurationError: no back end has this URL.
         """
         self.world = _opened(world, self._clock)
-        self.client = Client(self.world, self.keyring)
+        self.client = Client(self.world, self.keyring, app=self.name)
         self._stored_generation = -1  # of the programs that the world has
         self._closed = False
 
@@ -217,13 +224,13 @@ class Torpor(Registry):
             UsageError: the application is closed.
         """
         await self._open_for_use()
-        await self.store_programs()
         worker = Worker(
             self.world,
             self._programs.guest,
             self.steps,
             self.settings,
             keyring=self.keyring,
+            deployment=self.deployment,
             **{"guest_names": available_guests(), **options},
         )
         try:
@@ -289,15 +296,25 @@ class Torpor(Registry):
         found = self._programs.resolve(workflow_name(workflow))
         own = self._names.workflow(found.name)
         arguments = positional(args, kwargs) if own is None else own.arguments(args, kwargs)
-        return await self.client.start(
-            found.name,
-            arguments,
-            program=found.program_id,
-            guest=found.program.guest,
-            build=found.program.build,
-            runtime=_runtime(runtime or self.runtime),
-            run_id=run_id,
+        startable = Startable(found.name, self.name, self._deployed(found))
+        return await self.client.create_run(
+            startable, arguments, runtime=chosen_runtime(runtime or self.runtime), run_id=run_id
         )
+
+    async def deployment(self) -> Deployment:
+        """
+        Return what a worker of this application brings, once its programs are in the world.
+
+        Raises:
+            ConfigurationError: a program does not load; the message names file and line.
+        """
+        await self.store_programs()
+        workflows = {found.name: self._deployed(found) for found in self._programs.registered()}
+        return make_deployment(self.name, workflows, self.steps.signatures())
+
+    def _deployed(self, found: Registered) -> DeployedWorkflow:
+        own, program = self._names.workflow(found.name), found.program
+        return DeployedWorkflow(found.program_id, program.guest, program.build, own.signature if own else "")
 
     async def store_programs(self) -> None:
         """
@@ -374,12 +391,6 @@ def _keyring(keys: str | Keyring | None) -> Keyring:
     if keys is None:
         return Keyring.from_environment()
     return Keyring.parse(keys, "keys=") if isinstance(keys, str) else keys
-
-
-def _runtime(name: str) -> Runtime:
-    if name not in get_args(Runtime):
-        raise ConfigurationError(f"runtime {name!r} (argument or TORPOR_RUNTIME) is unknown; use snapshot or replay")
-    return cast("Runtime", name)
 
 
 def _folder_of_caller() -> Path:

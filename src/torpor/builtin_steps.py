@@ -143,13 +143,14 @@ class ApplicationSteps(AsTheyAre):
         """Return the step with this full name, such as ``step//./orders.py//charge``."""
         return self._names.step(name) or self._builtin.get(name)
 
-    def step_names(self) -> list[str]:
-        """Return the full names of the application's own steps."""
-        return self._names.step_names()
-
     def claimable_steps(self) -> list[str]:
-        """Return the full names of all steps that a worker carries out, built-in ones included."""
-        return [*self._names.step_names(), *self._builtin.names()]
+        """Return the full names of all steps that a worker carries out, old names and built-in ones included."""
+        return [*self._names.step_names(), *self._names.old_step_names(), *self._builtin.names()]
+
+    def signatures(self) -> dict[str, str]:
+        """Return what each of those takes, by full name."""
+        found = {name: self.step_definition(name) for name in self.claimable_steps()}
+        return {name: step.signature for name, step in found.items() if step is not None}
 
     @property
     def references(self) -> References:

@@ -7,8 +7,9 @@ A client needs no VM and no worker; runs make progress where workers are.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, Generic
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Generic, cast, get_args
 
 from msgspec.structs import replace
 
@@ -17,20 +18,28 @@ from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
 from torpor.codec.types.references import AsTheyAre, recognise, reviving
-from torpor.codec.values import RunReference
+from torpor.codec.values import Kwargs, RunReference
+from torpor.engine.deployments import Startable, find_workflow
+from torpor.engine.endings import Endings
+from torpor.engine.images import program_key
 from torpor.engine.steps import running_step
 from torpor.errors import (
+    ArgumentError,
+    ConfigurationError,
     EntityConflictError,
     HookNotFoundError,
+    KeyMissingError,
+    ProgramMissingError,
     RunCancelledError,
     RunFailedError,
     RunNotFoundError,
     SerializationError,
-    TorporError,
 )
-from torpor.lifecycle import RUN_TERMINAL, RunStatus
-from torpor.model import Event, LogEntry, NewRun, Notice, Run, RunFilter, Runtime, StepInfo
+from torpor.lifecycle import RunStatus
+from torpor.model import Event, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo
+from torpor.programs.catalogue import short_name
 from torpor.run_info import RunInfo, read_info
+from torpor.signatures import bind
 from torpor.world import World
 from torpor.worlds.rules import steps_of
 
@@ -43,7 +52,6 @@ else:
 
     R = TypeVar("R")
 
-_LOOK_AGAIN_SECONDS = 5.0
 _DIGEST_BYTES = 16
 _CONTEXT = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
 _DIRECT_CAUSE = "\n\nThe above exception was the direct cause of the following exception:\n\n"
@@ -175,43 +183,64 @@ class Client:
     Args:
         world: an open world.
         keyring: deployment keys; without them runs that are encrypted can be seen, cancelled and written to, not read.
+        app: name of the application whose workflows :meth:`start` means; that of any by default.
     """
 
-    def __init__(self, world: World, keyring: Keyring | None = None) -> None:
+    def __init__(self, world: World, keyring: Keyring | None = None, *, app: str | None = None) -> None:
         self.world = world
         self.keyring = keyring or Keyring()
+        self.app = app
         self.references = Handles(self)
-        self._waiting: dict[str, set[asyncio.Future[Run]]] = {}
-        self._to_look_at: set[str] = set()
-        self._look: asyncio.Task[None] | None = None
-        self._unsubscribe: Callable[[], None] | None = None
+        self._endings = Endings(world)
 
     def run(self, run_id: str) -> RunHandle:
         """Return a handle; the run is looked up when the handle is used."""
         return RunHandle(self, run_id)
 
     async def start(
-        self,
-        workflow: str,
-        arguments: Sequence[Any],
-        *,
-        program: str,
-        guest: str,
-        build: str,
-        runtime: Runtime,
-        run_id: str | None = None,
+        self, workflow: str, /, *args: Any, run_id: str | None = None, runtime: Runtime | None = None, **kwargs: Any
     ) -> RunHandle:
         """
-        Start a run, encrypted if there are keys; asking again for the same one changes nothing.
+        Start a run by name, without the application: the newest live deployment in the world that has the workflow
+        says which program the run keeps, and what it takes.
+
+        Arguments go to the workflow as they are given. Nothing here makes a dataclass of a dict, as ``app.start`` does.
+
+        Args:
+            workflow: its name, such as ``checkout``, or the full one.
+            args: its arguments.
+            run_id: an id of your own, any text such as ``order-17``, to start once however often you ask.
+            runtime: ``snapshot`` or ``replay`` for this run; else ``TORPOR_RUNTIME``, else ``snapshot``.
+            kwargs: its keyword arguments; a workflow in JavaScript gets them as an object behind the others.
+
+        Raises:
+            WorkflowNotRegisteredError: no deployment has it, or those of several applications do.
+            ArgumentError: it does not take these arguments.
+            KeyMissingError: its program is stored under other keys than this client's.
+            SerializationError, LimitExceededError, EntityConflictError: as :meth:`create_run`.
+        """
+        found = await find_workflow(self.world, workflow, self.app)
+        try:
+            given, named = bind(found.workflow.signature, args, kwargs)
+        except TypeError as error:
+            told = f"{short_name(found.name)}{found.workflow.signature}"
+            raise ArgumentError(f"cannot start {found.name} so: {error}; it is {told}") from None
+        await self._require_program(found)
+        arguments = positional(given, named)
+        return await self.create_run(found, arguments, runtime=chosen_runtime(runtime), run_id=run_id)
+
+    async def create_run(
+        self, workflow: Startable, arguments: Sequence[Any], *, runtime: Runtime, run_id: str | None = None
+    ) -> RunHandle:
+        """
+        Create a run of a workflow whose program is stored, encrypted if there are keys; asking again for the same one
+        changes nothing.
 
         A run that is started inside a step is a child of the step's run.
 
         Args:
-            workflow: full name of the workflow.
-            arguments: its arguments.
-            program: content address of the program, which must be stored.
-            guest: name of the program's guest.
-            build: hash of the guest build that it is made for.
+            workflow: which, with the program that the run keeps.
+            arguments: its arguments, as :func:`positional` puts them.
             runtime: ``snapshot`` or ``replay``.
             run_id: an id of your own, any text such as ``order-17``, to start once however often you ask.
 
@@ -220,21 +249,39 @@ class Client:
             EntityConflictError: the id is taken by a run of another workflow or with other arguments.
             KeyMissingError: the id is taken by a run whose key is not here, so that it cannot be told.
         """
+        about = workflow.workflow
         text = codec.dumps(list(arguments))
         parent, root = await self._ancestors()
         new = NewRun(
             id=run_id or ids.fresh("wrun", self.world.clock.now()),
-            workflow=workflow,
-            program=program,
-            guest=guest,
+            workflow=workflow.name,
+            program=about.program,
+            guest=about.guest,
             runtime=runtime,
             seed=ids.seed(),
             input=b"",
             parent=parent,
             root=root,
-            build=build,
+            app=workflow.app,
+            build=about.build,
         )
         return self.run((await self._create(new, text)).id)
+
+    async def _require_program(self, workflow: Startable) -> None:
+        """Refuse to start a run whose program no worker could read: programs are stored under their runs' key."""
+        current, address = self.keyring.current, workflow.workflow.program
+        if await self.world.has_blob(program_key(address, current)):
+            return
+        what = f"the program of {workflow.name}"
+        stored = await self.world.blob_keys(program_key(address, ""))
+        if not stored:
+            raise ProgramMissingError(f"world {self.world.url} has lost {what}; a worker of its application stores it")
+        if not current:
+            raise KeyMissingError(what, stored[0].rpartition("@")[2])
+        raise ConfigurationError(
+            f"new runs of this client would be encrypted under key {current}, and {what} is not stored under it; give "
+            f"the client the key that the workers use, or the workers this one"
+        )
 
     async def _ancestors(self) -> tuple[str, str]:
         """Return the run whose step is running here, and the first of its line of parents; empty outside steps."""
@@ -321,52 +368,25 @@ class Client:
         Raises:
             RunNotFoundError: no such run in this world.
         """
-        ending: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(run_id, set()).add(ending)
-        if self._unsubscribe is None:
-            self._unsubscribe = self.world.subscribe(self._notice)
-        try:
-            run = await self.world.get_run(run_id)
-            while run.status not in RUN_TERMINAL:
-                try:
-                    # Notices are hints; a look from time to time makes a lost one harmless.
-                    async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
-                        run = await asyncio.shield(ending)
-                except TimeoutError:
-                    run = await self.world.get_run(run_id)
-            return run
-        finally:
-            self._stop_waiting(run_id, ending)
+        return await self._endings.wait(run_id)
 
-    def _stop_waiting(self, run_id: str, ending: asyncio.Future[Run]) -> None:
-        ending.cancel()
-        self._waiting[run_id].discard(ending)
-        if not self._waiting[run_id]:
-            del self._waiting[run_id]
-        if not self._waiting and self._unsubscribe is not None:
-            self._unsubscribe()
-            self._unsubscribe = None
 
-    def _notice(self, notice: Notice) -> None:
-        """Look, once for all who wait: another process's commit does not say whose run it was."""
-        if not notice.ended or (notice.run_id is not None and notice.run_id not in self._waiting):
-            return
-        self._to_look_at |= set(self._waiting) if notice.run_id is None else {notice.run_id}
-        if self._look is None:
-            self._look = asyncio.get_running_loop().create_task(self._look_at_runs())
+def positional(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """Return arguments as a run has them: those by name last, together."""
+    return [*args, Kwargs(kwargs)] if kwargs else list(args)
 
-    async def _look_at_runs(self) -> None:
-        try:
-            while run_ids := self._to_look_at & self._waiting.keys():
-                self._to_look_at = set()
-                for run_id, run in (await self.world.statuses(run_ids)).items():
-                    for ending in self._waiting.get(run_id, ()):
-                        if run.status in RUN_TERMINAL and not ending.done():
-                            ending.set_result(run)
-        except TorporError:
-            pass  # a hint less: who waits looks again anyway
-        finally:
-            self._look = None
+
+def chosen_runtime(name: str | None) -> Runtime:
+    """
+    Return how a run is to be kept: as asked, else as ``TORPOR_RUNTIME`` says, else by snapshots.
+
+    Raises:
+        ConfigurationError: there is no such runtime.
+    """
+    chosen = name or os.environ.get("TORPOR_RUNTIME", "snapshot")
+    if chosen not in get_args(Runtime):
+        raise ConfigurationError(f"runtime {chosen!r} (argument or TORPOR_RUNTIME) is unknown; use snapshot or replay")
+    return cast("Runtime", chosen)
 
 
 def _failure(run: Run, ending: Event, run_codec: RunCodec) -> RunFailedError:

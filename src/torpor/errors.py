@@ -10,7 +10,6 @@ The one exception hierarchy.
     │   │   └── ProgramError        a program of workflows does not compile, or throws while it is loaded
     │   ├── ArgumentError           an argument does not fit what a function takes
     │   ├── WorkflowNotRegisteredError
-    │   ├── StepNotRegisteredError
     │   ├── NotInWorkflowError      workflow code used what only steps have: a package, a file, a thread
     │   ├── OutsideWorkflowError    what only workflow code may do was asked for somewhere else
     │   ├── SerializationError      a value cannot become bytes, or bytes a value
@@ -107,12 +106,6 @@ class WorkflowNotRegisteredError(UsageError):
     """No registered program has a workflow of that name."""
 
     code = "WORKFLOW_NOT_REGISTERED"
-
-
-class StepNotRegisteredError(UsageError):
-    """The worker that took the step knows no step of that name."""
-
-    code = "STEP_NOT_REGISTERED"
 
 
 class NotInWorkflowError(UsageError):

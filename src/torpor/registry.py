@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -43,6 +43,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _BOUND = "boundArgs"
+_STEP = "step//"
 
 
 class StepDecorator(Protocol):
@@ -74,11 +75,13 @@ class RegisteredStep:
     Attributes:
         definition: all of it, under its short name.
         file: where it is defined, None when that cannot be told.
+        renamed: names that it had before, short ones or full ones.
         full_name: what its application calls it, ``""`` before there is one.
     """
 
     definition: StepDefinition
     file: Path | None
+    renamed: tuple[str, ...] = ()
     full_name: str = ""
 
 
@@ -111,6 +114,7 @@ class Registry:
         max_retries: int = ...,
         timeout: Duration | None = ...,
         backoff: Backoff | None = ...,
+        renamed: Sequence[str] = ...,
     ) -> StepDecorator: ...
 
     def step(
@@ -121,6 +125,7 @@ class Registry:
         max_retries: int = RETRIES_DEFAULT,
         timeout: Duration | None = None,
         backoff: Backoff | None = None,
+        renamed: Sequence[str] = (),
     ) -> Any:
         """
         Register a function as a step. Called outside of a workflow it stays the function that it is.
@@ -133,6 +138,9 @@ class Registry:
             max_retries: attempts after the first; 0 for none.
             timeout: how long one attempt may take, such as ``"30s"``.
             backoff: delays between attempts; exponential from 0.2 s to 60 s by default.
+            renamed: names that the step had before. It answers to them too, so that runs which began with a program
+                that knows an old name go on; its parameters must take what they pass. A name without a path, such as
+                ``charge``, is one of the same module; one of another module is full: ``step//./billing.py//charge``.
 
         Raises:
             ConfigurationError: the name is taken by another function, or a setting is wrong.
@@ -140,6 +148,7 @@ class Registry:
         if max_retries < 0:
             raise ConfigurationError(f"max_retries={max_retries} of a step; give 0 for no retries, or more")
         seconds = None if timeout is None else _seconds(timeout)
+        before = _old_names(renamed)
 
         def register(function: Callable[..., Any]) -> Callable[..., Any]:
             plain = inspect.unwrap(function)
@@ -148,7 +157,7 @@ class Registry:
             short = name or function.__qualname__
             source = inspect.getsourcefile(plain)
             definition = StepDefinition(short, function, max_retries, seconds, backoff or Backoff())
-            self._add(RegisteredStep(definition, Path(source).resolve() if source else None))
+            self._add(RegisteredStep(definition, Path(source).resolve() if source else None, before))
             return function
 
         return register if function is None else register(function)
@@ -217,6 +226,7 @@ class Names:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._steps: dict[str, StepDefinition] = {}
+        self._renamed: dict[str, str] = {}  # old name → new one
         self._workflows: dict[str, Workflow[..., Any]] = {}
 
     def add(self, entry: Entry) -> None:
@@ -235,17 +245,20 @@ class Names:
             definition = entry.definition
             function = definition.function
             path = module_name(entry.file, self._root) if entry.file else f"./{function.__module__}"
-            full = f"step//{path}//{definition.name}"
+            full = f"{_STEP}{path}//{definition.name}"
             other = self._steps.get(full)
             _check(entry, full, function, other.function if other else None)
+            before = [old if old.startswith(_STEP) else f"{_STEP}{path}//{old}" for old in entry.renamed]
+            self._check_renamed(full, before)
             self._steps[full] = msgspec.structs.replace(definition, name=full)
+            self._renamed |= dict.fromkeys(before, full)
             with suppress(AttributeError):  # what takes no attributes cannot be a value
                 name_step(function, full)
         entry.full_name = full
 
     def step(self, name: str) -> StepDefinition | None:
-        """Return the step with this full name."""
-        return self._steps.get(name)
+        """Return the step that has this full name, or had it once."""
+        return self._steps.get(self._renamed.get(name, name))
 
     def workflow(self, name: str) -> Workflow[..., Any] | None:
         """Return the workflow with this full name."""
@@ -255,6 +268,10 @@ class Names:
         """Return the full names of all steps."""
         return list(self._steps)
 
+    def old_step_names(self) -> list[str]:
+        """Return the full names that steps had before."""
+        return list(self._renamed)
+
     def step_functions(self) -> Functions:
         """Return the functions of all steps by full name."""
         return {name: step.function for name, step in self._steps.items()}
@@ -262,6 +279,20 @@ class Names:
     def workflow_functions(self) -> Functions:
         """Return the functions of all workflows by full name."""
         return {name: workflow.function for name, workflow in self._workflows.items()}
+
+    def _check_renamed(self, full: str, before: Sequence[str]) -> None:
+        """Refuse that two steps answer to one name."""
+        if full in self._renamed:
+            raise ConfigurationError(
+                f"{full} is a step, and {self._renamed[full]} says that it was renamed from it; take it out of renamed="
+            )
+        for old in before:
+            other = self._renamed.get(old, full)
+            if other != full or old == full or old in self._steps:
+                whose = "the name of a step" if other == full else f"what {other} says too"
+                raise ConfigurationError(
+                    f"{full} says that it was renamed from {old}, which is {whose}; take it out of renamed="
+                )
 
 
 def function_of(reference: StepFunction, definition: StepDefinition | None) -> object:
@@ -301,6 +332,17 @@ def _origin(function: Callable[..., Any]) -> tuple[str, int]:
     """Return where a function is defined; the same after a module was imported under two names."""
     code = inspect.unwrap(function).__code__
     return code.co_filename, code.co_firstlineno
+
+
+def _old_names(renamed: Sequence[str]) -> tuple[str, ...]:
+    names = (renamed,) if isinstance(renamed, str) else tuple(renamed)
+    for name in names:
+        if not isinstance(name, str) or not name or ("//" in name and not name.startswith(_STEP)):
+            raise ConfigurationError(
+                f"renamed={renamed!r} of a step: give a name, such as 'charge', or a full one, such as "
+                f"'step//./billing.py//charge'"
+            )
+    return names
 
 
 def _seconds(timeout: Duration) -> float:

@@ -10,19 +10,20 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar
 
-from torpor.client import RunHandle
+from torpor.client import RunHandle, positional
 from torpor.codec.types.references import recognise
 from torpor.codec.typing.annotations import convert_arguments
-from torpor.codec.values import Kwargs, WorkflowFunction
+from torpor.codec.values import WorkflowFunction
 from torpor.durations import When
-from torpor.errors import ConfigurationError, OutsideWorkflowError, UsageError
+from torpor.errors import ArgumentError, ConfigurationError, OutsideWorkflowError, UsageError
+from torpor.signatures import signature_text
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -42,6 +43,7 @@ class Workflow(Generic[P, R]):
 
     Attributes:
         full_name: what its application calls it, ``""`` before there is one.
+        signature: text of what it takes, see :mod:`torpor.signatures`.
     """
 
     def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], short_name: str, file: Path) -> None:
@@ -49,6 +51,7 @@ class Workflow(Generic[P, R]):
         self.short_name = short_name
         self.file = file
         self.full_name = ""
+        self.signature = signature_text(function)
         self._signature = inspect.signature(function)
         functools.update_wrapper(self, function)
 
@@ -80,23 +83,18 @@ class Workflow(Generic[P, R]):
         Arguments become what the workflow's annotations say: a plain dict a dataclass, for instance.
 
         Raises:
-            UsageError: the workflow does not take these arguments.
+            ArgumentError: the workflow does not take these arguments.
         """
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
-            raise UsageError(
+            raise ArgumentError(
                 f"cannot start {self.name} so: {error}; it is {self.function.__name__}{self._signature}"
             ) from None
         return positional(*convert_arguments(self.function, bound.args, bound.kwargs, f"workflow {self.name}"))
 
 
 recognise(Workflow, lambda workflow: WorkflowFunction(workflow.name))
-
-
-def positional(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-    """Return arguments as a run has them: those by name last, together."""
-    return [*args, Kwargs(kwargs)] if kwargs else list(args)
 
 
 def workflow_name(workflow: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -281,3 +282,58 @@ def test_an_application_elsewhere_has_the_same_names() -> None:
     twin = app.on("memory://")
     registry.step(a_step)
     assert twin.step_names() == app.step_names() == [f"step//{HERE}//a_step"]
+
+
+# Steps that were renamed
+
+
+async def test_a_renamed_step_answers_to_its_old_names() -> None:
+    """Short ones are of its own module, full ones of any; lists of steps have its new name only."""
+    app = Torpor("memory://", root=Path(__file__).parent)
+    app.step(name="new", renamed=["old", "step//./gone.py//older"])(a_step)
+
+    names = [f"step//{HERE}//old", "step//./gone.py//older"]
+    for name in (f"step//{HERE}//new", *names):
+        found = app.steps.step_definition(name)
+        assert found is not None
+        assert found.function is a_step
+    assert app.step_names() == [f"step//{HERE}//new"]
+    assert set(names) < set(app.steps.claimable_steps())
+
+
+async def test_a_renamed_step_of_a_registry_is_named_at_its_inclusion() -> None:
+    """A short old name is one of the module that the step is in, whoever includes it."""
+    registry = Registry()
+    registry.step(renamed="old")(a_step)
+    app = Torpor("memory://", root=Path(__file__).parent.parent)
+    app.include(registry)
+
+    assert app.steps.step_definition(f"step//./engine/{Path(__file__).name}//old") is not None
+
+
+@pytest.mark.parametrize("renamed", [["workflow//./a.py//old"], [""], [3]])
+def test_an_old_name_that_no_step_can_have_is_refused(renamed: Any) -> None:
+    """A mistyped one would be told by runs that wait."""
+    with pytest.raises(ConfigurationError, match="give a name, such as 'charge'"):
+        Registry().step(renamed=renamed)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_two_steps_cannot_answer_to_one_name(first: bool) -> None:
+    """Neither a step and one that was renamed from it, in whatever order they come, nor two that were renamed."""
+    app = Torpor("memory://", root=Path(__file__).parent)
+    steps: list[Callable[[], object]] = [lambda: app.step(name="new", renamed=["old"])(a_step), lambda: app.step(name="old")(another_step)]
+    steps = steps if first else steps[::-1]
+    steps[0]()
+    with pytest.raises(ConfigurationError, match="take it out of renamed="):
+        steps[1]()
+
+
+def test_a_name_has_one_successor() -> None:
+    """Two steps that say that they were it are told apart at once."""
+    app = Torpor("memory://", root=Path(__file__).parent)
+    app.step(name="one", renamed=["old"])(a_step)
+    with pytest.raises(ConfigurationError, match=r"what step//\./test_registry\.py//one says too"):
+        app.step(name="other", renamed=["old"])(another_step)
+    with pytest.raises(ConfigurationError, match="which is the name of a step"):
+        app.step(name="self", renamed=["self"])(another_step)

@@ -171,7 +171,7 @@ async def test_a_stop_that_is_cancelled_still_gives_the_claims_back(
         assert await app.world.workers() == []
         await app.world.register(worker_row("wrkr_other", 15_000, "", ""))
         steps = tuple(app.steps.claimable_steps())
-        other = ClaimRequest("wrkr_other", guests=("quickjs",), steps=steps, turns_max=1, steps_max=1)
+        other = ClaimRequest("wrkr_other", apps=(app.name,), guests=("quickjs",), steps=steps, turns_max=1, steps_max=1)
         assert {task.run_id for task in (await app.world.claim(other)).tasks} == {run.id}
 
 

@@ -12,6 +12,7 @@ from torpor.codec.crypto.keys import Keyring
 from torpor.engine.failpoints import PassFailpoint
 from torpor.engine.images import Images
 from torpor.engine.runner import Runner
+from torpor.engine.steps import Attempt
 from torpor.engine.threads import VmThreads
 from torpor.model import Event
 from torpor.world import World
@@ -47,7 +48,7 @@ class Environment(msgspec.Struct, frozen=True):
         threads: where VMs run.
         options: how turns behave.
         report: stores the outcome of a step task, by worker id, run id, fence and event.
-        has_step: whether this worker has a step of that name.
+        why_not: says why an attempt is for another worker, ``""`` when it may be made here.
         failpoint: told each failpoint that a turn passes.
         url: address of the HTTP front door, ``""`` when there is none.
         stopping: True once turns should park as soon as they can.
@@ -62,7 +63,7 @@ class Environment(msgspec.Struct, frozen=True):
     threads: VmThreads
     options: TurnOptions
     report: Callable[[str, str, int, Event], None]
-    has_step: Callable[[str], bool]
+    why_not: Callable[[Attempt], str]
     failpoint: PassFailpoint
     url: str
     stopping: Callable[[], bool]

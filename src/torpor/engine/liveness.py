@@ -51,6 +51,13 @@ def silent(workers: Iterable[WorkerRow]) -> list[str]:
     return [worker.id for worker in workers if worker.expired and not _may_hang(worker)]
 
 
+def living(workers: Iterable[WorkerRow]) -> list[WorkerRow]:
+    """Return those that are neither gone nor presumed dead."""
+    known = list(workers)
+    dead = {*gone(known), *silent(known)}
+    return [worker for worker in known if worker.id not in dead]
+
+
 def _may_hang(worker: WorkerRow) -> bool:
     """
     Return whether a worker whose lease has passed is to be left alone, because its process runs.

@@ -35,11 +35,11 @@ from torpor.errors import (
     RetryableError,
     SerializationError,
     StepError,
-    StepNotRegisteredError,
     UsageError,
 )
 from torpor.limits import REDELIVERIES_MAX
 from torpor.model import Event
+from torpor.signatures import signature_text
 from torpor.vm.host import needs_host
 
 Call = Callable[[], Any]
@@ -63,6 +63,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
         timeout: seconds that one attempt may take, None for no limit.
         backoff: delays between attempts.
         final: errors that fail the step as they are, because another attempt would end the same.
+        signature: text of what the function takes, see :mod:`torpor.signatures`.
     """
 
     name: str
@@ -71,6 +72,10 @@ class StepDefinition(msgspec.Struct, frozen=True):
     timeout: float | None = None
     backoff: Backoff = Backoff()
     final: tuple[type[Exception], ...] = ()
+    signature: str = ""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "signature", signature_text(self.function))
 
 
 class StepLookup(Protocol):
@@ -78,10 +83,8 @@ class StepLookup(Protocol):
 
     def step_definition(self, name: str) -> StepDefinition | None: ...
 
-    def step_names(self) -> list[str]: ...
-
     def claimable_steps(self) -> list[str]:
-        """Return the full names of all steps that tasks may be of, built-in ones included."""
+        """Return the full names of all steps that tasks may be of, old names and built-in ones included."""
         ...
 
     @property
@@ -150,6 +153,7 @@ class Attempt(msgspec.Struct, frozen=True):
         failures: how many attempts have raised before.
         input: envelope of ``{args: […], kwargs?: {…}}``.
         run_codec: unpacks the input and packs the outcome.
+        signature: what the run's program takes the step's signature for, ``""`` when it does not say.
     """
 
     run_id: str
@@ -160,6 +164,7 @@ class Attempt(msgspec.Struct, frozen=True):
     failures: int
     input: bytes
     run_codec: RunCodec
+    signature: str = ""
 
 
 class _Thread:
@@ -200,21 +205,6 @@ class _Thread:
             self._work.add_done_callback(lambda _: self._free.release())
 
 
-def _call_of(definition: StepDefinition, step_input: dict[str, Any]) -> Call:
-    """
-    Return the call of a step with its arguments, which are what its annotations say.
-
-    Raises:
-        FatalError: the step does not take these arguments; no retry will change that.
-    """
-    args, kwargs = step_input["args"], step_input.get("kwargs", {})
-    try:
-        args, kwargs = convert_arguments(definition.function, args, kwargs, f"step {definition.name}")
-    except ArgumentError as error:
-        raise FatalError(str(error)) from None
-    return functools.partial(definition.function, *args, **kwargs)
-
-
 async def _called(call: Call, thread: _Thread | None) -> _Outcome:
     if thread is None:
         return await call(), None
@@ -245,6 +235,28 @@ class Steps:
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="torpor-step")
         self._free_threads = asyncio.Semaphore(threads)
 
+    def why_not(self, attempt: Attempt) -> str:
+        """
+        Return why an attempt is for another worker, ``""`` when it is to be made here.
+
+        This worker may lack the step, or have one that does not take the arguments, as an older or newer version of the
+        application may. Where the program that passes them knows the step as it is here, they are a mistake in it,
+        and the attempt tells.
+        """
+        definition = self._registry.step_definition(attempt.name)
+        if definition is None:
+            return f"this worker has no step {attempt.name}"
+        if definition.signature == attempt.signature:
+            return ""
+        try:
+            self._call_of(definition, attempt)
+        except ArgumentError as error:
+            known = attempt.signature or "something else, which it does not say"
+            return f"{error}; here the step is {definition.signature}, the run's program takes it for {known}"
+        except Exception:  # noqa: BLE001  # what else is wrong with the arguments, the attempt tells
+            return ""
+        return ""
+
     async def attempt(self, attempt: Attempt) -> Event:
         """
         Make one attempt and return ``step_completed``, ``step_failed`` or ``step_retrying``.
@@ -256,14 +268,13 @@ class Steps:
             CancelledError: the attempt itself was cancelled; whatever else happens in a step is its outcome.
         """
         definition = self._registry.step_definition(attempt.name)
+        assert definition is not None, "who makes an attempt has asked why_not"
         try:
             if attempt.attempt - attempt.failures > REDELIVERIES_MAX:
                 raise FatalError(
                     f"step {attempt.name} was begun {attempt.attempt - 1} times and no worker lived to tell the "
                     f"outcome; it probably kills its process"
                 )
-            if definition is None:
-                raise StepNotRegisteredError(self._not_registered(attempt.name))
             result, error = await self._call(definition, attempt)
             if error is not None:
                 raise error
@@ -272,8 +283,7 @@ class Steps:
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
                 raise
-            if definition is not None:
-                error.__traceback__ = _from_step_on(definition.function, error.__traceback__)
+            error.__traceback__ = _from_step_on(definition.function, error.__traceback__)
             return self._failure(definition, attempt, error)
         return self._event("step_completed", attempt, payload=payload)
 
@@ -282,8 +292,10 @@ class Steps:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _call(self, definition: StepDefinition, attempt: Attempt) -> _Outcome:
-        with reviving(self._registry.references):
-            call = _call_of(definition, attempt.run_codec.loads(attempt.input))
+        try:
+            call = self._call_of(definition, attempt)
+        except ArgumentError as error:
+            raise FatalError(str(error)) from None  # no retry will change it
         if inspect.iscoroutinefunction(definition.function):
             return await self._within_time(definition, attempt, call, None)
         # The wait for a thread is not the step's time.
@@ -293,6 +305,20 @@ class Steps:
             return await self._within_time(definition, attempt, call, thread)
         finally:
             thread.give_back()
+
+    def _call_of(self, definition: StepDefinition, attempt: Attempt) -> Call:
+        """
+        Return the call of a step with its arguments, which are what its annotations say.
+
+        Raises:
+            ArgumentError: the step does not take these arguments.
+            SerializationError, KeyMissingError: they cannot be read.
+        """
+        with reviving(self._registry.references):
+            given = attempt.run_codec.loads(attempt.input)
+        args, kwargs = given["args"], given.get("kwargs", {})
+        args, kwargs = convert_arguments(definition.function, args, kwargs, f"step {attempt.name}")
+        return functools.partial(definition.function, *args, **kwargs)
 
     async def _within_time(
         self, definition: StepDefinition, attempt: Attempt, call: Call, thread: _Thread | None
@@ -323,11 +349,11 @@ class Steps:
             metadata.cancel()
             _current.reset(token)
 
-    def _failure(self, definition: StepDefinition | None, attempt: Attempt, error: BaseException) -> Event:
+    def _failure(self, definition: StepDefinition, attempt: Attempt, error: BaseException) -> Event:
         elsewhere = isinstance(error, _ELSEWHERE)
         said = type(error).__name__ if attempt.run_codec.key_id else told(error)
         about = attempt.name, attempt.run_id, attempt.attempt, said
-        if definition is None or (isinstance(error, (*_HOPELESS, *definition.final)) and not elsewhere):
+        if isinstance(error, (*_HOPELESS, *definition.final)) and not elsewhere:
             log_failed_step(*about, again_in_ms=None)
             return self._event("step_failed", attempt, payload=encode_error(error, attempt.run_codec))
         failures = attempt.failures + 1
@@ -356,10 +382,6 @@ class Steps:
             due=due,
             payload=payload,
         )
-
-    def _not_registered(self, name: str) -> str:
-        known = ", ".join(sorted(self._registry.step_names())) or "none"
-        return f"this worker knows no step {name!r}; registered steps: {known}. Import the module that defines it"
 
 
 def _from_step_on(function: Callable[..., Any], trace: TracebackType | None) -> TracebackType | None:

@@ -292,7 +292,7 @@ class _Pass:
         now = env.clock.now()
         outputs: list[Event] = []
         attempts: list[Attempt] = []
-        tasks = [NewTask(event.id, event.due) for event in retries]
+        tasks = [NewTask(event.id, event.due, signature=self._signature(event.name)) for event in retries]
         if not self._started:
             outputs.append(Event("run_started", self._woken_at))
             self._started = True
@@ -311,7 +311,9 @@ class _Pass:
         park = not requests.ended and not requests.awaits_ack and not attempts and not self._due(now)
         park = park and (self._inline.idle or handing_over)
         if park:
-            tasks += [NewTask(step_id, claimed=True) for step_id in self._inline.running]
+            for step_id in self._inline.running:
+                signature = self._signature(self._held.steps[step_id].name)
+                tasks.append(NewTask(step_id, claimed=True, signature=signature))
         entries = requests.log_entries
         if self._recovery.note:
             note = self._run_codec.pack_text(self._recovery.note)
@@ -335,7 +337,7 @@ class _Pass:
     def _begin_steps(self, asked: Sequence[Event], now: int) -> tuple[list[Event], list[Attempt], list[NewTask]]:
         """
         Return the events to store for what the VM asked for, the attempts to begin once they are, and the steps that
-        leave the turn because there is no room for them or because this worker does not have them.
+        leave the turn because there is no room for them or because they are for another worker.
 
         A first attempt is part of its ``step_created``.
         """
@@ -346,26 +348,30 @@ class _Pass:
         attempts: list[Attempt] = []
         tasks: list[NewTask] = []
 
-        def may_begin(step_id: str, name: str) -> bool:
-            if not env.has_step(name):
-                tasks.append(NewTask(step_id, snoozed=f"worker {env.worker_id} has no step {name}"))
+        def may_begin(attempt: Attempt) -> bool:
+            why_not = env.why_not(attempt)
+            if why_not or len(attempts) >= room:
+                tasks.append(NewTask(attempt.step_id, signature=attempt.signature, snoozed=why_not))
                 return False
-            if len(attempts) >= room:
-                tasks.append(NewTask(step_id))
-                return False
+            attempts.append(attempt)
             return True
 
         for step in orphans:
-            if may_begin(step.id, step.name):
-                attempt = _next_attempt(self._run_codec, run_id, step)
-                attempts.append(attempt)
+            attempt = _next_attempt(self._run_codec, run_id, step, self._signature(step.name))
+            if may_begin(attempt):
                 events.append(_started(attempt, now, env.worker_id))
         for event in asked:
-            if event.type == "step_created" and may_begin(event.id, event.name):
-                attempts.append(_first_attempt(self._run_codec, run_id, event))
-                event = msgspec.structs.replace(event, attempt=1, ref=env.worker_id)  # noqa: PLW2901  # as it is stored
+            if event.type == "step_created":
+                attempt = _first_attempt(self._run_codec, run_id, event, self._signature(event.name))
+                if may_begin(attempt):
+                    event = msgspec.structs.replace(event, attempt=1, ref=env.worker_id)  # noqa: PLW2901  # as stored
             events.append(event)
         return events, attempts, tasks
+
+    def _signature(self, step: str) -> str:
+        """Return what the run's program takes a step's signature for."""
+        assert self._session is not None, "only what a VM asked for has steps"
+        return self._session.image.program.steps.get(step, "")
 
     async def _commit(self, commit: Commit) -> Committed:
         env = self._env
@@ -418,7 +424,7 @@ class _Pass:
         return sorted((wait for wait in self._waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
 
 
-def _first_attempt(run_codec: RunCodec, run_id: str, created: Event) -> Attempt:
+def _first_attempt(run_codec: RunCodec, run_id: str, created: Event, signature: str) -> Attempt:
     """Return the first attempt of a step that the VM has just asked for."""
     return Attempt(
         run_id,
@@ -429,10 +435,11 @@ def _first_attempt(run_codec: RunCodec, run_id: str, created: Event) -> Attempt:
         failures=0,
         input=created.payload or b"",
         run_codec=run_codec,
+        signature=signature,
     )
 
 
-def _next_attempt(run_codec: RunCodec, run_id: str, step: Step) -> Attempt:
+def _next_attempt(run_codec: RunCodec, run_id: str, step: Step, signature: str) -> Attempt:
     """Return the next attempt of a step that nobody is carrying out: its worker died, or its turn was rewound."""
     return Attempt(
         run_id,
@@ -443,6 +450,7 @@ def _next_attempt(run_codec: RunCodec, run_id: str, step: Step) -> Attempt:
         failures=step.failures,
         input=step.input or b"",
         run_codec=run_codec,
+        signature=signature,
     )
 
 

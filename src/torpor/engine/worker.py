@@ -5,6 +5,7 @@ A worker: claims turns and steps, runs them, shows that it lives, and takes over
 
     claim loop      claim what there is room for; otherwise wait for a notice or the next ready time
     heartbeat       every second: tell the world that we live, look for dead workers, take their claims away
+    deployment      every second: tell the world what we bring if that has changed, and people what runs wait for
     turns, steps    tasks of the event loop, bounded by the settings
 """
 
@@ -20,24 +21,26 @@ import msgspec
 
 from torpor import ids
 from torpor.codec.crypto.keys import Keyring
+from torpor.engine.complaints import Complaints
 from torpor.engine.environment import Environment, TurnOptions
 from torpor.engine.failpoints import Failpoint, PassFailpoint, pass_by
 from torpor.engine.images import Images
 from torpor.engine.liveness import gone, silent, worker_row
+from torpor.engine.reports import Reports
 from torpor.engine.retry import Backoff
 from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.steps import Attempt, StepLookup, Steps
 from torpor.engine.threads import VmThreads
 from torpor.engine.turn import run_turn
-from torpor.errors import ConflictError, KeyMissingError, NotFoundError, WorldError
+from torpor.errors import ConfigurationError, NotFoundError, WorldError
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import ClaimRequest, Event, Notice, StepOutcome, Task
+from torpor.model import ClaimRequest, Deployment, Event, Notice, StepOutcome, Task
 from torpor.vm.guest import Guest
 from torpor.world import World
 
 _log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
-_KEYS_EVERY_BEATS = 30
+_COMPLAIN_EVERY_BEATS = 30
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -76,8 +79,7 @@ class Worker:
         settings: how much it does at once.
         keyring: keys of the runs that it takes; others it leaves alone.
         guest_names: of which guests it takes runs; runs of others wait for a worker that has theirs.
-        app: name of the application whose runs it takes.
-        deployment: id of the deployment that it brings.
+        deployment: returns what it brings now, once the programs are in the world; it takes runs of that application.
         url: address of the HTTP front door, for workflow metadata.
         failpoint: told each failpoint that is passed; for crash tests.
     """
@@ -91,8 +93,7 @@ class Worker:
         *,
         keyring: Keyring,
         guest_names: Collection[str],
-        app: str = "",
-        deployment: str = "",
+        deployment: Callable[[], Awaitable[Deployment]],
         url: str = "",
         failpoint: PassFailpoint = pass_by,
     ) -> None:
@@ -100,8 +101,8 @@ class Worker:
         self.id = ids.fresh("wrkr", clock.now())
         self._world = world
         self._registry = registry
-        self._app = app
-        self._deployment = deployment
+        self._read_deployment = deployment
+        self._deployment = Deployment("", "")  # stored when it starts
         self._keyring = keyring
         self._settings = settings
         self._guest_names = tuple(guest_names)
@@ -112,10 +113,12 @@ class Worker:
         self._stop: asyncio.Task[None] | None = None
         self._starved = False  # the last claim had no room for turns or for steps
         self._turns: dict[str, asyncio.Task[None]] = {}
-        self._reports: set[asyncio.Task[None]] = set()
+        self._reports = Reports(world, clock, failpoint)
         self._loops: list[asyncio.Task[None]] = []
         self._beats = 0
-        self._keys_told: set[str] = set()
+        self._undeployed = ""  # why what it brings now could not be stored
+        self._complaints = Complaints(world, keyring)
+        self._lacks_step = False  # a turn has met a step that is not here
         self._steps = Steps(registry, clock, threads=settings.step_threads)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
@@ -129,7 +132,7 @@ class Worker:
             threads=self._threads,
             options=settings.turn,
             report=self._report,
-            has_step=lambda name: registry.step_definition(name) is not None,
+            why_not=self._why_not,
             failpoint=failpoint,
             url=url,
             stopping=lambda: self._stopping,
@@ -149,15 +152,17 @@ class Worker:
                 await self._ended.wait()
 
     async def start(self) -> None:
-        """Register, take over from dead workers, and begin to claim."""
+        """Say what it brings, register, take over from dead workers, and begin to claim."""
+        self._deployment = await self._read_deployment()
         await self._register()
         await self._beat()
-        await self._tell_missing_keys()
+        await self._complaints.tell(self.id, self._deployment.app)
         self._unsubscribe = self._world.subscribe(self._notice)
         loop = asyncio.get_running_loop()
         self._loops = [
             loop.create_task(self._for_ever("claiming", self._claim_or_wait)),
             loop.create_task(self._for_ever("heartbeat", self._beat_and_wait)),
+            loop.create_task(self._for_ever("deployment", self._deploy_and_wait)),
         ]
 
     async def stop(self) -> None:
@@ -180,9 +185,9 @@ class Worker:
                 await asyncio.wait(self._loops[:1], timeout=grace)
             await _ended(self._turns.values(), grace)
             await self._runner.drain(grace)
-            await _ended(self._reports, grace)
+            await _ended(self._reports.pending, grace)
         finally:
-            left = [*self._loops, *self._turns.values(), *self._reports]
+            left = [*self._loops, *self._turns.values(), *self._reports.pending]
             for task in left:
                 task.cancel()
             await _ended(left, max(grace, CANCEL_SECONDS))
@@ -235,7 +240,7 @@ class Worker:
     def _request(self, turns: int, steps: int) -> ClaimRequest:
         return ClaimRequest(
             self.id,
-            apps=(self._app, "") if self._app else ("",),
+            apps=(self._deployment.app, "") if self._deployment.app else ("",),
             guests=self._guest_names,
             key_ids=tuple(self._keyring.readable),
             steps=tuple(self._registry.claimable_steps()),
@@ -276,9 +281,18 @@ class Worker:
             failures=task.failures,
             input=task.input,
             run_codec=self._keyring.run(task.run_id, task.key_id),
+            signature=task.signature,
         )
         worker_id = self.id
+        if why_not := self._why_not(attempt):
+            self._reports.give_back(worker_id, task, why_not)
+            return
         self._runner.start(attempt, lambda event: self._report(worker_id, task.run_id, task.epoch, event))
+
+    def _why_not(self, attempt: Attempt) -> str:
+        why_not = self._steps.why_not(attempt)
+        self._lacks_step |= bool(why_not)
+        return why_not
 
     def _room_was_made(self) -> None:
         """Claim again if the last claim had no room; otherwise only a notice can mean more work."""
@@ -286,30 +300,8 @@ class Worker:
         if self._starved:
             self._wake.set()
 
-    # Outcomes of steps that are tasks
-
     def _report(self, worker_id: str, run_id: str, epoch: int, event: Event) -> None:
-        outcome = StepOutcome(run_id, event.id, worker_id, epoch, event)
-        report = asyncio.get_running_loop().create_task(self._store_outcome(outcome))
-        self._reports.add(report)
-        report.add_done_callback(self._reports.discard)
-
-    async def _store_outcome(self, outcome: StepOutcome) -> None:
-        step_id, run_id = outcome.step_id, outcome.run_id
-        troubles = 0
-        while True:
-            try:
-                self._failpoint(Failpoint.BEFORE_STEP_OUTCOME)
-                await self._world.finish_step(outcome)
-                return
-            except ConflictError as error:
-                _log.info("outcome of step %s of run %s is not wanted any more: %s", step_id, run_id, error)
-                return
-            except WorldError as error:
-                troubles += 1
-                delay = _WORLD_BACKOFF.delay_ms(troubles)
-                _log.warning("outcome of step %s cannot be stored, trying again in %d ms: %s", step_id, delay, error)
-                await self._clock.sleep(delay)
+        self._reports.report(StepOutcome(run_id, event.id, worker_id, epoch, event))
 
     # Life and death
 
@@ -317,9 +309,6 @@ class Worker:
         await asyncio.sleep(self._settings.heartbeat_ms / 1000)
         await self._beat()
         await self._drop_ended_runs(self._runner.runs())
-        self._beats += 1
-        if self._beats % _KEYS_EVERY_BEATS == 0:
-            await self._tell_missing_keys()
 
     async def _beat(self) -> None:
         beat = await self._world.heartbeat(self.id)
@@ -344,8 +333,29 @@ class Worker:
             self._wake.set()
 
     async def _register(self) -> None:
-        row = worker_row(self.id, self._settings.lease_ms, self._app, self._deployment)
+        await self._world.put_deployment(self._deployment)
+        row = worker_row(self.id, self._settings.lease_ms, self._deployment.app, self._deployment.id)
         await self._world.register(row)
+
+    async def _deploy_and_wait(self) -> None:
+        """Tell the world when what this worker brings has changed, and people what runs wait for."""
+        await asyncio.sleep(self._settings.heartbeat_ms / 1000)
+        self._beats += 1
+        if self._beats % _COMPLAIN_EVERY_BEATS == 0 or self._lacks_step:
+            self._lacks_step = False
+            await self._complaints.tell(self.id, self._deployment.app)
+        try:
+            deployment = await self._read_deployment()
+        except ConfigurationError as error:  # a module that was imported has a workflow that does not load
+            if str(error) != self._undeployed:
+                _log.warning("worker %s goes on with what it brought before: %s", self.id, error)
+            self._undeployed = str(error)
+            return
+        self._undeployed = ""
+        if deployment.id != self._deployment.id:
+            self._deployment = deployment
+            await self._register()
+            self._wake.set()
 
     async def _presumed_dead(self) -> None:
         """
@@ -364,14 +374,6 @@ class Worker:
             self.id,
         )
         await self._register()
-
-    async def _tell_missing_keys(self) -> None:
-        """Say of each key that runs wait for and that is not here, once, that they do."""
-        for key, count in (await self._world.runs_by_key(live=True)).items():
-            if key not in self._keyring.ids and key not in self._keys_told:
-                self._keys_told.add(key)
-                what = f"{count} unfinished run{'s' * (count > 1)}"
-                _log.warning("worker %s leaves alone what it cannot read: %s", self.id, KeyMissingError(what, key))
 
     def _notice(self, notice: Notice) -> None:
         if notice.work:

@@ -14,7 +14,7 @@ import msgspec
 
 from torpor.client import Client
 from torpor.engine.images import program_key
-from torpor.engine.liveness import gone, silent
+from torpor.engine.liveness import living
 from torpor.errors import RunNotFoundError, TorporError, UsageError, WorldError
 from torpor.inspection.details import EventView, ProgramView, RunDetails, RunSummary, SnapshotView
 from torpor.inspection.history import Historian, History
@@ -249,8 +249,8 @@ class Reader:
     async def workers(self) -> tuple[list[WorkerRow], int]:
         """Return the workers that are not known or presumed to be dead, and the number of the others."""
         known = await self._world.workers()
-        dead = {*gone(known), *silent(known)}
-        return [worker for worker in known if worker.id not in dead], len(dead)
+        alive = living(known)
+        return alive, len(known) - len(alive)
 
     # Reading
 

@@ -113,6 +113,16 @@ class Programs:
                 self._left_out = {identity: each.left_out for identity, each in zip(identities, built, strict=True)}
             return self._programs
 
+    def registered(self) -> list[Registered]:
+        """
+        Return all workflows.
+
+        Raises:
+            ConfigurationError: as :meth:`all`.
+        """
+        self.all()
+        return list(self._names.values())
+
     def left_out(self, program: str) -> list[LeftOut]:
         """Return what stayed outside of a program, and why, by the program's content address."""
         self.all()

@@ -1,0 +1,112 @@
+"""
+Deployments: what workers bring to a world, and what whoever has only the world finds by it.
+
+A deployment is *live* while the row of a living worker names it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from torpor.engine.liveness import living
+from torpor.errors import WorkflowNotRegisteredError
+from torpor.model import DeployedWorkflow, Deployment, WorkerRow
+from torpor.programs.catalogue import short_name
+from torpor.world import World
+
+
+class LiveDeployment(msgspec.Struct, frozen=True):
+    """
+    A deployment, and who brings it.
+
+    Attributes:
+        deployment: what was stored.
+        workers: the living workers whose it is; none when it is not live any more.
+    """
+
+    deployment: Deployment
+    workers: tuple[WorkerRow, ...]
+
+
+class Startable(msgspec.Struct, frozen=True):
+    """
+    A workflow of which runs can be started.
+
+    Attributes:
+        name: its full name.
+        app: name of the application that it is of.
+        workflow: the program that has it, and what it takes.
+    """
+
+    name: str
+    app: str
+    workflow: DeployedWorkflow
+
+
+def make_deployment(app: str, workflows: Mapping[str, DeployedWorkflow], steps: Mapping[str, str]) -> Deployment:
+    """Return the deployment of an application; equal ones have one id, whoever makes them."""
+    content = {"app": app, "workflows": msgspec.to_builtins(dict(workflows)), "steps": dict(steps)}
+    identity = hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()
+    return Deployment(identity, app, dict(workflows), dict(steps))
+
+
+async def read_deployments(world: World, app: str | None = None) -> list[LiveDeployment]:
+    """Return the deployments of an application, or of all: those that are live, then the others, newest first."""
+    stored = await world.deployments(app)
+    workers = living(await world.workers())
+    found = [LiveDeployment(each, tuple(row for row in workers if row.deployment == each.id)) for each in stored]
+    return sorted(found, key=lambda each: not each.workers)
+
+
+async def find_workflow(world: World, name: str, app: str | None = None) -> Startable:
+    """
+    Return the workflow that the newest live deployment has under a name, else the newest that was stored.
+
+    Args:
+        world: an open world.
+        name: the full name, or its last part.
+        app: name of the application; that of any by default.
+
+    Raises:
+        WorkflowNotRegisteredError: none has it, several of one application do, or those of several applications; the
+            message lists them.
+    """
+    deployments = await read_deployments(world, app)
+    for are_live in (True, False):
+        found: dict[str, list[Startable]] = {}
+        for each in deployments:
+            if bool(each.workers) == are_live and (matches := _matches(each.deployment, name)):
+                found.setdefault(each.deployment.app, matches)
+        if len(found) > 1:
+            names = ", ".join(repr(each) for each in sorted(found))
+            raise WorkflowNotRegisteredError(
+                f"several applications have a workflow {name!r}: {names}; say which one is meant: "
+                f"Client(world, app=…), or torpor start --app-name"
+            )
+        for matches in found.values():
+            return _only(matches, name)
+    raise WorkflowNotRegisteredError(_unknown(world.url, name, app, deployments))
+
+
+def _matches(deployment: Deployment, name: str) -> list[Startable]:
+    known = deployment.workflows
+    names = [name] if name in known else [each for each in known if short_name(each) == name]
+    return [Startable(each, deployment.app, known[each]) for each in names]
+
+
+def _only(matches: list[Startable], name: str) -> Startable:
+    if len(matches) > 1:
+        names = ", ".join(sorted(each.name for each in matches))
+        raise WorkflowNotRegisteredError(f"several workflows are called {name!r}; use the full name of one: {names}")
+    return matches[0]
+
+
+def _unknown(url: str, name: str, app: str | None, deployments: Iterable[LiveDeployment]) -> str:
+    known = sorted({short_name(workflow) for each in deployments for workflow in each.deployment.workflows})
+    whose = f" of application {app!r}" if app is not None else ""
+    if not known:
+        return f"world {url} knows no workflow{whose} yet, so {name!r} cannot be started; a worker says what it brings"
+    return f"no deployment{whose} in world {url} has a workflow {name!r}; known: {', '.join(known)}"

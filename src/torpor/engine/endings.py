@@ -1,0 +1,83 @@
+"""Waiting for runs to end: one look at the world serves all who wait in this process."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from torpor.errors import TorporError
+from torpor.lifecycle import RUN_TERMINAL
+from torpor.model import Notice, Run
+from torpor.world import World
+
+_LOOK_AGAIN_SECONDS = 5.0
+
+
+class Endings:
+    """
+    The ends of runs.
+
+    Args:
+        world: an open world.
+    """
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._waiting: dict[str, set[asyncio.Future[Run]]] = {}
+        self._to_look_at: set[str] = set()
+        self._look: asyncio.Task[None] | None = None
+        self._unsubscribe: Callable[[], None] | None = None
+
+    async def wait(self, run_id: str) -> Run:
+        """
+        Return the run once it has ended.
+
+        Raises:
+            RunNotFoundError: no such run in this world.
+        """
+        ending: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(run_id, set()).add(ending)
+        if self._unsubscribe is None:
+            self._unsubscribe = self._world.subscribe(self._notice)
+        try:
+            run = await self._world.get_run(run_id)
+            while run.status not in RUN_TERMINAL:
+                try:
+                    # Notices are hints; a look from time to time makes a lost one harmless.
+                    async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
+                        run = await asyncio.shield(ending)
+                except TimeoutError:
+                    run = await self._world.get_run(run_id)
+            return run
+        finally:
+            self._stop_waiting(run_id, ending)
+
+    def _stop_waiting(self, run_id: str, ending: asyncio.Future[Run]) -> None:
+        ending.cancel()
+        self._waiting[run_id].discard(ending)
+        if not self._waiting[run_id]:
+            del self._waiting[run_id]
+        if not self._waiting and self._unsubscribe is not None:
+            self._unsubscribe()
+            self._unsubscribe = None
+
+    def _notice(self, notice: Notice) -> None:
+        """Look, once for all who wait: another process's commit does not say whose run it was."""
+        if not notice.ended or (notice.run_id is not None and notice.run_id not in self._waiting):
+            return
+        self._to_look_at |= set(self._waiting) if notice.run_id is None else {notice.run_id}
+        if self._look is None:
+            self._look = asyncio.get_running_loop().create_task(self._look_at_runs())
+
+    async def _look_at_runs(self) -> None:
+        try:
+            while run_ids := self._to_look_at & self._waiting.keys():
+                self._to_look_at = set()
+                for run_id, run in (await self._world.statuses(run_ids)).items():
+                    for ending in self._waiting.get(run_id, ()):
+                        if run.status in RUN_TERMINAL and not ending.done():
+                            ending.set_result(run)
+        except TorporError:
+            pass  # a hint less: who waits looks again anyway
+        finally:
+            self._look = None

@@ -1,0 +1,85 @@
+"""What becomes of step tasks, brought to the world: how an attempt ended, or that the step is for another worker."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from torpor.clock import Clock
+from torpor.engine.failpoints import Failpoint, PassFailpoint
+from torpor.engine.retry import Backoff
+from torpor.errors import ConflictError, WorldError
+from torpor.model import StepOutcome, Task
+from torpor.world import World
+
+_log = logging.getLogger("torpor.engine")
+_WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
+_GIVE_BACK_BACKOFF = Backoff(first=0.5, most=60.0)
+_GIVEN_BACK_KEPT = 10_000
+
+
+class Reports:
+    """
+    Reports on their way to the world, each until the world has taken it or does not want it any more.
+
+    Args:
+        world: where they go.
+        clock: the world's.
+        failpoint: told each failpoint that is passed.
+
+    Attributes:
+        pending: those on their way.
+    """
+
+    def __init__(self, world: World, clock: Clock, failpoint: PassFailpoint) -> None:
+        self.pending: set[asyncio.Task[None]] = set()
+        self._world = world
+        self._clock = clock
+        self._failpoint = failpoint
+        self._given_back: dict[str, int] = {}  # id of a step → how often
+
+    def report(self, outcome: StepOutcome) -> None:
+        """Store how an attempt ended."""
+
+        async def store() -> None:
+            self._failpoint(Failpoint.BEFORE_STEP_OUTCOME)
+            await self._world.finish_step(outcome)
+
+        self._begin(self._bring(f"outcome of step {outcome.step_id} of run {outcome.run_id}", store))
+
+    def give_back(self, worker_id: str, task: Task, why: str) -> None:
+        """Leave a step task to another worker; this one meets it again after a while, which is longer each time."""
+        # One that was met before goes to the end: the ones that nobody meets any more are forgotten first.
+        times = self._given_back[task.step_id] = self._given_back.pop(task.step_id, 0) + 1
+        if len(self._given_back) > _GIVEN_BACK_KEPT:
+            del self._given_back[next(iter(self._given_back))]
+        delay = _GIVE_BACK_BACKOFF.delay_ms(times)
+        place = (task.run_id, task.step_id, worker_id, task.epoch)
+
+        async def store() -> None:
+            await self._world.snooze_step(*place, delay_ms=delay, why=why)
+
+        _log.info("step %s of run %s is given back for %d ms: %s", task.step_id, task.run_id, delay, why)
+        self._begin(self._bring(f"giving back of step {task.step_id} of run {task.run_id}", store))
+
+    def _begin(self, report: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(report)
+        self.pending.add(task)
+        task.add_done_callback(self.pending.discard)
+
+    async def _bring(self, what: str, store: Callable[[], Awaitable[None]]) -> None:
+        troubles = 0
+        while True:
+            try:
+                await store()
+                return
+            except ConflictError as error:
+                _log.info("the %s is not wanted any more: %s", what, error)
+                return
+            except WorldError as error:
+                troubles += 1
+                delay = _WORLD_BACKOFF.delay_ms(troubles)
+                _log.warning("the %s cannot be stored, trying again in %d ms: %s", what, delay, error)
+                await self._clock.sleep(delay)
