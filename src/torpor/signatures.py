@@ -47,8 +47,15 @@ def bind(text: str, args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Seq
     signature = _signature(text)
     if signature is None:
         return args, kwargs
+    parameters = signature.parameters.values()
+    hidden: dict[str, Any] = {}
+    if any(each.kind is Parameter.VAR_KEYWORD for each in parameters):
+        # A name that is positional only is free for **kwargs, which inspect forgets up to Python 3.12.
+        taken = {each.name for each in parameters if each.kind is Parameter.POSITIONAL_ONLY}
+        hidden = {name: value for name, value in kwargs.items() if name in taken}
+        kwargs = {name: value for name, value in kwargs.items() if name not in taken}
     bound = signature.bind(*args, **kwargs)
-    return bound.args, bound.kwargs
+    return bound.args, {**bound.kwargs, **hidden}
 
 
 def covers(new: str, old: str, *, by_name: bool = True) -> bool:
