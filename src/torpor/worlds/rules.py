@@ -273,8 +273,9 @@ def turn(
     draft = Draft(entities, taken=taken or {}, over=over)
     for event in commit.inputs:
         draft.append(event, consumed=True)
+    over_already = {event.id for event in foreign if event.type == "wait_completed"}
     for event in commit.outputs:
-        if event.type != "wait_disposed" or draft.waits_for(event.id):  # it may have ended before it was given up
+        if event.type != "wait_disposed" or event.id not in over_already:  # else there is nothing to give up
             draft.append(event)
     answers = tuple(event for event in draft.events[len(commit.inputs) :] if event.type in INPUTS)
     ended = draft.status in RUN_TERMINAL
@@ -571,10 +572,6 @@ class Draft:
         if event.type == "hook_created" and event.ref in self._over:
             self.append(_watched_ended(event.id, event.op, event.ref, event.at))
         return event
-
-    def waits_for(self, wait_id: str) -> bool:
-        """Return whether this wait is open."""
-        return self._now(self._before.waits, self._waits, wait_id) is not None
 
     def elapse(self, now: int) -> None:
         """Complete the waits that are due at *now*: what was due before something came stands before it."""
