@@ -322,7 +322,10 @@ def test_an_old_name_that_no_step_can_have_is_refused(renamed: Any) -> None:
 def test_two_steps_cannot_answer_to_one_name(first: bool) -> None:
     """Neither a step and one that was renamed from it, in whatever order they come, nor two that were renamed."""
     app = Torpor("memory://", root=Path(__file__).parent)
-    steps: list[Callable[[], object]] = [lambda: app.step(name="new", renamed=["old"])(a_step), lambda: app.step(name="old")(another_step)]
+    steps: list[Callable[[], object]] = [
+        lambda: app.step(name="new", renamed=["old"])(a_step),
+        lambda: app.step(name="old")(another_step),
+    ]
     steps = steps if first else steps[::-1]
     steps[0]()
     with pytest.raises(ConfigurationError, match="take it out of renamed="):
