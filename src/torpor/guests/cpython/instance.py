@@ -16,7 +16,7 @@ from torpor.vm.bindings import LinearMemory
 from torpor.vm.engine import Engine
 from torpor.vm.host_functions import HostLinker
 from torpor.vm.instance import Instance, running
-from torpor.vm.limits import Limits
+from torpor.vm.limits import REQUEST_BYTES_MAX, Limits
 from torpor.vm.pages import Backend, text_at
 from torpor.vm.wasi import define_wasi
 
@@ -131,16 +131,20 @@ class CPythonInstance(Instance):
             self.wasi.close_files()
         answer = self._cell(_ANSWER_BYTES)
         if self._cell(_TOO_LONG):
-            self.broken = True
-            raise OutputLimitError(
-                f"what the guest asked for or returned in one {_NAMES[function]} has more than"
-                f" {self.limits.output_bytes} bytes; keep large data in steps and pass references to it"
-            )
+            raise self.too_much(function)
         if failed or answer == _NO_ANSWER:
             self.broken = True
             said = self.wasi.printed.decode("utf-8", "replace").strip() or "it gave no answer"
             raise GuestTrapError(f"the guest's {_NAMES[function]} failed: {said}")
         return self.scratch.read(self._text_at, answer)
+
+    def too_much(self, function: bytes) -> OutputLimitError:
+        """Return the error of a guest that answers with more than its limit; the instance is broken from now on."""
+        self.broken = True
+        return OutputLimitError(
+            f"what the guest asked for or returned in one {_NAMES[function]} has more than"
+            f" {self.limits.output_bytes} bytes; keep large data in steps and pass references to it"
+        )
 
     def put(self, message: bytes) -> None:
         """Lay a message in the scratch memory, where the guest's request ``I`` finds it."""
@@ -154,8 +158,7 @@ class CPythonInstance(Instance):
 
         Put the reply into the scratch memory, behind message and answer; return its length, -1 for "no such request".
         """
-        request = self.memory.read(at, size)
-        reply = self._reply(request)
+        reply = self._reply(self.memory.read(at, size)) if size <= REQUEST_BYTES_MAX else None
         if reply is None:
             return -1
         answered = self._cell(_ANSWER_BYTES)

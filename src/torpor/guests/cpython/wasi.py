@@ -12,7 +12,8 @@ import struct
 from dataclasses import dataclass
 
 from torpor.errors import GuestTrapError
-from torpor.vm.wasi import BOOT_MS, DeterministicWasi
+from torpor.vm.limits import PATH_BYTES_MAX, READ_BYTES_MAX
+from torpor.vm.wasi import BOOT_MS, DeterministicWasi, TooManyBuffersError
 
 FOLDER = "/usr/local/lib"
 LIBRARY = "python315.zip"
@@ -21,7 +22,7 @@ ENVIRONMENT = (b"PYTHONHASHSEED=0",)
 
 _OPEN_FILES_MAX = 64
 _SUCCESS, _BADF, _FAULT, _INVAL, _ISDIR = 0, 8, 21, 28, 31
-_MFILE, _NOENT, _NOTDIR, _ROFS = 33, 44, 54, 69
+_MFILE, _NAMETOOLONG, _NOENT, _NOTDIR, _ROFS = 33, 37, 44, 54, 69
 _STREAMS, _ROOT, _FIRST = (1, 2), 3, 4
 _DIRECTORY, _REGULAR = 3, 4
 _CREATE, _ONLY_DIRECTORY, _EXCLUSIVE, _TRUNCATE = 1, 2, 4, 8
@@ -194,12 +195,13 @@ class PythonWasi(DeterministicWasi):
 
     def _find(self, fd: int, path: int, size: int) -> tuple[int, _File | None]:
         """Return a file by its path below an open folder, or why there is none."""
-        assert self.memory is not None
         folder = self._file(fd)
         if folder is None or not folder.folder:
             return (_BADF if folder is None else _NOTDIR), None
+        if size > PATH_BYTES_MAX:
+            return _NAMETOOLONG, None
         try:
-            parts = [part for part in self.memory.read(path, size).split(b"/") if part not in (b"", b".")]
+            parts = [part for part in self._read(path, size).split(b"/") if part not in (b"", b".")]
         except IndexError:
             return _FAULT, None
         if not parts:
@@ -220,11 +222,13 @@ class PythonWasi(DeterministicWasi):
         assert self.memory is not None
         done = 0
         try:
-            for at in range(vectors, vectors + 8 * count, 8):
-                start, size = struct.unpack("<II", self.memory.read(at, 8))
-                piece = self._library[position + done : position + done + size]
+            for start, size in self._buffers(vectors, count):
+                end = position + min(done + size, READ_BYTES_MAX)
+                piece = self._library[position + done : end]
                 self.memory.write(start, piece)
                 done += len(piece)
         except IndexError:
             return _FAULT, position
+        except TooManyBuffersError:
+            return _INVAL, position
         return self._put(out, struct.pack("<I", done)), position + done

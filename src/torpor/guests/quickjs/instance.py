@@ -19,7 +19,7 @@ from torpor.vm.bindings import LinearMemory
 from torpor.vm.engine import Engine
 from torpor.vm.host_functions import HostLinker
 from torpor.vm.instance import Instance, running
-from torpor.vm.limits import Limits
+from torpor.vm.limits import PATH_BYTES_MAX, Limits
 from torpor.vm.pages import Backend, text_at
 from torpor.vm.wasi import DeterministicWasi, define_wasi
 
@@ -33,9 +33,6 @@ LOAD, LOADED, BEGIN, INBOX, NEXT, OUTBOX, EVALUATE, EVALUATED = range(len(FUNCTI
 # Cells of driver.wat, offsets in the scratch memory.
 _CLOCK, _STACK_POINTER, _ANSWER_BYTES, _EXCEPTION, _ANSWER_BYTES_MAX = 0, 8, 12, 16, 20
 _UNDEFINED, _ARGV, _LENGTH_OUT, _TEXT_AT, _FUNCTIONS = 24, 28, 32, 36, 64
-
-_NAME_BYTES_MAX = 4096
-"""Bytes of a module's name or specifier that are looked at, its end included."""
 
 _THREW, _NO_MEMORY, _TOO_LONG = 1, 2, 3
 
@@ -240,7 +237,7 @@ class QuickJsInstance(Instance):
         return self._c_string(self._text_at, len(data))
 
     def _c_text(self, at: int) -> str:
-        text = self.memory.read(at, min(_NAME_BYTES_MAX, self.memory.size - at))
+        text = self.memory.read(at, min(PATH_BYTES_MAX, self.memory.size - at))
         return text[: text.find(b"\0")].decode("utf-8", "replace")
 
     def _cell(self, at: int, value: int | None = None) -> int:
