@@ -17,7 +17,8 @@ from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
-from torpor.codec.types.references import AsTheyAre, recognise, reviving
+from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
+from torpor.codec.types.references import AsTheyAre, recognise
 from torpor.codec.values import RunReference
 from torpor.engine.steps import running_step
 from torpor.errors import (
@@ -98,8 +99,9 @@ class RunHandle(Generic[R]):
         run_codec = self._client.keyring.run(run.id, run.key_id)
         if run.status == "completed":
             try:
-                with reviving(self._client.references):
-                    value: R = run_codec.loads(ending.payload or b"")
+                envelope = run_codec.decrypt(ending.payload or b"")
+                references = self._client.references
+                value: R = await in_thread_if(is_large_payload(envelope), codec.loads, envelope, references)
             except SerializationError as error:
                 what = f"the result of run {self.id} ({run.workflow})"
                 raise type(error)(f"{what} cannot be read here: {error}") from error
@@ -215,7 +217,7 @@ class Client:
             EntityConflictError: the id is taken by a run of another workflow or with other arguments.
             KeyMissingError: the id is taken by a run whose key is not here, so that it cannot be told.
         """
-        text = codec.dumps(list(arguments))
+        text = await in_thread_if(is_large_value(arguments), codec.dumps, list(arguments))
         parent, root = await self._ancestors()
         now = self.clock.now()
         new = NewRun(
@@ -290,7 +292,7 @@ class Client:
         """
         now = self.clock.now()
         resume = resume_id or ids.fresh("rsme", now)
-        text = codec.dumps(payload)
+        text = await in_thread_if(is_large_value(payload), codec.dumps, payload)
         while True:
             hook = await self.world.hook(token)
             data = self.keyring.run(hook.run_id, hook.key_id, hook.public).encrypt(text)

@@ -13,6 +13,9 @@ MIB = 1024 * KIB
 PAYLOAD_BYTES_MAX = 16 * MIB
 """One argument list, result, error or hook payload, serialized, before compression."""
 
+OFF_LOOP_BYTES = 256 * KIB
+"""A payload of more is encoded and decoded in a thread, so that no event loop is held up by it."""
+
 OPS_PER_TURN_MAX = 10_000
 """Ops that one delivery of events may emit before the run fails."""
 

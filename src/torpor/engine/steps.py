@@ -20,7 +20,9 @@ from typing import Any, Protocol
 import msgspec
 
 from torpor.clock import Clock
+from torpor.codec import loads
 from torpor.codec.crypto.run_codec import RunCodec
+from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.engine.outcomes import log_failed_step
@@ -263,7 +265,8 @@ class Steps:
             result, error = await self._call(definition, attempt)
             if error is not None:
                 raise error
-            payload = attempt.run_codec.dumps(result, f"the result of step {attempt.name}")
+            what = f"the result of step {attempt.name}"
+            payload = await in_thread_if(is_large_value(result), attempt.run_codec.dumps, result, what)
         except BaseException as error:  # GeneratorExit too: of a coroutine that is closed, Python drops what it returns
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
@@ -278,8 +281,8 @@ class Steps:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _call(self, definition: StepDefinition, attempt: Attempt) -> _Outcome:
-        with reviving(self._registry.references):
-            call = _call_of(definition, attempt.run_codec.loads(attempt.input))
+        envelope = attempt.run_codec.decrypt(attempt.input)
+        call = await in_thread_if(is_large_payload(envelope), self._prepared, definition, envelope)
         if inspect.iscoroutinefunction(definition.function):
             return await self._within_time(definition, attempt, call, None)
         # The wait for a thread is not the step's time.
@@ -289,6 +292,10 @@ class Steps:
             return await self._within_time(definition, attempt, call, thread)
         finally:
             thread.give_back()
+
+    def _prepared(self, definition: StepDefinition, envelope: bytes) -> Call:
+        with reviving(self._registry.references):
+            return _call_of(definition, loads(envelope))
 
     async def _within_time(
         self, definition: StepDefinition, attempt: Attempt, call: Call, thread: _Thread | None
