@@ -3,8 +3,8 @@
 from torpor.app import Torpor
 from torpor.client import RunHandle
 from torpor.codec import register, serializable
+from torpor.engine.metadata import StepMetadata, WorkflowMetadata, current_step
 from torpor.engine.retry import Backoff
-from torpor.engine.steps import StepMetadata, current_step
 from torpor.engine.worker import WorkerSettings
 from torpor.errors import (
     ArgumentError,
@@ -28,7 +28,7 @@ from torpor.errors import (
 from torpor.registry import Registry
 from torpor.run_info import Awaited, RunInfo
 from torpor.sync import SyncTorpor
-from torpor.workflow import Hook, Workflow, WorkflowMetadata, current_workflow, hook, sleep
+from torpor.workflow import Hook, Workflow, current_workflow, hook, sleep
 
 __all__ = [
     "ArgumentError",

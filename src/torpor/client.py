@@ -20,7 +20,7 @@ from torpor.codec.errors import remembered_traceback
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import AsTheyAre, recognise
 from torpor.codec.values import RunReference
-from torpor.engine.steps import running_step
+from torpor.engine.metadata import running_step
 from torpor.errors import (
     EntityConflictError,
     HookNotFoundError,

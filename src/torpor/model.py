@@ -237,8 +237,9 @@ class Task(msgspec.Struct, frozen=True):
         run_id: whose.
         epoch: fence that commits and step outcomes must show.
         redeliveries: claims in a row without an effect, this one included.
-        step_id, op, name, attempt, failures, input, key_id: of a step; *attempt* is this one's number
-            (``step_started`` is already stored), *failures* how many attempts raised before.
+        step_id, op, name, attempt, failures, input: of a step; *attempt* is this one's number (``step_started`` is
+            already stored), *failures* how many attempts raised before.
+        key_id, workflow, created_at: of the step's run.
     """
 
     kind: TaskKind
@@ -252,6 +253,8 @@ class Task(msgspec.Struct, frozen=True):
     failures: int = 0
     input: bytes = b""
     key_id: str = ""
+    workflow: str = ""
+    created_at: int = 0
 
 
 class NewTask(msgspec.Struct, frozen=True):

@@ -10,7 +10,6 @@ import asyncio
 import contextvars
 import functools
 import inspect
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -25,6 +24,7 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
+from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.outcomes import log_failed_step
 from torpor.engine.retry import Backoff
 from torpor.errors import (
@@ -38,7 +38,6 @@ from torpor.errors import (
     SerializationError,
     StepError,
     StepNotRegisteredError,
-    UsageError,
 )
 from torpor.limits import REDELIVERIES_MAX
 from torpor.model import Event
@@ -88,56 +87,6 @@ class StepLookup(Protocol):
         ...
 
 
-class StepMetadata:
-    """
-    What a running step may know of itself; see :func:`current_step`.
-
-    Attributes:
-        step_id: the same in every attempt; use it as idempotency key at outside services.
-        name: name of the step.
-        run_id: the run that it belongs to.
-        attempt: 1 for the first.
-        started_at: start of this attempt, aware, UTC.
-    """
-
-    def __init__(self, *, step_id: str, name: str, run_id: str, attempt: int, started_at: int) -> None:
-        self.step_id = step_id
-        self.name = name
-        self.run_id = run_id
-        self.attempt = attempt
-        self.started_at = datetime.fromtimestamp(started_at / 1000, UTC)
-        self._cancelled = threading.Event()
-
-    @property
-    def cancelled(self) -> bool:
-        """True once the run has ended or the attempt timed out; a long ``def`` step should look and return."""
-        return self._cancelled.is_set()
-
-    def cancel(self) -> None:
-        self._cancelled.set()
-
-
-_current: contextvars.ContextVar[StepMetadata] = contextvars.ContextVar("torpor-step")
-
-
-def current_step() -> StepMetadata:
-    """
-    Return the metadata of the step that is running here.
-
-    Raises:
-        UsageError: called outside a step.
-    """
-    try:
-        return _current.get()
-    except LookupError:
-        raise UsageError("current_step() was called outside a step; it is there only while a step runs") from None
-
-
-def running_step() -> StepMetadata | None:
-    """Return the metadata of the step that is running here, None outside steps."""
-    return _current.get(None)
-
-
 class Attempt(msgspec.Struct, frozen=True):
     """
     An attempt to be made.
@@ -148,6 +97,8 @@ class Attempt(msgspec.Struct, frozen=True):
         failures: how many attempts have raised before.
         input: envelope of ``{args: […], kwargs?: {…}}``.
         run_codec: unpacks the input and packs the outcome.
+        workflow: full name of the run's workflow.
+        run_created_at: creation of the run, epoch milliseconds.
     """
 
     run_id: str
@@ -158,6 +109,8 @@ class Attempt(msgspec.Struct, frozen=True):
     failures: int
     input: bytes
     run_codec: RunCodec
+    workflow: str = ""
+    run_created_at: int = 0
 
 
 class _Thread:
@@ -235,11 +188,13 @@ class Steps:
         registry: where the functions are.
         clock: tells when an attempt ended.
         threads: how many ``def`` steps may run at once.
+        url: address of this deployment's HTTP front door, for the workflow's metadata.
     """
 
-    def __init__(self, registry: StepLookup, clock: Clock, *, threads: int = 32) -> None:
+    def __init__(self, registry: StepLookup, clock: Clock, *, threads: int = 32, url: str = "") -> None:
         self._registry = registry
         self._clock = clock
+        self._url = url
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="torpor-step")
         self._free_threads = asyncio.Semaphore(threads)
 
@@ -300,15 +255,15 @@ class Steps:
     async def _within_time(
         self, definition: StepDefinition, attempt: Attempt, call: Call, thread: _Thread | None
     ) -> _Outcome:
-        metadata = StepMetadata(
+        step = StepMetadata(
             step_id=attempt.step_id,
             name=attempt.name,
             run_id=attempt.run_id,
             attempt=attempt.attempt,
             started_at=self._clock.now(),
         )
-        token = _current.set(metadata)
-        try:
+        created_at = datetime.fromtimestamp(attempt.run_created_at / 1000, UTC)
+        with running(step, WorkflowMetadata(attempt.run_id, attempt.workflow, created_at, self._url)):
             if definition.timeout is None:
                 return await _called(call, thread)
             limit = asyncio.timeout(definition.timeout)
@@ -322,9 +277,6 @@ class Steps:
                     f"step {attempt.name} took longer than its timeout of {definition.timeout:g} s "
                     f"(attempt {attempt.attempt})"
                 ) from error
-        finally:
-            metadata.cancel()
-            _current.reset(token)
 
     def _failure(self, definition: StepDefinition | None, attempt: Attempt, error: BaseException) -> Event:
         elsewhere = isinstance(error, _ELSEWHERE)

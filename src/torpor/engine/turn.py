@@ -48,7 +48,7 @@ from torpor.errors import (
     WorldError,
 )
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import Commit, Committed, Event, LogEntry, NewTask, OpenStep, RunState, Snapshot, Task, Wait
+from torpor.model import Commit, Committed, Event, LogEntry, NewTask, OpenStep, Run, RunState, Snapshot, Task, Wait
 from torpor.vm.guest import Guest, Image
 
 _log = logging.getLogger("torpor.engine")
@@ -297,8 +297,8 @@ class _Pass:
             room = 0 if env.stopping() else self._inline.room
             outputs += requests.outputs
             created = [event for event in requests.outputs if event.type == "step_created"]
-            begun = [_next_attempt(self._run_codec, task.run_id, step) for step in orphans]
-            begun += [_first_attempt(self._run_codec, task.run_id, event) for event in created]
+            begun = [_next_attempt(self._run_codec, self._state.run, step) for step in orphans]
+            begun += [_first_attempt(self._run_codec, self._state.run, event) for event in created]
             attempts = begun[:room]
             outputs += [_started(attempt, now, env.worker_id) for attempt in attempts]
             tasks += [NewTask(attempt.step_id, now) for attempt in begun[room:]]
@@ -377,10 +377,10 @@ class _Pass:
         return sorted((wait for wait in self._waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
 
 
-def _first_attempt(run_codec: RunCodec, run_id: str, created: Event) -> Attempt:
+def _first_attempt(run_codec: RunCodec, run: Run, created: Event) -> Attempt:
     """Return the first attempt of a step that the VM has just asked for."""
     return Attempt(
-        run_id,
+        run.id,
         created.id,
         created.op,
         created.name,
@@ -388,13 +388,15 @@ def _first_attempt(run_codec: RunCodec, run_id: str, created: Event) -> Attempt:
         failures=0,
         input=created.payload or b"",
         run_codec=run_codec,
+        workflow=run.workflow,
+        run_created_at=run.created_at,
     )
 
 
-def _next_attempt(run_codec: RunCodec, run_id: str, step: OpenStep) -> Attempt:
+def _next_attempt(run_codec: RunCodec, run: Run, step: OpenStep) -> Attempt:
     """Return the next attempt of a step that nobody is carrying out: its worker died, or its turn was rewound."""
     return Attempt(
-        run_id,
+        run.id,
         step.id,
         step.op,
         step.name,
@@ -402,6 +404,8 @@ def _next_attempt(run_codec: RunCodec, run_id: str, step: OpenStep) -> Attempt:
         failures=step.failures,
         input=step.input,
         run_codec=run_codec,
+        workflow=run.workflow,
+        run_created_at=run.created_at,
     )
 
 

@@ -112,7 +112,7 @@ class Worker:
         self._loops: list[asyncio.Task[None]] = []
         self._beats = 0
         self._keys_told: set[str] = set()
-        self._steps = Steps(registry, clock, threads=settings.step_threads)
+        self._steps = Steps(registry, clock, threads=settings.step_threads, url=url)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
         self._env = Environment(
@@ -270,6 +270,8 @@ class Worker:
             failures=task.failures,
             input=task.input,
             run_codec=self._keyring.run(task.run_id, task.key_id),
+            workflow=task.workflow,
+            run_created_at=task.created_at,
         )
         self._runner.start(attempt, lambda event: self._report(task.run_id, task.epoch, event))
 

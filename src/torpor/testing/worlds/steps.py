@@ -37,7 +37,7 @@ class StepsSuite(Suite):
         assert len(await world.claim(WORKER, T + 10, turns=9, steps=9, guests=GUESTS)) == 1
 
     async def test_a_claimed_task_says_what_to_do(self, world: World) -> None:
-        """It carries the step's name, input and attempt, and its fence."""
+        """It carries the step's name, input and attempt, its fence, and what the step may know of its run."""
         await begin_task(world, 4)
         assert await claim_step(world) == Task(
             kind="step",
@@ -50,6 +50,8 @@ class StepsSuite(Suite):
             attempt=1,
             failures=0,
             input=b"devl[4]",
+            workflow="order",
+            created_at=T,
         )
 
     async def test_a_claim_is_an_event(self, world: World) -> None:

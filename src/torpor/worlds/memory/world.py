@@ -353,6 +353,8 @@ class MemoryWorld:
             failures=step.failures,
             input=step.input,
             key_id=row.run.key_id,
+            workflow=row.run.workflow,
+            created_at=row.run.created_at,
         )
 
     def _ring(self, run_id: str | None, *, work: bool = False, ended: bool = False) -> None:

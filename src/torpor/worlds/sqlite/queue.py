@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Collection, Sequence
 from typing import Final
 
-from msgspec.structs import astuple
+from msgspec.structs import astuple, replace
 
 from torpor.model import Notice, OpenStep, Task, WorkerRow
 from torpor.worlds import ledger, refusals
@@ -24,7 +24,8 @@ _CLAIM_TURN: Final = (
     "RETURNING id, epoch, deliveries"
 )
 _READY_STEPS: Final = (
-    "SELECT s.ready_at, s.run, s.seq, r.id, s.id, e.op, e.name, s.status, s.attempt, s.failures, e.payload "
+    "SELECT s.ready_at, s.run, s.seq, r.id, (SELECT text FROM labels WHERE k = r.workflow), r.created_at, "
+    "s.id, e.op, e.name, s.status, s.attempt, s.failures, e.payload "
     f"FROM steps s CROSS JOIN runs r ON r.k = s.run JOIN events e ON e.k = s.run << {SHIFT} | s.seq "
     "WHERE s.key = ? AND s.ready_at <= ? ORDER BY s.ready_at, s.run, s.seq LIMIT ?"
 )
@@ -58,11 +59,12 @@ def claim(
     if steps:
         drafts: dict[str, Draft] = {}
         waiting = [row for key in keys for row in store.db.execute(_READY_STEPS, (key, at, steps))]
-        for _, _, _, run_id, step_id, op, name, status, *rest in sorted(waiting)[:steps]:
+        for _, _, _, run_id, workflow, created_at, step_id, op, name, status, *rest in sorted(waiting)[:steps]:
             if run_id not in drafts:
                 drafts[run_id] = Draft(store, run_id)
             step = OpenStep(step_id, op, name, STEP_STATUSES[status], *rest)
-            tasks.append(_claim_step(drafts[run_id], step, worker_id, at))
+            claimed = _claim_step(drafts[run_id], step, worker_id, at)
+            tasks.append(replace(claimed, workflow=workflow, created_at=created_at))
         for draft in drafts.values():
             draft.save()
     return tasks, None
