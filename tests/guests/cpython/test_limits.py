@@ -9,11 +9,13 @@ import threading
 
 import pytest
 
-from tests.guests.cpython.support import COUNTER, python, python_program, run_python, started, workflow
+from tests.guests.cpython.support import COUNTER, guest_code, python, python_program, run_python, started, workflow
 from tests.guests.support import NOW, answer, begin, instance_of, result
 from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, OutputLimitError, VmError
 from torpor.guests.cpython import CPython, Limits
-from torpor.guests.cpython.wasi import LIBRARY, PythonWasi
+from torpor.guests.cpython.artifacts import find_artifacts
+from torpor.guests.cpython.manifest import installed_manifest
+from torpor.guests.cpython.wasi import PythonWasi
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.guest import Delivery
 from torpor.vm.limits import READ_BYTES_MAX, VECTORS_MAX, WASM_PAGE
@@ -142,10 +144,11 @@ def test_one_read_has_few_buffers(count: int) -> None:
     A list of more buffers than a named limit is not even looked at; within it a read ends at the limit for bytes.
     """
     memory = LinearMemory(WASM_PAGE, WASM_PAGE, WASM_PAGE)
-    wasi = PythonWasi(memoryview(bytes(32 << 20)))
+    manifest = installed_manifest(find_artifacts(), guest_code())
+    wasi, path = PythonWasi(manifest, memoryview(bytes(32 << 20))), manifest.library.encode()
     wasi.memory = memory
-    memory.write(0, LIBRARY.encode())
-    assert wasi.path_open(3, 0, 0, len(LIBRARY), 0, 0, 0, 0, 1000) == 0
+    memory.write(0, path)
+    assert wasi.path_open(3, 0, 0, len(path), 0, 0, 0, 0, 1000) == 0
     opened = memory.read(1000, 1)[0]
 
     assert wasi.fd_read(opened, 0, count, 1000) == 28

@@ -12,13 +12,9 @@ import struct
 from dataclasses import dataclass
 
 from torpor.errors import GuestTrapError
+from torpor.guests.cpython.manifest import PythonManifest
 from torpor.vm.limits import PATH_BYTES_MAX, READ_BYTES_MAX
 from torpor.vm.wasi import BOOT_MS, DeterministicWasi, TooManyBuffersError
-
-FOLDER = "/usr/local/lib"
-LIBRARY = "python315.zip"
-ARGUMENTS = (b"python",)
-ENVIRONMENT = (b"PYTHONHASHSEED=0",)
 
 _OPEN_FILES_MAX = 64
 _SUCCESS, _BADF, _FAULT, _INVAL, _ISDIR = 0, 8, 21, 28, 31
@@ -45,6 +41,7 @@ class PythonWasi(DeterministicWasi):
     The WASI of one instance.
 
     Args:
+        manifest: says what the interpreter finds around it.
         library: bytes of the zip, such as a mapped file.
 
     Attributes:
@@ -52,8 +49,11 @@ class PythonWasi(DeterministicWasi):
             loaded, since each of its garbage collections reads the clock.
     """
 
-    def __init__(self, library: memoryview) -> None:
+    def __init__(self, manifest: PythonManifest, library: memoryview) -> None:
         super().__init__()
+        self._arguments = [text.encode() for text in manifest.arguments]
+        self._environment = [text.encode() for text in manifest.environment]
+        self._folder, self._name = manifest.folder.encode(), manifest.library.encode()
         self._library = library
         self._open: dict[int, _File] = {}
         self.counting = True
@@ -78,22 +78,22 @@ class PythonWasi(DeterministicWasi):
     # ── Arguments and environment ─────────────────────────────────────────────────────────────────────────────────────
 
     def args_sizes_get(self, count: int, size: int) -> int:
-        return self._put_sizes(ARGUMENTS, count, size)
+        return self._put_sizes(self._arguments, count, size)
 
     def args_get(self, pointers: int, texts: int) -> int:
-        return self._put_texts(ARGUMENTS, pointers, texts)
+        return self._put_texts(self._arguments, pointers, texts)
 
     def environ_sizes_get(self, count: int, size: int) -> int:
-        return self._put_sizes(ENVIRONMENT, count, size)
+        return self._put_sizes(self._environment, count, size)
 
     def environ_get(self, pointers: int, texts: int) -> int:
-        return self._put_texts(ENVIRONMENT, pointers, texts)
+        return self._put_texts(self._environment, pointers, texts)
 
-    def _put_sizes(self, texts: tuple[bytes, ...], count: int, size: int) -> int:
+    def _put_sizes(self, texts: list[bytes], count: int, size: int) -> int:
         total = sum(len(text) + 1 for text in texts)
         return self._put(count, struct.pack("<I", len(texts))) or self._put(size, struct.pack("<I", total))
 
-    def _put_texts(self, texts: tuple[bytes, ...], pointers: int, at: int) -> int:
+    def _put_texts(self, texts: list[bytes], pointers: int, at: int) -> int:
         for number, text in enumerate(texts):
             if error := self._put(pointers + 4 * number, struct.pack("<I", at)) or self._put(at, text + b"\0"):
                 return error
@@ -103,10 +103,10 @@ class PythonWasi(DeterministicWasi):
     # ── Files ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def fd_prestat_get(self, fd: int, out: int) -> int:
-        return self._put(out, struct.pack("<II", 0, len(FOLDER))) if fd == _ROOT else _BADF
+        return self._put(out, struct.pack("<II", 0, len(self._folder))) if fd == _ROOT else _BADF
 
     def fd_prestat_dir_name(self, fd: int, out: int, size: int) -> int:
-        return self._put(out, FOLDER.encode()[:size]) if fd == _ROOT else _BADF
+        return self._put(out, self._folder[:size]) if fd == _ROOT else _BADF
 
     def fd_fdstat_get(self, fd: int, out: int) -> int:
         file = self._file(fd)
@@ -182,7 +182,7 @@ class PythonWasi(DeterministicWasi):
         file = self._file(fd)
         if file is None or not file.folder:
             return _BADF if file is None else _NOTDIR
-        name = LIBRARY.encode()
+        name = self._name
         entry = struct.pack("<QQIBxxx", 1, _LIBRARY_INODE, len(name), _REGULAR) + name
         entries = entry[:size] if cookie == 0 else b""
         return self._put(at, entries) or self._put(out, struct.pack("<I", len(entries)))
@@ -206,7 +206,7 @@ class PythonWasi(DeterministicWasi):
             return _FAULT, None
         if not parts:
             return _SUCCESS, _File(folder=True)
-        if parts[0] != LIBRARY.encode():
+        if parts[0] != self._name:
             return _NOENT, None
         return (_NOTDIR, None) if len(parts) > 1 else (_SUCCESS, _File(folder=False))
 
