@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from torpor.app import Torpor
     from torpor.client import RunHandle
     from torpor.codec import register, serializable
+    from torpor.engine.metadata import StepMetadata, WorkflowMetadata, current_step
     from torpor.engine.retry import Backoff
-    from torpor.engine.steps import StepMetadata, current_step
     from torpor.engine.worker import WorkerSettings
     from torpor.errors import (
         ArgumentError,
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from torpor.registry import Registry
     from torpor.run_info import Awaited, RunInfo
     from torpor.sync import SyncTorpor
-    from torpor.workflow import Hook, Workflow, WorkflowMetadata, current_workflow, hook, sleep
+    from torpor.workflow import Hook, Workflow, current_workflow, hook, sleep
 
 __all__ = [
     "ArgumentError",
@@ -85,11 +85,8 @@ _HOMES = {
         "register",
         "serializable",
     ),
+    "torpor.engine.metadata": ("StepMetadata", "WorkflowMetadata", "current_step"),
     "torpor.engine.retry": ("Backoff",),
-    "torpor.engine.steps": (
-        "StepMetadata",
-        "current_step",
-    ),
     "torpor.engine.worker": ("WorkerSettings",),
     "torpor.errors": (
         "ArgumentError",
@@ -116,7 +113,6 @@ _HOMES = {
     "torpor.workflow": (
         "Hook",
         "Workflow",
-        "WorkflowMetadata",
         "current_workflow",
         "hook",
         "sleep",

@@ -14,7 +14,8 @@ from torpor import ids
 from torpor.client import RunHandle
 from torpor.codec.types.references import AsTheyAre, References
 from torpor.codec.values import Kwargs, RunReference, StepFunction, WorkflowFunction
-from torpor.engine.steps import StepDefinition, current_step
+from torpor.engine.metadata import current_step
+from torpor.engine.steps import StepDefinition
 from torpor.errors import (
     ConflictError,
     EntityConflictError,

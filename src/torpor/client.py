@@ -17,12 +17,13 @@ from torpor import codec, ids
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
-from torpor.codec.types.references import AsTheyAre, recognise, reviving
+from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
+from torpor.codec.types.references import AsTheyAre, recognise
 from torpor.codec.values import Kwargs, RunReference
 from torpor.engine.deployments import Startable, find_workflow
 from torpor.engine.endings import Endings
 from torpor.engine.images import program_key
-from torpor.engine.steps import running_step
+from torpor.engine.metadata import running_step
 from torpor.errors import (
     ArgumentError,
     ConfigurationError,
@@ -107,8 +108,9 @@ class RunHandle(Generic[R]):
         run_codec = self._client.keyring.run(run.id, run.key_id)
         if run.status == "completed":
             try:
-                with reviving(self._client.references):
-                    value: R = run_codec.loads(ending.payload or b"")
+                envelope = run_codec.decrypt(ending.payload or b"")
+                references = self._client.references
+                value: R = await in_thread_if(is_large_payload(envelope), codec.loads, envelope, references)
             except SerializationError as error:
                 what = f"the result of run {self.id} ({run.workflow})"
                 raise type(error)(f"{what} cannot be read here: {error}") from error
@@ -250,7 +252,7 @@ class Client:
             KeyMissingError: the id is taken by a run whose key is not here, so that it cannot be told.
         """
         about = workflow.workflow
-        text = codec.dumps(list(arguments))
+        text = await in_thread_if(is_large_value(arguments), codec.dumps, list(arguments))
         parent, root = await self._ancestors()
         new = NewRun(
             id=run_id or ids.fresh("wrun", self.world.clock.now()),
@@ -340,7 +342,7 @@ class Client:
             SerializationError, LimitExceededError: the payload cannot be stored.
         """
         resume = resume_id or ids.fresh("rsme", self.world.clock.now())
-        text = codec.dumps(payload)
+        text = await in_thread_if(is_large_value(payload), codec.dumps, payload)
         while True:
             hook = await self.world.hook(token)
             data = self.keyring.run(hook.run_id, hook.key_id, hook.public).encrypt(text)

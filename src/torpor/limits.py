@@ -13,6 +13,9 @@ MIB = 1024 * KIB
 PAYLOAD_BYTES_MAX = 16 * MIB
 """One argument list, result, error or hook payload, serialized, before compression."""
 
+OFF_LOOP_BYTES = 256 * KIB
+"""A payload of more is encoded and decoded in a thread, so that no event loop is held up by it."""
+
 OPS_PER_TURN_MAX = 10_000
 """Ops that one delivery of events may emit before the run fails."""
 
@@ -28,8 +31,17 @@ SNAPSHOT_BYTES_MAX = 512 * MIB
 REDELIVERIES_MAX = 48
 """Claims of one task that ended without a commit before the run or step is failed."""
 
+LOG_LINE_CHARS_MAX = 16 * KIB
+"""One log line; what is longer is cut, and a note of at most :data:`LOG_NOTE_CHARS_MAX` says how much."""
+
+LOG_NOTE_CHARS_MAX = 100
+"""See :data:`LOG_LINE_CHARS_MAX`."""
+
 TOKEN_CHARS_MAX = 256
 """A hook's token."""
+
+STEP_NAME_CHARS_MAX = 1024
+"""The full name of a step, with the path of its file."""
 
 INLINE_STEPS_MAX = 256
 """Steps that one turn may run itself at the same time; the rest become tasks."""

@@ -11,8 +11,6 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
-from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar
@@ -22,6 +20,7 @@ from torpor.codec.types.references import recognise
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.codec.values import WorkflowFunction
 from torpor.durations import When
+from torpor.engine.metadata import WorkflowMetadata, running_workflow
 from torpor.errors import ArgumentError, ConfigurationError, OutsideWorkflowError, UsageError
 from torpor.signatures import signature_text
 
@@ -161,26 +160,6 @@ def check_workflow(function: Callable[..., Any]) -> Path:
 # What workflow code may do
 
 
-@dataclass(frozen=True, slots=True)
-class WorkflowMetadata:
-    """
-    Facts of the run that workflow code is part of.
-
-    Attributes:
-        id: of the run, ``wrun_<ULID>``.
-        name: full name of the workflow, such as ``workflow//./app.py//checkout``.
-        started_at: creation of the run, aware.
-        url: address of the deployment, ``""`` without one.
-    """
-
-    __module__ = "torpor"  # where workflow code has it too, so that it is a value
-
-    id: str
-    name: str
-    started_at: datetime
-    url: str
-
-
 class Hook:
     """
     A live hook. Await it for the next payload, iterate it for all; payloads keep their order of arrival.
@@ -254,12 +233,12 @@ async def sleep(duration: When) -> None:  # noqa: ARG001  # as above
 
 def current_workflow() -> WorkflowMetadata:
     """
-    Return the facts of the run that calls. For workflow code.
+    Return the facts of the run that calls. For workflow code and for steps.
 
     Raises:
-        OutsideWorkflowError: called outside of a run.
+        OutsideWorkflowError: called outside of both.
     """
-    _refuse("torpor.current_workflow")
+    return running_workflow() or _refuse("torpor.current_workflow")
 
 
 def _refuse(what: str) -> NoReturn:

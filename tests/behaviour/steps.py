@@ -10,7 +10,7 @@ from typing import Any, NoReturn, TypedDict, TypeVar
 
 from tests.behaviour.application import app
 from tests.behaviour.plain_steps import break_elsewhere
-from torpor import Backoff, FatalError, RetryableError, RunHandle, current_step
+from torpor import Backoff, FatalError, RetryableError, RunHandle, WorkflowMetadata, current_step, current_workflow
 
 QUICKLY = Backoff(first=0.01)
 
@@ -74,6 +74,20 @@ async def describe_itself() -> StepFacts:
         "attempt": me.attempt,
         "started_at": me.started_at,
     }
+
+
+@app.step
+async def describe_run() -> WorkflowMetadata:
+    """Return what a step knows of the run that it works for."""
+    return current_workflow()
+
+
+@app.step(backoff=QUICKLY)
+def describe_run_later() -> WorkflowMetadata:
+    """Return the same at the second attempt, in a thread."""
+    if current_step().attempt < 2:
+        raise ConnectionError("not yet")
+    return current_workflow()
 
 
 @app.step

@@ -10,7 +10,7 @@ import pytest
 from tests.behaviour.steps import add, multiply
 from tests.behaviour.support import Stage, kinds, outcome
 from tests.engine.support import until
-from torpor import RunHandle
+from torpor import RunHandle, WorkflowMetadata
 from torpor.model import Snapshot
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -83,6 +83,16 @@ async def test_metadata(stage: Stage) -> None:
         "started_at": about["step"]["started_at"],
     }
     assert about["step"]["started_at"] >= about["startedAt"]
+
+
+async def test_metadata_in_steps(stage: Stage) -> None:
+    """A step knows its run as the workflow does: inline, and in a thread as a task of its own, which a retry is."""
+    run = await stage.start("metadata_in_steps")
+    inside, *in_steps = await outcome(run)
+    if not stage.speaks_python:
+        inside = WorkflowMetadata(*map(inside.get, ("workflowRunId", "workflowName", "workflowStartedAt", "url")))
+    assert inside == WorkflowMetadata(run.id, stage.full_name("metadata_in_steps"), inside.started_at, "")
+    assert in_steps == [inside, inside]
 
 
 async def test_helper_metadata(stage: Stage) -> None:

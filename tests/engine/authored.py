@@ -12,7 +12,7 @@ from pathlib import Path
 
 import psutil
 
-from torpor import FatalError, Torpor, hook, sleep
+from torpor import FatalError, Torpor, current_workflow, hook, sleep
 
 app = Torpor("memory://", root=Path(__file__).parent)
 app.workflows("authored_flows/*.js")
@@ -91,6 +91,18 @@ async def ship_parcel(order_id: str, weight: Decimal = Decimal(1), *, colour: Co
 async def uses_a_package_of_steps() -> int:
     """Use what is outside."""
     return psutil.Process().pid
+
+
+@app.step
+async def which_deployment() -> str:
+    """Return the address that a step knows."""
+    return current_workflow().url
+
+
+@app.workflow
+async def deployments() -> list[str]:
+    """Return the address that the workflow knows, and that a step knows."""
+    return [current_workflow().url, await which_deployment()]
 
 
 @app.workflow

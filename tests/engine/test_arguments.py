@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -12,10 +13,12 @@ import pytest
 
 from torpor import RunHandle, Torpor
 from torpor.clock import SystemClock
+from torpor.codec import register
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.codec.values import RunReference, StepFunction
 from torpor.engine.steps import Attempt, Steps
 from torpor.errors import FatalError, SerializationError
+from torpor.limits import OFF_LOOP_BYTES
 from torpor.model import Event
 
 app = Torpor("memory://")
@@ -66,6 +69,31 @@ async def unstorable() -> dict[str, Any]:
     return {"rows": [print]}
 
 
+class Traveller:
+    """Knows in which threads it was read and written."""
+
+    def __init__(self, luggage: str, read_in: int = 0) -> None:
+        self.luggage = luggage
+        self.read_in = read_in
+
+
+written_in: list[int] = []
+
+
+def _written(traveller: Traveller) -> str:
+    written_in.append(threading.get_ident())
+    return traveller.luggage
+
+
+register(Traveller, _written, lambda luggage: Traveller(luggage, threading.get_ident()))
+
+
+@app.step
+async def forwarded(traveller: Traveller) -> list[Any]:
+    """Return the thread in which the argument was read, and the argument."""
+    return [traveller.read_in, traveller]
+
+
 @pytest.fixture
 def steps() -> Iterator[Steps]:
     """Return what makes attempts."""
@@ -105,6 +133,18 @@ async def test_a_step_in_a_thread_gets_the_same(steps: Steps) -> None:
     got = await result(steps, "in_a_thread", [[{"sku": "a", "price": 1}]], {"when": "2024-05-06"})
 
     assert got == [Order("a", Decimal(1), date(2024, 5, 6))]
+
+
+@pytest.mark.parametrize("size", [1000, OFF_LOOP_BYTES + 1])
+async def test_large_arguments_and_results_are_left_to_a_thread(steps: Steps, size: int) -> None:
+    """What would hold the event loop up is read and written elsewhere; what is small is not sent around."""
+    written_in.clear()
+    read_in, back = await result(steps, "forwarded", [Traveller("x" * size)])
+    here = threading.get_ident()
+
+    assert back.luggage == "x" * size
+    assert (read_in == here) is (size < OFF_LOOP_BYTES)
+    assert (written_in[-1] == here) is (size < OFF_LOOP_BYTES)
 
 
 async def test_what_fits_is_not_copied(steps: Steps) -> None:

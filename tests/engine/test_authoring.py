@@ -137,6 +137,14 @@ class TestStart:
         assert await (await app.start(plain, 1)).result(timeout=TIMEOUT) == 2
 
 
+async def test_workflows_and_their_steps_know_the_address_of_their_deployment() -> None:
+    """That of the worker which carries them out."""
+    app = authored.app.on("memory://")
+    async with app, app.worker(url="https://host.example"):
+        run = await app.start("deployments")
+        assert await run.result(timeout=TIMEOUT) == ["https://host.example"] * 2
+
+
 async def test_functions_stay_what_they_are_outside() -> None:
     """Unit tests need no engine."""
     assert await charge("o-1", 3) == "o-1 paid 3 in int"

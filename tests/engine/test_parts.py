@@ -20,6 +20,7 @@ from torpor.engine import plan
 from torpor.engine.liveness import _born, gone, machine, silent, worker_row
 from torpor.engine.retry import Backoff
 from torpor.errors import DivergenceError, GuestTrapError
+from torpor.limits import LOG_LINE_CHARS_MAX
 from torpor.model import Event, WorkerRow
 from torpor.vm.guest import LogLine, Op
 
@@ -81,6 +82,9 @@ def test_halves_of_surrogate_pairs_have_a_digest() -> None:
         Op(1, "wait", -1, due=NOW),
         Op(1, "hook", NOW, ""),
         Op(1, "hook", NOW, "t" * 257),
+        Op(1, "hook", NOW, "", watch="w" * 257),
+        Op(1, "step", NOW, "", "devl[]"),
+        Op(1, "step", NOW, "s" * 1025, "devl[]"),
     ],
 )
 def test_an_op_that_no_sound_guest_emits_is_refused(op: Op) -> None:
@@ -103,6 +107,15 @@ def test_log_lines_go_up(line: LogLine) -> None:
     plan.check_line("wrun_1", LogLine(4, NOW, "info", ""), 3)
     with pytest.raises(GuestTrapError, match="a log line is numbered"):
         plan.check_line("wrun_1", line, 3)
+
+
+def test_a_log_line_is_no_longer_than_guests_make_them() -> None:
+    """What a guest cuts has the limit and a note; more can only come from code that has changed its guest."""
+    plan.check_line(
+        "wrun_1", LogLine(1, NOW, "info", "x" * LOG_LINE_CHARS_MAX + "… 1234 more characters were dropped"), 0
+    )
+    with pytest.raises(GuestTrapError, match="log line 1 has"):
+        plan.check_line("wrun_1", LogLine(1, NOW, "info", "x" * LOG_LINE_CHARS_MAX * 2), 0)
 
 
 def test_a_redo_that_differs_is_refused() -> None:

@@ -7,6 +7,7 @@ import hashlib
 import json
 import random
 import struct
+import tracemalloc
 import zlib
 from typing import Any
 
@@ -20,6 +21,7 @@ from tests.guests.quickjs.support import COUNTER, guest, program
 from tests.guests.support import SEED, answer, begin
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.errors import LimitExceededError, SerializationError, SnapshotError
+from torpor.limits import LOG_LINES_PER_TURN_MAX, OPS_PER_TURN_MAX, PAYLOAD_BYTES_MAX
 from torpor.vm.delta import Delta, pack_delta, unpack_delta
 from torpor.vm.image import ImageHeader, pack_image, unpack_image
 from torpor.vm.messages import outbox_of
@@ -31,7 +33,7 @@ DELTAS = [
 IMAGES = [pack_image(ImageHeader("build", "program", 65_536, None, 0), b"")]
 OUTBOXES = [
     b'{"ops":[{"n":1,"at":2,"type":"step","name":"s","input":""}],"logs":[],"status":"pending","awaits_ack":false}\ndevl[1]',
-    b'{"ops":[],"logs":[{"at":1,"level":"info","text":"\\ud800"}],"status":"completed","value":""}\ndevl[1]',
+    b'{"ops":[],"logs":[{"n":1,"at":1,"level":"info","text":"\\ud800"}],"status":"completed","value":""}\ndevl[1]',
     b'{"status":"failed","error":""}\ndevl[["Error",1],{"name":2,"message":2,"stack":2},"m"]',
 ]
 
@@ -82,8 +84,51 @@ def test_a_forged_header_of_an_image_is_refused(header: dict[str, object]) -> No
 @given(anything(OUTBOXES))
 def test_a_damaged_outbox_is_refused(message: bytes) -> None:
     """A guest that a program has spoiled may write anything."""
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, LimitExceededError):
         outbox_of(message)
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        (rb"\ud800", "\ufffd"),
+        (rb"\udfff\ud800", "\ufffd\ufffd"),
+        (rb"\ud83d\ude00", "\U0001f600"),
+        (rb"\ud83d\ud83d\ude00", "\ufffd\U0001f600"),
+        (rb"\\ud800", "\\ud800"),
+        (rb"\\\ud800", "\\\ufffd"),
+        (rb"\u00e9\n", "é\n"),
+    ],
+)
+def test_half_a_surrogate_pair_is_replaced_and_nothing_else(text: bytes, shown: str) -> None:
+    """Escapes are read from the left, so that an escaped backslash is not taken for the beginning of one."""
+    message = (
+        b'{"logs":[{"n":1,"at":1,"level":"info","text":"'
+        + text
+        + rb'"},{"n":2,"at":1,"level":"info","text":"\ud800"}]}'
+    )
+    assert [line.text for line in outbox_of(message).logs] == [shown, "\ufffd"]
+
+
+def test_a_message_of_line_breaks_costs_no_more_than_it_has() -> None:
+    """Sixteen megabytes of them are no list of sixteen million lines."""
+    message = OUTBOXES[1] + b"\n" * PAYLOAD_BYTES_MAX
+    tracemalloc.start()
+    try:
+        assert outbox_of(message).value == "devl[1]"
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 3 * PAYLOAD_BYTES_MAX
+
+
+def test_more_than_a_turn_may_ask_for_is_refused() -> None:
+    """Ops above their limit, by name, and log lines that a guest would have dropped."""
+    op, line = b'{"n":1,"at":2,"type":"wait"}', b'{"n":1,"at":1,"level":"info","text":""}'
+    with pytest.raises(LimitExceededError, match=f"the limit is {OPS_PER_TURN_MAX}"):
+        outbox_of(b'{"ops":[' + b",".join([op] * (OPS_PER_TURN_MAX + 1)) + b"]}")
+    with pytest.raises(ValueError, match=f"{LOG_LINES_PER_TURN_MAX} are kept"):
+        outbox_of(b'{"logs":[' + b",".join([line] * (LOG_LINES_PER_TURN_MAX + 1)) + b"]}")
 
 
 def test_any_flipped_bit_of_a_stored_snapshot_is_noticed() -> None:

@@ -8,12 +8,15 @@ from collections.abc import Iterator
 import pytest
 import wasmtime
 
+from torpor.errors import OutputLimitError
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.entropy import Entropy
 from torpor.vm.host_functions import HostLinker
+from torpor.vm.limits import RANDOM_BYTES_MAX, VECTORS_MAX
 from torpor.vm.wasi import BOOT_MS, MODULE, PRINTED_BYTES_KEPT, DeterministicWasi, define_wasi
 
 SEED = bytes(range(32))
+INVAL = 28
 
 
 @pytest.fixture
@@ -107,6 +110,47 @@ def test_wrong_pointers_are_errors_of_the_guest(wasi: DeterministicWasi) -> None
     write(wasi, 0, struct.pack("<II", 65000, 5000))
     assert wasi.fd_write(1, 0, 1, 100) == 21
     assert wasi.fd_write(1, 65536, 1, 100) == 21
+
+
+@pytest.mark.parametrize("count", [RANDOM_BYTES_MAX + 1, 2**31, 2**32 - 1])
+def test_entropy_is_drawn_in_moderation(wasi: DeterministicWasi, count: int) -> None:
+    """
+    More than a named limit at once is refused before any is drawn.
+    """
+    assert wasi.random_get(0, count) == INVAL
+    assert wasi.entropy.position == 0
+
+
+@pytest.mark.parametrize("count", [VECTORS_MAX + 1, 2**31, 2**32 - 1])
+def test_one_write_has_few_buffers(wasi: DeterministicWasi, count: int) -> None:
+    """
+    A list of more buffers than a named limit is not even read.
+    """
+    assert wasi.fd_write(1, 0, count, 0) == INVAL
+    assert wasi.printed_bytes == 0
+
+
+def test_a_long_print_is_looked_at_only_at_its_end(wasi: DeterministicWasi) -> None:
+    """
+    Of each buffer no more is copied than is kept, and buffers may be the same bytes again and again.
+    """
+    write(wasi, 0, b"x" * 60_000 + b"the end")
+    write(wasi, 61_000, struct.pack("<II", 0, 60_007) * 200)
+
+    assert wasi.fd_write(2, 61_000, 200, 65_000) == 0
+    assert (wasi.printed_bytes, wasi.printed[-7:], len(wasi.printed)) == (200 * 60_007, b"the end", PRINTED_BYTES_KEPT)
+
+
+def test_printing_ends_at_its_limit(wasi: DeterministicWasi) -> None:
+    """
+    The call that passes the limit ends the guest, rather than the turn that goes on for its whole time.
+    """
+    wasi.printed_bytes_max = 10
+    write(wasi, 0, struct.pack("<II", 100, 6))
+
+    assert wasi.fd_write(1, 0, 1, 64) == 0
+    with pytest.raises(OutputLimitError, match="more than 10 bytes"):
+        wasi.fd_write(1, 0, 1, 64)
 
 
 def test_a_module_gets_what_it_imports_and_no_more(wasi: DeterministicWasi) -> None:

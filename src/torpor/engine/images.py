@@ -115,8 +115,8 @@ class Images:
                     f"world {self._world.url} has no program {program}; start the application that defines the "
                     f"workflow once, which stores it again"
                 )
-            source = _program(self._keyring.blob(name, key_id).unpack_binary(data), program)
-            return await self._threads.run(guest.load, source)
+            blob_codec = self._keyring.blob(name, key_id)
+            return await self._threads.run(lambda: guest.load(_program(blob_codec.unpack_binary(data), program)))
 
         name = program_key(program, key_id)
         return await self._once(program, load)
@@ -128,9 +128,9 @@ class Images:
                 raise SnapshotError(
                     f"image {image_hash} is not in world {self._world.url}, and the program gives another one"
                 )
+            blob_codec = self._keyring.blob(name, key_id)
             try:
-                raw = self._keyring.blob(name, key_id).unpack_binary(data)
-                image = await self._threads.run(guest.revive, raw, program)
+                image = await self._threads.run(lambda: guest.revive(blob_codec.unpack_binary(data), program))
             except (SerializationError, LimitExceededError) as error:
                 raise SnapshotError(f"image {image_hash} in world {self._world.url} is damaged: {error}") from error
             if image.hash != image_hash:

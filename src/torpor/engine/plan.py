@@ -14,7 +14,7 @@ from torpor import ids
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.errors import DivergenceError, GuestTrapError, SerializationError
 from torpor.lifecycle import INPUTS
-from torpor.limits import TOKEN_CHARS_MAX
+from torpor.limits import LOG_LINE_CHARS_MAX, LOG_NOTE_CHARS_MAX, STEP_NAME_CHARS_MAX, TOKEN_CHARS_MAX
 from torpor.model import NOTHING, Event
 from torpor.vm.guest import Delivery, LogLine, Op
 
@@ -85,19 +85,27 @@ def check_form(run_id: str, op: Op, number: int) -> None:
         wrong = f"has a time outside of 0 to {_TIME_MAX} ms"
     elif op.type == "hook" and not op.watch and not 0 < len(op.name) <= TOKEN_CHARS_MAX:
         wrong = f"has a token of {len(op.name)} characters; 1 to {TOKEN_CHARS_MAX} are allowed"
+    elif op.type == "step" and not 0 < len(op.name) <= STEP_NAME_CHARS_MAX:
+        wrong = f"has a name of {len(op.name)} characters; 1 to {STEP_NAME_CHARS_MAX} are allowed"
+    elif len(op.watch) > TOKEN_CHARS_MAX:
+        wrong = f"watches a run whose id has {len(op.watch)} characters; {TOKEN_CHARS_MAX} are allowed"
     if wrong:
         raise _spoiled(f"run {run_id}: op {number} ({op.type}) {wrong}")
 
 
 def check_line(run_id: str, line: LogLine, last: int) -> None:
     """
-    Check that a log line follows line *last*.
+    Check that a log line follows line *last*, and is not too long.
 
     Raises:
         GuestTrapError: it does not.
     """
     if not (last < line.n <= _TIME_MAX and 0 <= line.at <= _TIME_MAX):
         raise _spoiled(f"run {run_id}: a log line is numbered {line.n} at {line.at} ms, after line {last}")
+    if len(line.text) > LOG_LINE_CHARS_MAX + LOG_NOTE_CHARS_MAX:
+        raise _spoiled(
+            f"run {run_id}: log line {line.n} has {len(line.text)} characters, the limit is {LOG_LINE_CHARS_MAX}"
+        )
 
 
 def _spoiled(what: str) -> GuestTrapError:

@@ -10,7 +10,6 @@ import asyncio
 import contextvars
 import functools
 import inspect
-import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -20,9 +19,12 @@ from typing import Any, Protocol
 import msgspec
 
 from torpor.clock import Clock
+from torpor.codec import loads
 from torpor.codec.crypto.run_codec import RunCodec
+from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
+from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.outcomes import log_failed_step
 from torpor.engine.retry import Backoff
 from torpor.errors import (
@@ -35,7 +37,6 @@ from torpor.errors import (
     RetryableError,
     SerializationError,
     StepError,
-    UsageError,
 )
 from torpor.limits import REDELIVERIES_MAX
 from torpor.model import Event
@@ -93,56 +94,6 @@ class StepLookup(Protocol):
         ...
 
 
-class StepMetadata:
-    """
-    What a running step may know of itself; see :func:`current_step`.
-
-    Attributes:
-        step_id: the same in every attempt; use it as idempotency key at outside services.
-        name: name of the step.
-        run_id: the run that it belongs to.
-        attempt: 1 for the first.
-        started_at: start of this attempt, aware, UTC.
-    """
-
-    def __init__(self, *, step_id: str, name: str, run_id: str, attempt: int, started_at: int) -> None:
-        self.step_id = step_id
-        self.name = name
-        self.run_id = run_id
-        self.attempt = attempt
-        self.started_at = datetime.fromtimestamp(started_at / 1000, UTC)
-        self._cancelled = threading.Event()
-
-    @property
-    def cancelled(self) -> bool:
-        """True once the run has ended or the attempt timed out; a long ``def`` step should look and return."""
-        return self._cancelled.is_set()
-
-    def cancel(self) -> None:
-        self._cancelled.set()
-
-
-_current: contextvars.ContextVar[StepMetadata] = contextvars.ContextVar("torpor-step")
-
-
-def current_step() -> StepMetadata:
-    """
-    Return the metadata of the step that is running here.
-
-    Raises:
-        UsageError: called outside a step.
-    """
-    try:
-        return _current.get()
-    except LookupError:
-        raise UsageError("current_step() was called outside a step; it is there only while a step runs") from None
-
-
-def running_step() -> StepMetadata | None:
-    """Return the metadata of the step that is running here, None outside steps."""
-    return _current.get(None)
-
-
 class Attempt(msgspec.Struct, frozen=True):
     """
     An attempt to be made.
@@ -154,6 +105,8 @@ class Attempt(msgspec.Struct, frozen=True):
         input: envelope of ``{args: […], kwargs?: {…}}``.
         run_codec: unpacks the input and packs the outcome.
         signature: what the run's program takes the step's signature for, ``""`` when it does not say.
+        workflow: full name of the run's workflow.
+        run_created_at: creation of the run, epoch milliseconds.
     """
 
     run_id: str
@@ -165,6 +118,8 @@ class Attempt(msgspec.Struct, frozen=True):
     input: bytes
     run_codec: RunCodec
     signature: str = ""
+    workflow: str = ""
+    run_created_at: int = 0
 
 
 class _Thread:
@@ -227,11 +182,13 @@ class Steps:
         registry: where the functions are.
         clock: tells when an attempt ended.
         threads: how many ``def`` steps may run at once.
+        url: address of this deployment's HTTP front door, for the workflow's metadata.
     """
 
-    def __init__(self, registry: StepLookup, clock: Clock, *, threads: int = 32) -> None:
+    def __init__(self, registry: StepLookup, clock: Clock, *, threads: int = 32, url: str = "") -> None:
         self._registry = registry
         self._clock = clock
+        self._url = url
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="torpor-step")
         self._free_threads = asyncio.Semaphore(threads)
 
@@ -249,7 +206,7 @@ class Steps:
         if definition.signature == attempt.signature:
             return ""
         try:
-            self._call_of(definition, attempt)
+            self._call_of(definition, attempt.run_codec.decrypt(attempt.input))
         except ArgumentError as error:
             known = attempt.signature or "something else, which it does not say"
             return f"{error}; here the step is {definition.signature}, the run's program takes it for {known}"
@@ -278,7 +235,8 @@ class Steps:
             result, error = await self._call(definition, attempt)
             if error is not None:
                 raise error
-            payload = attempt.run_codec.dumps(result, f"the result of step {attempt.name}")
+            what = f"the result of step {attempt.name}"
+            payload = await in_thread_if(is_large_value(result), attempt.run_codec.dumps, result, what)
         except BaseException as error:  # GeneratorExit too: of a coroutine that is closed, Python drops what it returns
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
@@ -292,8 +250,9 @@ class Steps:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _call(self, definition: StepDefinition, attempt: Attempt) -> _Outcome:
+        envelope = attempt.run_codec.decrypt(attempt.input)
         try:
-            call = self._call_of(definition, attempt)
+            call = await in_thread_if(is_large_payload(envelope), self._call_of, definition, envelope)
         except ArgumentError as error:
             raise FatalError(str(error)) from None  # no retry will change it
         if inspect.iscoroutinefunction(definition.function):
@@ -306,7 +265,7 @@ class Steps:
         finally:
             thread.give_back()
 
-    def _call_of(self, definition: StepDefinition, attempt: Attempt) -> Call:
+    def _call_of(self, definition: StepDefinition, envelope: bytes) -> Call:
         """
         Return the call of a step with its arguments, which are what its annotations say.
 
@@ -315,23 +274,23 @@ class Steps:
             SerializationError, KeyMissingError: they cannot be read.
         """
         with reviving(self._registry.references):
-            given = attempt.run_codec.loads(attempt.input)
+            given = loads(envelope)
         args, kwargs = given["args"], given.get("kwargs", {})
-        args, kwargs = convert_arguments(definition.function, args, kwargs, f"step {attempt.name}")
+        args, kwargs = convert_arguments(definition.function, args, kwargs, f"step {definition.name}")
         return functools.partial(definition.function, *args, **kwargs)
 
     async def _within_time(
         self, definition: StepDefinition, attempt: Attempt, call: Call, thread: _Thread | None
     ) -> _Outcome:
-        metadata = StepMetadata(
+        step = StepMetadata(
             step_id=attempt.step_id,
             name=attempt.name,
             run_id=attempt.run_id,
             attempt=attempt.attempt,
             started_at=self._clock.now(),
         )
-        token = _current.set(metadata)
-        try:
+        created_at = datetime.fromtimestamp(attempt.run_created_at / 1000, UTC)
+        with running(step, WorkflowMetadata(attempt.run_id, attempt.workflow, created_at, self._url)):
             if definition.timeout is None:
                 return await _called(call, thread)
             limit = asyncio.timeout(definition.timeout)
@@ -345,9 +304,6 @@ class Steps:
                     f"step {attempt.name} took longer than its timeout of {definition.timeout:g} s "
                     f"(attempt {attempt.attempt})"
                 ) from error
-        finally:
-            metadata.cancel()
-            _current.reset(token)
 
     def _failure(self, definition: StepDefinition, attempt: Attempt, error: BaseException) -> Event:
         elsewhere = isinstance(error, _ELSEWHERE)

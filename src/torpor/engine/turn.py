@@ -50,7 +50,20 @@ from torpor.errors import (
     WorldError,
 )
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import Commit, Committed, Entities, Event, LogEntry, NewTask, RunState, Snapshot, Step, Task, Wait
+from torpor.model import (
+    Commit,
+    Committed,
+    Entities,
+    Event,
+    LogEntry,
+    NewTask,
+    Run,
+    RunState,
+    Snapshot,
+    Step,
+    Task,
+    Wait,
+)
 from torpor.vm.guest import Guest, Image
 
 _log = logging.getLogger("torpor.engine")
@@ -341,7 +354,7 @@ class _Pass:
 
         A first attempt is part of its ``step_created``.
         """
-        env, run_id = self._env, self._task.run_id
+        env, run = self._env, self._held.run
         orphans, self._orphans = self._orphans, []
         room = 0 if env.stopping() else self._inline.room
         events: list[Event] = []
@@ -357,12 +370,12 @@ class _Pass:
             return True
 
         for step in orphans:
-            attempt = _next_attempt(self._run_codec, run_id, step, self._signature(step.name))
+            attempt = _next_attempt(self._run_codec, run, step, self._signature(step.name))
             if may_begin(attempt):
                 events.append(_started(attempt, now, env.worker_id))
         for event in asked:
             if event.type == "step_created":
-                attempt = _first_attempt(self._run_codec, run_id, event, self._signature(event.name))
+                attempt = _first_attempt(self._run_codec, run, event, self._signature(event.name))
                 if may_begin(attempt):
                     event = msgspec.structs.replace(event, attempt=1, ref=env.worker_id)  # noqa: PLW2901  # as stored
             events.append(event)
@@ -424,10 +437,10 @@ class _Pass:
         return sorted((wait for wait in self._waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
 
 
-def _first_attempt(run_codec: RunCodec, run_id: str, created: Event, signature: str) -> Attempt:
+def _first_attempt(run_codec: RunCodec, run: Run, created: Event, signature: str) -> Attempt:
     """Return the first attempt of a step that the VM has just asked for."""
     return Attempt(
-        run_id,
+        run.id,
         created.id,
         created.op,
         created.name,
@@ -436,13 +449,15 @@ def _first_attempt(run_codec: RunCodec, run_id: str, created: Event, signature: 
         input=created.payload or b"",
         run_codec=run_codec,
         signature=signature,
+        workflow=run.workflow,
+        run_created_at=run.created_at,
     )
 
 
-def _next_attempt(run_codec: RunCodec, run_id: str, step: Step, signature: str) -> Attempt:
+def _next_attempt(run_codec: RunCodec, run: Run, step: Step, signature: str) -> Attempt:
     """Return the next attempt of a step that nobody is carrying out: its worker died, or its turn was rewound."""
     return Attempt(
-        run_id,
+        run.id,
         step.id,
         step.op,
         step.name,
@@ -451,6 +466,8 @@ def _next_attempt(run_codec: RunCodec, run_id: str, step: Step, signature: str) 
         input=step.input or b"",
         run_codec=run_codec,
         signature=signature,
+        workflow=run.workflow,
+        run_created_at=run.created_at,
     )
 
 

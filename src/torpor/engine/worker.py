@@ -119,7 +119,7 @@ class Worker:
         self._undeployed = ""  # why what it brings now could not be stored
         self._complaints = Complaints(world, keyring)
         self._lacks_step = False  # a turn has met a step that is not here
-        self._steps = Steps(registry, clock, threads=settings.step_threads)
+        self._steps = Steps(registry, clock, threads=settings.step_threads, url=url)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
         self._env = Environment(
@@ -282,6 +282,8 @@ class Worker:
             input=task.input,
             run_codec=self._keyring.run(task.run_id, task.key_id),
             signature=task.signature,
+            workflow=task.workflow,
+            run_created_at=task.created_at,
         )
         worker_id = self.id
         if why_not := self._why_not(attempt):

@@ -43,7 +43,7 @@ def default_directory() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torpor"
 
 
-def replace_file(path: Path, data: bytes) -> None:
+def replace_file(path: Path, data: bytes | memoryview) -> None:
     """
     Put a complete file in place, and its directory where there is none.
 
@@ -183,7 +183,7 @@ def file_lock(path: Path, progress: Progress) -> Iterator[None]:
         yield
 
 
-def keep_sealed(path: Path, data: bytes) -> str:
+def keep_sealed(path: Path, data: bytes | memoryview) -> str:
     """
     Put a complete file and its seal in place and return its SHA-256.
 

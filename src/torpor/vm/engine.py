@@ -7,6 +7,7 @@ import platform
 import threading
 from collections.abc import Callable
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 import wasmtime
 
@@ -57,7 +58,8 @@ class Engine:
         self._modules: dict[tuple[str, bytes], wasmtime.Module] = {}
         self._binaries: dict[str, bytes] = {}
         self._lock = threading.Lock()
-        self._large: dict[tuple[str, str], wasmtime.Module] = {}
+        # Weak, because a build that no guest has any more should not stay in memory.
+        self._large: WeakValueDictionary[tuple[str, str], wasmtime.Module] = WeakValueDictionary()
         self._large_lock = threading.Lock()
 
     def module(self, name: str, wasm: bytes) -> wasmtime.Module:
@@ -70,9 +72,10 @@ class Engine:
     def large_module(self, name: str, content: str, read: Callable[[], bytes]) -> wasmtime.Module:
         """Return a module as :meth:`torpor.vm.cache.ModuleCache.large_module` does."""
         with self._large_lock:  # another than that of small modules, which must not wait for a minute
-            if (name, content) not in self._large:
-                self._large[name, content] = self.cache.large_module(name, content, read)
-            return self._large[name, content]
+            found = self._large.get((name, content))
+            if found is None:
+                found = self._large[name, content] = self.cache.large_module(name, content, read)
+            return found
 
     def text_module(self, name: str, text: str) -> wasmtime.Module:
         """Return a module that is written in the text format."""

@@ -18,6 +18,8 @@ from typing import Literal, Protocol
 
 import msgspec
 
+from torpor.vm.manifest import BuildFiles
+
 DeliveryType = Literal[
     "step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict", "hook_received"
 ]
@@ -311,7 +313,17 @@ class Guest(Protocol):
 
     @property
     def build(self) -> str:
-        """Hash of what the guest is made of: WASM files, linking and bootstrap."""
+        """Hash of what the guest is made of: that of its manifest."""
+        ...
+
+    @property
+    def manifest(self) -> bytes:
+        """What the guest is made of; see :mod:`torpor.vm.manifest`."""
+        ...
+
+    @property
+    def files(self) -> BuildFiles:
+        """Where the files are that the manifest names."""
         ...
 
     def load(self, program: Program) -> Image:

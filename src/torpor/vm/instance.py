@@ -11,7 +11,7 @@ from typing import Any
 
 import wasmtime
 
-from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, OutputLimitError, SnapshotError
+from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, SnapshotError
 from torpor.limits import MIB
 from torpor.vm import posix
 from torpor.vm.bindings import Call, Deadline, LinearMemory, created_memories, dispose
@@ -72,6 +72,7 @@ class Instance:
         self.engine, self.limits, self.backend = engine, limits, backend
         self.store = wasmtime.Store(engine.wasmtime)
         self.wasi = self._make_wasi()
+        self.wasi.printed_bytes_max = limits.output_bytes
         self.broken = False
         self._pristine = False
         self._deadline = Deadline(self.store, limits.cpu_seconds)
@@ -248,8 +249,8 @@ class Instance:
         """
         self._pristine = False
         require_stack(self.engine.stack_bytes)
-        wasi, deadline = self.wasi, self._deadline
-        wasi.printed_bytes = 0
+        deadline = self._deadline
+        self.wasi.printed_bytes = 0
         deadline.restart()
         _running.instance = self
         self.engine.ticker.begin()
@@ -261,7 +262,7 @@ class Instance:
         except IndexError as problem:
             self.broken = True
             raise GuestTrapError(f"the guest handed a wrong pointer to the host: {problem}") from problem
-        except BaseException:  # a host function's, such as KeyboardInterrupt
+        except BaseException:  # a host function's, such as OutputLimitError
             self.broken = True
             raise
         finally:
@@ -269,11 +270,6 @@ class Instance:
             deadline.rest()
             _running.instance = None
         self._require_memory()
-        if wasi.printed_bytes > self.limits.output_bytes:
-            self.broken = True
-            raise OutputLimitError(
-                f"the guest printed {wasi.printed_bytes} bytes in one turn; the limit is {self.limits.output_bytes}"
-            )
         return result
 
     def stop(self) -> None:

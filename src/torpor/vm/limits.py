@@ -5,10 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from torpor.errors import ConfigurationError
-from torpor.limits import MIB, PAYLOAD_BYTES_MAX, SNAPSHOT_BYTES_MAX
+from torpor.limits import KIB, MIB, PAYLOAD_BYTES_MAX, SNAPSHOT_BYTES_MAX
 
 WASM_PAGE = 64 * 1024
 """Bytes of one page of WebAssembly memory."""
+
+# What guest code may hand to one call of the host. More is refused, with the error that WASI has for it, before any of
+# it is looked at: a host call copies, and no tick interrupts it.
+
+PATH_BYTES_MAX = 4096
+"""A path, or the name of a module, its end included."""
+
+VECTORS_MAX = 1024
+"""Buffers of one read or write."""
+
+READ_BYTES_MAX = 16 * MIB
+"""What one read fills of all its buffers; the guest reads on from there."""
+
+RANDOM_BYTES_MAX = 64 * KIB
+"""Entropy drawn at once."""
+
+REQUEST_BYTES_MAX = 4096
+"""A request of the guest's own modules, beside its answer, which ``output_bytes`` bounds."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,21 @@ would have held them; in the JSON an empty string marks the place of each.
 
 from __future__ import annotations
 
-import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
+from torpor.errors import LimitExceededError
+from torpor.limits import LOG_LINES_PER_TURN_MAX, OPS_PER_TURN_MAX
 from torpor.vm.guest import Delivery, Op, Outbox
 
 _decoder = msgspec.json.Decoder(Outbox)
 _encoder = msgspec.json.Encoder()
 _PLACE: Final = ""
+_ESCAPE: Final = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
 
 
 def inbox_bytes(inbox: Sequence[Delivery]) -> bytes:
@@ -35,15 +38,23 @@ def outbox_of(message: bytes) -> Outbox:
 
     Raises:
         ValueError: the message is not one.
+        LimitExceededError: it asks for more than :data:`torpor.limits.OPS_PER_TURN_MAX` things.
     """
-    head, *lines = message.split(b"\n")
+    head, _, rest = message.partition(b"\n")
     try:
         outbox = _decoder.decode(head)
     except msgspec.DecodeError:
         outbox = _decoder.decode(_without_lone_surrogates(head))
-    if not lines:
+    if len(outbox.ops) > OPS_PER_TURN_MAX:
+        raise LimitExceededError(
+            f"{len(outbox.ops)} steps, waits and hooks were asked for at once, the limit is {OPS_PER_TURN_MAX}; start "
+            f"them in smaller groups"
+        )
+    if len(outbox.logs) > LOG_LINES_PER_TURN_MAX:
+        raise ValueError(f"it has {len(outbox.logs)} log lines; {LOG_LINES_PER_TURN_MAX} are kept of one turn")
+    if not rest:
         return outbox
-    texts = iter(lines)
+    texts = _lines(rest)
     ops = [_filled(op, texts) for op in outbox.ops]
     value = _next(texts) if outbox.value == _PLACE else outbox.value
     error = _next(texts) if outbox.error == _PLACE else outbox.error
@@ -58,6 +69,16 @@ def _filled(op: Op, texts: Iterator[bytes]) -> Op:
     return replace(op, input=_next(texts)) if op.input == _PLACE else op
 
 
+def _lines(texts: bytes) -> Iterator[bytes]:
+    """Give the texts one by one; a message may have more line breaks than anybody wants to hold lines."""
+    at = 0
+    while at <= len(texts):
+        end = texts.find(b"\n", at)
+        end = len(texts) if end < 0 else end
+        yield texts[at:end]
+        at = end + 1
+
+
 def _next(texts: Iterator[bytes]) -> str:
     text = next(texts, None)
     if text is None:
@@ -67,5 +88,4 @@ def _next(texts: Iterator[bytes]) -> str:
 
 def _without_lone_surrogates(text: bytes) -> bytes:
     """JavaScript writes half a surrogate pair as an escape that is no valid JSON elsewhere; it becomes U+FFFD."""
-    readable = json.dumps(json.loads(text), ensure_ascii=False)
-    return readable.encode("utf-16", "surrogatepass").decode("utf-16", "replace").encode()
+    return _ESCAPE.sub(lambda found: rb"\ufffd" if found["half"] else found[0], text)

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import ctypes
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import wasmtime
 
+from torpor.errors import OutputLimitError
+from torpor.limits import PAYLOAD_BYTES_MAX
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.entropy import SEED_BYTES, Entropy
 from torpor.vm.host_functions import HostLinker
+from torpor.vm.limits import RANDOM_BYTES_MAX, VECTORS_MAX
 
 MODULE = "wasi_snapshot_preview1"
 BOOT_MS = 1_700_000_000_000
@@ -24,9 +27,13 @@ BOOT_MS = 1_700_000_000_000
 BOOT_SEED = bytes(SEED_BYTES)
 PRINTED_BYTES_KEPT = 4096
 
-_SUCCESS, _BADF, _NOSYS, _FAULT = 0, 8, 52, 21
+_SUCCESS, _BADF, _FAULT, _INVAL, _NOSYS = 0, 8, 21, 28, 52
 _STDOUT, _STDERR = 1, 2
 _CHARACTER_DEVICE = 2
+
+
+class TooManyBuffersError(Exception):
+    """More buffers than one read or write may have."""
 
 
 class DeterministicWasi:
@@ -41,9 +48,11 @@ class DeterministicWasi:
         draws: calls for entropy so far.
         printed: the last bytes that the guest printed.
         printed_bytes: how many it printed since :meth:`begin_turn`.
+        printed_bytes_max: how many it may print in one turn.
     """
 
     def __init__(self) -> None:
+        self.printed_bytes_max = PAYLOAD_BYTES_MAX
         self.memory: LinearMemory | None = None
         self.clock_ms = ctypes.c_int64(BOOT_MS)
         self.entropy = Entropy(BOOT_SEED)
@@ -70,22 +79,29 @@ class DeterministicWasi:
 
     def random_get(self, at: int, count: int) -> int:
         self.draws += 1
+        if count > RANDOM_BYTES_MAX:
+            return _INVAL
         return self._put(at, self.entropy.draw(count))
 
     def fd_write(self, fd: int, vectors: int, count: int, out: int) -> int:
         if fd not in (_STDOUT, _STDERR):
             return _BADF
-        assert self.memory is not None
         written = 0
         try:
-            for at in range(vectors, vectors + 8 * count, 8):
-                start, size = struct.unpack("<II", self.memory.read(at, 8))
-                kept = self.memory.read(start, size)[-PRINTED_BYTES_KEPT:]
-                self.printed = (self.printed + kept)[-PRINTED_BYTES_KEPT:]
+            for start, size in self._buffers(vectors, count):
+                kept = min(size, PRINTED_BYTES_KEPT)
+                self.printed = (self.printed + self._read(start + size - kept, kept))[-PRINTED_BYTES_KEPT:]
                 written += size
         except IndexError:
             return _FAULT
+        except TooManyBuffersError:
+            return _INVAL
         self.printed_bytes += written
+        if self.printed_bytes > self.printed_bytes_max:
+            raise OutputLimitError(
+                f"the guest printed more than {self.printed_bytes_max} bytes in one turn; print less, or store it in a"
+                " step"
+            )
         return self._put(out, struct.pack("<I", written))
 
     def fd_fdstat_get(self, fd: int, out: int) -> int:
@@ -101,6 +117,22 @@ class DeterministicWasi:
 
     def sched_yield(self) -> int:
         return _SUCCESS
+
+    def _buffers(self, vectors: int, count: int) -> Sequence[tuple[int, int]]:
+        """
+        Return where the buffers of a read or write are, and their sizes.
+
+        Raises:
+            IndexError: the list of them is not inside memory.
+            TooManyBuffersError: there are more than WASI allows at once.
+        """
+        if count > VECTORS_MAX:
+            raise TooManyBuffersError
+        return list(struct.iter_unpack("<II", self._read(vectors, 8 * count)))
+
+    def _read(self, at: int, size: int) -> bytes:
+        assert self.memory is not None
+        return self.memory.read(at, size)
 
     def _put(self, at: int, data: bytes) -> int:
         assert self.memory is not None

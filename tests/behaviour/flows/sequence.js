@@ -1,7 +1,9 @@
 import { createHook, getWorkflowMetadata } from "workflow";
 import { double } from "../plain_steps.py";
 import { whichRun } from "./helping.js";
-import { add, add_twice, describe_itself, echo, multiply, name_of_thread } from "../steps.py";
+import {
+  add, add_twice, describe_itself, describe_run, describe_run_later, echo, multiply, name_of_thread,
+} from "../steps.py";
 
 let calls = 0;
 
@@ -45,6 +47,11 @@ export async function metadata() {
   "use workflow";
   const { workflowName, workflowRunId, workflowStartedAt, url } = getWorkflowMetadata();
   return { name: workflowName, runId: workflowRunId, startedAt: workflowStartedAt, url, step: await describe_itself() };
+}
+
+export async function metadataInSteps() {
+  "use workflow";
+  return [getWorkflowMetadata(), await describe_run(), await describe_run_later()];
 }
 
 export async function helperMetadata() {

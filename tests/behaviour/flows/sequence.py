@@ -12,8 +12,18 @@ from typing import TypedDict
 from tests.behaviour.application import app
 from tests.behaviour.flows.helping import which_run
 from tests.behaviour.plain_steps import double
-from tests.behaviour.steps import StepFacts, add, add_twice, describe_itself, echo, multiply, name_of_thread
-from torpor import current_workflow, hook
+from tests.behaviour.steps import (
+    StepFacts,
+    add,
+    add_twice,
+    describe_itself,
+    describe_run,
+    describe_run_later,
+    echo,
+    multiply,
+    name_of_thread,
+)
+from torpor import WorkflowMetadata, current_workflow, hook
 
 calls: list[str] = []
 
@@ -69,6 +79,11 @@ async def null_byte() -> list[str]:
 async def metadata() -> Facts:
     me = current_workflow()
     return {"name": me.name, "runId": me.id, "startedAt": me.started_at, "url": me.url, "step": await describe_itself()}
+
+
+@app.workflow
+async def metadata_in_steps() -> list[WorkflowMetadata]:
+    return [current_workflow(), await describe_run(), await describe_run_later()]
 
 
 @app.workflow

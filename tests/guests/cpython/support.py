@@ -9,7 +9,7 @@ from typing import Any
 
 from tests.guests.support import NOW, begin, result
 from torpor.guests.cpython import DEFAULT_LIMITS, CPython, Limits
-from torpor.guests.cpython.boot import GuestCode
+from torpor.guests.cpython.sources import GuestCode
 from torpor.vm.guest import Program, Vm
 
 FOLDER = Path(__file__).parent / "small_guest"

@@ -16,10 +16,12 @@ from torpor.errors import SnapshotError
 from torpor.guests.cpython import CPython
 from torpor.guests.cpython.boot import Booted
 from torpor.guests.cpython.bootfile import boot_image
-from torpor.guests.cpython.instance import STACK_BYTES
 from torpor.vm.cache import default_directory
 from torpor.vm.layers import LayeredImage
 from torpor.vm.progress import say_on_stderr
+
+STACK_BYTES = 65536
+"""Of the made-up memory."""
 
 BOOT = """
 import hashlib
@@ -27,7 +29,7 @@ from tests.guests.cpython.support import guest_code
 from torpor.guests.cpython import CPython
 from torpor.guests.cpython.boot import boot
 guest = CPython(code=guest_code())
-booted = boot(guest._compiled(), guest.backend, guest_code())
+booted = boot(guest._compiled(), guest.backend)
 print(hashlib.sha256(booted.memory).hexdigest(), booted.turn)
 """
 
@@ -192,12 +194,12 @@ def test_a_boot_image_is_kept_and_mapped(tmp_path: Path) -> None:
     The second process boots nothing.
     """
     path = tmp_path / "boot.image"
-    first = boot_image(path, booted, say_on_stderr)
+    first = boot_image(path, STACK_BYTES, booted, say_on_stderr)
 
     def never() -> Booted:
         raise AssertionError("booted again")
 
-    second = boot_image(path, never, say_on_stderr)
+    second = boot_image(path, STACK_BYTES, never, say_on_stderr)
 
     assert (first.image.hash, first.turn) == (second.image.hash, 42)
     assert second.image.size == STACK_BYTES + 65536
@@ -210,7 +212,7 @@ def test_a_damaged_boot_image_is_made_anew(tmp_path: Path, damage: str) -> None:
     Whatever happened to the file, it is whole afterwards.
     """
     path = tmp_path / "boot.image"
-    whole = boot_image(path, booted, say_on_stderr).image.hash
+    whole = boot_image(path, STACK_BYTES, booted, say_on_stderr).image.hash
     match damage:
         case "flip":
             path.write_bytes(b"\1" + path.read_bytes()[1:])
@@ -219,17 +221,17 @@ def test_a_damaged_boot_image_is_made_anew(tmp_path: Path, damage: str) -> None:
         case "no seal":
             path.with_suffix(".seal").unlink()
 
-    assert boot_image(path, booted, say_on_stderr).image.hash == whole
+    assert boot_image(path, STACK_BYTES, booted, say_on_stderr).image.hash == whole
 
 
 def test_a_boot_image_that_cannot_be_kept_is_held(tmp_path: Path) -> None:
     """
     Where nothing can be written, each process boots, and gets the same image.
     """
-    kept = boot_image(tmp_path / "boot.image", booted, say_on_stderr)
+    kept = boot_image(tmp_path / "boot.image", STACK_BYTES, booted, say_on_stderr)
     (tmp_path / "file").write_text("in the way")
 
-    held = boot_image(tmp_path / "file" / "boot.image", booted, say_on_stderr)
+    held = boot_image(tmp_path / "file" / "boot.image", STACK_BYTES, booted, say_on_stderr)
 
     assert held.image.hash == kept.image.hash
     assert bytes(held.image.pieces[1].view or b"") == booted().memory

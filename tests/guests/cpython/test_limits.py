@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import _thread
 import signal
+import struct
 import threading
 
 import pytest
 
-from tests.guests.cpython.support import COUNTER, python, python_program, run_python, started, workflow
+from tests.guests.cpython.support import COUNTER, guest_code, python, python_program, run_python, started, workflow
 from tests.guests.support import NOW, answer, begin, instance_of, result
 from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, OutputLimitError, VmError
 from torpor.guests.cpython import CPython, Limits
+from torpor.guests.cpython.artifacts import find_artifacts
+from torpor.guests.cpython.manifest import installed_manifest
+from torpor.guests.cpython.wasi import PythonWasi
+from torpor.vm.bindings import LinearMemory
 from torpor.vm.guest import Delivery
+from torpor.vm.limits import READ_BYTES_MAX, VECTORS_MAX, WASM_PAGE
 
 SMALL = Limits(memory_bytes=64 << 20, cpu_seconds=0.2, output_bytes=100_000)
 
@@ -105,7 +111,69 @@ def test_too_much_printed_is_noticed(small: CPython) -> None:
     """
     What is written past the guest's own log counts too.
     """
-    fails(small, "os.write(1, b'x' * 200_000)", OutputLimitError, "printed 200000 bytes")
+    fails(small, "os.write(1, b'x' * 200_000)", OutputLimitError, "printed more than 100000 bytes")
+    fails(small, "while True: os.write(1, b'x' * 10_000)", OutputLimitError, "printed more than 100000 bytes")
+
+
+def test_arguments_of_host_calls_are_bounded(py: CPython) -> None:
+    """
+    A path of megabytes is refused, which the workflow may handle; a large read is answered in parts.
+    """
+    body = """
+tried = {}
+def attempt(name, call):
+    try:
+        tried[name] = call()
+    except OSError as error:
+        tried[name] = f"refused: {error.strerror}"
+library = os.open("/usr/local/lib/python315.zip", os.O_RDONLY)
+attempt("path", lambda: os.stat("/usr/local/lib/" + "a/" * 3_000_000))
+attempt("long path", lambda: os.open("/usr/local/lib/" + "a" * 4096, os.O_RDONLY))
+attempt("read", lambda: len(os.read(library, 48 << 20)) <= 16 << 20)
+return tried
+"""
+    tried = run_python(py, workflow(body, "import os"))
+
+    assert tried.pop("read") is True
+    assert all(found.startswith("refused: ") for found in tried.values()), tried
+
+
+@pytest.mark.parametrize("count", [VECTORS_MAX + 1, 2**31, 2**32 - 1])
+def test_one_read_has_few_buffers(count: int) -> None:
+    """
+    A list of more buffers than a named limit is not even looked at; within it a read ends at the limit for bytes.
+    """
+    memory = LinearMemory(WASM_PAGE, WASM_PAGE, WASM_PAGE)
+    manifest = installed_manifest(find_artifacts(), guest_code())
+    wasi, path = PythonWasi(manifest, memoryview(bytes(32 << 20))), manifest.library.encode()
+    wasi.memory = memory
+    memory.write(0, path)
+    assert wasi.path_open(3, 0, 0, len(path), 0, 0, 0, 0, 1000) == 0
+    opened = memory.read(1000, 1)[0]
+
+    assert wasi.fd_read(opened, 0, count, 1000) == 28
+    memory.write(2000, struct.pack("<II", 16_384, 40_000) * 1000)
+    assert wasi.fd_read(opened, 2000, 1000, 1000) == 0
+    assert struct.unpack("<I", memory.read(1000, 4)) == (READ_BYTES_MAX,)
+    memory.close()
+
+
+def test_the_outbox_of_several_events_has_the_limit_of_one(small: CPython) -> None:
+    """
+    Events that are delivered together cannot ask for more in sum than a guest that answers them at once.
+    """
+    head = """
+async def asks(number):
+    await step("first", number)
+    await step("second", "x" * 60_000)
+"""
+    gathering = "import asyncio\nawait asyncio.gather(asks(1), asks(2), asks(3))"
+    vm = small.lease(small.load(python_program(workflow(gathering, head))))
+    begin(vm, "main")
+    results = [Delivery("step_completed", op, NOW + 1, value="0") for op in (1, 2, 3)]
+    with pytest.raises(OutputLimitError, match="more than 100000 bytes"):
+        vm.deliver(results)
+    vm.release()
 
 
 def test_an_inbox_larger_than_the_vm_is_refused(small: CPython) -> None:

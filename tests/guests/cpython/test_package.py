@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ import wasmtime
 
 from torpor.errors import ConfigurationError
 from torpor.guests.cpython import CPython
-from torpor.guests.cpython.artifacts import find_artifacts
+from torpor.guests.cpython.artifacts import LIBRARY, WASM, find_artifacts
 from torpor.guests.cpython.exports import with_exports
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "python-guest.md"
@@ -61,15 +62,13 @@ def test_a_damaged_module_is_refused(tmp_path: Path) -> None:
     """
     Only what has the hash that the package states is compiled.
     """
-    found = find_artifacts()
     damaged = tmp_path / "python.wasm"
     damaged.write_bytes(b"\0asm")
-    artifacts = type(found)(damaged, damaged, found.wasm_sha256, found.library_sha256, found.version, found.packages)
+    files = replace(find_artifacts(), paths={WASM: damaged, LIBRARY: damaged}).files
 
-    with pytest.raises(ConfigurationError, match="is damaged"):
-        artifacts.read_wasm()
-    with pytest.raises(ConfigurationError, match="is damaged"):
-        artifacts.check_library()
+    for name in (WASM, LIBRARY):
+        with pytest.raises(ConfigurationError, match="is damaged"):
+            files.read(name)
 
 
 def test_functions_can_be_exported_by_name() -> None:

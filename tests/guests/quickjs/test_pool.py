@@ -142,7 +142,7 @@ def test_programs_load_in_many_threads(js: QuickJS) -> None:
     for thread in threads:
         thread.join()
 
-    assert results.count("ConfigurationError") == 6
+    assert results.count("ProgramError") == 6
     assert len(set(results)) == 3
 
 

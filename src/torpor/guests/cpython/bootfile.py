@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torpor.guests.cpython.boot import Booted
-from torpor.guests.cpython.instance import STACK_BYTES
 from torpor.vm import posix
 from torpor.vm.cache import file_lock, keep_sealed, sealed
 from torpor.vm.host import needs_host
@@ -43,12 +42,13 @@ class BootImage:
     turn: int
 
 
-def boot_image(path: Path, boot: Callable[[], Booted], progress: Progress) -> BootImage:
+def boot_image(path: Path, stack_bytes: int, boot: Callable[[], Booted], progress: Progress) -> BootImage:
     """
     Return the boot image from its file; boot, and keep the image there, where there is none.
 
     Args:
         path: the file.
+        stack_bytes: of memory's beginning, which is zero and not in the file.
         boot: boots the guest.
         progress: told when another process boots.
 
@@ -56,19 +56,19 @@ def boot_image(path: Path, boot: Callable[[], Booted], progress: Progress) -> Bo
         VmError: the guest does not boot.
         HostError: the system lacks memory or descriptors.
     """
-    if (found := _mapped(path)) is not None:
+    if (found := _mapped(path, stack_bytes)) is not None:
         return found
     with file_lock(path, progress):
-        if (found := _mapped(path)) is not None:
+        if (found := _mapped(path, stack_bytes)) is not None:
             return found
         booted = boot()
         data = booted.memory + _TURN.pack(booted.turn).ljust(posix.PAGE, b"\0")
         with suppress(OSError):  # where nothing can be kept, the next process boots again
             keep_sealed(path, data)
-    return _mapped(path) or _held(data)
+    return _mapped(path, stack_bytes) or _held(data, stack_bytes)
 
 
-def _mapped(path: Path) -> BootImage | None:
+def _mapped(path: Path, stack_bytes: int) -> BootImage | None:
     digest = sealed(path)
     if digest is None:
         return None
@@ -82,15 +82,15 @@ def _mapped(path: Path) -> BootImage | None:
         except BaseException:
             os.close(fd)
             raise
-    return _image(fd, view, digest)
+    return _image(fd, view, stack_bytes, digest)
 
 
-def _held(data: bytes) -> BootImage:
+def _held(data: bytes, stack_bytes: int) -> BootImage:
     fd, view = keep_bytes(data)
-    return _image(fd, view, hashlib.sha256(data).hexdigest())
+    return _image(fd, view, stack_bytes, hashlib.sha256(data).hexdigest())
 
 
-def _image(fd: int | None, view: memoryview, digest: str) -> BootImage:
+def _image(fd: int | None, view: memoryview, stack_bytes: int, digest: str) -> BootImage:
     size = len(view) - posix.PAGE
     (turn,) = _TURN.unpack_from(view, size)
-    return BootImage(FileImage(fd, view[:size], STACK_BYTES, 0, digest), turn)
+    return BootImage(FileImage(fd, view[:size], stack_bytes, 0, digest), turn)

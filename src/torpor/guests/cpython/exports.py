@@ -19,7 +19,7 @@ _FUNCTION_NAMES = 1
 _HEAD_BYTES = 8
 
 
-def with_exports(wasm: bytes, functions: Mapping[str, str], stack_pointer: str) -> bytes:
+def with_exports(wasm: bytes | memoryview, functions: Mapping[str, str], stack_pointer: str) -> bytes:
     """
     Return the module with more exports and without names.
 

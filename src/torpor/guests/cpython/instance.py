@@ -5,38 +5,20 @@ from __future__ import annotations
 import ctypes
 import struct
 from dataclasses import dataclass
-from importlib.resources import files
-from typing import Any, Final
+from typing import Any
 
 import wasmtime
 
 from torpor.errors import GuestTrapError, OutputLimitError
+from torpor.guests.cpython.manifest import PythonManifest
 from torpor.guests.cpython.wasi import PythonWasi
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.engine import Engine
 from torpor.vm.host_functions import HostLinker
 from torpor.vm.instance import Instance, running
-from torpor.vm.limits import Limits
+from torpor.vm.limits import REQUEST_BYTES_MAX, Limits
 from torpor.vm.pages import Backend, text_at
 from torpor.vm.wasi import define_wasi
-
-_FOLDER = files("torpor.guests.cpython")
-DRIVER_WAT = _FOLDER.joinpath("driver.wat").read_text("utf-8")
-HOST_CALL_WAT = _FOLDER.joinpath("host_call.wat").read_text("utf-8")
-
-EXPORTS: Final = {
-    "malloc": "malloc",
-    "PyObject_CallNoArgs": "call",
-    "_Py_DecRef": "release",
-    "PyErr_Print": "print_error",
-}
-"""Functions of CPython that the driver needs → what they are exported as."""
-
-STACK_POINTER: Final = "stack_pointer"
-STACK_BYTES: Final = 16 * 1024 * 1024
-"""
-The linker puts the stack before everything else (checked at boot). Between turns it is empty.
-"""
 
 LOAD, BEGIN, DELIVER, STACK, EVALUATE = b"L", b"B", b"D", b"S", b"E"
 """What the host's message asks for: its first byte."""
@@ -65,24 +47,26 @@ class Build:
 
     Attributes:
         engine: compiles and ticks.
+        manifest: what it was made from.
         main: CPython.
         library: the zip of the standard library.
         linker: defines what CPython imports, for any store.
     """
 
     engine: Engine
+    manifest: PythonManifest
     main: wasmtime.Module
     library: memoryview
     linker: HostLinker
 
 
-def make_build(engine: Engine, main: wasmtime.Module, library: memoryview) -> Build:
+def make_build(engine: Engine, manifest: PythonManifest, main: wasmtime.Module, library: memoryview) -> Build:
     """Return the parts together with the host functions that CPython imports."""
     linker = HostLinker(engine.wasmtime)
     define_wasi(linker, main, lambda: running().wasi, PythonWasi)
     kind = wasmtime.FuncType([wasmtime.ValType.i32()] * 2, [wasmtime.ValType.i32()])
     linker.define_host(*_ANSWER, kind, lambda at, size: running().answer(at, size))
-    return Build(engine, main, library, linker)
+    return Build(engine, manifest, main, library, linker)
 
 
 class CPythonInstance(Instance):
@@ -102,7 +86,7 @@ class CPythonInstance(Instance):
         self._build, self._turn = build, turn
         super().__init__(build.engine, limits, backend)
         self._text_at = text_at(limits.memory_bytes)
-        (self._call,) = self._calls(self._instantiate("cpython-driver", DRIVER_WAT), "call")
+        (self._call,) = self._calls(self._instantiate("cpython-driver", build.manifest.driver), "call")
         self._cell(_TEXT_AT, self._text_at)
         self._cell(_ANSWER_BYTES_MAX, limits.output_bytes)
         self.wasi.clock_ms = ctypes.c_int64.from_address(self.scratch.address + _CLOCK)
@@ -110,7 +94,7 @@ class CPythonInstance(Instance):
 
     @property
     def dead_bytes(self) -> int:
-        return STACK_BYTES
+        return self._build.manifest.stack_bytes
 
     def exchange(self, function: bytes, body: bytes) -> bytes:
         """
@@ -131,16 +115,20 @@ class CPythonInstance(Instance):
             self.wasi.close_files()
         answer = self._cell(_ANSWER_BYTES)
         if self._cell(_TOO_LONG):
-            self.broken = True
-            raise OutputLimitError(
-                f"what the guest asked for or returned in one {_NAMES[function]} has more than"
-                f" {self.limits.output_bytes} bytes; keep large data in steps and pass references to it"
-            )
+            raise self.too_much(function)
         if failed or answer == _NO_ANSWER:
             self.broken = True
             said = self.wasi.printed.decode("utf-8", "replace").strip() or "it gave no answer"
             raise GuestTrapError(f"the guest's {_NAMES[function]} failed: {said}")
         return self.scratch.read(self._text_at, answer)
+
+    def too_much(self, function: bytes) -> OutputLimitError:
+        """Return the error of a guest that answers with more than its limit; the instance is broken from now on."""
+        self.broken = True
+        return OutputLimitError(
+            f"what the guest asked for or returned in one {_NAMES[function]} has more than"
+            f" {self.limits.output_bytes} bytes; keep large data in steps and pass references to it"
+        )
 
     def put(self, message: bytes) -> None:
         """Lay a message in the scratch memory, where the guest's request ``I`` finds it."""
@@ -154,8 +142,7 @@ class CPythonInstance(Instance):
 
         Put the reply into the scratch memory, behind message and answer; return its length, -1 for "no such request".
         """
-        request = self.memory.read(at, size)
-        reply = self._reply(request)
+        reply = self._reply(self.memory.read(at, size)) if size <= REQUEST_BYTES_MAX else None
         if reply is None:
             return -1
         answered = self._cell(_ANSWER_BYTES)
@@ -177,11 +164,11 @@ class CPythonInstance(Instance):
         return None
 
     def _make_wasi(self) -> PythonWasi:
-        return PythonWasi(self._build.library)
+        return PythonWasi(self._build.manifest, self._build.library)
 
     def _link(self, memories: list[LinearMemory]) -> wasmtime.Instance:
         build = self._build
-        host_call = self._instantiate("cpython-host-call", HOST_CALL_WAT)
+        host_call = self._instantiate("cpython-host-call", build.manifest.host_call)
         self._linker.define_instance(self.store, "host_call", host_call)
         self._linker.define(self.store, *_ANSWER, build.linker.get(self.store, *_ANSWER))
         call = host_call.exports(self.store)["call"]

@@ -10,6 +10,8 @@ To boot a VM, run :func:`boot_text` in ``__main__`` and answer its one request `
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from typing import Final
@@ -47,8 +49,27 @@ SHARED: Final = (
 _EMPTY_PACKAGE: Final = '"""The value half of the codec; see torpor.codec.guest."""\n'
 
 
+@dataclass(frozen=True, slots=True)
+class GuestCode:
+    """
+    The Python that a guest is made of beside CPython.
+
+    Attributes:
+        text: run once; it may ask for the message, which is the modules as JSON, and must make them importable.
+        modules: dotted name → (label, text); ``torpor._guest.main`` has ``turn``, which takes the host's messages.
+    """
+
+    text: str
+    modules: Mapping[str, tuple[str, str]]
+
+
+def torpor_code() -> GuestCode:
+    """Return Torpor's own."""
+    return GuestCode(boot_text(), guest_sources())
+
+
 def guest_sources() -> dict[str, tuple[str, str]]:
-    """Return the guest's own modules by dotted name, in a fixed order."""
+    """Return the guest's own modules by dotted name."""
     bootstrap = files("torpor.guests.cpython") / "bootstrap"
     sources = {
         "torpor": (f"{LABELS}__init__.py", _text(bootstrap / "api.py")),
@@ -69,6 +90,11 @@ def guest_sources() -> dict[str, tuple[str, str]]:
 def boot_text() -> str:
     """Return what is run in ``__main__`` of a new VM."""
     return _text(files("torpor.guests.cpython") / "bootstrap" / "boot.py")
+
+
+def startup_text() -> str:
+    """Return what prepares the interpreter before that."""
+    return _text(files("torpor.guests.cpython") / "bootstrap" / "startup.py")
 
 
 def _text(file: Traversable) -> str:

@@ -93,13 +93,18 @@ class CPythonVm(BaseVm[CPythonInstance]):
         ops: list[Op] = []
         logs: list[LogLine] = []
         outbox = Outbox()
-        for delivery in inbox:
-            with self._leased() as instance:
-                outbox = read_outbox(instance, instance.exchange(DELIVER, inbox_bytes((delivery,))))
-            ops += outbox.ops
-            logs += outbox.logs
-            if outbox.status != "pending":
-                break
+        with self._leased() as instance:
+            room = instance.limits.output_bytes  # for all together, as in a guest that takes them at once
+            for delivery in inbox:
+                message = instance.exchange(DELIVER, inbox_bytes((delivery,)))
+                room -= len(message)
+                if room < 0:
+                    raise instance.too_much(DELIVER)
+                outbox = read_outbox(instance, message)
+                ops += outbox.ops
+                logs += outbox.logs
+                if outbox.status != "pending":
+                    break
         return replace(outbox, ops=ops, logs=logs)
 
     def stack(self) -> list[TaskStack]:

@@ -12,16 +12,13 @@ import struct
 from dataclasses import dataclass
 
 from torpor.errors import GuestTrapError
-from torpor.vm.wasi import BOOT_MS, DeterministicWasi
-
-FOLDER = "/usr/local/lib"
-LIBRARY = "python315.zip"
-ARGUMENTS = (b"python",)
-ENVIRONMENT = (b"PYTHONHASHSEED=0",)
+from torpor.guests.cpython.manifest import PythonManifest
+from torpor.vm.limits import PATH_BYTES_MAX, READ_BYTES_MAX
+from torpor.vm.wasi import BOOT_MS, DeterministicWasi, TooManyBuffersError
 
 _OPEN_FILES_MAX = 64
 _SUCCESS, _BADF, _FAULT, _INVAL, _ISDIR = 0, 8, 21, 28, 31
-_MFILE, _NOENT, _NOTDIR, _ROFS = 33, 44, 54, 69
+_MFILE, _NAMETOOLONG, _NOENT, _NOTDIR, _ROFS = 33, 37, 44, 54, 69
 _STREAMS, _ROOT, _FIRST = (1, 2), 3, 4
 _DIRECTORY, _REGULAR = 3, 4
 _CREATE, _ONLY_DIRECTORY, _EXCLUSIVE, _TRUNCATE = 1, 2, 4, 8
@@ -44,6 +41,7 @@ class PythonWasi(DeterministicWasi):
     The WASI of one instance.
 
     Args:
+        manifest: says what the interpreter finds around it.
         library: bytes of the zip, such as a mapped file.
 
     Attributes:
@@ -51,8 +49,11 @@ class PythonWasi(DeterministicWasi):
             loaded, since each of its garbage collections reads the clock.
     """
 
-    def __init__(self, library: memoryview) -> None:
+    def __init__(self, manifest: PythonManifest, library: memoryview) -> None:
         super().__init__()
+        self._arguments = [text.encode() for text in manifest.arguments]
+        self._environment = [text.encode() for text in manifest.environment]
+        self._folder, self._name = manifest.folder.encode(), manifest.library.encode()
         self._library = library
         self._open: dict[int, _File] = {}
         self.counting = True
@@ -77,22 +78,22 @@ class PythonWasi(DeterministicWasi):
     # ── Arguments and environment ─────────────────────────────────────────────────────────────────────────────────────
 
     def args_sizes_get(self, count: int, size: int) -> int:
-        return self._put_sizes(ARGUMENTS, count, size)
+        return self._put_sizes(self._arguments, count, size)
 
     def args_get(self, pointers: int, texts: int) -> int:
-        return self._put_texts(ARGUMENTS, pointers, texts)
+        return self._put_texts(self._arguments, pointers, texts)
 
     def environ_sizes_get(self, count: int, size: int) -> int:
-        return self._put_sizes(ENVIRONMENT, count, size)
+        return self._put_sizes(self._environment, count, size)
 
     def environ_get(self, pointers: int, texts: int) -> int:
-        return self._put_texts(ENVIRONMENT, pointers, texts)
+        return self._put_texts(self._environment, pointers, texts)
 
-    def _put_sizes(self, texts: tuple[bytes, ...], count: int, size: int) -> int:
+    def _put_sizes(self, texts: list[bytes], count: int, size: int) -> int:
         total = sum(len(text) + 1 for text in texts)
         return self._put(count, struct.pack("<I", len(texts))) or self._put(size, struct.pack("<I", total))
 
-    def _put_texts(self, texts: tuple[bytes, ...], pointers: int, at: int) -> int:
+    def _put_texts(self, texts: list[bytes], pointers: int, at: int) -> int:
         for number, text in enumerate(texts):
             if error := self._put(pointers + 4 * number, struct.pack("<I", at)) or self._put(at, text + b"\0"):
                 return error
@@ -102,10 +103,10 @@ class PythonWasi(DeterministicWasi):
     # ── Files ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
     def fd_prestat_get(self, fd: int, out: int) -> int:
-        return self._put(out, struct.pack("<II", 0, len(FOLDER))) if fd == _ROOT else _BADF
+        return self._put(out, struct.pack("<II", 0, len(self._folder))) if fd == _ROOT else _BADF
 
     def fd_prestat_dir_name(self, fd: int, out: int, size: int) -> int:
-        return self._put(out, FOLDER.encode()[:size]) if fd == _ROOT else _BADF
+        return self._put(out, self._folder[:size]) if fd == _ROOT else _BADF
 
     def fd_fdstat_get(self, fd: int, out: int) -> int:
         file = self._file(fd)
@@ -181,7 +182,7 @@ class PythonWasi(DeterministicWasi):
         file = self._file(fd)
         if file is None or not file.folder:
             return _BADF if file is None else _NOTDIR
-        name = LIBRARY.encode()
+        name = self._name
         entry = struct.pack("<QQIBxxx", 1, _LIBRARY_INODE, len(name), _REGULAR) + name
         entries = entry[:size] if cookie == 0 else b""
         return self._put(at, entries) or self._put(out, struct.pack("<I", len(entries)))
@@ -194,17 +195,18 @@ class PythonWasi(DeterministicWasi):
 
     def _find(self, fd: int, path: int, size: int) -> tuple[int, _File | None]:
         """Return a file by its path below an open folder, or why there is none."""
-        assert self.memory is not None
         folder = self._file(fd)
         if folder is None or not folder.folder:
             return (_BADF if folder is None else _NOTDIR), None
+        if size > PATH_BYTES_MAX:
+            return _NAMETOOLONG, None
         try:
-            parts = [part for part in self.memory.read(path, size).split(b"/") if part not in (b"", b".")]
+            parts = [part for part in self._read(path, size).split(b"/") if part not in (b"", b".")]
         except IndexError:
             return _FAULT, None
         if not parts:
             return _SUCCESS, _File(folder=True)
-        if parts[0] != LIBRARY.encode():
+        if parts[0] != self._name:
             return _NOENT, None
         return (_NOTDIR, None) if len(parts) > 1 else (_SUCCESS, _File(folder=False))
 
@@ -220,11 +222,13 @@ class PythonWasi(DeterministicWasi):
         assert self.memory is not None
         done = 0
         try:
-            for at in range(vectors, vectors + 8 * count, 8):
-                start, size = struct.unpack("<II", self.memory.read(at, 8))
-                piece = self._library[position + done : position + done + size]
+            for start, size in self._buffers(vectors, count):
+                end = position + min(done + size, READ_BYTES_MAX)
+                piece = self._library[position + done : end]
                 self.memory.write(start, piece)
                 done += len(piece)
         except IndexError:
             return _FAULT, position
+        except TooManyBuffersError:
+            return _INVAL, position
         return self._put(out, struct.pack("<I", done)), position + done

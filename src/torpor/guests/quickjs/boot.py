@@ -17,42 +17,12 @@ from torpor.guests.quickjs.instance import (
 )
 from torpor.guests.quickjs.linking import ALLOCATOR, Layout, Plan
 from torpor.guests.quickjs.shims import align
-from torpor.limits import KIB, MIB
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.image import MemoryImage
 from torpor.vm.instance import enter
 from torpor.vm.interrupts import inside
 from torpor.vm.limits import WASM_PAGE, Limits
 from torpor.vm.pages import Backend
-
-HEAP_RESERVE_BYTES = 1 * MIB
-"""
-Heap that the boot image has to spare.
-
-Memory that grew cannot shrink, so a run that makes it grow costs the pool an instance; with this much, and what the
-headroom below leaves behind, there is a collection before there is growth.
-"""
-
-JS_STACK_BYTES = 256 * KIB
-"""
-Stack of JavaScript, enough for about a thousand calls. Each frame takes four to ten times as much native stack (most in
-``JSON.parse``), which must not end first: see :data:`torpor.vm.engine.STACK_BYTES`.
-"""
-
-GC_THRESHOLD_BYTES = 2 * MIB
-"""
-Heap in use (about half of it the guest's own) that starts a collection of cycles; all else is freed at once without
-one. A collection writes to every page, but leaves most as they were, since it was done before the image was taken.
-"""
-
-_HEADROOM = """
-const objects = [];
-for (let i = 0; i < 4096; i++) objects.push({ ["torpor headroom " + i]: i });
-"""
-"""
-Makes QuickJS grow its tables of property names and object shapes, which never shrink: when one of them grows in a run,
-all of it moves into the run's snapshots.
-"""
 
 _EVAL_MODULE = 1
 _FULFILLED = 1
@@ -74,7 +44,7 @@ class Booted:
     handles: Handles
 
 
-def boot(build: Build, limits: Limits, backend: Backend, main_source: str) -> Booted:
+def boot(build: Build, limits: Limits, backend: Backend) -> Booted:
     """
     Boot the guest once.
 
@@ -82,7 +52,6 @@ def boot(build: Build, limits: Limits, backend: Backend, main_source: str) -> Bo
         build: the compiled guest.
         limits: its bounds.
         backend: how its memory is kept.
-        main_source: source of the bootstrap's main module.
 
     Raises:
         GuestTrapError: the bootstrap does not load; this is a fault of the installation.
@@ -91,7 +60,7 @@ def boot(build: Build, limits: Limits, backend: Backend, main_source: str) -> Bo
     with inside():
         instance = _BootingInstance(build, limits, backend)
         try:
-            return instance.boot(main_source)
+            return instance.boot()
         finally:
             instance.close()
 
@@ -101,18 +70,19 @@ class _BootingInstance(QuickJsInstance):
         super().__init__(build, limits, backend, None, Handles((), 0, 0, 0))
         self.stack_pointer = self._exports["__stack_pointer"].value(self.store)
 
-    def boot(self, main_source: str) -> Booted:
+    def boot(self) -> Booted:
+        manifest = self._build.manifest
         with enter(self):
-            self._call("qjs_set_max_stack_size", JS_STACK_BYTES)
+            self._call("qjs_set_max_stack_size", manifest.js_stack_bytes)
             self._call("qjs_set_module_loader", 1)
-            self._call("qjs_set_gc_threshold", GC_THRESHOLD_BYTES)
+            self._call("qjs_set_gc_threshold", manifest.gc_threshold_bytes)
             undefined = self._call("qjs_get_undefined")
             argv, length_out = self._call("wasm_malloc", 4), self._call("wasm_malloc", 4)
             self._hold(Handles((), undefined, argv, length_out))
-            self._call("qjs_free_value", self._evaluate("torpor:headroom", _HEADROOM))
-            namespace = self._evaluate("torpor:main", main_source)
+            self._call("qjs_free_value", self._evaluate("torpor:headroom", manifest.headroom))
+            namespace = self._evaluate("torpor:main", manifest.modules["torpor:main"])
             functions = tuple(self._property_of(namespace, name) for name in FUNCTIONS)
-            self._call("wasm_free", self._call("wasm_malloc", HEAP_RESERVE_BYTES))
+            self._call("wasm_free", self._call("wasm_malloc", manifest.heap_reserve_bytes))
             self._call("qjs_run_gc")
         return Booted(self.freeze(), self._build.plan(self._layout), Handles(functions, undefined, argv, length_out))
 

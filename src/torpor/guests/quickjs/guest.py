@@ -2,31 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Mapping
-from importlib.resources import files
 from pathlib import Path
 
-import msgspec
-
 from torpor.errors import ConfigurationError, ProgramError, VmError
-from torpor.guests.quickjs import boot as booting
 from torpor.guests.quickjs.boot import Booted, boot
-from torpor.guests.quickjs.instance import DRIVER_WAT, Build, QuickJsInstance
-from torpor.guests.quickjs.linking import ALLOCATOR_WAT, LINKING_VERSION, wasm_files
-from torpor.guests.quickjs.modules import API, INTERNAL, ModuleLoader
+from torpor.guests.quickjs.instance import Build, QuickJsInstance
+from torpor.guests.quickjs.manifest import NAME, PROTOCOL, JavaScriptManifest, installed_manifest
+from torpor.guests.quickjs.modules import API, INTERNAL
 from torpor.guests.quickjs.vm import QuickJsImage, QuickJsVm, load_program
 from torpor.vm.base_vm import Loaded
 from torpor.vm.engine import shared_engine
 from torpor.vm.guest import Image, Program, Vm, program_id
 from torpor.vm.image import MemoryImage, unpack_image
 from torpor.vm.limits import Limits
+from torpor.vm.manifest import BuildFiles, StoredBuild, StoredFiles, build_of, manifest_bytes, read_manifest
 from torpor.vm.pages import Backend, choose_backend
 from torpor.vm.pool import Pool
-
-NAME = "quickjs"
-_MAIN = "main"
 
 
 class QuickJS:
@@ -41,9 +33,10 @@ class QuickJS:
         backend: ``cow`` or ``portable``; without it the best one that works here.
         cache_dir: where compiled WebAssembly is kept.
         bootstrap: directory of the guest's own modules.
+        stored: a build from elsewhere, instead of what is installed here.
 
     Raises:
-        ConfigurationError: no such back end, or the installation lacks files.
+        ConfigurationError: no such back end, the installation lacks files, or such a build is not driven here.
     """
 
     def __init__(
@@ -54,14 +47,22 @@ class QuickJS:
         backend: str | None = None,
         cache_dir: str | Path | None = None,
         bootstrap: str | Path | None = None,
+        stored: StoredBuild | None = None,
     ) -> None:
         self._limits = limits or Limits()
         self._backend = choose_backend(backend)
         self._cache = Path(cache_dir) if cache_dir is not None else None
-        package = Path(str(files("torpor.guests.quickjs")))
-        self._wasm = wasm_files(package / "wasm")
-        self._bootstrap = _bootstrap_modules(Path(bootstrap) if bootstrap is not None else package / "bootstrap")
-        self.build = _build_hash(self._wasm, self._bootstrap)
+        self.files: BuildFiles
+        if stored is None:
+            manifest, self.files = installed_manifest(None if bootstrap is None else Path(bootstrap))
+            self.manifest = manifest_bytes(manifest)
+        else:
+            self.manifest = stored.manifest
+        # Also what is installed is read from its bytes, so that nothing depends on an order that they do not have.
+        self._manifest = read_manifest(self.manifest, JavaScriptManifest, NAME, {PROTOCOL})
+        if stored is not None:
+            self.files = StoredFiles(self._manifest.files, stored.fetch, shared_engine(self._cache).cache.directory)
+        self.build = build_of(self.manifest)
         self._lock = threading.Lock()
         self._booted: tuple[Build, Booted] | None = None
         self._pool: Pool[QuickJsInstance] = Pool(self._create, pool_size)
@@ -113,10 +114,9 @@ class QuickJS:
     def _boot(self) -> tuple[Build, Booted]:
         with self._lock:
             if self._booted is None:
-                build = Build(shared_engine(self._cache), self._wasm, ModuleLoader(self._bootstrap))
-                main = self._bootstrap[f"{INTERNAL}{_MAIN}"]
+                build = Build(shared_engine(self._cache), self._manifest, self.files)
                 try:
-                    self._booted = build, boot(build, self._limits, self._backend, main)
+                    self._booted = build, boot(build, self._limits, self._backend)
                 except VmError as problem:  # no run's doing, and no VM is left
                     raise ConfigurationError(f"the guest {NAME} does not boot: {problem}") from problem
             return self._booted
@@ -143,33 +143,3 @@ def _refuse_names(program: Program) -> None:
     for name in program.files:
         if name == API or name.startswith(INTERNAL):
             raise ProgramError(f"a program's module cannot be called {name!r}, which is Torpor's; rename it")
-
-
-def _bootstrap_modules(directory: Path) -> dict[str, str]:
-    """
-    Return the guest's own modules by name.
-
-    Raises:
-        ConfigurationError: the main module or ``workflow`` is missing.
-    """
-    modules = {}
-    for path in sorted(directory.glob("*.js")):
-        name = API if path.stem == API else f"{INTERNAL}{path.stem}"
-        modules[name] = path.read_text("utf-8")
-    for needed in (f"{INTERNAL}{_MAIN}", API):
-        if needed not in modules:
-            raise ConfigurationError(f"{directory} has no module {needed}; reinstall Torpor")
-    return modules
-
-
-def _build_hash(wasm: Mapping[str, bytes], bootstrap: Mapping[str, str]) -> str:
-    """Hash all that the memory of an image depends on, beside the program."""
-    content = {
-        "wasm": {name: hashlib.sha256(data).hexdigest() for name, data in wasm.items()},
-        "bootstrap": bootstrap,
-        "driver": DRIVER_WAT,
-        "allocator": ALLOCATOR_WAT,
-        "linking": LINKING_VERSION,
-        "boot": [booting.HEAP_RESERVE_BYTES, booting.JS_STACK_BYTES, booting.GC_THRESHOLD_BYTES],
-    }
-    return hashlib.sha256(msgspec.json.encode(content, order="sorted")).hexdigest()

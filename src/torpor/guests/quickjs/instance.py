@@ -6,24 +6,23 @@ import ctypes
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Any
 
 import wasmtime
 
 from torpor.errors import GuestTrapError, MemoryLimitError, OutputLimitError
-from torpor.guests.quickjs.linking import EXTENSIONS, MAIN, Layout, Plan
+from torpor.guests.quickjs.linking import Layout, Plan
+from torpor.guests.quickjs.manifest import MAIN, JavaScriptManifest
 from torpor.guests.quickjs.modules import ImportRefusedError, ModuleLoader
 from torpor.guests.quickjs.shims import Library, library_needs
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.engine import Engine
 from torpor.vm.host_functions import HostLinker
 from torpor.vm.instance import Instance, running
-from torpor.vm.limits import Limits
+from torpor.vm.limits import PATH_BYTES_MAX, Limits
+from torpor.vm.manifest import BuildFiles
 from torpor.vm.pages import Backend, text_at
 from torpor.vm.wasi import DeterministicWasi, define_wasi
-
-DRIVER_WAT = files("torpor.guests.quickjs").joinpath("driver.wat").read_text("utf-8")
 
 FUNCTIONS = ("load", "loaded", "begin", "inbox", "next", "outbox", "evaluate", "evaluated")
 """What the bootstrap's main module exports, in the order in which the driver numbers them."""
@@ -33,9 +32,6 @@ LOAD, LOADED, BEGIN, INBOX, NEXT, OUTBOX, EVALUATE, EVALUATED = range(len(FUNCTI
 # Cells of driver.wat, offsets in the scratch memory.
 _CLOCK, _STACK_POINTER, _ANSWER_BYTES, _EXCEPTION, _ANSWER_BYTES_MAX = 0, 8, 12, 16, 20
 _UNDEFINED, _ARGV, _LENGTH_OUT, _TEXT_AT, _FUNCTIONS = 24, 28, 32, 36, 64
-
-_NAME_BYTES_MAX = 4096
-"""Bytes of a module's name or specifier that are looked at, its end included."""
 
 _THREW, _NO_MEMORY, _TOO_LONG = 1, 2, 3
 
@@ -64,19 +60,20 @@ class Build:
 
     Attributes:
         engine: compiles and ticks.
+        manifest: what it is made from.
         main: quickjs.wasm.
         libraries: its extensions, in link order.
         modules: resolves imports.
         linker: defines what the main module imports, for any store.
     """
 
-    def __init__(self, engine: Engine, wasm: Mapping[str, bytes], modules: ModuleLoader) -> None:
-        self.engine, self.modules = engine, modules
-        self.main = engine.module("quickjs", wasm[MAIN])
-        self.libraries = [
-            Library(name, engine.module(f"quickjs-{name}", wasm[name]), *library_needs(wasm[name]))
-            for name in EXTENSIONS
-        ]
+    def __init__(self, engine: Engine, manifest: JavaScriptManifest, wasm_files: BuildFiles) -> None:
+        self.engine, self.manifest, self.modules = engine, manifest, ModuleLoader(manifest.modules)
+        self.main = engine.module("quickjs", bytes(wasm_files.read(MAIN)))
+        self.libraries = []
+        for name in manifest.extensions:
+            wasm = bytes(wasm_files.read(name))
+            self.libraries.append(Library(name, engine.module(f"quickjs-{name}", wasm), *library_needs(wasm)))
         self.linker = HostLinker(engine.wasmtime)
         define_wasi(self.linker, self.main, _current_wasi)
         for entry in self.main.imports:
@@ -87,7 +84,7 @@ class Build:
 
     def plan(self, layout: Layout) -> Plan:
         """Return how to link instances of this layout."""
-        return Plan(self.engine, self.main, self.libraries, layout)
+        return Plan(self.engine, self.manifest.allocator, self.main, self.libraries, layout)
 
 
 class QuickJsInstance(Instance):
@@ -111,7 +108,7 @@ class QuickJsInstance(Instance):
         super().__init__(build.engine, limits, backend)
         self._text_at = text_at(limits.memory_bytes)
         names = ("exchange", "turn", "property", "text", "throw", "c_string", "tidy")
-        driver = self._instantiate("quickjs-driver", DRIVER_WAT)
+        driver = self._instantiate("quickjs-driver", build.manifest.driver)
         calls = self._calls(driver, *names)
         self._exchange, self._turn, self._property, self._text, self._throw, self._c_string, self._tidy = calls
         self._cell(_TEXT_AT, self._text_at)
@@ -240,7 +237,7 @@ class QuickJsInstance(Instance):
         return self._c_string(self._text_at, len(data))
 
     def _c_text(self, at: int) -> str:
-        text = self.memory.read(at, min(_NAME_BYTES_MAX, self.memory.size - at))
+        text = self.memory.read(at, min(PATH_BYTES_MAX, self.memory.size - at))
         return text[: text.find(b"\0")].decode("utf-8", "replace")
 
     def _cell(self, at: int, value: int | None = None) -> int:

@@ -13,39 +13,14 @@ and is the same in every later instance; so table indices and addresses in an im
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib.resources import files
-from pathlib import Path
 
 import wasmtime
 
-from torpor.errors import ConfigurationError
 from torpor.guests.quickjs.shims import Library, environment_text, forward_text, got_text, grow_text, wasi_text
 from torpor.vm.engine import Engine
 from torpor.vm.wasi import MODULE as WASI
 
-LINKING_VERSION = 1
-"""Counted up when the layout that this file makes changes: it is part of an image's identity."""
-
-EXTENSIONS = ("url", "encoding", "headers", "structured-clone", "crypto")
-MAIN = "quickjs.wasm"
 ALLOCATOR = "allocator"
-ALLOCATOR_WAT = files("torpor.guests.quickjs").joinpath("allocator.wat").read_text("utf-8")
-
-
-def wasm_files(directory: Path) -> dict[str, bytes]:
-    """
-    Return the binaries by name: ``quickjs.wasm`` and the extensions.
-
-    Raises:
-        ConfigurationError: they are not there.
-    """
-    try:
-        names = {MAIN: MAIN} | {name: f"{name}.so" for name in EXTENSIONS}
-        return {name: (directory / file).read_bytes() for name, file in names.items()}
-    except OSError as problem:
-        raise ConfigurationError(
-            f"the JavaScript guest is incomplete: {problem}; install Torpor from its wheel, or run the build"
-        ) from problem
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,15 +43,18 @@ class Plan:
 
     Args:
         engine: compiles.
+        allocator: WebAssembly text of the allocator.
         main: quickjs.wasm.
         libraries: in link order.
         layout: where their static memory lies.
     """
 
-    def __init__(self, engine: Engine, main: wasmtime.Module, libraries: list[Library], layout: Layout) -> None:
+    def __init__(
+        self, engine: Engine, allocator: str, main: wasmtime.Module, libraries: list[Library], layout: Layout
+    ) -> None:
         self._main = main
         self._grow = engine.text_module("quickjs-grow", grow_text(layout.pages)) if layout.pages else None
-        self._allocator = engine.text_module("quickjs-allocator", ALLOCATOR_WAT)
+        self._allocator = engine.text_module("quickjs-allocator", allocator)
         self._got = engine.text_module("quickjs-got", got_text(main, libraries, layout.bases))
         self._wasi = engine.text_module("quickjs-wasi", wasi_text(libraries))
         self._steps = []

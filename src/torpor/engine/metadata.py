@@ -1,0 +1,100 @@
+"""What a running step may know of itself and of the run that it works for."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from torpor.errors import UsageError
+
+
+class StepMetadata:
+    """
+    What a running step may know of itself; see :func:`current_step`.
+
+    Attributes:
+        step_id: the same in every attempt; use it as idempotency key at outside services.
+        name: name of the step.
+        run_id: the run that it belongs to.
+        attempt: 1 for the first.
+        started_at: start of this attempt, aware, UTC.
+    """
+
+    def __init__(self, *, step_id: str, name: str, run_id: str, attempt: int, started_at: int) -> None:
+        self.step_id = step_id
+        self.name = name
+        self.run_id = run_id
+        self.attempt = attempt
+        self.started_at = datetime.fromtimestamp(started_at / 1000, UTC)
+        self._cancelled = threading.Event()
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the run has ended or the attempt timed out; a long ``def`` step should look and return."""
+        return self._cancelled.is_set()
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowMetadata:
+    """
+    Facts of the run that workflow code, or a step, is part of; equal in both.
+
+    Attributes:
+        id: of the run, ``wrun_<ULID>`` or a name of its starter's.
+        name: full name of the workflow, such as ``workflow//./app.py//checkout``.
+        started_at: creation of the run, aware.
+        url: address of the deployment, ``""`` without one.
+    """
+
+    __module__ = "torpor"  # where workflow code has it too, so that it is a value
+
+    id: str
+    name: str
+    started_at: datetime
+    url: str
+
+
+_running: ContextVar[tuple[StepMetadata, WorkflowMetadata]] = ContextVar("torpor-step")
+
+
+@contextmanager
+def running(step: StepMetadata, workflow: WorkflowMetadata) -> Iterator[None]:
+    """Let what runs in the block, and in threads and tasks that it makes, know what it is; cancel *step* behind it."""
+    token = _running.set((step, workflow))
+    try:
+        yield
+    finally:
+        step.cancel()
+        _running.reset(token)
+
+
+def current_step() -> StepMetadata:
+    """
+    Return the metadata of the step that is running here.
+
+    Raises:
+        UsageError: called outside a step.
+    """
+    step = running_step()
+    if step is None:
+        raise UsageError("current_step() was called outside a step; it is there only while a step runs")
+    return step
+
+
+def running_step() -> StepMetadata | None:
+    """Return the metadata of the step that is running here, None outside steps."""
+    here = _running.get(None)
+    return None if here is None else here[0]
+
+
+def running_workflow() -> WorkflowMetadata | None:
+    """Return the facts of the run that the step running here works for, None outside steps."""
+    here = _running.get(None)
+    return None if here is None else here[1]
