@@ -50,6 +50,12 @@ CREATE TABLE routes (
     key_id TEXT NOT NULL,
     UNIQUE (app, queue, guest, key_id)
 ) STRICT;
+CREATE TABLE kinds (
+    k         INTEGER PRIMARY KEY,
+    name      TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    UNIQUE (name, signature)
+) STRICT;
 CREATE TABLE "runs" (
     k            INTEGER PRIMARY KEY,
     id           TEXT NOT NULL UNIQUE,
@@ -86,14 +92,13 @@ CREATE TABLE "steps" (
     id           TEXT NOT NULL,
     op           INTEGER NOT NULL,
     seq          INTEGER NOT NULL,
-    name         INTEGER NOT NULL REFERENCES labels,
+    kind         INTEGER NOT NULL REFERENCES kinds,
     status       INTEGER NOT NULL,
     attempt      INTEGER NOT NULL,
     failures     INTEGER NOT NULL,
     created_at   INTEGER NOT NULL,
     started_at   INTEGER NOT NULL, -- of the newest attempt
     input        BLOB,
-    signature    INTEGER NOT NULL REFERENCES labels,
     task         INTEGER NOT NULL,
     route        INTEGER REFERENCES routes,
     ready_at     INTEGER,
@@ -133,7 +138,7 @@ CREATE INDEX runs_worker ON runs (worker) WHERE worker IS NOT NULL;
 CREATE INDEX runs_listed ON runs (workflow, status);
 CREATE INDEX runs_key ON runs (key_id, status) WHERE key_id <> '';
 CREATE INDEX runs_snoozed ON runs (latest_at) WHERE snoozed <> '' AND status < 2;
-CREATE INDEX steps_ready ON steps (route, name, ready_at, queued_at, run, seq) WHERE ready_at IS NOT NULL;
+CREATE INDEX steps_ready ON steps (route, kind, ready_at, queued_at, run, seq) WHERE ready_at IS NOT NULL;
 CREATE INDEX steps_worker ON steps (worker) WHERE worker IS NOT NULL;
 CREATE UNIQUE INDEX hooks_token ON hooks (token) WHERE status = 0 AND watch = '';
 CREATE INDEX hooks_live ON hooks (id) WHERE status = 0 AND watch = '';

@@ -58,9 +58,9 @@ _RUN_FACTS: Final = [
 ]
 _ADD_RUN: Final = f"{_insert('runs', [*_RUN_FACTS, *_CHANGING])} RETURNING k"
 
-_STEP_FACTS: Final = ["run", "id", "op", "seq", "name", "created_at"]
+_STEP_FACTS: Final = ["run", "id", "op", "seq", "created_at"]
 _STEP_CHANGING: Final = [
-    *("status", "attempt", "failures", "started_at", "signature", "task", "route", "ready_at", "queued_at", "worker"),
+    *("kind", "status", "attempt", "failures", "started_at", "task", "route", "ready_at", "queued_at", "worker"),
     *("epoch", "redeliveries", "snoozed"),
 ]
 _ADD_STEP: Final = _insert("steps", [*_STEP_FACTS, *_STEP_CHANGING])
@@ -98,7 +98,7 @@ def apply(store: Store, changes: Changes) -> None:
         if step is None:
             db.execute("DELETE FROM steps WHERE run = ? AND id = ?", (k, step_id))
         else:
-            db.execute(_PUT_STEP, (k, step_id, *_step_facts(store, step), *_step_changing(store, run, step)))
+            db.execute(_PUT_STEP, (k, step_id, step.op, step.seq, step.created_at, *_step_changing(store, run, step)))
     for wait_id, wait in changes.waits.items():
         if wait is None:
             db.execute("DELETE FROM waits WHERE run = ? AND id = ?", (k, wait_id))
@@ -179,17 +179,13 @@ def _add_run(store: Store, run: Run) -> int:
     return k
 
 
-def _step_facts(store: Store, step: Step) -> tuple[Any, ...]:
-    return step.op, step.seq, store.labels.number(step.name), step.created_at
-
-
 def _step_changing(store: Store, run: Run, step: Step) -> tuple[Any, ...]:
     return (
+        store.kinds.number(step.name, step.signature),
         STEP_CODE[step.status],
         step.attempt,
         step.failures,
         step.started_at,
-        store.labels.number(step.signature),
         step.task,
         store.routes.number(run.app, run.queue, "", run.key_id) if step.task else None,
         step.ready_at,

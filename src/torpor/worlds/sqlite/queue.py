@@ -3,8 +3,8 @@ Claiming: what is ready, and who gets it.
 
 A claim looks along its routes: at what is ready at once (``ready_at = 0``) in the order of ``queued_at``, and at what
 is due in that of ``ready_at``, which is its ``queued_at`` too; timers of the future are never passed. Step tasks lie by
-route and name, and the look goes from name to name, so that tasks of names that a worker lacks cost it nothing,
-however many there are. It is one query, which tells of the worker, too: who polls an empty queue asks no more.
+route and kind, and the look goes from kind to kind, so that tasks whose names a worker lacks cost it nothing,
+however many there are. All of that is one query, which tells of the worker, too: who polls an empty queue asks no more.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from torpor.clock import Clock
 from torpor.model import ClaimRequest, Claims, Run, Task
 from torpor.worlds import rules
 from torpor.worlds.sqlite.changes import save_run, save_step
-from torpor.worlds.sqlite.rows import SHIFT, STEP_COLUMNS, step_of
+from torpor.worlds.sqlite.rows import SHIFT, STEP_COLUMNS, Row, step_of
 from torpor.worlds.sqlite.store import Store
 
-Found = list[list[Any]]
+Found = list[list[Any]]  # place in the queue, then which
 
 
 def _routes(apps: str, guests: str) -> str:
@@ -38,20 +38,25 @@ def _look(table: str, place: str, which: str, most: str) -> str:
     return f"{at_once}, {due}, (SELECT min(ready_at) FROM {table} WHERE {place} AND ready_at > :now)"
 
 
-_TURN: Final = _look("runs", "route = routes.k AND worker IS NULL", "k", ":turns")
-_STEP: Final = _look("steps", "route = waiting.place AND name = waiting.kind", "run, seq, id", ":steps")
-_LOOK: Final = (
+_TURNS: Final = _look("runs", "route = routes.k AND worker IS NULL", "k", ":turns")
+WAITING: Final = (
+    # From kind to kind of the step tasks in some routes, instead of through all that wait.
     "WITH RECURSIVE waiting (place, kind) AS ("
-    "SELECT k, (SELECT min(name) FROM steps WHERE route = routes.k AND ready_at IS NOT NULL) "
-    f"FROM routes WHERE {_routes(':apps_of_steps', ':no_guest')} "
+    "SELECT k, (SELECT min(kind) FROM steps WHERE route = routes.k AND ready_at IS NOT NULL) "
+    "FROM routes WHERE {routes} "
     "UNION ALL SELECT place, "
-    "(SELECT min(name) FROM steps WHERE route = waiting.place AND name > waiting.kind AND ready_at IS NOT NULL) "
-    "FROM waiting WHERE kind IS NOT NULL) "
-    "SELECT 'worker', NULL, NULL, NULL FROM workers WHERE id = :worker "
-    f"UNION ALL SELECT 'turn', {_TURN} FROM routes WHERE {_routes(':apps_of_turns', ':guests')} "
-    f"UNION ALL SELECT 'step', {_STEP} FROM waiting JOIN labels ON labels.k = waiting.kind "
-    "WHERE labels.text IN (SELECT value FROM json_each(:names))"
+    "(SELECT min(kind) FROM steps WHERE route = place AND kind > waiting.kind AND ready_at IS NOT NULL) "
+    "FROM waiting WHERE kind IS NOT NULL)"
 )
+_LOOK: Final = (
+    f"{WAITING.format(routes=_routes(':apps_of_steps', ':no_guest'))} "
+    "SELECT 'worker', NULL, NULL, NULL FROM workers WHERE id = :worker "
+    f"UNION ALL SELECT 'turns', {_TURNS} FROM routes WHERE {_routes(':apps_of_turns', ':guests')} "
+    "UNION ALL SELECT 'steps', place, kind, "
+    "(SELECT min(ready_at) FROM steps WHERE route = place AND kind = waiting.kind AND ready_at IS NOT NULL) "
+    "FROM waiting WHERE kind IS NOT NULL"
+)
+_STEPS: Final = f"SELECT {_look('steps', 'route = :place AND kind = :kind', 'run, seq, id', ':steps')}"
 _TASK: Final = (
     f"SELECT {STEP_COLUMNS}, ifnull(ifnull(s.input, e.payload), x'') FROM steps s "
     f"LEFT JOIN events e ON e.k = s.run << {SHIFT} | s.seq AND s.input IS NULL WHERE s.run = ? AND s.id = ?"
@@ -61,24 +66,16 @@ _TASK: Final = (
 def claim(store: Store, request: ClaimRequest, clock: Clock) -> tuple[Claims, None]:
     """Answer :meth:`torpor.world.Queue.claim`."""
     now = clock.now()
-    known = False  # until the worker's row is found
-    turns: Found = []
-    steps: Found = []
-    next_at: list[int] = []
+    looked: dict[str, list[Row]] = {"worker": [], "turns": [], "steps": []}
     for kind, *told in store.db.execute(_LOOK, _asked(request, now)).fetchall():
-        if kind == "worker":
-            known = True
-            continue
-        at_once, due, future = told
-        found = turns if kind == "turn" else steps
-        found += msgspec.json.decode(at_once) + msgspec.json.decode(due)
-        next_at += [] if future is None else [future]
-    if not known:
+        looked[kind].append(tuple(told))
+    if not looked["worker"]:
         return Claims(known=False), None
-    turns, steps = sorted(turns)[: request.turns_max], sorted(steps)[: request.steps_max]
+    turns, turns_at = _choose(looked["turns"], request.turns_max)
+    steps, steps_at = _choose(_look_at_steps(store, looked["steps"], request, now), request.steps_max)
     tasks = _claim_turns(store, turns, request.worker_id) + _claim_steps(store, steps, request.worker_id, now)
     more = 0 < request.turns_max == len(turns) or 0 < request.steps_max == len(steps)
-    return Claims(tasks, None if more else min(next_at, default=None)), None
+    return Claims(tasks, None if more else min(turns_at + steps_at, default=None)), None
 
 
 def _asked(request: ClaimRequest, now: int) -> dict[str, object]:
@@ -89,15 +86,32 @@ def _asked(request: ClaimRequest, now: int) -> dict[str, object]:
         "guests": request.guests,
         "no_guest": ("",),
         "key_ids": request.key_ids,
-        "names": request.steps,
     }
     asked: dict[str, object] = {name: msgspec.json.encode(texts).decode() for name, texts in lists.items()}
-    return asked | {
-        "worker": request.worker_id,
-        "now": now,
-        "turns": request.turns_max,
-        "steps": request.steps_max,
-    }
+    return asked | {"worker": request.worker_id, "now": now, "turns": request.turns_max}
+
+
+def _look_at_steps(store: Store, waiting: list[Row], request: ClaimRequest, now: int) -> list[Row]:
+    """Return what is told of each place where steps wait that the request would take."""
+    told: list[Row] = []
+    wanted = set(request.steps) if waiting else ()
+    for place, kind, first_at in waiting:
+        if store.kinds.texts(kind)[0] not in wanted:
+            continue
+        if first_at > now:
+            told.append(("[]", "[]", first_at))
+        else:
+            asked = {"place": place, "kind": kind, "now": now, "steps": request.steps_max}
+            told.append(store.db.execute(_STEPS, asked).fetchone())
+    return told
+
+
+def _choose(places: list[Row], most: int) -> tuple[Found, list[int]]:
+    """Return those of all places that were ready first, and when the next of each is."""
+    found: Found = []
+    for at_once, due, _ in places:
+        found += msgspec.json.decode(at_once) + msgspec.json.decode(due)
+    return sorted(found)[:most], [next_at for _, _, next_at in places if next_at is not None]
 
 
 def _claim_turns(store: Store, found: Found, worker_id: str) -> list[Task]:
@@ -117,7 +131,7 @@ def _claim_steps(store: Store, found: Found, worker_id: str, now: int) -> list[T
         if k not in runs:
             [runs[k]] = store.runs("WHERE k = ?", k)
         run = runs[k]
-        step = step_of(run.id, store.db.execute(_TASK, (k, step_id)).fetchone(), store.label)
+        step = step_of(run.id, store.db.execute(_TASK, (k, step_id)).fetchone(), store.kinds.texts)
         claimed = rules.claim_step(step, worker_id, now)
         save_step(store, run, claimed, step.epoch)
         tasks.append(rules.step_task(run, claimed))

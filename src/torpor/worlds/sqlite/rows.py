@@ -23,7 +23,7 @@ EVENT_COLUMNS: Final = f"type, at, id, k & {MASK}, op, digest, name, attempt, du
 ADD_EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 STEP_COLUMNS: Final = (
-    "s.id, s.op, s.seq, s.name, s.status, s.created_at, s.attempt, s.failures, s.started_at, s.signature, s.task, "
+    "s.id, s.op, s.seq, s.kind, s.status, s.created_at, s.attempt, s.failures, s.started_at, s.task, "
     "s.ready_at, s.queued_at, s.worker, s.epoch, s.redeliveries, s.snoozed"
 )
 WAIT_COLUMNS: Final = "id, op, due"
@@ -55,31 +55,30 @@ def event_row(k: int, event: Event) -> Row:
     )
 
 
-def steps_of(run_id: str, rows: Iterable[Row], label: Callable[[int], str]) -> dict[str, Step]:
+def steps_of(run_id: str, rows: Iterable[Row], kind: Callable[[int], tuple[str, ...]]) -> dict[str, Step]:
     """
     Return the values, by id, of rows of :data:`STEP_COLUMNS` and the step's input.
 
     Args:
         run_id: whose steps.
         rows: in the order in which they are to stand.
-        label: returns the text of a label.
+        kind: returns the name and the signature of a kind.
     """
-    return {row[0]: step_of(run_id, row, label) for row in rows}
+    return {row[0]: step_of(run_id, row, kind) for row in rows}
 
 
-def step_of(run_id: str, row: Row, label: Callable[[int], str]) -> Step:
+def step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> Step:
     """Return the value of a row, see :func:`steps_of`."""
     (
         about,
         op,
         seq,
-        name,
+        its_kind,
         status,
         created_at,
         attempt,
         failures,
         started_at,
-        signature,
         task,
         ready_at,
         queued_at,
@@ -89,19 +88,20 @@ def step_of(run_id: str, row: Row, label: Callable[[int], str]) -> Step:
         snoozed,
         given,
     ) = row
+    name, signature = kind(its_kind)
     return Step(
         run_id,
         about,
         op,
         seq,
-        label(name),
+        name,
         STEP_STATUSES[status],
         created_at,
         attempt,
         failures,
         started_at,
         given,
-        label(signature),
+        signature,
         bool(task),
         ready_at,
         queued_at,

@@ -67,7 +67,7 @@ class Store:
         db: in autocommit mode; whoever runs an operation brackets it with a transaction.
         url: of the world, for messages.
         file: what it is connected to.
-        labels, workflows, routes: what numbers stand for.
+        labels, workflows, kinds, routes: what numbers stand for.
     """
 
     def __init__(self, db: sqlite3.Connection, url: str, file: DatabaseFile) -> None:
@@ -76,12 +76,13 @@ class Store:
         self.file = file
         self.labels = Numbers(db, "labels", "text")
         self.workflows = Numbers(db, "workflows", "app", "name")
+        self.kinds = Numbers(db, "kinds", "name", "signature")
         self.routes = Numbers(db, "routes", "app", "queue", "guest", "key_id")
         self._rowids: Recent[str, int] = Recent()
 
     def forget(self) -> None:
         """Forget what a transaction that was rolled back may have stored."""
-        for numbers in (self.labels, self.workflows, self.routes):
+        for numbers in (self.labels, self.workflows, self.kinds, self.routes):
             numbers.forget()
         self._rowids.clear()
 
@@ -215,7 +216,7 @@ class Store:
         k, run = found
         return k, Entities(
             run,
-            steps_of(run_id, self.db.execute(_STEPS[inputs], (k,)), self.label),
+            steps_of(run_id, self.db.execute(_STEPS[inputs], (k,)), self.kinds.texts),
             waits_of(self.db.execute(_WAITS, (k,))),
             self._hooks(run, self.db.execute(_HOOKS, (k,))),
         )
@@ -229,7 +230,7 @@ class Store:
         step = self.db.execute(_STEP, (k, part.step)) if part.step else ()
         waits = self.db.execute(_WAITS_DUE, (k, part.due)) if part.due else ()
         hook = self.db.execute(_HOOK, (k, part.hook)) if part.hook else ()
-        return Entities(run, steps_of(run.id, step, self.label), waits_of(waits), self._hooks(run, hook))
+        return Entities(run, steps_of(run.id, step, self.kinds.texts), waits_of(waits), self._hooks(run, hook))
 
     def hooks(self, where: str, *values: object) -> list[Hook]:
         """Return the hooks that SQL chooses, of any runs; ``h`` is a hook and ``r`` its run."""

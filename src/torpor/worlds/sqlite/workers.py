@@ -110,7 +110,7 @@ def _take_claims(store: Store, worker_id: str, clock: Clock) -> int:
         save_run(store, run, rules.release(run, now))
     steps = store.db.execute(_CLAIMED_STEPS, (worker_id,)).fetchall()
     for run_id, *row in steps:
-        step = step_of(run_id, tuple(row), store.label)
+        step = step_of(run_id, tuple(row), store.kinds.texts)
         save_step(store, store.run(run_id)[1], rules.release_step(step, now), step.epoch)
     return len(runs) + len(steps)
 

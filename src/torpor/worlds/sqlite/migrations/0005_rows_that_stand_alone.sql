@@ -1,9 +1,7 @@
 -- Rows that stand alone: what is open carries its facts, what has ended is read from the log, and a log may begin late.
 -- Files of version 0.1.0 are carried over. Its workers are gone: what they had claimed is ready for anybody.
 
-INSERT OR IGNORE INTO labels (text) VALUES (''); -- the build and the signatures that version 0.1.0 did not know
-INSERT OR IGNORE INTO labels (text)
-    SELECT DISTINCT e.name FROM steps s JOIN events e ON e.k = s.run << 32 | s.seq WHERE s.status < 3;
+INSERT OR IGNORE INTO labels (text) VALUES (''); -- the build that version 0.1.0 did not know
 
 -- A workflow of an application. Lists of runs are merged from one list for each.
 CREATE TABLE workflows (
@@ -26,6 +24,16 @@ CREATE TABLE routes (
 INSERT INTO routes (app, queue, guest, key_id)
     SELECT DISTINCT '', '', l.text, r.key FROM runs r JOIN labels l ON l.k = r.guest
     UNION SELECT '', '', '', key FROM runs;
+
+-- A kind of step: its name, and what programs take its signature for.
+CREATE TABLE kinds (
+    k         INTEGER PRIMARY KEY,
+    name      TEXT NOT NULL,
+    signature TEXT NOT NULL,
+    UNIQUE (name, signature)
+) STRICT;
+INSERT INTO kinds (name, signature)
+    SELECT DISTINCT e.name, '' FROM steps s JOIN events e ON e.k = s.run << 32 | s.seq WHERE s.status < 3;
 
 -- A run and its turn. ready_at is NULL when there is nothing to do, 0 for at once; worker is NULL when nobody has it.
 CREATE TABLE new_runs (
@@ -80,14 +88,13 @@ CREATE TABLE new_steps (
     id           TEXT NOT NULL,
     op           INTEGER NOT NULL,
     seq          INTEGER NOT NULL,
-    name         INTEGER NOT NULL REFERENCES labels,
+    kind         INTEGER NOT NULL REFERENCES kinds,
     status       INTEGER NOT NULL,
     attempt      INTEGER NOT NULL,
     failures     INTEGER NOT NULL,
     created_at   INTEGER NOT NULL,
     started_at   INTEGER NOT NULL, -- of the newest attempt
     input        BLOB,
-    signature    INTEGER NOT NULL REFERENCES labels,
     task         INTEGER NOT NULL,
     route        INTEGER REFERENCES routes,
     ready_at     INTEGER,
@@ -99,18 +106,17 @@ CREATE TABLE new_steps (
     PRIMARY KEY (run, id)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO new_steps
-    SELECT s.run, s.id, e.op, s.seq, name.k, s.status, s.attempt, s.failures, e.at,
+    SELECT s.run, s.id, e.op, s.seq, kind.k, s.status, s.attempt, s.failures, e.at,
         ifnull((
             SELECT max(at) FROM events WHERE k > s.run << 32 | s.seq AND k < (s.run + 1) << 32 AND type = 6 AND id = s.id
         ), 0),
-        NULL, unknown.k, s.task, iif(s.task, t.k, NULL),
+        NULL, s.task, iif(s.task, t.k, NULL),
         iif(s.claimed_by IS NULL, s.ready_at, 0), iif(s.claimed_by IS NULL, ifnull(s.ready_at, 0), r.latest_at), NULL,
         s.epoch + (s.claimed_by IS NOT NULL), s.deliveries, ''
     FROM steps s
     JOIN runs r ON r.k = s.run
     JOIN events e ON e.k = s.run << 32 | s.seq
-    JOIN labels name ON name.text = e.name
-    JOIN labels unknown ON unknown.text = ''
+    JOIN kinds kind ON kind.name = e.name AND kind.signature = ''
     JOIN routes t ON t.app = '' AND t.queue = '' AND t.guest = '' AND t.key_id = r.key
     WHERE s.status < 3 AND r.status <> 2;
 
@@ -186,7 +192,7 @@ CREATE INDEX runs_worker ON runs (worker) WHERE worker IS NOT NULL;
 CREATE INDEX runs_listed ON runs (workflow, status);
 CREATE INDEX runs_key ON runs (key_id, status) WHERE key_id <> '';
 CREATE INDEX runs_snoozed ON runs (latest_at) WHERE snoozed <> '' AND status < 2;
-CREATE INDEX steps_ready ON steps (route, name, ready_at, queued_at, run, seq) WHERE ready_at IS NOT NULL;
+CREATE INDEX steps_ready ON steps (route, kind, ready_at, queued_at, run, seq) WHERE ready_at IS NOT NULL;
 CREATE INDEX steps_worker ON steps (worker) WHERE worker IS NOT NULL;
 CREATE UNIQUE INDEX hooks_token ON hooks (token) WHERE status = 0 AND watch = '';
 CREATE INDEX hooks_live ON hooks (id) WHERE status = 0 AND watch = '';
