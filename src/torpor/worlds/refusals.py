@@ -50,6 +50,14 @@ def not_a_task(run_id: str, step_id: str, status: str | None) -> EntityConflictE
     )
 
 
+def not_begun(run_id: str, step_id: str, status: str) -> EntityConflictError:
+    """Return the error for a task that a worker says to be carrying out, and whose attempt nobody has begun."""
+    return EntityConflictError(
+        f"task refused: step {step_id} of run {run_id} is {status}, and a worker keeps only what is running; nothing "
+        "was stored"
+    )
+
+
 def turn_lost(run_id: str, worker_id: str, epoch: int, now: int, owner: str) -> LeaseLostError:
     """Return the error for a commit whose claim is stale."""
     whose = f"worker {owner}'s" if owner else "nobody's"

@@ -596,11 +596,13 @@ class Draft:
         Make a task of a step, or note that the committing worker is carrying it out as a task.
 
         Raises:
-            EntityConflictError: no open step that is not a task yet has this id.
+            EntityConflictError: no open step that is not a task yet has this id, or the worker has not begun it.
         """
         step = self._now(self._before.steps, self._steps, task.step_id)
         if step is None or step.task:
             raise refusals.not_a_task(self._before.run.id, task.step_id, step.status if step else None)
+        if task.claimed and step.status != "running":
+            raise refusals.not_begun(self._before.run.id, step.id, step.status)
         about = {"task": True, "signature": task.signature or step.signature, "snoozed": task.snoozed}
         if task.claimed:
             step = replace(step, worker=commit.worker_id, epoch=commit.epoch, redeliveries=1, **about)
