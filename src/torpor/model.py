@@ -462,7 +462,8 @@ class Committed(msgspec.Struct, frozen=True):
             ``hook_created`` that watches a run which has ended stands its ``hook_received``.
         parked: whether the claim was given up: always when the commit ended the run, else never with foreign
             inputs, a conflict or a refusal.
-        held: the run and what is open in it after the commit, for the next one; None when nothing was stored.
+        held: the run and what is open in it after the commit, for the next one; None when nothing was stored. Steps
+            that are tasks are as the turn knew them: others change them without the run.
     """
 
     stored: bool

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from torpor.model import Commit, Committed, Entities
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds import run_history
 from torpor.worlds import open_world
+from torpor.worlds.memory import MemoryWorld
 
 _MOVES = 400
 _SEEDS = (*range(1, 9), int.from_bytes(os.urandom(4)))
@@ -29,3 +31,21 @@ async def test_memory_and_sqlite_answer_alike(tmp_path: Path, seed: int) -> None
     for move, (one, other) in enumerate(zip(memory, sqlite, strict=False)):
         assert one == other, f"seed {seed} differs first at answer {move}"
     assert len(memory) == len(sqlite)
+
+
+class _Forgetful(MemoryWorld):
+    """A world that does not believe what turns know."""
+
+    async def commit(self, commit: Commit, held: Entities | None = None) -> Committed:
+        return await super().commit(commit)
+
+
+@pytest.mark.parametrize("seed", _SEEDS)
+async def test_what_a_turn_knows_changes_no_answer(seed: int) -> None:
+    """A commit that reads nothing does the same as one that reads everything."""
+    transcripts = []
+    for kind in (MemoryWorld, _Forgetful):
+        clock = ManualClock()
+        transcripts.append(await run_history(kind(clock=clock), clock, seed, 2 * _MOVES))
+    for move, (one, other) in enumerate(zip(*transcripts, strict=False)):
+        assert one == other, f"seed {seed} differs first at answer {move}"

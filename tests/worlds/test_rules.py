@@ -30,6 +30,10 @@ THEIRS: Final = {"red": "wrun_other"}
 OVER: Final = frozenset(("wrun_over",))
 
 
+ASKED: Final = ("step", "step", "wait", "hook", "watch", "go", "dispose", "leave")
+"""What a turn may ask for."""
+
+
 class Life(RuleBasedStateMachine):
     """A run, and what is checked of it after every change."""
 
@@ -272,7 +276,9 @@ class Life(RuleBasedStateMachine):
 
     def _outputs(self, data: st.DataObject, over: list[str]) -> list[Event]:
         outputs = [Event("run_started", self.now)] if self.run.status == "pending" else []
-        for kind in data.draw(st.lists(st.sampled_from(("step", "step", "wait", "hook", "watch", "go", "dispose")))):
+        for kind in data.draw(
+            st.lists(st.sampled_from(("step", "step", "wait", "hook", "watch", "go", "dispose", "leave")))
+        ):
             outputs += self._output(data, kind, [*over, *(event.id for event in outputs)])
         if data.draw(st.integers(0, 19)) == 0:
             outputs.append(Event(data.draw(st.sampled_from(("run_completed", "run_failed"))), self.now, name="CODE"))
@@ -282,6 +288,9 @@ class Life(RuleBasedStateMachine):
         if kind == "go":
             mine = [step for step in self.entities.steps.values() if step.id not in named and not step.task]
             return [Event("step_started", self.now, step.id, op=step.op, attempt=step.attempt + 1) for step in mine[:1]]
+        if kind == "leave":
+            waits = [wait for wait in self.entities.waits.values() if wait.id not in named]
+            return [Event("wait_disposed", self.now, wait.id, op=wait.op) for wait in waits[:1]]
         if kind == "dispose":
             hooks = [hook for hook in self.entities.hooks.values() if hook.id not in named]
             return [Event("hook_disposed", self.now, hook.id, op=hook.op) for hook in hooks[:1]]
@@ -390,7 +399,7 @@ def _waits_of(log: list[Event]) -> set[str]:
         match event.type:
             case "wait_created":
                 waits.add(event.id)
-            case "wait_completed":
+            case "wait_completed" | "wait_disposed":
                 waits.remove(event.id)
             case "run_completed":
                 waits = set()

@@ -30,6 +30,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
+from torpor.errors import EntityConflictError, LeaseLostError
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
 from torpor.model import (
     Commit,
@@ -289,6 +290,7 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
     over = yield from _over(commit)
     taken = yield from _taken(commit)
     foreign: tuple[Event, ...] = ()
+    fresh = False
     if held is not None and held.run.head != commit.expected_head:
         held = None  # what lies between the two may be foreign
     if held is not None and _touches_tasks(commit, held):
@@ -302,7 +304,14 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
                 foreign = yield Inputs(commit.run_id, commit.expected_head)
             if commit.inputs and foreign:
                 return Committed(stored=False, head=held.run.head, foreign=foreign), None
-        changes, committed = rules.turn(held, commit, foreign=foreign, taken=taken, over=over)
+            fresh = True
+        try:
+            changes, committed = rules.turn(held, commit, foreign=foreign, taken=taken, over=over)
+        except (EntityConflictError, LeaseLostError):
+            if fresh:
+                raise
+            held = None  # nobody is refused for what may not be so any more
+            continue
         try:
             yield Apply(changes)
         except StaleError:

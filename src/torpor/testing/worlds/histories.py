@@ -393,8 +393,8 @@ class _Teller:
 
 
 def _comparable(value: object) -> object:
-    """Leave out what a world may tell or not: inputs of steps that the turn has already."""
-    if isinstance(value, Committed) and value.held is not None:
-        steps = {step.id: replace(step, input=None) for step in value.held.steps.values()}
-        return replace(value, held=replace(value.held, steps=steps))
-    return value
+    """Leave out what a world may tell or not: inputs of steps, and how tasks are, which change without the turn."""
+    if not isinstance(value, Committed) or value.held is None:
+        return value
+    steps = {step.id: None if step.task else replace(step, input=None) for step in value.held.steps.values()}
+    return replace(value, held=None), steps, replace(value.held, steps={})
