@@ -7,7 +7,7 @@ from typing import Literal
 import msgspec
 
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
-from torpor.model import Run, Runtime
+from torpor.model import Entities, Run, Runtime
 from torpor.programs.catalogue import short_name
 from torpor.world import World
 
@@ -24,6 +24,7 @@ class Awaited(msgspec.Struct, frozen=True):
         status: ``pending``, ``running`` or ``retrying`` for a step, else ``waiting``.
         attempt: number of a step's newest attempt, 0 before the first and for everything else.
         due: when a timer ends, epoch milliseconds; 0 for everything else.
+        why: why no worker took or kept a step, ``""`` when it simply waits for its turn, and for everything else.
     """
 
     kind: Literal["step", "timer", "hook", "run"]
@@ -33,6 +34,7 @@ class Awaited(msgspec.Struct, frozen=True):
     status: str = "waiting"
     attempt: int = 0
     due: int = 0
+    why: str = ""
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,13 +48,16 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         created_at, started_at, ended_at: epoch milliseconds, 0 until it happened.
         error_code: why it failed, ``""`` unless it did.
         waits_for: what it waits for now; empty when it has ended, or computes, or has not begun.
+        snoozed: why a worker gave it back for later, ``""`` once something of it was stored.
         head: seq of the newest event of its log.
+        base: seq of the newest event that was dropped from the beginning of its log, 0 when the log is whole.
         ops: how many steps, waits and hooks it has asked for.
         parent: the run that started it, ``""`` when none did.
         root: the first of its line of parents, ``""`` when it has none.
         program: content address of its program.
         guest: name of its guest language.
         runtime: ``snapshot`` or ``replay``.
+        app, queue: which application it belongs to, and which of its queues.
         key_id: id of the deployment key that its payloads are encrypted with, ``""`` when they are plain.
     """
 
@@ -65,18 +70,22 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int = 0
     error_code: str = ""
     waits_for: tuple[Awaited, ...] = ()
+    snoozed: str = ""
     head: int = 0
+    base: int = 0
     ops: int = 0
     parent: str = ""
     root: str = ""
     program: str
     guest: str
     runtime: Runtime
+    app: str = ""
+    queue: str = ""
     key_id: str = ""
 
     @classmethod
-    def of(cls, run: Run, waits_for: tuple[Awaited, ...] = ()) -> RunInfo:
-        """Return what the public may know of a run."""
+    def of(cls, run: Run, rows: Entities | None = None) -> RunInfo:
+        """Return what the public may know of a run; *rows* are what is open in it."""
         return cls(
             id=run.id,
             workflow=run.workflow,
@@ -86,32 +95,35 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
             started_at=run.started_at,
             ended_at=run.ended_at,
             error_code=run.error_code,
-            waits_for=waits_for,
+            waits_for=() if rows is None or run.status in RUN_TERMINAL else _waits_for(rows),
+            snoozed=run.snoozed,
             head=run.head,
+            base=run.base,
             ops=run.ops,
             parent=run.parent,
             root=run.root,
             program=run.program,
             guest=run.guest,
             runtime=run.runtime,
+            app=run.app,
+            queue=run.queue,
             key_id=run.key_id,
         )
 
 
 async def read_info(world: World, run: Run) -> RunInfo:
     """Return what the public may know of a run, with what it waits for as the world has it now."""
-    return RunInfo.of(run, () if run.status in RUN_TERMINAL else await _waits_for(world, run.id))
+    return RunInfo.of(run, None if run.status in RUN_TERMINAL else await world.open_entities(run.id))
 
 
-async def _waits_for(world: World, run_id: str) -> tuple[Awaited, ...]:
+def _waits_for(rows: Entities) -> tuple[Awaited, ...]:
     """Return what is open in a run, in the order in which it was asked for."""
-    entities = await world.open_entities(run_id)
     found: list[tuple[int, Awaited]] = []
-    for step in entities.steps.values():
-        name = short_name(step.name)
-        found.append((step.op, Awaited("step", step.id, name, step.created_at, step.status, step.attempt)))
-    found += [(wait.op, Awaited("timer", wait.id, due=wait.due)) for wait in entities.waits.values()]
-    for hook in entities.hooks.values():
+    for step in rows.steps.values():
+        about = (step.id, short_name(step.name), step.created_at, step.status, step.attempt)
+        found.append((step.op, Awaited("step", *about, why=step.snoozed)))
+    found += [(wait.op, Awaited("timer", wait.id, due=wait.due)) for wait in rows.waits.values()]
+    for hook in rows.hooks.values():
         if hook.status == "live":
             kind: Literal["run", "hook"] = "run" if hook.watch else "hook"
             found.append((hook.op, Awaited(kind, hook.id, hook.watch or hook.token, hook.created_at)))

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from msgspec.structs import replace
+
 from torpor import codec
 from torpor.inspection.details import RunDetails, RunSummary
-from torpor.inspection.history import History, history_of
+from torpor.inspection.history import Historian, History, history_of
 from torpor.inspection.timeline import Row, shortened, timeline
-from torpor.model import NOTHING, Event, Run
+from torpor.model import NOTHING, Entities, Event, Hook, Run, Step, Wait
 from torpor.run_info import RunInfo
 
 STEP, HOOK, WAIT = "step_1", "hook_1", "wait_1"
+RUN = Run("wrun_1", "workflow//./f.js//f", "p", "quickjs", "snapshot", "running", b"", 1)
 
 
 def told(*events: Event) -> History:
@@ -90,8 +95,7 @@ def test_the_wait_for_another_run_is_told_as_such() -> None:
 
 
 def _rows_of(history: History) -> list[Row]:
-    run = Run("wrun_1", "workflow//./f.js//f", "p", "quickjs", "snapshot", "running", b"", 1)
-    return timeline(RunDetails(RunSummary(RunInfo.of(run)), 20, history=history))
+    return timeline(RunDetails(RunSummary(RunInfo.of(RUN)), 20, history=history))
 
 
 def test_a_step_is_shown_as_it_was_called() -> None:
@@ -185,3 +189,77 @@ def test_an_attempt_may_be_known_by_its_outcome_alone() -> None:
         (1, 3, 4, "failed"),
         (3, 0, 11, "completed"),
     ]
+
+
+ROW = Step("wrun_1", STEP, 1, 2, "step//./s.py//add", "running", 2, attempt=2, started_at=8, worker="wrkr_2")
+
+
+def opened(**rows: Any) -> Entities:
+    """Return what is open in the run."""
+    return Entities(RUN, **rows)
+
+
+def test_an_attempt_without_an_outcome_is_known_from_its_row() -> None:
+    """The log hears of a task's attempt when it ends."""
+    retried = Event("step_retrying", 4, STEP, seq=4, attempt=1, due=7, payload=codec.dumps(ValueError("no")))
+    events = [Event("run_created", 1, seq=1), replace(created(2), seq=2), replace(started(3, 1), seq=3), retried]
+    historian = Historian(rows=opened(steps={STEP: ROW}))
+    historian.read(events)
+    step = historian.end(4).steps[STEP]
+
+    assert (step.status, step.input) == ("running", [1, 2])
+    assert [(each.number, each.started_at, each.worker, each.outcome) for each in step.attempts] == [
+        (1, 3, "wrkr_1", "failed"),
+        (2, 8, "wrkr_2", "running"),
+    ]
+
+
+def test_a_step_says_why_nobody_takes_it() -> None:
+    """In the history, and in the timeline behind its state."""
+    waiting = replace(ROW, status="pending", attempt=0, started_at=0, worker="", snoozed="no worker has it")
+    historian = Historian(rows=opened(steps={STEP: waiting}))
+    historian.read([Event("run_created", 1, seq=1), replace(created(2), seq=2)])
+    history = historian.end(2)
+
+    assert (history.steps[STEP].status, history.steps[STEP].why) == ("pending", "no worker has it")
+    assert [(row.status, row.detail) for row in _rows_of(history)] == [("pending", "no worker has it")]
+
+
+def test_what_is_open_is_known_after_its_log_was_dropped() -> None:
+    """From the rows; that the log does not begin with the run is no problem then."""
+    hooks = {HOOK: Hook("wrun_1", HOOK, 3, "token", "live", 3, codec.dumps({"order": 1}))}
+    rows = opened(steps={STEP: ROW}, waits={WAIT: Wait(WAIT, 2, 99)}, hooks=hooks)
+    historian = Historian(base=7, rows=rows)
+    historian.read(
+        [
+            Event(
+                "step_completed", 9, "step_0", seq=8, op=9, name="step//./s.py//gone", attempt=1, payload=codec.dumps(5)
+            ),
+            Event("wait_completed", 9, "wait_0", seq=9, op=8),
+        ]
+    )
+    history = historian.end(9)
+
+    assert history.problems == []
+    assert [story.id for story in history.stories()] == [STEP, WAIT, HOOK, "step_0"]
+    assert (history.hooks[HOOK].token, history.hooks[HOOK].metadata) == ("token", {"order": 1})
+    assert [(row.kind, row.text, row.status, row.at) for row in _rows_of(history)] == [
+        ("wait", "until 1970-01-01 00:00:00Z", "waiting", 1),
+        ("step", "add(…)", "running", 2),
+        ("hook", "token token", "live", 3),
+        ("step", "gone(…)", "completed", 9),
+    ]
+
+
+def test_pages_of_a_history_take_in_rows_too() -> None:
+    """What is open stands on the page of its op."""
+    hooks = {HOOK: Hook("wrun_1", HOOK, 3, "token", "live", 3)}
+    rows = opened(steps={STEP: ROW}, waits={WAIT: Wait(WAIT, 2, 99)}, hooks=hooks)
+
+    def page(after: int) -> History:
+        historian = Historian(base=7, rows=rows, after=after, limit=2)
+        historian.read([])
+        return historian.end(7)
+
+    assert ([story.id for story in page(0).stories()], page(0).more) == ([STEP, WAIT], True)
+    assert ([story.id for story in page(2).stories()], page(2).more) == ([HOOK], False)

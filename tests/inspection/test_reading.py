@@ -13,6 +13,7 @@ from tests.inspection.application import app as application
 from torpor import RunInfo, Torpor
 from torpor.errors import RunNotFoundError, UsageError
 from torpor.inspection.reading import Reader
+from torpor.model import Snapshot, build_key
 
 
 @pytest.fixture
@@ -142,6 +143,39 @@ async def test_the_newest_run_is_found(app: Torpor, reader: Reader) -> None:
     run = await app.start("waits", "b")
 
     assert await reader.newest() == run.id
+
+
+async def test_a_log_may_begin_in_the_past(app: Torpor, reader: Reader) -> None:
+    """What was dropped is said, what is open is shown, and nothing is called damaged."""
+    run = await app.start("counts_and_waits", 3, "token-1")
+    await _waiting(app, run.id)
+    snapshot = await _parked(app, run.id)
+    build = build_key((await app.world.get_run(run.id)).build)
+    if not await app.world.has_blob(build):  # nothing is dropped without it, and nobody here needs it
+        await app.world.put_blob(build, b"a guest")
+    await app.world.archive(run.id, snapshot.cursor)
+
+    details = await reader.details(run.id)
+
+    assert details.run.base == snapshot.cursor
+    assert [hook.token for hook in details.history.hooks.values()] == ["token-1"]
+    assert details.summary.input is None
+    assert (details.problems, details.is_stuck) == ([], False)
+    page = await reader.history(run.id, limit=10)
+    assert [story.id for story in page.stories()] == list(details.history.hooks)
+
+
+async def _parked(app: Torpor, run_id: str) -> Snapshot:
+    """Return the snapshot of a run that has parked after all of its events."""
+
+    async def look() -> Snapshot | None:
+        snapshot = await app.world.snapshot(run_id)
+        head = (await app.run(run_id).info()).head
+        return snapshot if snapshot is not None and snapshot.cursor >= head - 1 else None
+
+    found = await until(app, look)
+    assert found is not None
+    return found
 
 
 async def _waiting(app: Torpor, run_id: str) -> RunInfo:

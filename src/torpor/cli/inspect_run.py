@@ -101,11 +101,16 @@ def _show_head(found: RunDetails) -> None:
     if run.parent:
         _fact("parent", run.parent + (f", first of the line is {run.root}" if run.root != run.parent else ""))
     _fact("created", f"{clock_text(run.created_at)}, {'took' if run.ended_at else 'so far'} {took}")
-    _fact("input", summary(about.input, VALUE_CHARS_MAX))
+    if not run.base:
+        _fact("input", summary(about.input, VALUE_CHARS_MAX))
     if run.status == "completed":
         _fact("output", summary(about.output, VALUE_CHARS_MAX))
     if about.cancel_reason:
         _fact("reason", about.cancel_reason)
+    if run.base:
+        _fact("log", f"begins after event {run.base}; what was before it has been dropped")
+    if run.snoozed:
+        _fact("snoozed", run.snoozed)
     for awaited in run.waits_for:
         _fact("waits for", awaited_text(awaited))
     program = found.program

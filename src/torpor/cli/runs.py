@@ -115,7 +115,7 @@ def awaited_text(awaited: Awaited) -> str:
     match awaited.kind:
         case "step":
             attempt = f", attempt {awaited.attempt}" if awaited.attempt > 1 else ""
-            return f"step {awaited.name} ({awaited.status}{attempt})"
+            return f"step {awaited.name} ({awaited.status}{attempt})" + (f": {awaited.why}" if awaited.why else "")
         case "timer":
             return f"timer until {clock_text(awaited.due)}"
         case "hook":
@@ -150,8 +150,8 @@ def _status(run: RunInfo) -> Text:
 
 def _waits_for(run: RunInfo) -> str:
     """Return one of the things that a run waits for, rather no timer, and how many more there are."""
-    if not run.waits_for:
-        return ""
+    if not run.waits_for or run.snoozed:
+        return run.snoozed
     first, *others = sorted(run.waits_for, key=lambda awaited: awaited.kind == "timer")
     return awaited_text(first) + (f" and {len(others)} more" if others else "")
 

@@ -103,7 +103,7 @@ class RunDetails(msgspec.Struct):
             return False
         if self.snapshot is None or self.snapshot.cursor < self.run.head:
             return False
-        return all(story.ended_at for story in self.history.stories())
+        return not self.run.waits_for
 
 
 def summary_data(summary: RunSummary) -> dict[str, Any]:
@@ -119,6 +119,9 @@ def summary_data(summary: RunSummary) -> dict[str, Any]:
         "ended_at": iso(run.ended_at),
         "duration_ms": run.ended_at - run.created_at if run.ended_at else None,
         "waits_for": [awaited_data(awaited) for awaited in run.waits_for],
+        "snoozed": run.snoozed or None,
+        "app": run.app or None,
+        "queue": run.queue or None,
         "runtime": run.runtime,
         "guest": run.guest,
         "program": run.program,
@@ -143,7 +146,7 @@ def details_data(found: RunDetails) -> dict[str, Any]:
     """Return details as JSON data."""
     history, snapshot, start = found.history, found.snapshot, found.run.created_at
     return {
-        "run": {**summary_data(found.summary), "head": found.run.head, "ops": found.run.ops},
+        "run": {**summary_data(found.summary), "head": found.run.head, "base": found.run.base, "ops": found.run.ops},
         "steps": [
             {
                 **_timed(msgspec.structs.asdict(step)),

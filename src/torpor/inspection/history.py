@@ -2,20 +2,21 @@
 A log read back: what became of each step, wait and hook.
 
 States are those of :mod:`torpor.lifecycle`, and ``dropped`` for what was open when its run ended.
-Made from the log alone, so that a run can be looked at without its application; a log that is damaged is read as far
-as it makes sense, and says where it does not. All times are epoch milliseconds, 0 for what has not happened.
+Made from the log, and from the rows of what is open: these know of attempts that have no outcome yet, and of what was
+asked for in a part of the log that has been dropped. A log that is damaged is read as far as it makes sense, and says
+where it does not. All times are epoch milliseconds, 0 for what has not happened or is not known any more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable
 from typing import Any
 
 import msgspec
 
 from torpor.inspection.readable import readable_payload
 from torpor.lifecycle import RUN_ENDINGS, entity_of
-from torpor.model import Event
+from torpor.model import Entities, Event
 
 
 class Attempt(msgspec.Struct):
@@ -38,7 +39,13 @@ class Attempt(msgspec.Struct):
 
 
 class StepStory(msgspec.Struct, tag="step"):
-    """A step, with its decoded input, and its output or error."""
+    """
+    A step, with its decoded input, and its output or error.
+
+    Attributes:
+        input: None when the log does not have it any more.
+        why: why no worker took it or kept it, ``""`` when it simply waits for its turn.
+    """
 
     id: str
     op: int
@@ -50,6 +57,7 @@ class StepStory(msgspec.Struct, tag="step"):
     output: Any = None
     error: Any = None
     attempts: list[Attempt] = []
+    why: str = ""
 
 
 class WaitStory(msgspec.Struct, tag="wait"):
@@ -115,16 +123,29 @@ class Historian:
     Makes a history of a log, event by event, so that a long one need not be held as a whole.
 
     Args:
+        base: seq of the newest event that was dropped from the beginning of the log.
+        rows: what is open in the run, None when it has ended or that is not known.
+        shown: returns a payload in a row as JSON data.
         after: leave out what the run asked for with this op and those before it.
         limit: how many steps, waits and hooks to take in, None for all.
     """
 
-    def __init__(self, *, after: int = 0, limit: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        base: int = 0,
+        rows: Entities | None = None,
+        shown: Callable[[bytes | None], Any] = readable_payload,
+        after: int = 0,
+        limit: int | None = None,
+    ) -> None:
         self.history = History()
+        self._base = self._seq = base
+        self._rows = rows
+        self._shown = shown
         self._after = after
         self._limit = limit
         self._left_out: set[str] = set()
-        self._seq = 0
 
     def read(self, events: Iterable[Event]) -> None:
         """Take in the next events of the log."""
@@ -135,11 +156,13 @@ class Historian:
             if event.seq != self._seq + 1:
                 problems.append(f"the log has a gap: after event {self._seq} comes {event.seq}")
             self._seq = event.seq
-            if event.id not in self._left_out and not self._take(event):
+            # What was created in a part of the log that was dropped, and has ended since, is not known any more.
+            if event.id not in self._left_out and not self._take(event) and not self._base:
                 problems.append(f"event {event.seq} ({event.type}) is about {event.id}, which was never created")
 
     def end(self, head: int) -> History:
         """Return the history; *head* is the seq that the last event should have."""
+        self._take_rows()
         if not self._seq:
             self.history.problems.append("the log does not begin with run_created")
         if self._seq != head:
@@ -160,14 +183,14 @@ class Historian:
                     self._drop_open(event.at)
                 return True
 
-    def _is_wanted(self, created: Event) -> bool:
-        """Tell whether to take in what an event creates."""
+    def _is_wanted(self, about: str, op: int) -> bool:
+        """Tell whether to take in what was asked for with an op."""
         history = self.history
         taken = len(history.steps) + len(history.waits) + len(history.hooks)
-        is_before = 0 < created.op <= self._after
+        is_before = 0 < op <= self._after
         is_full = self._limit is not None and taken >= self._limit
         if is_before or is_full:
-            self._left_out.add(created.id)
+            self._left_out.add(about)
             history.more = history.more or not is_before
             return False
         return True
@@ -188,7 +211,7 @@ class Historian:
 
     def _take_step(self, event: Event) -> bool:
         if event.type == "step_created":
-            if self._is_wanted(event):
+            if self._is_wanted(event.id, event.op):
                 given = readable_payload(event.payload)
                 arguments = given["args"] if isinstance(given, dict) and given.keys() == {"args"} else given
                 step = StepStory(event.id, event.op, event.name, event.at, arguments)
@@ -197,6 +220,8 @@ class Historian:
                     _begin_attempt(step, event)
             return True
         known = self.history.steps.get(event.id)
+        if known is None and self._base and self._is_wanted(event.id, event.op):
+            known = self.history.steps[event.id] = StepStory(event.id, event.op, event.name, 0, None)
         if known is None:
             return False
         match event.type:
@@ -217,7 +242,7 @@ class Historian:
 
     def _take_wait(self, event: Event) -> bool:
         if event.type == "wait_created":
-            if self._is_wanted(event):
+            if self._is_wanted(event.id, event.op):
                 self.history.waits[event.id] = WaitStory(event.id, event.op, event.at, event.due)
             return True
         wait = self.history.waits.get(event.id)
@@ -228,7 +253,7 @@ class Historian:
 
     def _take_hook(self, event: Event) -> bool:
         if event.type in ("hook_created", "hook_conflict"):
-            if self._is_wanted(event):
+            if self._is_wanted(event.id, event.op):
                 hook = HookStory(event.id, event.op, event.name, event.at, readable_payload(event.payload))
                 if event.type == "hook_conflict":
                     hook.status, hook.owner, hook.ended_at = "conflict", event.ref, event.at
@@ -244,6 +269,33 @@ class Historian:
         else:
             known.status, known.ended_at = "disposed", event.at
         return True
+
+    def _take_rows(self) -> None:
+        """Take in what the log does not have, or not any more, of what is open."""
+        if self._rows is None:
+            return
+        history, rows = self.history, self._rows
+        for step in rows.steps.values():
+            if self._is_unknown(step.id, step.op, history.steps):
+                history.steps[step.id] = StepStory(step.id, step.op, step.name, step.created_at, None)
+            story = history.steps.get(step.id)
+            if story is None or story.ended_at:
+                continue
+            story.created_at, story.status, story.why = step.created_at, step.status, step.snoozed
+            last = story.attempts[-1].number if story.attempts else 0
+            if step.status == "running" and step.attempt > last:
+                story.attempts.append(Attempt(step.attempt, step.started_at, step.worker))
+        for wait in rows.waits.values():
+            if self._is_unknown(wait.id, wait.op, history.waits):
+                history.waits[wait.id] = WaitStory(wait.id, wait.op, 0, wait.due)
+        for hook in rows.hooks.values():
+            if self._is_unknown(hook.id, hook.op, history.hooks):
+                metadata = self._shown(hook.metadata)
+                about = (hook.id, hook.op, hook.token, hook.created_at, metadata, hook.status)
+                history.hooks[hook.id] = HookStory(*about, watch=hook.watch)
+
+    def _is_unknown(self, about: str, op: int, known: Container[str]) -> bool:
+        return bool(self._base) and about not in known and about not in self._left_out and self._is_wanted(about, op)
 
 
 def history_of(events: Iterable[Event], head: int) -> History:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -21,8 +22,8 @@ from torpor.inspection.history import Historian, History
 from torpor.inspection.parked import ParkedRun, parked
 from torpor.inspection.readable import readable_payload
 from torpor.inspection.redaction import Redactor
-from torpor.lifecycle import RUN_ENDINGS, RunStatus
-from torpor.model import Event, LogEntry, Run, RunFilter, WorkerRow
+from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL, RunStatus
+from torpor.model import Entities, Event, LogEntry, Run, RunFilter, WorkerRow
 from torpor.programs.catalogue import guests, short_name
 from torpor.run_info import RunInfo, read_info
 from torpor.vm.guest import Program, TaskStack
@@ -158,7 +159,7 @@ class Reader:
             for hook in page:
                 run = runs[hook.run_id]
                 if workflow is None or workflow in (run.workflow, short_name(run.workflow)):
-                    metadata = readable_payload(self._redactor.payload(run, hook.metadata))
+                    metadata = self._shown(run, hook.metadata)
                     about = (hook.token, metadata, run.id, short_name(run.workflow), hook.created_at)
                     found.append(WaitingHook(*about))
             if len(page) < _PAGE:
@@ -181,9 +182,12 @@ class Reader:
         entries: list[LogEntry] = await _part("its log lines", world.log_entries(run.id), [], problems)
         snapshot = await _part("its snapshot", self._snapshot(run), None, problems)
         program = await _part("its program", self._program(run), None, problems)
-        info = await _part("what it waits for", read_info(world, run), RunInfo.of(run), problems)
+        rows: Entities | None = None
+        if run.status not in RUN_TERMINAL:
+            rows = await _part("what is open in it", world.open_entities(run.id), None, problems)
+        info = RunInfo.of(run, rows)
         summary = await _part("its input or output", self._summary(run, info), RunSummary(info), problems)
-        historian = Historian()
+        historian = Historian(base=run.base, rows=rows, shown=partial(self._shown, run))
         historian.read(events)
         history = historian.end(run.head)
         return RunDetails(
@@ -205,7 +209,9 @@ class Reader:
     async def history(self, run_id: str, *, after: int = 0, limit: int) -> History:
         """Return what became of at most *limit* steps, waits and hooks of a run, from the op after *after* on."""
         run = await self._readable(run_id)
-        historian = Historian(after=after, limit=limit)
+        rows = None if run.status in RUN_TERMINAL else await self._world.open_entities(run.id)
+        shown = partial(self._shown, run)
+        historian = Historian(base=run.base, rows=rows, shown=shown, after=after, limit=limit)
         seq = 0
         while events := await self._events(run, seq, _PAGE):
             historian.read(events)
@@ -297,13 +303,16 @@ class Reader:
     async def _events(self, run: Run, after: int, limit: int | None = None) -> list[Event]:
         return self._redactor.events(run, await self._world.events(run.id, after=after, limit=limit))
 
+    def _shown(self, run: Run, payload: bytes | None) -> Any:
+        return readable_payload(self._redactor.payload(run, payload))
+
     async def _summary(self, run: Run, info: RunInfo) -> RunSummary:
         first = await self._events(run, 0, 1)
         last = await self._events(run, run.head - 1) if run.ended_at else []
         ending = readable_payload(last[-1].payload) if last else None
         return RunSummary(
             info,
-            input=readable_payload(first[0].payload) if first else None,
+            input=readable_payload(first[0].payload) if first and first[0].type == "run_created" else None,
             output=ending if run.status == "completed" else None,
             error=ending if run.status == "failed" else None,
             cancel_reason=last[-1].ref if last and run.status == "cancelled" else "",

@@ -48,7 +48,7 @@ def timeline(found: RunDetails) -> list[Row]:
     rows = [*_run_rows(found)]
     for step in found.history.steps.values():
         rows += _step_rows(step)
-    rows += [_wait_row(wait) for wait in found.history.waits.values()]
+    rows += [_wait_row(wait, found.run.created_at) for wait in found.history.waits.values()]
     for hook in found.history.hooks.values():
         rows += _hook_rows(hook)
     rows += [_log_row(entry) for entry in found.logs]
@@ -76,9 +76,10 @@ def _run_rows(found: RunDetails) -> Iterator[Row]:
 
 
 def _step_rows(step: StepStory) -> Iterator[Row]:
-    detail = _text(step.output) if step.status == "completed" else _error_text(step.error)
+    detail = _text(step.output) if step.status == "completed" else _error_text(step.error) or step.why
     call = f"{short_name(step.name)}({_arguments(step.input)})"
-    yield Row(step.created_at, step.ended_at, "step", call, step.status, detail)
+    known = [step.created_at, *(attempt.started_at for attempt in step.attempts), step.ended_at]
+    yield Row(next(filter(None, known), 0), step.ended_at, "step", call, step.status, detail)
     if len(step.attempts) < 2 and step.status != "retrying":
         return  # the step's own row says it all
     for attempt in step.attempts:
@@ -95,6 +96,8 @@ def _step_rows(step: StepStory) -> Iterator[Row]:
 
 def _arguments(given: Any) -> str:
     """Return a step's arguments as a call has them; what is no list of arguments as it is."""
+    if given is None:  # the part of the log that had them was dropped
+        return "…"
     by_name: dict[str, Any] = {}
     if isinstance(given, dict) and given.keys() == {"args", "kwargs"}:
         given, by_name = given["args"], given["kwargs"]
@@ -103,9 +106,12 @@ def _arguments(given: Any) -> str:
     return ", ".join([*map(_text, given), *(f"{name}={_text(value)}" for name, value in by_name.items())])
 
 
-def _wait_row(wait: WaitStory) -> Row:
-    text = f"for {span_text(wait.due - wait.created_at)}, until {clock_text(wait.due)}"
-    return Row(wait.created_at, wait.ended_at, "wait", text, wait.status)
+def _wait_row(wait: WaitStory, start: int) -> Row:
+    """Return the row of a wait; one of which the beginning is not known began with the run, at *start*, or later."""
+    text = f"until {clock_text(wait.due)}"
+    if wait.created_at:
+        text = f"for {span_text(wait.due - wait.created_at)}, {text}"
+    return Row(wait.created_at or start, wait.ended_at, "wait", text, wait.status)
 
 
 def _hook_rows(hook: HookStory) -> Iterator[Row]:

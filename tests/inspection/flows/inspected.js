@@ -8,6 +8,13 @@ export async function counts(to) {
   return number;
 }
 
+export async function counts_and_waits(to, token) {
+  "use workflow";
+  let number = 0;
+  while (number < to) number = await increment(number);
+  return await createHook({ token });
+}
+
 export async function sleeps(ms) {
   "use workflow";
   await sleep(ms);
