@@ -155,8 +155,8 @@ def test_wrong_files_are_named(tmp_path: Path, name: str, state: str) -> None:
 def test_dead_workers_are_counted(torpor: Torpor, project: Path) -> None:
     """A worker whose process is gone is not called alive."""
     with contextlib.closing(sqlite3.connect(project / "torpor.db")) as db:
-        values = ("wrkr_gone", "another machine", 1, 0, 0, 1)
-        db.execute("INSERT INTO workers (id, machine, pid, born, seen_at, until) VALUES (?, ?, ?, ?, ?, ?)", values)
+        values = ("wrkr_gone", "another machine", 1, 0, 15_000, "", "", 0, "another boot", 0)
+        db.execute("INSERT INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", values)
         db.commit()
 
     found = torpor.json("doctor")["checks"]["workers"]

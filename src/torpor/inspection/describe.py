@@ -21,7 +21,7 @@ from torpor.inspection.reading import newest_running, read_ending
 from torpor.inspection.redaction import Redactor
 from torpor.inspection.timestamps import span_text
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
-from torpor.model import Commit, Committed, Event, LogEntry, Notice, Run, StepOutcome
+from torpor.model import Commit, Committed, Entities, Event, LogEntry, Notice, Run, StepOutcome
 from torpor.programs.catalogue import short_name
 from torpor.world import World
 
@@ -78,9 +78,9 @@ class ObservedWorld:
         self._world = world
         self._observer = observer
 
-    async def commit(self, commit: Commit) -> Committed:
+    async def commit(self, commit: Commit, held: Entities | None = None) -> Committed:
         """Commit, and tell it when it was stored."""
-        committed = await self._world.commit(commit)
+        committed = await self._world.commit(commit, held)
         if committed.stored:
             # Only the answer tells whether a token was free.
             outputs = [event for event in commit.outputs if event.type != "hook_created"]
