@@ -275,7 +275,7 @@ class Client:
         if await self.world.has_blob(program_key(address, current)):
             return
         what = f"the program of {workflow.name}"
-        stored = await self.world.blob_keys(program_key(address, ""))
+        stored = list(await self.world.blob_sizes(program_key(address, "")))
         if not stored:
             raise ProgramMissingError(f"world {self.world.url} has lost {what}; a worker of its application stores it")
         if not current:

@@ -87,7 +87,8 @@ class Run(msgspec.Struct, frozen=True):
         app: name of the application that it belongs to; workers of others leave it alone. ``""`` is any application's:
             runs of version 0.1.0 have none.
         queue: which of the application's queues.
-        build: hash of the guest build that it began with, ``""`` when it is not known (version 0.1.0).
+        build: hash of the guest build that its snapshot is of, and that made its log; before it begins, the one that
+            its program was made for; ``""`` when it is not known (version 0.1.0).
         base: seq of the newest event that was dropped from the beginning of the log, 0 when the log is whole.
         latest_at: latest time of its events.
         ready_at: when its turn may be claimed: None when there is nothing to do, :data:`NOW` at once, else the time
@@ -432,6 +433,8 @@ class Commit(msgspec.Struct, frozen=True):
         log_entries: new lines of workflow code.
         tasks: steps that leave the turn.
         snapshot: state to keep; its ``cursor`` is set by the world.
+        build: guest build that the run goes on with, ``""`` for the one that it has. Another one comes with a snapshot,
+            unless the run has none.
         park: give up the claim: the run sleeps until its next wait or wake-up.
     """
 
@@ -446,6 +449,7 @@ class Commit(msgspec.Struct, frozen=True):
     log_entries: tuple[LogEntry, ...] = ()
     tasks: tuple[NewTask, ...] = ()
     snapshot: Snapshot | None = None
+    build: str = ""
     park: bool = False
 
 
@@ -629,6 +633,21 @@ class ProgramUse(msgspec.Struct, frozen=True):
     key_id: str
     count: int
     run_id: str
+
+
+class ImageUse(msgspec.Struct, frozen=True):
+    """
+    What images runs need: those of one program in one guest build.
+
+    Attributes:
+        program: its content address.
+        build: the guest build.
+        key_id: id of the key that the program and its image are stored under.
+    """
+
+    program: str
+    build: str
+    key_id: str
 
 
 class Notice(msgspec.Struct, frozen=True):

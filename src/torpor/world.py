@@ -31,6 +31,7 @@ from torpor.model import (
     Event,
     Heartbeat,
     Hook,
+    ImageUse,
     LogEntry,
     NewRun,
     Notice,
@@ -195,8 +196,8 @@ class Blobs(Protocol):
         """Forget a blob; harmless when there is none."""
         ...
 
-    async def blob_keys(self, prefix: str) -> list[str]:
-        """Return the keys that begin with *prefix*, in order."""
+    async def blob_sizes(self, prefix: str) -> dict[str, int]:
+        """Return the keys that begin with *prefix*, in order, and how many bytes are stored under each."""
         ...
 
 
@@ -378,8 +379,11 @@ class Queries(Protocol):
         """
         ...
 
-    async def builds_in_use(self) -> set[str]:
-        """Return the guest builds of runs that have not ended."""
+    async def images_in_use(self) -> set[ImageUse]:
+        """
+        Return what images are needed by runs that have not ended, and by those that failed or were cancelled, which may
+        be looked into. Those of a guest build that is not known are left out.
+        """
         ...
 
     async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:

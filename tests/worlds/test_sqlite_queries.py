@@ -191,7 +191,7 @@ async def _read(world: SqliteWorld) -> None:
     await world.snapshot(OTHER)
     await world.blob("build/b1")
     await world.has_blob("build/b1")
-    await world.blob_keys("build/")
+    await world.blob_sizes("build/")
     await world.open_entities(OTHER)
     await world.put_deployment(Deployment("d1", "shop"))
     await world.deployments()
@@ -200,7 +200,7 @@ async def _read(world: SqliteWorld) -> None:
     await world.live_hooks(before="hook_09")
     await world.workers()
     await world.statuses([RUN, OTHER])
-    await world.builds_in_use()
+    await world.images_in_use()
     for live in (True, False):
         await world.runs_by_key(live=live)
     for where in _filters():

@@ -288,6 +288,7 @@ def turn(
     if commit.snapshot is not None and not ended:
         snapshot = replace(commit.snapshot, cursor=_cursor(commit.expected_head, draft.head, foreign, answers))
     changes = draft.changes(
+        build=commit.build or run.build,
         ops=commit.ops,
         logs=commit.logs,
         redeliveries=0,

@@ -267,6 +267,7 @@ class _Teller:
                 if (about not in now.steps or not now.steps[about].task) and self._random.random() < 0.5
             ),
             snapshot=snapshot if self._random.random() < 0.4 else None,
+            build=self._random.choice(("", "", "b1", "b2")),
             park=self._random.random() < 0.4,
         )
 
@@ -353,7 +354,7 @@ class _Teller:
         await self._ask("deployments", self._world.deployments())
         await self._ask("keys", self._world.runs_by_key(live=True))
         await self._ask("all keys", self._world.runs_by_key(live=False))
-        await self._ask("builds", self._world.builds_in_use())
+        await self._ask("images", self._world.images_in_use())
         await self._ask("statuses", self._world.statuses(_RUNS))
         await self._ask("waiting", self._waiting())
 

@@ -6,13 +6,14 @@ import pytest
 from msgspec.structs import replace
 
 from torpor.errors import RunNotFoundError
-from torpor.model import NewTask, ProgramUse, RunFilter
+from torpor.model import Event, ImageUse, NewTask, ProgramUse, RunFilter
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import (
     OTHER,
     RUN,
     WORKER,
     T,
+    Turn,
     begin,
     claim,
     ending,
@@ -20,6 +21,7 @@ from torpor.testing.worlds.story import (
     new_run,
     open_steps,
     step,
+    take,
     wait,
     watching,
 )
@@ -152,13 +154,22 @@ class QueriesSuite(Suite):
         ]
         assert [run.id for run in await world.snoozed_runs(limit=1)] == ["wrun_0"]
 
-    async def test_builds_of_live_runs_are_in_use(self, world: World) -> None:
-        """Each once; those that nobody knows, and those of ended runs, are not."""
-        assert await world.builds_in_use() == set()
-        for n, build in enumerate(("b1", "b2", "", "b1", "b3")):
-            await world.create_run(replace(new_run(f"wrun_{n}"), build=build))
+    async def test_images_of_runs_are_in_use(self, world: World) -> None:
+        """Each once, until its runs have completed; of builds that nobody knows there are none."""
+        assert await world.images_in_use() == set()
+        for n, build in enumerate(("b1", "b2", "", "b1", "b3", "b4")):
+            await world.create_run(replace(new_run(f"wrun_{n}"), build=build, program=f"p{n % 3}"))
+        await world.create_run(replace(new_run("wrun_6"), build="b1", key_id="k1", public=b"public", seed=b""))
         await world.cancel_run("wrun_4", "")
-        assert await world.builds_in_use() == {"b1", "b2"}
+        failed, completed = await take(world, turns_max=2, steps_max=0)
+        await Turn(world, failed, 1).commit(Event("run_started", T), ending("run_failed"))
+        await Turn(world, completed, 1).commit(Event("run_started", T), ending("run_completed"))
+        assert await world.images_in_use() == {
+            ImageUse("p0", "b1", ""),
+            ImageUse("p1", "b3", ""),
+            ImageUse("p2", "b4", ""),
+            ImageUse(new_run().program, "b1", "k1"),
+        }
 
     async def test_programs_of_live_runs_are_in_use(self, world: World) -> None:
         """With how many runs keep them, by application and key, and one of those; ended runs need none."""

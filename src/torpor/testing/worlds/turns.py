@@ -105,6 +105,17 @@ class CommitSuite(Suite):
         run = await world.get_run(RUN)
         assert (run.ops, run.logs) == (7, 3)
 
+    async def test_a_run_may_go_on_with_another_guest_build(self, world: World) -> None:
+        """From the commit that names it, until one names another; one that names none leaves it."""
+        await world.create_run(replace(new_run(), build="b1"))
+        turn = await claim(world)
+        builds = []
+        for build in ("", "b2", "", "b1"):
+            await turn.commit(snapshot=snapshot(), build=build)
+            builds.append((await world.get_run(RUN)).build)
+        assert builds == ["b1", "b2", "b2", "b1"]
+        assert (await world.load(RUN)).run.build == "b1"
+
     async def test_a_stale_epoch_is_refused(self, world: World) -> None:
         """After a release and another claim the old worker's commit is fenced off."""
         old = await begin(world)

@@ -22,6 +22,7 @@ from torpor.model import (
     Event,
     Heartbeat,
     Hook,
+    ImageUse,
     LogEntry,
     NewRun,
     Notice,
@@ -138,8 +139,8 @@ class MemoryWorld:
     async def delete_blob(self, key: str) -> None:
         self._store.blobs.pop(key, None)
 
-    async def blob_keys(self, prefix: str) -> list[str]:
-        return sorted(key for key in self._store.blobs if key.startswith(prefix))
+    async def blob_sizes(self, prefix: str) -> dict[str, int]:
+        return {key: len(data) for key, data in sorted(self._store.blobs.items()) if key.startswith(prefix)}
 
     # Queue
 
@@ -297,8 +298,9 @@ class MemoryWorld:
         runs = self._live() if live else (rows.run for rows in self._store.runs.values())
         return dict(Counter(run.key_id for run in runs if run.key_id))
 
-    async def builds_in_use(self) -> set[str]:
-        return {run.build for run in self._live() if run.build}
+    async def images_in_use(self) -> set[ImageUse]:
+        runs = (rows.run for rows in self._store.runs.values())
+        return {ImageUse(run.program, run.build, run.key_id) for run in runs if run.build and run.status != "completed"}
 
     async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
         return {run_id: self._store.runs[run_id].run for run_id in run_ids if run_id in self._store.runs}

@@ -33,7 +33,7 @@ def delete(store: Store, key: str) -> tuple[None, None]:
     return None, None
 
 
-def keys(store: Store, prefix: str) -> list[str]:
-    """Answer :meth:`torpor.world.Blobs.blob_keys`."""
-    rows = store.db.execute("SELECT key FROM blobs WHERE key >= ? AND key < ? ORDER BY key", (prefix, prefix + _LAST))
-    return [key for (key,) in rows]
+def sizes(store: Store, prefix: str) -> dict[str, int]:
+    """Answer :meth:`torpor.world.Blobs.blob_sizes`."""
+    query = "SELECT key, length(data) FROM blobs WHERE key >= ? AND key < ? ORDER BY key"
+    return dict(store.db.execute(query, (prefix, prefix + _LAST)).fetchall())

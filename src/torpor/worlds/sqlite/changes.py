@@ -29,7 +29,7 @@ def _insert(table: str, columns: list[str]) -> str:
 
 
 _CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
-    # what of a run changes, and how it is stored; the build is a label, and known for good when the run is made
+    # what of a run changes, and how it is stored; the build, which is a label, changes hardly ever
     "status": RUN_CODE.__getitem__,
     "started_at": _same,
     "ended_at": _same,
@@ -131,6 +131,8 @@ def save_run(store: Store, before: Run, run: Run) -> int:
     k = store.rowid(run.id)
     old, new = astuple(before), astuple(run)
     changed = [(name, stored(new[n])) for n, name, stored in _PLACES if n == _HEAD or old[n] != new[n]]
+    if before.build != run.build:
+        changed.append(("build", store.labels.number(run.build)))
     query = f"UPDATE runs SET {', '.join([f'{name} = ?' for name, _ in changed])} {_WHERE_AS_BEFORE}"
     values = [value for _, value in changed]
     epoch, head, worker, base = fence(before)

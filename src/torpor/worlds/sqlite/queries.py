@@ -15,13 +15,14 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from torpor.model import Entities, Hook, ProgramUse, Run, RunFilter, WaitingSteps
+from torpor.model import Entities, Hook, ImageUse, ProgramUse, Run, RunFilter, WaitingSteps
 from torpor.worlds import refusals
 from torpor.worlds.sqlite.codes import RUN_CODE
 from torpor.worlds.sqlite.queue import WAITING
 from torpor.worlds.sqlite.store import Store
 
 _LIVE: Final = f"status IN ({RUN_CODE['pending']}, {RUN_CODE['running']})"
+_NOT_COMPLETED: Final = f"status IN ({', '.join(str(code) for name, code in RUN_CODE.items() if name != 'completed')})"
 _NEWEST: Final = (
     # A page holds runs of no more lists than it has places: of those whose newest runs are the newest.
     "WITH lists AS MATERIALIZED (SELECT w.k AS workflow, s.value AS status, "
@@ -49,9 +50,9 @@ _PROGRAMS: Final = (
     f"CROSS JOIN runs r INDEXED BY runs_listed ON r.workflow = w.k AND r.{_LIVE} JOIN routes t ON t.k = r.route "
     "GROUP BY w.app, r.program, t.guest, t.key_id"
 )
-_BUILDS: Final = (
-    "SELECT DISTINCT r.build FROM workflows w "
-    f"CROSS JOIN runs r INDEXED BY runs_listed ON r.workflow = w.k AND r.{_LIVE}"
+_IMAGES: Final = (
+    "SELECT DISTINCT r.program, r.build, r.key_id FROM workflows w "
+    f"CROSS JOIN runs r INDEXED BY runs_listed ON r.workflow = w.k AND r.{_NOT_COMPLETED}"
 )
 
 
@@ -143,9 +144,11 @@ def runs_by_key(store: Store, *, live: bool) -> dict[str, int]:
     return {key_id: runs for key_id, runs in found.items() if runs}
 
 
-def builds_in_use(store: Store) -> set[str]:
-    """Answer :meth:`torpor.world.Queries.builds_in_use`."""
-    return {store.label(build) for (build,) in store.db.execute(_BUILDS).fetchall()} - {""}
+def images_in_use(store: Store) -> set[ImageUse]:
+    """Answer :meth:`torpor.world.Queries.images_in_use`."""
+    rows = store.db.execute(_IMAGES).fetchall()
+    found = {ImageUse(store.label(program), store.label(build), key_id) for program, build, key_id in rows}
+    return {use for use in found if use.build}
 
 
 def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:

@@ -20,6 +20,7 @@ from torpor.model import (
     Event,
     Heartbeat,
     Hook,
+    ImageUse,
     LogEntry,
     NewRun,
     ProgramUse,
@@ -197,8 +198,8 @@ class SqliteWorld:
     async def delete_blob(self, key: str) -> None:
         await self._writer.submit(lambda store: blobs.delete(store, key), f"deletion of blob {key}")
 
-    async def blob_keys(self, prefix: str) -> list[str]:
-        return await self._queries.submit(lambda store: blobs.keys(store, prefix), f"listing of blobs {prefix}*")
+    async def blob_sizes(self, prefix: str) -> dict[str, int]:
+        return await self._queries.submit(lambda store: blobs.sizes(store, prefix), f"listing of blobs {prefix}*")
 
     # Queue
 
@@ -306,8 +307,8 @@ class SqliteWorld:
             lambda store: queries.runs_by_key(store, live=live), "counting of runs by key"
         )
 
-    async def builds_in_use(self) -> set[str]:
-        return await self._queries.submit(queries.builds_in_use, "listing of guest builds")
+    async def images_in_use(self) -> set[ImageUse]:
+        return await self._queries.submit(queries.images_in_use, "listing of images in use")
 
     async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
         return await self._queries.submit(lambda store: queries.statuses(store, run_ids), "reading of runs")
