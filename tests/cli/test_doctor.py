@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import platform
+import resource
 import shutil
 import sqlite3
 from importlib.resources import files
@@ -15,6 +16,7 @@ import pytest
 from tests.cli.conftest import Torpor
 from tests.cli.processes import run
 from tests.cli.project import WORLD
+from torpor import WorkerSettings
 from torpor.cli import checks
 
 
@@ -26,8 +28,8 @@ def test_everything_is_found(torpor: Torpor) -> None:
     assert data["ok"] is True
     found = data["checks"]
     assert list(found) == [
-        "versions", "platform", "wasm", "memory", "boot", "python", "application", "encryption", "world", "keys",
-        "workers",
+        "versions", "platform", "wasm", "memory", "descriptors", "cache", "boot", "python", "application", "encryption",
+        "world", "keys", "workers",
     ]  # fmt: skip
     assert found["versions"]["python"] == platform.python_version()
     assert found["versions"]["sqlite"] == sqlite3.sqlite_version
@@ -39,6 +41,33 @@ def test_everything_is_found(torpor: Torpor) -> None:
     assert found["world"]["schema_version"] >= 1
     assert found["world"]["capabilities"]["durable"] is True
     assert found["workers"]["alive"] == []
+
+
+@pytest.mark.usefixtures("empty")
+def test_too_few_descriptors_are_told(torpor: Torpor) -> None:
+    """How many a worker may come to need, how many there are, and how to get more."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (WorkerSettings().descriptors - 1, hard))
+    try:
+        found = torpor.json("doctor")["checks"]["descriptors"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+    assert found["status"] == "note"
+    assert f"may come to need {WorkerSettings().descriptors}: raise `ulimit -n`" in found["text"]
+
+
+def test_a_cache_that_others_can_write_is_told(torpor: Torpor, empty: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With its mode and the remedy."""
+    cache = empty / "cache"
+    cache.mkdir()
+    cache.chmod(0o777)
+    monkeypatch.setenv("TORPOR_CACHE", str(cache))
+
+    found = torpor.json("doctor")["checks"]["cache"]
+
+    assert (found["status"], found["trusted"]) == ("note", False)
+    assert f"others can write there (mode 777); chmod go-w {cache}" in found["text"]
 
 
 @pytest.mark.usefixtures("runs")

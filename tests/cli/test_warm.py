@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import Torpor
 from tests.cli.processes import run
-from torpor.vm.cache import default_directory
+from torpor.vm.cache_files import UNUSED_DAYS_MAX, keep_sealed
+from torpor.vm.cache_folders import default_directory
 
 
 def test_a_guest_is_made_ready_once(tmp_path: Path) -> None:
@@ -24,6 +27,23 @@ def test_a_guest_is_made_ready_once(tmp_path: Path) -> None:
     assert first["folder"] == cache
     assert [told["state"] for told in first["guests"] + second["guests"]] == ["is ready now", "was ready"]
     assert first["guests"][0]["bytes"] == sum(path.stat().st_size for path in tmp_path.glob("quickjs*.cwasm"))
+
+
+def test_code_that_nobody_needs_any_more_is_removed(tmp_path: Path) -> None:
+    """What no process has used for a month goes, and with --prune all that this version does not use."""
+    long_ago = time.time() - 86_400 * (UNUSED_DAYS_MAX + 1)
+    for name, at in (("quickjs-old", long_ago), ("quickjs-recent", time.time())):
+        keep_sealed(tmp_path / f"{name}.cwasm", bytes(2 << 20))
+        os.utime(tmp_path / f"{name}.seal", (at, at))
+    cache = str(tmp_path)
+
+    told = run(tmp_path, "warm", "--guest", "quickjs", TORPOR_CACHE=cache)
+    pruned = json.loads(run(tmp_path, "warm", "--guest", "quickjs", "--prune", "--json", TORPOR_CACHE=cache))["pruned"]
+
+    assert f"removed 1 file (2.0 MiB) from {cache} that nobody has used for {UNUSED_DAYS_MAX} days" in told
+    assert pruned == [{"name": "quickjs-recent.cwasm", "bytes": 2 << 20}]
+    again = json.loads(run(tmp_path, "warm", "--guest", "quickjs", "--json", TORPOR_CACHE=cache))
+    assert (again["guests"][0]["state"], again["pruned"]) == ("was ready", [])
 
 
 def test_all_that_is_installed_is_made_ready(torpor: Torpor) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import resource
 import threading
 from collections.abc import Sequence
 from typing import Any
@@ -130,6 +131,17 @@ async def test_a_worker_that_cannot_start_leaves_no_threads(database: str, monke
         for thread in threads:
             thread.join(PATIENCE)
     assert not any(thread.is_alive() for thread in threads)
+
+
+async def test_too_few_descriptors_are_told_at_the_start(database: str, caplog: pytest.LogCaptureFixture) -> None:
+    """How many there are, how many may come to be needed, and how to get more, before anything fails for it."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    settings = WorkerSettings(steps=soft)
+    app = application.on(database, settings=settings)
+    async with app, app.worker():
+        pass
+
+    assert f"may have {soft} files open and may come to need {settings.descriptors}: raise `ulimit -n`" in caplog.text
 
 
 async def test_stopping_ends_although_a_step_ignores_cancellation(database: str) -> None:

@@ -17,7 +17,7 @@ from tests.guests.support import SEED, answer, begin
 from torpor.errors import ConfigurationError
 from torpor.guests.cpython import CPython
 from torpor.guests.quickjs import QuickJS
-from torpor.vm.cache import default_directory
+from torpor.vm.cache_folders import default_directory
 from torpor.vm.guest import Guest, Program
 from torpor.vm.manifest import FileEntry, Manifest, StoredBuild, build_of, manifest_bytes
 

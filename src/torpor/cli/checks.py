@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from torpor import Torpor, codec
+from torpor import Torpor, WorkerSettings, codec
 from torpor.cli.opening import refuse_missing_file, schema_version
 from torpor.cli.output import counted
 from torpor.codec.crypto.keys import SETTING, Keyring
@@ -23,8 +23,9 @@ from torpor.guests.quickjs import QuickJS
 from torpor.ids import SEED_BYTES
 from torpor.inspection.reading import Reader
 from torpor.inspection.timestamps import bytes_text
-from torpor.vm.cache import default_directory
+from torpor.vm.cache_folders import default_directory, distrusted_folder
 from torpor.vm.guest import Begin, Program
+from torpor.vm.host import lacking_descriptors
 from torpor.vm.pages import choose_backend
 from torpor.world import World
 
@@ -108,6 +109,25 @@ def memory_backend() -> Finding:
     if backend.name == "cow":
         return Finding("ok", f"copy-on-write: {backend.reason}", facts)
     return Finding("note", f"portable (slower): {backend.reason}", facts)
+
+
+def descriptors() -> Finding:
+    """Look whether a worker with the usual settings may open as many files as it may need."""
+    needed = WorkerSettings().descriptors
+    problem = lacking_descriptors(needed)
+    if problem is not None:
+        return Finding("note", problem, {"enough": False, "needed": needed})
+    return Finding("ok", f"a worker may open the {needed} files that it may come to need", {"enough": True})
+
+
+def compiled_code() -> Finding:
+    """Look whether the folder of compiled code is one that nobody else can write."""
+    folder = default_directory()
+    reason = distrusted_folder(folder)
+    facts = {"folder": str(folder), "trusted": reason is None}
+    if reason is not None:
+        return Finding("note", f"compiled code in {folder} is not used: {reason}", facts)
+    return Finding("ok", f"{folder} is written by nobody but you and root", facts)
 
 
 def boot() -> Finding:

@@ -39,6 +39,8 @@ def doctor(app: AppOption = None, world: WorldOption = None, json: JsonOption = 
         "platform": _finding(checks.system),
         "wasm": _finding(checks.wasm_files),
         "memory": _finding(checks.memory_backend),
+        "descriptors": _finding(checks.descriptors),
+        "cache": _finding(checks.compiled_code),
         "boot": _finding(checks.boot),
         "python": _finding(checks.python_guest),
     }

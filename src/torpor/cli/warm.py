@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import importlib.util
 import time
-from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from torpor.cli.options import JsonOption
-from torpor.cli.output import print_json, say, show_table
+from torpor.cli.output import counted, print_json, say, show_table
 from torpor.cli.reporting import command
 from torpor.errors import ConfigurationError
 from torpor.inspection.timestamps import bytes_text
 from torpor.programs.languages import LANGUAGES
-from torpor.vm.cache import default_directory
+from torpor.vm import cache_files
+from torpor.vm.cache_folders import choose_folders, default_directory
 from torpor.vm.guest import Program
 
 Outcome = dict[str, Any]
@@ -27,13 +27,18 @@ def warm(
         list[str] | None,
         typer.Option("--guest", "-g", metavar="NAME", help=f"Only this one: {' or '.join(LANGUAGES)}. Repeatable."),
     ] = None,
+    prune: Annotated[
+        bool,
+        typer.Option("--prune", help="Remove all that this version does not use, not only what is long unused."),
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """
-    Compile and boot the guest languages ahead of time.
+    Compile and boot the guest languages ahead of time, and remove compiled code that no version in use needs.
 
     What is made is kept in TORPOR_CACHE, or in the user's cache folder, and shared by all processes. CPython takes
-    about a minute, once on a machine. In a Dockerfile: RUN torpor warm
+    about a minute, once on a machine. In a Dockerfile: RUN torpor warm. For all users of a machine, as root:
+    TORPOR_CACHE=/var/cache/torpor torpor warm
 
     Example: torpor warm --guest cpython
     """
@@ -41,35 +46,41 @@ def warm(
         if name not in LANGUAGES:
             raise ConfigurationError(f"there is no guest {name!r}; there are {', '.join(LANGUAGES)}")
     outcomes = [_warm(name) for name in guest or LANGUAGES if guest or _is_installed(name)]
+    folder = choose_folders(_unheard).writable
+    removed = cache_files.prune(folder, all_unused=prune)
     if json:
-        print_json({"folder": str(default_directory()), "guests": outcomes})
+        pruned = [{"name": entry.name, "bytes": entry.size} for entry in removed]
+        print_json({"folder": str(folder), "guests": outcomes, "pruned": pruned})
         return
     rows = ([o["guest"], o["state"], f"{o['seconds']:.1f} s", bytes_text(o["bytes"])] for o in outcomes)
     show_table("guest", "", "took", "on disk", rows=rows, right=frozenset({"took", "on disk"}))
     for name in LANGUAGES:
         if not guest and not _is_installed(name):
             say(f"{name} is not installed; pip install 'torpor[python]'", err=True)
+    if removed:
+        unused = "this version does not use" if prune else f"nobody has used for {cache_files.UNUSED_DAYS_MAX} days"
+        size = bytes_text(sum(entry.size for entry in removed))
+        say(f"removed {counted(len(removed), 'file')} ({size}) from {folder} that {unused}")
 
 
 def _warm(name: str) -> Outcome:
     """Load a program without workflows, for which everything else must be ready; say what that took."""
-    folder = default_directory()
-    before = _entries(folder, name)
+    before = cache_files.used_files()
     began = time.perf_counter()
     guest = LANGUAGES[name].guest()
     guest.load(Program(guest=name, build=guest.build, files={}, entries=[], workflows={}))
     seconds = time.perf_counter() - began
-    after = _entries(folder, name)
-    state = "was ready" if after == before else "is ready now"
-    if not after:
-        state = f"works, but nothing can be kept in {folder}; set TORPOR_CACHE"
-    return {"guest": name, "state": state, "seconds": round(seconds, 3), "bytes": sum(after.values())}
+    used = {path: made for path, made in cache_files.used_files().items() if path.name.startswith(name)}
+    made_now = any(made and path not in before for path, made in used.items())
+    state = "is ready now" if made_now else "was ready"
+    if not used:
+        state = f"works, but nothing can be kept in {default_directory()}; set TORPOR_CACHE"
+    size = sum(path.stat().st_size for path in used if path.exists())
+    return {"guest": name, "state": state, "seconds": round(seconds, 3), "bytes": size}
 
 
-def _entries(folder: Path, name: str) -> dict[str, int]:
-    """Return what is kept for a guest: file name → bytes."""
-    kept = [path for path in folder.glob(f"{name}*") if path.suffix in (".cwasm", ".image")]
-    return {path.name: path.stat().st_size for path in kept}
+def _unheard(_line: str) -> None:
+    """Take what the guests' own caches have said already."""
 
 
 def _is_installed(name: str) -> bool:

@@ -23,7 +23,7 @@ from torpor.model import RunState
 from torpor.vm.guest import Guest, Image, Program, program_bytes, program_id
 from torpor.world import World
 
-_IMAGES_KEPT = 64
+IMAGES_KEPT = 64
 
 
 def program_key(program: str, key_id: str) -> str:
@@ -159,7 +159,7 @@ class Images:
 
     def _keep(self, address: str, image: Image) -> Image:
         self._kept[address] = image
-        while len(self._kept) > _IMAGES_KEPT:
+        while len(self._kept) > IMAGES_KEPT:
             self._kept.popitem(last=False)
         return image
 

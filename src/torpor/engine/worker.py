@@ -24,7 +24,7 @@ from torpor.codec.crypto.keys import Keyring
 from torpor.engine.complaints import Complaints
 from torpor.engine.environment import Environment, TurnOptions
 from torpor.engine.failpoints import Failpoint, PassFailpoint, pass_by
-from torpor.engine.images import Images
+from torpor.engine.images import IMAGES_KEPT, Images
 from torpor.engine.liveness import gone, silent, worker_row
 from torpor.engine.reports import Reports
 from torpor.engine.retry import Backoff
@@ -36,11 +36,13 @@ from torpor.errors import ConfigurationError, NotFoundError, WorldError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import ClaimRequest, Deployment, Event, Notice, StepOutcome, Task
 from torpor.vm.guest import Guest
+from torpor.vm.host import lacking_descriptors
 from torpor.world import World
 
 _log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
 _COMPLAIN_EVERY_BEATS = 30
+_OTHER_DESCRIPTORS = 64  # the world's files, compiled code, the event loop, logs
 
 
 class WorkerSettings(msgspec.Struct, frozen=True):
@@ -66,6 +68,11 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     heartbeat_ms: int = 1_000
     grace_seconds: float = 10.0
     turn: TurnOptions = TurnOptions()
+
+    @property
+    def descriptors(self) -> int:
+        """How many files a worker may come to have open: images, a file or socket for each step, and others."""
+        return 2 * IMAGES_KEPT + self.steps + _OTHER_DESCRIPTORS
 
 
 class Worker:
@@ -153,6 +160,8 @@ class Worker:
 
     async def start(self) -> None:
         """Say what it brings, register, take over from dead workers, and begin to claim."""
+        if (problem := lacking_descriptors(self._settings.descriptors)) is not None:
+            _log.warning("%s, or lower WorkerSettings(steps=…)", problem)
         self._deployment = await self._read_deployment()
         await self._register()
         await self._beat()

@@ -37,6 +37,15 @@ def host_error(what: str, problem: BaseException) -> HostError:
     return HostError(f"{what}: {_reason(problem)}{_remedy(_errno(problem))}")
 
 
+def lacking_descriptors(needed: int) -> str | None:
+    """Return what to do when this process may not have *needed* files open, or None when it may."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY or soft >= needed:
+        return None
+    most = "" if hard == resource.RLIM_INFINITY else f" (the system allows {hard})"
+    return f"this process may have {soft} files open and may come to need {needed}: raise `ulimit -n`{most}"
+
+
 def is_scarcity(problem: BaseException) -> bool:
     """Return whether the host lacks something that it may have later."""
     if isinstance(problem, wasmtime.WasmtimeError):

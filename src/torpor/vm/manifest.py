@@ -23,7 +23,7 @@ from typing import NamedTuple, Protocol, TypeVar
 import msgspec
 
 from torpor.errors import ConfigurationError
-from torpor.vm.cache import keep_sealed, sealed
+from torpor.vm.cache_files import keep_sealed, sealed
 from torpor.vm.host import needs_host
 
 

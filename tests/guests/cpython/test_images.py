@@ -16,7 +16,7 @@ from torpor.errors import SnapshotError
 from torpor.guests.cpython import CPython
 from torpor.guests.cpython.boot import Booted
 from torpor.guests.cpython.bootfile import boot_image
-from torpor.vm.cache import default_directory
+from torpor.vm.cache_folders import default_directory
 from torpor.vm.layers import LayeredImage
 from torpor.vm.progress import say_on_stderr
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from torpor.guests.cpython.boot import Booted
 from torpor.vm import posix
-from torpor.vm.cache import file_lock, keep_sealed, sealed
+from torpor.vm.cache_files import file_lock, keep_sealed, sealed
 from torpor.vm.host import needs_host
 from torpor.vm.image import MemoryImage, keep_bytes
 from torpor.vm.layers import FileImage

@@ -148,7 +148,7 @@ class CPython:
     @property
     def boot_path(self) -> Path:
         """Where the boot image is kept."""
-        return self._engine().cache.directory / f"{NAME}-boot-{self.build[:32]}.image"
+        return self._engine().cache.path_of(f"{NAME}-boot-{self.build[:32]}.image")
 
     def close(self) -> None:
         """Free all idle VMs; leased ones are freed when they are released."""

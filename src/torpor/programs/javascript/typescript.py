@@ -27,7 +27,8 @@ import tree_sitter_typescript
 from tree_sitter import Language, Node, Parser
 
 from torpor.errors import ConfigurationError
-from torpor.vm.cache import default_directory, replace_file
+from torpor.vm.cache_files import note_use, replace_file
+from torpor.vm.cache_folders import default_directory, distrusted_folder, is_trusted_file
 
 SUFFIXES = (".ts", ".mts")
 
@@ -107,11 +108,16 @@ def _entry_path(name: str, text: str) -> Path:
 
 
 def _kept(path: Path) -> _Stripped | None:
+    if distrusted_folder(path.parent) or distrusted_folder(path.parent.parent) or not is_trusted_file(path):
+        return None  # it becomes the code of workflows
     try:
         entry = msgspec.json.decode(path.read_bytes(), type=_Entry)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError):
         return None
-    return entry.made if entry.sha256 == _sha256(entry.made) else None
+    if entry.sha256 != _sha256(entry.made):
+        return None
+    note_use(path)
+    return entry.made
 
 
 def _keep(path: Path, made: _Stripped) -> None:
