@@ -10,7 +10,8 @@ from msgspec.structs import replace
 
 from torpor.errors import LeaseLostError
 from torpor.model import NOW, Commit, Entities, Event, Hook, NewRun, Notice, Run, Step, StepOutcome, Wait
-from torpor.worlds import operations, rules
+from torpor.worlds import operations
+from torpor.worlds.draft import Changes
 from torpor.worlds.operations import (
     Apply,
     First,
@@ -60,7 +61,7 @@ class Script:
         return result
 
     @property
-    def stored(self) -> rules.Changes:
+    def stored(self) -> Changes:
         """What the last request stored."""
         last = self.asked[-1]
         assert isinstance(last, Apply)

@@ -25,8 +25,8 @@ from torpor.model import (
 )
 from torpor.testing.clock import ManualClock
 from torpor.worlds import rules
+from torpor.worlds.draft import Changes
 from torpor.worlds.memory import MemoryWorld
-from torpor.worlds.rules import Changes
 
 T: Final = 1_000_000
 RUN: Final = Run(

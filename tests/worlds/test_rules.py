@@ -18,8 +18,8 @@ from msgspec.structs import replace
 from torpor.errors import EntityConflictError, LeaseLostError
 from torpor.lifecycle import INPUTS, RUN_TERMINAL, EventType
 from torpor.model import NOW, Commit, Entities, Event, NewRun, NewTask, Run, Runtime, Snapshot, Step, StepOutcome
-from torpor.worlds import rules
-from torpor.worlds.rules import Changes
+from torpor.worlds import claims, rules
+from torpor.worlds.draft import Changes, after, fence
 
 T: Final = 1_000_000
 WORKERS: Final = ("wrkr_1", "wrkr_2")
@@ -72,7 +72,7 @@ class Life(RuleBasedStateMachine):
     def claim(self, worker: str) -> None:
         """Claim the turn."""
         before = self.run
-        self._put_run(rules.claim(before, worker))
+        self._put_run(claims.claim(before, worker))
         assert self.run.epoch > before.epoch
         self.known = self.run.head
 
@@ -124,7 +124,7 @@ class Life(RuleBasedStateMachine):
     def claim_step(self, data: st.DataObject, worker: str) -> None:
         """Claim a task."""
         step = data.draw(st.sampled_from(self._tasks(free=True)))
-        claimed = rules.claim_step(step, worker, self.now)
+        claimed = claims.claim_step(step, worker, self.now)
         assert (claimed.epoch, claimed.attempt) == (step.epoch + 1, step.attempt + 1)
         self._put_step(claimed)
 
@@ -146,7 +146,7 @@ class Life(RuleBasedStateMachine):
     def give_step_back(self, data: st.DataObject, snoozed: bool) -> None:
         """Take a task from its worker, which died, or which cannot carry it out."""
         step = data.draw(st.sampled_from(self._tasks(free=False)))
-        given = rules.snooze_step(step, self.now, "ill") if snoozed else rules.release_step(step, self.now)
+        given = claims.snooze_step(step, self.now, "ill") if snoozed else claims.release_step(step, self.now)
         assert (given.worker, given.attempt) == ("", step.attempt - snoozed)
         self._put_step(given)
 
@@ -155,7 +155,7 @@ class Life(RuleBasedStateMachine):
     def give_turn_back(self, snoozed: bool) -> None:
         """Take the turn from its worker, which died, or which cannot go on."""
         worker, epoch = self.run.worker, self.run.epoch
-        self._put_run(rules.snooze(self.run, self.now, "ill") if snoozed else rules.release(self.run, self.now))
+        self._put_run(claims.snooze(self.run, self.now, "ill") if snoozed else claims.release(self.run, self.now))
         assert self.run.ready_at is not None
         with pytest.raises(LeaseLostError):
             rules.check_claim(self.run, worker, epoch)
@@ -331,7 +331,7 @@ class Life(RuleBasedStateMachine):
             assert commit.park
             assert not foreign
             assert {event.type for event in answers} <= {"hook_created"}
-            dues = [wait.due for wait in rules.after(self.entities, changes).waits.values()]
+            dues = [wait.due for wait in after(self.entities, changes).waits.values()]
             assert changes.run.ready_at == min(dues, default=None)
         if changes.snapshot is not None:
             self.consumed = commit.expected_head if foreign else self.run.head + len(commit.inputs)
@@ -360,7 +360,7 @@ class Life(RuleBasedStateMachine):
         """Store changes, as any world would, once what holds of all of them is checked."""
         before = self.entities.run
         assert changes.before is not None
-        assert rules.fence(changes.before) == rules.fence(before)
+        assert fence(changes.before) == fence(before)
         assert [event.seq for event in changes.events] == list(range(before.head + 1, changes.run.head + 1))
         latest = before.latest_at
         for event in changes.events:
@@ -369,7 +369,7 @@ class Life(RuleBasedStateMachine):
         assert changes.run.latest_at == latest
         assert changes.run.epoch >= before.epoch
         self.log += changes.events
-        self.entities = rules.after(self.entities, changes)
+        self.entities = after(self.entities, changes)
         if changes.snapshot is not None or changes.drop_snapshot:
             self.snapshot = changes.snapshot
 

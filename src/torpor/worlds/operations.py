@@ -46,8 +46,8 @@ from torpor.model import (
     StepOutcome,
     build_key,
 )
-from torpor.worlds import refusals, rules
-from torpor.worlds.rules import Changes
+from torpor.worlds import claims, refusals, rules
+from torpor.worlds.draft import Changes
 
 T = TypeVar("T")
 
@@ -331,7 +331,7 @@ def snooze(run_id: str, worker_id: str, epoch: int, until: int, why: str, url: s
         run = (yield from _part(Part(run_id), url)).run
         rules.check_claim(run, worker_id, epoch)
         try:
-            yield Apply(Changes(rules.snooze(run, until, why), run))
+            yield Apply(Changes(claims.snooze(run, until, why), run))
         except StaleError:
             continue
         return None, Notice(run_id, work=True)
@@ -355,7 +355,7 @@ def snooze_step(
     entities = yield from _part(Part(run_id, step=step_id), url)
     step = rules.check_task(entities, step_id, worker_id, epoch)
     try:
-        yield PutStep(rules.snooze_step(step, until, why), step.epoch)
+        yield PutStep(claims.snooze_step(step, until, why), step.epoch)
     except StaleError:
         raise refusals.task_lost(run_id, step_id, worker_id, epoch) from None
     return None, Notice(run_id, work=True)

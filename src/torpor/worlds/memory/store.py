@@ -7,17 +7,17 @@ Values are frozen and are put into place one by one; a request is answered whole
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
-from torpor.lifecycle import INPUTS
+from torpor.lifecycle import INPUTS, RUN_TERMINAL
 from torpor.model import Deployment, Entities, Event, Hook, LogEntry, Run, Snapshot, Step, Wait, WorkerRow
+from torpor.worlds import claims, refusals
 from torpor.worlds import operations as ask
-from torpor.worlds import rules
+from torpor.worlds.draft import Changes, fence
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.operations import StaleError, TokenTakenError
-from torpor.worlds.rules import Changes
 
 T = TypeVar("T")
 
@@ -75,6 +75,7 @@ class Store:
     All of one memory world.
 
     Attributes:
+        url: of the world, for messages.
         lock: held during an operation: a store that is shared by name may be used on several threads.
         runs: by id, in the order of creation.
         ready: turns and step tasks that nobody has claimed and that are ready now or at some time.
@@ -85,6 +86,7 @@ class Store:
         deployments: by id, the newest last.
     """
 
+    url: str
     lock: threading.Lock = field(default_factory=threading.Lock)
     runs: dict[str, Rows] = field(default_factory=dict)
     ready: dict[Place, None] = field(default_factory=dict)
@@ -105,6 +107,31 @@ class Store:
             StaleError, TokenTakenError: in answer to changes that came too late; nothing of them is stored.
         """
         return _ANSWERS[type(request)](self, request)
+
+    def existing(self, run_id: str) -> Rows:
+        """
+        Return a run with all that belongs to it.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        rows = self.runs.get(run_id)
+        if rows is None:
+            raise refusals.run_not_found(run_id, self.url)
+        return rows
+
+    def live(self) -> Iterator[Run]:
+        """Return the runs that have not ended."""
+        return (rows.run for rows in self.runs.values() if rows.run.status not in RUN_TERMINAL)
+
+    def ready_turns(self) -> Iterator[Rows]:
+        """Return the runs whose turns nobody has claimed, and that are ready now or at some time."""
+        return (self.runs[run_id] for run_id, step_id in self.ready if not step_id)
+
+    def ready_steps(self) -> Iterator[tuple[Rows, Step]]:
+        """Return the step tasks that nobody has claimed, and that are ready now or at some time, with their runs."""
+        places = ((self.runs[run_id], step_id) for run_id, step_id in self.ready if step_id)
+        return ((rows, rows.steps[step_id]) for rows, step_id in places)
 
     def hook(self, place: Place) -> Hook:
         """Return the hook at a place."""
@@ -129,9 +156,9 @@ class Store:
         for run_id, step_id in places:
             rows = self.runs[run_id]
             if step_id:
-                self.put_step(rules.release_step(rows.steps[step_id], now))
+                self.put_step(claims.release_step(rows.steps[step_id], now))
             else:
-                self.put_run(rules.release(rows.run, now))
+                self.put_run(claims.release(rows.run, now))
         return len(places)
 
     def apply(self, changes: Changes) -> None:
@@ -169,7 +196,7 @@ class Store:
 
     def _expected(self, run_id: str, before: Run | None) -> Rows | None:
         rows = self.runs.get(run_id)
-        if (rows and rules.fence(rows.run)) != (before and rules.fence(before)):
+        if (rows and fence(rows.run)) != (before and fence(before)):
             raise StaleError
         return rows
 

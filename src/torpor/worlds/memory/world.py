@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import sys
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from torpor.clock import Clock, SystemClock
-from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import (
     ClaimRequest,
     Claims,
@@ -38,7 +35,8 @@ from torpor.model import (
     WorkerRow,
 )
 from torpor.world import Capabilities, Unsubscribe
-from torpor.worlds import operations, refusals, rules
+from torpor.worlds import claims, operations
+from torpor.worlds.memory import queries
 from torpor.worlds.memory.store import Rows, Store
 from torpor.worlds.notifier import Listener
 from torpor.worlds.operations import Operation, converse
@@ -63,7 +61,7 @@ class MemoryWorld:
         name = url.removeprefix("memory://")
         self._url = url
         self._clock = clock or SystemClock()
-        self._store = _STORES.setdefault(name, Store()) if name else Store()
+        self._store = _STORES.setdefault(name, Store(url)) if name else Store(url)
 
     @property
     def url(self) -> str:
@@ -92,7 +90,7 @@ class MemoryWorld:
         return self._carry_out(operations.create(new, self._clock.now(), self._url))
 
     async def get_run(self, run_id: str) -> Run:
-        return self._rows(run_id).run
+        return self._read(lambda store: store.existing(run_id).run)
 
     async def cancel_run(self, run_id: str, reason: str) -> Run:
         return self._carry_out(operations.cancel(run_id, reason, self._clock.now(), self._url))
@@ -103,14 +101,14 @@ class MemoryWorld:
     # Log and snapshots
 
     async def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> list[Event]:
-        return self._rows(run_id).events(after)[:limit]
+        return self._read(lambda store: store.existing(run_id).events(after)[:limit])
 
     async def log_entries(self, run_id: str, *, after: int | None = None) -> list[LogEntry]:
-        lines = self._rows(run_id).lines
-        return [lines[n] for n in sorted(lines) if after is None or n > after]
+        lines = self._read(lambda store: sorted(store.existing(run_id).lines.items()))
+        return [line for n, line in lines if after is None or n > after]
 
     async def snapshot(self, run_id: str) -> Snapshot | None:
-        return self._rows(run_id).snapshot
+        return self._read(lambda store: store.existing(run_id).snapshot)
 
     async def delete_snapshot(self, run_id: str) -> None:
         self._carry_out(operations.forget_snapshot(run_id, self._url))
@@ -118,7 +116,7 @@ class MemoryWorld:
     # Hooks
 
     async def hook(self, token: str) -> Hook:
-        return converse(operations.hook_of(token), self._store.answer)
+        return self._read(lambda store: converse(operations.hook_of(token), store.answer))
 
     async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> Hook:
         return self._carry_out(
@@ -140,13 +138,15 @@ class MemoryWorld:
         self._store.blobs.pop(key, None)
 
     async def blob_sizes(self, prefix: str) -> dict[str, int]:
-        return {key: len(data) for key, data in sorted(self._store.blobs.items()) if key.startswith(prefix)}
+        blobs = self._read(lambda store: sorted(store.blobs.items()))
+        return {key: len(data) for key, data in blobs if key.startswith(prefix)}
 
     # Queue
 
     async def register(self, worker: WorkerRow) -> None:
-        self._store.workers[worker.id] = replace(worker, seen_at=self._clock.now(), silent_ms=0)
-        self._store.beats[worker.id] = self._clock.steady()
+        with self._store.lock:
+            self._store.workers[worker.id] = replace(worker, seen_at=self._clock.now(), silent_ms=0)
+            self._store.beats[worker.id] = self._clock.steady()
 
     async def heartbeat(self, worker_id: str) -> Heartbeat:
         store = self._store
@@ -184,8 +184,8 @@ class MemoryWorld:
                 request.turns_max,
                 [
                     (rows.run.ready_at, (rows.run.queued_at, rows.n), rows)
-                    for rows in self._ready_turns()
-                    if rules.fits_turn(request, rows.run)
+                    for rows in store.ready_turns()
+                    if claims.fits_turn(request, rows.run)
                 ],
             )
             steps, steps_at = _choose(
@@ -193,8 +193,8 @@ class MemoryWorld:
                 request.steps_max,
                 [
                     (step.ready_at, (step.queued_at, rows.n, step.seq), (rows, step))
-                    for rows, step in self._ready_steps()
-                    if rules.fits_step(request, rows.run, step)
+                    for rows, step in store.ready_steps()
+                    if claims.fits_step(request, rows.run, step)
                 ],
             )
             tasks = [self._claim_turn(rows, request.worker_id) for rows in turns]
@@ -206,11 +206,10 @@ class MemoryWorld:
 
     async def load(self, run_id: str) -> RunState:
         with self._store.lock:
-            rows = self._rows(run_id)
+            rows = self._store.existing(run_id)
             steps = [replace(step, input=None if step.task else rows.input_of(step)) for step in rows.steps.values()]
-            return RunState(
-                rows.entities(steps), rows.snapshot, rows.events(rows.snapshot.cursor if rows.snapshot else 0)
-            )
+            newest = rows.snapshot
+            return RunState(rows.entities(steps), newest, rows.events(newest.cursor if newest else 0))
 
     async def commit(self, commit: Commit, held: Entities | None = None) -> Committed:
         return self._carry_out(operations.commit(commit, held, self._clock.now(), self._url))
@@ -231,79 +230,53 @@ class MemoryWorld:
     # Deployments
 
     async def put_deployment(self, deployment: Deployment) -> None:
-        stored = self._store.deployments.pop(deployment.id, None)
-        created_at = stored.created_at if stored else self._clock.now()
-        self._store.deployments[deployment.id] = replace(deployment, created_at=created_at)
-        newest_first = [each.id for each in await self.deployments(deployment.app)]
-        for old in rules.outdated(newest_first, {worker.deployment for worker in self._store.workers.values()}):
-            del self._store.deployments[old]
+        store = self._store
+        with store.lock:
+            stored = store.deployments.pop(deployment.id, None)
+            created_at = stored.created_at if stored else self._clock.now()
+            store.deployments[deployment.id] = replace(deployment, created_at=created_at)
+            ids = [each.id for each in store.deployments.values() if each.app == deployment.app]
+            for old in claims.outdated(ids[::-1], {worker.deployment for worker in store.workers.values()}):
+                del store.deployments[old]
 
     async def deployments(self, app: str | None = None) -> list[Deployment]:
-        newest_first = reversed(self._store.deployments.values())
+        newest_first = self._read(lambda store: list(reversed(store.deployments.values())))
         return [deployment for deployment in newest_first if app is None or deployment.app == app]
 
     # Queries
 
     async def list_runs(self, where: RunFilter) -> list[Run]:
-        before = len(self._store.runs) if where.before is None else self._rows(where.before).n
-        found = (
-            rows.run
-            for rows in reversed(self._store.runs.values())
-            if rows.n < before
-            and (where.status is None or rows.run.status == where.status)
-            and (where.workflow is None or rows.run.workflow == where.workflow)
-            and (where.app is None or rows.run.app == where.app)
-        )
-        return list(islice(found, where.limit))
+        return self._read(lambda store: queries.list_runs(store, where))
 
     async def runs_beginning_with(self, prefix: str, *, limit: int = 50) -> list[Run]:
-        ids = sorted(run_id for run_id in self._store.runs if run_id.startswith(prefix))
-        return [self._store.runs[run_id].run for run_id in ids[:limit]]
+        return self._read(lambda store: queries.runs_beginning_with(store, prefix, limit))
 
     async def open_entities(self, run_id: str) -> Entities:
-        rows = self._rows(run_id)
-        return rows.entities([replace(step, input=None) for step in rows.steps.values()])
+        return self._read(lambda store: queries.open_entities(store, run_id))
 
     async def live_hooks(self, *, limit: int = 50, before: str | None = None) -> list[Hook]:
-        hooks = [self._store.hook(place) for place in self._store.tokens.values()]
-        older = [hook for hook in hooks if before is None or hook.id < before]
-        return sorted(older, key=lambda hook: (hook.id, self._rows(hook.run_id).n), reverse=True)[:limit]
+        return self._read(lambda store: queries.live_hooks(store, limit, before))
 
     async def waiting_steps(self) -> list[WaitingSteps]:
-        now = self._clock.now()
-        groups: dict[tuple[str, str, str], list[Step]] = {}
-        for rows, step in self._ready_steps():
-            if step.ready_at is not None and (step.ready_at <= now or step.snoozed):
-                groups.setdefault((rows.run.app, step.name, step.signature), []).append(step)
-        found = []
-        for about, steps in groups.items():
-            first = min(steps, key=_waits_since)
-            why = max(step.snoozed for step in steps)
-            found.append(WaitingSteps(*about, len(steps), _waits_since(first), first.run_id, why))
-        return sorted(found, key=lambda steps: (steps.since, steps.app, steps.name, steps.signature))
+        return self._read(lambda store: queries.waiting_steps(store, self._clock.now()))
 
     async def programs_in_use(self) -> list[ProgramUse]:
-        groups: dict[tuple[str, str, str, str], list[Run]] = {}
-        for run in self._live():
-            groups.setdefault((run.app, run.program, run.guest, run.key_id), []).append(run)
-        return [ProgramUse(*about, len(runs), runs[0].id) for about, runs in sorted(groups.items())]
+        return self._read(queries.programs_in_use)
 
     async def snoozed_runs(self, *, limit: int = 50) -> list[Run]:
-        return sorted((run for run in self._live() if run.snoozed), key=lambda run: run.latest_at)[:limit]
+        return self._read(lambda store: queries.snoozed_runs(store, limit))
 
     async def workers(self) -> list[WorkerRow]:
-        return self._all_workers()
+        return self._read(lambda _: self._all_workers())
 
     async def runs_by_key(self, *, live: bool) -> dict[str, int]:
-        runs = self._live() if live else (rows.run for rows in self._store.runs.values())
-        return dict(Counter(run.key_id for run in runs if run.key_id))
+        return self._read(lambda store: queries.runs_by_key(store, live))
 
     async def images_in_use(self) -> set[ImageUse]:
-        runs = (rows.run for rows in self._store.runs.values())
-        return {ImageUse(run.program, run.build, run.key_id) for run in runs if run.build and run.status != "completed"}
+        return self._read(queries.images_in_use)
 
     async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
-        return {run_id: self._store.runs[run_id].run for run_id in run_ids if run_id in self._store.runs}
+        return self._read(lambda store: queries.statuses(store, run_ids))
 
     # Within
 
@@ -314,30 +287,18 @@ class MemoryWorld:
             self._store.notifier.notify(notice)
         return result
 
-    def _rows(self, run_id: str) -> Rows:
-        rows = self._store.runs.get(run_id)
-        if rows is None:
-            raise refusals.run_not_found(run_id, self._url)
-        return rows
-
-    def _live(self) -> Iterator[Run]:
-        return (rows.run for rows in self._store.runs.values() if rows.run.status not in RUN_TERMINAL)
-
-    def _ready_turns(self) -> Iterator[Rows]:
-        return (self._store.runs[run_id] for run_id, step_id in self._store.ready if not step_id)
-
-    def _ready_steps(self) -> Iterator[tuple[Rows, Step]]:
-        places = ((self._store.runs[run_id], step_id) for run_id, step_id in self._store.ready if step_id)
-        return ((rows, rows.steps[step_id]) for rows, step_id in places)
+    def _read(self, query: Callable[[Store], T]) -> T:
+        with self._store.lock:
+            return query(self._store)
 
     def _claim_turn(self, rows: Rows, worker_id: str) -> Task:
-        self._store.put_run(rules.claim(rows.run, worker_id))
-        return rules.turn_task(rows.run)
+        self._store.put_run(claims.claim(rows.run, worker_id))
+        return claims.turn_task(rows.run)
 
     def _claim_step(self, rows: Rows, step: Step, worker_id: str, now: int) -> Task:
-        claimed = rules.claim_step(step, worker_id, now)
+        claimed = claims.claim_step(step, worker_id, now)
         self._store.put_step(claimed)
-        return rules.step_task(rows.run, replace(claimed, input=rows.input_of(step)))
+        return claims.step_task(rows.run, replace(claimed, input=rows.input_of(step)))
 
     def _all_workers(self) -> list[WorkerRow]:
         steady = self._clock.steady()
@@ -347,10 +308,6 @@ class MemoryWorld:
     def _tell_released(self, tasks: int) -> None:
         if tasks:
             self._store.notifier.notify(Notice(None, work=True))
-
-
-def _waits_since(step: Step) -> int:
-    return step.created_at if step.snoozed else step.queued_at
 
 
 def _choose(now: int, most: int, found: Iterable[tuple[int | None, tuple[int, ...], T]]) -> tuple[list[T], list[int]]:

@@ -13,8 +13,8 @@ from typing import Any, Final
 from msgspec.structs import astuple
 
 from torpor.model import Hook, Run, Step
+from torpor.worlds.draft import Changes, fence
 from torpor.worlds.operations import StaleError
-from torpor.worlds.rules import Changes, fence
 from torpor.worlds.sqlite.codes import HOOK_CODE, RUN_CODE, RUNTIME_CODE, STEP_CODE
 from torpor.worlds.sqlite.rows import ADD_EVENT, SHIFT, event_row
 from torpor.worlds.sqlite.store import Store

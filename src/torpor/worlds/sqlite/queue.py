@@ -15,7 +15,7 @@ import msgspec
 
 from torpor.clock import Clock
 from torpor.model import ClaimRequest, Claims, Run, Task
-from torpor.worlds import rules
+from torpor.worlds import claims
 from torpor.worlds.sqlite.changes import save_run, save_step
 from torpor.worlds.sqlite.rows import SHIFT, STEP_COLUMNS, Row, step_of
 from torpor.worlds.sqlite.store import Store
@@ -118,9 +118,9 @@ def _claim_turns(store: Store, found: Found, worker_id: str) -> list[Task]:
     tasks = []
     for _, k in found:
         [run] = store.runs("WHERE k = ?", k)
-        claimed = rules.claim(run, worker_id)
+        claimed = claims.claim(run, worker_id)
         save_run(store, run, claimed)
-        tasks.append(rules.turn_task(claimed))
+        tasks.append(claims.turn_task(claimed))
     return tasks
 
 
@@ -132,7 +132,7 @@ def _claim_steps(store: Store, found: Found, worker_id: str, now: int) -> list[T
             [runs[k]] = store.runs("WHERE k = ?", k)
         run = runs[k]
         step = step_of(run.id, store.db.execute(_TASK, (k, step_id)).fetchone(), store.kinds.texts)
-        claimed = rules.claim_step(step, worker_id, now)
+        claimed = claims.claim_step(step, worker_id, now)
         save_step(store, run, claimed, step.epoch)
-        tasks.append(rules.step_task(run, claimed))
+        tasks.append(claims.step_task(run, claimed))
     return tasks

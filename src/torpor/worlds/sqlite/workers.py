@@ -16,7 +16,7 @@ from msgspec.structs import replace
 
 from torpor.clock import Clock
 from torpor.model import Deployment, Heartbeat, Notice, WorkerRow
-from torpor.worlds import rules
+from torpor.worlds import claims
 from torpor.worlds.sqlite.changes import save_run, save_step
 from torpor.worlds.sqlite.rows import STEP_COLUMNS, Row, step_of
 from torpor.worlds.sqlite.store import Store
@@ -90,7 +90,7 @@ def put_deployment(store: Store, deployment: Deployment, clock: Clock) -> tuple[
     store.db.execute(_PUT_DEPLOYMENT, (deployment.id, deployment.app, clock.now(), body))
     stored = store.db.execute("SELECT id FROM deployments WHERE app = ? ORDER BY k DESC", (deployment.app,)).fetchall()
     named = {row[0] for row in store.db.execute("SELECT deployment FROM workers")}
-    for old in rules.outdated([row[0] for row in stored], named):
+    for old in claims.outdated([row[0] for row in stored], named):
         store.db.execute("DELETE FROM deployments WHERE id = ?", (old,))
     return None, None
 
@@ -107,11 +107,11 @@ def _take_claims(store: Store, worker_id: str, clock: Clock) -> int:
     now = clock.now()
     runs = store.runs("WHERE worker = ?", worker_id)
     for run in runs:
-        save_run(store, run, rules.release(run, now))
+        save_run(store, run, claims.release(run, now))
     steps = store.db.execute(_CLAIMED_STEPS, (worker_id,)).fetchall()
     for run_id, *row in steps:
         step = step_of(run_id, tuple(row), store.kinds.texts)
-        save_step(store, store.run(run_id)[1], rules.release_step(step, now), step.epoch)
+        save_step(store, store.run(run_id)[1], claims.release_step(step, now), step.epoch)
     return len(runs) + len(steps)
 
 

@@ -1,0 +1,111 @@
+"""Who works on what: pure functions, as :mod:`.rules` are, that change no more than who has a turn or a step task."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from msgspec.structs import replace
+
+from torpor.limits import DEPLOYMENTS_KEPT
+from torpor.model import NOW, ClaimRequest, Run, Step, Task
+
+
+def fits_turn(request: ClaimRequest, run: Run) -> bool:
+    """Return whether a request would take a run's turn."""
+    return _fits(request, run) and run.guest in request.guests
+
+
+def fits_step(request: ClaimRequest, run: Run, step: Step) -> bool:
+    """Return whether a request would take a step task of a run, whatever language the run is written in."""
+    return _fits(request, run) and step.name in request.steps
+
+
+def _fits(request: ClaimRequest, run: Run) -> bool:
+    return run.app in request.apps and run.queue in request.queues and run.key_id in request.key_ids
+
+
+def claim(run: Run, worker_id: str) -> Run:
+    """Return a run whose turn *worker_id* has claimed; the fence rises."""
+    return replace(run, worker=worker_id, epoch=run.epoch + 1, redeliveries=run.redeliveries + 1)
+
+
+def turn_task(run: Run) -> Task:
+    """Return what a worker is told of a run that it has claimed."""
+    return Task("turn", run.id, run.epoch, run.redeliveries)
+
+
+def release(run: Run, now: int) -> Run:
+    """Return a run whose claim was taken from a worker that died; its turn is ready at once for anybody."""
+    return replace(run, worker="", epoch=run.epoch + 1, ready_at=NOW, queued_at=now)
+
+
+def snooze(run: Run, until: int, why: str) -> Run:
+    """Return a run whose claim was given back until later, without harm to it."""
+    return replace(
+        run, worker="", ready_at=until, queued_at=until, redeliveries=0, snoozes=run.snoozes + 1, snoozed=why
+    )
+
+
+def claim_step(step: Step, worker_id: str, now: int) -> Step:
+    """Return a step task that *worker_id* has claimed, for its next attempt; nothing of the run changes."""
+    return replace(
+        step,
+        status="running",
+        attempt=step.attempt + 1,
+        started_at=now,
+        worker=worker_id,
+        ready_at=None,
+        epoch=step.epoch + 1,
+        redeliveries=step.redeliveries + 1,
+        snoozed="",
+    )
+
+
+def step_task(run: Run, step: Step) -> Task:
+    """Return what a worker is told of a step that it has claimed; the step has its input."""
+    return Task(
+        kind="step",
+        run_id=run.id,
+        epoch=step.epoch,
+        redeliveries=step.redeliveries,
+        step_id=step.id,
+        op=step.op,
+        name=step.name,
+        attempt=step.attempt,
+        failures=step.failures,
+        input=step.input or b"",
+        signature=step.signature,
+        key_id=run.key_id,
+        workflow=run.workflow,
+        created_at=run.created_at,
+    )
+
+
+def release_step(step: Step, now: int) -> Step:
+    """Return a step task whose claim was taken from a worker that died."""
+    return replace(step, worker="", ready_at=NOW, queued_at=now, epoch=step.epoch + 1)
+
+
+def snooze_step(step: Step, until: int, why: str) -> Step:
+    """Return a step task that its worker gave back before the attempt began: that attempt does not count."""
+    return replace(
+        step,
+        status="retrying" if step.failures else "pending",
+        attempt=step.attempt - 1,
+        worker="",
+        ready_at=until,
+        queued_at=until,
+        redeliveries=0,
+        snoozed=why,
+    )
+
+
+def outdated(newest_first: Sequence[str], named: Collection[str]) -> list[str]:
+    """
+    Return the deployments of one application that a world forgets when another one is stored.
+
+    Args:
+        newest_first: ids of all that it has, the one that was just stored first.
+        named: ids that rows of workers name.
+    """
+    return [deployment for deployment in newest_first[DEPLOYMENTS_KEPT:] if deployment not in named]

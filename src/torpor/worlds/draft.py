@@ -1,0 +1,320 @@
+"""A change of one run in the making: events are appended to a draft, and each changes the rows that it is about."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TypeVar, cast
+
+import msgspec
+from msgspec.structs import replace
+
+from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL, RunStatus, advance, entity_of
+from torpor.model import (
+    NOTHING,
+    NOW,
+    Commit,
+    Entities,
+    Event,
+    Hook,
+    LogEntry,
+    NewTask,
+    Run,
+    Snapshot,
+    Step,
+    Wait,
+)
+from torpor.worlds import refusals
+
+T = TypeVar("T")
+
+
+class Changes(msgspec.Struct, frozen=True):
+    """
+    What is to be stored of one run, all of it or nothing.
+
+    Attributes:
+        run: the run as it will be.
+        before: the run as it was: the stored one must still have its :func:`fence`; None when there must be no such
+            run. What differs between the two is what a store has to write.
+        events: to be appended, with their seqs.
+        steps, waits, hooks: rows to put, by id; None takes one away. A live hook that watches no run claims its token.
+        resumed: (hook id, resume id) of a payload, to be recorded once.
+        lines: log lines to add; those that are there already stay.
+        snapshot: to take the place of the one there is.
+        drop_snapshot: forget the one there is.
+        drop_log: the log up to and including ``run.base`` goes.
+    """
+
+    run: Run
+    before: Run | None
+    events: tuple[Event, ...] = ()
+    steps: dict[str, Step | None] = {}
+    waits: dict[str, Wait | None] = {}
+    hooks: dict[str, Hook | None] = {}
+    resumed: tuple[str, str] | None = None
+    lines: tuple[LogEntry, ...] = ()
+    snapshot: Snapshot | None = None
+    drop_snapshot: bool = False
+    drop_log: bool = False
+
+    @property
+    def ended(self) -> bool:
+        """Whether they end the run."""
+        return bool(self.events) and self.run.status in RUN_TERMINAL
+
+
+def fence(run: Run) -> tuple[int, int, str, int]:
+    """
+    Return what tells two states of a run apart, so that nobody changes one that he has not seen.
+
+    A claim raises the epoch and every event the head; giving a claim up changes the worker, archiving the base.
+    """
+    return run.epoch, run.head, run.worker, run.base
+
+
+def after(entities: Entities, changes: Changes) -> Entities:
+    """Return the entities as they are once *changes* are stored."""
+    return Entities(
+        changes.run,
+        _merged(entities.steps, changes.steps),
+        _merged(entities.waits, changes.waits),
+        _merged(entities.hooks, changes.hooks),
+    )
+
+
+class Draft:
+    """
+    A run as it will be.
+
+    Args:
+        entities: the run as it is.
+        taken: tokens that others have, with their runs.
+        over: runs that have ended or do not exist.
+
+    Attributes:
+        status, head: of the run as it will be.
+        events: what was appended, as it will be stored.
+    """
+
+    def __init__(
+        self, entities: Entities, *, taken: Mapping[str, str] | None = None, over: Collection[str] = ()
+    ) -> None:
+        run = entities.run
+        self.status: RunStatus = run.status
+        self.head = run.head
+        self.events: list[Event] = []
+        self._before = entities
+        self._taken = dict(taken or {})
+        self._over = over
+        self._latest_at = run.latest_at
+        self._fields: dict[str, object] = {}  # of the run, that will be others
+        self._steps: dict[str, Step | None] = {}
+        self._waits: dict[str, Wait | None] = {}
+        self._hooks: dict[str, Hook | None] = {}
+
+    def append(self, event: Event, *, consumed: bool = False) -> Event:
+        """
+        Add *event* to the log, change the entity that it is about, and return it as it will be stored.
+
+        A ``hook_created`` whose token is taken becomes a ``hook_conflict``; one that watches a run which is over is
+        followed by its ``hook_received``.
+
+        Args:
+            event: its seq is set here.
+            consumed: a VM has seen its time already, which stays; others are never before their predecessor.
+
+        Raises:
+            EntityConflictError: the run has ended, or the lifecycle does not allow it.
+        """
+        if self.status in RUN_TERMINAL:
+            raise refusals.ended(event.type, self._before.run.id, self.status)
+        self.head += 1
+        self._latest_at = max(self._latest_at, event.at)
+        event = replace(event, seq=self.head, at=event.at if consumed else self._latest_at)
+        match entity_of(event.type):
+            case "run":
+                self._change_run(event)
+            case "step":
+                self._change_step(event)
+            case "wait":
+                self._change_wait(event)
+            case "hook":
+                event = self._change_hook(event)
+        self.events.append(event)
+        if event.type == "hook_created" and event.ref in self._over:
+            self.append(watched_ended(event.id, event.op, event.ref, event.at))
+        return event
+
+    def elapse(self, now: int) -> None:
+        """Complete the waits that are due at *now*: what was due before something came stands before it."""
+        due = [wait for wait in self._before.waits.values() if wait.due <= now]
+        for wait in sorted(due, key=lambda wait: (wait.due, wait.op)):
+            self.append(Event("wait_completed", now, wait.id, op=wait.op))
+
+    def wake(self, now: int) -> None:
+        """Make the run's turn ready; one that is claimed meets what was appended when it commits."""
+        ready_at = self._before.run.ready_at
+        if ready_at != NOW or self._before.run.worker:
+            self._fields |= {"ready_at": NOW, "queued_at": now}
+
+    def park(self) -> None:
+        """Give the turn up until the earliest of the run's waits."""
+        dues = [wait.due for wait in self._open(self._before.waits, self._waits)]
+        due = min(dues, default=None)
+        self._fields |= {"worker": "", "ready_at": due, "queued_at": due or 0}
+
+    def hand_over(self, task: NewTask, commit: Commit) -> None:
+        """
+        Make a task of a step, or note that the committing worker is carrying it out as a task.
+
+        Raises:
+            EntityConflictError: no open step that is not a task yet has this id, or the worker has not begun it.
+        """
+        step = self._now(self._before.steps, self._steps, task.step_id)
+        if step is None or step.task:
+            raise refusals.not_a_task(self._before.run.id, task.step_id, step.status if step else None)
+        if task.claimed and step.status != "running":
+            raise refusals.not_begun(self._before.run.id, step.id, step.status)
+        about = {"task": True, "signature": task.signature or step.signature, "snoozed": task.snoozed}
+        if task.claimed:
+            step = replace(step, worker=commit.worker_id, epoch=commit.epoch, redeliveries=1, **about)
+        else:
+            queued_at = task.ready_at or self._latest_at
+            step = replace(step, ready_at=task.ready_at, queued_at=queued_at, **about)
+        self._steps[step.id] = step
+
+    def requeue(self, step_id: str, due: int) -> None:
+        """Make a step task ready again at *due*."""
+        step = self._steps[step_id]
+        assert step is not None
+        self._steps[step_id] = replace(step, worker="", ready_at=due, queued_at=due, redeliveries=0)
+
+    def changes(
+        self,
+        *,
+        lines: tuple[LogEntry, ...] = (),
+        snapshot: Snapshot | None = None,
+        resumed: tuple[str, str] | None = None,
+        **fields: object,
+    ) -> Changes:
+        """Return it all; *fields* are further fields of the run."""
+        run = self._before.run
+        made = replace(run, status=self.status, head=self.head, latest_at=self._latest_at, **{**fields, **self._fields})
+        return Changes(
+            made,
+            run,
+            tuple(self.events),
+            self._steps,
+            self._waits,
+            self._hooks,
+            resumed,
+            lines,
+            snapshot,
+            drop_snapshot=self.status == "completed",
+        )
+
+    def _change_run(self, event: Event) -> None:
+        run_id = self._before.run.id
+        self.status = cast("RunStatus", advance(event.type, self.status, f"run {run_id}"))
+        if event.type == "run_started":
+            self._fields["started_at"] = event.at
+        elif event.type in RUN_ENDINGS:
+            code = event.name if event.type == "run_failed" else ""
+            self._fields |= {"ended_at": event.at, "error_code": code, "worker": "", "ready_at": None}
+            self._end()
+
+    def _change_step(self, event: Event) -> None:
+        step = self._now(self._before.steps, self._steps, event.id)
+        run_id = self._before.run.id
+        was = step.status if step else self._gone(self._steps, event.id)
+        status = advance(event.type, was, f"step {event.id} of run {run_id}")
+        if step is None:
+            begun = bool(event.attempt)
+            self._steps[event.id] = Step(
+                run_id,
+                event.id,
+                event.op,
+                event.seq,
+                event.name,
+                "running" if begun else status,
+                created_at=event.at,
+                attempt=event.attempt,
+                started_at=event.at if begun else 0,
+            )
+            return
+        match event.type:
+            case "step_started":
+                self._steps[step.id] = replace(step, status=status, attempt=event.attempt, started_at=event.at)
+            case "step_retrying":
+                self._steps[step.id] = replace(step, status=status, failures=step.failures + 1)
+            case _:
+                self._steps[step.id] = None
+
+    def _change_wait(self, event: Event) -> None:
+        wait = self._now(self._before.waits, self._waits, event.id)
+        was = "waiting" if wait else self._gone(self._waits, event.id)
+        advance(event.type, was, f"wait {event.id} of run {self._before.run.id}")
+        self._waits[event.id] = None if wait else Wait(event.id, event.op, event.due)
+
+    def _change_hook(self, event: Event) -> Event:
+        run = self._before.run
+        hook = self._now(self._before.hooks, self._hooks, event.id)
+        what = f"hook {event.id} of run {run.id}"
+        if hook is not None:
+            status = advance(event.type, hook.status, what)
+            if status == "disposed":
+                self._hooks[hook.id] = None
+                if hook.status == "live" and not hook.watch:
+                    self._taken.pop(hook.token, None)
+            elif hook.watch:  # it receives once
+                self._hooks[hook.id] = replace(hook, status="told")
+            return event
+        status = advance(event.type, self._gone(self._hooks, event.id), what)
+        watch = event.ref if event.type == "hook_created" else ""
+        if event.type == "hook_created" and not watch:
+            if event.name in self._taken:
+                event, status = replace(event, type="hook_conflict", ref=self._taken[event.name]), "conflict"
+            else:
+                self._taken[event.name] = run.id
+        about = (run.id, event.id, event.op, event.name, status, event.at, event.payload, watch)
+        self._hooks[event.id] = Hook(*about, key_id=run.key_id, public=run.public)
+        return event
+
+    def _end(self) -> None:
+        """
+        Let go of what a run that has ended no longer needs.
+
+        One that failed or was cancelled keeps what is open, as facts: its tasks are withdrawn and its tokens are free.
+        """
+        kept = self.status != "completed"
+        for step in self._open(self._before.steps, self._steps):
+            self._steps[step.id] = replace(step, worker="", ready_at=None, epoch=step.epoch + 1) if kept else None
+        if not kept:
+            self._waits |= dict.fromkeys([wait.id for wait in self._open(self._before.waits, self._waits)])
+        for hook in self._open(self._before.hooks, self._hooks):
+            self._hooks[hook.id] = replace(hook, status="ended") if kept else None
+
+    @staticmethod
+    def _now(before: Mapping[str, T], changed: Mapping[str, T | None], row_id: str) -> T | None:
+        return changed[row_id] if row_id in changed else before.get(row_id)
+
+    @staticmethod
+    def _gone(changed: Mapping[str, T | None], row_id: str) -> str | None:
+        """Return the state of what has no row: over when it ended just now, else not there yet, for all we know."""
+        return "over" if row_id in changed else None
+
+    @staticmethod
+    def _open(before: dict[str, T], changed: Mapping[str, T | None]) -> list[T]:
+        return list(_merged(before, changed).values())
+
+
+def watched_ended(hook_id: str, op: int, run_id: str, at: int) -> Event:
+    """Return the event that tells a hook of the end of the run that it watches."""
+    return Event("hook_received", at, hook_id, op=op, ref=run_id, payload=NOTHING)
+
+
+def _merged(rows: dict[str, T], changed: Mapping[str, T | None]) -> dict[str, T]:
+    if not changed:
+        return rows
+    merged: dict[str, T | None] = {**rows, **changed}
+    return {row_id: row for row_id, row in merged.items() if row is not None}

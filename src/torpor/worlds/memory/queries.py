@@ -1,0 +1,93 @@
+"""Lists, searches and counts, for people."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection
+from itertools import islice
+
+from msgspec.structs import replace
+
+from torpor.model import Entities, Hook, ImageUse, ProgramUse, Run, RunFilter, Step, WaitingSteps
+from torpor.worlds.memory.store import Store
+
+
+def list_runs(store: Store, where: RunFilter) -> list[Run]:
+    """Answer :meth:`torpor.world.Queries.list_runs`."""
+    before = len(store.runs) if where.before is None else store.existing(where.before).n
+    found = (
+        rows.run
+        for rows in reversed(store.runs.values())
+        if rows.n < before
+        and (where.status is None or rows.run.status == where.status)
+        and (where.workflow is None or rows.run.workflow == where.workflow)
+        and (where.app is None or rows.run.app == where.app)
+    )
+    return list(islice(found, where.limit))
+
+
+def runs_beginning_with(store: Store, prefix: str, limit: int) -> list[Run]:
+    """Answer :meth:`torpor.world.Queries.runs_beginning_with`."""
+    ids = sorted(run_id for run_id in store.runs if run_id.startswith(prefix))
+    return [store.runs[run_id].run for run_id in ids[:limit]]
+
+
+def open_entities(store: Store, run_id: str) -> Entities:
+    """Answer :meth:`torpor.world.Queries.open_entities`."""
+    rows = store.existing(run_id)
+    return rows.entities([replace(step, input=None) for step in rows.steps.values()])
+
+
+def live_hooks(store: Store, limit: int, before: str | None) -> list[Hook]:
+    """Answer :meth:`torpor.world.Queries.live_hooks`."""
+    hooks = [store.hook(place) for place in store.tokens.values()]
+    older = [hook for hook in hooks if before is None or hook.id < before]
+    return sorted(older, key=lambda hook: (hook.id, store.runs[hook.run_id].n), reverse=True)[:limit]
+
+
+def waiting_steps(store: Store, now: int) -> list[WaitingSteps]:
+    """Answer :meth:`torpor.world.Queries.waiting_steps`."""
+    groups: dict[tuple[str, str, str], list[Step]] = {}
+    for rows, step in store.ready_steps():
+        if step.ready_at is not None and (step.ready_at <= now or step.snoozed):
+            groups.setdefault((rows.run.app, step.name, step.signature), []).append(step)
+    found = []
+    for about, steps in groups.items():
+        first = min(steps, key=_waits_since)
+        why = max(step.snoozed for step in steps)
+        found.append(WaitingSteps(*about, len(steps), _waits_since(first), first.run_id, why))
+    return sorted(found, key=lambda steps: (steps.since, steps.app, steps.name, steps.signature))
+
+
+def programs_in_use(store: Store) -> list[ProgramUse]:
+    """Answer :meth:`torpor.world.Queries.programs_in_use`."""
+    groups: dict[tuple[str, str, str, str], list[Run]] = {}
+    for run in store.live():
+        groups.setdefault((run.app, run.program, run.guest, run.key_id), []).append(run)
+    return [ProgramUse(*about, len(runs), runs[0].id) for about, runs in sorted(groups.items())]
+
+
+def snoozed_runs(store: Store, limit: int) -> list[Run]:
+    """Answer :meth:`torpor.world.Queries.snoozed_runs`."""
+    return sorted((run for run in store.live() if run.snoozed), key=lambda run: run.latest_at)[:limit]
+
+
+def runs_by_key(store: Store, live: bool) -> dict[str, int]:
+    """Answer :meth:`torpor.world.Queries.runs_by_key`."""
+    runs = store.live() if live else (rows.run for rows in store.runs.values())
+    return dict(Counter(run.key_id for run in runs if run.key_id))
+
+
+def images_in_use(store: Store) -> set[ImageUse]:
+    """Answer :meth:`torpor.world.Queries.images_in_use`."""
+    runs = (rows.run for rows in store.runs.values())
+    return {ImageUse(run.program, run.build, run.key_id) for run in runs if run.build and run.status != "completed"}
+
+
+def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:
+    """Answer :meth:`torpor.world.Queries.statuses`."""
+    return {run_id: store.runs[run_id].run for run_id in run_ids if run_id in store.runs}
+
+
+def _waits_since(step: Step) -> int:
+    return step.created_at if step.snoozed else step.queued_at
