@@ -32,6 +32,7 @@ from torpor.codec.types.references import name_step, recognise, reference_of
 from torpor.codec.values import StepFunction
 from torpor.durations import Duration, milliseconds
 from torpor.engine.retry import Backoff
+from torpor.engine.step_functions import as_called, step_function
 from torpor.engine.steps import RETRIES_DEFAULT, StepDefinition
 from torpor.errors import ConfigurationError
 from torpor.programs.catalogue import module_name
@@ -133,7 +134,7 @@ class Registry:
         To type checkers a ``def`` becomes awaitable, because workflows await it.
 
         Args:
-            function: ``async def``, or ``def`` (runs in a thread).
+            function: ``async def``, or ``def`` (runs in a thread); at module level, or a method of a class there.
             name: what workflows import it as; the function's own name by default.
             max_retries: attempts after the first; 0 for none.
             timeout: how long one attempt may take, such as ``"30s"``.
@@ -143,22 +144,26 @@ class Registry:
                 ``charge``, is one of the same module; one of another module is full: ``step//./billing.py//charge``.
 
         Raises:
-            ConfigurationError: the name is taken by another function, or a setting is wrong.
+            ConfigurationError: the name is taken by another function, the function cannot be a step, or a setting is
+                wrong.
         """
         if max_retries < 0:
             raise ConfigurationError(f"max_retries={max_retries} of a step; give 0 for no retries, or more")
         seconds = None if timeout is None else _seconds(timeout)
         before = _old_names(renamed)
 
-        def register(function: Callable[..., Any]) -> Callable[..., Any]:
-            plain = inspect.unwrap(function)
-            if not (inspect.isfunction(plain) or inspect.ismethod(plain)):
-                raise ConfigurationError(f"{function!r} is no Python function, so it cannot be a step; write a `def`")
-            short = name or function.__qualname__
-            source = inspect.getsourcefile(plain)
-            definition = StepDefinition(short, function, max_retries, seconds, backoff or Backoff())
+        def register(given: Any) -> Any:
+            if isinstance(given, Workflow):
+                raise ConfigurationError(
+                    f"{given.short_name} is a workflow, so it cannot be a step too; start it with app.start, or write "
+                    f"another function"
+                )
+            made_of = step_function(given)
+            source = inspect.getsourcefile(inspect.unwrap(made_of))
+            short = name or made_of.__qualname__
+            definition = StepDefinition(short, made_of, max_retries, seconds, backoff or Backoff())
             self._add(RegisteredStep(definition, Path(source).resolve() if source else None, before))
-            return function
+            return given
 
         return register if function is None else register(function)
 
@@ -303,8 +308,9 @@ def function_of(reference: StepFunction, definition: StepDefinition | None) -> o
     """
     if definition is None or reference.extras.keys() - {_BOUND}:
         return reference
+    function = as_called(definition.function)
     bound = reference.extras.get(_BOUND)
-    return functools.partial(definition.function, *bound) if bound else definition.function
+    return functools.partial(function, *bound) if bound else function
 
 
 def _bound(step: functools.partial[object]) -> StepFunction | None:

@@ -141,6 +141,11 @@ def check_workflow(function: Callable[..., Any]) -> Path:
         raise ConfigurationError(
             f"workflow {name} is a method; write an `async def` at module level and pass the object as an argument"
         )
+    if inspect.isasyncgenfunction(plain):
+        raise ConfigurationError(
+            f"workflow {name} is an asynchronous generator (it has a `yield`), and a run has one result, at its end; "
+            f"return a list, or take a hook for what others wait for on the way"
+        )
     if not inspect.iscoroutinefunction(plain):
         raise ConfigurationError(f"workflow {name} is not asynchronous; write `async def {name}(…)`")
     for parameter in inspect.signature(function).parameters:

@@ -180,6 +180,11 @@ def not_asynchronous() -> None:
     """Be no workflow."""
 
 
+async def yielding() -> AsyncIterator[int]:
+    """Be no workflow."""
+    yield 1
+
+
 async def with_reserved(run_id: str) -> None:
     """Be no workflow."""
 
@@ -200,6 +205,7 @@ def made_inside() -> Any:
         (lambda: None, "lambda"),
         (Holder.method, "is a method"),
         (not_asynchronous, "async def not_asynchronous"),
+        (yielding, "workflow yielding is an asynchronous generator .* return a list, or take a hook"),
         (with_reserved, "'run_id'"),
         (3, "is no function"),
     ],
@@ -217,14 +223,6 @@ def test_a_workflow_that_is_in_no_file_is_refused() -> None:
 
     with pytest.raises(ConfigurationError, match=r"<stdin>.*write it into a \.py file"):
         Torpor("memory://").workflow(scope["typed"])
-
-
-def test_what_is_no_function_cannot_be_a_step() -> None:
-    """Built-in functions and objects have no file that names them."""
-    with pytest.raises(
-        ConfigurationError, match=r"getpid> is no Python function, so it cannot be a step; write a `def`"
-    ):
-        Torpor("memory://").step(cast("Any", os.getpid))
 
 
 def test_two_workflows_of_one_name_are_refused() -> None:

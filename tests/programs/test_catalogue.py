@@ -7,7 +7,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.engine.support import TIMEOUT
+from tests.engine.support import TIMEOUT, write_app
 from torpor import RunFailedError, Torpor, codec
 from torpor.errors import ConfigurationError
 from torpor.model import NewRun
@@ -85,18 +85,16 @@ async def test_a_step_file_that_cannot_be_imported_is_named(tmp_path: Path) -> N
             await app.start("main")
 
 
-async def test_arguments_that_a_step_does_not_take_are_not_retried(tmp_path: Path) -> None:
+async def test_arguments_that_a_step_does_not_take_are_not_retried(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A mistake in the call is an error at once."""
-    (tmp_path / "flow_steps.py").write_text("")
+    steps = "from catalogue_app import app\n@app.step\nasync def f(a): return a\n"
     flow = 'import { f } from "./flow_steps.py";\nexport async function main() { "use workflow"; await f(1, 2); }\n'
-    app = application(tmp_path, flow)
-
-    async def f(a: int) -> int:
-        """Take one argument."""
-        return a
-
-    f.__code__ = f.__code__.replace(co_filename=str(tmp_path / "flow_steps.py"))
-    app.step(name="f")(f)
+    (tmp_path / "flow.js").write_text(flow)
+    monkeypatch.syspath_prepend(tmp_path)
+    text = "from torpor import Torpor\napp = Torpor('memory://')\napp.workflows('*.js')\n"
+    app = write_app(tmp_path, flow_steps=steps, catalogue_app=text)
     async with app, app.worker():
         run = await app.start("main")
         with pytest.raises(RunFailedError, match="too many positional arguments"):

@@ -140,7 +140,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class ClassReference:
-    """A JavaScript class itself."""
+    """A class itself: one of JavaScript, or a Python class that a step was called on."""
 
     class_id: str
 

@@ -27,6 +27,7 @@ from torpor.codec.typing.annotations import convert_arguments
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.outcomes import log_failed_step
 from torpor.engine.retry import Backoff
+from torpor.engine.step_functions import as_called
 from torpor.errors import (
     ArgumentError,
     FatalError,
@@ -271,13 +272,15 @@ class Steps:
 
         Raises:
             ArgumentError: the step does not take these arguments.
-            SerializationError, KeyMissingError: they cannot be read.
+            FatalError: it is called on a class that it does not belong to.
+            SerializationError, KeyMissingError: the arguments cannot be read.
         """
         with reviving(self._registry.references):
             given = loads(envelope)
+        function = as_called(definition.function, given.get("thisVal"))
         args, kwargs = given["args"], given.get("kwargs", {})
-        args, kwargs = convert_arguments(definition.function, args, kwargs, f"step {definition.name}")
-        return functools.partial(definition.function, *args, **kwargs)
+        args, kwargs = convert_arguments(function, args, kwargs, f"step {definition.name}")
+        return functools.partial(function, *args, **kwargs)
 
     async def _within_time(
         self, definition: StepDefinition, attempt: Attempt, call: Call, thread: _Thread | None

@@ -178,10 +178,19 @@ def test_a_proxy_looks_like_its_function(author: Author) -> None:
     assert author.body(body).begin().value == ["charge", "app", True]
 
 
-def test_a_module_cannot_call_steps(author: Author) -> None:
-    """Nothing is asked for while modules load."""
-    with pytest.raises(Exception, match="while a module was loaded"):
-        author.load("from torpor import hook\nhook('t')\nasync def main(): ...")
+@pytest.mark.parametrize(
+    ("line", "told"),
+    [
+        ("hook('t')", "a hook was asked for while a module was loaded; do that inside a workflow function"),
+        ("charge(1)", r"step charge is called while modules are loaded \(./app.py:9\).*call it inside a workflow func"),
+        ("rate = charge() * 2", "step charge is called while .*or call a plain function that is no step"),
+        ("jobs = [charge(n) for n in range(3)]", "step charge is called while"),
+    ],
+)
+def test_a_module_cannot_call_steps(author: Author, line: str, told: str) -> None:
+    """Nothing is asked for while modules load; a step would give a coroutine there, and no value."""
+    with pytest.raises(Exception, match=told):
+        author.body("...", before=f"{line}\n")
 
 
 def test_a_cancelled_step_is_ignored(author: Author) -> None:

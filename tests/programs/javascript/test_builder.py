@@ -29,7 +29,9 @@ def build(root: Path, files: dict[str, str], *given: str, steps: tuple[str, ...]
     """Write *files* and build the program of those *given* (of the first one when none is)."""
     write(root, files)
     chosen = [Path(name) for name in given or [next(iter(files))]]
-    return build_program(root, chosen, steps_of=lambda _: steps, signature_of=SIGNATURES.__getitem__, build="build")
+    return build_program(
+        root, chosen, steps_of=lambda _: steps, signature_of=lambda name: SIGNATURES.get(name, "()"), build="build"
+    )
 
 
 def refusal(root: Path, files: dict[str, str], *given: str) -> str:
@@ -137,10 +139,42 @@ def test_steps_are_asked_for_by_absolute_path(tmp_path: Path) -> None:
     assert asked == [tmp_path / "steps/pay.py"]
 
 
+def test_methods_are_exported_by_their_class(tmp_path: Path) -> None:
+    """Whatever their names are, they stand in the module as text."""
+    text = 'import { Shop, charge } from "./s.py";\n' + WORKFLOW
+    steps = ("charge", "Shop.open", "Shop.Till.count", "Shop.__proto__")
+    program = build(tmp_path, {"a.js": text, "s.py": ""}, steps=steps)
+
+    assert program.files["./s.py"] == (
+        'import { stepsOf } from "torpor:steps";\n'
+        "const [step0, step1, step2, step3] = "
+        'stepsOf("./s.py", ["Shop.Till.count", "Shop.__proto__", "Shop.open", "charge"]);\n'
+        'const class0 = { ["__proto__"]: step1, ["open"]: step2, ["Till"]: { ["count"]: step0 } };\n'
+        'export { class0 as "Shop", step3 as "charge" };\n'
+    )
+    assert program.steps.keys() == {f"step//./s.py//{name}" for name in steps}
+
+
+def test_a_class_brings_its_own_steps_only(tmp_path: Path) -> None:
+    """A run may call what its program imports."""
+    text = 'import { Shop } from "./s.py";\n' + WORKFLOW
+    program = build(tmp_path, {"a.js": text, "s.py": ""}, steps=("charge", "Shop.open", "Branch.open"))
+
+    assert program.steps.keys() == {"step//./s.py//Shop.open"}
+
+
 def test_step_names_never_become_code(tmp_path: Path) -> None:
-    """A name that is no identifier is refused rather than written into a module."""
-    with pytest.raises(ConfigurationError, match="not the name of a function"):
-        build(tmp_path, {"a.js": 'import "./s.py";\n' + WORKFLOW, "s.py": ""}, steps=('x"; evil(); "',))
+    """A name of the author's own is a text, whatever is in it."""
+    name = 'x"; evil(); "'
+    program = build(tmp_path, {"a.js": 'import "./s.py";\n' + WORKFLOW, "s.py": ""}, steps=(name,))
+
+    assert program.files["./s.py"].endswith('export { step0 as "x\\"; evil(); \\"" };\n')
+
+
+def test_a_step_and_a_class_of_one_name_are_refused(tmp_path: Path) -> None:
+    """An import could mean both."""
+    with pytest.raises(ConfigurationError, match=r"s\.py: 'pay' is the name of a step and of .* 'pay\.all'; .*name=…"):
+        build(tmp_path, {"a.js": 'import "./s.py";\n' + WORKFLOW, "s.py": ""}, steps=("pay", "pay.all"))
 
 
 def test_file_without_steps_names_who_imports_it(tmp_path: Path) -> None:

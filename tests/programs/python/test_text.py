@@ -98,11 +98,19 @@ def test_steps_in_classes_become_proxies_there(project: Project) -> None:
         @app.step
         def refund(self):
             return boom
+        @classmethod
+        @app.step
+        def below(cls):
+            return boom
+        @app.step
+        @classmethod
+        def above(cls):
+            return boom
     @app.workflow
     async def main(): return Billing
     """
 
-    assert lines(project, body)[:9] == [
+    assert lines(project, body)[:17] == [
         "class Billing:",
         "    rate = 2",
         "    @staticmethod",
@@ -111,6 +119,14 @@ def test_steps_in_classes_become_proxies_there(project: Project) -> None:
         "",
         '    @__torpor_step__("step//./app.py//Billing.refund")',
         "    def refund(*args, **kwargs): ...",
+        "",
+        "    @classmethod",
+        '    @__torpor_class_step__("step//./app.py//Billing.below")',
+        "    def below(*args, **kwargs): ...",
+        "",
+        '    @__torpor_class_step__("step//./app.py//Billing.above")',
+        "    @classmethod",
+        "    def above(*args, **kwargs): ...",
         "",
     ]
 

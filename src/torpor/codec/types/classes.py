@@ -18,12 +18,14 @@ from pathlib import PurePath
 from types import ModuleType
 from typing import Any
 
+from torpor.codec.values import ClassReference
 from torpor.codec.wire.reducers import forget_classes
 from torpor.errors import ConfigurationError, SerializationError
 
 Migrate = Callable[[Any, int], Any]
 
 _NAME = re.compile(r"[\w.:/+-]+")
+_ITSELF = "class//python//class//"  # begins the id of a class that is meant itself
 
 
 def importable_name(module_name: str) -> str:
@@ -51,6 +53,16 @@ def find_class(path: str) -> type | None:
 def is_findable(cls: type) -> bool:
     """Tell whether another process that has loaded the same modules can find the class."""
     return any(found is cls for found in _classes(class_path(cls)))
+
+
+def reference_to(cls: type) -> ClassReference:
+    """Return what stands for a class itself, where a step is called on it."""
+    return ClassReference(f"{_ITSELF}{class_path(cls)}")
+
+
+def class_meant(reference: ClassReference) -> type | None:
+    """Return the loaded class that a reference stands for, or None."""
+    return find_class(reference.class_id.removeprefix(_ITSELF)) if reference.class_id.startswith(_ITSELF) else None
 
 
 def slots_of(cls: type) -> list[str]:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import posixpath
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files as resources
 from pathlib import Path
@@ -97,7 +97,7 @@ class _Builder:
     texts: dict[str, str] = field(default_factory=dict)
     line_maps: dict[str, list[int]] = field(default_factory=dict)
     modules: dict[str, _Module] = field(default_factory=dict)
-    steps: dict[str, frozenset[str]] = field(default_factory=dict)
+    steps: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # Python file → export → names of its steps
 
     def add_file(self, file: Path) -> str:
         """Take a file and everything that it imports; return its module name."""
@@ -116,7 +116,7 @@ class _Builder:
 
     def _add_steps(self, name: str, file: Path) -> None:
         names = sorted(self.steps_of(file))
-        self.steps[name] = frozenset(names)
+        self.steps[name] = _exported_steps(name, names)
         self.texts[name] = _proxy_module(name, names)
 
     def _add_json(self, name: str, file: Path) -> None:
@@ -169,6 +169,7 @@ class _Builder:
     def _missing(self, target: str, wanted: str, exported: frozenset[str]) -> str:
         known = ", ".join(sorted(exported)) or "none"
         if target in self.steps:
+            known = ", ".join(sorted(step for steps in self.steps[target].values() for step in steps)) or "none"
             return f"{target} has no step {wanted!r} (steps: {known}); is the function decorated as a step?"
         return f"{target!r} does not export {wanted!r} (exports: {known})"
 
@@ -177,7 +178,7 @@ class _Builder:
         if name == BUILTIN:
             return read_module(_BUILTIN_SOURCE.read_text("utf-8")).exports
         if name in self.steps:
-            return self.steps[name]
+            return frozenset(self.steps[name])
         module = self.modules.get(name)
         if module is None:
             return frozenset(("default",))  # JSON
@@ -210,34 +211,75 @@ class _Builder:
         for module in (self.modules[name] for name in reached if name in self.modules):
             for each in module.syntax.imports:
                 target = module.targets[each.specifier]
-                if target in self.steps:
-                    found |= {f"step//{target}//{name}" for name in each.names or self.steps[target]}
+                exported = self.steps.get(target, {})
+                for export in each.names or exported:
+                    found |= {f"step//{target}//{name}" for name in exported.get(export, ())}
         return sorted(found)
+
+
+def _exported_steps(path: str, names: Sequence[str]) -> dict[str, list[str]]:
+    """
+    Return what the module of a Python file exports, each with the names of its steps.
+
+    A function is exported by its name, a method by its class: ``Shop`` for ``Shop.charge``.
+
+    Raises:
+        ConfigurationError: a step and a class with steps have one name.
+    """
+    exported: dict[str, list[str]] = {}
+    for name in names:
+        exported.setdefault(name.partition(".")[0], []).append(name)
+    for export, steps in exported.items():
+        if export in steps and len(steps) > 1:
+            raise ConfigurationError(
+                f"{path}: {export!r} is the name of a step and of what has the step {max(steps)!r}; give one of them "
+                f"another name: @app.step(name=…)"
+            )
+    return exported
 
 
 def _proxy_module(path: str, names: Sequence[str]) -> str:
     """
     Return the module that exports one proxy for each step of a Python file.
 
-    Its text is made of names alone, each of them checked; data never becomes code.
+    Names stand in its text as string literals only; data never becomes code.
 
     Args:
         path: the file relative to the project root, such as ``./orders.py``.
-        names: names of its step functions.
+        names: names of its steps, those of methods with their class: ``Shop.charge``.
 
     Raises:
-        ConfigurationError: a name is no identifier.
+        ConfigurationError: a step and a class with steps have one name.
     """
-    for name in names:
-        if not name.isidentifier():
-            raise ConfigurationError(f"{path}: {name!r} is not the name of a function; a step needs an identifier")
-    proxies = ", ".join(f"step{i}" for i in range(len(names)))
-    exports = ", ".join(f"step{i} as {json.dumps(name)}" for i, name in enumerate(names))
+    proxies = {name: f"step{n}" for n, name in enumerate(names)}
+    classes: list[str] = []
+    exports: list[str] = []
+    for export, steps in _exported_steps(path, names).items():
+        local = proxies.get(export)
+        if local is None:
+            local = f"class{len(classes)}"
+            members = {name.split(".", 1)[1]: proxies[name] for name in steps}
+            classes.append(f"const {local} = {_class_object(members)};\n")
+        exports.append(f"{local} as {json.dumps(export)}")
     return (
         'import { stepsOf } from "torpor:steps";\n'
-        f"const [{proxies}] = stepsOf({json.dumps(path)}, {json.dumps(list(names))});\n"
-        f"export {{ {exports} }};\n"
+        f"const [{', '.join(proxies.values())}] = stepsOf({json.dumps(path)}, {json.dumps(list(names))});\n"
+        f"{''.join(classes)}export {{ {', '.join(exports)} }};\n"
     )
+
+
+def _class_object(members: Mapping[str, str]) -> str:
+    """Return an object literal for a class, given the proxies of its methods by name; ``Inner.name`` is nested."""
+    inner: dict[str, dict[str, str]] = {}
+    parts: list[str] = []
+    for name, proxy in members.items():
+        first, _, rest = name.partition(".")
+        if rest:
+            inner.setdefault(first, {})[rest] = proxy
+        else:
+            parts.append(f"[{json.dumps(first)}]: {proxy}")  # in brackets, because __proto__ would mean something else
+    parts += [f"[{json.dumps(name)}]: {_class_object(each)}" for name, each in inner.items()]
+    return f"{{ {', '.join(parts)} }}"
 
 
 def _rewritten(name: str, text: str, module: _Module) -> str:

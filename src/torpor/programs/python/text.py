@@ -117,7 +117,9 @@ class _Page:
 
     def put_step(self, node: FunctionNode, name: str) -> None:
         """Put a proxy in place of a step that stands here."""
-        mark = f"__torpor_step__({json.dumps(name)})"
+        # A class method gets the class that it is called on, which goes along with the arguments.
+        marker = "__torpor_class_step__" if "classmethod" in _plain_decorators(node) else "__torpor_step__"
+        mark = f"{marker}({json.dumps(name)})"
         indent = _columns(self._lines[node.lineno - 1], 0, node.col_offset)
         kept = {
             line
@@ -159,6 +161,11 @@ class _Page:
             self._lines[line - 1] = ""
         indent = _columns(self._original[node.lineno - 1], 0, node.col_offset)
         self._lines[decorator.lineno - 1] = f"{indent}@{mark}"
+
+
+def _plain_decorators(node: FunctionNode) -> set[str]:
+    """Return the names of decorators that are names."""
+    return {decorator.id for decorator in node.decorator_list if isinstance(decorator, ast.Name)}
 
 
 def _span(node: ast.stmt) -> tuple[int, int]:

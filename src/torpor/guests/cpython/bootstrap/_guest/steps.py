@@ -7,15 +7,19 @@ nothing before it is awaited or made a task.
 
 from __future__ import annotations
 
+import inspect
+import sys
 from asyncio import Future
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NoReturn
 
 from torpor.codec.errors import remember_traceback
 from torpor.codec.guest import text_of, value_of
+from torpor.codec.types.classes import reference_to
 from torpor.codec.values import StepFunction
-from torpor.errors import FatalError, SerializationError
+from torpor.errors import FatalError, SerializationError, UsageError
 
+from .finder import author_place
 from .loop import loop
 from .references import stands_for
 from .run import Delivery, run
@@ -68,16 +72,18 @@ def ask(step_id: str, step_input: dict[str, Any]) -> Future[Any]:
     return future
 
 
-def step_proxy(step_id: str) -> Callable[[Proxy], Proxy]:
-    """Decorate the empty ``def`` of a step: the function keeps its name and asks for the step when it is awaited."""
+def step_proxy(step_id: str) -> Callable[[Any], Any]:
+    """
+    Decorate the empty ``def`` of a step: the function keeps its name and asks for the step when it is awaited.
 
-    def decorate(function: Proxy) -> Proxy:
-        proxy = _proxy(step_id, {})
-        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
-            setattr(proxy, name, getattr(function, name))
-        return proxy
+    A static method may be decorated above or below its ``@staticmethod``.
+    """
+    return lambda function: _in_place_of(function, _proxy(step_id, {}))
 
-    return decorate
+
+def class_step_proxy(step_id: str) -> Callable[[Any], Any]:
+    """Decorate the empty ``def`` of a class method, above or below its ``@classmethod``."""
+    return lambda function: _in_place_of(function, _proxy(step_id, {}, takes_class=True))
 
 
 def short_name(full_name: str) -> str:
@@ -87,27 +93,56 @@ def short_name(full_name: str) -> str:
 
 def revived(reference: StepFunction) -> Proxy:
     """Return the proxy for a step that arrived as a value, with all that it carries."""
-    proxy = _proxy(reference.step_id, reference.extras)
-    proxy.__name__ = proxy.__qualname__ = short_name(reference.step_id)
-    return proxy
+    return _proxy(reference.step_id, reference.extras)
 
 
-def _proxy(step_id: str, extras: dict[str, Any]) -> Proxy:
+def _in_place_of(function: Any, proxy: Proxy) -> Any:
+    """Return a proxy as the function or method that it stands for."""
+    for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+        setattr(proxy, name, getattr(function, name))
+    return type(function)(proxy) if isinstance(function, staticmethod | classmethod) else proxy
+
+
+def _proxy(step_id: str, extras: dict[str, Any], *, takes_class: bool = False) -> Proxy:
+    """
+    Return the function that asks for a step.
+
+    Args:
+        step_id: which.
+        extras: what it carries, as a value does.
+        takes_class: it stands for a class method; the class goes along.
+    """
     # As in JavaScript: a bound receiver is told apart from arguments, bound arguments stand before the call's own.
     captured = {
         to: extras[key] for key, to in (("closureVars", "closureVars"), ("boundThis", "thisVal")) if key in extras
     }
     bound = extras.get("boundArgs", ())
 
-    async def proxy(*args: Any, **kwargs: Any) -> Any:
+    async def call(receiver: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         step_input: dict[str, Any] = {"args": [*bound, *args]}
         if kwargs:
             step_input["kwargs"] = kwargs
-        if captured:
-            step_input.update(captured)
-        return await ask(step_id, step_input)
+        return await ask(step_id, step_input | captured | receiver)
 
+    def proxy(*args: Any, **kwargs: Any) -> Any:
+        if run.phase == "loading":
+            _refuse_while_loading(proxy.__qualname__)
+        receiver = {"thisVal": reference_to(args[0])} if takes_class else {}
+        called: Any = call(receiver, args[1:] if takes_class else args, kwargs)
+        called.__name__, called.__qualname__ = proxy.__name__, proxy.__qualname__  # for warnings
+        return called
+
+    proxy.__name__ = proxy.__qualname__ = short_name(step_id)
+    inspect.markcoroutinefunction(proxy)  # type: ignore[attr-defined]  # since Python 3.12
     return stands_for(StepFunction(step_id, extras), proxy)
+
+
+def _refuse_while_loading(step: str) -> NoReturn:
+    place = author_place(sys._getframe(2))  # noqa: SLF001  # there is no other way to ask
+    raise UsageError(
+        f"step {step} is called while modules are loaded{f' ({place})' if place else ''}, which is done once for all "
+        f"runs and belongs to none; call it inside a workflow function, or call a plain function that is no step"
+    )
 
 
 def _raisable(error: Any) -> BaseException:

@@ -13,7 +13,7 @@ from torpor.errors import UsageError
 
 from .references import stands_for
 from .run import run
-from .steps import step_proxy
+from .steps import class_step_proxy, step_proxy
 from .timestamps import datetime_of
 
 
@@ -52,6 +52,7 @@ def current_workflow() -> WorkflowMetadata:
 def install() -> None:
     """Make the decorators of program texts known."""
     builtins.__torpor_step__ = step_proxy  # type: ignore[attr-defined]  # program texts use it
+    builtins.__torpor_class_step__ = class_step_proxy  # type: ignore[attr-defined]  # as above
     builtins.__torpor_workflow__ = _workflow  # type: ignore[attr-defined]  # as above
 
 

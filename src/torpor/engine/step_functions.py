@@ -1,0 +1,95 @@
+"""
+Which functions may be steps, and what is called when one of them is to run.
+
+A step is found by its file and its qualified name, in every process and in every program that knows it. So it stands
+in a module or in a class there; what exists in one process only, a closure or a method of one object, cannot be one.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+from collections.abc import Callable
+from typing import Any
+
+from torpor.codec.types.classes import class_meant, find_class, importable_name
+from torpor.codec.values import ClassReference
+from torpor.errors import ConfigurationError, FatalError
+
+
+def step_function(step: object) -> Callable[..., Any]:
+    """
+    Return the function that a step is made of: of a static method or a class method the one beneath.
+
+    Raises:
+        ConfigurationError: it cannot be a step; the message says why and what to do.
+    """
+    found: Any = step.__func__ if isinstance(step, staticmethod | classmethod) else step
+    if inspect.ismethod(found) and isinstance(found.__self__, type):
+        found = found.__func__
+    name = getattr(found, "__qualname__", None) or f"a {type(found).__name__}"
+    plain = inspect.unwrap(found) if callable(found) else found
+    why = _why_not(plain)
+    if why:
+        raise ConfigurationError(f"{name} cannot be a step: {why}")
+    function: Callable[..., Any] = found
+    return function
+
+
+def _why_not(plain: Any) -> str:  # noqa: PLR0911  # one return, one reason
+    if inspect.ismethod(plain):
+        owner = type(plain.__self__).__qualname__
+        return (
+            f"it is a method of one {owner}, which other processes do not have; decorate it in its class, and await it "
+            f"on a {owner} that is a value, such as a dataclass"
+        )
+    if isinstance(plain, functools.partial):
+        return "a partial has no name of its own; write a `def` that calls the function, and decorate that"
+    if inspect.isclass(plain):
+        return "it is a class; write a `def` that makes the object, and decorate that"
+    if inspect.isbuiltin(plain):
+        return "it is built into Python and has no source; write a `def` that calls it, and decorate that"
+    if inspect.iscoroutine(plain):
+        plain.close()
+        return "it is a call; decorate the function itself"
+    if not isinstance(plain, types.FunctionType):
+        return f"it is {plain!r} and no function; write a `def`, and decorate that"
+    if "<lambda>" in plain.__qualname__:
+        return "a lambda has no name of its own; write a `def` at module level"
+    if "<locals>" in plain.__qualname__:
+        maker = plain.__qualname__.partition(".<locals>")[0]
+        return (
+            f"it is made anew by each call of {maker}, so that its name means no one function; move it to module level "
+            f"and pass what it needs as arguments; if {maker} is a decorator, let it use functools.wraps"
+        )
+    if inspect.isasyncgenfunction(plain) or inspect.isgeneratorfunction(plain):
+        return "it is a generator (it has a `yield`), and a step has one result, which is stored; return a list"
+    return ""
+
+
+def as_called(function: Callable[..., Any], receiver: object = None) -> Callable[..., Any]:
+    """
+    Return what is called with a step's arguments: the function, or a class method of its class.
+
+    Args:
+        function: the step's.
+        receiver: the class that the step was called on, if that was told; the one that defines it otherwise.
+
+    Raises:
+        FatalError: the receiver is not loaded here, or is no subclass of the class that defines the step.
+    """
+    plain = inspect.unwrap(function)
+    above, _, name = plain.__qualname__.rpartition(".")
+    owner = find_class(f"{importable_name(plain.__module__)}:{above}") if above else None
+    if owner is None or not isinstance(vars(owner).get(name), classmethod):
+        return function
+    if not isinstance(receiver, ClassReference):
+        return types.MethodType(function, owner)
+    found = class_meant(receiver)
+    if found is None or not issubclass(found, owner):
+        raise FatalError(
+            f"{plain.__qualname__} was called on {receiver.class_id}, which is not loaded here or is no {above}; "
+            f"import the module that defines that class"
+        )
+    return types.MethodType(function, found)
