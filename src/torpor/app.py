@@ -28,11 +28,11 @@ from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
 from torpor.builtin_steps import ApplicationSteps
-from torpor.client import Client, RunHandle, chosen_runtime, positional
+from torpor.client import Client, RunHandle, chosen_runtime
 from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.values import WorkflowFunction
-from torpor.engine.deployments import Startable, make_deployment
+from torpor.engine.deployments import Startable, make_deployment, positional
 from torpor.engine.images import store_program
 from torpor.engine.worker import Worker, WorkerSettings
 from torpor.errors import UsageError

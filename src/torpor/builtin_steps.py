@@ -8,15 +8,18 @@ and the lists of steps in messages leave them out.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from torpor import ids
-from torpor.client import RunHandle
+from torpor.client import Client, RunHandle, chosen_runtime
 from torpor.codec.types.references import AsTheyAre, References
 from torpor.codec.values import Kwargs, RunReference, StepFunction, WorkflowFunction
+from torpor.engine.deployments import Startable, read_versions
 from torpor.engine.metadata import current_step
 from torpor.engine.steps import StepDefinition
 from torpor.errors import (
+    ArgumentError,
     ConflictError,
     EntityConflictError,
     KeyMissingError,
@@ -24,7 +27,9 @@ from torpor.errors import (
     RunCancelledError,
     RunFailedError,
     UsageError,
+    WorkflowNotRegisteredError,
 )
+from torpor.programs.catalogue import Programs
 from torpor.registry import Names, function_of
 
 _FINAL: Final = (UsageError, NotFoundError, ConflictError, RunFailedError, RunCancelledError)
@@ -32,6 +37,12 @@ _FINAL: Final = (UsageError, NotFoundError, ConflictError, RunFailedError, RunCa
 
 class Application(Protocol):
     """What the steps need of the application that has them; see :class:`torpor.app.Torpor`."""
+
+    name: str
+    client: Client
+
+    @property
+    def programs(self) -> Programs: ...
 
     async def start(self, workflow: str, /, *args: Any, run_id: str, runtime: Any, **kwargs: Any) -> RunHandle: ...
 
@@ -70,13 +81,17 @@ class BuiltinSteps:
         """
         Start a run, once however often this step is tried: its id is a function of the step's.
 
+        While versions of the application are rolled out, this worker's may not have the workflow that a program of
+        another means; then the run is of the newest one that has it.
+
         Args:
             workflow: name, or the workflow itself.
             args: its arguments; keyword arguments last, as :class:`~torpor.codec.values.Kwargs`.
             options: ``runtime``; that of the starting run by default.
 
         Raises:
-            WorkflowNotRegisteredError, SerializationError, LimitExceededError: as :meth:`torpor.app.Torpor.start`.
+            WorkflowNotRegisteredError, ArgumentError: none of the application's deployments has such a workflow.
+            SerializationError, LimitExceededError: as :meth:`torpor.app.Torpor.start`.
         """
         name = workflow.workflow_id if isinstance(workflow, WorkflowFunction) else workflow
         *positional, last = [*args, None] if not args or not isinstance(args[-1], Kwargs) else args
@@ -84,11 +99,37 @@ class BuiltinSteps:
         child = ids.child(step.step_id)
         runtime = (options or {}).get("runtime") or (await self._app.run(step.run_id).info()).runtime
         try:
-            return await self._app.start(name, *positional, run_id=child, runtime=runtime, **(last or {}))
+            return await self._start(name, positional, last or {}, child, runtime)
         except (EntityConflictError, KeyMissingError):
             # An earlier attempt has started it, in a process that wrote the members of a set in another order, or
             # that had a newer key.
             return self._app.run(child)
+
+    async def _start(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], run_id: str, runtime: str
+    ) -> RunHandle:
+        try:
+            return await self._app.start(name, *args, run_id=run_id, runtime=runtime, **kwargs)
+        except (WorkflowNotRegisteredError, ArgumentError):
+            found = await self._elsewhere(name, args, kwargs)
+            if found is None:
+                raise
+        version, arguments = found
+        return await self._app.client.create_run(version, arguments, runtime=chosen_runtime(runtime), run_id=run_id)
+
+    async def _elsewhere(
+        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Startable, list[Any]] | None:
+        """Return another version of a workflow, which takes these arguments, and what its run is started with."""
+        try:
+            own = self._app.programs.resolve(name).program_id
+        except WorkflowNotRegisteredError:
+            own = ""
+        for version in await read_versions(self._app.client.world, name, self._app.name):
+            if version.workflow.program != own:
+                with suppress(ArgumentError):
+                    return version, version.arguments(args, kwargs)
+        return None
 
     async def result(self, run_id: str) -> Any:
         """

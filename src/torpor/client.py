@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Generic, cast, get_args
 
 from msgspec.structs import replace
@@ -19,13 +19,12 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import AsTheyAre, recognise
-from torpor.codec.values import Kwargs, RunReference
+from torpor.codec.values import RunReference
 from torpor.engine.deployments import Startable, find_workflow
 from torpor.engine.endings import Endings
 from torpor.engine.images import program_key
 from torpor.engine.metadata import running_step
 from torpor.errors import (
-    ArgumentError,
     ConfigurationError,
     EntityConflictError,
     HookNotFoundError,
@@ -38,9 +37,7 @@ from torpor.errors import (
 )
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo
-from torpor.programs.catalogue import short_name
 from torpor.run_info import RunInfo, read_info
-from torpor.signatures import bind
 from torpor.world import World
 from torpor.worlds.rules import steps_of
 
@@ -222,13 +219,8 @@ class Client:
             SerializationError, LimitExceededError, EntityConflictError: as :meth:`create_run`.
         """
         found = await find_workflow(self.world, workflow, self.app)
-        try:
-            given, named = bind(found.workflow.signature, args, kwargs)
-        except TypeError as error:
-            told = f"{short_name(found.name)}{found.workflow.signature}"
-            raise ArgumentError(f"cannot start {found.name} so: {error}; it is {told}") from None
+        arguments = found.arguments(args, kwargs)
         await self._require_program(found)
-        arguments = positional(given, named)
         return await self.create_run(found, arguments, runtime=chosen_runtime(runtime), run_id=run_id)
 
     async def create_run(
@@ -242,7 +234,7 @@ class Client:
 
         Args:
             workflow: which, with the program that the run keeps.
-            arguments: its arguments, as :func:`positional` puts them.
+            arguments: its arguments, as :func:`torpor.engine.deployments.positional` puts them.
             runtime: ``snapshot`` or ``replay``.
             run_id: an id of your own, any text such as ``order-17``, to start once however often you ask.
 
@@ -279,7 +271,7 @@ class Client:
         if not stored:
             raise ProgramMissingError(f"world {self.world.url} has lost {what}; a worker of its application stores it")
         if not current:
-            raise KeyMissingError(what, stored[0].rpartition("@")[2])
+            raise KeyMissingError(what, min(stored).rpartition("@")[2])
         raise ConfigurationError(
             f"new runs of this client would be encrypted under key {current}, and {what} is not stored under it; give "
             f"the client the key that the workers use, or the workers this one"
@@ -371,11 +363,6 @@ class Client:
             RunNotFoundError: no such run in this world.
         """
         return await self._endings.wait(run_id)
-
-
-def positional(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
-    """Return arguments as a run has them: those by name last, together."""
-    return [*args, Kwargs(kwargs)] if kwargs else list(args)
 
 
 def chosen_runtime(name: str | None) -> Runtime:

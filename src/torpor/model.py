@@ -369,6 +369,7 @@ class ClaimRequest(msgspec.Struct, frozen=True):
         guests: whose turns.
         key_ids: runs that are encrypted under one of these; ``""`` stands for those that are not.
         steps: full names of steps that it has; the others wait for a worker that has them.
+        left: ids of steps that it has given back, which are left to other workers.
         turns_max, steps_max: how many of each.
     """
 
@@ -378,6 +379,7 @@ class ClaimRequest(msgspec.Struct, frozen=True):
     guests: tuple[str, ...] = ()
     key_ids: tuple[str, ...] = ("",)
     steps: tuple[str, ...] = ()
+    left: tuple[str, ...] = ()
     turns_max: int = 0
     steps_max: int = 0
 

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar
 
-from torpor.client import RunHandle, positional
+from torpor.client import RunHandle
 from torpor.codec.types.references import recognise
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.codec.values import WorkflowFunction
 from torpor.durations import When
+from torpor.engine.deployments import positional
 from torpor.engine.metadata import WorkflowMetadata, running_workflow
 from torpor.errors import ArgumentError, ConfigurationError, OutsideWorkflowError, UsageError
 from torpor.signatures import signature_text

@@ -7,14 +7,17 @@ A deployment is *live* while the row of a living worker names it.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
+from torpor.codec.values import Kwargs
 from torpor.engine.liveness import living
-from torpor.errors import WorkflowNotRegisteredError
+from torpor.errors import ArgumentError, WorkflowNotRegisteredError
 from torpor.model import DeployedWorkflow, Deployment, WorkerRow
 from torpor.programs.catalogue import short_name
+from torpor.signatures import bind
 from torpor.world import World
 
 
@@ -44,6 +47,24 @@ class Startable(msgspec.Struct, frozen=True):
     name: str
     app: str
     workflow: DeployedWorkflow
+
+    def arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        """
+        Return what a run is started with; nothing becomes what annotations say, which are not known here.
+
+        Raises:
+            ArgumentError: the workflow does not take these arguments.
+        """
+        try:
+            return positional(*bind(self.workflow.signature, args, kwargs))
+        except TypeError as error:
+            known = f"{short_name(self.name)}{self.workflow.signature}"
+            raise ArgumentError(f"cannot start {self.name} so: {error}; it is {known}") from None
+
+
+def positional(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+    """Return arguments as a run has them: those by name last, together."""
+    return [*args, Kwargs(kwargs)] if kwargs else list(args)
 
 
 def make_deployment(app: str, workflows: Mapping[str, DeployedWorkflow], steps: Mapping[str, str]) -> Deployment:
@@ -89,6 +110,12 @@ async def find_workflow(world: World, name: str, app: str | None = None) -> Star
         for matches in found.values():
             return _only(matches, name)
     raise WorkflowNotRegisteredError(_unknown(world.url, name, app, deployments))
+
+
+async def read_versions(world: World, name: str, app: str) -> list[Startable]:
+    """Return a workflow as each deployment of an application has it: live ones, then the others, newest first."""
+    found = [_matches(each.deployment, name) for each in await read_deployments(world, app)]
+    return [matches[0] for matches in found if len(matches) == 1]
 
 
 def _matches(deployment: Deployment, name: str) -> list[Startable]:

@@ -16,8 +16,6 @@ from torpor.world import World
 
 _log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
-_GIVE_BACK_BACKOFF = Backoff(first=0.5, most=60.0)
-_GIVEN_BACK_KEPT = 10_000
 
 
 class Reports:
@@ -38,7 +36,6 @@ class Reports:
         self._world = world
         self._clock = clock
         self._failpoint = failpoint
-        self._given_back: dict[str, int] = {}  # id of a step → how often
 
     def report(self, outcome: StepOutcome) -> None:
         """Store how an attempt ended."""
@@ -49,19 +46,14 @@ class Reports:
 
         self._begin(self._bring(f"outcome of step {outcome.step_id} of run {outcome.run_id}", store))
 
-    def give_back(self, worker_id: str, task: Task, why: str) -> None:
-        """Leave a step task to another worker; this one meets it again after a while, which is longer each time."""
-        # One that was met before goes to the end: the ones that nobody meets any more are forgotten first.
-        times = self._given_back[task.step_id] = self._given_back.pop(task.step_id, 0) + 1
-        if len(self._given_back) > _GIVEN_BACK_KEPT:
-            del self._given_back[next(iter(self._given_back))]
-        delay = _GIVE_BACK_BACKOFF.delay_ms(times)
+    def give_back(self, worker_id: str, task: Task, why: str, *, delay_ms: int) -> None:
+        """Make a step task ready again for another worker, at once or after a while."""
         place = (task.run_id, task.step_id, worker_id, task.epoch)
 
         async def store() -> None:
-            await self._world.snooze_step(*place, delay_ms=delay, why=why)
+            await self._world.snooze_step(*place, delay_ms=delay_ms, why=why)
 
-        _log.info("step %s of run %s is given back for %d ms: %s", task.step_id, task.run_id, delay, why)
+        _log.info("step %s of run %s is for another worker: %s", task.step_id, task.run_id, why)
         self._begin(self._bring(f"giving back of step {task.step_id} of run {task.run_id}", store))
 
     def _begin(self, report: Coroutine[Any, Any, None]) -> None:

@@ -25,6 +25,7 @@ from torpor.engine.complaints import Complaints
 from torpor.engine.environment import Environment, TurnOptions
 from torpor.engine.failpoints import Failpoint, PassFailpoint, pass_by
 from torpor.engine.images import IMAGES_KEPT, Images
+from torpor.engine.left import LeftSteps
 from torpor.engine.liveness import gone, silent, worker_row
 from torpor.engine.reports import Reports
 from torpor.engine.retry import Backoff
@@ -125,6 +126,7 @@ class Worker:
         self._beats = 0
         self._undeployed = ""  # why what it brings now could not be stored
         self._complaints = Complaints(world, keyring)
+        self._left = LeftSteps()
         self._lacks_step = False  # a turn has met a step that is not here
         self._steps = Steps(registry, clock, threads=settings.step_threads, url=url)
         self._threads = VmThreads(settings.vm_threads)
@@ -139,7 +141,7 @@ class Worker:
             threads=self._threads,
             options=settings.turn,
             report=self._report,
-            why_not=self._why_not,
+            why_not=self._why_not_inline,
             failpoint=failpoint,
             url=url,
             stopping=lambda: self._stopping,
@@ -243,6 +245,8 @@ class Worker:
             if 0 < turns == claimed_turns or 0 < steps == len(claims.tasks) - claimed_turns:
                 return  # there may be more, for which there may be room too
             next_at = claims.next_at
+            if (again := self._left.next_at(self._clock.now())) is not None:
+                next_at = again if next_at is None else min(next_at, again)
         if not self._stopping:
             await self._wait_for_work(next_at)
 
@@ -253,6 +257,7 @@ class Worker:
             guests=self._guest_names,
             key_ids=tuple(self._keyring.readable),
             steps=tuple(self._registry.claimable_steps()),
+            left=self._left.ids(self._clock.now()),
             turns_max=turns,
             steps_max=steps,
         )
@@ -296,13 +301,19 @@ class Worker:
         )
         worker_id = self.id
         if why_not := self._why_not(attempt):
-            self._reports.give_back(worker_id, task, why_not)
+            delay = self._left.leave(task.step_id, self._clock.now())
+            self._reports.give_back(worker_id, task, why_not, delay_ms=delay)
             return
         self._runner.start(attempt, lambda event: self._report(worker_id, task.run_id, task.epoch, event))
 
     def _why_not(self, attempt: Attempt) -> str:
         why_not = self._steps.why_not(attempt)
         self._lacks_step |= bool(why_not)
+        return why_not
+
+    def _why_not_inline(self, attempt: Attempt) -> str:
+        if why_not := self._why_not(attempt):
+            self._left.leave(attempt.step_id, self._clock.now())
         return why_not
 
     def _room_was_made(self) -> None:

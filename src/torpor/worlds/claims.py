@@ -17,7 +17,7 @@ def fits_turn(request: ClaimRequest, run: Run) -> bool:
 
 def fits_step(request: ClaimRequest, run: Run, step: Step) -> bool:
     """Return whether a request would take a step task of a run, whatever language the run is written in."""
-    return _fits(request, run) and step.name in request.steps
+    return _fits(request, run) and step.name in request.steps and step.id not in request.left
 
 
 def _fits(request: ClaimRequest, run: Run) -> bool:

@@ -132,6 +132,7 @@ class _Teller:
             self._some(_GUESTS),
             self._some(_KEYS),
             self._some(_STEPS),
+            self._random.choice(((), ("step_001", "step_002"))),
             turns_max=self._random.randint(0, 2),
             steps_max=self._random.randint(0, 3),
         )

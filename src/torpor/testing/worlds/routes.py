@@ -12,6 +12,7 @@ from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import (
     OTHER,
     RUN,
+    SECOND,
     WORKER,
     T,
     Turn,
@@ -120,6 +121,16 @@ class RoutesSuite(Suite):
         assert (await ask(world)).next_at is None
         assert (await ask(world, queues=("", "slow"))).next_at == T + 20
         assert (await ask(world, **FITTING)).next_at == T + 10
+
+    async def test_a_step_that_a_worker_leaves_is_for_others(self, world: World) -> None:
+        """Whether it is ready or will be; the worker's other steps are not concerned."""
+        turn = await begin(world, RUN, *(step("step_created", n) for n in (1, 2, 3)))
+        tasks = [NewTask("step_01"), NewTask("step_02", T + 5), NewTask("step_03", T + 9)]
+        await turn.commit(tasks=tasks, park=True)
+        left = await ask(world, left=("step_01", "step_02"))
+        assert (left.tasks, left.next_at) == ([], T + 9)
+        [task] = await take(world, SECOND, left=("step_02",))
+        assert task.step_id == "step_01"
 
     async def test_a_step_that_nobody_has_is_seen_to_wait(self, world: World, clock: ManualClock) -> None:
         """By application, name and signature, with how many they are, since when, and a run that has one."""

@@ -56,7 +56,8 @@ _LOOK: Final = (
     "(SELECT min(ready_at) FROM steps WHERE route = place AND kind = waiting.kind AND ready_at IS NOT NULL) "
     "FROM waiting WHERE kind IS NOT NULL"
 )
-_STEPS: Final = f"SELECT {_look('steps', 'route = :place AND kind = :kind', 'run, seq, id', ':steps')}"
+_PLACE: Final = "route = :place AND kind = :kind AND id NOT IN (SELECT value FROM json_each(:left))"
+_STEPS: Final = f"SELECT {_look('steps', _PLACE, 'run, seq, id', ':steps')}"
 _TASK: Final = (
     f"SELECT {STEP_COLUMNS}, ifnull(ifnull(s.input, e.payload), x'') FROM steps s "
     f"LEFT JOIN events e ON e.k = s.run << {SHIFT} | s.seq AND s.input IS NULL WHERE s.run = ? AND s.id = ?"
@@ -95,13 +96,14 @@ def _look_at_steps(store: Store, waiting: list[Row], request: ClaimRequest, now:
     """Return what is told of each place where steps wait that the request would take."""
     told: list[Row] = []
     wanted = set(request.steps) if waiting else ()
+    left = msgspec.json.encode(request.left).decode()
     for place, kind, first_at in waiting:
         if store.kinds.texts(kind)[0] not in wanted:
             continue
-        if first_at > now:
+        if first_at > now and not request.left:
             told.append(("[]", "[]", first_at))
         else:
-            asked = {"place": place, "kind": kind, "now": now, "steps": request.steps_max}
+            asked = {"place": place, "kind": kind, "now": now, "steps": request.steps_max, "left": left}
             told.append(store.db.execute(_STEPS, asked).fetchone())
     return told
 
