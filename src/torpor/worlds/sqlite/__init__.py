@@ -11,6 +11,7 @@ The SQLite world: one file, any number of processes.
     queries.py     lists and counts for people, on a connection thread of their own
     rows.py        rows ↔ values; codes.py statuses and types as the integers that are stored
     schema.py      opening a file: what it must be, migrations; file.py whose it is, and whether it is still there
+    watch.py       hearing that the file was written
     faults.py      SQLite's errors in our words
 """
 

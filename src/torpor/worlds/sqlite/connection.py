@@ -30,10 +30,12 @@ class Job:
 
     __slots__ = ("about", "error", "future", "notice", "operation", "value")
 
-    def __init__(self, operation: Callable[[Store], Any] | None, about: str, future: asyncio.Future[Any]) -> None:
+    def __init__(
+        self, operation: Callable[[Store], Any] | None, about: str, future: asyncio.Future[Any] | None
+    ) -> None:
         self.operation = operation  # None asks the connection thread to close
         self.about = about
-        self.future = future
+        self.future = future  # None when nobody waits
         self.value: Any = None
         self.notice: Notice | None = None
         self.error: BaseException | None = None
@@ -124,6 +126,7 @@ class ConnectionThread:
                 for job in jobs:
                     job.error = self._failure(error, job)
             _hand_back(jobs, self._notifier)
+        self._end()
         # All that was told of is in the file or its log: what fails now, such as the clearing of the log on a full
         # disk, is done by whoever opens the file next.
         with suppress(sqlite3.Error):
@@ -132,6 +135,9 @@ class ConnectionThread:
 
     def _begin(self, store: Store) -> None:
         """Prepare, before anybody is told that the connection thread is open."""
+
+    def _end(self) -> None:
+        """Let go of what :meth:`_begin` prepared."""
 
     def _wait(self, store: Store) -> Job:
         """Return the next job, once there is one."""
@@ -166,7 +172,8 @@ def _hand_back(jobs: list[Job], notifier: Notifier) -> None:
     """Give all results back in one call on each event loop that waits for some."""
     loops: dict[asyncio.AbstractEventLoop, list[Job]] = {}
     for job in jobs:
-        loops.setdefault(job.future.get_loop(), []).append(job)
+        if job.future is not None:
+            loops.setdefault(job.future.get_loop(), []).append(job)
     for loop, its in loops.items():
         try:
             loop.call_soon_threadsafe(_settle, its, notifier)
@@ -177,7 +184,7 @@ def _hand_back(jobs: list[Job], notifier: Notifier) -> None:
 
 def _settle(jobs: list[Job], notifier: Notifier) -> None:
     for job in jobs:
-        if not job.future.done():  # its caller may have been cancelled
+        if job.future is not None and not job.future.done():  # its caller may have been cancelled
             if job.error is None:
                 job.future.set_result(job.value)
             else:

@@ -26,11 +26,16 @@ _ADD: Final = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?,
 _CLAIMED_STEPS: Final = (
     f"SELECT r.id, {STEP_COLUMNS}, s.input FROM steps s JOIN runs r ON r.k = s.run WHERE s.worker = ?"
 )
+_OWNERS: Final = (
+    "owners_of_{0} (worker) AS (SELECT min(worker) FROM {0} WHERE worker IS NOT NULL UNION ALL "
+    "SELECT (SELECT min(worker) FROM {0} WHERE worker > owners_of_{0}.worker) "
+    "FROM owners_of_{0} WHERE worker IS NOT NULL)"
+)
 # From owner to owner, instead of through all that they have claimed.
 _ORPHANED: Final = (
-    "WITH RECURSIVE owners (worker) AS (SELECT min(worker) FROM {0} WHERE worker IS NOT NULL "
-    "UNION ALL SELECT (SELECT min(worker) FROM {0} WHERE worker > owners.worker) FROM owners WHERE worker IS NOT NULL) "
-    "SELECT worker FROM owners WHERE worker IS NOT NULL AND worker NOT IN (SELECT id FROM workers)"
+    f"WITH RECURSIVE {_OWNERS.format('runs')}, {_OWNERS.format('steps')} "
+    "SELECT worker FROM (SELECT worker FROM owners_of_runs UNION SELECT worker FROM owners_of_steps) "
+    "WHERE worker IS NOT NULL AND worker NOT IN (SELECT id FROM workers)"
 )
 _PUT_DEPLOYMENT: Final = (
     "INSERT OR REPLACE INTO deployments (k, id, app, created_at, body) VALUES ("
@@ -62,8 +67,8 @@ def heartbeat(store: Store, worker_id: str, clock: Clock) -> tuple[Heartbeat, No
     if known:
         beat = (clock.now(), BOOT, clock.steady(), worker_id)
         store.db.execute("UPDATE workers SET seen_at = ?, boot = ?, beat = ? WHERE id = ?", beat)
-    orphans = {row[0] for table in ("runs", "steps") for row in store.db.execute(_ORPHANED.format(table))}
-    taken = sum(_take_claims(store, owner, clock) for owner in sorted(orphans))
+    orphaned = store.db.execute(_ORPHANED).fetchall()
+    taken = sum(_take_claims(store, owner, clock) for (owner,) in orphaned)
     answer = Heartbeat(known, tuple(everybody.values()), taken)
     return answer, Notice(None, work=True) if taken else None
 

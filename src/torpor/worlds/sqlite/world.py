@@ -41,14 +41,14 @@ from torpor.worlds.sqlite.answers import converse
 from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.url import parse
-from torpor.worlds.sqlite.writer import LISTEN_MS, Writer
+from torpor.worlds.sqlite.writer import QUIET_MS, Writer
 
 BLOB_BYTES_MAX: Final = 900_000_000
 """SQLite's own limit is 1 000 000 000 bytes a row."""
 
 _log = logging.getLogger("torpor.worlds")
 
-_CAPABILITIES: Final = Capabilities(durable=True, shared=True, listen_ms=2 * LISTEN_MS, blob_bytes_max=BLOB_BYTES_MAX)
+_CAPABILITIES: Final = Capabilities(durable=True, shared=True, listen_ms=QUIET_MS, blob_bytes_max=BLOB_BYTES_MAX)
 
 T = TypeVar("T")
 

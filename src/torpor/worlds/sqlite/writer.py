@@ -6,8 +6,10 @@ share a commit's wait for the disk. Nobody is told of success before the COMMIT.
 nearly all refusals come before an operation's first write and disturb nobody; when one comes later, the whole group
 is rolled back and its operations are run again, each in a transaction of its own.
 
-Between groups the writer looks every :data:`LISTEN_MS` whether another process has written (``data_version`` changes
-for others' commits only), while somebody is subscribed.
+While somebody is subscribed the writer looks between groups whether another process has committed (``data_version``
+changes for others' commits only): often for a while after the log was written, because a commit is seen only once it
+is on the disk, and every :data:`QUIET_MS` while the log is quiet and :mod:`.watch` listens to it. Where nobody can
+listen, it looks every :data:`LISTEN_MS`.
 """
 
 from __future__ import annotations
@@ -23,8 +25,14 @@ from torpor.model import Notice
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.sqlite.connection import ConnectionThread, Job
 from torpor.worlds.sqlite.store import Store
+from torpor.worlds.sqlite.watch import REST_MS, Watch, watch
 
 LISTEN_MS: Final = 10
+QUIET_MS: Final = 1_000
+STIRRED_MS: Final = 300
+"""How long after a writing the log counts as being written."""
+
+assert REST_MS < STIRRED_MS, "what is not told is looked for"
 
 T = TypeVar("T")
 
@@ -36,6 +44,8 @@ class Writer(ConnectionThread):
         super().__init__(connect, url, notifier)
         self._version = 0
         self._looked_at = 0.0
+        self._stirred_at = 0.0
+        self._watch: Watch | None = None
 
     def submit(self, operation: Callable[[Store], tuple[T, Notice | None]], about: str) -> asyncio.Future[T]:
         """
@@ -50,19 +60,32 @@ class Writer(ConnectionThread):
 
     def listen(self) -> None:
         """Begin to look for others' changes, now that somebody is subscribed."""
-        self._queue.put(Job(_nothing, "listening", asyncio.get_running_loop().create_future()))
+        self._stirred_at = time.monotonic()
+        self._queue.put(Job(_nothing, "listening", None))
 
     def _begin(self, store: Store) -> None:
         self._version = _data_version(store)
+        self._watch = watch(store.file.path.with_name(f"{store.file.path.name}-wal"), self.listen)
+
+    def _end(self) -> None:
+        if self._watch is not None:
+            self._watch.close()
 
     def _wait(self, store: Store) -> Job:
         while self._notifier:
             self._look(store)
             try:
-                return self._queue.get(timeout=LISTEN_MS / 1000)
+                return self._queue.get(timeout=self._pause_ms() / 1000)
             except Empty:
                 continue
         return self._queue.get()
+
+    def _pause_ms(self) -> float:
+        """Return how long to wait before the next look: the longer, the longer ago the log was written."""
+        if self._watch is None:
+            return LISTEN_MS
+        stirred_ms = 1000 * (time.monotonic() - self._stirred_at)
+        return max(LISTEN_MS, stirred_ms / 2) if stirred_ms < STIRRED_MS else QUIET_MS
 
     def _look(self, store: Store) -> None:
         """Tell listeners if another connection has changed the file since the last look."""
@@ -75,10 +98,12 @@ class Writer(ConnectionThread):
         except sqlite3.Error:
             return  # a hint less; the next operation meets the same trouble and says so
         if version != self._version:
+            self._stirred_at = now
             self._notifier.notify(Notice(None, work=True, ended=True))
         self._version = version
 
     def _work(self, store: Store, jobs: list[Job]) -> None:
+        jobs = [job for job in jobs if job.operation is not _nothing]
         if not jobs:
             return
         try:

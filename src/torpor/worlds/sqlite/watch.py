@@ -1,0 +1,74 @@
+"""
+Hearing that a file was written, by whichever process, without looking again and again.
+
+Linux tells it (inotify(7)). Elsewhere, or when the user has no more watches, there is none, and one has to look.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import select
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+REST_MS: Final = 200
+"""What comes so soon after a writing is not told again: it was expected."""
+
+_IN_MODIFY: Final = 0x2
+_EVENTS_BYTES: Final = 4096
+
+
+class Watch:
+    """
+    A thread that waits until a file is written.
+
+    Args:
+        inotify, descriptor: of the watch, see :func:`watch`.
+        tell: is called on the thread after a writing, at most once in :data:`REST_MS`.
+    """
+
+    def __init__(self, inotify: int, descriptor: int, tell: Callable[[], None]) -> None:
+        self._inotify = inotify
+        self._descriptor = descriptor
+        self._tell = tell
+        self._closed = threading.Event()
+        threading.Thread(target=self._main, name="Watch", daemon=True).start()
+
+    def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        _libc().inotify_rm_watch(self._inotify, self._descriptor)  # which wakes it: that is an event, too
+
+    def _main(self) -> None:
+        written = select.poll()
+        written.register(self._inotify, select.POLLIN)
+        while True:
+            written.poll()
+            os.read(self._inotify, _EVENTS_BYTES)
+            if self._closed.is_set():
+                break
+            self._tell()
+            self._closed.wait(REST_MS / 1000)
+        os.close(self._inotify)
+
+
+def watch(path: Path, tell: Callable[[], None]) -> Watch | None:
+    """Begin to watch a file that is there; None where that cannot be done."""
+    try:
+        inotify = _libc().inotify_init1(os.O_CLOEXEC)
+    except (AttributeError, OSError):
+        return None
+    if inotify < 0:
+        return None
+    descriptor = _libc().inotify_add_watch(inotify, os.fsencode(path), _IN_MODIFY)
+    if descriptor < 0:
+        os.close(inotify)
+        return None
+    return Watch(inotify, descriptor, tell)
+
+
+def _libc() -> ctypes.CDLL:
+    return ctypes.CDLL(None)

@@ -1,0 +1,102 @@
+"""How a process hears of others' commits: soon, and without asking again and again."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import sys
+import threading
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from torpor.model import Notice
+from torpor.testing.worlds.story import OTHER, RUN, new_run
+from torpor.worlds.sqlite import SqliteWorld, writer
+from torpor.worlds.sqlite.watch import Watch, watch
+
+PATIENCE_SECONDS = 60
+needs_inotify = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells of writings")
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[SqliteWorld]:
+    """Yield an open world on a new file."""
+    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
+    await world.open()
+    yield world
+    await world.close()
+
+
+async def _hear_anothers_commit(world: SqliteWorld) -> None:
+    """Return when the world tells that somebody has committed."""
+    news = asyncio.Event()
+    unsubscribe = world.subscribe(lambda notice: news.set() if notice.run_id is None else None)
+    other = SqliteWorld(world.url)
+    await other.open()
+    await other.create_run(new_run(OTHER))
+    await asyncio.wait_for(news.wait(), PATIENCE_SECONDS)
+    await other.close()
+    unsubscribe()
+
+
+@needs_inotify
+async def test_a_quiet_file_is_hardly_looked_at(world: SqliteWorld) -> None:
+    """Who waits for news of a file that nobody writes looks once a second, and often for a while after a writing."""
+    world._writer._stirred_at = -math.inf
+    assert world._writer._pause_ms() == writer.QUIET_MS
+    world._writer.listen()
+    assert world._writer._pause_ms() == writer.LISTEN_MS
+
+
+async def test_without_a_watch_the_writer_looks_often(world: SqliteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nobody tells of writings, others' commits are heard of all the same."""
+    monkeypatch.setattr(writer, "watch", lambda *_: None)
+    deaf = SqliteWorld(world.url)
+    await deaf.open()
+    deaf._writer._stirred_at = -math.inf
+    assert deaf._writer._pause_ms() == writer.LISTEN_MS
+    await _hear_anothers_commit(deaf)
+    await deaf.close()
+
+
+@needs_inotify
+async def test_a_writing_ends_the_quiet(world: SqliteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """However long the writer meant to be quiet, another's commit is heard of."""
+    monkeypatch.setattr(writer, "QUIET_MS", 1000 * PATIENCE_SECONDS)
+    await _hear_anothers_commit(world)
+
+
+async def test_own_commits_are_no_news(world: SqliteWorld) -> None:
+    """A process tells its own listeners what it did, and not once more that somebody did something."""
+    heard: list[Notice] = []
+    world.subscribe(heard.append)
+    await world.create_run(new_run())
+    await _hear_anothers_commit(world)
+    assert [notice.run_id for notice in heard[:2]] == [RUN, None]
+
+
+@needs_inotify
+def test_writings_that_follow_one_another_are_told_once(tmp_path: Path) -> None:
+    """A burst is told at its beginning; the end of a watch ends its thread."""
+    told = threading.Semaphore(0)
+    path = tmp_path / "file"
+    path.touch()
+    before = set(threading.enumerate())
+    watching = watch(path, told.release)
+    assert isinstance(watching, Watch)
+    [thread] = set(threading.enumerate()) - before
+    with path.open("wb", buffering=0) as file:
+        for _ in range(100):
+            file.write(b"x")
+    assert told.acquire(timeout=PATIENCE_SECONDS)
+    watching.close()
+    thread.join(PATIENCE_SECONDS)
+    assert not thread.is_alive()
+    assert not told.acquire(blocking=False)
+
+
+def test_what_is_not_there_cannot_be_watched(tmp_path: Path) -> None:
+    """Then there is no watch, and one has to look."""
+    assert watch(tmp_path / "missing", lambda: None) is None
