@@ -347,14 +347,13 @@ class Torpor(Registry):
         limit: int = 50,
     ) -> list[RunInfo]:
         """
-        Return runs, newest first; ``workflow`` may be a short name that is registered here.
+        Return runs, newest first; see :meth:`torpor.client.Client.list_runs`.
 
         Raises:
             UsageError: the application is closed.
         """
         await self._open_for_use()
-        full = None if workflow is None else self._programs.full_name(workflow)
-        return await self.client.list_runs(status=status, workflow=full, before=before, limit=limit)
+        return await self.client.list_runs(status=status, workflow=workflow, before=before, limit=limit)
 
     async def resume_hook(self, token: str, payload: Any = None, *, resume_id: str | None = None) -> RunHandle:
         """

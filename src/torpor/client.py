@@ -37,7 +37,7 @@ from torpor.errors import (
 )
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo
-from torpor.run_info import RunInfo, read_info
+from torpor.run_info import RunInfo, read_info, read_infos
 from torpor.world import World
 from torpor.worlds.rules import steps_of
 
@@ -316,9 +316,17 @@ class Client:
         before: str | None = None,
         limit: int = 50,
     ) -> list[RunInfo]:
-        """Return runs, newest first; ``before`` is the id of the last run of the previous page."""
+        """
+        Return runs, newest first.
+
+        Args:
+            status: only runs in this state.
+            workflow: only runs of this workflow, by its full or its short name.
+            before: id of the last run of the previous page.
+            limit: how many at most.
+        """
         found = await self.world.list_runs(RunFilter(status=status, workflow=workflow, before=before, limit=limit))
-        return [await read_info(self.world, run) for run in found]
+        return await read_infos(self.world, found)
 
     async def resume_hook(self, token: str, payload: Any = None, *, resume_id: str | None = None) -> RunHandle:
         """

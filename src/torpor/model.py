@@ -583,7 +583,7 @@ class RunFilter(msgspec.Struct, frozen=True):
     Which runs to list, newest first.
 
     Attributes:
-        status, workflow, app: only these; workflow is the full name.
+        status, workflow, app: only these; the workflow by its full or its short name.
         before: id of the last run of the previous page.
         limit: how many at most.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -113,7 +114,14 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
 
 async def read_info(world: World, run: Run) -> RunInfo:
     """Return what the public may know of a run, with what it waits for as the world has it now."""
-    return RunInfo.of(run, None if run.status in RUN_TERMINAL else await world.open_entities(run.id))
+    return (await read_infos(world, [run]))[0]
+
+
+async def read_infos(world: World, runs: Sequence[Run]) -> list[RunInfo]:
+    """Return what the public may know of runs; see :func:`read_info`."""
+    live = [run.id for run in runs if run.status not in RUN_TERMINAL]
+    rows = await world.open_entities_of(live) if live else {}
+    return [RunInfo.of(run, rows.get(run.id)) for run in runs]
 
 
 def _waits_for(rows: Entities) -> tuple[Awaited, ...]:

@@ -348,6 +348,10 @@ class Queries(Protocol):
         """
         ...
 
+    async def open_entities_of(self, run_ids: Collection[str]) -> dict[str, Entities]:
+        """Return those of these runs that exist, each with what is open in it, by id; see :meth:`open_entities`."""
+        ...
+
     async def live_hooks(self, *, limit: int = 50, before: str | None = None) -> list[Hook]:
         """Return the live hooks that wait for the outside, newest first; *before* is the id of the last one seen."""
         ...

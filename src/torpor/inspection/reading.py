@@ -25,7 +25,7 @@ from torpor.inspection.redaction import Redactor
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Event, LogEntry, Run, RunFilter, WorkerRow
 from torpor.programs.catalogue import guests, short_name
-from torpor.run_info import RunInfo, read_info
+from torpor.run_info import RunInfo, read_info, read_infos
 from torpor.vm.guest import Program, TaskStack
 from torpor.world import World
 
@@ -129,21 +129,29 @@ class Reader:
 
         Args:
             status: their state.
-            workflow: the full name of their workflow; or its short one, which takes a look at every run, since worlds
-                know full names only.
+            workflow: the full or the short name of their workflow.
             before: the run to continue after.
             limit: how many at most.
         """
-        found: list[RunInfo] = []
-        async for run in self._matching(status, workflow, before):
-            found.append(await read_info(self._world, run))
-            if len(found) == limit:
+        found: list[Run] = []
+        while len(found) < limit:
+            most = min(_PAGE, limit - len(found))
+            page = await self._list(RunFilter(status=status, workflow=workflow, before=before, limit=most))
+            found += page
+            if len(page) < most:
                 break
-        return found
+            before = page[-1].id
+        return await read_infos(self._world, found)
 
     async def ids(self, *, status: RunStatus | None = None, workflow: str | None = None) -> list[str]:
         """Return the ids of all runs that match, newest first; see :meth:`runs`."""
-        return [run.id async for run in self._matching(status, workflow, None)]
+        found: list[str] = []
+        while True:
+            before = found[-1] if found else None
+            page = await self._list(RunFilter(status=status, workflow=workflow, before=before, limit=_PAGE))
+            found += [run.id for run in page]
+            if len(page) < _PAGE:
+                return found
 
     async def summaries(self, runs: Iterable[RunInfo]) -> list[RunSummary]:
         """Return runs with their input, and their output or error."""
@@ -280,17 +288,6 @@ class Reader:
                 f"a run in world {self._world.url} is damaged, so that the page with it cannot be listed: {error!r}; "
                 f"list around it with --before and --limit"
             ) from error
-
-    async def _matching(self, status: RunStatus | None, workflow: str | None, before: str | None) -> AsyncIterator[Run]:
-        full = workflow if workflow is not None and "//" in workflow else None
-        while True:
-            page = await self._list(RunFilter(status=status, workflow=full, before=before, limit=_PAGE))
-            for run in page:
-                if workflow is None or workflow in (run.workflow, short_name(run.workflow)):
-                    yield run
-            if len(page) < _PAGE:
-                return
-            before = page[-1].id
 
     async def _beginning_with(self, text: str) -> list[Run]:
         try:

@@ -154,13 +154,6 @@ class Programs:
             found.update(matches)
         return sorted(found)
 
-    def full_name(self, workflow: str) -> str:
-        """Return the full name of a workflow registered here, or *workflow* itself when it is not known."""
-        try:
-            return self.resolve(workflow).name
-        except WorkflowNotRegisteredError:
-            return workflow
-
     def resolve(self, workflow: str) -> Registered:
         """
         Return what is known of a workflow.

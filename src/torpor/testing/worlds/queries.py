@@ -58,6 +58,22 @@ class QueriesSuite(Suite):
         assert [first, second, third] == [["wrun_2", "wrun_1"], ["wrun_4", "wrun_0"], ["wrun_3"]]
         assert await _ids(world, RunFilter(limit=2, before=third[-1])) == []
 
+    async def test_a_workflow_may_be_named_shortly(self, world: World) -> None:
+        """By the last part of its full name, which is no part of a word; the full name selects one of several."""
+        names = ("workflow//./a.py//pay", "workflow//./b.py//pay", "workflow//./a.py//repay", "pay", "workflow//pay//x")
+        for n, name in enumerate(names):
+            await world.create_run(new_run(f"wrun_{n}", workflow=name))
+        assert await _ids(world, RunFilter(workflow="pay")) == ["wrun_3", "wrun_1", "wrun_0"]
+        assert await _ids(world, RunFilter(workflow=names[1])) == ["wrun_1"]
+        assert await _ids(world, RunFilter(workflow="ay")) == []
+
+    async def test_what_is_open_in_several_runs_is_read_together(self, world: World) -> None:
+        """Each as it is alone, and none that does not exist."""
+        await begin(world, RUN, hook("hook_created", 1), wait("wait_created", 2, T + 10))
+        await world.create_run(new_run(OTHER))
+        found = await world.open_entities_of([RUN, OTHER, "wrun_none"])
+        assert found == {RUN: await world.open_entities(RUN), OTHER: await world.open_entities(OTHER)}
+
     async def test_runs_are_found_by_the_beginning_of_their_ids(self, world: World) -> None:
         """In the order of ids, and no others: what a pattern could mean is a character like any other."""
         for run_id in ("order-2", "order-1", "order", "ordeq", "orde%", "order-\U0001f600", "ORDER-1"):

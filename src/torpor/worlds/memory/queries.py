@@ -20,7 +20,7 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
         for rows in reversed(store.runs.values())
         if rows.n < before
         and (where.status is None or rows.run.status == where.status)
-        and (where.workflow is None or rows.run.workflow == where.workflow)
+        and (where.workflow is None or f"//{rows.run.workflow}".endswith(f"//{where.workflow}"))
         and (where.app is None or rows.run.app == where.app)
     )
     return list(islice(found, where.limit))
@@ -36,6 +36,11 @@ def open_entities(store: Store, run_id: str) -> Entities:
     """Answer :meth:`torpor.world.Queries.open_entities`."""
     rows = store.existing(run_id)
     return rows.entities([replace(step, input=None) for step in rows.steps.values()])
+
+
+def open_entities_of(store: Store, run_ids: Collection[str]) -> dict[str, Entities]:
+    """Answer :meth:`torpor.world.Queries.open_entities_of`."""
+    return {run_id: open_entities(store, run_id) for run_id in run_ids if run_id in store.runs}
 
 
 def live_hooks(store: Store, limit: int, before: str | None) -> list[Hook]:

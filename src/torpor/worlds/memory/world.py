@@ -254,6 +254,9 @@ class MemoryWorld:
     async def open_entities(self, run_id: str) -> Entities:
         return self._read(lambda store: queries.open_entities(store, run_id))
 
+    async def open_entities_of(self, run_ids: Collection[str]) -> dict[str, Entities]:
+        return self._read(lambda store: queries.open_entities_of(store, run_ids))
+
     async def live_hooks(self, *, limit: int = 50, before: str | None = None) -> list[Hook]:
         return self._read(lambda store: queries.live_hooks(store, limit, before))
 

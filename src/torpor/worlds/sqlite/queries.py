@@ -28,7 +28,8 @@ _NEWEST: Final = (
     "WITH lists AS MATERIALIZED (SELECT w.k AS workflow, s.value AS status, "
     "(SELECT max(k) FROM runs WHERE workflow = w.k AND status = s.value AND k < :before) AS newest "
     "FROM workflows w CROSS JOIN json_each(:statuses) s "
-    "WHERE (:app IS NULL OR w.app = :app) AND (:name IS NULL OR w.name = :name)) "
+    "WHERE (:app IS NULL OR w.app = :app) "
+    "AND (:name IS NULL OR w.name = :name OR substr(w.name, -length(:suffix)) = :suffix)) "
     "SELECT (SELECT json_group_array(k) FROM (SELECT k FROM runs WHERE workflow = l.workflow AND status = l.status "
     "AND k < :before ORDER BY k DESC LIMIT :limit)) "
     "FROM (SELECT * FROM lists WHERE newest IS NOT NULL ORDER BY newest DESC LIMIT :limit) l"
@@ -68,6 +69,7 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
         "statuses": _json(list(statuses)),
         "app": where.app,
         "name": where.workflow,
+        "suffix": f"//{where.workflow}",
     }
     newest: list[int] = []
     for (found,) in store.db.execute(_NEWEST, asked):
@@ -88,6 +90,11 @@ def open_entities(store: Store, run_id: str) -> Entities:
     if found is None:
         raise refusals.run_not_found(run_id, store.url)
     return found[1]
+
+
+def open_entities_of(store: Store, run_ids: Collection[str]) -> dict[str, Entities]:
+    """Answer :meth:`torpor.world.Queries.open_entities_of`."""
+    return {run_id: found[1] for run_id in run_ids if (found := store.entities(run_id, "none")) is not None}
 
 
 def live_hooks(store: Store, *, limit: int, before: str | None) -> list[Hook]:

@@ -281,6 +281,11 @@ class SqliteWorld:
             lambda store: queries.open_entities(store, run_id), f"reading of what is open in run {run_id}"
         )
 
+    async def open_entities_of(self, run_ids: Collection[str]) -> dict[str, Entities]:
+        return await self._queries.submit(
+            lambda store: queries.open_entities_of(store, run_ids), f"reading of what is open in {len(run_ids)} runs"
+        )
+
     async def live_hooks(self, *, limit: int = 50, before: str | None = None) -> list[Hook]:
         return await self._queries.submit(
             lambda store: queries.live_hooks(store, limit=limit, before=before), "listing of hooks"
