@@ -50,8 +50,8 @@ class SystemClock:
 
     async def wait_until(self, at: int) -> None:
         while (left := at - self.now()) > 0:
-            # Far deadlines are looked at anew twice a minute, so that a clock that was set is noticed.
-            await asyncio.sleep(min(left / 1000, 30))
+            # Far deadlines are looked at anew each second, so that a clock that was set is noticed.
+            await asyncio.sleep(min(left / 1000, 1))
 
     async def sleep(self, ms: int) -> None:
         await asyncio.sleep(ms / 1000)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torpor.clock import Clock
 from torpor.engine.failpoints import Failpoint, PassFailpoint
-from torpor.engine.retry import Backoff
+from torpor.engine.retry import Backoff, Retrying
 from torpor.errors import ConflictError, WorldError
 from torpor.model import StepOutcome, Task
 from torpor.world import World
@@ -62,7 +62,7 @@ class Reports:
         task.add_done_callback(self.pending.discard)
 
     async def _bring(self, what: str, store: Callable[[], Awaitable[None]]) -> None:
-        troubles = 0
+        retrying = Retrying(self._clock, _WORLD_BACKOFF, f"storing the {what}")
         while True:
             try:
                 await store()
@@ -71,7 +71,4 @@ class Reports:
                 _log.info("the %s is not wanted any more: %s", what, error)
                 return
             except WorldError as error:
-                troubles += 1
-                delay = _WORLD_BACKOFF.delay_ms(troubles)
-                _log.warning("the %s cannot be stored, trying again in %d ms: %s", what, delay, error)
-                await self._clock.sleep(delay)
+                await retrying.pause(error)

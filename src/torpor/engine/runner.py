@@ -60,6 +60,10 @@ class Runner:
         """Cancel every attempt of a run: ``async def`` steps end here, ``def`` steps are told and left alone."""
         self.cancel([task for task, owner in self._running.items() if owner == run_id])
 
+    def cancel_all(self) -> None:
+        """Cancel every attempt."""
+        self.cancel(self._running)
+
     def cancel(self, attempts: Iterable[Running]) -> None:
         """Cancel these attempts."""
         for task in attempts:

@@ -32,7 +32,7 @@ from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.inline import InlineSteps
 from torpor.engine.outcomes import log_failed_run
-from torpor.engine.retry import Backoff
+from torpor.engine.retry import Backoff, Retrying
 from torpor.engine.session import Requests, Session, TooMuchAtOnceError, failed
 from torpor.engine.steps import Attempt
 from torpor.errors import (
@@ -87,12 +87,13 @@ async def run_turn(env: Environment, task: Task) -> None:
 
     inline = InlineSteps(env.runner, report, env.options.inline_steps)
     recovery = _Recovery(fatal=_too_many_redeliveries(task))
-    troubles = bugs = 0
-    while troubles <= _TROUBLES_MAX and bugs <= _BUGS_MAX:
+    world = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the world")
+    engine = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the engine")
+    while world.failures <= _TROUBLES_MAX and engine.failures <= _BUGS_MAX:
         try:
             if await _Pass(env, task, inline, recovery).run():
                 return
-            troubles = 0
+            world.succeeded()
         except TooMuchAtOnceError as error:
             _log.info("run %s: %s; events are delivered one by one now", task.run_id, error)
             recovery.events_per_call = 1
@@ -111,15 +112,10 @@ async def run_turn(env: Environment, task: Task) -> None:
             await _snooze(env, task, str(error))
             return
         except WorldError as error:
-            troubles += 1
-            delay = _WORLD_BACKOFF.delay_ms(troubles)
-            _log.warning("run %s: the world failed, trying again in %d ms: %s", task.run_id, delay, error)
-            await env.clock.sleep(delay)
+            await world.pause(error)
         except Exception as error:  # noqa: BLE001  # an error of ours must not lose a run
-            bugs += 1
-            _log.exception("run %s: an error of ours", task.run_id)
-            recovery.fatal = error if bugs == _BUGS_MAX else recovery.fatal
-            await env.clock.sleep(_WORLD_BACKOFF.delay_ms(bugs))
+            await engine.pause(error)
+            recovery.fatal = error if engine.failures == _BUGS_MAX else recovery.fatal
     await _snooze(env, task, "nothing of it could be stored")
 
 
@@ -170,7 +166,7 @@ class _Pass:
         self._taken: list[Event] = []  # outcomes of inline steps that are not stored yet
         self._session: Session | None = None
         self._delivered = 0  # since the last snapshot
-        self._snapshot_at = env.clock.now()
+        self._snapshot_at = env.clock.steady()
 
     async def run(self) -> bool:
         """Return True when the claim is given up, False when the run must be loaded again."""
@@ -276,10 +272,11 @@ class _Pass:
         options = self._env.options
         parks = self._inline.idle and not requests.awaits_ack and not self._due(now)
         parks = parks and not any(event.type == "step_created" for event in requests.outputs)
-        overdue = self._delivered and now - self._snapshot_at >= options.snapshot_ms
+        steady = self._env.clock.steady()
+        overdue = self._delivered and steady - self._snapshot_at >= options.snapshot_ms
         if not (parks or overdue or self._delivered >= options.snapshot_events):
             return None
-        self._delivered, self._snapshot_at = 0, now
+        self._delivered, self._snapshot_at = 0, steady
         return session.snapshot(now)
 
     async def _threaded_snapshot(self) -> Snapshot:

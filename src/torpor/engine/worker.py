@@ -28,7 +28,7 @@ from torpor.engine.images import IMAGES_KEPT, Images
 from torpor.engine.left import LeftSteps
 from torpor.engine.liveness import gone, silent, worker_row
 from torpor.engine.reports import Reports
-from torpor.engine.retry import Backoff
+from torpor.engine.retry import Backoff, Retrying
 from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.steps import Attempt, StepLookup, Steps
 from torpor.engine.threads import VmThreads
@@ -171,9 +171,9 @@ class Worker:
         self._unsubscribe = self._world.subscribe(self._notice)
         loop = asyncio.get_running_loop()
         self._loops = [
-            loop.create_task(self._for_ever("claiming", self._claim_or_wait)),
-            loop.create_task(self._for_ever("heartbeat", self._beat_and_wait)),
-            loop.create_task(self._for_ever("deployment", self._deploy_and_wait)),
+            loop.create_task(self._repeat("claiming", self._claim_or_wait, lambda: not self._stopping)),
+            loop.create_task(self._repeat("heartbeat", self._beat_and_wait, lambda: True)),  # it lives while it stops
+            loop.create_task(self._repeat("deployment", self._deploy_and_wait, lambda: not self._stopping)),
         ]
 
     async def stop(self) -> None:
@@ -207,19 +207,15 @@ class Worker:
             if self._loops:
                 await self._world.release([self.id])
 
-    async def _for_ever(self, what: str, work: Callable[[], Awaitable[None]]) -> None:
-        """Repeat *work* until the worker stops; whatever goes wrong, go on after a pause."""
-        troubles = 0
-        while not self._stopping:
+    async def _repeat(self, what: str, work: Callable[[], Awaitable[None]], goes_on: Callable[[], bool]) -> None:
+        """Repeat *work*; whatever goes wrong, go on after a pause."""
+        retrying = Retrying(self._clock, _WORLD_BACKOFF, f"{what} of a worker")
+        while goes_on():
             try:
                 await work()
-                troubles = 0
+                retrying.succeeded()
             except Exception as error:  # noqa: BLE001  # a worker that stops claiming or beating loses its runs
-                troubles += 1
-                delay = _WORLD_BACKOFF.delay_ms(troubles)
-                told = None if isinstance(error, WorldError) else error
-                _log.warning("%s of worker %s failed, again in %d ms: %s", what, self.id, delay, error, exc_info=told)
-                await asyncio.sleep(delay / 1000)
+                await retrying.pause(error)
 
     # Claiming
 
@@ -231,9 +227,10 @@ class Worker:
         self._starved = not turns or not steps
         next_at = None
         if turns or steps:
-            claims = await self._world.claim(self._request(turns, steps))
+            asked = self._request(turns, steps)
+            claims = await self._world.claim(asked)
             if not claims.known:
-                await self._presumed_dead()
+                await self._presumed_dead(asked.worker_id)
                 return
             for task in claims.tasks:
                 self._failpoint(Failpoint.AFTER_CLAIM)
@@ -328,14 +325,15 @@ class Worker:
     # Life and death
 
     async def _beat_and_wait(self) -> None:
-        await asyncio.sleep(self._settings.heartbeat_ms / 1000)
+        await self._clock.sleep(self._settings.heartbeat_ms)
         await self._beat()
         await self._drop_ended_runs(self._runner.runs())
 
     async def _beat(self) -> None:
-        beat = await self._world.heartbeat(self.id)
+        me = self.id
+        beat = await self._world.heartbeat(me)
         if not beat.known:
-            await self._presumed_dead()
+            await self._presumed_dead(me)
             return
         dead = gone(beat.others)
         presumed = [worker_id for worker_id in silent(beat.others) if worker_id not in dead]
@@ -361,7 +359,7 @@ class Worker:
 
     async def _deploy_and_wait(self) -> None:
         """Tell the world when what this worker brings has changed, and people what runs wait for."""
-        await asyncio.sleep(self._settings.heartbeat_ms / 1000)
+        await self._clock.sleep(self._settings.heartbeat_ms)
         self._beats += 1
         if self._beats % _COMPLAIN_EVERY_BEATS == 0 or self._lacks_step:
             self._lacks_step = False
@@ -379,14 +377,19 @@ class Worker:
             await self._register()
             self._wake.set()
 
-    async def _presumed_dead(self) -> None:
+    async def _presumed_dead(self, before: str) -> None:
         """
         Begin anew under another id, because the world took the claims of this one: the process was frozen, or so busy
         that it was not heard of for longer than its lease.
 
-        What was claimed before goes on only until it meets the fence.
+        What was claimed before ends: nothing of it could be stored, and others are at it.
         """
-        before, self.id = self.id, ids.fresh("wrkr", self._clock.now())
+        if before != self.id:
+            return  # the claim loop and the heartbeat learn of it both
+        for turn in self._turns.values():
+            turn.cancel()
+        self._runner.cancel_all()
+        self.id = ids.fresh("wrkr", self._clock.now())
         self._env = msgspec.structs.replace(self._env, worker_id=self.id)
         _log.warning(
             "worker %s was silent for longer than its lease of %d ms and was presumed dead; its claims are others' "
