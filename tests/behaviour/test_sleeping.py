@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta, timezone, tzinfo
+from pathlib import Path
 
 import pytest
 
-from tests.behaviour.support import DAY, HOUR, Stage, kinds, outcome
+from tests.behaviour.application import app as application
+from tests.behaviour.support import DAY, HOUR, MovableClock, Stage, kinds, outcome
+from tests.engine.support import TIMEOUT
+from torpor.model import Runtime
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -76,3 +80,22 @@ async def test_sleep_with_sequential_steps(stage: Stage) -> None:
     assert (await kinds(run))["wait_completed"] == 0
     stage.clock.put_forward(8 * HOUR)
     assert await outcome(run) == [1, 2, 3, "night"]
+
+
+@pytest.mark.parametrize("late", [True, False])
+async def test_a_deadline_that_passed_while_nobody_worked(
+    guest: str, runtime: Runtime, tmp_path: Path, late: bool
+) -> None:
+    """It had passed before the payload came, so it wins, although nobody looked; one that is yet to pass does not."""
+    clock = MovableClock()
+    async with application.on(f"sqlite:///{tmp_path}/torpor.db", runtime=runtime, clock=clock) as app:
+        stage = Stage(app, guest, clock)
+        async with app.worker() as worker:
+            run = await stage.start("deadline", "ok?")
+            await stage.logged(run, "hook_created")
+            await worker.wait_idle(timeout=TIMEOUT)
+        clock.put_forward(HOUR if late else HOUR - 60_000)
+        await app.resume_hook("ok?", "in time")
+        clock.put_forward(HOUR)
+        async with app.worker():
+            assert await outcome(run) == ("expired" if late else "in time")

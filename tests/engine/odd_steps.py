@@ -21,11 +21,13 @@ class Gate:
     Attributes:
         arrivals: released each time that an attempt gets there.
         open: they may go on.
+        given_up: attempts that were cancelled there.
     """
 
     def __init__(self) -> None:
         self.arrivals = asyncio.Semaphore(0)
         self.open = asyncio.Event()
+        self.given_up: list[int] = []
 
     async def reached(self) -> None:
         """Return once one more attempt has got there."""
@@ -119,7 +121,11 @@ async def held() -> str:
     """Wait at the run's gate."""
     gate = gates[current_step().run_id]
     gate.arrivals.release()
-    await gate.open.wait()
+    try:
+        await gate.open.wait()
+    except asyncio.CancelledError:
+        gate.given_up.append(current_step().attempt)
+        raise
     return "done"
 
 

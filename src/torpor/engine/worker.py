@@ -33,7 +33,7 @@ from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.steps import Attempt, StepLookup, Steps
 from torpor.engine.threads import VmThreads
 from torpor.engine.turn import run_turn
-from torpor.errors import ConfigurationError, NotFoundError, WorldError
+from torpor.errors import ConfigurationError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import ClaimRequest, Deployment, Event, Notice, StepOutcome, Task
 from torpor.vm.guest import Guest

@@ -28,6 +28,11 @@ class ManualClock:
     def steady(self) -> int:
         return self._steady
 
+    @property
+    def waiting(self) -> int:
+        """How many wait for it; who is about to wait misses what passes before."""
+        return len(self._waiting)
+
     async def wait_until(self, at: int) -> None:
         await self._wait(lambda: self._now >= at)
 

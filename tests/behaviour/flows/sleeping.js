@@ -1,4 +1,4 @@
-import { sleep } from "workflow";
+import { createHook, sleep } from "workflow";
 import { add } from "../steps.py";
 
 const HOUR = 3_600_000;
@@ -35,4 +35,9 @@ export async function sleepWithSequentialSteps() {
   for (let i = 0; i < 3; i++) order.push(await add(i, 1));
   await night;
   return order;
+}
+
+export async function deadline(token) {
+  "use workflow";
+  return await Promise.race([sleep("1h").then(() => "expired"), createHook({ token })]);
 }

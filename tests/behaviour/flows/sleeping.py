@@ -8,7 +8,7 @@ from datetime import datetime
 
 from tests.behaviour.application import app
 from tests.behaviour.steps import add
-from torpor import sleep
+from torpor import hook, sleep
 
 HOUR = 3_600
 
@@ -48,3 +48,12 @@ async def sleep_with_sequential_steps() -> list[object]:
     order: list[object] = [await add(i, 1) for i in range(3)]
     order.append(await night)
     return order
+
+
+@app.workflow
+async def deadline(token: str) -> str:
+    try:
+        async with asyncio.timeout(HOUR):
+            return str(await hook(token))
+    except TimeoutError:
+        return "expired"

@@ -28,6 +28,11 @@ export async function isHeld() {
   return await held();
 }
 
+export async function racesHeld(ms) {
+  "use workflow";
+  return await Promise.race([sleep(ms).then(() => "timer"), held()]);
+}
+
 export async function runsStubborn() {
   "use workflow";
   return await stubborn();
