@@ -20,6 +20,7 @@ from torpor.engine.environment import TurnOptions
 from torpor.engine.retry import Backoff, Retrying
 from torpor.engine.worker import Worker
 from torpor.errors import WorldError
+from torpor.lifecycle import EventType
 from torpor.model import ClaimRequest, Heartbeat, WorkerRow
 from torpor.testing.clock import ManualClock
 
@@ -73,7 +74,7 @@ async def a_second_passes(app: Torpor, clock: ManualClock, *workers: Worker, sil
     await until(app, are_heard)
 
 
-async def outcomes(run: RunHandle) -> list[tuple[str, int]]:
+async def outcomes(run: RunHandle) -> list[tuple[EventType, int]]:
     """Return how the attempts of a run's steps ended, as it was stored."""
     return [(event.type, event.attempt) for event in await run.events() if event.type.startswith("step_")][1:]
 

@@ -117,6 +117,7 @@ class Worker:
         self._failpoint = failpoint
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()  # a turn or a step has
+        self._beginning_anew = asyncio.Lock()
         self._stopping = False
         self._stop: asyncio.Task[None] | None = None
         self._starved = False  # the last claim had no room for turns or for steps
@@ -165,7 +166,7 @@ class Worker:
         if (problem := lacking_descriptors(self._settings.descriptors)) is not None:
             _log.warning("%s, or lower WorkerSettings(steps=…)", problem)
         self._deployment = await self._read_deployment()
-        await self._register()
+        await self._register(self.id)
         await self._beat()
         await self._complaints.tell(self.id, self._deployment.app)
         self._unsubscribe = self._world.subscribe(self._notice)
@@ -352,9 +353,9 @@ class Worker:
             )
             self._wake.set()
 
-    async def _register(self) -> None:
+    async def _register(self, worker_id: str) -> None:
         await self._world.put_deployment(self._deployment)
-        row = worker_row(self.id, self._settings.lease_ms, self._deployment.app, self._deployment.id)
+        row = worker_row(worker_id, self._settings.lease_ms, self._deployment.app, self._deployment.id)
         await self._world.register(row)
 
     async def _deploy_and_wait(self) -> None:
@@ -374,7 +375,8 @@ class Worker:
         self._undeployed = ""
         if deployment.id != self._deployment.id:
             self._deployment = deployment
-            await self._register()
+            await self._beat()  # one that was presumed dead must not come back under its old id
+            await self._register(self.id)
             self._wake.set()
 
     async def _presumed_dead(self, before: str) -> None:
@@ -384,21 +386,23 @@ class Worker:
 
         What was claimed before ends: nothing of it could be stored, and others are at it.
         """
-        if before != self.id:
-            return  # the claim loop and the heartbeat learn of it both
-        for turn in self._turns.values():
-            turn.cancel()
-        self._runner.cancel_all()
-        self.id = ids.fresh("wrkr", self._clock.now())
-        self._env = msgspec.structs.replace(self._env, worker_id=self.id)
+        async with self._beginning_anew:
+            if before != self.id:
+                return  # the claim loop and the heartbeat both learn of it
+            for turn in self._turns.values():
+                turn.cancel()
+            self._runner.cancel_all()
+            anew = ids.fresh("wrkr", self._clock.now())
+            await self._register(anew)
+            self.id = anew
+            self._env = msgspec.structs.replace(self._env, worker_id=anew)
         _log.warning(
             "worker %s was silent for longer than its lease of %d ms and was presumed dead; its claims are others' "
             "now, and it goes on as %s",
             before,
             self._settings.lease_ms,
-            self.id,
+            anew,
         )
-        await self._register()
 
     def _notice(self, notice: Notice) -> None:
         if notice.work:

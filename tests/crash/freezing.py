@@ -1,0 +1,55 @@
+"""A worker that tests freeze: ``python -m tests.crash.freezing URL LEDGER``. Its steps note each of their attempts."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from pathlib import Path
+
+from torpor import Torpor, WorkerSettings, current_step
+
+LEASE_MS = 600
+
+app = Torpor(
+    "memory://",
+    root=Path(__file__).parent,
+    settings=WorkerSettings(lease_ms=LEASE_MS, heartbeat_ms=50, grace_seconds=0.2),
+)
+app.workflows("flows/frozen.js")
+
+
+@app.step
+async def held(gate: str) -> int:
+    """Wait until there is a file; return which process has waited."""
+    _note()
+    while not Path(gate).exists():  # noqa: ASYNC110, ASYNC240  # nobody tells of files
+        await asyncio.sleep(0.01)
+    return os.getpid()
+
+
+@app.step
+async def hangs(seconds: float) -> int:
+    """Hold the whole process up; return the number of the attempt."""
+    _note()
+    time.sleep(seconds)  # noqa: ASYNC251  # that is the point
+    return current_step().attempt
+
+
+def _note() -> None:
+    """Append a line, which is whole even when the process dies after it."""
+    file = os.open(sys.argv[2], os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(file, f"{current_step().attempt} {os.getpid()}\n".encode())
+    os.close(file)
+
+
+async def _work(url: str) -> None:
+    app.use_world(url)
+    async with app, app.worker():
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    sys.modules["freezing"] = sys.modules["__main__"]  # the workflows' name of this file
+    asyncio.run(_work(sys.argv[1]))
