@@ -230,8 +230,12 @@ class Torpor(Registry):
             self.steps,
             self.settings,
             keyring=self.keyring,
-            deployment=self.deployment,
-            **{"guest_names": available_guests(), **options},
+            **{
+                "guest_names": available_guests(),
+                "deployment": self.deployment,
+                "programs": self._programs.program,
+                **options,
+            },
         )
         try:
             await worker.start()

@@ -50,6 +50,7 @@ class Environment(msgspec.Struct, frozen=True):
         report: stores the outcome of a step task, by worker id, run id, fence and event.
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
         failpoint: told each failpoint that a turn passes.
+        host_failed: told what this host lacks, so that the worker claims nothing for a while.
         url: address of the HTTP front door, ``""`` when there is none.
         stopping: True once turns should park as soon as they can.
     """
@@ -65,5 +66,6 @@ class Environment(msgspec.Struct, frozen=True):
     report: Callable[[str, str, int, Event], None]
     why_not: Callable[[Attempt], str]
     failpoint: PassFailpoint
+    host_failed: Callable[[Exception], None]
     url: str
     stopping: Callable[[], bool]

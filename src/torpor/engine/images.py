@@ -3,15 +3,18 @@ Programs and images: from a run's content address to something a VM can be lease
 
 The source of a program is a blob of the world, and so is each image that a snapshot was taken against: a run keeps
 both, whatever is deployed later. An image that is lost or belongs to another guest build is made anew from the source;
-its snapshots then do not fit, and their runs are rebuilt from their logs.
+its snapshots then do not fit, and their runs are rebuilt from their logs. A row that is damaged is written anew: an
+image's from the image, a program's by whoever has the program.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import msgspec
 
@@ -23,6 +26,7 @@ from torpor.model import RunState
 from torpor.vm.guest import Guest, Image, Program, program_bytes, program_id
 from torpor.world import World
 
+_log = logging.getLogger("torpor.engine")
 IMAGES_KEPT = 64
 
 
@@ -43,7 +47,7 @@ def _blob_key(content: str, key_id: str) -> str:
 
 async def store_program(world: World, keyring: Keyring, program: Program, load: Callable[[Program], object]) -> None:
     """
-    Put a program into the world, where runs find it, unless it is there.
+    Put a program into the world, where runs find it, unless it is there as it should be.
 
     Args:
         world: an open world.
@@ -54,10 +58,12 @@ async def store_program(world: World, keyring: Keyring, program: Program, load: 
     Raises:
         ConfigurationError: it does not load; the message names file and line.
     """
-    name = program_key(program_id(program), keyring.current)
-    if await world.blob(name) is None:
+    address = program_id(program)
+    name = program_key(address, keyring.current)
+    blob_codec = keyring.blob(name, keyring.current)
+    if await asyncio.to_thread(_read_program, await world.blob(name), blob_codec, address) is None:
         await asyncio.to_thread(load, program)
-        await world.put_blob(name, keyring.blob(name, keyring.current).pack_binary(program_bytes(program)))
+        await world.put_blob(name, blob_codec.pack_binary(program_bytes(program)))
 
 
 class Images:
@@ -69,9 +75,18 @@ class Images:
         guests: gives the guest of a name.
         threads: where loading and reviving run.
         keyring: packs and unpacks the blobs.
+        programs: returns the program of a content address, if this process knows it otherwise.
     """
 
-    def __init__(self, world: World, guests: Callable[[str], Guest], threads: VmThreads, keyring: Keyring) -> None:
+    def __init__(
+        self,
+        world: World,
+        guests: Callable[[str], Guest],
+        threads: VmThreads,
+        keyring: Keyring,
+        programs: Callable[[str], Program | None] = lambda _: None,
+    ) -> None:
+        self._programs = programs
         self._world = world
         self._guests = guests
         self._threads = threads
@@ -85,10 +100,11 @@ class Images:
         Return the guest and the image that a run goes on with: its snapshot's, or its program's.
 
         Raises:
-            ProgramMissingError: the world has no such program.
+            ProgramMissingError: the world has no such program, or a damaged one, and this process does not have it.
             KeyMissingError: the run's key is not here.
-            SerializationError: the program is damaged, or another one is in its place.
-            ConfigurationError: the program cannot be loaded.
+            ProgramError: the program does not load.
+            ConfigurationError: its guest is not here, or does not boot.
+            HostError: the system lacks memory or descriptors.
             SnapshotError: the image of the snapshot is lost; the run must be rebuilt from its log.
         """
         guest = self._guests(state.run.guest)
@@ -102,21 +118,28 @@ class Images:
         name = image_key(image.hash, key_id)
         if name in self._stored:
             return
-        if await self._world.blob(name) is None:
-            blob_codec = self._keyring.blob(name, key_id)
-            await self._world.put_blob(name, await self._threads.run(_packed, image, blob_codec))
+        packed = await self._threads.run(
+            _repacked, image, await self._world.blob(name), self._keyring.blob(name, key_id)
+        )
+        if packed is not None:
+            await self._world.put_blob(name, packed)
         self._stored.add(name)
 
     async def _program_image(self, guest: Guest, program: str, key_id: str) -> Image:
         async def load() -> Image:
-            data = await self._world.blob(name)
-            if data is None:
-                raise ProgramMissingError(
-                    f"world {self._world.url} has no program {program}; start the application that defines the "
-                    f"workflow once, which stores it again"
-                )
             blob_codec = self._keyring.blob(name, key_id)
-            return await self._threads.run(lambda: guest.load(_program(blob_codec.unpack_binary(data), program)))
+            data = await self._world.blob(name)
+            found = await self._threads.run(_read_program, data, blob_codec, program)
+            if found is None and (found := self._programs(program)) is not None:
+                _log.warning("program %s was damaged or gone in world %s; stored it anew", program, self._world.url)
+                await self._world.put_blob(name, blob_codec.pack_binary(program_bytes(found)))
+            if found is None:
+                problem = "no program" if data is None else "only a damaged copy of program"
+                raise ProgramMissingError(
+                    f"world {self._world.url} has {problem} {program}; start the application that defines the workflow"
+                    f" once, which stores it again"
+                )
+            return await self._threads.run(guest.load, found)
 
         name = program_key(program, key_id)
         return await self._once(program, load)
@@ -164,12 +187,25 @@ class Images:
         return image
 
 
-def _packed(image: Image, blob_codec: RunCodec) -> bytes:
-    return blob_codec.pack_binary(image.to_bytes())
+def _repacked(image: Image, stored: bytes | None, blob_codec: RunCodec) -> bytes | None:
+    """Return what to store of an image, None when it is stored already."""
+    data = image.to_bytes()
+    if stored is not None:
+        with suppress(SerializationError, LimitExceededError):
+            if blob_codec.unpack_binary(stored) == data:
+                return None
+    return blob_codec.pack_binary(data)
 
 
-def _program(source: bytes, address: str) -> Program:
-    # What was loaded serves every run of the address, whoever has stored it, and under whatever key.
-    if hashlib.sha256(source).hexdigest() != address:
-        raise SerializationError(f"program {address} is damaged in this world, or is another one")
-    return msgspec.json.decode(source, type=Program)
+def _read_program(stored: bytes | None, blob_codec: RunCodec, address: str) -> Program | None:
+    """Return the program in a row, None when there is none, or it is damaged or another one."""
+    if stored is None:
+        return None
+    try:
+        source = blob_codec.unpack_binary(stored)
+        # What was loaded serves every run of the address, whoever has stored it, and under whatever key.
+        if hashlib.sha256(source).hexdigest() == address:
+            return msgspec.json.decode(source, type=Program)
+    except (SerializationError, LimitExceededError, msgspec.DecodeError):
+        pass
+    return None

@@ -110,6 +110,8 @@ class Session:
         if snapshot is None:
             self._take(self._vm.begin(self._beginning()), now)
         else:
+            if snapshot.cursor > run.head:
+                raise SnapshotError(f"the snapshot is of event {snapshot.cursor}, but the log ends at {run.head}")
             self.ops, self.logs = snapshot.ops, snapshot.logs
             self._vm.restore(self._opened(snapshot), self._seed)
         self._feed(self._state.events, now)

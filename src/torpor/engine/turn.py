@@ -19,36 +19,20 @@ world.
 
 from __future__ import annotations
 
-import logging
 import operator
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import msgspec
 
-from torpor import limits
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.inline import InlineSteps
 from torpor.engine.outcomes import log_failed_run
-from torpor.engine.retry import Backoff, Retrying
-from torpor.engine.session import Requests, Session, TooMuchAtOnceError, failed
+from torpor.engine.recovery import Answer, Recovery, answer_to
+from torpor.engine.session import Requests, Session, failed
 from torpor.engine.steps import Attempt
-from torpor.errors import (
-    ConfigurationError,
-    DivergenceError,
-    HostError,
-    KeyMissingError,
-    LeaseLostError,
-    LimitExceededError,
-    MaxDeliveriesError,
-    SerializationError,
-    SnapshotError,
-    VmError,
-    VmInterruptedError,
-    WorldError,
-)
+from torpor.errors import DivergenceError, GuestTrapError, SnapshotError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import (
     Commit,
@@ -66,13 +50,6 @@ from torpor.model import (
 )
 from torpor.vm.guest import Guest, Image
 
-_log = logging.getLogger("torpor.engine")
-_WORLD_BACKOFF = Backoff(first=0.1, most=30.0)
-_BUGS_MAX = 3
-_TROUBLES_MAX = 8
-_SNOOZE_MS = 30_000
-_FATAL = (VmError, LimitExceededError, DivergenceError, ConfigurationError, SerializationError)
-
 
 async def run_turn(env: Environment, task: Task) -> None:
     """
@@ -86,85 +63,34 @@ async def run_turn(env: Environment, task: Task) -> None:
         env.report(env.worker_id, task.run_id, task.epoch, event)
 
     inline = InlineSteps(env.runner, report, env.options.inline_steps)
-    recovery = _Recovery(fatal=_too_many_redeliveries(task))
-    world = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the world")
-    engine = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the engine")
-    while world.failures <= _TROUBLES_MAX and engine.failures <= _BUGS_MAX:
+    recovery = Recovery(env, task, inline)
+    while True:
+        this = _Pass(env, task, inline, recovery)
         try:
-            if await _Pass(env, task, inline, recovery).run():
+            if await this.run():
                 return
-            world.succeeded()
-        except TooMuchAtOnceError as error:
-            _log.info("run %s: %s; events are delivered one by one now", task.run_id, error)
-            recovery.events_per_call = 1
-        except SnapshotError as error:
-            recovery.note = f"the snapshot could not be restored and the run was rebuilt from its log: {error}"
-            recovery.forget_snapshot = True
-            _log.warning("run %s: %s", task.run_id, recovery.note)
-        except LeaseLostError as error:
-            _log.info("run %s: this worker's claim is over: %s", task.run_id, error)
-            inline.cancel()
-            return
-        except VmInterruptedError as error:  # who ends gives its claims back, or is found dead
-            _log.info("run %s: %s", task.run_id, error)
-            return
-        except (KeyMissingError, HostError) as error:  # the run is well, and another worker may have what lacks here
-            await _snooze(env, task, str(error))
-            return
-        except WorldError as error:
-            await world.pause(error)
-        except Exception as error:  # noqa: BLE001  # an error of ours must not lose a run
-            await engine.pause(error)
-            recovery.fatal = error if engine.failures == _BUGS_MAX else recovery.fatal
-    await _snooze(env, task, "nothing of it could be stored")
-
-
-async def _snooze(env: Environment, task: Task, why: str) -> None:
-    """Give up a run that cannot even fail, for a while and for any worker, instead of holding it for ever."""
-    _log.error("run %s: given up for %d s: %s", task.run_id, _SNOOZE_MS // 1000, why)
-    try:
-        await env.world.snooze(task.run_id, env.worker_id, task.epoch, delay_ms=_SNOOZE_MS, why=why)
-    except (WorldError, LeaseLostError) as error:
-        _log.error("run %s: it could not be given up either: %s", task.run_id, error)  # it is told whole
-
-
-@dataclass(slots=True)
-class _Recovery:
-    """
-    What one pass over a run leaves to the next.
-
-    Attributes:
-        fatal: why the run must fail without being woken.
-        note: a line for the run's own log.
-        forget_snapshot: delete the snapshot before anything else.
-        events_per_call: how many events are delivered in one call into the VM.
-    """
-
-    fatal: Exception | None = None
-    note: str = ""
-    forget_snapshot: bool = False
-    events_per_call: int = limits.EVENTS_PER_CALL
-
-
-def _too_many_redeliveries(task: Task) -> Exception | None:
-    if task.redeliveries <= limits.REDELIVERIES_MAX:
-        return None
-    return MaxDeliveriesError(
-        f"run {task.run_id} was taken up {task.redeliveries - 1} times in a row without getting anywhere; "
-        f"the workers that took it probably died of it"
-    )
+            recovery.went_well()
+        except Exception as error:  # noqa: BLE001  # whose doing it is, is decided in one place
+            if not await recovery.goes_on(error, this.found):
+                return
 
 
 class _Pass:
-    """One pass over a claimed run, from loading it to parking it; a rewind starts another one."""
+    """
+    One pass over a claimed run, from loading it to parking it; a rewind starts another one.
 
-    def __init__(self, env: Environment, task: Task, inline: InlineSteps, recovery: _Recovery) -> None:
+    Attributes:
+        found: the run as it was loaded, None before.
+    """
+
+    def __init__(self, env: Environment, task: Task, inline: InlineSteps, recovery: Recovery) -> None:
         self._env = env
         self._task = task
         self._inline = inline
         self._recovery = recovery
         self._taken: list[Event] = []  # outcomes of inline steps that are not stored yet
         self._session: Session | None = None
+        self.found: Run | None = None
         self._delivered = 0  # since the last snapshot
         self._snapshot_at = env.clock.steady()
 
@@ -175,6 +101,7 @@ class _Pass:
             await env.world.delete_snapshot(self._task.run_id)
             self._recovery.forget_snapshot = False
         self._state = state = await env.world.load(self._task.run_id)
+        self.found = state.run
         if state.run.status in RUN_TERMINAL:
             return True
         self._run_codec = env.keyring.run(state.run.id, state.run.key_id)
@@ -235,10 +162,12 @@ class _Pass:
         try:
             guest, image = await env.images.of(state)
             return await env.threads.run(self._in_thread_wake, guest, image, now)
-        except (SnapshotError, KeyMissingError):
-            raise
-        except _FATAL as error:
-            return failed(error, self._session, self._env.clock.now(), self._run_codec), None
+        except (GuestTrapError, DivergenceError) as error:
+            if state.snapshot is not None and not state.run.base:  # before the run is blamed, its snapshot is
+                raise SnapshotError(f"the VM failed after it was restored: {error}") from error
+            return self._failed(error)
+        except Exception as error:  # noqa: BLE001  # what is not the run's doing is raised again
+            return self._failed(error)
 
     async def _advance(self, before: Requests, events: Sequence[Event]) -> tuple[Requests, Snapshot | None]:
         """Deliver events; without any, what the VM asked for stays as it was and nothing new is asked."""
@@ -248,8 +177,14 @@ class _Pass:
         now = self._env.clock.now()
         try:
             return await self._env.threads.run(self._in_thread_advance, self._session, events, now)
-        except _FATAL as error:
-            return failed(error, self._session, self._env.clock.now(), self._run_codec), None
+        except Exception as error:  # noqa: BLE001  # as above
+            return self._failed(error)
+
+    def _failed(self, error: Exception) -> tuple[Requests, None]:
+        """Return the end of the run in place of what it asks for, if the error is its own doing; else raise it."""
+        if answer_to(error) is not Answer.FAIL:
+            raise error
+        return failed(error, self._session, self._env.clock.now(), self._run_codec), None
 
     def _in_thread_wake(self, guest: Guest, image: Image, now: int) -> tuple[Requests, Snapshot | None]:
         session = Session(guest, image, self._state, self._run_codec, self._env.url, self._recovery.events_per_call)

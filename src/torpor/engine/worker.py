@@ -24,6 +24,7 @@ from torpor.codec.crypto.keys import Keyring
 from torpor.engine.complaints import Complaints
 from torpor.engine.environment import Environment, TurnOptions
 from torpor.engine.failpoints import Failpoint, PassFailpoint, pass_by
+from torpor.engine.health import Health
 from torpor.engine.images import IMAGES_KEPT, Images
 from torpor.engine.left import LeftSteps
 from torpor.engine.liveness import gone, silent, worker_row
@@ -36,7 +37,7 @@ from torpor.engine.turn import run_turn
 from torpor.errors import ConfigurationError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import ClaimRequest, Deployment, Event, Notice, StepOutcome, Task
-from torpor.vm.guest import Guest
+from torpor.vm.guest import Guest, Program
 from torpor.vm.host import lacking_descriptors
 from torpor.world import World
 
@@ -88,6 +89,7 @@ class Worker:
         keyring: keys of the runs that it takes; others it leaves alone.
         guest_names: of which guests it takes runs; runs of others wait for a worker that has theirs.
         deployment: returns what it brings now, once the programs are in the world; it takes runs of that application.
+        programs: returns the program of a content address, if the application has it.
         url: address of the HTTP front door, for workflow metadata.
         failpoint: told each failpoint that is passed; for crash tests.
     """
@@ -102,6 +104,7 @@ class Worker:
         keyring: Keyring,
         guest_names: Collection[str],
         deployment: Callable[[], Awaitable[Deployment]],
+        programs: Callable[[str], Program | None] = lambda _: None,
         url: str = "",
         failpoint: PassFailpoint = pass_by,
     ) -> None:
@@ -121,6 +124,7 @@ class Worker:
         self._stopping = False
         self._stop: asyncio.Task[None] | None = None
         self._starved = False  # the last claim had no room for turns or for steps
+        self._health = Health(clock, self._wake.set)
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._reports = Reports(world, clock, failpoint)
         self._loops: list[asyncio.Task[None]] = []
@@ -137,13 +141,14 @@ class Worker:
             clock=clock,
             keyring=keyring,
             worker_id=self.id,
-            images=Images(world, guests, self._threads, keyring),
+            images=Images(world, guests, self._threads, keyring, programs),
             runner=self._runner,
             threads=self._threads,
             options=settings.turn,
             report=self._report,
             why_not=self._why_not_inline,
             failpoint=failpoint,
+            host_failed=self._health.failed,
             url=url,
             stopping=lambda: self._stopping,
         )
@@ -202,6 +207,7 @@ class Worker:
             left = [*self._loops, *self._turns.values(), *self._reports.pending]
             for task in left:
                 task.cancel()
+            self._health.close()
             await _ended(left, max(grace, CANCEL_SECONDS))
             self._steps.shutdown()
             self._threads.shutdown()
@@ -223,7 +229,7 @@ class Worker:
     async def _claim_or_wait(self) -> None:
         """Claim what there is room for; then wait for a notice, for room, or until the next task becomes ready."""
         self._wake.clear()
-        turns = max(0, self._settings.turns - len(self._turns))
+        turns = max(0, self._settings.turns - len(self._turns)) if self._health.is_well else 0
         steps = self._runner.free
         self._starved = not turns or not steps
         next_at = None
@@ -280,6 +286,7 @@ class Worker:
         if self._turns.get(run_id) is turn:
             del self._turns[run_id]
         self._room_was_made()
+        self._health.turn_ended()
         if not turn.cancelled() and (error := turn.exception()) is not None:
             _log.error("the turn of run %s ended with an error of ours; its claim stays", run_id, exc_info=error)
 

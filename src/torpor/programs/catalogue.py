@@ -123,6 +123,10 @@ class Programs:
         self.all()
         return list(self._names.values())
 
+    def program(self, address: str) -> Program | None:
+        """Return the program of a content address, if it is one that was made here last."""
+        return next((each.program for each in self._names.values() if each.program_id == address), None)
+
     def left_out(self, program: str) -> list[LeftOut]:
         """Return what stayed outside of a program, and why, by the program's content address."""
         self.all()

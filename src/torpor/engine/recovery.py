@@ -1,0 +1,193 @@
+"""
+What becomes of a run whose turn failed: the one place that says whose doing an error is.
+
+Only what the run itself did may fail it: its code trapped or passed a limit, its program does not load, its log does
+not say what its code says. All else is somebody else's: this host lacks memory, this worker lacks a key, the world
+cannot be reached, we have a bug. Then the run is well, and is *snoozed*: given back, for a while and for any worker.
+"""
+
+from __future__ import annotations
+
+import logging
+from enum import Enum, auto
+from typing import Final
+
+from torpor import limits
+from torpor.engine.environment import Environment
+from torpor.engine.inline import InlineSteps
+from torpor.engine.retry import Backoff, Retrying
+from torpor.engine.session import TooMuchAtOnceError
+from torpor.errors import (
+    ConfigurationError,
+    ConflictError,
+    CpuLimitError,
+    DivergenceError,
+    EntityConflictError,
+    GuestTrapError,
+    HostError,
+    LeaseLostError,
+    LimitExceededError,
+    MaxDeliveriesError,
+    MemoryLimitError,
+    OutputLimitError,
+    ProgramError,
+    ProgramMissingError,
+    SerializationError,
+    SnapshotError,
+    TorporError,
+    VmInterruptedError,
+    WorldError,
+)
+from torpor.model import Run, Task
+
+_log = logging.getLogger("torpor.engine")
+_WORLD_BACKOFF = Backoff(first=0.1, most=30.0)
+_SNOOZE_BACKOFF = Backoff(first=1.0, most=300.0)
+_WORLD_FAILURES_MAX = 8
+_BUGS_MAX = 3
+
+
+class Answer(Enum):
+    """What follows from an error."""
+
+    FAIL = auto()
+    """The run did it, and ends with it."""
+
+    REBUILD = auto()
+    """Its snapshot did it: the run goes on from its log."""
+
+    ONE_BY_ONE = auto()
+    """It got too much at once: the same again, event by event."""
+
+    LEAVE = auto()
+    """The claim is another's now, or goes with this worker: nothing is done."""
+
+    RETRY = auto()
+    """The world did it, or we: again soon; after some tries, snooze."""
+
+    SNOOZE = auto()
+    """This worker or its host lacks something, which another may have, or this one later."""
+
+
+ANSWERS: Final[tuple[tuple[tuple[type[Exception], ...], Answer], ...]] = (
+    ((TooMuchAtOnceError,), Answer.ONE_BY_ONE),
+    ((SnapshotError,), Answer.REBUILD),
+    ((LeaseLostError, VmInterruptedError), Answer.LEAVE),
+    ((GuestTrapError, CpuLimitError, MemoryLimitError, OutputLimitError, LimitExceededError), Answer.FAIL),
+    ((ProgramError, DivergenceError, SerializationError, MaxDeliveriesError), Answer.FAIL),
+    ((HostError, MemoryError, OSError, ConfigurationError, ProgramMissingError), Answer.SNOOZE),
+    ((Exception,), Answer.RETRY),
+)
+"""The first line that has an error's class says what follows."""
+
+
+def answer_to(error: Exception) -> Answer:
+    """Return what follows from an error of a turn."""
+    return next(answer for kinds, answer in ANSWERS if isinstance(error, kinds))
+
+
+class Recovery:
+    """
+    What the failures of one turn have led to; one pass over the run leaves it to the next.
+
+    Args:
+        env: of the turn.
+        task: the claim.
+        inline: the steps that the turn runs itself.
+
+    Attributes:
+        fatal: why the run must fail without being woken.
+        note: a line for the run's own log.
+        forget_snapshot: delete the snapshot before anything else.
+        events_per_call: how many events are delivered in one call into the VM.
+    """
+
+    def __init__(self, env: Environment, task: Task, inline: InlineSteps) -> None:
+        self._env, self._task, self._inline = env, task, inline
+        self.fatal = _too_many_redeliveries(task)
+        self.note = ""
+        self.forget_snapshot = False
+        self.events_per_call = limits.EVENTS_PER_CALL
+        self._rebuilt = False
+        self._world = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the world")
+        self._engine = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the engine")
+
+    def went_well(self) -> None:
+        """Take note that a pass came to its end: failures that come later have nothing to do with earlier ones."""
+        self._world.succeeded()
+
+    async def goes_on(self, error: Exception, run: Run | None) -> bool:
+        """
+        Do what follows from an error, and return whether the run is to be loaded again.
+
+        Args:
+            error: what a pass raised.
+            run: the run as that pass found it, None when it could not be loaded.
+        """
+        run_id = self._task.run_id
+        match self._answer(error, run):
+            case Answer.ONE_BY_ONE:
+                _log.info("run %s: %s; events are delivered one by one now", run_id, error)
+                self.events_per_call = 1
+            case Answer.REBUILD:
+                self.note = f"the snapshot could not be restored and the run was rebuilt from its log: {error}"
+                self.forget_snapshot = self._rebuilt = True
+                _log.warning("run %s: %s", run_id, self.note)
+            case Answer.LEAVE:
+                _log.info("run %s: this worker goes on with it no more: %s", run_id, error)
+                self._inline.cancel()
+                return False
+            case Answer.FAIL:
+                self.fatal = error
+            case Answer.RETRY:
+                return await self._tries_again(error, run)
+            case Answer.SNOOZE:
+                await self._snooze(error, run)
+                return False
+        return True
+
+    def _answer(self, error: Exception, run: Run | None) -> Answer:
+        answer = answer_to(error)
+        if answer is Answer.REBUILD and run is not None and run.base:
+            return Answer.SNOOZE  # the log does not tell the beginning any more: the snapshot is all there is
+        if answer is Answer.REBUILD and self._rebuilt:
+            return Answer.RETRY
+        if answer is Answer.FAIL and self.fatal is not None:
+            return Answer.RETRY  # it could not even fail
+        return answer
+
+    async def _tries_again(self, error: Exception, run: Run | None) -> bool:
+        """Wait a little, unless that was done often enough."""
+        is_worlds = isinstance(error, (WorldError, ConflictError))
+        retrying, most = (self._world, _WORLD_FAILURES_MAX) if is_worlds else (self._engine, _BUGS_MAX)
+        if retrying.failures == most:
+            await self._snooze(error, run)
+            return False
+        await retrying.pause(error)
+        return True
+
+    async def _snooze(self, error: Exception, run: Run | None) -> None:
+        """Give the run back, for longer each time in a row; what its turn has begun here ends."""
+        self._inline.cancel()
+        env, task = self._env, self._task
+        delay = _SNOOZE_BACKOFF.delay_ms(1 if run is None else run.snoozes + 1)
+        why = str(error)
+        if not isinstance(error, TorporError):  # its text may be of the run's payloads
+            why = f"{type(error).__name__}, an error of Torpor's own; see the log of worker {env.worker_id}"
+        level = logging.INFO if run is not None and run.snoozes else logging.WARNING  # once in a row
+        _log.log(level, "run %s: given back for %.1f s, by no fault of its own: %s", task.run_id, delay / 1000, why)
+        if isinstance(error, (HostError, MemoryError, OSError)):
+            env.host_failed(error)
+        try:
+            await env.world.snooze(task.run_id, env.worker_id, task.epoch, delay_ms=delay, why=why)
+        except (WorldError, LeaseLostError, EntityConflictError) as problem:
+            _log.warning("run %s: it could not be given back either: %s", task.run_id, problem)
+
+
+def _too_many_redeliveries(task: Task) -> Exception | None:
+    if task.redeliveries <= limits.REDELIVERIES_MAX:
+        return None
+    return MaxDeliveriesError(
+        f"run {task.run_id} was taken up {task.redeliveries - 1} times in a row without getting anywhere; "
+        f"the workers that took it probably died of it"
+    )
