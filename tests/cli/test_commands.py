@@ -35,6 +35,7 @@ def test_the_table_holds_every_command() -> None:
         "repl",
         "resume",
         "cancel",
+        "archive",
         "doctor",
         "warm",
         "keys generate",

@@ -20,6 +20,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from torpor.cli import checks
+from torpor.cli.archive import archive
 from torpor.cli.cancel import cancel
 from torpor.cli.dev import dev
 from torpor.cli.doctor import doctor
@@ -44,6 +45,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "repl": repl,
     "resume": resume,
     "cancel": cancel,
+    "archive": archive,
     "doctor": doctor,
     "warm": warm,
     "keys generate": generate_key,

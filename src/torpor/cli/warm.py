@@ -34,10 +34,11 @@ def warm(
     json: JsonOption = False,
 ) -> None:
     """
-    Compile and boot the guest languages ahead of time, and remove compiled code that no version in use needs.
+    Compile and boot the guest languages ahead of time.
 
-    What is made is kept in TORPOR_CACHE, or in the user's cache folder, and shared by all processes. CPython takes
-    about a minute, once on a machine. In a Dockerfile: RUN torpor warm. For all users of a machine, as root:
+    Compiled code that no version in use needs is removed. What is made is kept in TORPOR_CACHE, or in the user's cache
+    folder, and shared by all processes. CPython takes about a minute, once on a machine. In a Dockerfile: RUN torpor
+    warm. For all users of a machine, as root:
     TORPOR_CACHE=/var/cache/torpor torpor warm
 
     Example: torpor warm --guest cpython

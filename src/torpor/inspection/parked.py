@@ -62,7 +62,13 @@ class ParkedRun:
 
 @asynccontextmanager
 async def parked(
-    world: World, guests: Callable[[str], Guest], run_id: str, clock: Clock, keyring: Keyring
+    world: World,
+    guests: Callable[[str], Guest],
+    run_id: str,
+    clock: Clock,
+    keyring: Keyring,
+    *,
+    from_log: bool = True,
 ) -> AsyncIterator[ParkedRun]:
     """
     Restore a copy of a run's VM for the time of the block.
@@ -73,9 +79,11 @@ async def parked(
         run_id: which run.
         clock: tells the time.
         keyring: opens what is encrypted.
+        from_log: whether the log makes up for a snapshot that cannot be restored.
 
     Raises:
         RunNotFoundError: no such run.
+        SnapshotError: the snapshot cannot be restored, and the log is not to make up for it.
         KeyMissingError: the run's key is not here.
         UsageError: the run has ended, so that there is no VM to look into.
         ProgramMissingError, ConfigurationError, VmError, DivergenceError: the VM cannot be brought back.
@@ -93,6 +101,8 @@ async def parked(
         try:
             session = await _copy(images, threads, state, run_codec, clock)
         except SnapshotError:  # lost or of another build: as a turn would, begin from the log
+            if not from_log:
+                raise
             whole = msgspec.structs.replace(state, snapshot=None, events=await world.events(run_id))
             session = await _copy(images, threads, whole, run_codec, clock)
         try:

@@ -1,0 +1,34 @@
+"""Dropping the beginning of a run's log, once its newest snapshot has shown that it makes up for it."""
+
+from __future__ import annotations
+
+from torpor.client import Client
+from torpor.inspection.parked import parked
+from torpor.lifecycle import RUN_TERMINAL
+from torpor.model import Run
+from torpor.programs.catalogue import guests
+
+
+async def archive(client: Client, run_id: str) -> tuple[Run, int]:
+    """
+    Drop a run's log up to the newest snapshot's cursor, and return the run and the number of events that went.
+
+    The snapshot is restored in a copy of the VM before, and the log behind it is replayed there. An ended run keeps
+    how it ended.
+
+    Raises:
+        RunNotFoundError: no such run.
+        KeyMissingError: the run's key is not here, so that its snapshot cannot be tried.
+        SnapshotError: the snapshot cannot be restored; the log stays.
+        EntityConflictError: the run needs its log: it is replayed, has no snapshot, or its guest build is not kept.
+    """
+    world = client.world
+    run = await world.get_run(run_id)
+    through = run.head
+    snapshot = await world.snapshot(run_id)
+    if run.status not in RUN_TERMINAL and snapshot is not None:
+        through = snapshot.cursor
+        async with parked(world, guests(), run_id, world.clock, client.keyring, from_log=False):
+            pass  # it could be restored
+    archived = await world.archive(run_id, through)
+    return archived, archived.base - run.base

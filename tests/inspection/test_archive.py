@@ -1,0 +1,103 @@
+"""Dropping the beginning of a log, with real runs in real VMs."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.engine.support import has_event
+from tests.inspection.application import app as application
+from torpor import Torpor
+from torpor.errors import EntityConflictError, SnapshotError
+from torpor.inspection.archive import archive
+from torpor.model import Run, Runtime, build_key
+
+TIMEOUT = 30
+
+
+@pytest.fixture
+def app(tmp_path: Path) -> Torpor:
+    """The application of these tests, in a file of its own."""
+    return application.on(f"sqlite:///{tmp_path}/torpor.db")
+
+
+async def asleep(app: Torpor, run_id: str) -> Run:
+    """Return the run once it sleeps with a snapshot."""
+    async with asyncio.timeout(TIMEOUT):
+        while True:
+            run = await app.world.get_run(run_id)
+            if run.status == "running" and not run.worker and await app.world.snapshot(run_id):
+                return run
+            await asyncio.sleep(0.01)  # a commit that makes no work tells nobody
+
+
+async def keep_build(app: Torpor, run: Run) -> None:
+    """See to it that the world keeps the run's guest build; that it is there is all that these tests need."""
+    await app.world.put_blob(build_key(run.build), b"a build")
+
+
+async def test_a_run_goes_on_without_the_beginning_of_its_log(app: Torpor) -> None:
+    """Its hook is resumed and its result is what it would have been."""
+    async with app, app.worker():
+        handle = await app.start("counts_and_waits", 5, "token")
+        run = await asleep(app, handle.id)
+        await keep_build(app, run)
+
+        archived, dropped = await archive(app.client, run.id)
+
+        assert archived.base == dropped > 5
+        assert [event.type for event in await handle.events()] == ["hook_created"]  # the snapshot awaits it
+        await app.resume_hook("token", "yes")
+        assert await handle.result(timeout=TIMEOUT) == "yes"
+
+
+async def test_an_ended_run_keeps_how_it_ended(app: Torpor) -> None:
+    """Its result is there after the log that led to it is gone."""
+    async with app, app.worker():
+        handle = await app.start("counts", 3)
+        assert await handle.result(timeout=TIMEOUT) == 3
+
+        _, dropped = await archive(app.client, handle.id)
+
+        assert dropped
+        assert [event.type for event in await handle.events()] == ["run_completed"]
+        assert await handle.result(timeout=TIMEOUT) == 3
+
+
+async def test_a_snapshot_that_cannot_be_restored_keeps_the_log(app: Torpor) -> None:
+    """Nothing is dropped, because only the log makes up for the snapshot then."""
+    async with app:
+        async with app.worker():
+            handle = await app.start("waits", "token")
+            run = await asleep(app, handle.id)
+        await keep_build(app, run)
+        path = app.world.url.removeprefix("sqlite:///")
+        with closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE snapshots SET data = substr(data, 1, 20)")
+
+        with pytest.raises(SnapshotError):
+            await archive(app.client, run.id)
+
+        assert len(await handle.events()) == run.head
+
+
+@pytest.mark.parametrize("runtime", ["replay", "snapshot"])
+async def test_a_run_that_needs_its_log_keeps_it(app: Torpor, runtime: Runtime) -> None:
+    """One that is replayed, and one whose guest build is not kept."""
+    async with app, app.worker():
+        handle = await app.start("waits", "token", runtime=runtime)
+        await has_event(app, handle, "hook_created")
+        run = await app.world.get_run(handle.id)
+        if runtime == "replay":
+            await keep_build(app, run)
+        else:
+            await app.world.delete_blob(build_key(run.build))
+
+        with pytest.raises(EntityConflictError, match="was not dropped"):
+            await archive(app.client, run.id)
+
+        assert len(await handle.events()) == run.head
