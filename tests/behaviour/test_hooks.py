@@ -9,7 +9,7 @@ import pytest
 
 from tests.behaviour.support import DAY, Stage, kinds, outcome
 from tests.engine.support import TIMEOUT
-from torpor import codec
+from torpor import RunFailedError, codec
 from torpor.errors import HookNotFoundError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -97,6 +97,14 @@ async def test_hook_with_sleep(stage: Stage, token: str) -> None:
     (asleep,) = await stage.logged(run, "wait_created")
     assert asleep.due >= (await run.info()).created_at + 30 * DAY
     assert (await kinds(run))["wait_completed"] == 0
+
+
+async def test_hook_with_unknown_option(stage: Stage, token: str) -> None:
+    """An option that no hook has fails the run instead of being ignored, and no hook is made."""
+    run = await stage.start("hook_with_unknown_option", token)
+    with pytest.raises(RunFailedError, match=r"TypeError: .*timeout"):
+        await outcome(run)
+    assert (await kinds(run))["hook_created"] == 0
 
 
 async def test_many_hooks_and_sleep_race(stage: Stage, token: str) -> None:

@@ -90,7 +90,7 @@ def install(node: str, package: str) -> Path:
 
 def write_modules(folder: Path) -> Path:
     """Write the codec's modules in a form that Node can import, and return the folder."""
-    for source in [*BOOTSTRAP.glob("codec*.js"), BOOTSTRAP / "duration.js"]:
+    for source in [*BOOTSTRAP.glob("codec*.js"), BOOTSTRAP / "duration.js", BOOTSTRAP / "options.js"]:
         text = re.sub(r'"torpor:([\w-]+)"', r'"./\1.mjs"', source.read_text())
         (folder / f"{source.stem}.mjs").write_text(text)
     return folder

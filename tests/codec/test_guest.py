@@ -118,6 +118,8 @@ def test_retry_times_are_taken_in_every_form(node: Node) -> None:
         after = f"new codec.RetryableError('m', {{ retryAfter: {given} }}).retryAfter - Date.now()"
         assert 80_000 < node("look", "devl[null]", after) <= 90_000
     assert node("look", "devl[null]", "'retryAfter' in new codec.RetryableError('m')") is False
+    with pytest.raises(NodeError, match="RetryableError: there is no option retryafter; there are retryAfter, cause"):
+        node("look", "devl[null]", "new codec.RetryableError('m', { retryafter: 5 })")
 
 
 def test_the_errors_of_authors_keep_their_causes_and_names(node: Node) -> None:

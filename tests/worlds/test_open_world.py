@@ -43,6 +43,12 @@ def test_an_unknown_scheme_is_told_the_known_ones() -> None:
     assert "did you mean" not in str(caught.value)
 
 
+def test_a_world_in_memory_has_no_parameters() -> None:
+    """One that nobody reads is told, as of other worlds."""
+    with pytest.raises(ConfigurationError, match="a world in memory has none; leave them out"):
+        open_world("memory://name?synchronous=full")
+
+
 @pytest.mark.parametrize("url", ["", "torpor.db", "sqlite:torpor.db"])
 def test_a_url_has_a_scheme(url: str) -> None:
     """A bare path is refused with an example."""

@@ -18,6 +18,8 @@ from torpor.world import World
 def _memory(url: str, clock: Clock | None) -> World:
     from torpor.worlds.memory import MemoryWorld  # noqa: PLC0415  # a scheme is imported when it is asked for
 
+    if "?" in url:
+        raise ConfigurationError(f"world URL {url!r} has parameters, and a world in memory has none; leave them out")
     return MemoryWorld(url, clock)
 
 

@@ -92,3 +92,8 @@ export async function manyHooksAndSleepRace(token, hooks, total) {
   }
   return { seen, naps };
 }
+
+export async function hookWithUnknownOption(token) {
+  "use workflow";
+  await createHook({ token, timeout: "3d" });
+}

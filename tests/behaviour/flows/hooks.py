@@ -96,3 +96,8 @@ async def many_hooks_and_sleep_race(token: str, hooks: int, total: int) -> dict[
             seen[i].append(payload.result())
             awaited[asyncio.ensure_future(anext(iterators[i]))] = i
     return {"seen": seen, "naps": naps}
+
+
+@app.workflow
+async def hook_with_unknown_option(token: str) -> None:
+    await hook(token, timeout="3d")  # type: ignore[call-arg]  # that is the case

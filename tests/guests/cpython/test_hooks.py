@@ -188,6 +188,22 @@ def test_token_bounds(author: Author, token: str) -> None:
     assert isinstance(author.body(f"hook({token})").begin().failure, UsageError)
 
 
+@pytest.mark.parametrize(
+    ("call", "told"),
+    [
+        ("hook('t', timeout=3)", "hook() got an unexpected keyword argument 'timeout'"),
+        ("await sleep(1, name='nap')", "sleep() got an unexpected keyword argument 'name'"),
+    ],
+)
+def test_options_that_there_are_not(author: Author, call: str, told: str) -> None:
+    """They are told as anywhere in Python."""
+    run = author.body(call).begin()
+
+    assert isinstance(run.failure, TypeError)
+    assert told in str(run.failure)
+    assert run.ops == []
+
+
 def test_metadata_that_cannot_be_stored(author: Author) -> None:
     """The error names the hook."""
     failure = author.body("hook('a', metadata=print)").begin().failure

@@ -148,7 +148,12 @@ def test_showing_a_handle_asks_for_nothing(author: Author) -> None:
     [
         ("start(() => 1)", "TypeError: start: the first argument is no workflow"),
         ("start(undefined)", "TypeError: start: the first argument is no workflow"),
-        ("start('a', [], { world: 1 })", "TypeError: start: there is no option world, only runtime"),
+        ("start('a', [], { world: 1 })", "TypeError: start: there is no option world; the only one is runtime"),
+        ("start('a', { world: 1 })", "TypeError: start: there is no option world"),
+        ("start('a', 5)", "TypeError: start takes options as an object, such as { runtime: … }, not a number"),
+        ("start('a', [], null)", "TypeError: start takes options as an object, such as { runtime: … }, not null"),
+        ("start('a', [], [1])", "TypeError: start takes options as an object, such as { runtime: … }, not an array"),
+        ("getRun('wrun_2').cancel({ why: 1 })", "TypeError: cancel: the reason must be a string, not object"),
         ("getRun('wrun_1').result()", "Error: a run cannot wait for its own end"),
         ("getRun(null)", "TypeError: the id of a run is a string, not object"),
         ("start('a', [() => 1])", "step step//torpor//start cannot be called: .args[1][0] is a function"),

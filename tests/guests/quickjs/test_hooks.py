@@ -218,6 +218,22 @@ def test_token_out_of_bounds_is_refused(author: Author, token: str, error: str) 
     assert run.ops == []
 
 
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ("{ token: 'a', meta: 1 }", "TypeError: createHook: there is no option meta; there are token, metadata"),
+        ("'a'", "TypeError: createHook takes options as an object, such as { token: … }, not a string"),
+        ("null", "TypeError: createHook takes options as an object, such as { token: … }, not null"),
+    ],
+)
+def test_what_a_hook_does_not_know_is_refused(author: Author, options: str, error: str) -> None:
+    """A misspelt option would otherwise be no option, and a text no token."""
+    run = author.body(f"try {{ createHook({options}) }} catch (e) {{ return String(e) }}").begin()
+
+    assert run.value == error
+    assert run.ops == []
+
+
 def test_metadata_that_cannot_be_stored_is_refused(author: Author) -> None:
     """The error names the hook."""
     body = "try { createHook({ token: 'a', metadata: { f() {} } }) } catch (e) { return String(e) }"

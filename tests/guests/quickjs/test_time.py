@@ -116,6 +116,7 @@ def test_sleep_takes_a_date(author: Author, offset: int) -> None:
         ("null", "TypeError: null is not a duration"),
         ("undefined", "TypeError: undefined is not a duration"),
         ("{}", "TypeError: object is not a duration"),
+        ("1, { name: 'nap' }", "TypeError: sleep takes a duration, and no options"),
     ],
 )
 def test_duration_without_meaning_is_an_error(author: Author, duration: str, error: str) -> None:
@@ -143,7 +144,7 @@ def test_op_carries_the_time_of_its_cause(author: Author) -> None:
 
 def test_many_sleeps_wait_together(author: Author) -> None:
     """Sleeps that are started together are all due at the same time."""
-    run = author.body("await Promise.all([1, 2, 3].map(() => sleep('10s')))").begin()
+    run = author.body("await Promise.all(['10s', '10s', '10s'].map(sleep))").begin()
 
     assert {op.due for op in run.ops} == {BEGAN_AT + 10_000}
 

@@ -61,7 +61,7 @@ def parse(url: str) -> Settings:
 
 def _unknown(url: str, name: str) -> ConfigurationError:
     close = difflib.get_close_matches(name, _PARAMETERS, n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    hint = f"; did you mean {close[0]}?" if close else "."
     return ConfigurationError(
         f"world URL {url!r} has the unknown parameter {name!r}{hint} Known are {', '.join(_PARAMETERS)}"
     )

@@ -5,12 +5,11 @@
 
 import { emit, forget, run as own } from "torpor:run";
 import { registerClass } from "torpor:codec";
+import { knownOptions } from "torpor:options";
 import { takePlace } from "torpor:stacks";
 import { stepsOf, withPlace } from "torpor:steps";
 
 const { isArray } = Array;
-const { keys } = Object;
-const OPTIONS = ["runtime"];
 const [startRun, resultOf, statusOf, cancelRun] = stepsOf("torpor", ["start", "result", "status", "cancel"]);
 
 /**
@@ -48,7 +47,8 @@ export class Run {
   }
 
   /** End the run as cancelled. Cancelling it twice is harmless; one that has ended otherwise rejects. */
-  cancel(reason = "") {
+  async cancel(reason = "") {
+    if (typeof reason !== "string") throw new TypeError(`cancel: the reason must be a string, not ${typeof reason}`);
     return cancelRun(this.runId, reason);
   }
 
@@ -69,11 +69,9 @@ registerClass("class//torpor//Run", Run);
  * `workflow` is an imported workflow function, or a name: short, such as "checkout", or full. `options` may have
  * `runtime`, "snapshot" or "replay"; this run's own by default.
  */
-export async function start(workflow, args = [], options = {}) {
+export async function start(workflow, args = [], options) {
   if (!isArray(args)) return start(workflow, [], args);
-  const unknown = keys(options).find((key) => !OPTIONS.includes(key));
-  if (unknown !== undefined) throw new TypeError(`start: there is no option ${unknown}, only ${OPTIONS.join(", ")}`);
-  return startRun(nameOf(workflow), args, options);
+  return startRun(nameOf(workflow), args, knownOptions("start", options, ["runtime"]));
 }
 
 /** Return the handle of the run with this id. */

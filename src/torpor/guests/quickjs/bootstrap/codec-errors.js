@@ -1,6 +1,7 @@
 // Errors: those that authors throw on purpose, and the entries of the codec's table for errors of every class.
 
 import { dueTime } from "torpor:duration";
+import { knownOptions } from "torpor:options";
 
 const { defineProperty, keys } = Object;
 const { AggregateError, DOMException, Error } = globalThis; // a program may replace them
@@ -15,11 +16,12 @@ export class FatalError extends Error {
 /**
  * Throw in a step to have it retried after a given time, which counts as a retry.
  *
- * `retryAfter` is milliseconds, a text such as "5m", or a Date; without it the step's own backoff applies.
+ * `retryAfter` is milliseconds, a text such as "5m", or a moment as `sleep` takes it; without it the step's own backoff applies.
  */
 export class RetryableError extends Error {
-  constructor(message, { retryAfter, ...options } = {}) {
-    super(message, options);
+  constructor(message, options) {
+    const { retryAfter, ...ofErrors } = knownOptions("RetryableError", options, ["retryAfter", "cause"]);
+    super(message, ofErrors);
     if (retryAfter !== undefined) this.retryAfter = new Date(dueTime(retryAfter, Date.now()));
   }
 

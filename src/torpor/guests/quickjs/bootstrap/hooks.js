@@ -2,6 +2,7 @@
 
 import { awaitAnswer, emit, forget } from "torpor:run";
 import { parse, stringify, HookConflictError } from "torpor:codec";
+import { knownOptions } from "torpor:options";
 
 const TOKEN_CHARS_MAX = 256;
 const TOKEN_BYTES = 18; // 144 random bits, 24 url-safe characters
@@ -111,11 +112,12 @@ class Hook {
 }
 
 /**
- * Create a hook.
+ * Create a hook; `options` may have `token` and `metadata`.
  *
  * Without `token` an unguessable one is made. `metadata` is stored beside the hook for whoever looks it up.
  */
-export function createHook({ token = randomToken(), metadata } = {}) {
+export function createHook(options) {
+  const { token = randomToken(), metadata } = knownOptions("createHook", options, ["token", "metadata"]);
   if (typeof token !== "string") throw new TypeError(`createHook: token must be a string, not ${typeof token}`);
   if (token.length < 1 || token.length > TOKEN_CHARS_MAX) {
     throw new RangeError(`createHook: token has ${token.length} characters; 1 to ${TOKEN_CHARS_MAX} are allowed`);

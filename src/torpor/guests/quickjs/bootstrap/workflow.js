@@ -10,10 +10,13 @@ export { FatalError, HookConflictError, RetryableError } from "torpor:codec";
 /**
  * Wait durably: the run is parked and holds no process while it sleeps.
  *
- * `duration` is a number of milliseconds, a text such as "1h 30m" (ms, s, m, h, d, w, y), or the Date to wake at; a
- * past Date resolves at once. Throws TypeError or RangeError when it is none of these.
+ * `duration` is a number of milliseconds, a text such as "1h 30m" (ms, s, m, h, d, w, y), or the moment to wake at, a
+ * Date or ISO 8601 text with a time zone. A negative duration and a moment that has passed resolve at once. Throws
+ * TypeError or RangeError when it is none of these.
  */
-export function sleep(duration) {
+export function sleep(duration, options) {
+  // Not of any second argument: [1, 2].map(sleep) gives more.
+  if (typeof options === "object" && options !== null) throw new TypeError("sleep takes a duration, and no options");
   const { promise, resolve } = Promise.withResolvers();
   const n = emit("sleep", { type: "wait", due: dueTime(duration, run.at) }, () => {
     forget(n);
