@@ -23,12 +23,12 @@ FLOORS = (
     {"__main__", "cli", "http", "integrations", "testing"},
     {"torpor"},
     {"inspection"},
-    {"app", "builtin_steps", "client", "registry", "run_info", "sync", "workflow"},
+    {"app", "builtin_steps", "client", "registry", "run_info", "step", "sync", "workflow"},
     {"engine"},
     {"programs", "guests"},
     {"vm", "worlds", "codec"},
     {"world"},
-    {"model", "lifecycle", "ids", "errors", "limits", "clock", "durations", "project", "signatures"},
+    {"model", "lifecycle", "ids", "errors", "limits", "clock", "durations", "retries", "project", "signatures"},
 )
 STRANGERS = {"vm", "worlds", "codec"}  # share a floor and know nothing of one another
 FLOOR_OF = {room: height for height, floor in enumerate(reversed(FLOORS)) for room in floor}

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from torpor.client import RunHandle
     from torpor.codec import register, serializable
     from torpor.engine.metadata import StepMetadata, WorkflowMetadata, current_step
-    from torpor.engine.retry import Backoff
     from torpor.engine.worker import WorkerSettings
     from torpor.errors import (
         ArgumentError,
@@ -36,6 +35,7 @@ if TYPE_CHECKING:
         WorkflowNotRegisteredError,
     )
     from torpor.registry import Registry
+    from torpor.retries import Backoff
     from torpor.run_info import Awaited, RunInfo
     from torpor.sync import SyncTorpor
     from torpor.workflow import Hook, Workflow, current_workflow, hook, sleep
@@ -86,7 +86,7 @@ _HOMES = {
         "serializable",
     ),
     "torpor.engine.metadata": ("StepMetadata", "WorkflowMetadata", "current_step"),
-    "torpor.engine.retry": ("Backoff",),
+    "torpor.retries": ("Backoff",),
     "torpor.engine.worker": ("WorkerSettings",),
     "torpor.errors": (
         "ArgumentError",

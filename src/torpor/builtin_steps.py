@@ -17,7 +17,7 @@ from torpor.codec.types.references import AsTheyAre, References
 from torpor.codec.values import Kwargs, RunReference, StepFunction, WorkflowFunction
 from torpor.engine.deployments import Startable, read_versions
 from torpor.engine.metadata import current_step
-from torpor.engine.steps import StepDefinition
+from torpor.engine.step_definition import StepDefinition
 from torpor.errors import (
     ArgumentError,
     ConflictError,
@@ -30,7 +30,8 @@ from torpor.errors import (
     WorkflowNotRegisteredError,
 )
 from torpor.programs.catalogue import Programs
-from torpor.registry import Names, function_of
+from torpor.registry import Names
+from torpor.step import function_of
 
 _FINAL: Final = (UsageError, NotFoundError, ConflictError, RunFailedError, RunCancelledError)
 

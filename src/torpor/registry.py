@@ -17,7 +17,6 @@ such as ``step//./shop/payment.py//charge``, because the path in a name begins a
 
 from __future__ import annotations
 
-import functools
 import inspect
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import suppress
@@ -28,38 +27,21 @@ from typing import Any, ParamSpec, Protocol, TypeVar, overload
 import msgspec
 
 from torpor.codec.types.custom import serializable
-from torpor.codec.types.references import name_step, recognise, reference_of
-from torpor.codec.values import StepFunction
-from torpor.durations import Duration, milliseconds
-from torpor.engine.retry import Backoff
-from torpor.engine.step_functions import as_called, step_function
-from torpor.engine.steps import RETRIES_DEFAULT, StepDefinition
+from torpor.codec.types.references import name_step
+from torpor.durations import Duration
+from torpor.engine.step_definition import StepDefinition
+from torpor.engine.step_functions import step_function
 from torpor.errors import ConfigurationError
 from torpor.programs.catalogue import module_name
 from torpor.programs.languages import Functions
+from torpor.retries import RETRIES_DEFAULT, Backoff, Exceptions, checked_retries, exception_classes, timeout_ms
+from torpor.step import Step, StepDecorator, offer_options
 from torpor.workflow import Workflow, check_workflow
 
-A = TypeVar("A", bound=Callable[..., Coroutine[Any, Any, Any]])
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_BOUND = "boundArgs"
 _STEP = "step//"
-
-
-class StepDecorator(Protocol):
-    """
-    What ``@registry.step(…)`` does to types.
-
-    An asynchronous function keeps its type. A ``def`` becomes awaitable, because workflows await it; called outside of
-    one it still returns its value at once.
-    """
-
-    @overload
-    def __call__(self, function: A, /) -> A: ...
-
-    @overload
-    def __call__(self, function: Callable[P, R], /) -> Callable[P, Coroutine[Any, Any, R]]: ...
 
 
 class WorkflowDecorator(Protocol):
@@ -102,10 +84,10 @@ class Registry:
         self._watchers: list[Watcher] = []
 
     @overload
-    def step(self, function: A, /) -> A: ...
+    def step(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
 
     @overload
-    def step(self, function: Callable[P, R], /) -> Callable[P, Coroutine[Any, Any, R]]: ...
+    def step(self, function: Callable[P, R], /) -> Step[P, R]: ...
 
     @overload
     def step(
@@ -115,6 +97,8 @@ class Registry:
         max_retries: int = ...,
         timeout: Duration | None = ...,
         backoff: Backoff | None = ...,
+        retry_on: Exceptions | None = ...,
+        never_retry: Exceptions = ...,
         renamed: Sequence[str] = ...,
     ) -> StepDecorator: ...
 
@@ -126,6 +110,8 @@ class Registry:
         max_retries: int = RETRIES_DEFAULT,
         timeout: Duration | None = None,
         backoff: Backoff | None = None,
+        retry_on: Exceptions | None = None,
+        never_retry: Exceptions = (),
         renamed: Sequence[str] = (),
     ) -> Any:
         """
@@ -139,6 +125,9 @@ class Registry:
             max_retries: attempts after the first; 0 for none.
             timeout: how long one attempt may take, such as ``"30s"``.
             backoff: delays between attempts; exponential from 0.2 s to 60 s by default.
+            retry_on: try again after these errors only, a class or a tuple of them; after all of them by default. An
+                attempt that passes its timeout raises TimeoutError.
+            never_retry: never try again after these. A FatalError is never tried again, a RetryableError always.
             renamed: names that the step had before. It answers to them too, so that runs which began with a program
                 that knows an old name go on; its parameters must take what they pass. A name without a path, such as
                 ``charge``, is one of the same module; one of another module is full: ``step//./billing.py//charge``.
@@ -147,9 +136,14 @@ class Registry:
             ConfigurationError: the name is taken by another function, the function cannot be a step, or a setting is
                 wrong.
         """
-        if max_retries < 0:
-            raise ConfigurationError(f"max_retries={max_retries} of a step; give 0 for no retries, or more")
-        seconds = None if timeout is None else _seconds(timeout)
+        ms = timeout_ms(timeout)
+        settings: dict[str, Any] = {
+            "max_retries": checked_retries(max_retries),
+            "timeout": None if ms is None else ms / 1000,
+            "backoff": backoff or Backoff(),
+            "retry_on": None if retry_on is None else exception_classes(retry_on, "retry_on"),
+            "never_retry": exception_classes(never_retry, "never_retry"),
+        }
         before = _old_names(renamed)
 
         def register(given: Any) -> Any:
@@ -160,8 +154,8 @@ class Registry:
                 )
             made_of = step_function(given)
             source = inspect.getsourcefile(inspect.unwrap(made_of))
-            short = name or made_of.__qualname__
-            definition = StepDefinition(short, made_of, max_retries, seconds, backoff or Backoff())
+            definition = StepDefinition(name or made_of.__qualname__, made_of, **settings)
+            offer_options(made_of)
             self._add(RegisteredStep(definition, Path(source).resolve() if source else None, before))
             return given
 
@@ -300,30 +294,6 @@ class Names:
                 )
 
 
-def function_of(reference: StepFunction, definition: StepDefinition | None) -> object:
-    """
-    Return the function that a step is which arrived as a value, with the arguments that are bound to it.
-
-    The reference itself if it is not defined here, or if it carries what only JavaScript has: a receiver or a closure.
-    """
-    if definition is None or reference.extras.keys() - {_BOUND}:
-        return reference
-    function = as_called(definition.function)
-    bound = reference.extras.get(_BOUND)
-    return functools.partial(function, *bound) if bound else function
-
-
-def _bound(step: functools.partial[object]) -> StepFunction | None:
-    """Return what stands for a step with arguments bound by position, so that it may be passed on."""
-    reference = reference_of(step.func)
-    if not isinstance(reference, StepFunction) or step.keywords:
-        return None
-    return StepFunction(reference.step_id, {_BOUND: list(step.args)} if step.args else {})
-
-
-recognise(functools.partial, _bound)
-
-
 def _check(entry: Entry, full: str, function: Callable[..., Any], known: Callable[..., Any] | None) -> None:
     if known is not None and _origin(known) != _origin(function):
         raise ConfigurationError(f"two functions are registered as {full}; give one of them another name")
@@ -349,10 +319,3 @@ def _old_names(renamed: Sequence[str]) -> tuple[str, ...]:
                 f"'step//./billing.py//charge'"
             )
     return names
-
-
-def _seconds(timeout: Duration) -> float:
-    try:
-        return milliseconds(timeout) / 1000
-    except ValueError as error:
-        raise ConfigurationError(f"timeout of a step: {error}") from None

@@ -123,6 +123,20 @@ async def fails_once() -> None:
     raise ValueError("only once")
 
 
+@app.step(backoff=QUICKLY, retry_on=(OSError, KeyError), never_retry=(FileNotFoundError,))
+async def fails_with(kind: str) -> None:
+    """Fail with one of several errors."""
+    if kind == "later":
+        raise RetryableError(kind, retry_after=0)
+    raise {"refused": ConnectionRefusedError, "missing": FileNotFoundError, "wrong": ValueError}[kind](kind)
+
+
+@app.step(name="naps")
+async def naps() -> None:
+    """Take an hour."""
+    await asyncio.sleep(3600)
+
+
 @app.step
 async def refuses() -> None:
     """Fail for good."""

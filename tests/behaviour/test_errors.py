@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from tests.behaviour.application import app as application
@@ -104,6 +106,53 @@ async def test_retry_after(stage: Stage) -> None:
     assert completed.at >= retrying.due
 
 
+FAILED = r"step step//\./steps\.py//fails_with failed after"
+
+
+def assert_told(messages: list[str], *told: str) -> None:
+    """Check what steps said, each by a pattern."""
+    assert len(messages) == len(told)
+    for message, pattern in zip(messages, told, strict=True):
+        assert re.match(pattern, message), message
+
+
+async def test_only_some_errors_are_retried(stage: Stage) -> None:
+    """Those of retry_on without those of never_retry; a RetryableError asks for itself."""
+    assert_told(
+        await stage.result("retries_some"),
+        f"{FAILED} 4 attempts: ConnectionRefusedError",
+        f"{FAILED} 1 attempt, since this error is not retried: FileNotFoundError",
+        f"{FAILED} 1 attempt, since this error is not retried: ValueError",
+        f"{FAILED} 4 attempts: RetryableError",
+    )
+
+
+async def test_a_call_has_options_of_its_own(stage: Stage) -> None:
+    """They outlive sleep, replay and a way through a step, and whoever carries out the second attempt knows them."""
+    token = f"options-{stage.guest}-{stage.runtime}"
+    run = await stage.start("calls_with_options", token)
+    await stage.resume(token)
+    assert_told(
+        await outcome(run),
+        f"{FAILED} 2 attempts: ConnectionRefusedError",
+        f"{FAILED} 2 attempts: RetryableError",
+        f"{FAILED} 2 attempts: ConnectionRefusedError",
+        r"step step//\./steps\.py//naps failed after 1 attempt: TimeoutError: .* its timeout of 0\.01 s",
+    )
+
+
+@pytest.mark.parametrize("guest", ["cpython"], scope="module")
+async def test_a_call_names_errors_of_its_own(stage: Stage) -> None:
+    """Classes of Python travel by name."""
+    assert_told(
+        await stage.result("calls_with_errors_of_its_own"),
+        f"{FAILED} 2 attempts: ValueError",
+        f"{FAILED} 1 attempt, since this error is not retried: ConnectionRefusedError",
+        f"{FAILED} 2 attempts: FileNotFoundError",
+        f"{FAILED} 2 attempts: ConnectionRefusedError",
+    )
+
+
 @pytest.mark.parametrize(("workflow", "name"), [("max_retries_zero", "StepError"), ("fatal", "FatalError")])
 async def test_no_retry(stage: Stage, workflow: str, name: str) -> None:
     """Without retries, and after a FatalError, the first attempt is the last."""
@@ -140,7 +189,7 @@ async def test_step_not_registered(guest: str) -> None:
             (waiting,) = await until(app, app.world.waiting_steps)
             await without.wait_idle(timeout=TIMEOUT)
         assert (waiting.name, waiting.run_id) == ("step//./steps.py//unstable", run.id)
-        assert f"worker {without.id} has no step step//./steps.py//unstable" in waiting.snoozed
+        assert waiting.snoozed == "this worker has no step step//./steps.py//unstable"
         async with app.worker():
             assert await outcome(run) == 3
     assert await attempts(run) == [

@@ -17,11 +17,12 @@ from torpor import RunHandle, Torpor, WorkerSettings
 from torpor.clock import SystemClock
 from torpor.engine import liveness
 from torpor.engine.environment import TurnOptions
-from torpor.engine.retry import Backoff, Retrying
+from torpor.engine.retry import Retrying
 from torpor.engine.worker import Worker
 from torpor.errors import WorldError
 from torpor.lifecycle import EventType
 from torpor.model import ClaimRequest, Heartbeat, WorkerRow
+from torpor.retries import Backoff
 from torpor.testing.clock import ManualClock
 
 SECOND = 1_000

@@ -10,29 +10,18 @@ import sys
 
 import psutil
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from torpor import codec
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import plan
 from torpor.engine.liveness import _born, gone, machine, silent, worker_row
-from torpor.engine.retry import Backoff
 from torpor.errors import DivergenceError, GuestTrapError
 from torpor.limits import LOG_LINE_CHARS_MAX
 from torpor.model import Event, WorkerRow
 from torpor.vm.guest import LogLine, Op
 
 NOW = 1_700_000_000_000
-
-
-@given(st.integers(1, 10_000), st.floats(0, 1, exclude_max=True))
-def test_backoff_grows_to_its_ceiling(failures: int, draw: float) -> None:
-    """A delay is between half and all of the exponential, and never above the longest."""
-    backoff = Backoff(first=0.2, factor=2, most=60)
-    exponential = min(60.0, 0.2 * 2 ** min(failures - 1, 64))
-    assert exponential * 500 - 1 <= backoff.delay_ms(failures, draw) <= exponential * 1000
 
 
 def test_a_digest_tells_every_difference() -> None:

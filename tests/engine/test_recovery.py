@@ -20,13 +20,13 @@ from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import health, recovery
 from torpor.engine.deployments import make_deployment
 from torpor.engine.recovery import Answer, answer_to
-from torpor.engine.retry import Backoff
 from torpor.engine.session import TooMuchAtOnceError
 from torpor.errors import ConfigurationError, HostError, TorporError
 from torpor.guests.quickjs import QuickJS
 from torpor.guests.quickjs.vm import QuickJsVm
 from torpor.model import Deployment
 from torpor.programs.catalogue import Programs
+from torpor.retries import Backoff
 
 FAILING = {
     "GuestTrapError", "CpuLimitError", "MemoryLimitError", "OutputLimitError", "LimitExceededError", "ProgramError",

@@ -33,6 +33,11 @@ async def another_step() -> None:
     """Become a step too."""
 
 
+async def a_step_of_its_own(value: int) -> int:
+    """Become a step in one test only."""
+    return value
+
+
 async def a_workflow() -> None:
     """Become a workflow."""
 
@@ -205,21 +210,57 @@ def test_a_file_above_the_root_keeps_its_way_there() -> None:
 
 
 def test_settings_of_a_step_come_along() -> None:
-    """Retries, timeout and backoff are the registry's."""
+    """Retries, timeout and which errors are retried are the registry's."""
     registry = Registry()
-    registry.step(max_retries=7, timeout="2s")(a_step)
+    registry.step(max_retries=7, timeout="2s", retry_on=OSError, never_retry=(KeyError, IndexError))(a_step)
     app = Torpor("memory://")
     app.include(registry)
     found = app.steps.step_definition(f"step//{HERE}//a_step")
     assert found is not None
     assert (found.function, found.max_retries, found.timeout) == (a_step, 7, 2.0)
+    assert (found.retry_on, found.never_retry) == ((OSError,), (KeyError, IndexError))
 
 
-@pytest.mark.parametrize("options", [{"max_retries": -1}, {"timeout": "soon"}, {"timeout": -1}])
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_retries": -1},
+        {"timeout": "soon"},
+        {"timeout": -1},
+        {"timeout": 0},
+        {"retry_on": "all"},
+        {"never_retry": 3},
+    ],
+)
 def test_settings_that_are_wrong_are_refused_where_they_stand(options: dict[str, Any]) -> None:
     """A registry needs no application to know."""
     with pytest.raises(ConfigurationError, match="of a step"):
         Registry().step(**options)
+
+
+async def test_a_step_with_options_is_the_function_and_a_value() -> None:
+    """Outside of workflows a call of it is a plain call; where it is passed on, the options go along."""
+    registry = Registry()
+    step = registry.step(a_step_of_its_own)
+    careful = step.with_options(max_retries=1).with_options(timeout="2s")
+    assert reference_of(careful) is None  # it has no name yet
+    assert await careful(3) == 3
+    assert careful.__name__ == "a_step_of_its_own"
+
+    app = Torpor("memory://")
+    app.include(registry)
+
+    wanted = {"maxRetries": 1, "timeoutMs": 2000}
+    name = f"step//{HERE}//a_step_of_its_own"
+    assert reference_of(careful) == StepFunction(name, {"options": wanted})
+    assert reference_of(step.with_options()) == StepFunction(name)
+    bound = StepFunction(name, {"options": wanted, "boundArgs": [3]})
+    assert reference_of(functools.partial(careful, 3)) == bound
+    revived: Any = app.steps.step(bound)
+    assert await revived() == 3
+    assert reference_of(revived) == bound
+    with pytest.raises(ConfigurationError, match="there is no option retries"):
+        step.with_options(retries=3)  # type: ignore[call-arg]  # that is the case
 
 
 # Merging

@@ -12,12 +12,13 @@ import torpor
 
 SAMPLE = """
 import asyncio
-from typing import Any, assert_type
+from typing import Any, TypeVar, assert_type
 
 from torpor import RunHandle, SyncTorpor, Torpor, hook, sleep
 from torpor.sync import SyncRun
 
 app = Torpor("memory://")
+T = TypeVar("T")
 
 
 @app.step
@@ -40,13 +41,43 @@ def measure(text: str) -> float:
     return 0.5
 
 
+class Order:
+    @app.step
+    async def pay(self, cents: int) -> str:
+        return ""
+
+    @staticmethod
+    @app.step
+    def fee(cents: int) -> int:
+        return cents
+
+    @classmethod
+    async def newest(cls, count: int) -> list[str]:
+        return []
+
+
+app.step(Order.newest)
+
+
+@app.step
+async def echo(value: T) -> T:
+    return value
+
+
 @app.workflow
 async def checkout(order_id: str, cents: int = 3, *, gift: bool = False) -> dict[str, str]:
     assert_type(await charge(order_id, cents), str)
     assert_type(await refund(order_id), bytes)
     assert_type(await count("a"), int)
     assert_type(await measure("a"), float)
-    assert_type(await asyncio.gather(charge("", 1), refund("")), tuple[str, bytes])
+    assert_type(await asyncio.gather(charge("", 1), refund(""), count("")), tuple[str, bytes, int])
+    assert_type(await Order().pay(3), str)
+    assert_type(await Order.fee(3), int)
+    assert_type(await Order.newest(3), list[str])
+    assert_type(await echo(3), int)
+    assert_type(await charge.with_options(max_retries=0, timeout=None)(order_id, cents), str)
+    assert_type(await echo.with_options(retry_on=(OSError, KeyError))(b""), bytes)
+    assert_type(await Order().pay.with_options(never_retry=ValueError)(3), str)
     async with asyncio.TaskGroup() as group:
         assert_type(await group.create_task(count("a")), int)
     async with hook("token") as approval:
@@ -85,6 +116,8 @@ async def mistakes() -> None:
     await app.start(checkout, "o-1", colour="red")  # E: call-arg
     await app.start(charge, "o-1", 1)  # E: call-overload
     await charge(1, 2)  # E: arg-type
+    await charge.with_options(max_retry=3)("o-1", 2)  # E: call-arg
+    await charge.with_options(max_retries=3)(1, 2)  # E: arg-type
     count("a") + 1  # E: operator
 
 

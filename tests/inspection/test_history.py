@@ -99,8 +99,13 @@ def _rows_of(history: History) -> list[Row]:
 
 
 def test_a_step_is_shown_as_it_was_called() -> None:
-    """With its arguments by position and by name; an input that is no list of arguments as it is."""
-    inputs: list[object] = [{"args": ["o-1", 2], "kwargs": {"note": "n"}}, {"args": ["o-1"]}, "encrypted"]
+    """With its arguments by position and by name, and options; an input that is no list of arguments as it is."""
+    inputs: list[object] = [
+        {"args": ["o-1", 2], "kwargs": {"note": "n"}},
+        {"args": ["o-1"]},
+        {"args": ["o-1"], "options": {"maxRetries": 0, "timeoutMs": None}},
+        "encrypted",
+    ]
     calls = []
     for given in inputs:
         [row] = _rows_of(
@@ -108,7 +113,12 @@ def test_a_step_is_shown_as_it_was_called() -> None:
         )
         calls.append(row.text)
 
-    assert calls == ['pay("o-1", 2, note="n")', 'pay("o-1")', 'pay("encrypted")']
+    assert calls == [
+        'pay("o-1", 2, note="n")',
+        'pay("o-1")',
+        'pay("o-1") with maxRetries=0, timeoutMs=null',
+        'pay("encrypted")',
+    ]
 
 
 def test_a_step_that_is_not_registered_fails_without_an_attempt() -> None:

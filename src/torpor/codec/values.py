@@ -152,7 +152,7 @@ class StepFunction:
 
     Attributes:
         step_id: such as ``step//./orders.py//charge``.
-        extras: ``closureVars``, ``boundThis`` and ``boundArgs`` as far as the step carries them.
+        extras: ``closureVars``, ``boundThis``, ``boundArgs`` and ``options`` as far as the step carries them.
     """
 
     step_id: str

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 
 from torpor.clock import Clock
-from torpor.engine.retry import Backoff
+from torpor.retries import Backoff
 
 _log = logging.getLogger("torpor.engine")
 _BACKOFF = Backoff(first=0.5, most=30.0)

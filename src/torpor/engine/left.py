@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from torpor.engine.retry import Backoff
+from torpor.retries import Backoff
 
 _BACKOFF = Backoff(first=0.5, most=60.0)
 _LEFT_MAX = 1_000

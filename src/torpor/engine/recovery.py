@@ -15,7 +15,7 @@ from typing import Final
 from torpor import limits
 from torpor.engine.environment import Environment
 from torpor.engine.inline import InlineSteps
-from torpor.engine.retry import Backoff, Retrying
+from torpor.engine.retry import Retrying
 from torpor.engine.session import TooMuchAtOnceError
 from torpor.errors import (
     ConfigurationError,
@@ -39,6 +39,7 @@ from torpor.errors import (
     WorldError,
 )
 from torpor.model import Run, Task
+from torpor.retries import Backoff
 
 _log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=30.0)

@@ -9,9 +9,10 @@ from typing import Any
 
 from torpor.clock import Clock
 from torpor.engine.failpoints import Failpoint, PassFailpoint
-from torpor.engine.retry import Backoff, Retrying
+from torpor.engine.retry import Retrying
 from torpor.errors import ConflictError, WorldError
 from torpor.model import StepOutcome, Task
+from torpor.retries import Backoff
 from torpor.world import World
 
 _log = logging.getLogger("torpor.engine")

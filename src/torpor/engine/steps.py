@@ -26,7 +26,7 @@ from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.outcomes import log_failed_step
-from torpor.engine.retry import Backoff
+from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import as_called
 from torpor.errors import (
     ArgumentError,
@@ -41,7 +41,6 @@ from torpor.errors import (
 )
 from torpor.limits import REDELIVERIES_MAX
 from torpor.model import Event
-from torpor.signatures import signature_text
 from torpor.vm.host import needs_host
 
 Call = Callable[[], Any]
@@ -49,35 +48,8 @@ Call = Callable[[], Any]
 _Outcome = tuple[Any, BaseException | None]
 """What a call returned, or what it raised in a thread: a value, as neither futures nor coroutines let all errors by."""
 
-RETRIES_DEFAULT = 3
 _HOPELESS = (FatalError, SerializationError, LimitExceededError, OutsideWorkflowError)
 _ELSEWHERE = (KeyMissingError, HostError)  # another worker may have what lacks here, however long that takes
-
-
-class StepDefinition(msgspec.Struct, frozen=True):
-    """
-    A registered step.
-
-    Attributes:
-        name: ``step//./orders.py//charge``.
-        function: what it runs, ``async def`` or ``def``.
-        max_retries: attempts after the first.
-        timeout: seconds that one attempt may take, None for no limit.
-        backoff: delays between attempts.
-        final: errors that fail the step as they are, because another attempt would end the same.
-        signature: text of what the function takes, see :mod:`torpor.signatures`.
-    """
-
-    name: str
-    function: Callable[..., Any]
-    max_retries: int = RETRIES_DEFAULT
-    timeout: float | None = None
-    backoff: Backoff = Backoff()
-    final: tuple[type[Exception], ...] = ()
-    signature: str = ""
-
-    def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "signature", signature_text(self.function))
 
 
 class StepLookup(Protocol):
@@ -103,7 +75,7 @@ class Attempt(msgspec.Struct, frozen=True):
         run_id, step_id, op, name: which step.
         attempt: its number, 1 for the first.
         failures: how many attempts have raised before.
-        input: envelope of ``{args: […], kwargs?: {…}}``.
+        input: envelope of ``{args: […], kwargs?: {…}, thisVal?: …, options?: {…}}``.
         run_codec: unpacks the input and packs the outcome.
         signature: what the run's program takes the step's signature for, ``""`` when it does not say.
         workflow: full name of the run's workflow.
@@ -233,7 +205,8 @@ class Steps:
                     f"step {attempt.name} was begun {attempt.attempt - 1} times and no worker lived to tell the "
                     f"outcome; it probably kills its process"
                 )
-            result, error = await self._call(definition, attempt)
+            definition, call = await self._prepared(definition, attempt)
+            result, error = await self._call(definition, attempt, call)
             if error is not None:
                 raise error
             what = f"the result of step {attempt.name}"
@@ -250,12 +223,14 @@ class Steps:
         """Let threads go; attempts that still run in them are left to end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
-    async def _call(self, definition: StepDefinition, attempt: Attempt) -> _Outcome:
+    async def _prepared(self, definition: StepDefinition, attempt: Attempt) -> tuple[StepDefinition, Call]:
         envelope = attempt.run_codec.decrypt(attempt.input)
         try:
-            call = await in_thread_if(is_large_payload(envelope), self._call_of, definition, envelope)
+            return await in_thread_if(is_large_payload(envelope), self._call_of, definition, envelope)
         except ArgumentError as error:
             raise FatalError(str(error)) from None  # no retry will change it
+
+    async def _call(self, definition: StepDefinition, attempt: Attempt, call: Call) -> _Outcome:
         if inspect.iscoroutinefunction(definition.function):
             return await self._within_time(definition, attempt, call, None)
         # The wait for a thread is not the step's time.
@@ -266,13 +241,13 @@ class Steps:
         finally:
             thread.give_back()
 
-    def _call_of(self, definition: StepDefinition, envelope: bytes) -> Call:
+    def _call_of(self, definition: StepDefinition, envelope: bytes) -> tuple[StepDefinition, Call]:
         """
-        Return the call of a step with its arguments, which are what its annotations say.
+        Return a step as the call wants it, and the call, with arguments that are what the step's annotations say.
 
         Raises:
             ArgumentError: the step does not take these arguments.
-            FatalError: it is called on a class that it does not belong to.
+            FatalError: it is called on a class that it does not belong to, or its options are damaged.
             SerializationError, KeyMissingError: the arguments cannot be read.
         """
         with reviving(self._registry.references):
@@ -280,7 +255,7 @@ class Steps:
         function = as_called(definition.function, given.get("thisVal"))
         args, kwargs = given["args"], given.get("kwargs", {})
         args, kwargs = convert_arguments(function, args, kwargs, f"step {definition.name}")
-        return functools.partial(function, *args, **kwargs)
+        return definition.for_call(given.get("options")), functools.partial(function, *args, **kwargs)
 
     async def _within_time(
         self, definition: StepDefinition, attempt: Attempt, call: Call, thread: _Thread | None
@@ -316,9 +291,11 @@ class Steps:
             log_failed_step(*about, again_in_ms=None)
             return self._event("step_failed", attempt, payload=encode_error(error, attempt.run_codec))
         failures = attempt.failures + 1
-        if failures > definition.max_retries and not elsewhere:
+        again = definition.retries(error)
+        if (failures > definition.max_retries or not again) and not elsewhere:
+            why = "" if again else ", since this error is not retried"
             final = StepError(
-                f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}: {told(error)}"
+                f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}{why}: {told(error)}"
             )
             final.__cause__ = error
             log_failed_step(*about, again_in_ms=None)

@@ -29,7 +29,7 @@ from torpor.engine.images import IMAGES_KEPT, Images
 from torpor.engine.left import LeftSteps
 from torpor.engine.liveness import gone, silent, worker_row
 from torpor.engine.reports import Reports
-from torpor.engine.retry import Backoff, Retrying
+from torpor.engine.retry import Retrying
 from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.steps import Attempt, StepLookup, Steps
 from torpor.engine.threads import VmThreads
@@ -37,6 +37,7 @@ from torpor.engine.turn import run_turn
 from torpor.errors import ConfigurationError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import ClaimRequest, Deployment, Event, Notice, StepOutcome, Task
+from torpor.retries import Backoff
 from torpor.vm.guest import Guest, Program
 from torpor.vm.host import lacking_descriptors
 from torpor.world import World

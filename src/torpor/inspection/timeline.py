@@ -77,7 +77,7 @@ def _run_rows(found: RunDetails) -> Iterator[Row]:
 
 def _step_rows(step: StepStory) -> Iterator[Row]:
     detail = _text(step.output) if step.status == "completed" else _error_text(step.error) or step.why
-    call = f"{short_name(step.name)}({_arguments(step.input)})"
+    call = _call(short_name(step.name), step.input)
     known = [step.created_at, *(attempt.started_at for attempt in step.attempts), step.ended_at]
     yield Row(next(filter(None, known), 0), step.ended_at, "step", call, step.status, detail)
     if len(step.attempts) < 2 and step.status != "retrying":
@@ -94,16 +94,23 @@ def _step_rows(step: StepStory) -> Iterator[Row]:
             yield Row(ended, None, "attempt", number, attempt.outcome, detail)
 
 
-def _arguments(given: Any) -> str:
-    """Return a step's arguments as a call has them; what is no list of arguments as it is."""
-    if given is None:  # the part of the log that had them was dropped
-        return "…"
+def _call(name: str, given: Any) -> str:
+    """Return a step with its input as a call; an input that is no list of arguments as it is."""
+    if given is None:  # the part of the log that had it was dropped
+        return f"{name}(…)"
     by_name: dict[str, Any] = {}
-    if isinstance(given, dict) and given.keys() == {"args", "kwargs"}:
-        given, by_name = given["args"], given["kwargs"]
+    options: dict[str, Any] = {}
+    if isinstance(given, dict) and {"args"} < given.keys() <= {"args", "kwargs", "options"}:
+        by_name, options = given.get("kwargs", {}), given.get("options", {})
+        given = given["args"]
     if not isinstance(given, list):
-        return _text(given)
-    return ", ".join([*map(_text, given), *(f"{name}={_text(value)}" for name, value in by_name.items())])
+        return f"{name}({_text(given)})"
+    call = f"{name}({', '.join([*map(_text, given), *_named(by_name)])})"
+    return f"{call} with {', '.join(_named(options))}" if options else call
+
+
+def _named(values: dict[str, Any]) -> list[str]:
+    return [f"{name}={_text(value)}" for name, value in values.items()]
 
 
 def _wait_row(wait: WaitStory, start: int) -> Row:

@@ -1,6 +1,8 @@
-import { FatalError, sleep } from "workflow";
+import { createHook, FatalError, sleep } from "workflow";
 import { breakHere } from "./helping.js";
-import { asks_for_an_hour, fails, fails_across_files, fails_once, refuses, unstable } from "../steps.py";
+import {
+  asks_for_an_hour, echo, fails, fails_across_files, fails_once, fails_with, naps, refuses, unstable,
+} from "../steps.py";
 
 export async function errorNested() {
   "use workflow";
@@ -99,4 +101,33 @@ export async function catchesUnknownStep() {
   } catch (error) {
     return error.message;
   }
+}
+
+export async function retriesSome() {
+  "use workflow";
+  const messages = [];
+  for (const kind of ["refused", "missing", "wrong", "later"]) messages.push(await messageOf(fails_with(kind)));
+  return messages;
+}
+
+export async function callsWithOptions(token) {
+  "use workflow";
+  const once = fails_with.withOptions({ maxRetries: 1 });
+  await createHook({ token });
+  const impatient = naps.withOptions({ timeout: 10, maxRetries: 0 });
+  return [
+    await messageOf(once("refused")),
+    await messageOf(once.withOptions({ backoff: { first: 1 } })("later")),
+    await messageOf((await echo(once))("refused")),
+    await messageOf(impatient()),
+  ];
+}
+
+async function messageOf(call) {
+  try {
+    await call;
+  } catch (error) {
+    return error.message;
+  }
+  return "succeeded";
 }

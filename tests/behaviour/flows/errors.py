@@ -8,8 +8,18 @@ from collections.abc import Awaitable, Callable
 
 from tests.behaviour.application import app
 from tests.behaviour.flows.helping import break_here
-from tests.behaviour.steps import asks_for_an_hour, fails, fails_across_files, fails_once, refuses, unstable
-from torpor import FatalError, StepError
+from tests.behaviour.steps import (
+    asks_for_an_hour,
+    echo,
+    fails,
+    fails_across_files,
+    fails_once,
+    fails_with,
+    naps,
+    refuses,
+    unstable,
+)
+from torpor import Backoff, FatalError, StepError, hook
 
 
 @app.workflow
@@ -75,6 +85,41 @@ async def retry_after() -> int:
 @app.workflow
 async def max_retries_zero() -> None:
     await fails_once()
+
+
+async def message_of(call: Awaitable[None]) -> str:
+    """Return what the failure of a step says."""
+    try:
+        await call
+    except StepError as error:
+        return str(error)
+    return "succeeded"
+
+
+@app.workflow
+async def retries_some() -> list[str]:
+    return [await message_of(fails_with(kind)) for kind in ("refused", "missing", "wrong", "later")]
+
+
+@app.workflow
+async def calls_with_options(token: str) -> list[str]:
+    once = fails_with.with_options(max_retries=1)
+    await hook(token)
+    impatient = naps.with_options(timeout="10ms", max_retries=0)
+    return [
+        await message_of(once("refused")),
+        await message_of(once.with_options(backoff=Backoff(first=0.001))("later")),
+        await message_of((await echo(once))("refused")),
+        await message_of(impatient()),
+    ]
+
+
+@app.workflow
+async def calls_with_errors_of_its_own() -> list[str]:
+    picky = fails_with.with_options(retry_on=ValueError, never_retry=(), max_retries=1)
+    patient = picky.with_options(retry_on=None)
+    calls = [(picky, "wrong"), (picky, "refused"), (patient, "missing"), (patient, "refused")]
+    return [await message_of(step(kind)) for step, kind in calls]
 
 
 @app.workflow

@@ -152,6 +152,55 @@ def test_a_bound_step_keeps_what_it_carries(author: Author) -> None:
     assert run.complete(1).value == bound
 
 
+def test_options_go_along_with_a_call(author: Author) -> None:
+    """Later ones are added; without any the input is as ever, and a proxy with options keeps its name."""
+    run = author.body(
+        """
+        careful = charge.with_options(max_retries=1, timeout="30s", never_retry=KeyError)
+        await careful(1)
+        await careful.with_options(timeout=None, backoff=Backoff(first=1))(2, gift=True)
+        await charge.with_options()(3)
+        return careful.__name__, careful
+        """,
+        before="from torpor import Backoff\n",
+    ).begin()
+    name, step = run.complete(1).park().complete(2).complete(3).value
+
+    careful = {"maxRetries": 1, "timeoutMs": 30_000, "neverRetry": ["builtins:KeyError"]}
+    backoff = {"firstMs": 1000, "factor": 2.0, "mostMs": 60_000.0}
+    assert run.inputs() == [
+        {"args": [1], "options": careful},
+        {"args": [2], "kwargs": {"gift": True}, "options": careful | {"timeoutMs": None, "backoff": backoff}},
+        {"args": [3]},
+    ]
+    assert (name, step) == ("charge", StepFunction("step//./app.py//charge", {"options": careful}))
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ("max_retry=1", "with_options: there is no option max_retry; there are max_retries, timeout"),
+        ("timeout='soon'", "timeout of a step: duration 'soon' is not understood"),
+    ],
+)
+def test_options_that_there_are_not(author: Author, options: str, told: str) -> None:
+    """They are told where they are written."""
+    run = author.body(f"await charge.with_options({options})(1)").begin()
+
+    assert told in str(run.failure)
+    assert run.ops == []
+
+
+def test_options_take_errors_that_the_guest_lacks(author: Author) -> None:
+    """The class is known by its path, and a worker that may raise it has it."""
+    text = "from requests import Timeout\n"
+    run = author.body(
+        "await charge.with_options(retry_on=Timeout)(1)", before=text, absent={"requests": "gone"}
+    ).begin()
+
+    assert run.inputs() == [{"args": [1], "options": {"retryOn": ["requests:Timeout"]}}]
+
+
 def test_a_step_in_a_class_takes_its_instance(author: Author) -> None:
     """A method that is a step gets the instance as its first argument."""
     run = author.body(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.guests.quickjs.conftest import BEGAN_AT, Author, text_of, value_of
+from torpor.codec.values import StepFunction
 from torpor.errors import StepError
 
 
@@ -17,6 +18,62 @@ def test_call_asks_for_a_step(author: Author) -> None:
     assert value_of(op.input) == {"args": [5, {"deep": [True]}]}
     assert run.status == "pending"
     assert not run.last.awaits_ack
+
+
+def test_options_go_along_with_a_call(author: Author) -> None:
+    """Later ones are added; without any the input is as ever, and a step with options is a value that keeps them."""
+    body = """
+    const careful = charge.withOptions({ maxRetries: 1, timeout: "30s" });
+    await careful(1);
+    await careful.withOptions({ timeout: null, backoff: { first: "1s" } }).bind(null, 2)(3);
+    await charge.withOptions({})(4);
+    return [careful.name, careful];
+    """
+    run = author.body(body).begin().complete(1).complete(2).complete(3)
+
+    careful = {"maxRetries": 1, "timeoutMs": 30_000}
+    backoff = {"firstMs": 1000, "factor": 2, "mostMs": 60_000}
+    assert [value_of(op.input) for op in run.ops] == [
+        {"args": [1], "options": careful},
+        {"args": [2, 3], "options": {"maxRetries": 1, "timeoutMs": None, "backoff": backoff}},
+        {"args": [4]},
+    ]
+    assert run.value == ["charge", StepFunction("step//./orders.py//charge", {"options": careful})]
+
+
+def test_options_of_a_step_that_arrived_are_kept(author: Author) -> None:
+    """It may come from a workflow in Python, which knows more of them."""
+    step = StepFunction("step//./a.py//f", {"options": {"maxRetries": 1, "retryOn": ["builtins:OSError"]}})
+    run = author.body("await input.withOptions({ maxRetries: 2 })(1); return input").begin(step)
+
+    assert value_of(run.ops[0].input) == {"args": [1], "options": {"maxRetries": 2, "retryOn": ["builtins:OSError"]}}
+    assert run.complete(1).value == step
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        (
+            "{ retries: 1 }",
+            "TypeError: withOptions: there is no option retries; there are maxRetries, timeout, backoff",
+        ),
+        ("3", "TypeError: withOptions takes options as an object"),
+        ("{ maxRetries: -1 }", "RangeError: withOptions: maxRetries is -1; give 0 for none, or more"),
+        ("{ maxRetries: '1' }", "RangeError: withOptions: maxRetries is 1; give 0 for none, or more"),
+        ("{ timeout: 'soon' }", 'RangeError: "soon" is not a duration'),
+        ("{ timeout: 0 }", "RangeError: withOptions: timeout is 0; give a time that is longer, or null"),
+        ("{ timeout: -5 }", "RangeError: withOptions: timeout is -5; give a time that is longer, or null"),
+        ("{ backoff: { firs: 1 } }", "TypeError: backoff: there is no option firs; there are first, factor, most"),
+        ("{ backoff: { first: -1 } }", "RangeError: withOptions: first is -1; give a time from 0 upwards"),
+        ("{ backoff: { most: '-1s' } }", "RangeError: withOptions: most is -1s; give a time from 0 upwards"),
+        ("{ backoff: { factor: NaN } }", "RangeError: withOptions: factor is NaN; give a number from 0 upwards"),
+    ],
+)
+def test_options_that_mean_nothing_are_refused(author: Author, options: str, error: str) -> None:
+    """Where they are written."""
+    run = author.body(f"try {{ charge.withOptions({options}) }} catch (e) {{ return String(e) }}").begin()
+
+    assert run.value.startswith(error)
 
 
 def test_result_resumes_the_workflow(author: Author) -> None:

@@ -76,8 +76,17 @@ def slots_of(cls: type) -> list[str]:
     return [name for name in names if name not in ("__dict__", "__weakref__")]
 
 
+def class_at(path: str) -> type | None:
+    """Return the loaded class that stands at a path, under whatever name it was defined elsewhere; None without one."""
+    return next(_standing_at(path), None)
+
+
 def _classes(path: str) -> Iterator[type]:
     """Yield the loaded class of a path; a script that something has imported too has it twice, its own first."""
+    return (found for found in _standing_at(path) if class_path(found) == path)
+
+
+def _standing_at(path: str) -> Iterator[type]:
     module_name, _, qualified_name = path.partition(":")
     for loaded in ("__main__", module_name):
         if importable_name(loaded) != module_name:
@@ -85,7 +94,7 @@ def _classes(path: str) -> Iterator[type]:
         found: object = sys.modules.get(loaded)
         for name in qualified_name.split("."):
             found = vars(found).get(name) if isinstance(found, ModuleType | type) else None
-        if isinstance(found, type) and class_path(found) == path:
+        if isinstance(found, type):
             yield found
 
 

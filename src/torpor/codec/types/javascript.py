@@ -39,6 +39,7 @@ from torpor.errors import SerializationError
 EMPTY = "."
 """Stands for empty text: the TypeScript SDK takes a falsy payload for "not mine"."""
 
+_STEP_EXTRAS = ("closureVars", "boundThis", "boundArgs", "options")
 _DIGITS = re.compile(r"-?[0-9]+")
 _ISO_DATE = re.compile(r"(\d{4}|[+-]\d{6})-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z")
 
@@ -133,7 +134,7 @@ def _begin_step(head: Mapping[str, object]) -> StepFunction:
 
 
 def _fill_step(begun: StepFunction, payload: dict[str, Any]) -> None:
-    begun.extras.update((key, payload[key]) for key in ("closureVars", "boundThis", "boundArgs") if key in payload)
+    begun.extras.update((key, payload[key]) for key in _STEP_EXTRAS if key in payload)
 
 
 def _decode_step(payload: dict[str, Any]) -> object:

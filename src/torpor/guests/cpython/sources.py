@@ -1,8 +1,8 @@
 """
 What the Python guest is made of beside CPython itself: module name → (file label, text).
 
-Workflow code imports ``torpor``, which inside the VM is ``bootstrap/api.py``. Errors, durations and the codec are the
-host's own files, so that one table of types serves both sides; they are read by path, since none of them is run here.
+Workflow code imports ``torpor``, which inside the VM is ``bootstrap/api.py``. Errors, times, retries and the codec are
+the host's own files, so that one table of types serves both sides; they are read by path, as none of them is run here.
 Labels begin with ``<torpor>/``: frames of such files are left out of what authors see.
 
 To boot a VM, run :func:`boot_text` in ``__main__`` and answer its one request ``I`` with :func:`guest_sources` as JSON.
@@ -23,6 +23,7 @@ SHARED: Final = (
     "limits",
     "durations",
     "clock",
+    "retries",
     "codec.guest",
     "codec.errors",
     "codec.values",

@@ -32,6 +32,7 @@ from torpor.errors import (
     UsageError,
     WorkflowNotRegisteredError,
 )
+from torpor.retries import Backoff
 
 from ._guest.absent import OUTSIDE, part_of
 from ._guest.advice import refuse
@@ -42,6 +43,7 @@ from ._guest.workflows import WorkflowMetadata, current_workflow
 
 __all__ = [
     "ArgumentError",
+    "Backoff",
     "EntityConflictError",
     "FatalError",
     "Hook",

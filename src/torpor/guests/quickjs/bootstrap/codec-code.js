@@ -15,7 +15,7 @@ export function registerClass(classId, type) {
   classes.set(classId, type);
 }
 
-/** Say what makes a function of a step that is read: `factory({ stepId, closureVars?, boundThis?, boundArgs? })`. */
+/** Say what makes a function of a step that is read: `factory({ stepId, closureVars?, boundThis?, boundArgs?, options? })`. */
 export function reviveStepsWith(factory) {
   makeStep = factory;
 }
@@ -66,13 +66,14 @@ function classNamed(classId) {
   return type;
 }
 
-// The marks on a step function are those of the TypeScript SDK.
+// The marks on a step function are those of the TypeScript SDK, as far as it has them.
 function encodeStep(step) {
   const payload = { stepId: step.stepId };
   const closureVars = step.__closureVarsFn?.();
   if (closureVars !== undefined) payload.closureVars = closureVars;
   if ("__boundThis" in step) payload.boundThis = step.__boundThis;
   if (step.__boundArgs?.length > 0) payload.boundArgs = step.__boundArgs;
+  if (step.__options !== undefined) payload.options = step.__options; // Torpor's own
   return payload;
 }
 

@@ -44,7 +44,8 @@ function due(duration, now) {
   return at;
 }
 
-function milliseconds(duration) {
+/** Return a duration, a number or a text, in milliseconds; throws as `dueTime`. */
+export function milliseconds(duration) {
   if (typeof duration === "string") return parseDuration(duration);
   if (typeof duration !== "number") {
     const type = duration === null ? "null" : typeof duration;

@@ -3,6 +3,7 @@
 import { emit, forget } from "torpor:run";
 import { parse, reviveStepsWith, stringify, FatalError } from "torpor:codec";
 import { placeText, takePlace } from "torpor:stacks";
+import { stepOptions } from "torpor:step-options";
 
 /**
  * Return the proxies of one Python file's steps, in the order of `names`.
@@ -23,18 +24,26 @@ export function installSteps() {
  *
  * It is a value that may be stored: its marks are those that the codec reads.
  */
-function stepProxy({ stepId, closureVars, boundThis, boundArgs = [] }) {
-  const proxy = (...args) => call(proxy, { args: [...boundArgs, ...args], closureVars, thisVal: boundThis });
-  const marks = { name: stepId.slice(stepId.lastIndexOf("/") + 1), stepId, bind };
+function stepProxy({ stepId, closureVars, boundThis, boundArgs = [], options }) {
+  const proxy = (...args) => call(proxy, { args: [...boundArgs, ...args], closureVars, thisVal: boundThis, options });
+  const marks = { name: stepId.slice(stepId.lastIndexOf("/") + 1), stepId, bind, withOptions };
   if (closureVars !== undefined) marks.__closureVarsFn = () => closureVars;
   if (boundThis !== undefined) marks.__boundThis = boundThis;
   if (boundArgs.length > 0) marks.__boundArgs = boundArgs;
+  if (options !== undefined) marks.__options = options;
   for (const [key, value] of Object.entries(marks)) Object.defineProperty(proxy, key, { value, configurable: true });
   return proxy;
 
   function bind(thisArg, ...args) {
     const receiver = boundThis ?? thisArg ?? undefined; // as with any function, the first binding wins
-    return stepProxy({ stepId, closureVars, boundThis: receiver, boundArgs: [...boundArgs, ...args] });
+    return stepProxy({ stepId, closureVars, boundThis: receiver, boundArgs: [...boundArgs, ...args], options });
+  }
+
+  /** Return the step as some calls want it; see `stepOptions`. */
+  function withOptions(given) {
+    const wanted = { ...options, ...stepOptions(given) };
+    const isAny = Object.keys(wanted).length > 0;
+    return stepProxy({ stepId, closureVars, boundThis, boundArgs, options: isAny ? wanted : undefined });
   }
 }
 

@@ -11,13 +11,14 @@ import inspect
 import sys
 from asyncio import Future
 from collections.abc import Callable
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Unpack
 
 from torpor.codec.errors import remember_traceback
 from torpor.codec.guest import text_of, value_of
-from torpor.codec.types.classes import reference_to
+from torpor.codec.types.classes import class_path, reference_to
 from torpor.codec.values import StepFunction
 from torpor.errors import FatalError, SerializationError, UsageError
+from torpor.retries import StepOptions, travelling
 
 from .finder import author_place
 from .loop import loop
@@ -25,6 +26,9 @@ from .references import stands_for
 from .run import Delivery, run
 
 Proxy = Callable[..., Any]
+
+_CAPTURED = {"closureVars": "closureVars", "boundThis": "thisVal", "options": "options"}
+"""What a step carries as a value → what it is called in the step's input."""
 
 
 class StepCall:
@@ -113,9 +117,7 @@ def _proxy(step_id: str, extras: dict[str, Any], *, takes_class: bool = False) -
         takes_class: it stands for a class method; the class goes along.
     """
     # As in JavaScript: a bound receiver is told apart from arguments, bound arguments stand before the call's own.
-    captured = {
-        to: extras[key] for key, to in (("closureVars", "closureVars"), ("boundThis", "thisVal")) if key in extras
-    }
+    captured = {to: extras[key] for key, to in _CAPTURED.items() if key in extras}
     bound = extras.get("boundArgs", ())
 
     async def call(receiver: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
@@ -132,7 +134,13 @@ def _proxy(step_id: str, extras: dict[str, Any], *, takes_class: bool = False) -
         called.__name__, called.__qualname__ = proxy.__name__, proxy.__qualname__  # for warnings
         return called
 
+    def with_options(**options: Unpack[StepOptions]) -> Proxy:
+        wanted = {**extras.get("options", {}), **travelling(options, class_path)}
+        named: Proxy = _in_place_of(proxy, _proxy(step_id, {**extras, "options": wanted} if wanted else extras))
+        return named
+
     proxy.__name__ = proxy.__qualname__ = short_name(step_id)
+    proxy.with_options = with_options  # type: ignore[attr-defined]  # that is how
     inspect.markcoroutinefunction(proxy)  # type: ignore[attr-defined]  # since Python 3.12
     return stands_for(StepFunction(step_id, extras), proxy)
 

@@ -1,0 +1,109 @@
+"""What a step is: the function, and how its attempts are made; and what a single call of it may want otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import UNSET, Meta, UnsetType
+
+from torpor.codec.types.classes import class_at
+from torpor.errors import FatalError, RetryableError
+from torpor.retries import RETRIES_DEFAULT, Backoff
+from torpor.signatures import signature_text
+
+
+class StepDefinition(msgspec.Struct, frozen=True):
+    """
+    A registered step.
+
+    Attributes:
+        name: ``step//./orders.py//charge``.
+        function: what it runs, ``async def`` or ``def``.
+        max_retries: attempts after the first.
+        timeout: seconds that one attempt may take, None for no limit.
+        backoff: delays between attempts.
+        retry_on: errors after which there is another attempt, None for all.
+        never_retry: errors after which there is none, whatever *retry_on* says.
+        final: errors that fail the step as they are, because another attempt would end the same.
+        signature: text of what the function takes, see :mod:`torpor.signatures`.
+    """
+
+    name: str
+    function: Callable[..., Any]
+    max_retries: int = RETRIES_DEFAULT
+    timeout: float | None = None
+    backoff: Backoff = Backoff()
+    retry_on: tuple[type[BaseException], ...] | None = None
+    never_retry: tuple[type[BaseException], ...] = ()
+    final: tuple[type[Exception], ...] = ()
+    signature: str = ""
+
+    def __post_init__(self) -> None:
+        msgspec.structs.force_setattr(self, "signature", signature_text(self.function))
+
+    def retries(self, error: BaseException) -> bool:
+        """Tell whether there may be another attempt after this error; a RetryableError asks for one itself."""
+        if isinstance(error, RetryableError):
+            return True
+        return (self.retry_on is None or isinstance(error, self.retry_on)) and not isinstance(error, self.never_retry)
+
+    def for_call(self, options: object) -> StepDefinition:
+        """
+        Return the step as one call wants it.
+
+        Args:
+            options: what stands in the call's input, see :func:`torpor.retries.travelling`; None for nothing.
+
+        Raises:
+            FatalError: they are none that a guest would write.
+        """
+        if options is None:
+            return self
+        try:
+            wanted = msgspec.convert(options, _Wanted)
+        except msgspec.ValidationError as error:
+            raise FatalError(f"the options of this call of {self.name} are damaged: {error}") from None
+        return msgspec.structs.replace(self, **wanted.fields())
+
+
+_Milliseconds = Annotated[float, Meta(ge=0, le=2**53)]
+
+
+class _WantedBackoff(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    first_ms: _Milliseconds
+    factor: Annotated[float, Meta(ge=0, le=2**53)]
+    most_ms: _Milliseconds
+
+
+class _Wanted(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
+    """Options in a step's input. Guests check them too, but workflow code may change its guest."""
+
+    max_retries: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
+    timeout_ms: Annotated[int, Meta(gt=0, le=2**53)] | UnsetType | None = UNSET
+    backoff: _WantedBackoff | UnsetType = UNSET
+    retry_on: list[str] | UnsetType | None = UNSET
+    never_retry: list[str] | UnsetType = UNSET
+
+    def fields(self) -> dict[str, Any]:
+        """Return the fields of a definition that they change."""
+        changed: dict[str, Any] = {}
+        if self.max_retries is not UNSET:
+            changed["max_retries"] = self.max_retries
+        if self.timeout_ms is not UNSET:
+            changed["timeout"] = None if self.timeout_ms is None else self.timeout_ms / 1000
+        if self.backoff is not UNSET:
+            wanted = self.backoff
+            changed["backoff"] = Backoff(wanted.first_ms / 1000, wanted.factor, wanted.most_ms / 1000)
+        if self.retry_on is not UNSET:
+            changed["retry_on"] = None if self.retry_on is None else _loaded(self.retry_on)
+        if self.never_retry is not UNSET:
+            changed["never_retry"] = _loaded(self.never_retry)
+        return changed
+
+
+def _loaded(paths: list[str]) -> tuple[type[BaseException], ...]:
+    """Return the classes of these paths; what is not loaded here cannot be raised here either."""
+    found = map(class_at, paths)
+    return tuple(each for each in found if each is not None and issubclass(each, BaseException))

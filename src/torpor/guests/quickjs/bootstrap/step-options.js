@@ -1,0 +1,39 @@
+// What a single call of a step wants otherwise than the step says, as it travels in the step's input.
+
+import { milliseconds } from "torpor:duration";
+import { knownOptions } from "torpor:options";
+
+/**
+ * Return options of `withOptions` as they travel.
+ *
+ * `maxRetries` are attempts after the first, `timeout` is what one attempt may take, null for as long as it likes, and
+ * `backoff` has delays between attempts: `first` and `most`, and the `factor` by which they grow. Durations are
+ * milliseconds or texts.
+ */
+export function stepOptions(given) {
+  const { maxRetries, timeout, backoff } = knownOptions("withOptions", given, ["maxRetries", "timeout", "backoff"]);
+  const wanted = {};
+  if (maxRetries !== undefined) {
+    if (!Number.isSafeInteger(maxRetries) || maxRetries < 0) wrong("maxRetries", maxRetries, "0 for none, or more");
+    wanted.maxRetries = maxRetries;
+  }
+  if (timeout !== undefined) {
+    wanted.timeoutMs = timeout === null ? null : Math.round(milliseconds(timeout));
+    if (wanted.timeoutMs <= 0 && timeout !== null) wrong("timeout", timeout, "a time that is longer, or null");
+  }
+  if (backoff !== undefined) wanted.backoff = delays(backoff);
+  return wanted;
+}
+
+function delays(given) {
+  const { first = 200, factor = 2, most = 60_000 } = knownOptions("backoff", given, ["first", "factor", "most"]);
+  const wanted = { firstMs: milliseconds(first), factor, mostMs: milliseconds(most) };
+  if (!(wanted.firstMs >= 0)) wrong("first", first, "a time from 0 upwards");
+  if (!(wanted.mostMs >= 0)) wrong("most", most, "a time from 0 upwards");
+  if (typeof factor !== "number" || !(factor >= 0 && factor < Infinity)) wrong("factor", factor, "a number from 0 upwards");
+  return wanted;
+}
+
+function wrong(name, value, right) {
+  throw new RangeError(`withOptions: ${name} is ${String(value)}; give ${right}`);
+}
