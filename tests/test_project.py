@@ -58,7 +58,7 @@ def test_a_given_name_counts_most(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        ("name", "cannot be read, and says what the application is called"),
+        ("name", "cannot be read, so what it says of the application is not known"),
         ("[project]\nname = 3\n", "3 cannot be the name of an application"),
         ('[tool.torpor]\nname = "two\\nlines"\n', r"cannot be the name of an application"),
     ],

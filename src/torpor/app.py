@@ -232,7 +232,7 @@ class Torpor(Registry):
             keyring=self.keyring,
             **{
                 "guest_names": available_guests(),
-                "deployment": self.deployment,
+                "deployment": self.deploy,
                 "programs": self._programs.program,
                 **options,
             },
@@ -307,14 +307,23 @@ class Torpor(Registry):
 
     async def deployment(self) -> Deployment:
         """
+        Return what a worker of this application would bring; nothing is stored.
+
+        Raises:
+            ConfigurationError: a program cannot be made; the message names file and line.
+        """
+        found = await asyncio.to_thread(self._programs.registered)
+        return make_deployment(self.name, {each.name: self._deployed(each) for each in found}, self.steps.signatures())
+
+    async def deploy(self) -> Deployment:
+        """
         Return what a worker of this application brings, once its programs are in the world.
 
         Raises:
             ConfigurationError: a program does not load; the message names file and line.
         """
         await self.store_programs()
-        workflows = {found.name: self._deployed(found) for found in self._programs.registered()}
-        return make_deployment(self.name, workflows, self.steps.signatures())
+        return await self.deployment()
 
     def _deployed(self, found: Registered) -> DeployedWorkflow:
         own, program = self._names.workflow(found.name), found.program

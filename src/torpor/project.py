@@ -8,7 +8,7 @@ from typing import Any
 
 from torpor.errors import ConfigurationError
 
-_FILE = "pyproject.toml"
+PROJECT_FILE = "pyproject.toml"
 
 
 def application_name(root: Path) -> str:
@@ -20,14 +20,24 @@ def application_name(root: Path) -> str:
         ConfigurationError: such a file cannot be read, or the name is none.
     """
     for folder in (root, *root.parents):
-        path = folder / _FILE
-        if not path.is_file():
+        file = folder / PROJECT_FILE
+        if not file.is_file():
             continue
-        said = _read(path)
-        for table in (said.get("tool", {}).get("torpor", {}), said.get("project", {})):
+        project = read_project(file)
+        for table in (_table(project, "tool", "torpor"), _table(project, "project")):
             if "name" in table:
-                return checked_name(table["name"], str(path))
+                return checked_name(table["name"], str(file))
     return ""
+
+
+def application_place(file: Path) -> object:
+    """
+    Return what ``app`` in ``[tool.torpor]`` of a project's file is, None when there is none.
+
+    Raises:
+        ConfigurationError: the file cannot be read.
+    """
+    return _table(read_project(file), "tool", "torpor").get("app")
 
 
 def checked_name(name: object, where: str) -> str:
@@ -46,10 +56,24 @@ def checked_name(name: object, where: str) -> str:
     return name
 
 
-def _read(path: Path) -> dict[str, Any]:
+def read_project(file: Path) -> dict[str, Any]:
+    """
+    Return what a project's file says.
+
+    Raises:
+        ConfigurationError: it cannot be read. Nothing is guessed then: it may name the application, and so decide
+            whose runs a worker takes.
+    """
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:  # the name decides whose runs a worker takes, so nothing is guessed
+        return tomllib.loads(file.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise ConfigurationError(
-            f"{path} cannot be read, and says what the application is called: {error}; mend it, or give Torpor(name=…)"
+            f"{file} cannot be read, so what it says of the application is not known: {error}"
         ) from error
+
+
+def _table(project: dict[str, Any], *names: str) -> dict[str, Any]:
+    for name in names:
+        found = project.get(name)
+        project = found if isinstance(found, dict) else {}
+    return project

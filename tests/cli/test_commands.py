@@ -38,6 +38,8 @@ def test_the_table_holds_every_command() -> None:
         "archive",
         "doctor",
         "warm",
+        "deployments",
+        "deploy check",
         "keys generate",
         "keys list",
         "keys rotate",

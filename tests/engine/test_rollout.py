@@ -74,8 +74,8 @@ async def test_a_turn_hands_over_a_step_that_its_worker_lacks(tmp_path: Path, wo
     """Its run goes on when a worker comes that has it, without an attempt that counts."""
     old, new = version(tmp_path / "old", world, NOTHING), version(tmp_path / "new", world, PAYS, PAY)
     run = await new.start("order", 7)
-    async with old.worker():
-        assert (await waiting(new)).snoozed == "this worker has no step step//./steps.py//pay"
+    async with old.worker() as worker:
+        assert (await waiting(new)).snoozed == f"worker {worker.id}: it has no step//./steps.py//pay"
         async with new.worker():
             assert await run.result(timeout=TIMEOUT) == "paid 7"
     assert [step.attempt for step in await run.steps()] == [1]
@@ -105,7 +105,7 @@ async def test_what_waits_is_told_of_once(tmp_path: Path, world: World, caplog: 
             await until(new, lambda count=cents: _waits(world, count))  # type: ignore[misc]  # it is bound
             await complaints.tell("wrkr_1", "shop")
             await Complaints(world, old.keyring).tell("wrkr_1", "other")  # whose runs these are not
-    assert len([text for text in caplog.messages if text.startswith(("1 call of step", "2 calls of step"))]) == 1
+    assert len([text for text in caplog.messages if text.startswith(("1 call of", "2 calls of"))]) == 1
     async with new.worker():
         await until(new, lambda: _waits(world, 0))
         await complaints.tell("wrkr_1", "shop")
@@ -113,7 +113,7 @@ async def test_what_waits_is_told_of_once(tmp_path: Path, world: World, caplog: 
         await new.start("order", 3)
         await until(new, lambda: _waits(world, 1))
         await complaints.tell("wrkr_1", "shop")
-    assert len([text for text in caplog.messages if text.startswith("1 call of step step//./steps.py//pay waits")]) == 2
+    assert len([text for text in caplog.messages if text.startswith("1 call of step//./steps.py//pay waits")]) == 2
 
 
 async def _waits(world: World, count: int) -> bool:
@@ -158,11 +158,11 @@ async def test_a_step_that_does_not_take_the_arguments_leaves_them_to_one_that_d
     old = version(tmp_path / "old", world, NOTHING, PAY, settings=settings)
     new = version(tmp_path / "new", world, PAYS_WITH_TIP, PAY_AND_TIP, settings=settings)
     run = await new.start("order", 7)
-    async with old.worker():
+    async with old.worker() as worker:
         found = await waiting(new)
         assert found.snoozed == (
-            "step step//./steps.py//pay was called with 2 arguments: too many positional arguments; here the step is "
-            "(cents), the run's program takes it for (cents, tip=...)"
+            f"worker {worker.id}: step step//./steps.py//pay was called with 2 arguments: too many positional "
+            "arguments; here the step is (cents), the run's program takes it for (cents, tip=...)"
         )
         assert (found.name, found.signature) == ("step//./steps.py//pay", "(cents, tip=...)")
         [unmet] = await read_unmet(world)

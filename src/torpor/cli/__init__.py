@@ -22,6 +22,7 @@ import typer
 from torpor.cli import checks
 from torpor.cli.archive import archive
 from torpor.cli.cancel import cancel
+from torpor.cli.deployments import check, deployments
 from torpor.cli.dev import dev
 from torpor.cli.doctor import doctor
 from torpor.cli.inspect_run import inspect
@@ -48,6 +49,8 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
     "archive": archive,
     "doctor": doctor,
     "warm": warm,
+    "deployments": deployments,
+    "deploy check": check,
     "keys generate": generate_key,
     "keys list": list_keys,
     "keys rotate": rotate_keys,
@@ -57,6 +60,7 @@ COMMANDS: Final[dict[str, Callable[..., None]]] = {
 
 _CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 _GROUPS: Final = {
+    "deploy": "Look at a deploy before it is made.",
     "keys": "Make and look after the keys that runs are encrypted with.",
     "program": "Look at the programs that workflow files make.",
 }

@@ -270,6 +270,22 @@ async def working(reader: Reader) -> Finding:
     return Finding("ok", ", ".join(f"{worker.id} (pid {worker.pid})" for worker in living), facts)
 
 
+async def met_steps(reader: Reader) -> Finding:
+    """Look for steps that wait for a worker which has them."""
+    unmet = await reader.unmet()
+    facts = {
+        "unmet": [
+            {"app": each.steps.app, "step": each.steps.name, "calls": each.steps.count, "reason": each.reason}
+            for each in unmet
+        ]
+    }
+    if not unmet:
+        return Finding("ok", "none waits for a worker that has it", facts)
+    # While nobody is at work everything waits, which is said of the workers.
+    status: Status = "failed" if any(each.workers for each in unmet) else "note"
+    return Finding(status, "; ".join(map(str, unmet)), facts)
+
+
 def failure(error: TorporError | OSError) -> Finding:
     """Return what a check found that could not be carried out."""
     code = error.code if isinstance(error, TorporError) else "OS"

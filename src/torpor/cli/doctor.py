@@ -94,7 +94,9 @@ def _world_findings(app: Torpor | None, url: str | None, keyring: Keyring) -> di
             found["world"] = await checks.reachable_world(world)
             if found["world"].status == "ok":
                 found["keys"] = await checks.readable_runs(world, keyring)
-                found["workers"] = await checks.working(Reader(Client(world, keyring)))
+                reader = Reader(Client(world, keyring))
+                found["workers"] = await checks.working(reader)
+                found["steps"] = await checks.met_steps(reader)
         finally:
             await world.close()
 

@@ -83,10 +83,7 @@ def inspect(
         else:
             _show_timeline(timeline(found), found, full)
         _show_error(found)
-        if found.is_stuck:
-            say(("waits for nothing: no step, timer or hook can wake it", "yellow"))
-        if not found.run.ended_at and found.run.guest not in available_guests():
-            say((f"waits for workers that have the guest {found.run.guest}; this installation lacks it", "yellow"))
+        _show_lacks(found)
     for problem in found.problems:
         report(WorldError(f"run {found.run.id}: {problem}"))
     if found.problems:
@@ -201,6 +198,16 @@ def _show_error(found: RunDetails) -> None:
     error = found.summary.error
     say()
     say((f"{found.run.error_code}: ", "bold red"), (stack_of(error) or summary(error, VALUE_CHARS_MAX), "red"))
+
+
+def _show_lacks(found: RunDetails) -> None:
+    """Say what keeps the run from going on, other than time and the outside."""
+    for each in found.unmet:
+        say((f"waits for {each.steps.name} since {clock_text(each.steps.since)}: {each.reason}", "yellow"))
+    if found.is_stuck:
+        say(("waits for nothing: no step, timer or hook can wake it", "yellow"))
+    if not found.run.ended_at and found.run.guest not in available_guests():
+        say((f"waits for workers that have the guest {found.run.guest}; this installation lacks it", "yellow"))
 
 
 def _stack_data(run: RunInfo, tasks: list[TaskStack]) -> dict[str, Any]:

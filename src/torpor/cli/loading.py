@@ -10,7 +10,6 @@ from __future__ import annotations
 import importlib
 import os
 import sys
-import tomllib
 import traceback
 from pathlib import Path
 from types import ModuleType
@@ -20,12 +19,12 @@ import msgspec
 import torpor
 from torpor import Torpor
 from torpor.errors import ConfigurationError
+from torpor.project import PROJECT_FILE, application_place
 
 DEFAULT_FILE = "app.py"
 """What is taken when no application is named, if the working folder has it."""
 
 SETTING = "TORPOR_APP"
-PROJECT_FILE = "pyproject.toml"
 
 _FORMS = "a file (app.py, app.py:name) or a module (pkg.mod, pkg.mod:name)"
 _NOT_THE_USERS = ("<frozen importlib", importlib.__file__, str(Path(torpor.__file__).parent) + os.sep)
@@ -140,12 +139,7 @@ def _named_by(what: str, text: str, folder: Path) -> Target:
 
 def _app_of_project(file: Path) -> str | None:
     """Return what a project's file says that its application is, None if nothing."""
-    try:
-        project = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise ConfigurationError(f"{file} cannot be read, so the application in it is not known: {error}") from error
-    settings = project.get("tool", {}).get("torpor", {})
-    named = settings.get("app") if isinstance(settings, dict) else None
+    named = application_place(file)
     if named is not None and not isinstance(named, str):
         raise ConfigurationError(f"{file}: app in [tool.torpor] is {named!r}; give {_FORMS}")
     return named

@@ -38,23 +38,51 @@ def app_on(app: str | None, world: str | None) -> Torpor:
     return loaded
 
 
-def with_client(app: str | None, world: str | None, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+def app_if_any(app: str | None, world: str | None) -> Torpor | None:
+    """
+    Return the application as :func:`app_on` does, or None when the command line names none and none is here.
+
+    Raises:
+        ConfigurationError: there is no such application or world.
+    """
+    target = parse_target(app) if app is not None else default_target()
+    if target is None:
+        return None
+    try:
+        loaded = load_app(target)
+    except NoAppError:
+        if not target.is_guess:
+            raise
+        return None  # somebody else's app.py
+    if world is not None:
+        loaded.use_world(world)
+    return loaded
+
+
+def with_client(
+    app: str | None,
+    world: str | None,
+    work: Callable[[Client], Coroutine[Any, Any, T]],
+    *,
+    of_app: str | None = None,
+) -> T:
     """
     Do *work* in the world that the command line names, else the application's, else the default one; return its result.
 
     The application is imported before the event loop runs, since its module may run one itself.
 
+    Args:
+        app, world: what the command line names.
+        work: what to do.
+        of_app: name of the application whose workflows are meant, that of any by default.
+
     Raises:
         ConfigurationError: there is no such world, or nothing of it can be seen from this process.
     """
     found, keyring = _found(app, world)
-    if not found.capabilities.durable:
-        raise ConfigurationError(
-            f"world {found.url} lives inside the process that opened it, so a command sees nothing of it; "
-            f"give a durable one, such as --world {WORLD_DEFAULT}"
-        )
+    require_durable(found)
     refuse_missing_file(found.url)
-    return asyncio.run(_opened(found, keyring, work))
+    return asyncio.run(_opened(found, keyring, work, of_app))
 
 
 def with_reader(
@@ -77,10 +105,12 @@ async def named_run(reader: Reader, run: str | None, *, last: bool) -> str:
     return await (reader.newest() if run is None else reader.find(run))
 
 
-async def _opened(world: World, keyring: Keyring, work: Callable[[Client], Coroutine[Any, Any, T]]) -> T:
+async def _opened(
+    world: World, keyring: Keyring, work: Callable[[Client], Coroutine[Any, Any, T]], of_app: str | None
+) -> T:
     await world.open()
     try:
-        return await work(Client(world, keyring))
+        return await work(Client(world, keyring, app=of_app))
     finally:
         await world.close()
 
@@ -104,6 +134,25 @@ def _found(app: str | None, world: str | None) -> tuple[World, Keyring]:
         raise AppImportError(f"{error}. With --world URL this command does without it", error.trace) from error
 
 
+def require_durable(world: World) -> None:
+    """
+    Do nothing for a world that other processes see.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    if not world.capabilities.durable:
+        raise ConfigurationError(
+            f"world {world.url} lives inside the process that opened it, so a command sees nothing of it; "
+            f"give a durable one, such as --world {WORLD_DEFAULT}"
+        )
+
+
+def world_is_missing(url: str) -> bool:
+    """Tell whether a world is a SQLite file that nobody has made yet."""
+    return url.startswith(SCHEME) and not Path(parse(url).path).exists()
+
+
 def refuse_missing_file(url: str) -> None:
     """
     Do nothing for a world that exists, as far as can be told.
@@ -111,9 +160,9 @@ def refuse_missing_file(url: str) -> None:
     Raises:
         ConfigurationError: it is a SQLite file that nobody has made yet; to look at it would leave an empty one behind.
     """
-    if url.startswith(SCHEME) and not (file := Path(parse(url).path)).exists():
+    if world_is_missing(url):
         raise ConfigurationError(
-            f"world {url} does not exist: there is no file {file.absolute()}. "
+            f"world {url} does not exist: there is no file {Path(parse(url).path).absolute()}. "
             f"A worker or a start makes it; or name another world with --world"
         )
 

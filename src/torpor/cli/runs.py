@@ -13,6 +13,7 @@ from torpor.cli.options import AppOption, DecryptOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, say, show_table, status_text
 from torpor.cli.reporting import command
 from torpor.clock import SystemClock
+from torpor.engine.waiting import Unmet
 from torpor.errors import UsageError
 from torpor.inspection.details import RunSummary, summary_data
 from torpor.inspection.readable import summary
@@ -56,17 +57,20 @@ def runs(
     """
     wanted = parse_status(status)
 
-    async def listed(reader: Reader) -> tuple[list[RunInfo], list[RunSummary], str]:
+    async def listed(reader: Reader) -> tuple[list[RunInfo], list[RunSummary], list[Unmet], str]:
         found = await reader.runs(status=wanted, workflow=workflow, before=before, limit=limit)
-        return found, await reader.summaries(found) if json else [], reader.url
+        return found, await reader.summaries(found) if json else [], await reader.unmet(), reader.url
 
-    found, summaries, url = with_reader(app, world, listed, decrypt=decrypt)
+    found, summaries, unmet, url = with_reader(app, world, listed, decrypt=decrypt)
     if json:
         print_json([summary_data(summary) for summary in summaries])
-    elif found:
+        return
+    if found:
         _show_runs(found, limit)
     else:
         say(f"no such run in world {url}", err=True)
+    for each in unmet:
+        say((str(each), "yellow"), err=True)
 
 
 @command

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import json
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 
 from torpor import Torpor
 from torpor.app import WORLD_DEFAULT
-from torpor.cli.opening import app_on, with_client
+from torpor.cli.opening import app_if_any, with_client
 from torpor.cli.options import AppOption, WorldOption
 from torpor.cli.output import print_json, say
 from torpor.cli.reporting import command
-from torpor.client import RunHandle
+from torpor.client import Client, RunHandle
 from torpor.errors import ConfigurationError, RunFailedError, UsageError
 from torpor.inspection.readable import place_of, readable
 from torpor.inspection.reading import Reader
-from torpor.model import Runtime
 
 _JSON_BEGINNINGS = ("{", "[", '"')
 VALUE_HELP = 'as JSON, or else a text as it is; what begins with {, [ or " must be JSON.'
@@ -43,37 +42,53 @@ def start(
         str | None, typer.Option("--runtime", metavar="RUNTIME", help="snapshot (the default) or replay.")
     ] = None,
     app: AppOption = None,
+    app_name: Annotated[
+        str | None,
+        typer.Option("--app-name", metavar="NAME", help="Of which deployed application it is, without --app."),
+    ] = None,
     world: WorldOption = None,
 ) -> None:
     """
     Start a run of a workflow, and print its id.
 
-    A worker carries it out, in this process's absence too.
+    A worker carries it out, in this process's absence too. Where there is no application, the deployment of the
+    workers in the world says what the workflow is.
 
     Example: torpor start checkout o-1 4200 '{"gift": true}' --wait
     """
-    application = app_on(app, world)
+    values = [value_of(text) for text in arguments or ()]
+    # An unknown runtime is for those who start to refuse.
+    options: dict[str, Any] = {"run_id": run_id, "runtime": runtime}
+    application = None if app_name is not None else app_if_any(app, world)
+
+    async def by_name(client: Client) -> None:
+        await _finish(client, await client.start(workflow, *values, **options), wait=wait)
+
+    async def by_application(application: Torpor) -> None:
+        async with application:
+            await _finish(application.client, await application.start(workflow, *values, **options), wait=wait)
+
+    if application is None:
+        with_client(app, world, by_name, of_app=app_name)
+        return
     if not application.world.capabilities.durable:
         raise ConfigurationError(
             f"world {application.world.url} ends with this command, and the run with it; "
             f"give a durable one, such as --world {WORLD_DEFAULT}"
         )
-    values = [value_of(text) for text in arguments or ()]
+    asyncio.run(by_application(application))
 
-    async def started() -> None:
-        async with application:
-            # An unknown runtime is the application's to refuse.
-            run = await application.start(workflow, *values, run_id=run_id, runtime=cast("Runtime | None", runtime))
-            if not wait:
-                say(run.id)
-                return
-            await _announce(application, run)
-            try:
-                print_json(await _output(application, run))
-            except RunFailedError as error:
-                raise _placed(error) from error.__cause__
 
-    asyncio.run(started())
+async def _finish(client: Client, run: RunHandle, *, wait: bool) -> None:
+    """Print the id of a run that was started, or wait for its end and print what it returns."""
+    if not wait:
+        say(run.id)
+        return
+    await _announce(client, run)
+    try:
+        print_json(await _output(client, run))
+    except RunFailedError as error:
+        raise _placed(error) from error.__cause__
 
 
 @command
@@ -130,16 +145,16 @@ def _refuse(constant: str) -> Any:
     raise ValueError(f"{constant} is not JSON")
 
 
-async def _output(app: Torpor, run: RunHandle) -> Any:
+async def _output(client: Client, run: RunHandle) -> Any:
     """Return what a run returns, once it does, as JSON data; or raise what it ended with."""
-    if (await app.client.wait_ended(run.id)).status != "completed":
+    if (await client.wait_ended(run.id)).status != "completed":
         await run.result()
-    reader = Reader(app.client, decrypt=True)
+    reader = Reader(client, decrypt=True)
     return (await reader.summaries([await reader.info(run.id)]))[0].output
 
 
-async def _announce(app: Torpor, run: RunHandle) -> None:
+async def _announce(client: Client, run: RunHandle) -> None:
     say((f"started {run.id}, waiting for its end", "dim"), err=True)
-    living, _ = await Reader(app.client).workers()
+    living, _ = await Reader(client).workers()
     if not living:
         say(("no worker is at work in this world; start one with: torpor worker", "yellow"), err=True)

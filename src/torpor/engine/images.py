@@ -66,6 +66,18 @@ async def store_program(world: World, keyring: Keyring, program: Program, load: 
         await world.put_blob(name, blob_codec.pack_binary(program_bytes(program)))
 
 
+async def read_program(world: World, keyring: Keyring, program: str, key_id: str) -> Program | None:
+    """
+    Return the program of a content address as runs under the key *key_id* have it, None when the world has none, or a
+    damaged one.
+
+    Raises:
+        KeyMissingError: that key is not here.
+    """
+    name = program_key(program, key_id)
+    return await asyncio.to_thread(_read_program, await world.blob(name), keyring.blob(name, key_id), program)
+
+
 class Images:
     """
     Images by program and by hash, made or fetched once and kept while they are in use.

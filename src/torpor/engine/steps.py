@@ -175,7 +175,7 @@ class Steps:
         """
         definition = self._registry.step_definition(attempt.name)
         if definition is None:
-            return f"this worker has no step {attempt.name}"
+            return f"it has no {attempt.name}"
         if definition.signature == attempt.signature:
             return ""
         try:

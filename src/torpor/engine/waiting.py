@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 import msgspec
 
 from torpor.engine.deployments import LiveDeployment, read_deployments
-from torpor.model import WaitingSteps
+from torpor.model import Entities, WaitingSteps
 from torpor.signatures import covers
 from torpor.world import World
 
@@ -35,7 +35,7 @@ class Unmet(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         steps = self.steps
         since = datetime.fromtimestamp(steps.since / 1000, UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        calls = f"{steps.count} call{'s' * (steps.count != 1)} of step {steps.name} wait{'s' * (steps.count == 1)}"
+        calls = f"{steps.count} call{'s' * (steps.count != 1)} of {steps.name} wait{'s' * (steps.count == 1)}"
         return f"{calls} since {since}: {self.reason} (e.g. run {steps.run_id})"
 
     @property
@@ -50,6 +50,24 @@ class Unmet(msgspec.Struct, frozen=True):
 async def read_unmet(world: World) -> list[Unmet]:
     """Return what waits in a world for a worker that does not live, longest waiting first."""
     waiting = await world.waiting_steps()
+    return find_unmet(waiting, await read_deployments(world)) if waiting else []
+
+
+async def unmet_steps(world: World, rows: Entities) -> list[Unmet]:
+    """Return what of a run waits for a worker that does not live."""
+    waiting = [
+        WaitingSteps(
+            rows.run.app,
+            step.name,
+            step.signature,
+            count=1,
+            since=step.created_at if step.snoozed else step.queued_at,
+            run_id=step.run_id,
+            snoozed=step.snoozed,
+        )
+        for step in rows.steps.values()
+        if step.task and step.ready_at is not None and (step.snoozed or step.ready_at <= world.clock.now())
+    ]
     return find_unmet(waiting, await read_deployments(world)) if waiting else []
 
 

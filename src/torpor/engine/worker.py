@@ -315,7 +315,7 @@ class Worker:
     def _why_not(self, attempt: Attempt) -> str:
         why_not = self._steps.why_not(attempt)
         self._lacks_step |= bool(why_not)
-        return why_not
+        return why_not and f"worker {self.id}: {why_not}"
 
     def _why_not_inline(self, attempt: Attempt) -> str:
         if why_not := self._why_not(attempt):

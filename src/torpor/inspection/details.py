@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from torpor.engine.waiting import Unmet
 from torpor.inspection.history import History
 from torpor.inspection.timestamps import iso
 from torpor.model import LogEntry
@@ -79,6 +80,7 @@ class RunDetails(msgspec.Struct):
         logs: what its workflow's code wrote.
         snapshot: None when there is none.
         program: None when the world does not have it, or it cannot be decrypted.
+        unmet: its steps that wait for a worker which has them.
         problems: what could not be read, for people.
     """
 
@@ -89,6 +91,7 @@ class RunDetails(msgspec.Struct):
     logs: list[LogEntry] = []
     snapshot: SnapshotView | None = None
     program: ProgramView | None = None
+    unmet: list[Unmet] = []
     problems: list[str] = []
 
     @property
@@ -167,6 +170,9 @@ def details_data(found: RunDetails) -> dict[str, Any]:
         "events": [event_data(event, start) for event in found.events],
         "snapshot": snapshot and {**_timed(msgspec.structs.asdict(snapshot)), "age_ms": found.now - snapshot.at},
         "program": found.program and msgspec.structs.asdict(found.program),
+        "unmet": [
+            {"step": each.steps.name, "since": iso(each.steps.since), "reason": each.reason} for each in found.unmet
+        ],
         "problems": found.problems,
     }
 

@@ -14,9 +14,10 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from torpor.client import Client
-from torpor.engine.images import program_key
+from torpor.engine.images import read_program
 from torpor.engine.liveness import living
-from torpor.errors import RunNotFoundError, TorporError, UsageError, WorldError
+from torpor.engine.waiting import Unmet, read_unmet, unmet_steps
+from torpor.errors import KeyMissingError, RunNotFoundError, TorporError, UsageError, WorldError
 from torpor.inspection.details import EventView, ProgramView, RunDetails, RunSummary, SnapshotView
 from torpor.inspection.history import Historian, History
 from torpor.inspection.parked import ParkedRun, parked
@@ -26,7 +27,7 @@ from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Event, LogEntry, Run, RunFilter, WorkerRow
 from torpor.programs.catalogue import guests, short_name
 from torpor.run_info import RunInfo, read_info, read_infos
-from torpor.vm.guest import Program, TaskStack
+from torpor.vm.guest import TaskStack
 from torpor.world import World
 
 T = TypeVar("T")
@@ -193,6 +194,9 @@ class Reader:
         rows: Entities | None = None
         if run.status not in RUN_TERMINAL:
             rows = await _part("what is open in it", world.open_entities(run.id), None, problems)
+        unmet: list[Unmet] = []
+        if rows is not None:
+            unmet = await _part("whom it waits for", unmet_steps(world, rows), [], problems)
         info = RunInfo.of(run, rows)
         summary = await _part("its input or output", self._summary(run, info), RunSummary(info), problems)
         historian = Historian(base=run.base, rows=rows, shown=partial(self._shown, run))
@@ -206,6 +210,7 @@ class Reader:
             logs=self._redactor.entries(run, entries),
             snapshot=snapshot,
             program=program,
+            unmet=unmet,
             problems=problems + history.problems,
         )
 
@@ -266,6 +271,10 @@ class Reader:
         alive = living(known)
         return alive, len(known) - len(alive)
 
+    async def unmet(self) -> list[Unmet]:
+        """Return the steps that wait for a worker which has them, longest waiting first."""
+        return await read_unmet(self._world)
+
     # Reading
 
     async def _run(self, run_id: str) -> Run:
@@ -323,12 +332,12 @@ class Reader:
 
     async def _program(self, run: Run) -> ProgramView | None:
         """Return a run's program; None when the world does not have it, or its key is not here."""
-        name = program_key(run.program, run.key_id)
-        data = await self._world.blob(name)
-        keyring = self._client.keyring
-        if data is None or run.key_id not in keyring.readable:
+        try:
+            program = await read_program(self._world, self._client.keyring, run.program, run.key_id)
+        except KeyMissingError:
             return None
-        program = msgspec.json.decode(keyring.blob(name, run.key_id).unpack_binary(data), type=Program)
+        if program is None:
+            return None
         return ProgramView(
             run.program, program.guest, program.build, files=sorted(program.files), workflows=sorted(program.workflows)
         )
