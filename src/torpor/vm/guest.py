@@ -18,7 +18,7 @@ from typing import Literal, Protocol
 
 import msgspec
 
-from torpor.vm.manifest import BuildFiles
+from torpor.vm.manifest import BuildFiles, StoredBuild
 
 DeliveryType = Literal[
     "step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict", "hook_received"
@@ -326,6 +326,20 @@ class Guest(Protocol):
         """Where the files are that the manifest names."""
         ...
 
+    def prepare(self) -> None:
+        """
+        Compile and boot, unless that is done; it may take a minute, once on a machine.
+
+        Raises:
+            ConfigurationError: what the guest is made of is damaged, or does not boot.
+            HostError: the host lacks something.
+        """
+        ...
+
+    def retire(self) -> None:
+        """Keep no idle VMs any more. What is leased goes on, and leasing too, only slower."""
+        ...
+
     def load(self, program: Program) -> Image:
         """
         Boot a VM, evaluate the program once and return its image.
@@ -355,5 +369,18 @@ class Guest(Protocol):
 
         Raises:
             HostError: the system lacks memory or descriptors.
+        """
+        ...
+
+
+class MakeGuest(Protocol):
+    """Gives guests by name."""
+
+    def __call__(self, name: str, stored: StoredBuild | None = None, /) -> Guest:
+        """
+        Return the guest that is installed, always the same one; or make one of a stored build.
+
+        Raises:
+            ConfigurationError: there is no such guest here, or the build is not driven here.
         """
         ...

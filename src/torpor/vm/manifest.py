@@ -66,10 +66,22 @@ class StoredBuild(NamedTuple):
     Attributes:
         manifest: its bytes.
         fetch: gets its files.
+        beside: a build that is here already, whose files serve both where they are the same.
     """
 
     manifest: bytes
     fetch: Fetch
+    beside: PresentBuild | None = None
+
+
+class PresentBuild(Protocol):
+    """What a guest says of what it is made of."""
+
+    @property
+    def manifest(self) -> bytes: ...
+
+    @property
+    def files(self) -> BuildFiles: ...
 
 
 class BuildFiles(Protocol):
@@ -163,17 +175,27 @@ class StoredFiles:
 
     Args:
         entries: what they must be, by name.
-        fetch: gets one.
-        directory: of the compiled code.
+        stored: the build.
+        path_of: tells where the cache of compiled code has a file of some name, or would have it.
     """
 
-    def __init__(self, entries: Mapping[str, FileEntry], fetch: Fetch, directory: Path) -> None:
-        self._entries, self._fetch, self._directory = entries, fetch, directory
+    def __init__(self, entries: Mapping[str, FileEntry], stored: StoredBuild, path_of: Callable[[str], Path]) -> None:
+        self._entries, self._fetch, self._path_of = entries, stored.fetch, path_of
+        self._beside: dict[str, tuple[BuildFiles, str]] = {}  # by hash
+        if stored.beside is not None:
+            present = msgspec.json.decode(stored.beside.manifest, type=Manifest).files
+            self._beside = {entry.sha256: (stored.beside.files, name) for name, entry in present.items()}
 
     def read(self, name: str) -> memoryview:
+        if beside := self._beside.get(self._entries[name].sha256):
+            files, known_as = beside
+            return files.read(known_as)
         return self._kept(name) or self._fetched(name)
 
     def map(self, name: str) -> memoryview:
+        if beside := self._beside.get(self._entries[name].sha256):
+            files, known_as = beside
+            return files.map(known_as)
         found = self._kept(name)
         if found is None:
             found = self._fetched(name)
@@ -182,7 +204,7 @@ class StoredFiles:
         return self._kept(name) or found
 
     def _path(self, name: str) -> Path:
-        return self._directory / f"file-{self._entries[name].sha256}.part"
+        return self._path_of(f"file-{self._entries[name].sha256}.part")
 
     def _kept(self, name: str) -> memoryview | None:
         path = self._path(name)

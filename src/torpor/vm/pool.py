@@ -83,6 +83,14 @@ class Pool(Generic[T]):
             if not kept:
                 instance.close()
 
+    def retire(self) -> None:
+        """Keep nothing any more: idle instances are closed, leased ones when they are given back. Leases go on."""
+        with self._lock:
+            self._size = 0
+            idle, self._idle = self._idle, deque()
+        for instance in idle:
+            instance.close()
+
     def close(self) -> None:
         """Close idle instances, leased ones when they are given back; nothing can be leased any more."""
         with self._lock:

@@ -80,7 +80,7 @@ class CPython:
         # Also what is installed is read from its bytes, so that nothing depends on an order that they do not have.
         self._manifest = read_manifest(self.manifest, PythonManifest, NAME, {PROTOCOL})
         if stored is not None:
-            self.files = StoredFiles(self._manifest.files, stored.fetch, self._engine().cache.directory)
+            self.files = StoredFiles(self._manifest.files, stored, self._engine().cache.path_of)
         self.build = build_of(self.manifest)
         self._lock = threading.Lock()
         self._booted: tuple[Build, BootImage] | None = None
@@ -149,6 +149,12 @@ class CPython:
     def boot_path(self) -> Path:
         """Where the boot image is kept."""
         return self._engine().cache.path_of(f"{NAME}-boot-{self.build[:32]}.image")
+
+    def prepare(self) -> None:
+        self._boot()
+
+    def retire(self) -> None:
+        self._pool.retire()
 
     def close(self) -> None:
         """Free all idle VMs; leased ones are freed when they are released."""

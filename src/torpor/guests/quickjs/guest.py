@@ -61,7 +61,7 @@ class QuickJS:
         # Also what is installed is read from its bytes, so that nothing depends on an order that they do not have.
         self._manifest = read_manifest(self.manifest, JavaScriptManifest, NAME, {PROTOCOL})
         if stored is not None:
-            self.files = StoredFiles(self._manifest.files, stored.fetch, shared_engine(self._cache).cache.directory)
+            self.files = StoredFiles(self._manifest.files, stored, shared_engine(self._cache).cache.path_of)
         self.build = build_of(self.manifest)
         self._lock = threading.Lock()
         self._booted: tuple[Build, Booted] | None = None
@@ -106,6 +106,12 @@ class QuickJS:
             )
         self._boot()
         return QuickJsVm(self._pool, image)
+
+    def prepare(self) -> None:
+        self._boot()
+
+    def retire(self) -> None:
+        self._pool.retire()
 
     def close(self) -> None:
         """Free all idle VMs; leased ones are freed when they are released."""
