@@ -23,6 +23,8 @@ The one exception hierarchy.
     │   └── LeaseLostError          another worker owns the run or task now
     ├── WorldError                  the back end failed; nothing of the operation was stored
     │   └── ProgramMissingError     the world has no program of that content address
+    ├── BuildMissingError           a guest build that a run needs cannot be had here
+    ├── BuildPendingError           a guest build that a run needs is still being compiled here
     ├── HostError                   this machine lacks something now; the run is well and is taken up again
     │   └── VmInterruptedError      a VM was stopped because its worker or the process stops
     ├── VmError
@@ -194,6 +196,22 @@ class HostError(TorporError):
     """
 
     code = "HOST"
+
+
+class BuildMissingError(TorporError):
+    """
+    A run needs a guest build that is not installed here, and that the world lacks or that cannot be driven here.
+
+    The run waits for a worker that has it, unless its log is whole and a replay with the build that is here agrees.
+    """
+
+    code = "BUILD_MISSING"
+
+
+class BuildPendingError(TorporError):
+    """A guest build that a run needs is being compiled here, which takes a while; the run is taken up again."""
+
+    code = "BUILD_PENDING"
 
 
 class VmInterruptedError(HostError):

@@ -11,10 +11,12 @@ import pytest
 
 from tests.engine.support import has_event
 from tests.inspection.application import app as application
+from tests.releases.upgrades import installed, newer_cpython, newer_quickjs
 from torpor import Torpor
-from torpor.errors import EntityConflictError, SnapshotError
+from torpor.engine.builds import stored_manifest
+from torpor.errors import BuildMissingError, EntityConflictError, SnapshotError
 from torpor.inspection.archive import archive
-from torpor.model import Run, Runtime, build_key
+from torpor.model import Run, build_key
 
 TIMEOUT = 30
 
@@ -35,17 +37,11 @@ async def asleep(app: Torpor, run_id: str) -> Run:
             await asyncio.sleep(0.01)  # a commit that makes no work tells nobody
 
 
-async def keep_build(app: Torpor, run: Run) -> None:
-    """See to it that the world keeps the run's guest build; that it is there is all that these tests need."""
-    await app.world.put_blob(build_key(run.build), b"a build")
-
-
 async def test_a_run_goes_on_without_the_beginning_of_its_log(app: Torpor) -> None:
     """Its hook is resumed and its result is what it would have been."""
     async with app, app.worker():
         handle = await app.start("counts_and_waits", 5, "token")
         run = await asleep(app, handle.id)
-        await keep_build(app, run)
 
         archived, dropped = await archive(app.client, run.id)
 
@@ -74,7 +70,6 @@ async def test_a_snapshot_that_cannot_be_restored_keeps_the_log(app: Torpor) -> 
         async with app.worker():
             handle = await app.start("waits", "token")
             run = await asleep(app, handle.id)
-        await keep_build(app, run)
         path = app.world.url.removeprefix("sqlite:///")
         with closing(sqlite3.connect(path)) as db, db:
             db.execute("UPDATE snapshots SET data = substr(data, 1, 20)")
@@ -85,19 +80,41 @@ async def test_a_snapshot_that_cannot_be_restored_keeps_the_log(app: Torpor) -> 
         assert len(await handle.events()) == run.head
 
 
-@pytest.mark.parametrize("runtime", ["replay", "snapshot"])
-async def test_a_run_that_needs_its_log_keeps_it(app: Torpor, runtime: Runtime) -> None:
-    """One that is replayed, and one whose guest build is not kept."""
+async def test_a_run_that_is_replayed_keeps_its_log(app: Torpor) -> None:
+    """It begins at the log's beginning whenever it wakes."""
     async with app, app.worker():
-        handle = await app.start("waits", "token", runtime=runtime)
+        handle = await app.start("waits", "token", runtime="replay")
         await has_event(app, handle, "hook_created")
         run = await app.world.get_run(handle.id)
-        if runtime == "replay":
-            await keep_build(app, run)
-        else:
-            await app.world.delete_blob(build_key(run.build))
 
         with pytest.raises(EntityConflictError, match="was not dropped"):
             await archive(app.client, run.id)
 
         assert len(await handle.events()) == run.head
+
+
+async def test_a_run_whose_guest_build_is_nowhere_keeps_its_log(app: Torpor, tmp_path: Path) -> None:
+    """Only the log makes up for a snapshot that nothing here can restore."""
+    async with app:
+        with installed(app, {"quickjs": newer_quickjs(tmp_path / "newer"), "cpython": newer_cpython()}):
+            async with app.worker():
+                handle = await app.start("waits", "token")
+                run = await asleep(app, handle.id)
+
+        with pytest.raises(BuildMissingError, match="neither installed here nor in world"):
+            await archive(app.client, run.id)
+
+        assert len(await handle.events()) == run.head
+
+
+async def test_the_guest_build_that_a_run_needs_is_kept(app: Torpor) -> None:
+    """It is put into the world before the log goes, if no worker has done that yet."""
+    async with app:
+        async with app.worker():
+            handle = await app.start("waits", "token")
+            run = await asleep(app, handle.id)
+        await app.world.delete_blob(build_key(run.build))
+
+        await archive(app.client, run.id)
+
+        assert await stored_manifest(app.world, run.build) is not None

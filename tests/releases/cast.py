@@ -45,7 +45,7 @@ PARTS = (
     Part("parent", Counter(hook_created=1), ("{id}",), letters=(5,)),
     Part("mailbox", Counter(step_completed=3), ("{id}",), letters=(5, 6, 7), secret=True),
     Part("patience", Counter(step_retrying=1)),
-    Part("parcel", Counter(step_started=1)),
+    Part("parcel", Counter(step_created=1)),
     Part("crowd", Counter(hook_created=2, wait_created=1, step_completed=1), ("{id}",)),
     Part("second_thoughts", Counter(hook_created=2, hook_received=2), ("{id}",), letters=("one", "two")),
     Part("long_story", Counter(hook_created=1), (60, "{id}")),

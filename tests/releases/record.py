@@ -5,7 +5,8 @@ Run it from a checkout of that release, with this folder copied into it; see ``R
 
     PYTHONPATH=src:. python -m tests.releases.record 0.1.0
 
-A worker carries the runs to where :mod:`.cast` wants them, and is then killed while a step runs.
+A worker carries the runs to where :mod:`.cast` wants them, and is then killed while a step runs. The tests record the
+version that they test, too.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from contextlib import closing
 from pathlib import Path
 
 import zstandard
+from msgspec.structs import replace
 
 from tests.releases.cast import KEYS, PARTS, Part
 from tests.releases.shop.application import app
@@ -36,6 +38,8 @@ FOLDER = Path(__file__).with_name("recorded")
 GUESTS = ("quickjs", "cpython")
 LOOK_AGAIN_SECONDS = 0.05
 SETTINGS = WorkerSettings(turns=8)
+KEEPS_BUILDS = "upkeep_ms" in WorkerSettings.__struct_fields__
+"""Since 0.2.0."""
 
 
 def main(release: str) -> None:
@@ -44,13 +48,18 @@ def main(release: str) -> None:
     for guest in GUESTS:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "torpor.db"
-            command = [sys.executable, "-m", "tests.releases.record", release, guest, str(path)]
-            died = subprocess.run(command, env={**os.environ, "SHOP_RECORDING": "1"}, check=False)
-            assert died.returncode == -signal.SIGKILL, f"the recorded worker ended with {died.returncode}"
+            record(guest, path)
             asyncio.run(afterwards(guest, path))
             kept = FOLDER / f"{release}-{guest}.db.zst"
             kept.write_bytes(zstandard.ZstdCompressor(19).compress(compacted(path)))
             print(kept.name, kept.stat().st_size)  # noqa: T201  # a tool's word to its user
+
+
+def record(guest: str, path: Path) -> None:
+    """Let a worker live and die in a process of its own."""
+    command = [sys.executable, "-m", "tests.releases.record", "worker", guest, str(path)]
+    died = subprocess.run(command, env={**os.environ, "SHOP_RECORDING": "1"}, check=False)
+    assert died.returncode == -signal.SIGKILL, f"the recorded worker ended with {died.returncode}"
 
 
 async def live_and_die(guest: str, path: Path) -> None:
@@ -73,6 +82,7 @@ async def live_and_die(guest: str, path: Path) -> None:
         await stands(doomed, Counter(wait_created=1))
         await asleep(path)
         await doomed.cancel("the customer thought better of it")
+        await build_kept(path)
         caught = Part("caught", Counter())
         for runtime in caught.runtimes:
             await begin(plain, guest, caught, f"caught-{runtime}", runtime)
@@ -91,7 +101,7 @@ def doors(path: Path) -> tuple[Torpor, Torpor]:
     """Return the application without keys, and with keys."""
     url = f"sqlite:///{path}"
     app.use_world(url)
-    app.settings = SETTINGS
+    app.settings = replace(SETTINGS, upkeep_ms=200) if KEEPS_BUILDS else SETTINGS
     return app.on(app.world, keys=""), app.on(app.world, keys=KEYS)
 
 
@@ -123,9 +133,18 @@ async def stands(run: RunHandle, wanted: Counter[str]) -> None:
 
 async def asleep(path: Path) -> None:
     """Return once no turn is claimed or ready."""
-    busy = "SELECT count(*) FROM runs WHERE claimed_by IS NOT NULL OR ready_at <= ?"
     with closing(sqlite3.connect(path)) as db:
+        columns = {column for (column,) in db.execute("SELECT name FROM pragma_table_info('runs')")}
+        claimed = "worker" if "worker" in columns else "claimed_by"
+        busy = f"SELECT count(*) FROM runs WHERE {claimed} IS NOT NULL OR ready_at <= ?"  # noqa: S608  # one of two
         while db.execute(busy, [app.clock.now()]).fetchone() != (0,):
+            await asyncio.sleep(LOOK_AGAIN_SECONDS)
+
+
+async def build_kept(path: Path) -> None:
+    """Return once the guest's build is in the world."""
+    with closing(sqlite3.connect(path)) as db:
+        while KEEPS_BUILDS and not db.execute("SELECT 1 FROM blobs WHERE key LIKE 'build/%'").fetchall():
             await asyncio.sleep(LOOK_AGAIN_SECONDS)
 
 

@@ -1,14 +1,21 @@
-"""Runs of every release go on in this one, wherever they were when their last worker died."""
+"""
+Runs of every release, and of this version before an upgrade, go on wherever they were when their last worker died.
+
+From 0.1.0 only logs are of use, because it did not keep its guest builds. What this version has recorded wakes from its
+snapshots, in the guests that took them, also when nothing else is left of the logs.
+"""
 
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
 from tests.behaviour.support import DAY, MovableClock
 from tests.engine.support import TIMEOUT
+from tests.releases.record import GUESTS
 from torpor import RunCancelledError, RunFailedError, Torpor
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -139,3 +146,17 @@ async def test_timers_and_retries_become_due(shop: Torpor, runtime: str) -> None
 
     assert await result(shop, f"hibernate-{runtime}") == "slept after 2, then 4"
     assert await result(shop, f"crowd-{runtime}") == [22, "slept", 1]
+
+
+async def test_runs_stay_in_the_guest_builds_that_they_are_asleep_in(shop: Torpor, recording: tuple[str, Path]) -> None:
+    """A run whose build is kept goes on in it; one whose build is nowhere is carried over, and its log says so."""
+    release, _ = recording
+    installed = {shop.programs.guest(guest).build for guest in GUESTS}
+    for run_id in ("hold-snapshot", "long_story-snapshot", "mailbox-secret", "hold-replay"):
+        run = await shop.world.get_run(run_id)
+        notes = [line.text for line in await shop.run(run_id).logs() if line.n < 0]
+        assert run.status == "completed"
+        assert (run.build in installed) == (release == "0.1.0")
+        assert [note.partition(" by ")[0] for note in notes] == (
+            [f"carried over to guest build {run.build}"] if release == "0.1.0" else []
+        )

@@ -68,7 +68,7 @@ def _warm(name: str) -> Outcome:
     """Load a program without workflows, for which everything else must be ready; say what that took."""
     before = cache_files.used_files()
     began = time.perf_counter()
-    guest = LANGUAGES[name].guest()
+    guest = LANGUAGES[name].guest(None)
     guest.load(Program(guest=name, build=guest.build, files={}, entries=[], workflows={}))
     seconds = time.perf_counter() - began
     used = {path: made for path, made in cache_files.used_files().items() if path.name.startswith(name)}

@@ -1,10 +1,12 @@
 """
 Programs and images: from a run's content address to something a VM can be leased with.
 
-The source of a program is a blob of the world, and so is each image that a snapshot was taken against: a run keeps
-both, whatever is deployed later. An image that is lost or belongs to another guest build is made anew from the source;
-its snapshots then do not fit, and their runs are rebuilt from their logs. A row that is damaged is written anew: an
-image's from the image, a program's by whoever has the program.
+A run keeps its program, which is a blob of the world, and its guest build (:mod:`.builds`), whatever is deployed later;
+program and build together make the image that its snapshots refer to. The image is stored too, because under a key it
+says what the world does not: that somebody who has the key ran that program in that build. A build that is not
+installed here is given nothing of an encrypted run before.
+
+A row that is damaged is written anew: an image's from the image, a program's by whoever has the program.
 """
 
 from __future__ import annotations
@@ -20,14 +22,23 @@ import msgspec
 
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
+from torpor.engine.builds import WAIT_SECONDS, Builds
 from torpor.engine.threads import VmThreads
-from torpor.errors import LimitExceededError, ProgramMissingError, SerializationError, SnapshotError
-from torpor.model import RunState
-from torpor.vm.guest import Guest, Image, Program, program_bytes, program_id
+from torpor.errors import (
+    BuildMissingError,
+    LimitExceededError,
+    ProgramMissingError,
+    SerializationError,
+    SnapshotError,
+)
+from torpor.model import Run, RunState
+from torpor.vm.guest import Guest, Image, MakeGuest, Program, program_bytes, program_id
 from torpor.world import World
 
 _log = logging.getLogger("torpor.engine")
 IMAGES_KEPT = 64
+
+IMAGES = "image/"
 
 
 def program_key(program: str, key_id: str) -> str:
@@ -35,9 +46,9 @@ def program_key(program: str, key_id: str) -> str:
     return _blob_key(f"program/{program}", key_id)
 
 
-def image_key(image_hash: str, key_id: str) -> str:
-    """Return the blob key of an image, for runs that are encrypted under *key_id*."""
-    return _blob_key(f"image/{image_hash}", key_id)
+def image_key(program: str, build: str, key_id: str) -> str:
+    """Return the blob key of a program's image in a guest build, for runs that are encrypted under *key_id*."""
+    return _blob_key(f"{IMAGES}{program}/{build}", key_id)
 
 
 def _blob_key(content: str, key_id: str) -> str:
@@ -80,27 +91,32 @@ async def read_program(world: World, keyring: Keyring, program: str, key_id: str
 
 class Images:
     """
-    Images by program and by hash, made or fetched once and kept while they are in use.
+    Images by program and guest build, made or fetched once and kept while they are in use.
 
     Args:
         world: holds the blobs.
-        guests: gives the guest of a name.
+        guests: gives the installed guests, and makes others.
         threads: where loading and reviving run.
         keyring: packs and unpacks the blobs.
         programs: returns the program of a content address, if this process knows it otherwise.
+        build_wait_seconds: how long to wait for a guest that is being made; None for as long as it takes.
+
+    Attributes:
+        builds: the guest builds that can be had.
     """
 
     def __init__(
         self,
         world: World,
-        guests: Callable[[str], Guest],
+        guests: MakeGuest,
         threads: VmThreads,
         keyring: Keyring,
         programs: Callable[[str], Program | None] = lambda _: None,
+        build_wait_seconds: float | None = WAIT_SECONDS,
     ) -> None:
+        self.builds = Builds(world, guests, self._forget, build_wait_seconds)
         self._programs = programs
         self._world = world
-        self._guests = guests
         self._threads = threads
         self._keyring = keyring
         self._kept: OrderedDict[str, Image] = OrderedDict()
@@ -109,9 +125,11 @@ class Images:
 
     async def of(self, state: RunState) -> tuple[Guest, Image]:
         """
-        Return the guest and the image that a run goes on with: its snapshot's, or its program's.
+        Return the guest of a run's own build, and the image that the run goes on with.
 
         Raises:
+            BuildMissingError: the build cannot be had here.
+            BuildPendingError: it is still being made.
             ProgramMissingError: the world has no such program, or a damaged one, and this process does not have it.
             KeyMissingError: the run's key is not here.
             ProgramError: the program does not load.
@@ -119,68 +137,111 @@ class Images:
             HostError: the system lacks memory or descriptors.
             SnapshotError: the image of the snapshot is lost; the run must be rebuilt from its log.
         """
-        guest = self._guests(state.run.guest)
-        image = await self._program_image(guest, state.run.program, state.run.key_id)
-        if state.snapshot is None or state.snapshot.image == image.hash:
+        run, wanted = state.run, state.snapshot.image if state.snapshot is not None else ""
+        guest = await self.builds.guest(run.guest, run.build)
+        is_installed = guest is self.builds.installed(run.guest)
+        image = await (self._loaded(guest, run) if is_installed else self._vouched(guest, run))
+        if not wanted or wanted == image.hash:
             return guest, image
-        return guest, await self._stored_image(guest, state.snapshot.image, image.program, state.run.key_id)
+        if is_installed and (kept := await self._revived(guest, run, image.program)) is not None:
+            image = kept
+        if wanted != image.hash:
+            raise SnapshotError(
+                f"its image {wanted} is not in world {self._world.url}, and the program gives {image.hash}"
+            )
+        return guest, image
 
-    async def store(self, image: Image, key_id: str) -> None:
-        """Put an image into the world, so that snapshots of runs under the key *key_id* outlive this process."""
-        name = image_key(image.hash, key_id)
+    async def installed(self, run: Run) -> tuple[Guest, Image]:
+        """
+        Return the guest that is installed here, and the image of a run's program in it.
+
+        Raises:
+            ProgramMissingError, KeyMissingError, ProgramError, ConfigurationError, HostError: as :meth:`of`.
+        """
+        guest = self.builds.installed(run.guest)
+        return guest, await self._loaded(guest, run)
+
+    async def store(self, guest: Guest, image: Image, run: Run) -> None:
+        """See to it that a snapshot of a run, which refers to this image, is of use when this process is gone."""
+        self.builds.use(guest)
+        name = image_key(run.program, guest.build, run.key_id)
         if name in self._stored:
             return
         packed = await self._threads.run(
-            _repacked, image, await self._world.blob(name), self._keyring.blob(name, key_id)
+            _repacked, image, await self._world.blob(name), self._keyring.blob(name, run.key_id)
         )
         if packed is not None:
             await self._world.put_blob(name, packed)
         self._stored.add(name)
 
-    async def _program_image(self, guest: Guest, program: str, key_id: str) -> Image:
+    def look_again(self) -> None:
+        """Take nothing for stored any more: it may have been dropped since."""
+        self._stored.clear()
+        self.builds.look_again()
+
+    async def _loaded(self, guest: Guest, run: Run) -> Image:
+        """Return the image of a run's program in the installed guest."""
+
         async def load() -> Image:
-            blob_codec = self._keyring.blob(name, key_id)
-            data = await self._world.blob(name)
-            found = await self._threads.run(_read_program, data, blob_codec, program)
-            if found is None and (found := self._programs(program)) is not None:
-                _log.warning("program %s was damaged or gone in world %s; stored it anew", program, self._world.url)
-                await self._world.put_blob(name, blob_codec.pack_binary(program_bytes(found)))
-            if found is None:
-                problem = "no program" if data is None else "only a damaged copy of program"
-                raise ProgramMissingError(
-                    f"world {self._world.url} has {problem} {program}; start the application that defines the workflow"
-                    f" once, which stores it again"
+            return await self._threads.run(guest.load, await self._program(run))
+
+        return await self._once(f"{guest.build}/{run.program}", load)
+
+    async def _vouched(self, guest: Guest, run: Run) -> Image:
+        """
+        Return the image of a run's program in a guest that came from the world.
+
+        What the world says of an encrypted run's build, anybody may have written who can write to it. What was stored
+        under the run's key was not.
+        """
+
+        async def make() -> Image:
+            program = await self._program(run)
+            image = await self._revived(guest, run, program)
+            if image is None and run.key_id:
+                raise BuildMissingError(
+                    f"guest build {run.build} is not installed here, and nothing that is encrypted under key "
+                    f"{run.key_id} names it, so it is not given what run {run.id} holds"
                 )
-            return await self._threads.run(guest.load, found)
+            return await self._threads.run(guest.load, program) if image is None else image
 
-        name = program_key(program, key_id)
-        return await self._once(program, load)
+        return await self._once(f"{guest.build}/{run.program}@{run.key_id}", make)
 
-    async def _stored_image(self, guest: Guest, image_hash: str, program: Program, key_id: str) -> Image:
-        async def revive() -> Image:
-            data = await self._world.blob(name)
-            if data is None:
-                raise SnapshotError(
-                    f"image {image_hash} is not in world {self._world.url}, and the program gives another one"
-                )
-            blob_codec = self._keyring.blob(name, key_id)
-            try:
-                image = await self._threads.run(lambda: guest.revive(blob_codec.unpack_binary(data), program))
-            except (SerializationError, LimitExceededError) as error:
-                raise SnapshotError(f"image {image_hash} in world {self._world.url} is damaged: {error}") from error
-            if image.hash != image_hash:
-                raise SnapshotError(f"in the place of image {image_hash} in world {self._world.url} is {image.hash}")
-            self._stored.add(name)
-            return image
+    async def _revived(self, guest: Guest, run: Run, program: Program) -> Image | None:
+        """Return the image that is stored, None when there is none that is sound."""
+        name = image_key(run.program, guest.build, run.key_id)
+        data = await self._world.blob(name)
+        if data is None:
+            return None
+        blob_codec = self._keyring.blob(name, run.key_id)
+        try:
+            return await self._threads.run(lambda: guest.revive(blob_codec.unpack_binary(data), program))
+        except (SerializationError, LimitExceededError, SnapshotError) as error:
+            _log.warning("image %s in world %s is of no use: %s", name, self._world.url, error)
+            return None
 
-        name = image_key(image_hash, key_id)
-        return await self._once(image_hash, revive)
+    async def _program(self, run: Run) -> Program:
+        name = program_key(run.program, run.key_id)
+        blob_codec = self._keyring.blob(name, run.key_id)
+        data = await self._world.blob(name)
+        found = await self._threads.run(_read_program, data, blob_codec, run.program)
+        if found is None and (found := self._programs(run.program)) is not None:
+            _log.warning("program %s was damaged or gone in world %s; stored it anew", run.program, self._world.url)
+            await self._world.put_blob(name, blob_codec.pack_binary(program_bytes(found)))
+        if found is None:
+            problem = "no program" if data is None else "only a damaged copy of program"
+            raise ProgramMissingError(
+                f"world {self._world.url} has {problem} {run.program}; start the application that defines the workflow"
+                f" once, which stores it again"
+            )
+        return found
+
+    def _forget(self, build: str) -> None:
+        for address in [address for address in self._kept if address.startswith(f"{build}/")]:
+            del self._kept[address]
 
     async def _once(self, address: str, make: Callable[[], Awaitable[Image]]) -> Image:
-        """
-        Return the image of a content address, a program's or its own, made first if there is none; one is made at a
-        time.
-        """
+        """Return the image of an address, made first if there is none; one is made at a time."""
         if found := self._find(address):
             return found
         async with self._lock:

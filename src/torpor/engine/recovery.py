@@ -18,6 +18,8 @@ from torpor.engine.inline import InlineSteps
 from torpor.engine.retry import Retrying
 from torpor.engine.session import TooMuchAtOnceError
 from torpor.errors import (
+    BuildMissingError,
+    BuildPendingError,
     ConfigurationError,
     ConflictError,
     CpuLimitError,
@@ -76,7 +78,8 @@ ANSWERS: Final[tuple[tuple[tuple[type[Exception], ...], Answer], ...]] = (
     ((LeaseLostError, VmInterruptedError), Answer.LEAVE),
     ((GuestTrapError, CpuLimitError, MemoryLimitError, OutputLimitError, LimitExceededError), Answer.FAIL),
     ((ProgramError, DivergenceError, SerializationError, MaxDeliveriesError), Answer.FAIL),
-    ((HostError, MemoryError, OSError, ConfigurationError, ProgramMissingError), Answer.SNOOZE),
+    ((HostError, MemoryError, OSError, ConfigurationError), Answer.SNOOZE),
+    ((ProgramMissingError, BuildMissingError, BuildPendingError), Answer.SNOOZE),
     ((Exception,), Answer.RETRY),
 )
 """The first line that has an error's class says what follows."""
@@ -99,6 +102,7 @@ class Recovery:
     Attributes:
         fatal: why the run must fail without being woken.
         note: a line for the run's own log.
+        note_level: how grave that is.
         forget_snapshot: delete the snapshot before anything else.
         events_per_call: how many events are delivered in one call into the VM.
     """
@@ -107,6 +111,7 @@ class Recovery:
         self._env, self._task, self._inline = env, task, inline
         self.fatal = _too_many_redeliveries(task)
         self.note = ""
+        self.note_level = "error"
         self.forget_snapshot = False
         self.events_per_call = limits.EVENTS_PER_CALL
         self._rebuilt = False
@@ -132,6 +137,7 @@ class Recovery:
                 self.events_per_call = 1
             case Answer.REBUILD:
                 self.note = f"the snapshot could not be restored and the run was rebuilt from its log: {error}"
+                self.note_level = "error"
                 self.forget_snapshot = self._rebuilt = True
                 _log.warning("run %s: %s", run_id, self.note)
             case Answer.LEAVE:

@@ -64,24 +64,33 @@ class Session:
     One run inside a VM. :meth:`wake` must come first.
 
     Args:
-        guest: the guest of the run's program.
+        guest: the guest that runs it.
         image: the program's image; the snapshot's own when there is a snapshot.
         state: what the world has of the run.
         run_codec: packs and unpacks the run's payloads.
         url: address of this deployment's HTTP front door, for the workflow's metadata.
         events_per_call: how many events are delivered in one call into the VM.
+        checkpoint: a snapshot of another guest build, with which a replay has to agree where it was taken.
 
     Attributes:
-        image: the image.
+        guest, image: the guest and the image.
     """
 
     def __init__(
-        self, guest: Guest, image: Image, state: RunState, run_codec: RunCodec, url: str, events_per_call: int
+        self,
+        guest: Guest,
+        image: Image,
+        state: RunState,
+        run_codec: RunCodec,
+        url: str,
+        events_per_call: int,
+        checkpoint: Snapshot | None = None,
     ) -> None:
         self._run = state.run
         self._run_codec = run_codec
         self._seed = run_codec.seed(state.run.seed)
-        self.image = image
+        self.guest, self.image = guest, image
+        self._checkpoint = checkpoint
         self._events_per_call = events_per_call
         self._state = state
         self._url = url
@@ -114,7 +123,10 @@ class Session:
                 raise SnapshotError(f"the snapshot is of event {snapshot.cursor}, but the log ends at {run.head}")
             self.ops, self.logs = snapshot.ops, snapshot.logs
             self._vm.restore(self._opened(snapshot), self._seed)
-        self._feed(self._state.events, now)
+        events: Sequence[Event] = self._state.events
+        if self._checkpoint is not None:
+            events = self._replayed(events, self._checkpoint, now)
+        self._feed(events, now)
         if self.ops < run.ops:
             raise DivergenceError(
                 f"run {run.id}: after its whole log the guest has emitted {self.ops} ops, "
@@ -170,6 +182,22 @@ class Session:
             )
         args = self._run_codec.unpack_devalue(created.payload)
         return Begin(run.id, run.workflow, args, seed=self._seed, at=created.at, url=self._url)
+
+    def _replayed(self, events: Sequence[Event], checkpoint: Snapshot, now: int) -> Sequence[Event]:
+        """
+        Bring the VM to where a snapshot was taken, and return the events after that.
+
+        Raises:
+            DivergenceError: it is in another state there, as far as can be seen from outside.
+        """
+        self._feed([event for event in events if event.seq <= checkpoint.cursor], now)
+        if self._ended or self.ops != checkpoint.ops:
+            what = "has ended" if self._ended else f"has emitted {self.ops} ops"
+            raise DivergenceError(
+                f"run {self._run.id}: after event {checkpoint.cursor} the guest {what}; it had been waiting and "
+                f"had emitted {checkpoint.ops} ops there"
+            )
+        return [event for event in events if event.seq > checkpoint.cursor]
 
     def _opened(self, snapshot: Snapshot) -> bytes:
         try:

@@ -32,7 +32,7 @@ from torpor.engine.outcomes import log_failed_run
 from torpor.engine.recovery import Answer, Recovery, answer_to
 from torpor.engine.session import Requests, Session, failed
 from torpor.engine.steps import Attempt
-from torpor.errors import DivergenceError, GuestTrapError, SnapshotError
+from torpor.errors import BuildMissingError, DivergenceError, GuestTrapError, ProgramError, SnapshotError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import (
     Commit,
@@ -91,6 +91,8 @@ class _Pass:
         self._taken: list[Event] = []  # outcomes of inline steps that are not stored yet
         self._session: Session | None = None
         self.found: Run | None = None
+        self._carried_over = ""  # from another guest build, and why
+        self._checkpoint: Snapshot | None = None  # of that build, until there is one of this
         self._delivered = 0  # since the last snapshot
         self._snapshot_at = env.clock.steady()
 
@@ -126,7 +128,9 @@ class _Pass:
         while True:
             commit, attempts = self._plan(requests, inputs, retries, snapshot, handing_over)
             if commit.park and snapshot is None and self._snapshots:
-                commit = msgspec.structs.replace(commit, snapshot=await self._threaded_snapshot())
+                snapshot = await self._threaded_snapshot()
+                build = self._build(snapshot, commit.outputs)
+                commit = msgspec.structs.replace(commit, snapshot=snapshot, build=build)
             events: Sequence[Event] = ()
             if _says_something(commit):
                 committed = await self._commit(commit)
@@ -160,14 +164,47 @@ class _Pass:
         if self._recovery.fatal is not None:
             return failed(self._recovery.fatal, None, now, self._run_codec), None
         try:
-            guest, image = await env.images.of(state)
+            try:
+                guest, image = await env.images.of(state)
+            except BuildMissingError as error:
+                guest, image = await self._carry_over(error)
             return await env.threads.run(self._in_thread_wake, guest, image, now)
-        except (GuestTrapError, DivergenceError) as error:
-            if state.snapshot is not None and not state.run.base:  # before the run is blamed, its snapshot is
-                raise SnapshotError(f"the VM failed after it was restored: {error}") from error
-            return self._failed(error)
         except Exception as error:  # noqa: BLE001  # what is not the run's doing is raised again
-            return self._failed(error)
+            return self._not_woken(error)
+
+    def _not_woken(self, error: Exception) -> tuple[Requests, None]:
+        """Return the end of the run if the error is its own doing, and nothing else can have done it; else raise."""
+        state = self._state
+        if self._carried_over and answer_to(error) is Answer.FAIL:
+            if state.run.status != "pending" or isinstance(error, ProgramError):  # the other build would do better
+                raise BuildMissingError(f"{self._carried_over}; the one installed here does not do: {error}") from error
+        elif isinstance(error, (GuestTrapError, DivergenceError)) and state.snapshot is not None and not state.run.base:
+            raise SnapshotError(f"the VM failed after it was restored: {error}") from error
+        return self._failed(error)
+
+    async def _carry_over(self, missing: BuildMissingError) -> tuple[Guest, Image]:
+        """
+        Let the run go on with the guest build that is installed here, from its log.
+
+        What the replay asks for must be what the log says, and at the last snapshot it must stand where the run stood.
+        Else the run waits as it is for a worker that has its build.
+
+        Raises:
+            BuildMissingError: its log is not whole.
+        """
+        state, run = self._state, self._state.run
+        if run.base:
+            raise BuildMissingError(f"{missing}; its log begins after event {run.base}, so nothing else will do")
+        self._carried_over, self._checkpoint = str(missing), state.snapshot
+        events = await self._env.world.events(run.id)
+        self._state = msgspec.structs.replace(
+            state, snapshot=None, events=[event for event in events if event.seq <= run.head]
+        )
+        guest, image = await self._env.images.installed(run)
+        if run.status != "pending":
+            self._recovery.note_level = "info"
+            self._recovery.note = f"carried over to guest build {guest.build} by a replay that agreed: {missing}"
+        return guest, image
 
     async def _advance(self, before: Requests, events: Sequence[Event]) -> tuple[Requests, Snapshot | None]:
         """Deliver events; without any, what the VM asked for stays as it was and nothing new is asked."""
@@ -187,7 +224,8 @@ class _Pass:
         return failed(error, self._session, self._env.clock.now(), self._run_codec), None
 
     def _in_thread_wake(self, guest: Guest, image: Image, now: int) -> tuple[Requests, Snapshot | None]:
-        session = Session(guest, image, self._state, self._run_codec, self._env.url, self._recovery.events_per_call)
+        about = (self._state, self._run_codec, self._env.url, self._recovery.events_per_call, self._checkpoint)
+        session = Session(guest, image, *about)
         self._session = session
         requests = session.wake(now)
         self._delivered = len(self._state.events)
@@ -209,6 +247,7 @@ class _Pass:
         parks = parks and not any(event.type == "step_created" for event in requests.outputs)
         steady = self._env.clock.steady()
         overdue = self._delivered and steady - self._snapshot_at >= options.snapshot_ms
+        overdue = overdue or self._checkpoint is not None
         if not (parks or overdue or self._delivered >= options.snapshot_events):
             return None
         self._delivered, self._snapshot_at = 0, steady
@@ -262,7 +301,7 @@ class _Pass:
         entries = requests.log_entries
         if self._recovery.note:
             note = self._run_codec.pack_text(self._recovery.note)
-            entries = (LogEntry(-task.epoch, now, "error", note), *entries)
+            entries = (LogEntry(-task.epoch, now, self._recovery.note_level, note), *entries)
         commit = Commit(
             run_id=task.run_id,
             worker_id=env.worker_id,
@@ -275,9 +314,18 @@ class _Pass:
             log_entries=entries,
             tasks=tuple(tasks),
             snapshot=snapshot,
+            build=self._build(snapshot, outputs),
             park=park,
         )
         return commit, attempts
+
+    def _build(self, snapshot: Snapshot | None, outputs: Sequence[Event]) -> str:
+        """Return the guest build to be noted: it changes together with the snapshot, which is of use in it only."""
+        had_none = self._state.snapshot is None and self._checkpoint is None
+        completed = bool(outputs) and outputs[-1].type == "run_completed"
+        if self._session is not None and (snapshot is not None or had_none or completed):
+            return self._session.guest.build
+        return ""
 
     def _begin_steps(self, asked: Sequence[Event], now: int) -> tuple[list[Event], list[Attempt], list[NewTask]]:
         """
@@ -321,7 +369,7 @@ class _Pass:
     async def _commit(self, commit: Commit) -> Committed:
         env = self._env
         if commit.snapshot is not None and self._session is not None:
-            await env.images.store(self._session.image, self._state.run.key_id)
+            await env.images.store(self._session.guest, self._session.image, self._state.run)
         env.failpoint(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)
         committed = await env.world.commit(commit, self._held)
         env.failpoint(Failpoint.AFTER_COMMIT)
@@ -330,6 +378,8 @@ class _Pass:
                 if event.type == "run_failed":
                     log_failed_run(self._state.run, event, self._run_codec)
             self._taken, self._recovery.note = [], ""
+            if commit.snapshot is not None:
+                self._checkpoint = None
             self._hold(committed.held)
             if commit.park:
                 self._inline.hand_over()

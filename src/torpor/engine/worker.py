@@ -6,6 +6,7 @@ A worker: claims turns and steps, runs them, shows that it lives, and takes over
     claim loop      claim what there is room for; otherwise wait for a notice or the next ready time
     heartbeat       every second: tell the world that we live, look for dead workers, take their claims away
     deployment      every second: tell the world what we bring if that has changed, and people what runs wait for
+    upkeep          every ten seconds: store what sleeping runs need of this installation, drop what none needs
     turns, steps    tasks of the event loop, bounded by the settings
 """
 
@@ -34,11 +35,12 @@ from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.steps import Attempt, StepLookup, Steps
 from torpor.engine.threads import VmThreads
 from torpor.engine.turn import run_turn
+from torpor.engine.upkeep import Upkeep
 from torpor.errors import ConfigurationError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import ClaimRequest, Deployment, Event, Notice, StepOutcome, Task
 from torpor.retries import Backoff
-from torpor.vm.guest import Guest, Program
+from torpor.vm.guest import MakeGuest, Program
 from torpor.vm.host import lacking_descriptors
 from torpor.world import World
 
@@ -59,6 +61,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         vm_threads: threads that run VMs.
         lease_ms: a worker that was not heard of for so long counts as dead.
         heartbeat_ms: how often it is heard of.
+        upkeep_ms: how often it puts guest builds that runs have come to need into the world.
         grace_seconds: how long stopping waits for steps that run.
         turn: how turns behave.
     """
@@ -69,6 +72,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     vm_threads: int = max(2, os.cpu_count() or 1)
     lease_ms: int = 15_000
     heartbeat_ms: int = 1_000
+    upkeep_ms: int = 10_000
     grace_seconds: float = 10.0
     turn: TurnOptions = TurnOptions()
 
@@ -84,7 +88,7 @@ class Worker:
 
     Args:
         world: an open world.
-        guests: gives the guest of a name.
+        guests: gives the installed guests, and makes others.
         registry: where steps are found.
         settings: how much it does at once.
         keyring: keys of the runs that it takes; others it leaves alone.
@@ -98,7 +102,7 @@ class Worker:
     def __init__(
         self,
         world: World,
-        guests: Callable[[str], Guest],
+        guests: MakeGuest,
         registry: StepLookup,
         settings: WorkerSettings = WorkerSettings(),  # noqa: B008  # frozen
         *,
@@ -137,12 +141,14 @@ class Worker:
         self._steps = Steps(registry, clock, threads=settings.step_threads, url=url)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
+        images = Images(world, guests, self._threads, keyring, programs)
+        self._builds, self._upkeep = images.builds, Upkeep(world, images)
         self._env = Environment(
             world=world,
             clock=clock,
             keyring=keyring,
             worker_id=self.id,
-            images=Images(world, guests, self._threads, keyring, programs),
+            images=images,
             runner=self._runner,
             threads=self._threads,
             options=settings.turn,
@@ -181,6 +187,7 @@ class Worker:
             loop.create_task(self._repeat("claiming", self._claim_or_wait, lambda: not self._stopping)),
             loop.create_task(self._repeat("heartbeat", self._beat_and_wait, lambda: True)),  # it lives while it stops
             loop.create_task(self._repeat("deployment", self._deploy_and_wait, lambda: not self._stopping)),
+            loop.create_task(self._repeat("upkeep", self._wait_and_keep_up, lambda: not self._stopping)),
         ]
 
     async def stop(self) -> None:
@@ -209,6 +216,7 @@ class Worker:
             for task in left:
                 task.cancel()
             self._health.close()
+            self._builds.close()
             await _ended(left, max(grace, CANCEL_SECONDS))
             self._steps.shutdown()
             self._threads.shutdown()
@@ -386,6 +394,10 @@ class Worker:
             await self._beat()  # one that was presumed dead must not come back under its old id
             await self._register(self.id)
             self._wake.set()
+
+    async def _wait_and_keep_up(self) -> None:
+        await asyncio.sleep(self._settings.upkeep_ms / 1000)
+        await self._upkeep.round()
 
     async def _presumed_dead(self, before: str) -> None:
         """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from torpor.client import Client
+from torpor.engine.builds import store_installed
 from torpor.inspection.parked import parked
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Run
@@ -13,14 +14,14 @@ async def archive(client: Client, run_id: str) -> tuple[Run, int]:
     """
     Drop a run's log up to the newest snapshot's cursor, and return the run and the number of events that went.
 
-    The snapshot is restored in a copy of the VM before, and the log behind it is replayed there. An ended run keeps
-    how it ended.
+    The snapshot is restored in a copy of the VM before, and the log behind it is replayed there; the guest build that
+    it needs is put into the world, if it is the one that is installed here. An ended run keeps how it ended.
 
     Raises:
         RunNotFoundError: no such run.
         KeyMissingError: the run's key is not here, so that its snapshot cannot be tried.
-        SnapshotError: the snapshot cannot be restored; the log stays.
-        EntityConflictError: the run needs its log: it is replayed, has no snapshot, or its guest build is not kept.
+        SnapshotError, BuildMissingError: the snapshot cannot be restored; the log stays.
+        EntityConflictError: the run needs its log: it is replayed, has no snapshot, or its guest build is not known.
     """
     world = client.world
     run = await world.get_run(run_id)
@@ -30,5 +31,6 @@ async def archive(client: Client, run_id: str) -> tuple[Run, int]:
         through = snapshot.cursor
         async with parked(world, guests(), run_id, world.clock, client.keyring, from_log=False):
             pass  # it could be restored
+        await store_installed(world, guests(), run)
     archived = await world.archive(run_id, through)
     return archived, archived.base - run.base

@@ -7,7 +7,7 @@ as it was when it was read.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import msgspec
@@ -19,11 +19,11 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.images import Images
 from torpor.engine.session import Session, TooMuchAtOnceError
 from torpor.engine.threads import VmThreads
-from torpor.errors import SnapshotError, UsageError
+from torpor.errors import BuildMissingError, SnapshotError, UsageError
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import RunState
+from torpor.model import RunState, Snapshot
 from torpor.run_info import RunInfo
-from torpor.vm.guest import Evaluation, Guest, TaskStack
+from torpor.vm.guest import Evaluation, Guest, Image, MakeGuest, TaskStack
 from torpor.world import World
 
 
@@ -63,7 +63,7 @@ class ParkedRun:
 @asynccontextmanager
 async def parked(
     world: World,
-    guests: Callable[[str], Guest],
+    guests: MakeGuest,
     run_id: str,
     clock: Clock,
     keyring: Keyring,
@@ -75,18 +75,19 @@ async def parked(
 
     Args:
         world: an open world.
-        guests: gives the guest of a name.
+        guests: gives the installed guests, and makes others.
         run_id: which run.
         clock: tells the time.
         keyring: opens what is encrypted.
-        from_log: whether the log makes up for a snapshot that cannot be restored.
+        from_log: whether the log makes up for a snapshot that cannot be restored, or whose guest build is nowhere.
 
     Raises:
         RunNotFoundError: no such run.
         SnapshotError: the snapshot cannot be restored, and the log is not to make up for it.
         KeyMissingError: the run's key is not here.
         UsageError: the run has ended, so that there is no VM to look into.
-        ProgramMissingError, ConfigurationError, VmError, DivergenceError: the VM cannot be brought back.
+        BuildMissingError: the run's guest build is nowhere, and its log does not make up for that.
+        ProgramMissingError, ConfigurationError, VmError, DivergenceError, HostError: the VM cannot be brought back.
     """
     state = await world.load(run_id)
     if state.run.status in RUN_TERMINAL:
@@ -95,37 +96,60 @@ async def parked(
             f"torpor inspect {run_id} shows what happened in it"
         )
     threads = VmThreads(1)
-    images = Images(world, guests, threads, keyring)
-    run_codec = keyring.run(run_id, state.run.key_id)
+    images = Images(world, guests, threads, keyring, build_wait_seconds=None)
+    copier = _Copier(world, images, threads, state, keyring.run(run_id, state.run.key_id), clock)
     try:
-        try:
-            session = await _copy(images, threads, state, run_codec, clock)
-        except SnapshotError:  # lost or of another build: as a turn would, begin from the log
-            if not from_log:
-                raise
-            whole = msgspec.structs.replace(state, snapshot=None, events=await world.events(run_id))
-            session = await _copy(images, threads, whole, run_codec, clock)
+        session = await copier.copied(from_log)
         try:
             yield ParkedRun(RunInfo.of(state.run), session, threads)
         finally:
             await threads.run(session.release)
     finally:
+        images.builds.close()
         threads.shutdown()
 
 
-async def _copy(images: Images, threads: VmThreads, state: RunState, run_codec: RunCodec, clock: Clock) -> Session:
-    guest, image = await images.of(state)
+class _Copier:
+    """Brings a run into a VM as a turn would."""
 
-    def restore(events_per_call: int) -> Session:
-        session = Session(guest, image, state, run_codec, "", events_per_call)
+    def __init__(
+        self, world: World, images: Images, threads: VmThreads, state: RunState, run_codec: RunCodec, clock: Clock
+    ) -> None:
+        self._world, self._images, self._threads = world, images, threads
+        self._state, self._run_codec, self._clock = state, run_codec, clock
+
+    async def copied(self, from_log: bool) -> Session:
+        """Restore the snapshot; else begin from the log, if need be in the guest build that is installed here."""
+        state = self._state
         try:
-            session.wake(clock.now())
-        except BaseException:
-            session.release()
-            raise
-        return session
+            try:
+                return await self._woken(*await self._images.of(state), state)
+            except SnapshotError:
+                if not from_log:
+                    raise
+                whole = await self._whole()
+                return await self._woken(*await self._images.of(whole), whole)
+        except BuildMissingError:
+            if not from_log or state.run.base:
+                raise
+            guest, image = await self._images.installed(state.run)
+            return await self._woken(guest, image, await self._whole(), state.snapshot)
 
-    try:
-        return await threads.run(restore, limits.EVENTS_PER_CALL)
-    except TooMuchAtOnceError:  # as a turn would
-        return await threads.run(restore, 1)
+    async def _whole(self) -> RunState:
+        events = await self._world.events(self._state.run.id)
+        return msgspec.structs.replace(self._state, snapshot=None, events=events)
+
+    async def _woken(self, guest: Guest, image: Image, state: RunState, checkpoint: Snapshot | None = None) -> Session:
+        def wake(events_per_call: int) -> Session:
+            session = Session(guest, image, state, self._run_codec, "", events_per_call, checkpoint)
+            try:
+                session.wake(self._clock.now())
+            except BaseException:
+                session.release()
+                raise
+            return session
+
+        try:
+            return await self._threads.run(wake, limits.EVENTS_PER_CALL)
+        except TooMuchAtOnceError:
+            return await self._threads.run(wake, 1)

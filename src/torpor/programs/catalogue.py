@@ -18,7 +18,8 @@ from torpor.codec.types.classes import importable_name
 from torpor.errors import ConfigurationError, WorkflowNotRegisteredError
 from torpor.programs.languages import LANGUAGES, Built, Functions, Sources, known_suffixes
 from torpor.programs.left_out import LeftOut
-from torpor.vm.guest import Guest, Program, program_id
+from torpor.vm.guest import Guest, MakeGuest, Program, program_id
+from torpor.vm.manifest import StoredBuild
 
 
 class Registered(msgspec.Struct, frozen=True):
@@ -75,19 +76,21 @@ class Programs:
             self._patterns += patterns
             self.renew()
 
-    def guest(self, name: str) -> Guest:
+    def guest(self, name: str, stored: StoredBuild | None = None) -> Guest:
         """
-        Return the guest of that name, made once.
+        Return the guest of that name that is installed, made once; or make one of a stored build.
 
         Raises:
-            ConfigurationError: this installation has no such guest.
+            ConfigurationError: this installation has no such guest, or cannot drive the build.
         """
         language = LANGUAGES.get(name)
         if language is None:
             raise ConfigurationError(f"guest {name!r} is unknown; this installation has {', '.join(sorted(LANGUAGES))}")
+        if stored is not None:
+            return language.guest(stored)
         with self._lock:
             if name not in self._guests:
-                self._guests[name] = language.guest()
+                self._guests[name] = language.guest(None)
             return self._guests[name]
 
     def all(self) -> list[Program]:
@@ -257,7 +260,7 @@ class Programs:
             ) from error
 
 
-def guests() -> Callable[[str], Guest]:
+def guests() -> MakeGuest:
     """Return what makes the guest of a name, for whoever has a world but no application; see :meth:`Programs.guest`."""
     return Programs(Path.cwd(), list).guest
 

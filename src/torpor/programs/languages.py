@@ -18,6 +18,7 @@ from torpor.codec.types.classes import importable_name
 from torpor.programs.left_out import LeftOut
 from torpor.signatures import signature_text
 from torpor.vm.guest import Guest, Program
+from torpor.vm.manifest import StoredBuild
 
 if TYPE_CHECKING:  # needed by applications with Python workflows only
     from torpor.programs.python import Definition
@@ -60,7 +61,7 @@ class Language(msgspec.Struct, frozen=True):
 
     Attributes:
         suffixes: endings of its workflow files.
-        guest: makes the guest; called once in a process.
+        guest: makes the guest that is installed, or one of a stored build.
         build: makes a program from the sources, None if they have nothing for it; given what makes the guest and tells
             the hash of its build.
         needs: top-level module that must be installed for it, ``""`` for none.
@@ -68,17 +69,17 @@ class Language(msgspec.Struct, frozen=True):
     """
 
     suffixes: tuple[str, ...]
-    guest: Callable[[], Guest]
+    guest: Callable[[StoredBuild | None], Guest]
     build: Callable[[Sources, Callable[[], str]], Built | None]
     needs: str = ""
     passes_by_name: bool = True
 
 
-def _quickjs() -> Guest:
+def _quickjs(stored: StoredBuild | None) -> Guest:
     # Imported late, because a client that only asks about runs needs no WebAssembly.
     from torpor.guests.quickjs import QuickJS  # noqa: PLC0415  # as said
 
-    return QuickJS()
+    return QuickJS(stored=stored)
 
 
 def _javascript(sources: Sources, build: Callable[[], str]) -> Built | None:
@@ -96,10 +97,10 @@ def _javascript(sources: Sources, build: Callable[[], str]) -> Built | None:
     return Built(made)
 
 
-def _cpython() -> Guest:
+def _cpython(stored: StoredBuild | None) -> Guest:
     from torpor.guests.cpython import CPython  # noqa: PLC0415  # as above, and its package is an extra
 
-    return CPython()
+    return CPython(stored=stored)
 
 
 def _python(sources: Sources, build: Callable[[], str]) -> Built | None:
