@@ -1,0 +1,124 @@
+"""The worker processes, and what can be done to them."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import resource
+import signal
+from collections import Counter
+from collections.abc import Callable
+from multiprocessing.process import BaseProcess
+from typing import Final
+
+import psutil
+
+from tests.crash.soak import worker
+from tests.crash.soak.place import Place
+
+Undo = Callable[[], None]
+"""Puts an end to what was done to a process; harmless when that has ended."""
+
+HERE: Final = 2
+"""So many workers are on this machine; the others say that they are on machines of their own."""
+
+_MEMORY_LEFT: Final = 16 * 1024 * 1024
+
+_processes = multiprocessing.get_context("forkserver")
+_processes.set_forkserver_preload(["tests.crash.soak.worker"])
+
+
+class Fleet:
+    """
+    Worker processes by number.
+
+    Args:
+        place: where they work.
+        size: how many.
+
+    Attributes:
+        done: what was done to them, counted.
+    """
+
+    def __init__(self, place: Place, size: int) -> None:
+        self.done: Counter[str] = Counter()
+        self._place = place
+        self._size = size
+        self._processes: dict[int, BaseProcess] = {}
+
+    @property
+    def numbers(self) -> range:
+        """Of all workers."""
+        return range(self._size)
+
+    async def start(self, number: int) -> None:
+        """Start a worker in the place of one that has ended."""
+        machine = "" if number < HERE else f"machine-{number}"
+        process = _processes.Process(target=worker.serve, args=(self._place, machine), daemon=True)
+        await asyncio.to_thread(process.start)
+        self._processes[number] = process
+        self.done["started"] += 1
+
+    def is_alive(self, number: int) -> bool:
+        """Return whether a worker runs, or is frozen."""
+        return self._processes[number].is_alive()
+
+    async def kill(self, number: int) -> None:
+        """End a worker at once, or take note that it has ended by itself."""
+        process = self._processes[number]
+        if process.is_alive():
+            process.kill()
+            self.done["killed"] += 1
+        await asyncio.to_thread(process.join)
+        if process.exitcode not in (0, -signal.SIGKILL):
+            self.done[f"ended with {process.exitcode}"] += 1
+
+    async def terminate(self, number: int, seconds: float) -> None:
+        """Ask a worker to stop; one that does not in time is killed."""
+        process = self._processes[number]
+        process.terminate()
+        self.done["terminated"] += 1
+        await asyncio.to_thread(process.join, seconds)
+        if process.is_alive():
+            self.done["did not stop in time"] += 1
+        await self.kill(number)
+
+    def freeze(self, number: int) -> Undo:
+        """Keep a process from running."""
+        pid = self._pid(number)
+        _signal(pid, signal.SIGSTOP)
+        return lambda: _signal(pid, signal.SIGCONT)
+
+    def rob_of_descriptors(self, number: int) -> Undo:
+        """Leave a process room for no more than two new descriptors."""
+        pid = self._pid(number)
+        return _limit(pid, resource.RLIMIT_NOFILE, lambda: psutil.Process(pid).num_fds() + 2)
+
+    def rob_of_memory(self, number: int) -> Undo:
+        """Leave a process hardly any new address space."""
+        pid = self._pid(number)
+        return _limit(pid, resource.RLIMIT_AS, lambda: psutil.Process(pid).memory_info().vms + _MEMORY_LEFT)
+
+    def _pid(self, number: int) -> int:
+        return self._processes[number].pid or 0
+
+
+def _limit(pid: int, which: int, soft: Callable[[], int]) -> Undo:
+    try:
+        before = resource.prlimit(pid, which)
+        resource.prlimit(pid, which, (soft(), before[1]))
+    except (OSError, psutil.Error):  # it has ended
+        return lambda: None
+
+    def undo() -> None:
+        with contextlib.suppress(OSError):
+            resource.prlimit(pid, which, before)
+
+    return undo
+
+
+def _signal(pid: int, number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, number)

@@ -1,0 +1,47 @@
+"""The process that the soak torments: a worker until it is terminated."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+
+# All is imported before the fork, so that a new process is quick.
+import torpor.guests.cpython
+import torpor.guests.quickjs
+import torpor.programs.javascript.builder
+import torpor.programs.python  # noqa: F401  # see above
+from tests.crash.soak.application import app, ledger
+from tests.crash.soak.clock import SharedClock
+from tests.crash.soak.place import Place
+from torpor.engine import liveness
+from torpor.worlds import open_world
+
+
+def serve(place: Place, machine: str) -> None:
+    """
+    Work until SIGTERM.
+
+    Args:
+        place: where.
+        machine: of which machine it says that it is, ``""`` for this one: others cannot see its process then, only hear
+            its heartbeat.
+    """
+    log = os.open(place.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.dup2(log, 1)
+    os.dup2(log, 2)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(message)s", force=True)
+    if machine:
+        liveness.machine = lambda: machine  # type: ignore[assignment]  # the point of it
+    ledger.open(place.ledger)
+    app.settings = place.settings
+    app.use_world(open_world(place.url, SharedClock(place.clock)))
+    asyncio.run(_work())
+
+
+async def _work() -> None:
+    stop = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
+    async with app, app.worker():
+        await stop.wait()

@@ -1,0 +1,68 @@
+"""A short round of the soak, and that its verdict sees what it is to see."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from tests.crash.soak.soak import soak
+from tests.crash.soak.verdict import log_faults
+from torpor.lifecycle import EventType
+from torpor.model import Event
+
+STEP = "step_1"
+
+
+async def test_a_short_soak(tmp_path: Path) -> None:
+    """Workers die, freeze and are robbed, clocks jump; no run is lost, doubled or failed."""
+    report = await soak(tmp_path, seed=5, rounds=1, seconds=12, runs=100, lease_ms=2_000, say=lambda _: None)
+    assert report.faults == []
+    assert report.runs == 100
+    assert report.done["killed"] > 0
+    assert report.done["the clock was set"] > 0
+
+
+def event(kind: EventType, attempt: int = 0) -> Event:
+    """Return an event of the step, or of the run."""
+    return Event(kind, 5, STEP if kind.startswith("step") else "", name="step//./a.py//add", attempt=attempt)
+
+
+def numbered(*events: Event) -> list[Event]:
+    """Return a log of these events."""
+    made = replace(event("step_created", 1), op=1, digest=b"digest")
+    whole = [event("run_created"), event("run_started"), made, *events]
+    return [replace(each, seq=n) for n, each in enumerate(whole, 1)]
+
+
+SOUND = numbered(event("step_completed", 2), event("run_completed"))
+
+
+def test_a_sound_log_has_no_faults() -> None:
+    """Attempts that died are no faults either."""
+    assert list(log_faults(SOUND, {STEP: [1, 2]}, whole=True)) == []
+
+
+@pytest.mark.parametrize(
+    ("log", "executed", "fault"),
+    [
+        ([*SOUND[:2], *SOUND[3:]], [1, 2], "is not dense"),
+        ([replace(SOUND[0], at=9), *SOUND[1:]], [1, 2], "times go back"),
+        (numbered(event("step_completed", 2)), [1, 2], "does not end once"),
+        (numbered(event("run_completed"), event("run_completed")), [], "does not end once"),
+        (
+            numbered(event("step_completed", 1), event("step_completed", 1), event("run_completed")),
+            [1],
+            "more than once",
+        ),
+        (numbered(event("run_completed")), [1], "0 outcomes"),
+        (SOUND, [1, 2, 2], "executed twice"),
+        (SOUND, [1], "was not executed"),
+        (SOUND, [1, 2, 3], "outcome is of 2"),
+        ([*SOUND[:2], replace(SOUND[2], op=2), *SOUND[3:]], [1, 2], "its ops are"),
+    ],
+)
+def test_each_fault_is_seen(log: list[Event], executed: list[int], fault: str) -> None:
+    """A soak that could not fail would prove nothing."""
+    assert fault in "; ".join(log_faults(log, {STEP: executed}, whole=True))
