@@ -23,7 +23,7 @@ FLOORS = (
     {"__main__", "cli", "http", "integrations", "testing"},
     {"torpor"},
     {"inspection"},
-    {"app", "builtin_steps", "client", "registry", "run_info", "step", "sync", "workflow"},
+    {"app", "authority", "builtin_steps", "client", "registry", "run_info", "step", "sync", "workflow"},
     {"engine"},
     {"programs", "guests"},
     {"vm", "worlds", "codec"},

@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
 
+from torpor.authority import Authority
 from torpor.builtin_steps import ApplicationSteps
 from torpor.client import Client, RunHandle, chosen_runtime
 from torpor.clock import Clock
@@ -69,6 +70,9 @@ class Torpor(Registry):
         bundle: third-party packages of pure Python that workflow code needs, by the names that it imports.
         keys: deployment keys, newest first, as ``TORPOR_KEYS`` has them, or a keyring; else ``TORPOR_KEYS``. With keys
             everything that runs store is encrypted; ``""`` stands for no keys.
+        allow: what workflow code may do beside calling the steps that it imports and dealing with runs of this
+            application: full names of steps, such as ``step//./ops.py//restart``, and ``application//NAME`` for runs of
+            another one; ``*`` stands for any characters.
 
     Raises:
         ConfigurationError: a setting is wrong.
@@ -85,8 +89,10 @@ class Torpor(Registry):
         settings: WorkerSettings | None = None,
         keys: str | Keyring | None = None,
         bundle: Sequence[str] = (),
+        allow: Sequence[str] = (),
     ) -> None:
         super().__init__()
+        self.authority = Authority(allow)
         given = world if world is not None else os.environ.get("TORPOR_WORLD", WORLD_DEFAULT)
         self._clock = clock
         self.world: World = _opened(given, clock)

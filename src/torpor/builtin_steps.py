@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from torpor import ids
+from torpor.authority import APPLICATION, Authority
 from torpor.client import Client, RunHandle, chosen_runtime
 from torpor.codec.types.references import AsTheyAre, References
 from torpor.codec.values import Kwargs, RunReference, StepFunction, WorkflowFunction
@@ -23,6 +24,7 @@ from torpor.errors import (
     ConflictError,
     EntityConflictError,
     KeyMissingError,
+    NotAllowedError,
     NotFoundError,
     RunCancelledError,
     RunFailedError,
@@ -41,6 +43,7 @@ class Application(Protocol):
 
     name: str
     client: Client
+    authority: Authority
 
     @property
     def programs(self) -> Programs: ...
@@ -132,33 +135,53 @@ class BuiltinSteps:
                     return version, version.arguments(args, kwargs)
         return None
 
+    async def _own(self, run_id: str) -> RunHandle:
+        """
+        Return the handle of a run that workflow code of this application may ask about.
+
+        Raises:
+            NotAllowedError: it is another application's.
+            RunNotFoundError: no such run.
+        """
+        handle = self._app.run(run_id)
+        app = (await handle.info()).app
+        if app not in ("", self._app.name) and not self._app.authority.allows_application(app):
+            raise NotAllowedError(
+                f"run {run_id} is of application {app!r}, which workflow code of {self._app.name or 'this one'!r} may "
+                f"not touch; let it: Torpor(allow=[{f'{APPLICATION}{app}'!r}])"
+            )
+        return handle
+
     async def result(self, run_id: str) -> Any:
         """
         Return what a run that has ended returned.
 
         Raises:
+            NotAllowedError: it is another application's.
             RunFailedError, RunCancelledError, RunNotFoundError: as :meth:`torpor.client.RunHandle.result`.
         """
-        return await self._app.run(run_id).result()
+        return await (await self._own(run_id)).result()
 
     async def status(self, run_id: str) -> str:
         """
         Return the status of a run.
 
         Raises:
+            NotAllowedError: it is another application's.
             RunNotFoundError: no such run.
         """
-        return await self._app.run(run_id).status()
+        return await (await self._own(run_id)).status()
 
     async def cancel(self, run_id: str, reason: str = "") -> None:
         """
         Cancel a run; one that is cancelled already stays so, because it may be an earlier attempt's doing.
 
         Raises:
+            NotAllowedError: it is another application's.
             RunNotFoundError: no such run.
             EntityConflictError: it has ended otherwise.
         """
-        run = self._app.run(run_id)
+        run = await self._own(run_id)
         try:
             await run.cancel(reason)
         except EntityConflictError:
@@ -185,6 +208,10 @@ class ApplicationSteps(AsTheyAre):
     def step_definition(self, name: str) -> StepDefinition | None:
         """Return the step with this full name, such as ``step//./orders.py//charge``."""
         return self._names.step(name) or self._builtin.get(name)
+
+    def allows(self, name: str) -> bool:
+        """Return whether workflow code may call this step although its program does not name it."""
+        return self._builtin.get(name) is not None or self._app.authority.allows_step(name)
 
     def claimable_steps(self) -> list[str]:
         """Return the full names of all steps that a worker carries out, old names and built-in ones included."""

@@ -12,6 +12,7 @@ The one exception hierarchy.
     │   ├── WorkflowNotRegisteredError
     │   ├── NotInWorkflowError      workflow code used what only steps have: a package, a file, a thread
     │   ├── OutsideWorkflowError    what only workflow code may do was asked for somewhere else
+    │   ├── NotAllowedError         workflow code asked for what neither its program nor its application allows
     │   ├── SerializationError      a value cannot become bytes, or bytes a value
     │   │   └── DecryptionError     encrypted bytes do not open with their key: changed, damaged or another's
     │   └── LimitExceededError      a named limit was passed
@@ -120,6 +121,12 @@ class OutsideWorkflowError(UsageError):
     """What only workflow code may do, such as to wait for a hook, was asked for outside of a run."""
 
     code = "OUTSIDE_WORKFLOW"
+
+
+class NotAllowedError(UsageError):
+    """Workflow code asked for a step or a run that neither its program names nor its application allows."""
+
+    code = "NOT_ALLOWED"
 
 
 class SerializationError(UsageError):
@@ -274,8 +281,8 @@ class RunFailedError(TorporError):
 
     Attributes:
         run_id: the run.
-        failure: stable code of the failure: ``USER_ERROR``, ``RUNTIME_ERROR``, ``LIMIT_EXCEEDED``, ``DIVERGENCE``
-            or ``MAX_DELIVERIES_EXCEEDED``.
+        failure: stable code of the failure: ``USER_ERROR``, ``RUNTIME_ERROR``, ``LIMIT_EXCEEDED``, ``NOT_ALLOWED``,
+            ``DIVERGENCE`` or ``MAX_DELIVERIES_EXCEEDED``.
 
     The error that workflow code threw is the ``__cause__``.
     """

@@ -65,7 +65,15 @@ def test_a_hook_in_conflict_can_be_disposed_of_in_a_redo() -> None:
     ]
     run = Run("wrun_1", "w", "p", "quickjs", "replay", "running", seed, 1, ops=2, head=4)
     state, guest = RunState(Entities(run), None, events), DisposingGuest()
-    session = Session(guest, guest, state, PLAIN, "", events_per_call=1)  # type: ignore[arg-type]  # it is enough of both
+    session = Session(
+        guest,  # type: ignore[arg-type]  # it is enough of both
+        guest,  # type: ignore[arg-type]  # as above
+        state,
+        PLAIN,
+        url="",
+        events_per_call=1,
+        allows=lambda _: True,
+    )
     assert [(event.type, event.id) for event in session.wake(2).outputs] == [("hook_disposed", hook.id)]
 
 

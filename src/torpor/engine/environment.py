@@ -48,6 +48,7 @@ class Environment(msgspec.Struct, frozen=True):
         threads: where VMs run.
         options: how turns behave.
         report: stores the outcome of a step task, by worker id, run id, fence and event.
+        allows: whether workflow code may call a step although its program does not name it.
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
         failpoint: told each failpoint that a turn passes.
         host_failed: told what this host lacks, so that the worker claims nothing for a while.
@@ -64,6 +65,7 @@ class Environment(msgspec.Struct, frozen=True):
     threads: VmThreads
     options: TurnOptions
     report: Callable[[str, str, int, Event], None]
+    allows: Callable[[str], bool]
     why_not: Callable[[Attempt], str]
     failpoint: PassFailpoint
     host_failed: Callable[[Exception], None]

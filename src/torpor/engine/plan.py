@@ -6,17 +6,17 @@ Pure functions; the same ops give the same events in every replay.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
 from torpor import ids
 from torpor.codec.crypto.run_codec import RunCodec
-from torpor.errors import DivergenceError, GuestTrapError, SerializationError
+from torpor.errors import DivergenceError, GuestTrapError, NotAllowedError, SerializationError
 from torpor.lifecycle import INPUTS
 from torpor.limits import LOG_LINE_CHARS_MAX, LOG_NOTE_CHARS_MAX, STEP_NAME_CHARS_MAX, TOKEN_CHARS_MAX
 from torpor.model import NOTHING, Event
-from torpor.vm.guest import Delivery, LogLine, Op
+from torpor.vm.guest import Delivery, LogLine, Op, Program
 
 _DIGEST_BYTES = 8
 _TIME_MAX = 2**53 - 1  # what JavaScript counts exactly
@@ -91,6 +91,20 @@ def check_form(run_id: str, op: Op, number: int) -> None:
         wrong = f"watches a run whose id has {len(op.watch)} characters; {TOKEN_CHARS_MAX} are allowed"
     if wrong:
         raise _spoiled(f"run {run_id}: op {number} ({op.type}) {wrong}")
+
+
+def check_authority(run_id: str, step: str, program: Program, allows: Callable[[str], bool]) -> None:
+    """
+    Check that a run may call a step, given by its full name, whatever its code has done to its guest.
+
+    Raises:
+        NotAllowedError: neither its program names the step nor its application allows it.
+    """
+    if not program.names_step(step) and not allows(step):
+        raise NotAllowedError(
+            f"run {run_id} asks for step {step}, which its program does not import; import it in the workflow's file, "
+            f"or let the application allow it: Torpor(allow=[{step!r}])"
+        )
 
 
 def check_line(run_id: str, line: LogLine, last: int) -> None:

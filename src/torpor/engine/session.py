@@ -6,7 +6,7 @@ Everything here is synchronous and runs in a VM thread; nothing here waits for t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -20,6 +20,7 @@ from torpor.errors import (
     LimitExceededError,
     MaxDeliveriesError,
     MemoryLimitError,
+    NotAllowedError,
     OutputLimitError,
     SerializationError,
     SnapshotError,
@@ -70,6 +71,7 @@ class Session:
         run_codec: packs and unpacks the run's payloads.
         url: address of this deployment's HTTP front door, for the workflow's metadata.
         events_per_call: how many events are delivered in one call into the VM.
+        allows: whether workflow code may call a step although its program does not name it.
         checkpoint: a snapshot of another guest build, with which a replay has to agree where it was taken.
 
     Attributes:
@@ -82,10 +84,13 @@ class Session:
         image: Image,
         state: RunState,
         run_codec: RunCodec,
+        *,
         url: str,
         events_per_call: int,
+        allows: Callable[[str], bool],
         checkpoint: Snapshot | None = None,
     ) -> None:
+        self._allows = allows
         self._run = state.run
         self._run_codec = run_codec
         self._seed = run_codec.seed(state.run.seed)
@@ -114,6 +119,7 @@ class Session:
             VmError: the VM failed on the way and is unusable.
             DivergenceError: the replay asked for something else than the log says.
             LimitExceededError: the guest asked for too much.
+            NotAllowedError: it asked for a step that it may not call.
         """
         run, snapshot = self._run, self._state.snapshot
         if snapshot is None:
@@ -234,6 +240,8 @@ class Session:
             if number <= run.ops:
                 plan.check_replay(run.id, op, self._run_codec, self._recorded.get(op.n))
                 continue
+            if op.type == "step":
+                plan.check_authority(run.id, op.name, self.image.program, self._allows)
             event = plan.record(op, self._run_codec, self._seed, now, self._hooks)
             if event.type == "hook_created":
                 self._hooks[op.n] = (event.id, event.name)
@@ -273,7 +281,7 @@ class Session:
 def failed(error: Exception, session: Session | None, at: int, run_codec: RunCodec) -> Requests:
     """Return, in place of what the guest asks for, the end of a run whose VM or log failed, with the error's code."""
     code = "RUNTIME_ERROR"
-    if isinstance(error, (VmError, LimitExceededError, DivergenceError, MaxDeliveriesError)):
+    if isinstance(error, (VmError, LimitExceededError, NotAllowedError, DivergenceError, MaxDeliveriesError)):
         code = error.code
     if code == "LIMIT_EXCEEDED":  # the run's own doing: the engine's lines, and the trap, tell its author nothing
         error = type(error)(*error.args)

@@ -57,6 +57,10 @@ class StepLookup(Protocol):
 
     def step_definition(self, name: str) -> StepDefinition | None: ...
 
+    def allows(self, name: str) -> bool:
+        """Return whether workflow code may call the step with this full name although its program does not name it."""
+        ...
+
     def claimable_steps(self) -> list[str]:
         """Return the full names of all steps that tasks may be of, old names and built-in ones included."""
         ...

@@ -224,8 +224,16 @@ class _Pass:
         return failed(error, self._session, self._env.clock.now(), self._run_codec), None
 
     def _in_thread_wake(self, guest: Guest, image: Image, now: int) -> tuple[Requests, Snapshot | None]:
-        about = (self._state, self._run_codec, self._env.url, self._recovery.events_per_call, self._checkpoint)
-        session = Session(guest, image, *about)
+        session = Session(
+            guest,
+            image,
+            self._state,
+            self._run_codec,
+            url=self._env.url,
+            events_per_call=self._recovery.events_per_call,
+            allows=self._env.allows,
+            checkpoint=self._checkpoint,
+        )
         self._session = session
         requests = session.wake(now)
         self._delivered = len(self._state.events)
@@ -364,7 +372,7 @@ class _Pass:
     def _signature(self, step: str) -> str:
         """Return what the run's program takes a step's signature for."""
         assert self._session is not None, "only what a VM asked for has steps"
-        return self._session.image.program.steps.get(step, "")
+        return self._session.image.program.signature(step)
 
     async def _commit(self, commit: Commit) -> Committed:
         env = self._env

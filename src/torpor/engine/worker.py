@@ -153,6 +153,7 @@ class Worker:
             threads=self._threads,
             options=settings.turn,
             report=self._report,
+            allows=registry.allows,
             why_not=self._why_not_inline,
             failpoint=failpoint,
             host_failed=self._health.failed,

@@ -141,7 +141,16 @@ class _Copier:
 
     async def _woken(self, guest: Guest, image: Image, state: RunState, checkpoint: Snapshot | None = None) -> Session:
         def wake(events_per_call: int) -> Session:
-            session = Session(guest, image, state, self._run_codec, "", events_per_call, checkpoint)
+            session = Session(
+                guest,
+                image,
+                state,
+                self._run_codec,
+                url="",
+                events_per_call=events_per_call,
+                allows=lambda _: True,  # what the copy asks for goes nowhere
+                checkpoint=checkpoint,
+            )
             try:
                 session.wake(self._clock.now())
             except BaseException:

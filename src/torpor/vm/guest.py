@@ -43,7 +43,7 @@ class Program(msgspec.Struct, frozen=True):
             ``files``. ``entries`` and ``workflows`` then name modules by these names.
         absent: top-level name of a module that the guest lacks → why; a placeholder stands in its place.
         steps: full name of each step that its code may call → text of the signature that the step had when the program
-            was made (:mod:`torpor.signatures`); empty in programs of version 0.1.0, which do not tell.
+            was made (:mod:`torpor.signatures`); None in programs of version 0.1.0, which do not tell.
     """
 
     guest: str
@@ -54,13 +54,28 @@ class Program(msgspec.Struct, frozen=True):
     line_maps: dict[str, list[int]] = {}
     modules: dict[str, str] = {}
     absent: dict[str, str] = {}
-    steps: dict[str, str] = {}
+    steps: dict[str, str] | None = None
+
+    def signature(self, step: str) -> str:
+        """Return the signature that a step had when the program was made, ``""`` when that is not known."""
+        return (self.steps or {}).get(step, "")
+
+    def names_step(self, step: str) -> bool:
+        """
+        Return whether the program's code may mean a step, given by its full name, such as ``step//./app.py//charge``.
+
+        A program of version 0.1.0 may mean every step whose file and name are in its text.
+        """
+        if self.steps is not None:
+            return step in self.steps
+        path, _, name = step.removeprefix("step//").rpartition("//")
+        return bool(path and name) and any(path in text and name in text for text in self.files.values())
 
 
 def program_bytes(program: Program) -> bytes:
     """Return the stored form of a program: JSON with sorted keys, so that equal programs are equal bytes."""
     fields = msgspec.structs.asdict(program)
-    if not program.steps:
+    if program.steps is None:
         del fields["steps"]  # programs of version 0.1.0 keep their address, which their images name
     return msgspec.json.encode(fields, order="sorted")
 
