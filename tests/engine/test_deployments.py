@@ -142,6 +142,18 @@ async def test_a_workflow_that_the_newest_lacks_is_an_older_ones(tmp_path: Path,
         assert await (await Client(world).start("welcome", "Ada")).result(timeout=TIMEOUT) == ["Ada", False, "new"]
 
 
+async def test_a_workflow_that_was_taken_away_cannot_be_started(tmp_path: Path, world: World) -> None:
+    """While a worker is at work that does not bring it; with nobody at work, what was brought last counts."""
+    old = version(tmp_path / "old", world, SAYS % "old")
+    new = version(tmp_path / "new", world, (SAYS % "new").replace("greet", "welcome"))
+    async with old.worker():
+        pass
+    async with new.worker():
+        with pytest.raises(WorkflowNotRegisteredError, match="has a workflow 'greet'; known: welcome"):
+            await Client(world).start("greet", "Ada")
+    assert await (await Client(world).start("greet", "Ada")).status() == "pending"
+
+
 async def test_a_name_of_several_applications_needs_theirs(tmp_path: Path, world: World) -> None:
     """The message names them; one that is live comes before one that is not."""
     shop, bank = (version(tmp_path / name, world, SAYS % name, name=name) for name in ("shop", "bank"))

@@ -84,7 +84,10 @@ async def read_deployments(world: World, app: str | None = None) -> list[LiveDep
 
 async def find_workflow(world: World, name: str, app: str | None = None) -> Startable:
     """
-    Return the workflow that the newest live deployment has under a name, else the newest that was stored.
+    Return the workflow that the newest live deployment has under a name.
+
+    What the workers of an application do not bring any more cannot be started; only while none of them is at work, what
+    was brought last counts.
 
     Args:
         world: an open world.
@@ -95,10 +98,12 @@ async def find_workflow(world: World, name: str, app: str | None = None) -> Star
         WorkflowNotRegisteredError: none has it, several of one application do, or those of several applications; the
             message lists them.
     """
-    deployments = await read_deployments(world, app)
+    stored = await read_deployments(world, app)
+    at_work = {each.deployment.app for each in stored if each.workers}
+    brought = [each for each in stored if each.workers or each.deployment.app not in at_work]
     for are_live in (True, False):
         found: dict[str, list[Startable]] = {}
-        for each in deployments:
+        for each in brought:
             if bool(each.workers) == are_live and (matches := _matches(each.deployment, name)):
                 found.setdefault(each.deployment.app, matches)
         if len(found) > 1:
@@ -109,7 +114,7 @@ async def find_workflow(world: World, name: str, app: str | None = None) -> Star
             )
         for matches in found.values():
             return _only(matches, name)
-    raise WorkflowNotRegisteredError(_unknown(world.url, name, app, deployments))
+    raise WorkflowNotRegisteredError(_unknown(world.url, name, app, brought))
 
 
 async def read_versions(world: World, name: str, app: str) -> list[Startable]:

@@ -1,0 +1,1 @@
+"""Two versions of one application, rolled out one over the other."""
