@@ -212,9 +212,28 @@ def test_while_nobody_is_at_work_nothing_is_wrong(behind: Behind, torpor: Torpor
     behind.worker.send(signal.SIGTERM)
     behind.worker.wait_end()
 
-    found = torpor.json("doctor")["checks"]["steps"]
-    assert (found["status"], found["unmet"][0]["reason"]) == ("note", "no worker is at work")
+    found = torpor.json("doctor")["checks"]
+    assert (found["steps"]["status"], found["steps"]["unmet"][0]["reason"]) == ("note", "no worker is at work")
+    assert (found["applications"]["status"], found["applications"]["unserved"]) == ("note", {"": 1})
     assert "no worker is at work" in torpor("runs").stderr
+
+
+def test_runs_that_a_renamed_application_left_behind_are_told(fresh: Path, torpor: Torpor) -> None:
+    """Its workers leave them alone, which doctor and deployments say."""
+    project = fresh / "pyproject.toml"
+    project.write_text('[project]\nname = "shop"\n')
+    run = torpor.ok("start", "addTen", "1").strip()
+    project.write_text('[project]\nname = "store"\n')
+    with Process(fresh, "worker") as process:
+        process.wait_line("is at work")
+        found = torpor.json("doctor")["checks"]["applications"]
+        assert (found["status"], found["unserved"]) == ("note", {"shop": 1})
+        assert torpor.json("inspect", run)["run"]["status"] == "pending"
+        said = f"not ended, and of no deployment that is known: 1 run of application 'shop' (e.g. {run})"
+        assert said in torpor.ok("deployments")
+        project.write_text('[project]\nname = "store"\n[tool.torpor]\nname = "shop"\n')
+        with Process(fresh, "worker", "--follow") as other:
+            other.wait_line("completed")
 
 
 def test_an_older_worker_goes_on_with_the_run(behind: Behind, torpor: Torpor, fresh: Path) -> None:

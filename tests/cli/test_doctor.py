@@ -29,7 +29,7 @@ def test_everything_is_found(torpor: Torpor) -> None:
     found = data["checks"]
     assert list(found) == [
         "versions", "platform", "wasm", "memory", "descriptors", "cache", "boot", "python", "application", "encryption",
-        "world", "keys", "workers", "steps",
+        "world", "keys", "workers", "applications", "steps",
     ]  # fmt: skip
     assert found["versions"]["python"] == platform.python_version()
     assert found["versions"]["sqlite"] == sqlite3.sqlite_version

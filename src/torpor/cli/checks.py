@@ -270,6 +270,17 @@ async def working(reader: Reader) -> Finding:
     return Finding("ok", ", ".join(f"{worker.id} (pid {worker.pid})" for worker in living), facts)
 
 
+async def served_runs(reader: Reader) -> Finding:
+    """Look for unfinished runs of applications that have no worker at work."""
+    unserved = await reader.unserved()
+    if not unserved:
+        return Finding("ok", "all that have unfinished runs have a worker at work", {"unserved": {}})
+    told = ", ".join(
+        f"{app!r} ({counted(count, 'run')})" if app else counted(count, "run") for app, count in unserved.items()
+    )
+    return Finding("note", f"unfinished runs wait for a worker of their application: {told}", {"unserved": unserved})
+
+
 async def met_steps(reader: Reader) -> Finding:
     """Look for steps that wait for a worker which has them."""
     unmet = await reader.unmet()

@@ -30,13 +30,18 @@ def deployments(app: AppOption = None, world: WorldOption = None, json: JsonOpti
 
     Example: torpor deployments --world sqlite:////var/lib/shop/torpor.db
     """
-    found = with_client(app, world, lambda client: deployment_views(client.world))
+    found, others = with_client(app, world, lambda client: deployment_views(client.world))
     if json:
-        print_json({"deployments": [_view_data(view) for view in found]})
-    elif not found:
-        say("no worker is at work, and no run waits for one; start one with: torpor worker", err=True)
-    for view in () if json else found:
+        print_json({"deployments": [_view_data(view) for view in found], "others": msgspec.to_builtins(others)})
+        return
+    for view in found:
         _show_view(view)
+    for use in others:
+        whose = f" of application {use.app!r}" if use.app else ""
+        what = f"{counted(use.count, 'run')}{whose} (e.g. {use.run_id}) with program {use.program[:12]}"
+        say((f"not ended, and of no deployment that is known: {what}", "yellow"))
+    if not (found or others):
+        say("no worker is at work, and no run waits for one; start one with: torpor worker", err=True)
 
 
 @command

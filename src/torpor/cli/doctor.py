@@ -96,6 +96,7 @@ def _world_findings(app: Torpor | None, url: str | None, keyring: Keyring) -> di
                 found["keys"] = await checks.readable_runs(world, keyring)
                 reader = Reader(Client(world, keyring))
                 found["workers"] = await checks.working(reader)
+                found["applications"] = await checks.served_runs(reader)
                 found["steps"] = await checks.met_steps(reader)
         finally:
             await world.close()

@@ -91,8 +91,11 @@ class DeployCheck(msgspec.Struct, frozen=True):
     runs: int
 
 
-async def deployment_views(world: World) -> list[DeploymentView]:
-    """Return what is live in a world, and what is not any more but has runs; by application, live ones first."""
+async def deployment_views(world: World) -> tuple[list[DeploymentView], list[ProgramUse]]:
+    """
+    Return what is live in a world, and what is not any more but has runs; by application, live ones first. And what
+    runs have programs that none of all deployments has: no worker has brought them, or that was long ago.
+    """
     uses = await world.programs_in_use()
     seen: set[tuple[str, str]] = set()  # applications and programs that a newer deployment has
     found = []
@@ -102,7 +105,8 @@ async def deployment_views(world: World) -> list[DeploymentView]:
         view = _view(each, sum(use.count for use in uses if (use.app, use.program) in programs))
         if view.workers or view.runs:
             found.append(view)
-    return sorted(found, key=lambda view: (view.app, not view.workers))
+    others = [use for use in uses if (use.app, use.program) not in seen]
+    return sorted(found, key=lambda view: (view.app, not view.workers)), others
 
 
 async def _newest_first(world: World) -> list[LiveDeployment]:

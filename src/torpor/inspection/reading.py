@@ -6,6 +6,7 @@ Damage in one part of a run does not hide the others: what cannot be read is tol
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -274,6 +275,16 @@ class Reader:
     async def unmet(self) -> list[Unmet]:
         """Return the steps that wait for a worker which has them, longest waiting first."""
         return await read_unmet(self._world)
+
+    async def unserved(self) -> dict[str, int]:
+        """Return how many runs have not ended of each application that has no worker at work."""
+        at_work = {worker.app for worker in living(await self._world.workers())}
+        found: Counter[str] = Counter()
+        for use in await self._world.programs_in_use():
+            # Runs without an application are everybody's.
+            if use.app not in at_work if use.app else not at_work:
+                found[use.app] += use.count
+        return dict(found)
 
     # Reading
 
