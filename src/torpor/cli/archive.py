@@ -24,7 +24,7 @@ def archive(
     json: JsonOption = False,
 ) -> None:
     """
-    Drop logs up to the newest snapshots, with which the runs live on.
+    Drop the beginning of logs, behind tried snapshots.
 
     Each snapshot is restored in a copy of the run's VM before anything is dropped. A run that has ended keeps how it
     ended. What was dropped is gone: inspect says where a log begins.
