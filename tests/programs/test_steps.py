@@ -30,7 +30,7 @@ def test_a_program_of_version_0_1_0_is_asked_for_its_steps_by_its_text(project: 
     program = project.made().program
 
     assert steps_of(program) == {"step//./app.py//charge": "(cents)", "step//./far.py//ship": "()"}
-    assert steps_of(replace(program, steps={})) == {"step//./app.py//charge": "", "step//./far.py//ship": ""}
+    assert steps_of(replace(program, steps=None)) == {"step//./app.py//charge": "", "step//./far.py//ship": ""}
 
 
 def test_a_javascript_program_of_version_0_1_0_has_all_steps_of_a_file(tmp_path: Path) -> None:
@@ -44,4 +44,14 @@ def test_a_javascript_program_of_version_0_1_0_has_all_steps_of_a_file(tmp_path:
     )
 
     assert steps_of(program) == {"step//./s.py//a": "()"}
-    assert steps_of(replace(program, steps={})) == {"step//./s.py//a": "", "step//./s.py//b": ""}
+    assert steps_of(replace(program, steps=None)) == {"step//./s.py//a": "", "step//./s.py//b": ""}
+
+
+def test_a_program_that_says_that_it_calls_none_is_believed(project: Project) -> None:
+    """Whatever its text looks like."""
+    text = "@app.workflow\nasync def main(): return '__torpor_step__(\"step//./a.py//a\")'\n"
+    project.write("app.py", HEAD + text)
+    program = project.made().program
+
+    assert steps_of(program) == {}
+    assert steps_of(replace(program, steps=None)) != {}

@@ -16,7 +16,7 @@ _PYTHON: Final = re.compile(r'__torpor_step__\(("[^"\n]*")\)')
 
 def steps_of(program: Program) -> Mapping[str, str]:
     """Return the full names of the steps that a program may call, each with the signature that it knows, or none."""
-    return program.steps or dict.fromkeys(_found(program), "")
+    return dict.fromkeys(_found(program), "") if program.steps is None else program.steps
 
 
 def _found(program: Program) -> Iterator[str]:
