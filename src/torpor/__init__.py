@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torpor.app import Torpor
-    from torpor.client import RunHandle
+    from torpor.client import Client, RunHandle
     from torpor.codec import register, serializable
     from torpor.engine.metadata import StepMetadata, WorkflowMetadata, current_step
     from torpor.engine.worker import WorkerSettings
@@ -39,11 +39,13 @@ if TYPE_CHECKING:
     from torpor.run_info import Awaited, RunInfo
     from torpor.sync import SyncTorpor
     from torpor.workflow import Hook, Workflow, current_workflow, hook, sleep
+    from torpor.worlds import open_world
 
 __all__ = [
     "ArgumentError",
     "Awaited",
     "Backoff",
+    "Client",
     "EntityConflictError",
     "FatalError",
     "Hook",
@@ -73,6 +75,7 @@ __all__ = [
     "current_step",
     "current_workflow",
     "hook",
+    "open_world",
     "register",
     "serializable",
     "sleep",
@@ -80,7 +83,10 @@ __all__ = [
 
 _HOMES = {
     "torpor.app": ("Torpor",),
-    "torpor.client": ("RunHandle",),
+    "torpor.client": (
+        "Client",
+        "RunHandle",
+    ),
     "torpor.codec": (
         "register",
         "serializable",
@@ -117,6 +123,7 @@ _HOMES = {
         "hook",
         "sleep",
     ),
+    "torpor.worlds": ("open_world",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

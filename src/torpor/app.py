@@ -109,6 +109,7 @@ class Torpor(Registry):
             workflows=names.workflow_functions,
             steps=names.step_functions,
             bundle=bundle,
+            allows=self.authority.allows_step,
         )
         self.watch(self._name)
         alias_main()

@@ -12,6 +12,7 @@ import pytest
 from tests.engine.support import TIMEOUT, has_event, logged, resumed, until
 from tests.engine.versions import AT_ONCE, TASKS_ONLY, version
 from torpor import RunFailedError, Torpor, WorkerSettings
+from torpor.codec.values import StepFunction
 from torpor.engine.complaints import Complaints
 from torpor.engine.deployments import Startable
 from torpor.engine.images import program_key
@@ -203,6 +204,22 @@ async def test_a_program_that_does_not_know_signatures_waits(tmp_path: Path, wor
 def _startable(app: Torpor) -> DeployedWorkflow:
     found = app.programs.resolve("order")
     return DeployedWorkflow(found.program_id, found.program.guest, found.program.build)
+
+
+TAKES_A_STEP = """
+export async function order(step) { "use workflow"; return await step(7); }
+"""
+
+
+async def test_what_a_version_allows_is_allowed_on_workers_of_others(tmp_path: Path, world: World) -> None:
+    """A step that arrives as a value is not imported; the program of the run says that it may be called."""
+    old = version(tmp_path / "old", world, NOTHING)
+    new = version(tmp_path / "new", world, TAKES_A_STEP, PAY, allow=["step//./steps.py//*"])
+    run = await new.start("order", StepFunction("step//./steps.py//pay"))
+    async with old.worker():
+        assert (await waiting(new)).signature == "(cents)"
+        async with new.worker():
+            assert await run.result(timeout=TIMEOUT) == "paid 7"
 
 
 # Children, and other applications

@@ -18,6 +18,7 @@ from torpor.codec.types.classes import importable_name
 from torpor.errors import ConfigurationError, WorkflowNotRegisteredError
 from torpor.programs.languages import LANGUAGES, Built, Functions, Sources, known_suffixes
 from torpor.programs.left_out import LeftOut
+from torpor.signatures import signature_text
 from torpor.vm.guest import Guest, MakeGuest, Program, program_id
 from torpor.vm.manifest import StoredBuild
 
@@ -46,6 +47,7 @@ class Programs:
         step_names: tells the full names of the steps that are registered now.
         workflows, steps: return the functions that are registered now, by full name.
         bundle: third-party packages that workflow code needs.
+        allows: tells whether programs may call a step that they do not import, by its full name.
     """
 
     def __init__(
@@ -56,12 +58,14 @@ class Programs:
         workflows: Callable[[], Functions] = dict,
         steps: Callable[[], Functions] = dict,
         bundle: Sequence[str] = (),
+        allows: Callable[[str], bool] = lambda _: False,
     ) -> None:
         self._root = root
         self._step_names = step_names
         self._workflows = workflows
         self._steps = steps
         self._bundle = tuple(bundle)
+        self._allows = allows
         self._patterns: list[str] = []
         self._generation = 0  # grows with every pattern and every workflow function
         self._guests: dict[str, Guest] = {}
@@ -201,8 +205,13 @@ class Programs:
             )
             made = language.build(sources, partial(self._build_hash, name))
             if made is not None:
-                built.append(made)
+                built.append(msgspec.structs.replace(made, program=self._with_allowed(made.program)))
         return built
+
+    def _with_allowed(self, program: Program) -> Program:
+        """Return a program that names what is allowed, so that it is on workers of other versions, too."""
+        allowed = {name: signature_text(step) for name, step in self._steps().items() if self._allows(name)}
+        return msgspec.structs.replace(program, steps={**(program.steps or {}), **allowed})
 
     def _build_hash(self, guest: str) -> str:
         return self.guest(guest).build
