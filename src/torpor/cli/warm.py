@@ -16,7 +16,7 @@ from torpor.inspection.timestamps import bytes_text
 from torpor.programs.languages import LANGUAGES
 from torpor.vm import cache_files
 from torpor.vm.cache_folders import choose_folders, default_directory
-from torpor.vm.guest import Program
+from torpor.vm.guest import Guest, Program
 
 Outcome = dict[str, Any]
 
@@ -46,7 +46,12 @@ def warm(
     for name in guest or ():
         if name not in LANGUAGES:
             raise ConfigurationError(f"there is no guest {name!r}; there are {', '.join(LANGUAGES)}")
-    outcomes = [_warm(name) for name in guest or LANGUAGES if guest or _is_installed(name)]
+    # What is missing is told first: to compile takes a minute.
+    for name in LANGUAGES:
+        if not guest and not _is_installed(name) and not json:
+            say(f"{name} is not installed; pip install 'torpor[python]'", err=True)
+    guests = {name: LANGUAGES[name].guest(None) for name in guest or LANGUAGES if guest or _is_installed(name)}
+    outcomes = [_warm(name, made) for name, made in guests.items()]
     folder = choose_folders(_unheard).writable
     removed = cache_files.prune(folder, all_unused=prune)
     if json:
@@ -55,20 +60,16 @@ def warm(
         return
     rows = ([o["guest"], o["state"], f"{o['seconds']:.1f} s", bytes_text(o["bytes"])] for o in outcomes)
     show_table("guest", "", "took", "on disk", rows=rows, right=frozenset({"took", "on disk"}))
-    for name in LANGUAGES:
-        if not guest and not _is_installed(name):
-            say(f"{name} is not installed; pip install 'torpor[python]'", err=True)
     if removed:
         unused = "this version does not use" if prune else f"nobody has used for {cache_files.UNUSED_DAYS_MAX} days"
         size = bytes_text(sum(entry.size for entry in removed))
         say(f"removed {counted(len(removed), 'file')} ({size}) from {folder} that {unused}")
 
 
-def _warm(name: str) -> Outcome:
+def _warm(name: str, guest: Guest) -> Outcome:
     """Load a program without workflows, for which everything else must be ready; say what that took."""
     before = cache_files.used_files()
     began = time.perf_counter()
-    guest = LANGUAGES[name].guest(None)
     guest.load(Program(guest=name, build=guest.build, files={}, entries=[], workflows={}))
     seconds = time.perf_counter() - began
     used = {path: made for path, made in cache_files.used_files().items() if path.name.startswith(name)}

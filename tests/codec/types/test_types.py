@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 from array import array, typecodes
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from decimal import Decimal
+from io import StringIO
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 from uuid import UUID
@@ -220,6 +222,11 @@ def _local_class() -> object:
     return Local()
 
 
+def _numeric(name: str, base: type, methods: str) -> object:
+    """Return an instance of a class that looks like one of a package for numbers."""
+    return type(name, (base,), {method: lambda self: self for method in methods.split()})()
+
+
 @pytest.mark.parametrize(
     ("value", "complaint"),
     [
@@ -228,6 +235,14 @@ def _local_class() -> object:
         (print, r"builtin_function_or_method, .*; code does not travel"),
         (_Opaque, r"is a type, .*; code does not travel"),
         ((x for x in "ab"), r"is a generator, .*; make it a list"),
+        (map(str, "ab"), r"is a map, .*; make it a list"),
+        ({}.keys(), r"is a dict_keys, .*; make it a list"),
+        (StringIO("x"), r"is a _io\.StringIO, .*; it belongs to this process; pass what it is made from or holds"),
+        (threading.Lock(), r"is a _thread\.lock, .*; it belongs to this process"),
+        (threading, r"is a module, .*; it belongs to this process"),
+        (_numeric("float64", float, "item tolist"), r"float64, .*; pass a value of Python's: \.item\(\) makes one"),
+        (_numeric("ndarray", object, "item tolist __setitem__"), r"ndarray, .*plain values: \.tolist\(\) makes a list"),
+        (_numeric("DataFrame", object, "to_dict"), r"DataFrame, .*plain values: \.to_dict\(\) makes a dict of it"),
         (memoryview(array("h", [1])), r"a memoryview of format 'h' cannot be stored; use its cast\('B'\)"),
         (type("Text", (str,), {})("x"), r"Text, .*; a subclass would come back as str; convert it with str"),
         (array("w" if "w" in typecodes else "u", "a"), r"an array of type '[uw]' cannot be stored; make it a str"),

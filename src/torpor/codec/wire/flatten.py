@@ -12,7 +12,7 @@ import dataclasses
 import inspect
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, MappingView, Sequence
 from enum import Enum
 from math import copysign, isnan
 from typing import Any, NamedTuple
@@ -30,6 +30,19 @@ PROTO = "__proto__"
 """A key that no object may have: a careless reader would set the prototype by it."""
 
 _PLAIN = "None, bool, int, float, str, bytes, list, dict, tuple, set, dates, dataclasses, enums or exceptions"
+
+_OF_A_PROCESS = frozenset((
+    "_asyncio", "_io", "_socket", "_thread", "asyncio", "io", "multiprocessing", "socket", "sqlite3", "ssl",
+    "subprocess", "tempfile", "threading",
+))  # fmt: skip
+"""Modules of Python whose objects mean nothing elsewhere: files, locks, connections."""
+
+_PLAIN_BY_METHOD = {
+    "tolist": ".tolist() makes a list of it",  # arrays of numpy and torch, columns of pandas
+    "to_dicts": ".to_dicts() makes a list of its rows",  # tables of polars
+    "to_dict": ".to_dict() makes a dict of it",  # tables of pandas, and classes of many others
+}
+"""What a class has that knows how to become plain values → what that does."""
 
 _NAN = -3
 _INFINITY = -4
@@ -238,8 +251,12 @@ def _advice(value: object) -> str:
         return "await it first"
     if inspect.isroutine(value) or inspect.isclass(value):
         return "code does not travel with values; pass a registered step or workflow, or a name"
-    if inspect.isgenerator(value) or inspect.isasyncgen(value):
+    if inspect.ismodule(value) or cls.__module__.partition(".")[0] in _OF_A_PROCESS:
+        return "it belongs to this process; pass what it is made from or holds, such as a path, a name, a text or bytes"
+    if isinstance(value, Iterator | AsyncIterator | MappingView):
         return "make it a list first"
+    if plain := _way_to_plain(cls):
+        return plain
     if "<locals>" in cls.__qualname__ and (dataclasses.is_dataclass(cls) or issubclass(cls, Enum | tuple)):
         return "define its class at module level, where another process can find it"
     for base in (bool, int, float, str, bytes, list, dict, set):
@@ -249,3 +266,11 @@ def _advice(value: object) -> str:
     if cls.__module__.partition(".")[0] not in sys.stdlib_module_names:
         way = f"make its class a dataclass or @torpor.serializable, or {way}"
     return f"pass {_PLAIN}; or {way}"
+
+
+def _way_to_plain(cls: type) -> str:
+    """Return how the author makes plain values of what has a method for that, ``""`` when there is none."""
+    if hasattr(cls, "tolist") and hasattr(cls, "item") and not hasattr(cls, "__setitem__"):
+        return "pass a value of Python's: .item() makes one of it"  # a scalar of numpy, which may be a float too
+    ways = (f"pass plain values: {way}" for method, way in _PLAIN_BY_METHOD.items() if hasattr(cls, method))
+    return next(ways, "")
