@@ -7,7 +7,7 @@ import pytest
 import torpor
 from tests.guests.cpython.conftest import HEAD, LABEL, WORKFLOW, Author
 from torpor.codec.errors import traceback_text
-from torpor.errors import ConfigurationError, NotInWorkflowError
+from torpor.errors import ConfigurationError, NotInWorkflowError, ProgramError
 
 ABSENT = {"requests": "it is not part of the guest", "sqlalchemy": "it has compiled parts"}
 MAIN = f'@__torpor_workflow__("{WORKFLOW}")\nasync def main():\n'
@@ -102,6 +102,17 @@ def test_placeholders_refuse_to_be_used(author: Author, body: str, named: str) -
     assert str(failure).startswith(f"{named} cannot be used in a workflow (./app.py:15, imported at ./app.py:")
     assert "it is not part of the guest" in str(failure)
     assert str(failure).endswith("; move what uses it into a step: a function with @app.step")
+
+
+def test_a_program_that_stumbles_over_what_it_lacks_says_what_that_is(author: Author) -> None:
+    """Python's own error knows nothing of packages that nobody has taken along."""
+    with pytest.raises(ProgramError) as told:
+        author.body("return 1", before="import requests, re\nre.split(',', requests.x)\n", absent=ABSENT)
+
+    hint = (
+        "got 'Placeholder'; this may be because the program has placeholders for what it lacks: requests (./app.py:9): "
+    )
+    assert f"{hint}it is not part of the guest\n" in str(told.value)
 
 
 def test_absent_exceptions_never_match(author: Author) -> None:

@@ -9,15 +9,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.machinery import PathFinder
 from pathlib import Path
 
 from torpor.errors import ConfigurationError
 from torpor.programs.python.carried import LACKING, OWN, carried_packages
-
-_INSTALLED = {"site-packages", "dist-packages"}
+from torpor.programs.python.locating import Located, is_installed, locate
+from torpor.programs.python.third_party import COMPILED, why_absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +73,6 @@ class Absent:
 Origin = Source | Namespace | Guests | Absent
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What the import system knows of a module: its file if it has one, and where its submodules are."""
-
-    file: str | None
-    folders: list[str] | None
-
-
 class Finder:
     """
     Finds modules.
@@ -116,7 +107,7 @@ class Finder:
         Raises:
             ConfigurationError: it is not installed, or has compiled parts.
         """
-        found = _found(name, None)
+        found = locate(name, None)
         if found is None or (found.file is None and not found.folders):
             raise ConfigurationError(
                 f"Torpor(bundle=[{name!r}]): no package of that name is installed here; give the name that is imported"
@@ -126,7 +117,7 @@ class Finder:
         sources = []
         for folder in map(Path, found.folders):
             for path in sorted(folder.rglob("*")):
-                if path.suffix in {".so", ".pyd", ".dylib"}:
+                if path.suffix in COMPILED:
                     raise _compiled(name, path)
                 if path.suffix == ".py":
                     inside = path.relative_to(folder.parent).with_suffix("")
@@ -138,7 +129,7 @@ class Finder:
     def _bundled_file(self, name: str, path: Path, above: Path) -> Source:
         if path.suffix != ".py":
             raise _compiled(name.partition(".")[0], path)
-        label = path.relative_to(above).as_posix() if _is_installed(path) else self.label(path)
+        label = path.relative_to(above).as_posix() if is_installed(path) else self.label(path)
         return Source(name, label, path, whole=True)
 
     def _find(self, name: str) -> Origin:
@@ -150,12 +141,12 @@ class Finder:
         outer = self.find(above)
         if isinstance(outer, Absent | Guests):
             return outer
-        found = _found(name, self._folders(above))
+        found = locate(name, self._folders(above))
         if found is None:
             return Guests()
         return self._inner(name, found, outer)
 
-    def _inner(self, name: str, found: _Found, outer: Source | Namespace) -> Origin:
+    def _inner(self, name: str, found: Located, outer: Source | Namespace) -> Origin:
         if found.file is None:
             return Namespace()
         path = Path(found.file)
@@ -166,14 +157,14 @@ class Finder:
     def _top(self, name: str) -> Origin:
         if name in OWN:
             return Guests()
-        found = _found(name, None)
+        found = locate(name, None)
         if found is None:
             return Guests()
         if name in sys.stdlib_module_names and not self._is_below_root(found.file):
             return Absent(name, f"the guest has no module {name}: {LACKING[name]}") if name in LACKING else Guests()
         if found.file is None:
-            if found.folders and all(_is_installed(Path(folder)) for folder in found.folders):
-                return _third_party(name)
+            if found.folders and all(is_installed(Path(folder)) for folder in found.folders):
+                return self._third_party(name)
             return Namespace() if found.folders else Guests()
         path = Path(found.file)
         if name in self._bundle:
@@ -181,55 +172,26 @@ class Finder:
         return self._project_or_absent(name, path)
 
     def _project_or_absent(self, name: str, path: Path) -> Origin:
-        if _is_installed(path):
-            return _third_party(name)
+        if is_installed(path):
+            return self._third_party(name)
         if path.suffix != ".py":
             return Absent(name, f"{path.name} is compiled, and the guest runs Python source only")
         return self._project(name, path)
+
+    def _third_party(self, name: str) -> Origin:
+        top = name.partition(".")[0]
+        return Guests() if top in carried_packages() else Absent(name, why_absent(top, self._bundle))
 
     def _project(self, name: str, path: Path) -> Source:
         return Source(name, self.label(path), path)
 
     def _folders(self, package: str) -> list[str]:
         above = package.rpartition(".")[0]
-        found = _found(package, self._folders(above) if above else None)
+        found = locate(package, self._folders(above) if above else None)
         return (found.folders if found is not None else None) or []
 
     def _is_below_root(self, file: str | None) -> bool:
-        return file is not None and Path(file).resolve().is_relative_to(self._root) and not _is_installed(Path(file))
-
-
-def _found(name: str, folders: Iterable[str] | None) -> _Found | None:
-    """Ask the modules that are loaded, then the import system; no module is run."""
-    loaded = sys.modules.get(name)
-    if loaded is not None:
-        inner = getattr(loaded, "__path__", None)
-        return _Found(getattr(loaded, "__file__", None), None if inner is None else list(inner))
-    path = None if folders is None else list(folders)
-    for finder in sys.meta_path or (PathFinder,):
-        try:
-            spec = finder.find_spec(name, path)
-        except KeyError:  # a folder without __init__.py inside another one that is not loaded
-            return _Found(None, [str(Path(folder, name.rpartition(".")[2])) for folder in path or ()])
-        if spec is not None:
-            inner = spec.submodule_search_locations
-            return _Found(spec.origin if spec.has_location else None, None if inner is None else list(inner))
-    return None
-
-
-def _is_installed(path: Path) -> bool:
-    return not _INSTALLED.isdisjoint(path.parts)
-
-
-def _third_party(name: str) -> Origin:
-    top = name.partition(".")[0]
-    if top in carried_packages():
-        return Guests()
-    return Absent(
-        name,
-        f"{top} is a third-party package that the guest does not carry; use it in steps, or, if it is pure Python and "
-        f"workflow code needs it, bundle it: Torpor(bundle=[{top!r}])",
-    )
+        return file is not None and Path(file).resolve().is_relative_to(self._root) and not is_installed(Path(file))
 
 
 def _compiled(package: str, path: Path) -> ConfigurationError:

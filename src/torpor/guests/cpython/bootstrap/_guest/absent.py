@@ -18,6 +18,8 @@ from .placeholders import AbsentModule, Origin
 _CAUGHT = {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"}
 """What a ``try`` around an import that a program does without catches."""
 
+_SUSPECTS_MAX = 3
+
 _ADVICE = "move what uses it into a step: a function with @app.step"
 
 OUTSIDE = (
@@ -33,6 +35,10 @@ NO_VALIDATION = (
 """Why the rest of pydantic is absent, and what to do instead."""
 
 
+imported: list[Origin] = []
+"""What the program lacks and has imported, in the order of the imports."""
+
+
 class _Loader:
     """
     Finds absent modules and makes placeholders of them.
@@ -44,6 +50,7 @@ class _Loader:
 
     def __init__(self, absent: Mapping[str, str]) -> None:
         # Torpor and pydantic are there, but only in part.
+        self._of_program = frozenset(absent)
         self._absent = {"torpor": OUTSIDE, "pydantic": NO_VALIDATION}
         self._absent |= {name: (why, "" if "step" in why else _ADVICE) for name, why in absent.items()}
 
@@ -65,7 +72,9 @@ class _Loader:
         why, advice = self._reason(spec.name) or ("", "")
         place = author_place(sys._getframe(1)) or ""  # noqa: SLF001  # there is no other way to ask
         module = AbsentModule(spec.name)
-        vars(module)["__torpor_origin__"] = Origin(spec.name, why, place, advice)
+        origin = vars(module)["__torpor_origin__"] = Origin(spec.name, why, place, advice)
+        if spec.name in self._of_program:
+            imported.append(origin)
         return module
 
     def exec_module(self, _module: ModuleType) -> None:
@@ -80,6 +89,15 @@ class _Loader:
 def install(absent: Mapping[str, str]) -> None:
     """Have imports of absent modules, given with the reason of each, find placeholders."""
     finder.fallback = _Loader(absent).find
+
+
+def suspects() -> str:
+    """Return, for an error while modules load, which of them are placeholders; ``""`` when none are."""
+    if not imported:
+        return ""
+    told = "; ".join(f"{origin.name} ({origin.place}): {origin.why}" for origin in imported[:_SUSPECTS_MAX])
+    more = f"; and {len(imported) - _SUSPECTS_MAX} more" if len(imported) > _SUSPECTS_MAX else ""
+    return f"; this may be because the program has placeholders for what it lacks: {told}{more}"
 
 
 def part_of(name: str, why: str, advice: str) -> Any:

@@ -37,7 +37,8 @@ def load(given: Mapping[str, Any]) -> dict[str, Any]:
         try:
             _evaluate(given["entries"], given["workflows"])
         except BaseException as error:  # noqa: BLE001  # whatever modules raise, the host is told
-            described = {"name": type(error).__name__, "message": str(error), "stack": frames_text(error)}
+            message = f"{error}{absent.suspects()}"
+            described = {"name": type(error).__name__, "message": message, "stack": frames_text(error)}
             return {"ok": False, "error": described}
     if random_state() != unused:
         tell_draw()
