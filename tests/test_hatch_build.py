@@ -8,6 +8,7 @@ import io
 import shutil
 import sys
 import tarfile
+import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -222,3 +223,12 @@ def test_a_damaged_file_is_replaced_and_a_right_one_left_alone(machine: Machine)
 
     assert (destination / "crypto.so").read_bytes() == b"package/extensions/crypto/crypto.so"
     assert (destination / "url.so").stat().st_ino == kept
+
+
+def test_what_the_sdist_lists_is_there() -> None:
+    """An entry that names nothing is left over from something, or misspelt."""
+    root = Path(hatch_build.__file__).parent
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))
+    listed = project["tool"]["hatch"]["build"]["targets"]["sdist"]["include"]
+
+    assert [entry for entry in listed if not (root / entry.removeprefix("/")).exists()] == []

@@ -106,6 +106,16 @@ def test_the_sdist_can_be_checked_where_it_is_unpacked(built: Built) -> None:
     assert {"Makefile", "pyproject.toml", "hatch_build.py", "LICENSE", "tests/test_packaging.py"} <= names
 
 
+@pytest.mark.skipif(not (ROOT / ".git").exists(), reason="an unpacked sdist does not know what was tracked")
+def test_the_sdist_holds_what_is_tracked(built: Built) -> None:
+    """Every file of the repository and nothing else, but for its own metadata."""
+    with tarfile.open(built.sdist) as archive:
+        files = [PurePosixPath(member.name).parts[1:] for member in archive.getmembers() if member.isfile()]
+    tracked = run(ROOT, "git", "ls-files").splitlines()
+
+    assert sorted(map("/".join, files)) == sorted([*tracked, "PKG-INFO"])
+
+
 def test_the_wheel_serves_every_platform(built: Built) -> None:
     """WebAssembly runs anywhere, so one wheel does."""
     assert built.wheel.name == f"torpor-{VERSION}-py3-none-any.whl"
