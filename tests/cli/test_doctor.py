@@ -29,7 +29,7 @@ def test_everything_is_found(torpor: Torpor) -> None:
     found = data["checks"]
     assert list(found) == [
         "versions", "platform", "wasm", "memory", "descriptors", "cache", "boot", "python", "application", "encryption",
-        "world", "keys", "workers", "applications", "steps",
+        "world", "keys", "builds", "workers", "applications", "steps",
     ]  # fmt: skip
     assert found["versions"]["python"] == platform.python_version()
     assert found["versions"]["sqlite"] == sqlite3.sqlite_version
@@ -41,6 +41,21 @@ def test_everything_is_found(torpor: Torpor) -> None:
     assert found["world"]["schema_version"] >= 1
     assert found["world"]["capabilities"]["durable"] is True
     assert found["workers"]["alive"] == []
+    assert (found["builds"]["builds"], found["builds"]["status"]) == ([], "ok")
+    assert found["builds"]["image_bytes"] > 0
+
+
+def test_guest_builds_that_are_nowhere_are_told(torpor: Torpor, runs: dict[str, str]) -> None:
+    """With what becomes of the runs that need them."""
+    assert runs
+    with contextlib.closing(sqlite3.connect("torpor.db")) as db, db:
+        db.execute("INSERT INTO labels (text) VALUES ('c0ffee')")
+        db.execute("UPDATE runs SET build = (SELECT k FROM labels WHERE text = 'c0ffee')")
+
+    found = torpor.json("doctor")["checks"]["builds"]
+
+    assert (found["status"], found["missing"]) == ("note", ["c0ffee"])
+    assert "neither kept in this world nor installed here (c0ffee…)" in found["text"]
 
 
 @pytest.mark.usefixtures("empty")

@@ -99,6 +99,21 @@ def test_a_library_is_fetched_once_on_a_machine(backend: str, tmp_path: Path) ->
     assert shelf.taken == [library.size]
 
 
+def test_a_file_can_be_had_in_pieces(language: Language) -> None:
+    """
+    Together they are the file, whether it is installed or comes from elsewhere.
+    """
+    ours = language.installed
+    theirs = language.stored(ours.manifest, Shelf(ours).fetch)
+    for name in msgspec.json.decode(ours.manifest, type=Manifest).files:
+        whole = ours.files.read(name)
+
+        for made in (ours, theirs):
+            pieces = list(made.files.pieces(name, 1 << 20))
+            assert b"".join(pieces) == whole
+            assert max(map(len, pieces)) <= 1 << 20
+
+
 def test_a_damaged_file_is_refused(language: Language) -> None:
     """
     Only what has the hash that the manifest states is run.

@@ -21,8 +21,11 @@ from torpor.codec.crypto.keys import SETTING, Keyring
 from torpor.errors import ConfigurationError, TorporError, VmError
 from torpor.guests.quickjs import QuickJS
 from torpor.ids import SEED_BYTES
+from torpor.inspection.kept import read_kept
 from torpor.inspection.reading import Reader
 from torpor.inspection.timestamps import bytes_text
+from torpor.programs.catalogue import guests
+from torpor.programs.languages import available_guests
 from torpor.vm.cache_folders import default_directory, distrusted_folder
 from torpor.vm.guest import Begin, Program
 from torpor.vm.host import lacking_descriptors
@@ -256,6 +259,29 @@ async def reachable_world(world: World) -> Finding:
     schema = "" if facts["schema_version"] is None else f", schema {facts['schema_version']}{migrated}"
     able = ", ".join(name for name in ("durable", "shared") if getattr(world.capabilities, name)) or "this process only"
     return Finding("ok", f"{world.url} is reachable{schema}; {able}", facts)
+
+
+async def kept_builds(world: World) -> Finding:
+    """Look at the guest builds that the world keeps, and at those that its runs need."""
+    kept = await read_kept(world)
+    installed = guests()
+    here = {installed(name).build for name in available_guests()}
+    facts = msgspec.to_builtins(kept) | {"installed": sorted(here)}
+    if lost := [build for build in kept.missing if build not in here]:
+        told = ", ".join(f"{build[:12]}…" for build in lost)
+        return Finding(
+            "note",
+            f"runs need guest builds that are neither kept in this world nor installed here ({told}): start a worker "
+            f"of the version that they began with; else they go on if a replay of their logs agrees",
+            facts,
+        )
+    needed = sum(each.is_needed for each in kept.builds)
+    return Finding(
+        "ok",
+        f"{counted(len(kept.builds), 'guest build')} ({bytes_text(kept.build_bytes)}), {needed} needed by runs; "
+        f"{counted(kept.images, 'image')} ({bytes_text(kept.image_bytes)})",
+        facts,
+    )
 
 
 async def working(reader: Reader) -> Finding:

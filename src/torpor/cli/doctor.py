@@ -94,6 +94,7 @@ def _world_findings(app: Torpor | None, url: str | None, keyring: Keyring) -> di
             found["world"] = await checks.reachable_world(world)
             if found["world"].status == "ok":
                 found["keys"] = await checks.readable_runs(world, keyring)
+                found["builds"] = await checks.kept_builds(world)
                 reader = Reader(Client(world, keyring))
                 found["workers"] = await checks.working(reader)
                 found["applications"] = await checks.served_runs(reader)

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import mmap
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
@@ -97,6 +97,16 @@ class BuildFiles(Protocol):
         """
         ...
 
+    def pieces(self, name: str, size: int) -> Iterator[bytes]:
+        """
+        Yield a file in pieces of *size* bytes, checked before the first; at no time is more of it in memory.
+
+        Raises:
+            ConfigurationError: it is damaged.
+            HostError: it cannot be read.
+        """
+        ...
+
     def map(self, name: str) -> memoryview:
         """
         Return a file that stays in use. Where possible it is read from disk when it is looked at, and shared by all
@@ -160,10 +170,21 @@ class InstalledFiles:
 
     def read(self, name: str) -> memoryview:
         data = self.map(name)
-        found, expected = hashlib.sha256(data).hexdigest(), self._entries[name].sha256
+        self._check(name, hashlib.sha256(data).hexdigest())
+        return data
+
+    def pieces(self, name: str, size: int) -> Iterator[bytes]:
+        path = self._paths[name]
+        with needs_host(f"reading {path.name}"), path.open("rb") as file:
+            self._check(name, hashlib.file_digest(file, "sha256").hexdigest())
+            file.seek(0)
+            while piece := file.read(size):
+                yield piece
+
+    def _check(self, name: str, found: str) -> None:
+        expected = self._entries[name].sha256
         if found != expected:
             raise ConfigurationError(f"{self._paths[name]} is damaged: SHA-256 {found}, not {expected}; {self._remedy}")
-        return data
 
     def map(self, name: str) -> memoryview:
         return _mapped(self._paths[name])
@@ -191,6 +212,11 @@ class StoredFiles:
             files, known_as = beside
             return files.read(known_as)
         return self._kept(name) or self._fetched(name)
+
+    def pieces(self, name: str, size: int) -> Iterator[bytes]:
+        data = self.read(name)
+        for at in range(0, len(data), size):
+            yield bytes(data[at : at + size])
 
     def map(self, name: str) -> memoryview:
         if beside := self._beside.get(self._entries[name].sha256):

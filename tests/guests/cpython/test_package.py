@@ -69,6 +69,8 @@ def test_a_damaged_module_is_refused(tmp_path: Path) -> None:
     for name in (WASM, LIBRARY):
         with pytest.raises(ConfigurationError, match="is damaged"):
             files.read(name)
+        with pytest.raises(ConfigurationError, match="is damaged"):
+            next(files.pieces(name, 1))
 
 
 def test_functions_can_be_exported_by_name() -> None:
