@@ -17,7 +17,7 @@ app = Torpor(
     root=Path(__file__).parent,
     settings=WorkerSettings(lease_ms=LEASE_MS, heartbeat_ms=50, grace_seconds=0.2),
 )
-app.workflows("flows/frozen.js")
+app.workflows("frozen_flows/frozen.js")
 
 
 @app.step
