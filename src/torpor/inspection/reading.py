@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 import msgspec
 
 from torpor.client import Client
-from torpor.engine.images import read_program
+from torpor.engine.images import program_key, read_program
 from torpor.engine.liveness import living
 from torpor.engine.waiting import Unmet, read_unmet, unmet_steps
 from torpor.errors import KeyMissingError, RunNotFoundError, TorporError, UsageError, WorldError
@@ -348,6 +348,8 @@ class Reader:
         except KeyMissingError:
             return None
         if program is None:
+            if await self._world.has_blob(program_key(run.program, run.key_id)):
+                raise WorldError(f"program {run.program} is damaged; a worker of its application stores it anew")
             return None
         return ProgramView(
             run.program, program.guest, program.build, files=sorted(program.files), workflows=sorted(program.workflows)
