@@ -56,9 +56,9 @@ def why_absent(top: str, bundled: Collection[str] = ()) -> str:
     """
     said = f"{top} is a third-party package that the guest does not carry"
     needed: list[str] = []
-    todo = deque([top])
-    while todo and len(needed) <= NEEDED_MAX:
-        name = todo.popleft()
+    ahead = deque([top])
+    while ahead and len(needed) <= NEEDED_MAX:
+        name = ahead.popleft()
         if name in needed or name in bundled:
             continue
         needed.append(name)
@@ -66,8 +66,8 @@ def why_absent(top: str, bundled: Collection[str] = ()) -> str:
         if package.obstacle:
             who = "it" if name == top else f"it needs {name}, which"
             return f"{said}, and bundling it would not help: {who} {package.obstacle}; use it in steps"
-        todo.extend(package.needs)
-    if todo:
+        ahead.extend(package.needs)
+    if ahead:
         return f"{said}, and it needs more than {NEEDED_MAX} others; use it in steps"
     together = [*sorted(bundled), *needed]
     return f"{said}; use it in steps, or, if workflow code needs it, bundle it: Torpor(bundle={together})"
