@@ -3,6 +3,7 @@
 
 export PYTHON
 ARGS ?=
+SOAK ?= --minutes 10
 BENCHMARKS ?= vm sequential fanout throughput resume payload crash idle codec
 PY := .venv/bin/python
 
@@ -20,6 +21,12 @@ demo: .venv/.installed ## forty orders in two languages, two SIGKILLs; every ord
 test: .venv/.installed ## run the tests; ARGS='tests/vm -x' for some of them
 	@.venv/bin/torpor warm
 	$(PY) -m pytest $(ARGS)
+
+.PHONY: crash
+crash: .venv/.installed ## kill, freeze and starve workers for half an hour; SOAK='--minutes 60 --seed 3'
+	@.venv/bin/torpor warm
+	$(PY) -m pytest tests/crash --rounds 20 $(ARGS)
+	$(PY) -m tests.crash.soak $(SOAK)
 
 .PHONY: lint
 lint: .venv/.installed ## check style and types

@@ -1,8 +1,9 @@
 """
 SIGKILL of a worker process at every failpoint, and inside a step: no run is lost, no op lost or doubled.
 
-Every point gets twenty rounds. A round starts runs, lets a worker die at a random passage of the point, kills the next
+A round starts runs, lets a worker die at a random passage of the point, kills the next
 worker at a random moment besides, and lets a third one finish. The random numbers' seed is in the test's id.
+``make crash`` plays twenty rounds of each point, a common run of all tests a few.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ PASSAGES: dict[str, int] = {Failpoint.AFTER_ENDING: 3, Failpoint.BEFORE_STEP_OUT
 PASSAGES_OF_OTHERS = 12
 """How often it passes any other point, at least."""
 
-ROUNDS = 20
 WORKFLOWS = ("mixed", "mixed_in_python", "mixed")
 """The runs of a round."""
 
@@ -40,8 +40,9 @@ _processes = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(["tests.crash.process"])
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("point", POINTS)
-async def test_runs_outlive_workers_killed_at(point: str, tmp_path: Path) -> None:
+async def test_runs_outlive_workers_killed_at(point: str, rounds: int, tmp_path: Path) -> None:
     """
     Every run completes with the right result, its log is dense, and each step has exactly one recorded result.
     """
@@ -52,7 +53,7 @@ async def test_runs_outlive_workers_killed_at(point: str, tmp_path: Path) -> Non
     ledger = tmp_path / "ledger.txt"
     died = 0
     try:
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             run_ids = [ids.fresh("wrun", world.clock.now()) for _ in WORKFLOWS]
             resuming = [asyncio.create_task(_resume(client, f"token-{run_id}")) for run_id in run_ids]
             named = zip(run_ids, WORKFLOWS, strict=True)
@@ -66,7 +67,7 @@ async def test_runs_outlive_workers_killed_at(point: str, tmp_path: Path) -> Non
                 await _check(client, run_id, ledger)
     finally:
         await world.close()
-    assert died >= ROUNDS // 2, "the crash point was hardly ever passed"
+    assert died >= rounds // 2, "the crash point was hardly ever passed"
 
 
 async def live_and_die(

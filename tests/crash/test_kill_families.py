@@ -20,13 +20,13 @@ from torpor.model import RunFilter
 from torpor.worlds import open_world
 
 POINTS = (Failpoint.AFTER_ENDING, Failpoint.BEFORE_COMMIT, Failpoint.WHILE_PARKING, Failpoint.AFTER_DELIVER)
-ROUNDS = 6
 PARENTS = 2
 CHILDREN = 4
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("point", POINTS)
-async def test_families_outlive_workers_killed_at(point: Failpoint, tmp_path: Path) -> None:
+async def test_families_outlive_workers_killed_at(point: Failpoint, rounds: int, tmp_path: Path) -> None:
     """Every parent has the right result, started each child once, and heard of each end once."""
     dice = random.Random(point)
     world = open_world(f"sqlite:///{tmp_path}/torpor.db")
@@ -35,7 +35,7 @@ async def test_families_outlive_workers_killed_at(point: Failpoint, tmp_path: Pa
     ledger = tmp_path / "ledger.txt"
     died = 0
     try:
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             parents = [ids.fresh("wrun", world.clock.now()) for _ in range(PARENTS)]
             starts = {run_id: ["parent"] for run_id in parents}
             died += await live_and_die(world.url, ledger, starts, point, dice.randint(1, 6), None)
@@ -45,7 +45,7 @@ async def test_families_outlive_workers_killed_at(point: Failpoint, tmp_path: Pa
                 await _check(client, run_id)
     finally:
         await world.close()
-    assert died >= ROUNDS // 2, "the crash point was hardly ever passed"
+    assert died >= rounds // 2, "the crash point was hardly ever passed"
 
 
 async def _check(client: Client, run_id: str) -> None:

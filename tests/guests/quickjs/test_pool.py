@@ -149,12 +149,15 @@ def test_programs_load_in_many_threads(js: QuickJS) -> None:
 def test_a_process_ends_cleanly_whatever_its_guests_do() -> None:
     """
     Leased VMs, a guest that spins in a daemon thread, and the ticker do not disturb the end of the process.
+
+    The thread may still see its guest interrupted, or be gone before.
     """
     script = f"""
-import sys, threading
+import contextlib, sys, threading
 sys.path.insert(0, {str(BOOTSTRAP.parents[3])!r})
 from tests.guests.quickjs.support import guest, program
 from tests.guests.support import begin
+from torpor.errors import VmInterruptedError
 js = guest("portable")
 image = js.load(program("export async function main() {{ for (;;); }} export async function ok() {{}}"))
 vm = js.lease(image)
@@ -163,7 +166,8 @@ begun = threading.Event()
 def spin():
     other = js.lease(image)
     begun.set()
-    begin(other, "main")
+    with contextlib.suppress(VmInterruptedError):
+        begin(other, "main")
 threading.Thread(target=spin, daemon=True).start()
 begun.wait()
 """
