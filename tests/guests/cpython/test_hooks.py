@@ -173,6 +173,108 @@ def test_cancelled_takers_are_forgotten(author: Author) -> None:
     assert run.value == 0
 
 
+HEARTBEATS = """
+    h, got = hook('a'), []
+    it = aiter(h)
+    while got[-1:] != ["end"]:
+        try:
+            got.append(await asyncio.wait_for(anext(it), 60))
+        except TimeoutError:
+            got.append("beat")
+    return got
+"""
+
+
+def test_a_heartbeat_loop(author: Author) -> None:
+    """A loop that waits for the next payload no longer than a minute loses none, however often the minute passes."""
+    run = created(author.body(HEARTBEATS).begin())
+    for payload in (None, None, 1, None, "end"):
+        if payload is None:
+            run.park().wake(run.ops[-1].n, 60_000)
+        else:
+            run.park().receive(payload)
+
+    assert run.value == ["beat", "beat", 1, "beat", "end"]
+
+
+@pytest.mark.parametrize(
+    "abandoned",
+    [
+        "task = asyncio.create_task(anext(it)); await asyncio.sleep(0); task.cancel(); await asyncio.wait([task])",
+        "task = asyncio.create_task(anext(it, 0)); await asyncio.sleep(0); task.cancel(); await asyncio.wait([task])",
+        "task = asyncio.create_task(anext(it)); task.cancel(); await asyncio.wait([task])",
+        "await asyncio.wait_for(anext(it), 0)",
+        "async with asyncio.timeout(0): await anext(it)",
+        "async with asyncio.TaskGroup() as g: g.create_task(anext(it)); g.create_task(wrong())",
+        "await asyncio.gather(asyncio.wait_for(anext(it), 0), wrong())",
+        "c = anext(it); c.send(None); c.close()",
+        "async with asyncio.timeout(0):\n        async for x in it: pass",
+    ],
+)
+def test_an_iterator_survives_what_happens_to_a_pending_anext(author: Author, abandoned: str) -> None:
+    """Cancelled, timed out, in a group that failed, closed: the next payload is for whoever asks next."""
+    run = author.body(f"""
+h = hook('a')
+it = aiter(h)
+async def wrong(): raise ValueError
+try:
+    {abandoned}
+except (TimeoutError, ValueError, ExceptionGroup):
+    pass
+got = [await anext(it), await h]
+h.dispose()
+return got + [await anext(it, "over")]
+""").begin()
+
+    assert created(run).receive(1).park().receive(2).value == [1, 2, "over"]
+
+
+def test_a_pending_anext_is_carried_from_wait_to_wait(author: Author) -> None:
+    """A task of anext that is not done in time is waited for again, and gets the payload."""
+    run = author.body("""
+        it = aiter(hook('a'))
+        task = asyncio.create_task(anext(it))
+        done, pending = await asyncio.wait({task}, timeout=5)
+        assert pending == {task}
+        done, _ = await asyncio.wait({task, asyncio.create_task(charge())}, return_when=asyncio.FIRST_COMPLETED)
+        return task.result(), await anext(it)
+    """).begin()
+    created(run).park().wake(2, 5000)
+
+    assert run.park().receive(1).park().receive(2).value == (1, 2)
+
+
+def test_a_payload_handed_to_a_task_that_is_cancelled_before_it_runs(author: Author) -> None:
+    """It is not lost, but given back."""
+    run = author.body("""
+        h = hook('a')
+        it = aiter(h)
+        first = asyncio.create_task(anext(it))
+        await asyncio.sleep(0)
+        h.receive({"type": "hook_received", "value": 'devl[1]'})
+        first.cancel()
+        await asyncio.wait([first])
+        return first.cancelled(), await anext(it)
+    """).begin()
+
+    assert run.value == (True, 1)
+
+
+def test_a_closed_iterator_takes_nothing(author: Author) -> None:
+    """``aclosing`` ends the iterator and not the hook."""
+    run = author.body(
+        """
+        h = hook('a')
+        async with contextlib.aclosing(aiter(h)) as it:
+            got = [await anext(it)]
+        return got + [payload async for payload in it] + [await h]
+    """,
+        before="import contextlib\n",
+    ).begin()
+
+    assert created(run).receive(1).receive(2).value == [1, 2]
+
+
 def test_tokens_are_unguessable(author: Author) -> None:
     """Without a token there is one of 144 random bits, which the run's seed decides."""
     run = author.body("return hook().token")

@@ -54,12 +54,8 @@ class Hook:
     def __await__(self) -> Generator[Any, None, Any]:
         return self._next().__await__()
 
-    async def __aiter__(self) -> AsyncIterator[Any]:
-        while True:
-            text = await self._take()
-            if text is None:
-                return
-            yield value_of(text)
+    def __aiter__(self) -> AsyncIterator[Any]:
+        return _Payloads(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -108,12 +104,13 @@ class Hook:
         return f"the end of run {self._watch}" if self._watch else f"hook {self.token!r}"
 
     async def _next(self) -> Any:
-        text = await self._take()
+        text = await self.take()
         if text is None:
             raise HookDisposedError(self.token)
         return value_of(text)
 
-    async def _take(self) -> str | None:
+    async def take(self) -> str | None:
+        """Wait for the next payload and return its text, or None when there will never be one."""
         if self._state == "conflict":
             raise self._conflict_error()
         if self._state == "disposed":
@@ -124,10 +121,17 @@ class Hook:
         self._takers.append(taker)
         try:
             return await taker
-        except CancelledError:
-            if taker in self._takers:
-                self._takers.remove(taker)
+        except (CancelledError, GeneratorExit):
+            self._give_up(taker)
             raise
+
+    def _give_up(self, taker: Future[str | None]) -> None:
+        """Take nothing: what has been handed to the taker in the meantime is the next one's."""
+        if taker in self._takers:
+            self._takers.remove(taker)
+        elif not taker.cancelled() and taker.exception() is None and (text := taker.result()) is not None:
+            self._payloads.appendleft(text)
+            self._hand_out()
 
     def _hand_out(self) -> None:
         while self._payloads and self._takers:
@@ -164,6 +168,32 @@ class Hook:
 
     def _conflict_error(self) -> HookConflictError:
         return HookConflictError(self.token, self._owner or "")
+
+
+class _Payloads:
+    """
+    An iterator over a hook's payloads.
+
+    It has no state but the hook's, so that nothing that happens to one ``anext`` concerns the next one: cancelled,
+    timed out or failed, it leaves its payload to whoever asks next. Several may be pending at once.
+    """
+
+    def __init__(self, hook: Hook) -> None:
+        self._hook = hook
+        self._is_closed = False
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        text = None if self._is_closed else await self._hook.take()
+        if text is None:
+            raise StopAsyncIteration
+        return value_of(text)
+
+    async def aclose(self) -> None:
+        """End the iteration; the hook stays alive."""
+        self._is_closed = True
 
 
 def hook(token: str | None = None, *, metadata: Any = None) -> Hook:
