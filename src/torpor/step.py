@@ -60,7 +60,20 @@ class Step(Protocol[P, R_co]):
     def __get__(self, instance: None, owner: Any, /) -> Self: ...
 
     @overload
-    def __get__(self: Step[Concatenate[S, Q], R], instance: S, owner: Any, /) -> Step[Q, R]: ...
+    def __get__(self: Step[Concatenate[S, Q], R], instance: S, owner: Any, /) -> BoundStep[Q, R]: ...
+
+
+class BoundStep(Protocol[P, R_co]):
+    """
+    What a step that is a method is on an object.
+
+    It has no ``with_options``, which could not know the object: ``Order.pay.with_options(…)(order, cents)``.
+    """
+
+    __name__: str
+    __qualname__: str
+
+    async def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R_co: ...
 
 
 class StepDecorator(Protocol):

@@ -77,7 +77,7 @@ async def checkout(order_id: str, cents: int = 3, *, gift: bool = False) -> dict
     assert_type(await echo(3), int)
     assert_type(await charge.with_options(max_retries=0, timeout=None)(order_id, cents), str)
     assert_type(await echo.with_options(retry_on=(OSError, KeyError))(b""), bytes)
-    assert_type(await Order().pay.with_options(never_retry=ValueError)(3), str)
+    assert_type(await Order.pay.with_options(never_retry=ValueError)(Order(), 3), str)
     async with asyncio.TaskGroup() as group:
         assert_type(await group.create_task(count("a")), int)
     async with hook("token") as approval:
@@ -118,6 +118,7 @@ async def mistakes() -> None:
     await charge(1, 2)  # E: arg-type
     await charge.with_options(max_retry=3)("o-1", 2)  # E: call-arg
     await charge.with_options(max_retries=3)(1, 2)  # E: arg-type
+    await Order().pay.with_options(max_retries=3)(1)  # E: attr-defined
     count("a") + 1  # E: operator
 
 
