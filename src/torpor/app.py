@@ -35,6 +35,7 @@ from torpor.codec.crypto.keys import Keyring
 from torpor.codec.values import WorkflowFunction
 from torpor.engine.deployments import Startable, make_deployment, positional
 from torpor.engine.images import store_program
+from torpor.engine.observer import Observer
 from torpor.engine.worker import Worker, WorkerSettings
 from torpor.errors import UsageError
 from torpor.lifecycle import RunStatus
@@ -219,11 +220,12 @@ class Torpor(Registry):
         await self.close()
 
     @asynccontextmanager
-    async def worker(self, **options: Any) -> AsyncIterator[Worker]:
+    async def worker(self, *, observers: Sequence[Observer] = (), **options: Any) -> AsyncIterator[Worker]:
         """
         Run a worker in this process while the block runs.
 
         Args:
+            observers: are told what it does; see :mod:`torpor.engine.observer`.
             options: passed to :class:`torpor.engine.worker.Worker`.
 
         Raises:
@@ -237,6 +239,7 @@ class Torpor(Registry):
             self.steps,
             self.settings,
             keyring=self.keyring,
+            observers=observers,
             **{
                 "guest_names": available_guests(),
                 "deployment": self.deploy,

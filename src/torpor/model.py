@@ -339,7 +339,7 @@ class Task(msgspec.Struct, frozen=True):
         redeliveries: claims in a row without an effect, this one included.
         step_id, op, name, attempt, failures, input, signature: of a step; *attempt* is this one's number, *failures*
             how many attempts raised before.
-        key_id, workflow, created_at: of the step's run.
+        key_id, workflow, created_at: of the run.
     """
 
     kind: TaskKind

@@ -40,7 +40,7 @@ def serve(url: str, ledger: str, starts: dict[str, list[str]], point: str, nth: 
 async def _work(app: torpor.Torpor, crash: CrashAt, starts: dict[str, list[str]]) -> None:
     async with app:
         runs = [await app.start(name, *args, run_id=run_id) for run_id, (name, *args) in starts.items()]
-        async with app.worker(failpoint=crash):
+        async with app.worker(observers=[crash]):
             ended = [app.client.wait_ended(run.id) for run in runs]
             for run in await asyncio.gather(*ended):
                 assert run.status in RUN_TERMINAL

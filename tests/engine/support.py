@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from torpor import RunHandle, Torpor
 from torpor.cli.loading import load_app, parse_target
 from torpor.engine.failpoints import Failpoint
+from torpor.engine.observer import Observation
 from torpor.errors import HookNotFoundError
 
 TIMEOUT = 30
@@ -94,7 +95,7 @@ def logged(logger: str, words: str) -> Iterator[asyncio.Event]:
 
 class Passages:
     """
-    Pass it as ``failpoint`` to a worker: *passed* is set when the point was passed so many times.
+    An observer of a worker: *passed* is set when the point was passed so many times.
 
     Args:
         point: of the engine.
@@ -106,9 +107,9 @@ class Passages:
         self._point = point
         self._left = count
 
-    def __call__(self, point: Failpoint) -> None:
+    def __call__(self, observation: Observation) -> None:
         """Count a passage."""
-        self._left -= point == self._point
+        self._left -= observation == self._point
         if self._left <= 0:
             self.passed.set()
 

@@ -142,7 +142,7 @@ async def test_a_stopped_worker_leaves_its_runs_to_the_next(app: Torpor) -> None
     """What was awake is parked, and the next worker goes on from there."""
     app = app.on(app.world, settings=WorkerSettings(grace_seconds=5, turn=TurnOptions(inline_ms=2_000)))
     commits = Passages(Failpoint.AFTER_COMMIT, 20)
-    async with app.worker(failpoint=commits):
+    async with app.worker(observers=[commits]):
         run = await app.start("many", 300)
         await commits.passed.wait()
     assert await run.status() == "running"

@@ -28,7 +28,7 @@ async def test_a_full_disk_delays_a_run_and_loses_nothing(tmp_path: Path) -> Non
     """The commit fails as a whole, the turn tries again, and the log is dense in the end."""
     app = application.on(f"sqlite:///{tmp_path}/torpor.db")
     commits = Passages(Failpoint.AFTER_COMMIT, 20)
-    async with app, app.worker(failpoint=commits):
+    async with app, app.worker(observers=[commits]):
         run = await app.start("many", 200)
         await commits.passed.wait()
         full = no_file_grows_beyond((tmp_path / "torpor.db-wal").stat().st_size)

@@ -17,6 +17,7 @@ from torpor import RunHandle, Torpor, WorkerSettings
 from torpor.clock import SystemClock
 from torpor.engine import liveness
 from torpor.engine.environment import TurnOptions
+from torpor.engine.observer import ignore
 from torpor.engine.retry import Retrying
 from torpor.engine.worker import Worker
 from torpor.errors import WorldError
@@ -64,7 +65,7 @@ async def a_second_passes(app: Torpor, clock: ManualClock, *workers: Worker, sil
     """
 
     async def all_wait() -> bool:
-        return clock.waiting >= 2 * len(workers) + silent  # for the next heartbeat, and to look at what they bring
+        return clock.waiting >= 3 * len(workers) + 2 * silent  # for their next heartbeat, deployment and upkeep
 
     async def are_heard() -> bool:
         seen = {row.id: row.seen_at for row in await app.world.workers()}
@@ -186,7 +187,7 @@ async def test_a_deadline_that_passed_wins_over_a_step(app: Torpor, clock: Manua
 
 async def test_pauses_of_the_engine_are_no_times_of_day(clock: ManualClock) -> None:
     """A clock that is set ends none, and makes none longer."""
-    retrying = Retrying(clock, Backoff(first=10), "a test")
+    retrying = Retrying(clock, Backoff(first=10), "a test", ignore)
     pausing = asyncio.ensure_future(retrying.pause(WorldError("full")))
     for hours in (5, -10):
         clock.jump(hours * HOUR)

@@ -16,7 +16,8 @@ from tests.engine.odd_steps import executions, gates
 from tests.engine.support import PATIENCE, has_event
 from torpor import RunHandle, Torpor, WorkerSettings
 from torpor.engine.environment import TurnOptions
-from torpor.engine.failpoints import Failpoint
+from torpor.engine.failpoints import Failpoint, InjectedError
+from torpor.engine.observer import Observation, TurnEnded
 from torpor.guests.quickjs import QuickJS
 from torpor.guests.quickjs.vm import QuickJsVm
 from torpor.inspection.parked import parked
@@ -98,17 +99,14 @@ async def test_a_worker_that_was_taken_for_dead_takes_an_inline_step_up_again(da
 async def test_a_worker_that_was_taken_for_dead_takes_a_step_task_up_again(database: str) -> None:
     """It claims the step anew while the old attempt still runs, and the run ends."""
     app = application.on(database, settings=WorkerSettings(grace_seconds=0.2, turn=TurnOptions(inline_ms=20)))
-    passed: Failpoint | None = None
     handed_over = asyncio.Event()
 
-    def failpoint(point: Failpoint) -> None:
+    def observe(observation: Observation) -> None:
         """Tell when the turn has parked, which hands its step over."""
-        nonlocal passed
-        if (passed, point) == (Failpoint.WHILE_PARKING, Failpoint.AFTER_COMMIT):
+        if isinstance(observation, TurnEnded) and observation.how == "parked":
             handed_over.set()
-        passed = point
 
-    async with app, app.worker(failpoint=failpoint) as worker:
+    async with app, app.worker(observers=[observe]) as worker:
         run = await app.start("isHeld")
         await gates[run.id].reached()
         await asyncio.wait_for(handed_over.wait(), PATIENCE)
@@ -175,16 +173,16 @@ async def test_an_error_of_ours_does_not_run_a_step_again(database: str) -> None
     app = application.on(database)
     failed = False
 
-    def failpoint(point: Failpoint) -> None:
+    def fail(observation: Observation) -> None:
         """Fail once, when the step's result is about to be stored."""
         nonlocal failed
-        if point == Failpoint.BEFORE_COMMIT and executions[run.id] and not failed:
+        if observation == Failpoint.BEFORE_COMMIT and executions[run.id] and not failed:
             failed = True
-            raise RuntimeError("an error of ours")
+            raise InjectedError(RuntimeError("an error of ours"))
 
     async with app:
         run = await app.start("counts")
-        async with app.worker(failpoint=failpoint):
+        async with app.worker(observers=[fail]):
             assert await run.result(timeout=PATIENCE) == 1
     assert failed
     assert executions[run.id] == 1

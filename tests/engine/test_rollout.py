@@ -16,6 +16,7 @@ from torpor.codec.values import StepFunction
 from torpor.engine.complaints import Complaints
 from torpor.engine.deployments import Startable
 from torpor.engine.images import program_key
+from torpor.engine.logbook import write_down
 from torpor.engine.waiting import read_unmet
 from torpor.model import DeployedWorkflow, WaitingSteps
 from torpor.vm.guest import program_bytes, program_id
@@ -99,13 +100,13 @@ async def test_what_waits_is_told_of_once(tmp_path: Path, world: World, caplog: 
     """However many runs come to wait for it, until it has been there again."""
     old = version(tmp_path / "old", world, NOTHING, settings=SILENT)
     new = version(tmp_path / "new", world, PAYS, PAY, settings=SILENT)
-    complaints = Complaints(world, old.keyring)
+    complaints = Complaints(world, old.keyring, write_down)
     async with old.worker():
         for cents in (1, 2):
             await new.start("order", cents)
             await until(new, lambda count=cents: _waits(world, count))  # type: ignore[misc]  # it is bound
             await complaints.tell("wrkr_1", "shop")
-            await Complaints(world, old.keyring).tell("wrkr_1", "other")  # whose runs these are not
+            await Complaints(world, old.keyring, write_down).tell("wrkr_1", "other")  # whose runs these are not
     assert len([text for text in caplog.messages if text.startswith(("1 call of", "2 calls of"))]) == 1
     async with new.worker():
         await until(new, lambda: _waits(world, 0))

@@ -13,8 +13,8 @@ from typing import Annotated, Final
 import typer
 
 from torpor.cli.output import STYLES, say
+from torpor.engine.logbook import LOGGER
 from torpor.engine.metadata import running_step
-from torpor.engine.outcomes import LOGGER
 from torpor.errors import UsageError
 from torpor.inspection.timestamps import time_text
 from torpor.programs.catalogue import short_name

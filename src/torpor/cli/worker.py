@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Annotated, cast
+from typing import Annotated
 
 import typer
 
@@ -15,10 +15,10 @@ from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import STYLES, counted, say
 from torpor.cli.reporting import command
 from torpor.cli.stopping import StopRequest, leave_soon, wait_orphaned
-from torpor.inspection.describe import Describer, Line, ObservedWorld
+from torpor.engine.observer import Stored, only
+from torpor.inspection.describe import Describer, Line
 from torpor.inspection.redaction import Redactor
 from torpor.inspection.timestamps import time_text
-from torpor.world import World
 
 
 @command
@@ -43,19 +43,17 @@ def worker(
     stop = StopRequest(of_parent=parent is not None)
     application = app_on(app, world)
     logs.set_up(log_level, follow=follow)
-    describer = _describer(application, decrypt=decrypt) if follow else contextlib.nullcontext()
+    describer = None
+    if follow:
+        describer = Describer(application.world, Redactor(application.keyring, decrypt=decrypt), _show, _complain)
     asyncio.run(_work(application, describer, stop, parent))
     say(("stopped", "dim"), err=True)
 
 
-async def _work(
-    application: Torpor,
-    describer: contextlib.AbstractAsyncContextManager[object],
-    stop: StopRequest,
-    parent: int | None,
-) -> None:
+async def _work(application: Torpor, describer: Describer | None, stop: StopRequest, parent: int | None) -> None:
     """Run a worker until it is to stop."""
-    async with application, describer, application.worker() as running:
+    observers = [] if describer is None else [only(describer.observe, Stored)]
+    async with application, describer or contextlib.nullcontext(), application.worker(observers=observers) as running:
         say((f"worker {running.id} is at work: {_inventory(application)}", "dim"), err=True)
         if not application.world.capabilities.durable:
             say(("this world ends with this process, and no other process sees it", "yellow"), err=True)
@@ -73,15 +71,6 @@ async def _wait_for(stop: StopRequest, parent: int | None) -> None:
     await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
     for wait in waits:
         wait.cancel()
-
-
-def _describer(app: Torpor, *, decrypt: bool) -> Describer:
-    """Return what prints the things that the application's world is asked to store."""
-    world = app.world
-    describer = Describer(world, Redactor(app.keyring, decrypt=decrypt), _show, _complain)
-    # It has all that a world has, by passing on what it does not observe.
-    app.use_world(cast("World", ObservedWorld(world, describer.observe)))
-    return describer
 
 
 def _show(line: Line) -> None:

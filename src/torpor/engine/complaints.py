@@ -1,15 +1,11 @@
-"""What a worker tells in its log of runs that wait for something that it, or anybody, lacks; each once."""
+"""What a worker tells of runs that wait for something that it, or anybody, lacks; each once."""
 
 from __future__ import annotations
 
-import logging
-
 from torpor.codec.crypto.keys import Keyring
+from torpor.engine.observer import Observer, RunsLeftAlone, StepsWait
 from torpor.engine.waiting import read_unmet
-from torpor.errors import KeyMissingError
 from torpor.world import World
-
-_log = logging.getLogger("torpor.engine")
 
 
 class Complaints:
@@ -19,9 +15,11 @@ class Complaints:
     Args:
         world: an open world.
         keyring: the worker's keys.
+        observe: takes what is told.
     """
 
-    def __init__(self, world: World, keyring: Keyring) -> None:
+    def __init__(self, world: World, keyring: Keyring, observe: Observer) -> None:
+        self._observe = observe
         self._world = world
         self._keyring = keyring
         self._keys: set[str] = set()
@@ -36,12 +34,11 @@ class Complaints:
         for key, count in (await self._world.runs_by_key(live=True)).items():
             if key not in self._keyring.ids and key not in self._keys:
                 self._keys.add(key)
-                what = f"{count} unfinished run{'s' * (count > 1)}"
-                _log.warning("worker %s leaves alone what it cannot read: %s", worker_id, KeyMissingError(what, key))
+                self._observe(RunsLeftAlone(worker_id, key, count))
 
     async def _tell_unmet_steps(self, app: str) -> None:
         unmet = [each for each in await read_unmet(self._world) if each.steps.app in ("", app)]
         for each in unmet:
             if (each.steps.app, each.steps.name) not in self._steps:
-                _log.warning("%s; start a worker that has it, or give a step that replaces it renamed=", each)
+                self._observe(StepsWait(each))
         self._steps = {(each.steps.app, each.steps.name) for each in unmet}

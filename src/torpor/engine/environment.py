@@ -9,12 +9,12 @@ import msgspec
 from torpor import limits
 from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
-from torpor.engine.failpoints import PassFailpoint
 from torpor.engine.images import Images
+from torpor.engine.observer import Observer
 from torpor.engine.runner import Runner
 from torpor.engine.steps import Attempt
 from torpor.engine.threads import VmThreads
-from torpor.model import Event
+from torpor.model import Event, Task
 from torpor.world import World
 
 
@@ -47,10 +47,10 @@ class Environment(msgspec.Struct, frozen=True):
         runner: where steps run.
         threads: where VMs run.
         options: how turns behave.
-        report: stores the outcome of a step task, by worker id, run id, fence and event.
+        report: stores the outcome of a step that was handed over, by worker id, claim and event.
         allows: whether workflow code may call a step although its program does not name it.
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
-        failpoint: told each failpoint that a turn passes.
+        observe: is told what a turn does, and each failpoint that it passes.
         host_failed: told what this host lacks, so that the worker claims nothing for a while.
         url: address of the HTTP front door, ``""`` when there is none.
         stopping: True once turns should park as soon as they can.
@@ -64,10 +64,10 @@ class Environment(msgspec.Struct, frozen=True):
     runner: Runner
     threads: VmThreads
     options: TurnOptions
-    report: Callable[[str, str, int, Event], None]
+    report: Callable[[str, Task, Event], None]
     allows: Callable[[str], bool]
     why_not: Callable[[Attempt], str]
-    failpoint: PassFailpoint
+    observe: Observer
     host_failed: Callable[[Exception], None]
     url: str
     stopping: Callable[[], bool]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from enum import StrEnum
 
 
@@ -24,9 +23,14 @@ class Failpoint(StrEnum):
     BEFORE_STEP_OUTCOME = "before step outcome"
 
 
-PassFailpoint = Callable[[Failpoint], None]
-"""Told each failpoint that is passed; what it raises is an error of the engine at that point."""
+class InjectedError(Exception):
+    """
+    An observer raises it at a failpoint so that the engine fails there, as if of itself.
 
+    Args:
+        error: what it fails with.
+    """
 
-def pass_by(_point: Failpoint) -> None:
-    """Let the engine pass, as it does outside of tests."""
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 from torpor.clock import Clock
+from torpor.engine.observer import Observer, WorkerUnwell
 from torpor.retries import Backoff
 
-_log = logging.getLogger("torpor.engine")
 _BACKOFF = Backoff(first=0.5, most=30.0)
 
 
@@ -20,9 +19,11 @@ class Health:
     Args:
         clock: the world's; pauses are measured by its steady time.
         recovered: called when runs may be claimed again.
+        observe: is told when they may not.
     """
 
-    def __init__(self, clock: Clock, recovered: Callable[[], None]) -> None:
+    def __init__(self, clock: Clock, recovered: Callable[[], None], observe: Observer) -> None:
+        self._observe = observe
         self._clock = clock
         self._recovered = recovered
         self._failures = 0  # since a turn went well
@@ -38,7 +39,7 @@ class Health:
         if self._pause is None:
             self._failures += 1
             delay = _BACKOFF.delay_ms(self._failures)
-            _log.warning("this worker claims no runs for %.1f s: %s", delay / 1000, error)
+            self._observe(WorkerUnwell(error, delay))
             self._pause = asyncio.get_running_loop().create_task(self._over(delay))
 
     def turn_ended(self) -> None:

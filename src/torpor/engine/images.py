@@ -23,6 +23,7 @@ import msgspec
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.builds import WAIT_SECONDS, Builds
+from torpor.engine.observer import Observer, Remark, ignore
 from torpor.engine.threads import VmThreads
 from torpor.errors import (
     BuildMissingError,
@@ -35,7 +36,6 @@ from torpor.model import Run, RunState
 from torpor.vm.guest import Guest, Image, MakeGuest, Program, program_bytes, program_id
 from torpor.world import World
 
-_log = logging.getLogger("torpor.engine")
 IMAGES_KEPT = 64
 
 IMAGES = "image/"
@@ -100,6 +100,7 @@ class Images:
         keyring: packs and unpacks the blobs.
         programs: returns the program of a content address, if this process knows it otherwise.
         build_wait_seconds: how long to wait for a guest that is being made; None for as long as it takes.
+        observe: is told what was damaged.
 
     Attributes:
         builds: the guest builds that can be had.
@@ -113,7 +114,9 @@ class Images:
         keyring: Keyring,
         programs: Callable[[str], Program | None] = lambda _: None,
         build_wait_seconds: float | None = WAIT_SECONDS,
+        observe: Observer = ignore,
     ) -> None:
+        self._observe = observe
         self.builds = Builds(world, guests, self._forget, build_wait_seconds)
         self._programs = programs
         self._world = world
@@ -217,7 +220,7 @@ class Images:
         try:
             return await self._threads.run(lambda: guest.revive(blob_codec.unpack_binary(data), program))
         except (SerializationError, LimitExceededError, SnapshotError) as error:
-            _log.warning("image %s in world %s is of no use: %s", name, self._world.url, error)
+            self._observe(Remark(logging.WARNING, f"image {name} in world {self._world.url} is of no use: {error}"))
             return None
 
     async def _program(self, run: Run) -> Program:
@@ -226,7 +229,8 @@ class Images:
         data = await self._world.blob(name)
         found = await self._threads.run(_read_program, data, blob_codec, run.program)
         if found is None and (found := self._programs(run.program)) is not None:
-            _log.warning("program %s was damaged or gone in world %s; stored it anew", run.program, self._world.url)
+            told = f"program {run.program} was damaged or gone in world {self._world.url}; stored it anew"
+            self._observe(Remark(logging.WARNING, told))
             await self._world.put_blob(name, blob_codec.pack_binary(program_bytes(found)))
         if found is None:
             problem = "no program" if data is None else "only a damaged copy of program"

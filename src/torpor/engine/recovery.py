@@ -15,6 +15,7 @@ from typing import Final
 from torpor import limits
 from torpor.engine.environment import Environment
 from torpor.engine.inline import InlineSteps
+from torpor.engine.observer import Remark, RunRebuilt, RunSnoozed, TurnEnd
 from torpor.engine.retry import Retrying
 from torpor.engine.session import TooMuchAtOnceError
 from torpor.errors import (
@@ -44,7 +45,6 @@ from torpor.errors import (
 from torpor.model import Run, Task
 from torpor.retries import Backoff
 
-_log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=30.0)
 _SNOOZE_BACKOFF = Backoff(first=1.0, most=300.0)
 _WORLD_FAILURES_MAX = 8
@@ -116,16 +116,16 @@ class Recovery:
         self.forget_snapshot = False
         self.events_per_call = limits.EVENTS_PER_CALL
         self._rebuilt = False
-        self._world = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the world")
-        self._engine = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the engine")
+        self._world = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the world", env.observe)
+        self._engine = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the engine", env.observe)
 
     def went_well(self) -> None:
         """Take note that a pass came to its end: failures that come later have nothing to do with earlier ones."""
         self._world.succeeded()
 
-    async def goes_on(self, error: Exception, run: Run | None) -> bool:
+    async def end_of(self, error: Exception, run: Run | None) -> TurnEnd | None:
         """
-        Do what follows from an error, and return whether the run is to be loaded again.
+        Do what follows from an error; return how the turn ends with it, None when the run is to be loaded again.
 
         Args:
             error: what a pass raised.
@@ -134,25 +134,25 @@ class Recovery:
         run_id = self._task.run_id
         match self._answer(error, run):
             case Answer.ONE_BY_ONE:
-                _log.info("run %s: %s; events are delivered one by one now", run_id, error)
+                told = f"run {run_id}: {error}; events are delivered one by one now"
+                self._env.observe(Remark(logging.INFO, told))
                 self.events_per_call = 1
             case Answer.REBUILD:
                 self.note = f"the snapshot could not be restored and the run was rebuilt from its log: {error}"
                 self.note_level = "error"
                 self.forget_snapshot = self._rebuilt = True
-                _log.warning("run %s: %s", run_id, self.note)
+                self._env.observe(RunRebuilt(run_id, self.note))
             case Answer.LEAVE:
-                _log.info("run %s: this worker goes on with it no more: %s", run_id, error)
+                self._env.observe(Remark(logging.INFO, f"run {run_id}: this worker goes on with it no more: {error}"))
                 self._inline.cancel()
-                return False
+                return "left"
             case Answer.FAIL:
                 self.fatal = error
             case Answer.RETRY:
                 return await self._tries_again(error, run)
             case Answer.SNOOZE:
-                await self._snooze(error, run)
-                return False
-        return True
+                return await self._snooze(error, run)
+        return None
 
     def _answer(self, error: Exception, run: Run | None) -> Answer:
         answer = answer_to(error)
@@ -164,32 +164,34 @@ class Recovery:
             return Answer.RETRY  # it could not even fail
         return answer
 
-    async def _tries_again(self, error: Exception, run: Run | None) -> bool:
+    async def _tries_again(self, error: Exception, run: Run | None) -> TurnEnd | None:
         """Wait a little, unless that was done often enough."""
         is_worlds = isinstance(error, (WorldError, ConflictError))
         retrying, most = (self._world, _WORLD_FAILURES_MAX) if is_worlds else (self._engine, _BUGS_MAX)
         if retrying.failures == most:
-            await self._snooze(error, run)
-            return False
+            return await self._snooze(error, run)
         await retrying.pause(error)
-        return True
+        return None
 
-    async def _snooze(self, error: Exception, run: Run | None) -> None:
+    async def _snooze(self, error: Exception, run: Run | None) -> TurnEnd:
         """Give the run back, for longer each time in a row; what its turn has begun here ends."""
         self._inline.cancel()
         env, task = self._env, self._task
-        delay = _SNOOZE_BACKOFF.delay_ms(1 if run is None else run.snoozes + 1)
+        times = 1 if run is None else run.snoozes + 1
+        delay = _SNOOZE_BACKOFF.delay_ms(times)
         why = str(error)
         if not isinstance(error, TorporError):  # its text may be of the run's payloads
             why = f"{type(error).__name__}, an error of Torpor's own; see the log of worker {env.worker_id}"
-        level = logging.INFO if run is not None and run.snoozes else logging.WARNING  # once in a row
-        _log.log(level, "run %s: given back for %.1f s, by no fault of its own: %s", task.run_id, delay / 1000, why)
+        env.observe(RunSnoozed(task.run_id, why, delay, times))
         if isinstance(error, (HostError, MemoryError, OSError)):
             env.host_failed(error)
         try:
             await env.world.snooze(task.run_id, env.worker_id, task.epoch, delay_ms=delay, why=why)
         except (WorldError, LeaseLostError, EntityConflictError) as problem:
-            _log.warning("run %s: it could not be given back either: %s", task.run_id, problem)
+            told = f"run {task.run_id}: it could not be given back either: {problem}"
+            env.observe(Remark(logging.WARNING, told))
+            return "left"
+        return "snoozed"
 
 
 def _too_many_redeliveries(task: Task) -> Exception | None:

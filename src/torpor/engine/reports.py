@@ -8,14 +8,14 @@ from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 from torpor.clock import Clock
-from torpor.engine.failpoints import Failpoint, PassFailpoint
+from torpor.engine.failpoints import Failpoint
+from torpor.engine.observer import Observer, Remark, StepLeft, Stored
 from torpor.engine.retry import Retrying
 from torpor.errors import ConflictError, WorldError
-from torpor.model import StepOutcome, Task
+from torpor.model import Event, StepOutcome, Task
 from torpor.retries import Backoff
 from torpor.world import World
 
-_log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
 
 
@@ -26,26 +26,27 @@ class Reports:
     Args:
         world: where they go.
         clock: the world's.
-        failpoint: told each failpoint that is passed.
+        observe: is told what becomes of them.
 
     Attributes:
         pending: those on their way.
     """
 
-    def __init__(self, world: World, clock: Clock, failpoint: PassFailpoint) -> None:
+    def __init__(self, world: World, clock: Clock, observe: Observer) -> None:
         self.pending: set[asyncio.Task[None]] = set()
         self._world = world
         self._clock = clock
-        self._failpoint = failpoint
+        self._observe = observe
 
-    def report(self, outcome: StepOutcome) -> None:
-        """Store how an attempt ended."""
+    def report(self, worker_id: str, task: Task, event: Event) -> None:
+        """Store how an attempt ended, of a step task or of a step that its turn has handed over."""
 
         async def store() -> None:
-            self._failpoint(Failpoint.BEFORE_STEP_OUTCOME)
-            await self._world.finish_step(outcome)
+            self._observe(Failpoint.BEFORE_STEP_OUTCOME)
+            await self._world.finish_step(StepOutcome(task.run_id, event.id, worker_id, task.epoch, event))
+            self._observe(Stored(task.run_id, task.key_id, task.workflow, (event,)))
 
-        self._begin(self._bring(f"outcome of step {outcome.step_id} of run {outcome.run_id}", store))
+        self._begin(self._bring(f"outcome of step {event.id} of run {task.run_id}", store))
 
     def give_back(self, worker_id: str, task: Task, why: str, *, delay_ms: int) -> None:
         """Make a step task ready again for another worker, at once or after a while."""
@@ -54,7 +55,7 @@ class Reports:
         async def store() -> None:
             await self._world.snooze_step(*place, delay_ms=delay_ms, why=why)
 
-        _log.info("step %s of run %s is for another worker: %s", task.step_id, task.run_id, why)
+        self._observe(StepLeft(task.run_id, task.step_id, task.name, why))
         self._begin(self._bring(f"giving back of step {task.step_id} of run {task.run_id}", store))
 
     def _begin(self, report: Coroutine[Any, Any, None]) -> None:
@@ -63,13 +64,13 @@ class Reports:
         task.add_done_callback(self.pending.discard)
 
     async def _bring(self, what: str, store: Callable[[], Awaitable[None]]) -> None:
-        retrying = Retrying(self._clock, _WORLD_BACKOFF, f"storing the {what}")
+        retrying = Retrying(self._clock, _WORLD_BACKOFF, f"storing the {what}", self._observe)
         while True:
             try:
                 await store()
                 return
             except ConflictError as error:
-                _log.info("the %s is not wanted any more: %s", what, error)
+                self._observe(Remark(logging.INFO, f"the {what} is not wanted any more: {error}"))
                 return
             except WorldError as error:
                 await retrying.pause(error)

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import logging
-
 from torpor.clock import Clock
-from torpor.errors import WorldError
+from torpor.engine.observer import Observer, Retried
 from torpor.retries import Backoff
-
-_log = logging.getLogger("torpor.engine")
 
 
 class Retrying:
@@ -18,24 +14,25 @@ class Retrying:
     Args:
         clock: by whose steady time pauses are measured.
         backoff: how long they are.
-        what: names it in the log.
+        what: names it.
+        observe: is told each failure.
 
     Attributes:
         failures: how many there were in a row.
     """
 
-    def __init__(self, clock: Clock, backoff: Backoff, what: str) -> None:
+    def __init__(self, clock: Clock, backoff: Backoff, what: str, observe: Observer) -> None:
         self.failures = 0
         self._clock = clock
         self._backoff = backoff
         self._what = what
+        self._observe = observe
 
     async def pause(self, error: Exception) -> None:
-        """Tell of a failure and wait until it is time to try again; one that is no world's is told with its stack."""
+        """Tell of a failure and wait until it is time to try again."""
         self.failures += 1
         delay = self._backoff.delay_ms(self.failures)
-        stack = None if isinstance(error, WorldError) else error
-        _log.warning("%s failed, trying again in %d ms: %s", self._what, delay, error, exc_info=stack)
+        self._observe(Retried(self._what, error, delay))
         await self._clock.sleep(delay)
 
     def succeeded(self) -> None:

@@ -25,7 +25,7 @@ from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
-from torpor.engine.outcomes import log_failed_step
+from torpor.engine.observer import AttemptBegan, AttemptEnded, Observer, ignore
 from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import as_called
 from torpor.errors import (
@@ -160,9 +160,13 @@ class Steps:
         clock: tells when an attempt ended.
         threads: how many ``def`` steps may run at once.
         url: address of this deployment's HTTP front door, for the workflow's metadata.
+        observe: is told each attempt.
     """
 
-    def __init__(self, registry: StepLookup, clock: Clock, *, threads: int = 32, url: str = "") -> None:
+    def __init__(
+        self, registry: StepLookup, clock: Clock, *, threads: int = 32, url: str = "", observe: Observer = ignore
+    ) -> None:
+        self._observe = observe
         self._registry = registry
         self._clock = clock
         self._url = url
@@ -203,6 +207,8 @@ class Steps:
         """
         definition = self._registry.step_definition(attempt.name)
         assert definition is not None, "who makes an attempt has asked why_not"
+        about = attempt.run_id, attempt.step_id, attempt.name, attempt.attempt
+        self._observe(AttemptBegan(*about))
         try:
             if attempt.attempt - attempt.failures > REDELIVERIES_MAX:
                 raise FatalError(
@@ -218,9 +224,11 @@ class Steps:
         except BaseException as error:  # GeneratorExit too: of a coroutine that is closed, Python drops what it returns
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
+                self._observe(AttemptEnded(*about, "cancelled"))
                 raise
             error.__traceback__ = _from_step_on(definition.function, error.__traceback__)
             return self._failure(definition, attempt, error)
+        self._observe(AttemptEnded(*about, "completed"))
         return self._event("step_completed", attempt, payload=payload)
 
     def shutdown(self) -> None:
@@ -290,9 +298,9 @@ class Steps:
     def _failure(self, definition: StepDefinition, attempt: Attempt, error: BaseException) -> Event:
         elsewhere = isinstance(error, _ELSEWHERE)
         said = type(error).__name__ if attempt.run_codec.key_id else told(error)
-        about = attempt.name, attempt.run_id, attempt.attempt, said
+        about = attempt.run_id, attempt.step_id, attempt.name, attempt.attempt
         if isinstance(error, (*_HOPELESS, *definition.final)) and not elsewhere:
-            log_failed_step(*about, again_in_ms=None)
+            self._observe(AttemptEnded(*about, "failed", said))
             return self._event("step_failed", attempt, payload=encode_error(error, attempt.run_codec))
         failures = attempt.failures + 1
         again = definition.retries(error)
@@ -302,13 +310,13 @@ class Steps:
                 f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}{why}: {told(error)}"
             )
             final.__cause__ = error
-            log_failed_step(*about, again_in_ms=None)
+            self._observe(AttemptEnded(*about, "failed", said))
             return self._event("step_failed", attempt, payload=encode_error(final, attempt.run_codec))
         now = self._clock.now()
         due = error.retry_at(now) if isinstance(error, RetryableError) else None
         if due is None:
             due = now + definition.backoff.delay_ms(failures)
-        log_failed_step(*about, again_in_ms=max(0, due - now))
+        self._observe(AttemptEnded(*about, "retrying", said, max(0, due - now)))
         return self._event("step_retrying", attempt, payload=encode_error(error, attempt.run_codec), at=now, due=due)
 
     def _event(self, kind: Any, attempt: Attempt, *, payload: bytes, at: int = 0, due: int = 0) -> Event:

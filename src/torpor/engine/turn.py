@@ -28,12 +28,12 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.inline import InlineSteps
-from torpor.engine.outcomes import log_failed_run
+from torpor.engine.observer import Stored, TurnBegan, TurnEnd, TurnEnded
 from torpor.engine.recovery import Answer, Recovery, answer_to
 from torpor.engine.session import Requests, Session, failed
 from torpor.engine.steps import Attempt
 from torpor.errors import BuildMissingError, DivergenceError, GuestTrapError, ProgramError, SnapshotError
-from torpor.lifecycle import RUN_TERMINAL
+from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
 from torpor.model import (
     Commit,
     Committed,
@@ -59,20 +59,26 @@ async def run_turn(env: Environment, task: Task) -> None:
     goes on from the same log.
     """
 
-    def report(event: Event) -> None:
-        env.report(env.worker_id, task.run_id, task.epoch, event)
+    env.observe(TurnBegan(env.worker_id, task.run_id, task.workflow, task.epoch, task.redeliveries))
+    how: TurnEnd = "left"
+    try:
+        how = await _carried_forward(env, task)
+    finally:
+        env.observe(TurnEnded(env.worker_id, task.run_id, task.epoch, how))
 
-    inline = InlineSteps(env.runner, report, env.options.inline_steps)
+
+async def _carried_forward(env: Environment, task: Task) -> TurnEnd:
+    inline = InlineSteps(env.runner, lambda event: env.report(env.worker_id, task, event), env.options.inline_steps)
     recovery = Recovery(env, task, inline)
     while True:
         this = _Pass(env, task, inline, recovery)
         try:
-            if await this.run():
-                return
+            end = await this.run()
             recovery.went_well()
         except Exception as error:  # noqa: BLE001  # whose doing it is, is decided in one place
-            if not await recovery.goes_on(error, this.found):
-                return
+            end = await recovery.end_of(error, this.found)
+        if end is not None:
+            return end
 
 
 class _Pass:
@@ -96,8 +102,8 @@ class _Pass:
         self._delivered = 0  # since the last snapshot
         self._snapshot_at = env.clock.steady()
 
-    async def run(self) -> bool:
-        """Return True when the claim is given up, False when the run must be loaded again."""
+    async def run(self) -> TurnEnd | None:
+        """Return how the claim was given up, None when the run must be loaded again."""
         env = self._env
         if self._recovery.forget_snapshot:
             await env.world.delete_snapshot(self._task.run_id)
@@ -105,7 +111,7 @@ class _Pass:
         self._state = state = await env.world.load(self._task.run_id)
         self.found = state.run
         if state.run.status in RUN_TERMINAL:
-            return True
+            return "ended"
         self._run_codec = env.keyring.run(state.run.id, state.run.key_id)
         self._hold(state.held)
         mine = [step for step in state.held.steps.values() if not step.task]
@@ -121,7 +127,7 @@ class _Pass:
             if self._session is not None:
                 env.threads.submit(self._session.release)
 
-    async def _loop(self, requests: Requests, snapshot: Snapshot | None) -> bool:
+    async def _loop(self, requests: Requests, snapshot: Snapshot | None) -> TurnEnd | None:
         inputs: list[Event] = []
         retries: list[Event] = []
         handing_over = False
@@ -135,11 +141,12 @@ class _Pass:
             if _says_something(commit):
                 committed = await self._commit(commit)
                 if not committed.stored:
-                    return False
+                    return None
                 if requests.ended:
-                    self._env.failpoint(Failpoint.AFTER_ENDING)
-                if requests.ended or committed.parked:
-                    return True
+                    self._env.observe(Failpoint.AFTER_ENDING)
+                    return "ended"
+                if committed.parked:
+                    return "parked"
                 events = committed.foreign + committed.answers
                 for attempt in attempts:
                     self._inline.start(attempt)
@@ -147,9 +154,9 @@ class _Pass:
             if not events:
                 inputs, retries, handing_over = await self._arrivals()
                 events = inputs
-            self._env.failpoint(Failpoint.BEFORE_DELIVER)
+            self._env.observe(Failpoint.BEFORE_DELIVER)
             requests, snapshot = await self._advance(requests, events)
-            self._env.failpoint(Failpoint.AFTER_DELIVER)
+            self._env.observe(Failpoint.AFTER_DELIVER)
 
     def _hold(self, held: Entities) -> None:
         """Take note of what the world has of the run now."""
@@ -378,13 +385,12 @@ class _Pass:
         env = self._env
         if commit.snapshot is not None and self._session is not None:
             await env.images.store(self._session.guest, self._session.image, self._state.run)
-        env.failpoint(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)
+        env.observe(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)
         committed = await env.world.commit(commit, self._held)
-        env.failpoint(Failpoint.AFTER_COMMIT)
+        env.observe(Failpoint.AFTER_COMMIT)
         if committed.held is not None:
-            for event in commit.outputs:
-                if event.type == "run_failed":
-                    log_failed_run(self._state.run, event, self._run_codec)
+            run = self._state.run
+            env.observe(Stored(run.id, run.key_id, run.workflow, _as_stored(commit, committed), commit.log_entries))
             self._taken, self._recovery.note = [], ""
             if commit.snapshot is not None:
                 self._checkpoint = None
@@ -471,6 +477,16 @@ def _started(attempt: Attempt, now: int, worker_id: str) -> Event:
         attempt=attempt.attempt,
         ref=worker_id,
     )
+
+
+def _as_stored(commit: Commit, committed: Committed) -> tuple[Event, ...]:
+    """Return the events of a commit; only its answer tells whether a token was free."""
+    if not committed.answers:  # then no token was asked for
+        return commit.inputs + commit.outputs
+    outputs = [event for event in commit.outputs if event.type != "hook_created"]
+    # An answer is not the last word: an ending, if there is one, is.
+    ending = [outputs.pop()] if outputs and outputs[-1].type in RUN_ENDINGS else []
+    return (*commit.inputs, *outputs, *committed.answers, *ending)
 
 
 def _says_something(commit: Commit) -> bool:

@@ -12,10 +12,9 @@ from collections.abc import Iterable
 
 from torpor.engine.builds import FILES, files_of, piece_keys, stored_manifest
 from torpor.engine.images import IMAGES, Images, image_key
+from torpor.engine.observer import Observer, Remark, ignore
 from torpor.model import build_key
 from torpor.world import World
-
-_log = logging.getLogger("torpor.engine")
 
 SWEEP_ROUNDS = 360
 """Rounds between two looks for what nobody needs."""
@@ -31,9 +30,11 @@ class Upkeep:
     Args:
         world: an open world.
         images: the worker's.
+        observe: is told what was dropped.
     """
 
-    def __init__(self, world: World, images: Images) -> None:
+    def __init__(self, world: World, images: Images, observe: Observer = ignore) -> None:
+        self._observe = observe
         self._world, self._images = world, images
         self._rounds = 0
         self._sweep = Sweep(world)
@@ -53,7 +54,8 @@ class Upkeep:
         if self._rounds % SWEEP_ROUNDS == 0:
             self._images.look_again()
             if dropped := await self._sweep.look():
-                _log.info("dropped %d blobs of guest builds and images that no run needs", len(dropped))
+                told = f"dropped {len(dropped)} blobs of guest builds and images that no run needs"
+                self._observe(Remark(logging.INFO, told))
 
 
 class Sweep:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
 import msgspec
@@ -24,11 +24,21 @@ from torpor import ids
 from torpor.codec.crypto.keys import Keyring
 from torpor.engine.complaints import Complaints
 from torpor.engine.environment import Environment, TurnOptions
-from torpor.engine.failpoints import Failpoint, PassFailpoint, pass_by
+from torpor.engine.failpoints import Failpoint
 from torpor.engine.health import Health
 from torpor.engine.images import IMAGES_KEPT, Images
 from torpor.engine.left import LeftSteps
 from torpor.engine.liveness import gone, silent, worker_row
+from torpor.engine.logbook import LOG
+from torpor.engine.observer import (
+    Observer,
+    Remark,
+    TookOver,
+    WorkerBegan,
+    WorkerPresumedDead,
+    WorkerStopped,
+    all_of,
+)
 from torpor.engine.reports import Reports
 from torpor.engine.retry import Retrying
 from torpor.engine.runner import CANCEL_SECONDS, Runner
@@ -38,13 +48,12 @@ from torpor.engine.turn import run_turn
 from torpor.engine.upkeep import Upkeep
 from torpor.errors import ConfigurationError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import ClaimRequest, Deployment, Event, Notice, StepOutcome, Task
+from torpor.model import ClaimRequest, Deployment, Notice, Task
 from torpor.retries import Backoff
 from torpor.vm.guest import MakeGuest, Program
 from torpor.vm.host import lacking_descriptors
 from torpor.world import World
 
-_log = logging.getLogger("torpor.engine")
 _WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
 _COMPLAIN_EVERY_BEATS = 30
 _OTHER_DESCRIPTORS = 64  # the world's files, compiled code, the event loop, logs
@@ -96,7 +105,7 @@ class Worker:
         deployment: returns what it brings now, once the programs are in the world; it takes runs of that application.
         programs: returns the program of a content address, if the application has it.
         url: address of the HTTP front door, for workflow metadata.
-        failpoint: told each failpoint that is passed; for crash tests.
+        observers: are told what it does, besides its log; see :mod:`torpor.engine.observer`.
     """
 
     def __init__(
@@ -111,7 +120,7 @@ class Worker:
         deployment: Callable[[], Awaitable[Deployment]],
         programs: Callable[[str], Program | None] = lambda _: None,
         url: str = "",
-        failpoint: PassFailpoint = pass_by,
+        observers: Sequence[Observer] = (),
     ) -> None:
         self._clock = clock = world.clock
         self.id = ids.fresh("wrkr", clock.now())
@@ -122,27 +131,27 @@ class Worker:
         self._keyring = keyring
         self._settings = settings
         self._guest_names = tuple(guest_names)
-        self._failpoint = failpoint
+        self._observe = observe = all_of((LOG, *observers))
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()  # a turn or a step has
         self._beginning_anew = asyncio.Lock()
         self._stopping = False
         self._stop: asyncio.Task[None] | None = None
         self._starved = False  # the last claim had no room for turns or for steps
-        self._health = Health(clock, self._wake.set)
+        self._health = Health(clock, self._wake.set, observe)
         self._turns: dict[str, asyncio.Task[None]] = {}
-        self._reports = Reports(world, clock, failpoint)
+        self._reports = Reports(world, clock, observe)
         self._loops: list[asyncio.Task[None]] = []
         self._beats = 0
         self._undeployed = ""  # why what it brings now could not be stored
-        self._complaints = Complaints(world, keyring)
+        self._complaints = Complaints(world, keyring, observe)
         self._left = LeftSteps()
         self._lacks_step = False  # a turn has met a step that is not here
-        self._steps = Steps(registry, clock, threads=settings.step_threads, url=url)
+        self._steps = Steps(registry, clock, threads=settings.step_threads, url=url, observe=observe)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
-        images = Images(world, guests, self._threads, keyring, programs)
-        self._builds, self._upkeep = images.builds, Upkeep(world, images)
+        images = Images(world, guests, self._threads, keyring, programs, observe=observe)
+        self._builds, self._upkeep = images.builds, Upkeep(world, images, observe)
         self._env = Environment(
             world=world,
             clock=clock,
@@ -152,10 +161,10 @@ class Worker:
             runner=self._runner,
             threads=self._threads,
             options=settings.turn,
-            report=self._report,
+            report=self._reports.report,
             allows=registry.allows,
             why_not=self._why_not_inline,
-            failpoint=failpoint,
+            observe=observe,
             host_failed=self._health.failed,
             url=url,
             stopping=lambda: self._stopping,
@@ -177,12 +186,13 @@ class Worker:
     async def start(self) -> None:
         """Say what it brings, register, take over from dead workers, and begin to claim."""
         if (problem := lacking_descriptors(self._settings.descriptors)) is not None:
-            _log.warning("%s, or lower WorkerSettings(steps=…)", problem)
+            self._observe(Remark(logging.WARNING, f"{problem}, or lower WorkerSettings(steps=…)"))
         self._deployment = await self._read_deployment()
         await self._register(self.id)
         await self._beat()
         await self._complaints.tell(self.id, self._deployment.app)
         self._unsubscribe = self._world.subscribe(self._notice)
+        self._observe(WorkerBegan(self.id, self._deployment.app))
         loop = asyncio.get_running_loop()
         self._loops = [
             loop.create_task(self._repeat("claiming", self._claim_or_wait, lambda: not self._stopping)),
@@ -223,10 +233,11 @@ class Worker:
             self._threads.shutdown()
             if self._loops:
                 await self._world.release([self.id])
+                self._observe(WorkerStopped(self.id))
 
     async def _repeat(self, what: str, work: Callable[[], Awaitable[None]], goes_on: Callable[[], bool]) -> None:
         """Repeat *work*; whatever goes wrong, go on after a pause."""
-        retrying = Retrying(self._clock, _WORLD_BACKOFF, f"{what} of a worker")
+        retrying = Retrying(self._clock, _WORLD_BACKOFF, f"{what} of a worker", self._observe)
         while goes_on():
             try:
                 await work()
@@ -250,7 +261,7 @@ class Worker:
                 await self._presumed_dead(asked.worker_id)
                 return
             for task in claims.tasks:
-                self._failpoint(Failpoint.AFTER_CLAIM)
+                self._observe(Failpoint.AFTER_CLAIM)
                 if task.kind == "turn":
                     self._begin_turn(task)
                 else:
@@ -298,7 +309,8 @@ class Worker:
         self._room_was_made()
         self._health.turn_ended()
         if not turn.cancelled() and (error := turn.exception()) is not None:
-            _log.error("the turn of run %s ended with an error of ours; its claim stays", run_id, exc_info=error)
+            told = f"the turn of run {run_id} ended with an error of ours; its claim stays"
+            self._observe(Remark(logging.ERROR, told, error))
 
     def _begin_step(self, task: Task) -> None:
         attempt = Attempt(
@@ -319,7 +331,7 @@ class Worker:
             delay = self._left.leave(task.step_id, self._clock.now())
             self._reports.give_back(worker_id, task, why_not, delay_ms=delay)
             return
-        self._runner.start(attempt, lambda event: self._report(worker_id, task.run_id, task.epoch, event))
+        self._runner.start(attempt, lambda event: self._reports.report(worker_id, task, event))
 
     def _why_not(self, attempt: Attempt) -> str:
         why_not = self._steps.why_not(attempt)
@@ -336,9 +348,6 @@ class Worker:
         self._ended.set()
         if self._starved:
             self._wake.set()
-
-    def _report(self, worker_id: str, run_id: str, epoch: int, event: Event) -> None:
-        self._reports.report(StepOutcome(run_id, event.id, worker_id, epoch, event))
 
     # Life and death
 
@@ -361,13 +370,7 @@ class Worker:
         if presumed:
             count += await self._world.release(presumed, expired_only=True)
         if dead or presumed or count:
-            _log.log(
-                logging.WARNING if count else logging.INFO,
-                "took over %d task%s from workers that died: %s",
-                count,
-                "" if count == 1 else "s",
-                ", ".join([*dead, *presumed]) or "that nobody knows",
-            )
+            self._observe(TookOver((*dead, *presumed), count))
             self._wake.set()
 
     async def _register(self, worker_id: str) -> None:
@@ -386,7 +389,8 @@ class Worker:
             deployment = await self._read_deployment()
         except ConfigurationError as error:  # a module that was imported has a workflow that does not load
             if str(error) != self._undeployed:
-                _log.warning("worker %s goes on with what it brought before: %s", self.id, error)
+                told = f"worker {self.id} goes on with what it brought before: {error}"
+                self._observe(Remark(logging.WARNING, told))
             self._undeployed = str(error)
             return
         self._undeployed = ""
@@ -397,7 +401,7 @@ class Worker:
             self._wake.set()
 
     async def _wait_and_keep_up(self) -> None:
-        await asyncio.sleep(self._settings.upkeep_ms / 1000)
+        await self._clock.sleep(self._settings.upkeep_ms)
         await self._upkeep.round()
 
     async def _presumed_dead(self, before: str) -> None:
@@ -417,13 +421,7 @@ class Worker:
             await self._register(anew)
             self.id = anew
             self._env = msgspec.structs.replace(self._env, worker_id=anew)
-        _log.warning(
-            "worker %s was silent for longer than its lease of %d ms and was presumed dead; its claims are others' "
-            "now, and it goes on as %s",
-            before,
-            self._settings.lease_ms,
-            anew,
-        )
+        self._observe(WorkerPresumedDead(before, anew, self._settings.lease_ms))
 
     def _notice(self, notice: Notice) -> None:
         if notice.work:

@@ -1,7 +1,7 @@
 """
 What runs do, a line each, as it is stored: beginnings, log lines, steps that end, hooks that wait, endings.
 
-What a worker of this process stores passes through an :class:`ObservedWorld`. What other processes do to the runs that
+What a worker of this process stores is told by :mod:`torpor.engine.observer`. What other processes do to the runs that
 are open here, such as a cancellation, is noticed too.
 """
 
@@ -11,17 +11,18 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Final, Literal, Self
 
 import msgspec
 
+from torpor.engine.observer import Observation, Stored
 from torpor.errors import RunNotFoundError, WorldError
 from torpor.inspection.readable import place_of, readable_payload, summary
 from torpor.inspection.reading import newest_running, read_ending
 from torpor.inspection.redaction import Redactor
 from torpor.inspection.timestamps import span_text
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
-from torpor.model import Commit, Committed, Entities, Event, LogEntry, Notice, Run, StepOutcome
+from torpor.model import Event, LogEntry, Notice, Run
 from torpor.programs.catalogue import short_name
 from torpor.world import World
 
@@ -59,50 +60,13 @@ class Line(msgspec.Struct, frozen=True):
     detail: str = ""
 
 
-Observer = Callable[[str, Sequence[Event], Sequence[LogEntry]], None]
-"""Takes a run's id and what was just stored of it."""
-
-
-class ObservedWorld:
-    """
-    Passes everything on to a world, and tells an observer of the commits and step outcomes that were stored.
-
-    Notices of the world would not do: they are hints, and do not say what is new.
-
-    Args:
-        world: the world.
-        observer: called on the event loop; it must not wait.
-    """
-
-    def __init__(self, world: World, observer: Observer) -> None:
-        self._world = world
-        self._observer = observer
-
-    async def commit(self, commit: Commit, held: Entities | None = None) -> Committed:
-        """Commit, and tell it when it was stored."""
-        committed = await self._world.commit(commit, held)
-        if committed.stored:
-            # Only the answer tells whether a token was free.
-            outputs = [event for event in commit.outputs if event.type != "hook_created"]
-            self._observer(commit.run_id, (*commit.inputs, *outputs, *committed.answers), commit.log_entries)
-        return committed
-
-    async def finish_step(self, outcome: StepOutcome) -> None:
-        """Store a step's outcome, and tell it."""
-        await self._world.finish_step(outcome)
-        self._observer(outcome.run_id, (outcome.event,), ())
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._world, name)
-
-
-Stored = tuple[str, Sequence[Event], Sequence[LogEntry]]
 Signal = Literal["look", "end"]
 
 
 class Describer:
     """
-    Describes what :meth:`observe` is told while its ``async with`` block runs, and all of it before the block ends.
+    Describes what is stored, as :meth:`observe` is told, while its ``async with`` block runs, and all of it before the
+    block ends.
 
     Args:
         world: where runs are looked up; open.
@@ -123,9 +87,10 @@ class Describer:
         self._steps: OrderedDict[str, int] = OrderedDict()  # when a step's newest attempt began
         self._looking = False
 
-    def observe(self, run_id: str, events: Sequence[Event], entries: Sequence[LogEntry]) -> None:
-        """Take what was stored of a run; the observer of an :class:`ObservedWorld`."""
-        self._stored.put_nowait((run_id, events, entries))
+    def observe(self, observation: Observation) -> None:
+        """Take what was stored of a run; an observer of a worker."""
+        if isinstance(observation, Stored) and (observation.events or observation.entries):
+            self._stored.put_nowait(observation)
 
     async def __aenter__(self) -> Self:
         running = await newest_running(self._world, OPEN_RUNS_MAX)
@@ -144,7 +109,10 @@ class Describer:
     async def _describe_all(self) -> None:
         while (stored := await self._stored.get()) != "end":
             try:
-                await (self._look() if stored == "look" else self._describe(*stored))
+                if isinstance(stored, Stored):
+                    await self._describe(stored.run_id, stored.events, stored.entries)
+                else:
+                    await self._look()
             except WorldError as trouble:
                 self._complain(f"what runs do cannot be described: {trouble}")
 

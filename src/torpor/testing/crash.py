@@ -8,7 +8,7 @@ import signal
 
 class CrashAt:
     """
-    Pass it as ``failpoint`` to a worker: the process dies when *point* is passed for the *nth* time.
+    An observer of a worker: the process dies when *point* is passed for the *nth* time.
 
     Args:
         point: a :class:`~torpor.engine.failpoints.Failpoint`, or a name that the caller passes itself.
@@ -19,7 +19,7 @@ class CrashAt:
         self._point = point
         self._left = nth
 
-    def __call__(self, point: str) -> None:
+    def __call__(self, point: object) -> None:
         if point != self._point:
             return
         self._left -= 1

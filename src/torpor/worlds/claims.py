@@ -31,7 +31,15 @@ def claim(run: Run, worker_id: str) -> Run:
 
 def turn_task(run: Run) -> Task:
     """Return what a worker is told of a run that it has claimed."""
-    return Task("turn", run.id, run.epoch, run.redeliveries)
+    return Task(
+        "turn",
+        run.id,
+        run.epoch,
+        run.redeliveries,
+        key_id=run.key_id,
+        workflow=run.workflow,
+        created_at=run.created_at,
+    )
 
 
 def release(run: Run, now: int) -> Run:
