@@ -21,7 +21,7 @@ class LeftSteps:
 
     def leave(self, step_id: str, now: int) -> int:
         """
-        Leave a step alone from *now* on.
+        Leave a step alone from *now* on, which is a moment of steady time.
 
         Returns for how many milliseconds nobody should take it: none at all, unless so many are left that a claim
         cannot name them.

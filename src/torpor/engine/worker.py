@@ -270,8 +270,6 @@ class Worker:
             if 0 < turns == claimed_turns or 0 < steps == len(claims.tasks) - claimed_turns:
                 return  # there may be more, for which there may be room too
             next_at = claims.next_at
-            if (again := self._left.next_at(self._clock.now())) is not None:
-                next_at = again if next_at is None else min(next_at, again)
         if not self._stopping:
             await self._wait_for_work(next_at)
 
@@ -282,7 +280,7 @@ class Worker:
             guests=self._guest_names,
             key_ids=tuple(self._keyring.readable),
             steps=tuple(self._registry.claimable_steps()),
-            left=self._left.ids(self._clock.now()),
+            left=self._left.ids(self._clock.steady()),
             turns_max=turns,
             steps_max=steps,
         )
@@ -292,6 +290,9 @@ class Worker:
         waits: list[asyncio.Task[Any]] = [loop.create_task(self._wake.wait())]
         if ready_at is not None:
             waits.append(loop.create_task(self._clock.wait_until(ready_at)))
+        steady = self._clock.steady()
+        if (again := self._left.next_at(steady)) is not None:
+            waits.append(loop.create_task(self._clock.sleep(again - steady)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -328,7 +329,7 @@ class Worker:
         )
         worker_id = self.id
         if why_not := self._why_not(attempt):
-            delay = self._left.leave(task.step_id, self._clock.now())
+            delay = self._left.leave(task.step_id, self._clock.steady())
             self._reports.give_back(worker_id, task, why_not, delay_ms=delay)
             return
         self._runner.start(attempt, lambda event: self._reports.report(worker_id, task, event))
@@ -340,7 +341,7 @@ class Worker:
 
     def _why_not_inline(self, attempt: Attempt) -> str:
         if why_not := self._why_not(attempt):
-            self._left.leave(attempt.step_id, self._clock.now())
+            self._left.leave(attempt.step_id, self._clock.steady())
         return why_not
 
     def _room_was_made(self) -> None:
