@@ -22,6 +22,21 @@ OPS_PER_TURN_MAX = 10_000
 EVENTS_PER_CALL = 100
 """Events delivered in one call into the VM; more are delivered in several calls."""
 
+INBOX_BYTES_MAX = PAYLOAD_BYTES_MAX
+"""Payloads delivered in one call into the VM, and one more; the rest is delivered in further calls."""
+
+OUTBOX_BYTES_MAX = 32 * MIB
+"""
+What a run has asked for, packed, and written, until it is stored. Past this much, events that came together wait until
+it is: each of them may ask for as much as a VM may hand out at once.
+"""
+
+HELD_BYTES_MAX = 256 * MIB
+"""
+Arguments and outcomes of steps that one worker holds, packed: those of steps that run, and what is not stored yet. Past
+this much no step starts there, and those that are asked for are left to the world as tasks.
+"""
+
 LOG_LINES_PER_TURN_MAX = 1_000
 """Log lines kept of one call into the VM; the last one kept says how many were dropped."""
 
@@ -52,3 +67,4 @@ DEPLOYMENTS_KEPT = 50
 assert EVENTS_PER_CALL <= OPS_PER_TURN_MAX
 assert INLINE_STEPS_MAX <= OPS_PER_TURN_MAX
 assert PAYLOAD_BYTES_MAX < SNAPSHOT_BYTES_MAX
+assert 2 * PAYLOAD_BYTES_MAX < HELD_BYTES_MAX, "a step's arguments and its result find room"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 
 from tests.engine.application import app
 from torpor import Backoff, current_step
@@ -29,3 +30,20 @@ async def slow_once() -> int:
     if current_step().attempt == 1:
         await asyncio.sleep(60)
     return current_step().attempt
+
+
+@app.step(name="lengthOf")
+async def length_of(text: str) -> int:
+    """Tell how long a text is."""
+    return len(text)
+
+
+def text_of_size(size: int, seed: int = 0) -> str:
+    """Return a text of a size that cannot be made smaller by much."""
+    return random.Random(seed).randbytes(size // 2).hex()  # noise
+
+
+@app.step(name="textOf")
+async def text_of(size: int, seed: int) -> str:
+    """Return a text of a size."""
+    return text_of_size(size, seed)

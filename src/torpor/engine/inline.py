@@ -11,6 +11,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from torpor.engine.holding import Outcomes
 from torpor.engine.runner import Runner, Running
 from torpor.engine.steps import Attempt
 from torpor.model import Event
@@ -35,6 +36,8 @@ class InlineSteps:
         self._outcomes: list[Event] = []
         self._arrival = asyncio.Event()
         self._handed_over: set[str] = set()
+        self._held = Outcomes(runner.holding)
+        self._is_closed = False
 
     @property
     def room(self) -> int:
@@ -61,7 +64,12 @@ class InlineSteps:
         self._runner.cancel(self._attempts.values())
 
     async def outcomes(self, seconds: float) -> list[Event]:
-        """Return all outcomes there are, waiting up to *seconds* for the first one; empty when none came."""
+        """
+        Return all outcomes there are, waiting up to *seconds* for the first one; empty when none came.
+
+        Those that were returned before are stored by now, or were put back.
+        """
+        self._held.keep(self._outcomes)
         if not self._outcomes and seconds > 0:
             self._arrival.clear()
             # Cheaper than asyncio.timeout, and an empty answer says as much as an error.
@@ -88,8 +96,15 @@ class InlineSteps:
         self._handed_over |= self._running
         self._running.clear()
         taken, self._outcomes = self._outcomes, []
+        self._held.keep([])
         for event in taken:
             self._report(event)
+
+    def close(self) -> None:
+        """Drop what was not taken, and what comes later, unless it was handed over: the turn is over."""
+        self._is_closed = True
+        self._outcomes = []
+        self._held.keep([])
 
     def _ended(self, outcome: Event) -> None:
         self._attempts.pop(outcome.id, None)
@@ -97,6 +112,9 @@ class InlineSteps:
             self._handed_over.discard(outcome.id)
             self._report(outcome)
             return
+        if self._is_closed:
+            return
         self._running.discard(outcome.id)
+        self._held.add(outcome)
         self._outcomes.append(outcome)
         self._arrival.set()

@@ -9,6 +9,7 @@ from typing import Any
 
 from torpor.clock import Clock
 from torpor.engine.failpoints import Failpoint
+from torpor.engine.holding import Holding
 from torpor.engine.observer import Observer, Remark, StepLeft, Stored
 from torpor.engine.retry import Retrying
 from torpor.errors import ConflictError, WorldError
@@ -26,16 +27,18 @@ class Reports:
     Args:
         world: where they go.
         clock: the world's.
+        holding: counts what they hold.
         observe: is told what becomes of them.
 
     Attributes:
         pending: those on their way.
     """
 
-    def __init__(self, world: World, clock: Clock, observe: Observer) -> None:
+    def __init__(self, world: World, clock: Clock, holding: Holding, observe: Observer) -> None:
         self.pending: set[asyncio.Task[None]] = set()
         self._world = world
         self._clock = clock
+        self._holding = holding
         self._observe = observe
 
     def report(self, worker_id: str, task: Task, event: Event) -> None:
@@ -46,7 +49,9 @@ class Reports:
             await self._world.finish_step(StepOutcome(task.run_id, event.id, worker_id, task.epoch, event))
             self._observe(Stored(task.run_id, task.key_id, task.workflow, (event,)))
 
-        self._begin(self._bring(f"outcome of step {event.id} of run {task.run_id}", store))
+        self._holding.hold(event)
+        report = self._begin(self._bring(f"outcome of step {event.id} of run {task.run_id}", store))
+        report.add_done_callback(lambda _: self._holding.let_go(event))
 
     def give_back(self, worker_id: str, task: Task, why: str, *, delay_ms: int) -> None:
         """Make a step task ready again for another worker, at once or after a while."""
@@ -58,10 +63,11 @@ class Reports:
         self._observe(StepLeft(task.run_id, task.step_id, task.name, why))
         self._begin(self._bring(f"giving back of step {task.step_id} of run {task.run_id}", store))
 
-    def _begin(self, report: Coroutine[Any, Any, None]) -> None:
+    def _begin(self, report: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(report)
         self.pending.add(task)
         task.add_done_callback(self.pending.discard)
+        return task
 
     async def _bring(self, what: str, store: Callable[[], Awaitable[None]]) -> None:
         retrying = Retrying(self._clock, _WORLD_BACKOFF, f"storing the {what}", self._observe)

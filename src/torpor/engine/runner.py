@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 
+from torpor.engine.holding import Holding
 from torpor.engine.steps import Attempt, Steps
 from torpor.model import Event
 
@@ -26,7 +27,10 @@ class Runner:
     Args:
         steps: makes the attempts.
         capacity: how many may run at once.
-        on_free: called each time that one has ended.
+        on_free: called each time that one has ended, and when there is room again for what they hold.
+
+    Attributes:
+        holding: what the worker holds of its steps.
     """
 
     def __init__(self, steps: Steps, capacity: int, on_free: Callable[[], None]) -> None:
@@ -34,11 +38,13 @@ class Runner:
         self._capacity = capacity
         self._on_free = on_free
         self._running: dict[Running, str] = {}
+        self.holding = Holding(on_free)
 
     @property
     def free(self) -> int:
         """How many more may start now."""
-        return max(0, self._capacity - len(self._running))
+        free, room = max(0, self._capacity - len(self._running)), self.holding.room
+        return free if room is None else min(free, room)
 
     @property
     def busy(self) -> int:
@@ -78,7 +84,10 @@ class Runner:
             await asyncio.wait(late, timeout=CANCEL_SECONDS)
 
     async def _carry_out(self, attempt: Attempt, done: Callable[[Event], None]) -> None:
-        done(await self._steps.attempt(attempt))
+        async with self.holding.attempt(attempt):
+            outcome = await self._steps.attempt(attempt)
+        self.holding.learn(outcome)
+        done(outcome)
 
     def _forget(self, task: Running) -> None:
         self._running.pop(task, None)

@@ -27,7 +27,7 @@ from torpor.errors import (
     VmError,
 )
 from torpor.model import Event, LogEntry, RunState, Snapshot
-from torpor.vm.guest import Begin, Evaluation, Guest, Image, Outbox, TaskStack, Vm
+from torpor.vm.guest import Begin, Delivery, Evaluation, Guest, Image, Outbox, TaskStack, Vm
 
 _HOOKS_MADE = frozenset(("hook_created", "hook_conflict"))
 
@@ -50,6 +50,7 @@ class Requests(msgspec.Struct, frozen=True):
         log_entries: new lines.
         ended: the workflow has returned or thrown.
         awaits_ack: the guest waits for the answer to one of the outputs.
+        left: events that the VM has not got yet, because what it asked for has to be stored first.
     """
 
     outputs: tuple[Event, ...]
@@ -58,6 +59,7 @@ class Requests(msgspec.Struct, frozen=True):
     log_entries: tuple[LogEntry, ...]
     ended: bool
     awaits_ack: bool
+    left: tuple[Event, ...] = ()
 
 
 class Session:
@@ -102,6 +104,7 @@ class Session:
         self.ops = self.logs = 0
         self._outputs: list[Event] = []
         self._entries: list[LogEntry] = []
+        self._outbox_bytes = 0  # of both
         self._ended = self._awaits_ack = False
         # What the log recorded of ops that a replay will emit again.
         self._recorded = {event.op: event.digest for event in state.events if event.digest}
@@ -132,13 +135,13 @@ class Session:
         events: Sequence[Event] = self._state.events
         if self._checkpoint is not None:
             events = self._replayed(events, self._checkpoint, now)
-        self._feed(events, now)
-        if self.ops < run.ops:
+        left = self._feed(events, now)
+        if self.ops < run.ops and not left:
             raise DivergenceError(
                 f"run {run.id}: after its whole log the guest has emitted {self.ops} ops, "
                 f"but {run.ops} are committed; the run was not continued"
             )
-        return self._requests()
+        return self._requests(left)
 
     def advance(self, events: Sequence[Event], now: int) -> Requests:
         """
@@ -147,8 +150,7 @@ class Session:
         Raises:
             VmError, LimitExceededError: as :meth:`wake`.
         """
-        self._feed(events, now)
-        return self._requests()
+        return self._requests(self._feed(events, now))
 
     def snapshot(self, at: int) -> Snapshot:
         """
@@ -211,21 +213,39 @@ class Session:
         except (SerializationError, LimitExceededError) as error:  # a header may claim any size
             raise SnapshotError(f"the stored snapshot is damaged: {error}") from error
 
-    def _feed(self, events: Sequence[Event], now: int) -> None:
-        inbox = [found for event in events if (found := plan.delivery(event, self._run_codec)) is not None]
+    def _feed(self, events: Sequence[Event], now: int) -> Sequence[Event]:
+        """Deliver events, and return those that have to wait until what was asked for meanwhile is stored."""
         for event in events:
             if event.type == "wait_completed":
                 self._waits.pop(event.op, None)
-        for start in range(0, len(inbox), self._events_per_call):
-            if self._ended:
-                return
-            batch = inbox[start : start + self._events_per_call]
-            try:
-                self._take(self._vm.deliver(batch), now)
-            except (CpuLimitError, MemoryLimitError, OutputLimitError, LimitExceededError) as error:
-                if len(batch) > 1:
-                    raise TooMuchAtOnceError(f"{len(batch)} events together passed a limit: {error}") from error
-                raise
+        done = 0
+        while done < len(events) and not self._ended:
+            if self._outbox_bytes > limits.OUTBOX_BYTES_MAX:
+                return events[done:]
+            inbox, done = self._inbox(events, done)
+            self._deliver(inbox, now)
+        return ()
+
+    def _inbox(self, events: Sequence[Event], done: int) -> tuple[list[Delivery], int]:
+        """Return what one call into the VM delivers of the events from *done* on, and how many are done then."""
+        inbox: list[Delivery] = []
+        size = 0
+        while done < len(events) and len(inbox) < self._events_per_call and size <= limits.INBOX_BYTES_MAX:
+            if (found := plan.delivery(events[done], self._run_codec)) is not None:
+                inbox.append(found)
+                size += len(found.value or "") + len(found.error or "")
+            done += 1
+        return inbox, done
+
+    def _deliver(self, inbox: list[Delivery], now: int) -> None:
+        if not inbox:
+            return
+        try:
+            self._take(self._vm.deliver(inbox), now)
+        except (CpuLimitError, MemoryLimitError, OutputLimitError, LimitExceededError) as error:
+            if len(inbox) > 1:
+                raise TooMuchAtOnceError(f"{len(inbox)} events together passed a limit: {error}") from error
+            raise
 
     def _take(self, outbox: Outbox, now: int) -> None:
         """Check and record what one call into the VM has asked for."""
@@ -248,10 +268,13 @@ class Session:
             elif event.type == "wait_created":
                 self._waits[op.n] = event.id
             self._outputs.append(event)
+            self._outbox_bytes += len(event.payload or b"")
         for line in outbox.logs:
             plan.check_line(run.id, line, self.logs)
             if line.n > run.logs:
-                self._entries.append(LogEntry(line.n, line.at, line.level, self._run_codec.pack_text(line.text)))
+                text = self._run_codec.pack_text(line.text)
+                self._entries.append(LogEntry(line.n, line.at, line.level, text))
+                self._outbox_bytes += len(text)
             self.logs = line.n  # not a count: lines that were dropped have numbers too
         self.ops += len(outbox.ops)
         # Of those that have ended, be it in the log that is replayed, there is nothing to dispose of.
@@ -265,7 +288,7 @@ class Session:
         self._ended = outbox.status != "pending"
         self._awaits_ack = outbox.awaits_ack
 
-    def _requests(self) -> Requests:
+    def _requests(self, left: Sequence[Event]) -> Requests:
         requests = Requests(
             tuple(self._outputs),
             self.ops,
@@ -273,8 +296,9 @@ class Session:
             tuple(self._entries),
             ended=self._ended,
             awaits_ack=self._awaits_ack,
+            left=tuple(left),
         )
-        self._outputs, self._entries = [], []
+        self._outputs, self._entries, self._outbox_bytes = [], [], 0
         return requests
 
 

@@ -70,15 +70,18 @@ async def run_turn(env: Environment, task: Task) -> None:
 async def _carried_forward(env: Environment, task: Task) -> TurnEnd:
     inline = InlineSteps(env.runner, lambda event: env.report(env.worker_id, task, event), env.options.inline_steps)
     recovery = Recovery(env, task, inline)
-    while True:
-        this = _Pass(env, task, inline, recovery)
-        try:
-            end = await this.run()
-            recovery.went_well()
-        except Exception as error:  # noqa: BLE001  # whose doing it is, is decided in one place
-            end = await recovery.end_of(error, this.found)
-        if end is not None:
-            return end
+    try:
+        while True:
+            this = _Pass(env, task, inline, recovery)
+            try:
+                end = await this.run()
+                recovery.went_well()
+            except Exception as error:  # noqa: BLE001  # whose doing it is, is decided in one place
+                end = await recovery.end_of(error, this.found)
+            if end is not None:
+                return end
+    finally:
+        inline.close()
 
 
 class _Pass:
@@ -137,7 +140,7 @@ class _Pass:
                 snapshot = await self._threaded_snapshot()
                 build = self._build(snapshot, commit.outputs)
                 commit = msgspec.structs.replace(commit, snapshot=snapshot, build=build)
-            events: Sequence[Event] = ()
+            events: Sequence[Event] = requests.left
             if _says_something(commit):
                 committed = await self._commit(commit)
                 if not committed.stored:
@@ -147,7 +150,7 @@ class _Pass:
                     return "ended"
                 if committed.parked:
                     return "parked"
-                events = committed.foreign + committed.answers
+                events = (*requests.left, *committed.foreign, *committed.answers)
                 for attempt in attempts:
                     self._inline.start(attempt)
             inputs, retries, handing_over = [], [], False
@@ -156,7 +159,16 @@ class _Pass:
                 events = inputs
             self._env.observe(Failpoint.BEFORE_DELIVER)
             requests, snapshot = await self._advance(requests, events)
+            if inputs and requests.left:
+                inputs, requests = self._put_off(inputs, requests)
             self._env.observe(Failpoint.AFTER_DELIVER)
+
+    def _put_off(self, inputs: list[Event], requests: Requests) -> tuple[list[Event], Requests]:
+        """Return the inputs that the VM has got; outcomes among the others are taken again when these are stored."""
+        left = {event.id for event in requests.left}
+        self._inline.put_back([event for event in self._taken if event.id in left])
+        self._taken = [event for event in self._taken if event.id not in left]
+        return inputs[: -len(requests.left)], msgspec.structs.replace(requests, left=())
 
     def _hold(self, held: Entities) -> None:
         """Take note of what the world has of the run now."""
@@ -255,7 +267,7 @@ class _Pass:
 
     def _snapshot_if_wanted(self, session: Session, requests: Requests, now: int) -> Snapshot | None:
         """Take a snapshot here, where the VM is at hand, when the run will park or has not had one for long."""
-        if requests.ended or not self._snapshots:
+        if requests.ended or requests.left or not self._snapshots:
             return None
         options = self._env.options
         parks = self._inline.idle and not requests.awaits_ack and not self._due(now)
@@ -307,7 +319,7 @@ class _Pass:
                 self._waits[event.id] = Wait(event.id, event.op, event.due)
             elif event.type == "wait_disposed":
                 self._waits.pop(event.id, None)
-        park = not requests.ended and not requests.awaits_ack and not attempts and not self._due(now)
+        park = not (requests.ended or requests.awaits_ack or requests.left or attempts or self._due(now))
         park = park and (self._inline.idle or handing_over)
         if park:
             for step_id in self._inline.running:

@@ -140,7 +140,6 @@ class Worker:
         self._starved = False  # the last claim had no room for turns or for steps
         self._health = Health(clock, self._wake.set, observe)
         self._turns: dict[str, asyncio.Task[None]] = {}
-        self._reports = Reports(world, clock, observe)
         self._loops: list[asyncio.Task[None]] = []
         self._beats = 0
         self._undeployed = ""  # why what it brings now could not be stored
@@ -150,6 +149,7 @@ class Worker:
         self._steps = Steps(registry, clock, threads=settings.step_threads, url=url, observe=observe)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
+        self._reports = Reports(world, clock, self._runner.holding, observe)
         images = Images(world, guests, self._threads, keyring, programs, observe=observe)
         self._builds, self._upkeep = images.builds, Upkeep(world, images, observe)
         self._env = Environment(

@@ -1,0 +1,118 @@
+"""
+What a worker holds of steps: their arguments while they run, and their outcomes until these are stored.
+
+Nobody knows what a step will return; what it returned before is the best guess. So no step whose results are large
+starts before there is room for one more, and none is claimed, or begun by a turn, while there is no room at all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+
+from torpor import limits
+from torpor.engine.steps import Attempt
+from torpor.model import Event
+
+
+class Holding:
+    """
+    The bytes that a worker holds of all its steps together, up to :data:`torpor.limits.HELD_BYTES_MAX`.
+
+    Args:
+        on_room: called when there is room again after there was none.
+
+    Attributes:
+        bytes: how many are held or expected.
+    """
+
+    def __init__(self, on_room: Callable[[], None] = lambda: None) -> None:
+        self._on_room = on_room
+        self.bytes = 0
+        self._outcomes = 0  # of these, what steps have returned or probably will
+        self._returned: dict[str, int] = {}  # by names of steps whose outcomes are large
+        self._less = asyncio.Event()
+
+    @property
+    def room(self) -> int | None:
+        """For how many more steps there is room, whichever they are; None for any number."""
+        left = limits.HELD_BYTES_MAX - self.bytes
+        if left <= 0:
+            return 0
+        largest = max(self._returned.values(), default=0)
+        return max(1, left // largest) if largest else None
+
+    @asynccontextmanager
+    async def attempt(self, attempt: Attempt) -> AsyncIterator[None]:
+        """Hold what an attempt needs for the time of the block, which begins once there is room for its outcome."""
+        expected = 0
+        self._count(len(attempt.input))
+        try:
+            expected = await self._expect(self._returned.get(attempt.name, 0))
+            yield
+        finally:
+            self._count(-len(attempt.input))
+            self._count_outcome(-expected)
+
+    def learn(self, outcome: Event) -> None:
+        """Take note of how large a step's outcome is; an earlier one counts for less and less."""
+        size = max(_size(outcome), self._returned.pop(outcome.name, 0) // 2)
+        if size > limits.OFF_LOOP_BYTES:
+            self._returned[outcome.name] = size
+
+    def hold(self, outcome: Event) -> None:
+        """Count an outcome in."""
+        self._count_outcome(_size(outcome))
+
+    def let_go(self, outcome: Event) -> None:
+        """Count an outcome out: it is stored, or nobody wants it any more."""
+        self._count_outcome(-_size(outcome))
+
+    async def _expect(self, size: int) -> int:
+        # Arguments do not count here: those of steps that wait for one another would keep all of them waiting.
+        while size and self._outcomes and self._outcomes + size > limits.HELD_BYTES_MAX:
+            self._less.clear()
+            await self._less.wait()
+        self._count_outcome(size)
+        return size
+
+    def _count_outcome(self, size: int) -> None:
+        self._outcomes += size
+        self._count(size)
+
+    def _count(self, size: int) -> None:
+        was_full = self.bytes >= limits.HELD_BYTES_MAX
+        self.bytes += size
+        if size < 0:
+            self._less.set()
+        if was_full and self.bytes < limits.HELD_BYTES_MAX:
+            self._on_room()
+
+
+class Outcomes:
+    """
+    Outcomes that one owner holds.
+
+    Args:
+        holding: counts them.
+    """
+
+    def __init__(self, holding: Holding) -> None:
+        self._holding = holding
+        self._held: dict[str, Event] = {}
+
+    def add(self, outcome: Event) -> None:
+        """Count an outcome in."""
+        self._held[outcome.id] = outcome
+        self._holding.hold(outcome)
+
+    def keep(self, outcomes: Iterable[Event]) -> None:
+        """Count all others out."""
+        kept = {outcome.id for outcome in outcomes}
+        for step_id in [step_id for step_id in self._held if step_id not in kept]:
+            self._holding.let_go(self._held.pop(step_id))
+
+
+def _size(outcome: Event) -> int:
+    return len(outcome.payload or b"")
