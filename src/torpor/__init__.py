@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from torpor.client import Client, RunHandle
     from torpor.codec import register, serializable
     from torpor.engine.metadata import StepMetadata, WorkflowMetadata, current_step
-    from torpor.engine.worker import WorkerSettings
+    from torpor.engine.settings import WorkerSettings
     from torpor.errors import (
         ArgumentError,
         EntityConflictError,
@@ -92,8 +92,8 @@ _HOMES = {
         "serializable",
     ),
     "torpor.engine.metadata": ("StepMetadata", "WorkflowMetadata", "current_step"),
+    "torpor.engine.settings": ("WorkerSettings",),
     "torpor.retries": ("Backoff",),
-    "torpor.engine.worker": ("WorkerSettings",),
     "torpor.errors": (
         "ArgumentError",
         "EntityConflictError",

@@ -36,7 +36,8 @@ from torpor.codec.values import WorkflowFunction
 from torpor.engine.deployments import Startable, make_deployment, positional
 from torpor.engine.images import store_program
 from torpor.engine.observer import Observer
-from torpor.engine.worker import Worker, WorkerSettings
+from torpor.engine.settings import WorkerSettings
+from torpor.engine.worker import Worker
 from torpor.errors import UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime

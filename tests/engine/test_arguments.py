@@ -16,7 +16,8 @@ from torpor.clock import SystemClock
 from torpor.codec import register
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.codec.values import RunReference, StepFunction
-from torpor.engine.steps import Attempt, Steps
+from torpor.engine.attempts import Attempt
+from torpor.engine.steps import Steps
 from torpor.errors import FatalError, SerializationError
 from torpor.limits import OFF_LOOP_BYTES
 from torpor.model import Event

@@ -13,8 +13,9 @@ from torpor import RunHandle, Torpor, WorkerSettings, codec, ids
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.codec.values import RunReference
-from torpor.engine.environment import TurnOptions
-from torpor.engine.steps import Attempt, Steps
+from torpor.engine.attempts import Attempt
+from torpor.engine.settings import TurnOptions
+from torpor.engine.steps import Steps
 from torpor.errors import EntityConflictError, HookNotFoundError, RunCancelledError, RunFailedError, StepError
 from torpor.model import NOTHING, RunFilter, Runtime
 

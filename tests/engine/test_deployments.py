@@ -16,6 +16,7 @@ from torpor.engine.deployments import find_workflow, make_deployment, read_deplo
 from torpor.engine.left import LeftSteps
 from torpor.errors import ConfigurationError, KeyMissingError, ProgramMissingError
 from torpor.model import DeployedWorkflow
+from torpor.testing.clock import ManualClock
 from torpor.world import World
 from torpor.worlds import open_world
 
@@ -237,28 +238,31 @@ async def test_a_program_that_is_lost_is_told(tmp_path: Path, world: World) -> N
 
 
 def test_a_step_that_does_not_fit_is_left_alone_for_longer_each_time() -> None:
-    """Others may take it at once, and this worker looks at it again."""
-    left = LeftSteps()
-    assert (left.ids(0), left.next_at(0)) == ((), None)
-    ends = []
-    now = 0
+    """Others may take it at once, and this worker looks at it again, however the wall clock is set."""
+    clock = ManualClock()
+    left = LeftSteps(clock)
+    assert (left.ids(), left.due_in()) == ((), None)
+    delays = []
     for _ in range(9):
-        assert left.leave("step_1", now) == 0
-        assert left.ids(now) == ("step_1",)
-        again = left.next_at(now)
-        assert again is not None
-        assert left.ids(again) == ()
-        ends.append(again - now)
-        now = again
-    assert ends[0] <= 500
-    assert 30_000 <= ends[-1] <= 60_000
+        assert left.leave("step_1") == 0
+        clock.jump(-7_200_000)
+        assert left.ids() == ("step_1",)
+        delay = left.due_in()
+        assert delay is not None
+        clock.advance(delay)
+        assert left.ids() == ()
+        delays.append(delay)
+    assert delays[0] <= 500
+    assert 30_000 <= delays[-1] <= 60_000
 
 
 def test_more_steps_than_a_claim_can_name_are_left_alone_by_everybody() -> None:
     """Until those that others have taken are forgotten."""
-    left = LeftSteps()
+    clock = ManualClock()
+    left = LeftSteps(clock)
     for n in range(1_000):
-        assert left.leave(f"step_{n}", 0) == 0
-    assert 250 <= left.leave("step_more", 0) <= 500
-    assert left.leave("step_more", 200_000) == 0
-    assert left.ids(200_000) == ("step_more",)
+        assert left.leave(f"step_{n}") == 0
+    assert 250 <= left.leave("step_more") <= 500
+    clock.advance(200_000)
+    assert left.leave("step_more") == 0
+    assert left.ids() == ("step_more",)

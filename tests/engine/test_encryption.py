@@ -21,9 +21,10 @@ from torpor.codec.crypto.keys import Keyring, generate
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.codec.values import RunReference
 from torpor.engine import plan
-from torpor.engine.environment import TurnOptions
+from torpor.engine.attempts import Attempt
 from torpor.engine.images import program_key
-from torpor.engine.steps import Attempt, Steps
+from torpor.engine.settings import TurnOptions
+from torpor.engine.steps import Steps
 from torpor.errors import (
     DecryptionError,
     EntityConflictError,

@@ -13,8 +13,8 @@ from tests.engine.application import app as application
 from tests.engine.support import TIMEOUT, Passages, has_event, resumed, until
 from torpor import RunFailedError, Torpor, WorkerSettings
 from torpor.client import RunHandle
-from torpor.engine.environment import TurnOptions
 from torpor.engine.failpoints import Failpoint
+from torpor.engine.settings import TurnOptions
 from torpor.errors import SerializationError, WorldError
 
 DAMAGE = "UPDATE snapshots SET data = CAST(substr(data, 1, length(data) - 20) || zeroblob(20) AS BLOB)"

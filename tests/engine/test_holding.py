@@ -11,8 +11,8 @@ from tests.engine.steps import text_of_size
 from tests.engine.support import TIMEOUT
 from torpor import codec, limits
 from torpor.codec.crypto.keys import Keyring
+from torpor.engine.attempts import Attempt
 from torpor.engine.holding import Holding, Outcomes
-from torpor.engine.steps import Attempt
 from torpor.model import Event, Runtime
 
 KIB = 1024

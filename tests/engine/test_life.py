@@ -16,9 +16,9 @@ from tests.engine.support import PATIENCE, until
 from torpor import RunHandle, Torpor, WorkerSettings
 from torpor.clock import SystemClock
 from torpor.engine import liveness
-from torpor.engine.environment import TurnOptions
 from torpor.engine.observer import ignore
 from torpor.engine.retry import Retrying
+from torpor.engine.settings import TurnOptions
 from torpor.engine.worker import Worker
 from torpor.errors import WorldError
 from torpor.lifecycle import EventType

@@ -15,9 +15,9 @@ from tests.engine.application import app as application
 from tests.engine.odd_steps import executions, gates
 from tests.engine.support import PATIENCE, has_event
 from torpor import RunHandle, Torpor, WorkerSettings
-from torpor.engine.environment import TurnOptions
 from torpor.engine.failpoints import Failpoint, InjectedError
 from torpor.engine.observer import Observation, TurnEnded
+from torpor.engine.settings import TurnOptions
 from torpor.guests.quickjs import QuickJS
 from torpor.guests.quickjs.vm import QuickJsVm
 from torpor.inspection.parked import parked

@@ -17,11 +17,12 @@ from torpor import WorkerSettings, codec
 from torpor.clock import SystemClock
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import plan
+from torpor.engine.attempts import Attempt
 from torpor.engine.inline import InlineSteps
 from torpor.engine.liveness import worker_row
 from torpor.engine.runner import Runner
 from torpor.engine.session import Session
-from torpor.engine.steps import Attempt, Steps
+from torpor.engine.steps import Steps
 from torpor.engine.worker import Worker
 from torpor.errors import WorldError
 from torpor.model import ClaimRequest, Entities, Event, Heartbeat, Run, RunState

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from torpor import Torpor, WorkerSettings
-from torpor.engine.environment import TurnOptions
+from torpor.engine.settings import TurnOptions
 from torpor.world import World
 
 AT_ONCE = WorkerSettings(heartbeat_ms=20)

@@ -6,33 +6,16 @@ from collections.abc import Callable
 
 import msgspec
 
-from torpor import limits
 from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
+from torpor.engine.attempts import Attempt
 from torpor.engine.images import Images
 from torpor.engine.observer import Observer
 from torpor.engine.runner import Runner
-from torpor.engine.steps import Attempt
+from torpor.engine.settings import TurnOptions
 from torpor.engine.threads import VmThreads
 from torpor.model import Event, Task
 from torpor.world import World
-
-
-class TurnOptions(msgspec.Struct, frozen=True):
-    """
-    How turns behave.
-
-    Attributes:
-        inline_steps: how many steps of one run its turn runs itself at once.
-        inline_ms: how long a turn waits for them, with its VM hot, before it parks and they become tasks.
-        snapshot_events: a hot VM is snapshotted at least every so many delivered events.
-        snapshot_ms: and at least this often.
-    """
-
-    inline_steps: int = limits.INLINE_STEPS_MAX
-    inline_ms: int = 50
-    snapshot_events: int = 50
-    snapshot_ms: int = 2_000
 
 
 class Environment(msgspec.Struct, frozen=True):

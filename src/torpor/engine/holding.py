@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 
 from torpor import limits
-from torpor.engine.steps import Attempt
+from torpor.engine.attempts import Attempt
 from torpor.model import Event
 
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
+from torpor.engine.attempts import Attempt
 from torpor.engine.holding import Outcomes
 from torpor.engine.runner import Runner, Running
-from torpor.engine.steps import Attempt
 from torpor.model import Event
 
 

@@ -6,8 +6,9 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Iterable
 
+from torpor.engine.attempts import Attempt
 from torpor.engine.holding import Holding
-from torpor.engine.steps import Attempt, Steps
+from torpor.engine.steps import Steps
 from torpor.model import Event
 
 CANCEL_SECONDS = 1.0

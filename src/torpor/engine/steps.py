@@ -16,14 +16,13 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol
 
-import msgspec
-
 from torpor.clock import Clock
 from torpor.codec import loads
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
+from torpor.engine.attempts import Attempt
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.observer import AttemptBegan, AttemptEnded, Observer, ignore
 from torpor.engine.step_definition import StepDefinition
@@ -69,34 +68,6 @@ class StepLookup(Protocol):
     def references(self) -> References:
         """What steps, workflows and runs among a step's arguments become."""
         ...
-
-
-class Attempt(msgspec.Struct, frozen=True):
-    """
-    An attempt to be made.
-
-    Attributes:
-        run_id, step_id, op, name: which step.
-        attempt: its number, 1 for the first.
-        failures: how many attempts have raised before.
-        input: envelope of ``{args: […], kwargs?: {…}, thisVal?: …, options?: {…}}``.
-        run_codec: unpacks the input and packs the outcome.
-        signature: what the run's program takes the step's signature for, ``""`` when it does not say.
-        workflow: full name of the run's workflow.
-        run_created_at: creation of the run, epoch milliseconds.
-    """
-
-    run_id: str
-    step_id: str
-    op: int
-    name: str
-    attempt: int
-    failures: int
-    input: bytes
-    run_codec: RunCodec
-    signature: str = ""
-    workflow: str = ""
-    run_created_at: int = 0
 
 
 class _Thread:

@@ -24,14 +24,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from torpor.codec.crypto.run_codec import RunCodec
+from torpor.engine.attempts import Attempt, begun, first_attempt, next_attempt
 from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.inline import InlineSteps
 from torpor.engine.observer import Stored, TurnBegan, TurnEnd, TurnEnded
 from torpor.engine.recovery import Answer, Recovery, answer_to
 from torpor.engine.session import Requests, Session, failed
-from torpor.engine.steps import Attempt
 from torpor.errors import BuildMissingError, DivergenceError, GuestTrapError, ProgramError, SnapshotError
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
 from torpor.model import (
@@ -44,7 +43,6 @@ from torpor.model import (
     Run,
     RunState,
     Snapshot,
-    Step,
     Task,
     Wait,
 )
@@ -377,12 +375,12 @@ class _Pass:
             return True
 
         for step in orphans:
-            attempt = _next_attempt(self._run_codec, run, step, self._signature(step.name))
+            attempt = next_attempt(self._run_codec, run, step, self._signature(step.name))
             if may_begin(attempt):
-                events.append(_started(attempt, now, env.worker_id))
+                events.append(begun(attempt, now, env.worker_id))
         for event in asked:
             if event.type == "step_created":
-                attempt = _first_attempt(self._run_codec, run, event, self._signature(event.name))
+                attempt = first_attempt(self._run_codec, run, event, self._signature(event.name))
                 if may_begin(attempt):
                     event = msgspec.structs.replace(event, attempt=1, ref=env.worker_id)  # noqa: PLW2901  # as stored
             events.append(event)
@@ -443,52 +441,6 @@ class _Pass:
 
     def _due(self, now: int) -> list[Wait]:
         return sorted((wait for wait in self._waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
-
-
-def _first_attempt(run_codec: RunCodec, run: Run, created: Event, signature: str) -> Attempt:
-    """Return the first attempt of a step that the VM has just asked for."""
-    return Attempt(
-        run.id,
-        created.id,
-        created.op,
-        created.name,
-        attempt=1,
-        failures=0,
-        input=created.payload or b"",
-        run_codec=run_codec,
-        signature=signature,
-        workflow=run.workflow,
-        run_created_at=run.created_at,
-    )
-
-
-def _next_attempt(run_codec: RunCodec, run: Run, step: Step, signature: str) -> Attempt:
-    """Return the next attempt of a step that nobody is carrying out: its worker died, or its turn was rewound."""
-    return Attempt(
-        run.id,
-        step.id,
-        step.op,
-        step.name,
-        attempt=step.attempt + 1,
-        failures=step.failures,
-        input=step.input or b"",
-        run_codec=run_codec,
-        signature=signature,
-        workflow=run.workflow,
-        run_created_at=run.created_at,
-    )
-
-
-def _started(attempt: Attempt, now: int, worker_id: str) -> Event:
-    return Event(
-        "step_started",
-        now,
-        attempt.step_id,
-        op=attempt.op,
-        name=attempt.name,
-        attempt=attempt.attempt,
-        ref=worker_id,
-    )
 
 
 def _as_stored(commit: Commit, committed: Committed) -> tuple[Event, ...]:

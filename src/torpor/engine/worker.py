@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from typing import Any
 
@@ -22,11 +21,12 @@ import msgspec
 
 from torpor import ids
 from torpor.codec.crypto.keys import Keyring
+from torpor.engine.attempts import Attempt, task_attempt
 from torpor.engine.complaints import Complaints
-from torpor.engine.environment import Environment, TurnOptions
+from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.health import Health
-from torpor.engine.images import IMAGES_KEPT, Images
+from torpor.engine.images import Images
 from torpor.engine.left import LeftSteps
 from torpor.engine.liveness import gone, silent, worker_row
 from torpor.engine.logbook import LOG
@@ -42,7 +42,8 @@ from torpor.engine.observer import (
 from torpor.engine.reports import Reports
 from torpor.engine.retry import Retrying
 from torpor.engine.runner import CANCEL_SECONDS, Runner
-from torpor.engine.steps import Attempt, StepLookup, Steps
+from torpor.engine.settings import WorkerSettings
+from torpor.engine.steps import StepLookup, Steps
 from torpor.engine.threads import VmThreads
 from torpor.engine.turn import run_turn
 from torpor.engine.upkeep import Upkeep
@@ -56,39 +57,6 @@ from torpor.world import World
 
 _WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
 _COMPLAIN_EVERY_BEATS = 30
-_OTHER_DESCRIPTORS = 64  # the world's files, compiled code, the event loop, logs
-
-
-class WorkerSettings(msgspec.Struct, frozen=True):
-    """
-    How much a worker does at once.
-
-    Attributes:
-        turns: runs that are awake at once; each holds a VM.
-        steps: steps that run at once.
-        step_threads: of these, ``def`` steps.
-        vm_threads: threads that run VMs.
-        lease_ms: a worker that was not heard of for so long counts as dead.
-        heartbeat_ms: how often it is heard of.
-        upkeep_ms: how often it puts guest builds that runs have come to need into the world.
-        grace_seconds: how long stopping waits for steps that run.
-        turn: how turns behave.
-    """
-
-    turns: int = 16
-    steps: int = 512
-    step_threads: int = 32
-    vm_threads: int = max(2, os.cpu_count() or 1)
-    lease_ms: int = 15_000
-    heartbeat_ms: int = 1_000
-    upkeep_ms: int = 10_000
-    grace_seconds: float = 10.0
-    turn: TurnOptions = TurnOptions()
-
-    @property
-    def descriptors(self) -> int:
-        """How many files a worker may come to have open: images, a file or socket for each step, and others."""
-        return 2 * IMAGES_KEPT + self.steps + _OTHER_DESCRIPTORS
 
 
 class Worker:
@@ -144,7 +112,7 @@ class Worker:
         self._beats = 0
         self._undeployed = ""  # why what it brings now could not be stored
         self._complaints = Complaints(world, keyring, observe)
-        self._left = LeftSteps()
+        self._left = LeftSteps(clock)
         self._lacks_step = False  # a turn has met a step that is not here
         self._steps = Steps(registry, clock, threads=settings.step_threads, url=url, observe=observe)
         self._threads = VmThreads(settings.vm_threads)
@@ -280,7 +248,7 @@ class Worker:
             guests=self._guest_names,
             key_ids=tuple(self._keyring.readable),
             steps=tuple(self._registry.claimable_steps()),
-            left=self._left.ids(self._clock.steady()),
+            left=self._left.ids(),
             turns_max=turns,
             steps_max=steps,
         )
@@ -290,9 +258,8 @@ class Worker:
         waits: list[asyncio.Task[Any]] = [loop.create_task(self._wake.wait())]
         if ready_at is not None:
             waits.append(loop.create_task(self._clock.wait_until(ready_at)))
-        steady = self._clock.steady()
-        if (again := self._left.next_at(steady)) is not None:
-            waits.append(loop.create_task(self._clock.sleep(again - steady)))
+        if (delay := self._left.due_in()) is not None:
+            waits.append(loop.create_task(self._clock.sleep(delay)))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -314,22 +281,10 @@ class Worker:
             self._observe(Remark(logging.ERROR, told, error))
 
     def _begin_step(self, task: Task) -> None:
-        attempt = Attempt(
-            run_id=task.run_id,
-            step_id=task.step_id,
-            op=task.op,
-            name=task.name,
-            attempt=task.attempt,
-            failures=task.failures,
-            input=task.input,
-            run_codec=self._keyring.run(task.run_id, task.key_id),
-            signature=task.signature,
-            workflow=task.workflow,
-            run_created_at=task.created_at,
-        )
+        attempt = task_attempt(self._keyring.run(task.run_id, task.key_id), task)
         worker_id = self.id
         if why_not := self._why_not(attempt):
-            delay = self._left.leave(task.step_id, self._clock.steady())
+            delay = self._left.leave(task.step_id)
             self._reports.give_back(worker_id, task, why_not, delay_ms=delay)
             return
         self._runner.start(attempt, lambda event: self._reports.report(worker_id, task, event))
@@ -341,7 +296,7 @@ class Worker:
 
     def _why_not_inline(self, attempt: Attempt) -> str:
         if why_not := self._why_not(attempt):
-            self._left.leave(attempt.step_id, self._clock.steady())
+            self._left.leave(attempt.step_id)
         return why_not
 
     def _room_was_made(self) -> None:

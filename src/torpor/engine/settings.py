@@ -1,0 +1,61 @@
+"""How much a worker does at once, and how its turns behave."""
+
+from __future__ import annotations
+
+import os
+
+import msgspec
+
+from torpor import limits
+from torpor.engine.images import IMAGES_KEPT
+
+_OTHER_DESCRIPTORS = 64  # the world's files, compiled code, the event loop, logs
+
+
+class TurnOptions(msgspec.Struct, frozen=True):
+    """
+    How turns behave.
+
+    Attributes:
+        inline_steps: how many steps of one run its turn runs itself at once.
+        inline_ms: how long a turn waits for them, with its VM hot, before it parks and they become tasks.
+        snapshot_events: a hot VM is snapshotted at least every so many delivered events.
+        snapshot_ms: and at least this often.
+    """
+
+    inline_steps: int = limits.INLINE_STEPS_MAX
+    inline_ms: int = 50
+    snapshot_events: int = 50
+    snapshot_ms: int = 2_000
+
+
+class WorkerSettings(msgspec.Struct, frozen=True):
+    """
+    How much a worker does at once.
+
+    Attributes:
+        turns: runs that are awake at once; each holds a VM.
+        steps: steps that run at once.
+        step_threads: of these, ``def`` steps.
+        vm_threads: threads that run VMs.
+        lease_ms: a worker that was not heard of for so long counts as dead.
+        heartbeat_ms: how often it is heard of.
+        upkeep_ms: how often it puts guest builds that runs have come to need into the world.
+        grace_seconds: how long stopping waits for steps that run.
+        turn: how turns behave.
+    """
+
+    turns: int = 16
+    steps: int = 512
+    step_threads: int = 32
+    vm_threads: int = max(2, os.cpu_count() or 1)
+    lease_ms: int = 15_000
+    heartbeat_ms: int = 1_000
+    upkeep_ms: int = 10_000
+    grace_seconds: float = 10.0
+    turn: TurnOptions = TurnOptions()
+
+    @property
+    def descriptors(self) -> int:
+        """How many files a worker may come to have open: images, a file or socket for each step, and others."""
+        return 2 * IMAGES_KEPT + self.steps + _OTHER_DESCRIPTORS
