@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +63,8 @@ def read_project(file: Path) -> dict[str, Any]:
         ConfigurationError: it cannot be read. Nothing is guessed then: it may name the application, and so decide
             whose runs a worker takes.
     """
+    import tomllib  # noqa: PLC0415  # costs 4 ms, and what runs in production seldom has such a file
+
     try:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:

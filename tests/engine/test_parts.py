@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from torpor import codec
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import plan
-from torpor.engine.liveness import _born, gone, machine, silent, worker_row
+from torpor.engine.liveness import _look, gone, machine, silent, worker_row
 from torpor.errors import DivergenceError, GuestTrapError
 from torpor.limits import LOG_LINE_CHARS_MAX
 from torpor.model import Event, WorkerRow
@@ -155,7 +155,9 @@ def test_a_process_that_was_stopped_is_not_spared() -> None:
     sleeper = subprocess.Popen([sys.executable, "-c", "import time; print(flush=True); time.sleep(60)"], stdout=-1)
     assert sleeper.stdout is not None
     sleeper.stdout.readline()
-    row = replace(worker_row("wrkr_1", 1_000, "", ""), pid=sleeper.pid, born=_born(sleeper.pid), silent_ms=1_001)
+    process = _look(sleeper.pid)
+    assert process is not None
+    row = replace(worker_row("wrkr_1", 1_000, "", ""), pid=sleeper.pid, born=process.born, silent_ms=1_001)
     try:
         assert silent([row]) == []
         os.kill(sleeper.pid, signal.SIGSTOP)

@@ -15,6 +15,8 @@ from torpor.vm.host import is_scarcity, needs_host
 from torpor.vm.image import MemoryImage
 from torpor.vm.pages import choose_backend, copy_on_write_problem
 
+NO_COW = copy_on_write_problem()  # asked before a test takes the descriptors away that the answer needs
+
 
 @pytest.mark.parametrize(
     ("number", "remedy"),
@@ -90,7 +92,7 @@ def test_an_image_needs_descriptors() -> None:
     """
     Without descriptors there is no image, rather than one that cannot be mapped for ever.
     """
-    if copy_on_write_problem():
+    if NO_COW:
         pytest.skip("no memory files here")
     with pytest.raises(HostError, match="ulimit -n"):
         MemoryImage(bytes(4096), 0)
@@ -120,7 +122,7 @@ def test_descriptors_are_not_lost_when_an_image_fails(monkeypatch: pytest.Monkey
     """
     A memory file whose bytes find no room is closed.
     """
-    if copy_on_write_problem():
+    if NO_COW:
         pytest.skip("no memory files here")
 
     def refuse(*_: object) -> int:

@@ -13,8 +13,7 @@ import os
 import socket
 from collections.abc import Iterable
 from pathlib import Path
-
-import psutil
+from typing import NamedTuple
 
 from torpor.model import WorkerRow
 
@@ -25,25 +24,24 @@ _HANGING_LEASES = 20
 @functools.cache
 def machine() -> str:
     """Return the identity of this host's boot and pid namespace."""
-    parts = [socket.gethostname(), str(int(psutil.boot_time()))]
+    parts = [socket.gethostname(), _boot()]
     namespace = Path("/proc/self/ns/pid")
     if namespace.exists():
         parts.append(str(namespace.readlink()))
-    boot = Path("/proc/sys/kernel/random/boot_id")
-    if boot.exists():
-        parts[1] = boot.read_text().strip()
     return "/".join(parts)
 
 
 def worker_row(worker_id: str, lease_ms: int, app: str, deployment: str) -> WorkerRow:
     """Return what others should know of the worker in this process."""
     pid = os.getpid()
-    return WorkerRow(worker_id, machine(), pid, _born(pid), lease_ms, app, deployment)
+    process = _look(pid)
+    assert process is not None, "this process runs"
+    return WorkerRow(worker_id, machine(), pid, process.born, lease_ms, app, deployment)
 
 
 def gone(workers: Iterable[WorkerRow]) -> list[str]:
     """Return the ids of those whose process does not run any more; there is no need to wait for their leases."""
-    return [worker.id for worker in workers if worker.machine == machine() and _state(worker) is None]
+    return [worker.id for worker in workers if worker.machine == machine() and _process(worker) is None]
 
 
 def silent(workers: Iterable[WorkerRow]) -> list[str]:
@@ -66,26 +64,62 @@ def _may_hang(worker: WorkerRow) -> bool:
     """
     if worker.machine != machine() or worker.silent_ms > _HANGING_LEASES * worker.lease_ms:
         return False
-    return _state(worker) not in (None, psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+    process = _process(worker)
+    return process is not None and not process.stopped
 
 
-def _state(worker: WorkerRow) -> str | None:
-    """Return the state of a worker's process on this machine, None when it does not run any more."""
+class _Process(NamedTuple):
+    """
+    A process that runs.
+
+    Attributes:
+        born: when it started, in a unit and from an origin that the wall clock does not move.
+        stopped: by a signal or a debugger.
+    """
+
+    born: int
+    stopped: bool
+
+
+def _process(worker: WorkerRow) -> _Process | None:
+    """Return the process of a worker on this machine, None when it does not run any more."""
+    process = _look(worker.pid)
+    return None if process is None or process.born != worker.born else process
+
+
+def _look(pid: int) -> _Process | None:
+    """
+    Return what runs under a pid, None for nothing and for a killed process whose parent has not collected it yet.
+
+    Linux has the state in field 3 of ``/proc/PID/stat``, and clock ticks from boot to start in field 22: see proc(5).
+    """
+    if not Path("/proc/self/stat").exists():
+        return _look_elsewhere(pid)
     try:
-        state = str(psutil.Process(worker.pid).status())
-        # A killed process whose parent has not collected it yet is still listed, as a zombie.
-        return None if state == psutil.STATUS_ZOMBIE or _born(worker.pid) != worker.born else state
-    except (psutil.NoSuchProcess, ProcessLookupError, FileNotFoundError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (FileNotFoundError, ProcessLookupError):
         return None
+    return None if fields[0] in "ZXx" else _Process(int(fields[19]), stopped=fields[0] in "Tt")
 
 
-def _born(pid: int) -> int:
-    """
-    Return when a process started, in a unit and from an origin that the wall clock does not move.
+def _boot() -> str:
+    """Return what tells this boot of the host from others."""
+    boot = Path("/proc/sys/kernel/random/boot_id")
+    if boot.exists():
+        return boot.read_text().strip()
+    import psutil  # noqa: PLC0415  # costs 15 ms, and Linux does without
 
-    Linux counts clock ticks since boot (field 22 of ``/proc/PID/stat``, see proc(5)); elsewhere psutil's time must do.
-    """
-    stat = Path(f"/proc/{pid}/stat")
-    if stat.exists():
-        return int(stat.read_text().rpartition(")")[2].split()[19])
-    return int(psutil.Process(pid).create_time())
+    return str(int(psutil.boot_time()))
+
+
+def _look_elsewhere(pid: int) -> _Process | None:
+    """Return what :func:`_look` does, on systems that have no ``/proc``; psutil's time of birth must do there."""
+    import psutil  # noqa: PLC0415  # as above
+
+    try:
+        process = psutil.Process(pid)
+        state = process.status()
+        stopped = state in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
+        return None if state == psutil.STATUS_ZOMBIE else _Process(int(process.create_time()), stopped)
+    except psutil.NoSuchProcess:
+        return None

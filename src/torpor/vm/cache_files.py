@@ -12,7 +12,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -62,6 +61,8 @@ def replace_file(path: Path, data: bytes | memoryview, *, private: bool = True) 
     Raises:
         OSError: it cannot be written; what was there before still is.
     """
+    import tempfile  # noqa: PLC0415  # costs 8 ms, and most processes find their files made
+
     path.parent.mkdir(mode=_FOLDER_MODE, parents=True, exist_ok=True)
     fd, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.stem, suffix=".tmp")
     try:

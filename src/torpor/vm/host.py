@@ -8,10 +8,9 @@ import errno
 import os
 import re
 import resource
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-import wasmtime
 
 from torpor.errors import HostError
 
@@ -48,7 +47,7 @@ def lacking_descriptors(needed: int) -> str | None:
 
 def is_scarcity(problem: BaseException) -> bool:
     """Return whether the host lacks something that it may have later."""
-    if isinstance(problem, wasmtime.WasmtimeError):
+    if _is_wasmtimes(problem):
         return _errno(problem) in SCARCE or _NO_MEMORY.search(str(problem)) is not None
     return isinstance(problem, MemoryError) or _errno(problem) in SCARCE
 
@@ -72,10 +71,16 @@ def needs_host(what: str) -> Iterator[None]:
         if "can't start new thread" not in str(problem):
             raise
         raise host_error(what, OSError(errno.EAGAIN, "no thread can be started")) from problem
-    except wasmtime.WasmtimeError as problem:
-        if not is_scarcity(problem):
+    except Exception as problem:
+        if not (_is_wasmtimes(problem) and is_scarcity(problem)):
             raise
         raise host_error(what, problem) from problem
+
+
+def _is_wasmtimes(problem: BaseException) -> bool:
+    """Return whether wasmtime has raised it; while nobody has imported wasmtime, which takes long, it has not."""
+    wasmtime = sys.modules.get("wasmtime")
+    return wasmtime is not None and isinstance(problem, wasmtime.WasmtimeError)
 
 
 def _errno(problem: BaseException) -> int | None:

