@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from benchmarks import codec, crash, fanout, idle, payload, resume, sequential, throughput, vm
+from benchmarks import codec, crash, fanout, idle, imports, payload, resume, sequential, throughput, vm
 from benchmarks.harness.rows import Row
 from benchmarks.harness.setting import Setting
 
@@ -28,6 +28,7 @@ class Benchmark(msgspec.Struct, frozen=True):
 
 BENCHMARKS = {
     "vm": Benchmark("one VM: restore a parked workflow, deliver one result, take the snapshot", vm.run, compares=True),
+    "imports": Benchmark("what an import costs every run of a Python workflow", imports.run),
     "sequential": Benchmark("a workflow awaits trivial steps one after another", sequential.run),
     "fanout": Benchmark("a workflow awaits many trivial steps at once", fanout.run),
     "throughput": Benchmark("200 concurrent runs of 5 trivial sequential steps, one process", throughput.run),

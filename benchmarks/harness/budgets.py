@@ -33,6 +33,8 @@ BUDGETS = (
     Budget("vm", "cycle", {"backend": "cow"}, guest="cpython", at_most=2_000),
     Budget("vm", "stored", guest="quickjs", at_most=5_120),
     Budget("vm", "stored", guest="cpython", at_most=20_480),
+    Budget("imports", "start", guest="cpython", at_most=10),
+    Budget("imports", "parked", guest="cpython", at_most=40_960),
     Budget("sequential", "per_step", world="sqlite", at_most=1),
     Budget("sequential", "per_step", world="postgres", at_most=2),
     Budget("fanout", "wall", {"steps": 200}, world="sqlite", at_most=60),

@@ -14,10 +14,36 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Torpor
-from tests.cli.processes import run
+from tests.cli.processes import Process, run
 from tests.cli.project import WORLD
 from torpor import WorkerSettings
 from torpor.cli import checks
+
+UNSHARED = """
+import time
+
+from torpor import Torpor
+
+app = Torpor()
+BEGAN = time.time()
+
+
+@app.workflow
+async def since() -> float:
+    return time.time() - BEGAN
+"""
+
+
+def test_a_line_that_keeps_images_from_being_shared_is_told(torpor: Torpor, empty: Path) -> None:
+    """By doctor before any run, and by a worker when it stores the program; with file and line of the read."""
+    (empty / "app.py").write_text(UNSHARED)
+
+    found = torpor.json("doctor")["checks"]["images"]
+    with Process(empty, "worker") as worker:
+        told = worker.wait_line("reads the clock")
+
+    assert (found["status"], found["unshared"]) == ("note", ["./app.py:7"])
+    assert "./app.py:7 reads the clock or draws random numbers while its module is loaded" in told
 
 
 @pytest.mark.usefixtures("runs")
@@ -28,8 +54,8 @@ def test_everything_is_found(torpor: Torpor) -> None:
     assert data["ok"] is True
     found = data["checks"]
     assert list(found) == [
-        "versions", "platform", "wasm", "memory", "descriptors", "cache", "boot", "python", "application", "encryption",
-        "world", "keys", "builds", "workers", "applications", "steps",
+        "versions", "platform", "wasm", "memory", "descriptors", "cache", "boot", "python", "application", "images",
+        "encryption", "world", "keys", "builds", "workers", "applications", "steps",
     ]  # fmt: skip
     assert found["versions"]["python"] == platform.python_version()
     assert found["versions"]["sqlite"] == sqlite3.sqlite_version

@@ -18,6 +18,7 @@ from torpor import Torpor, WorkerSettings, codec
 from torpor.cli.opening import refuse_missing_file, schema_version
 from torpor.cli.output import counted
 from torpor.codec.crypto.keys import SETTING, Keyring
+from torpor.engine.images import unshared_text
 from torpor.errors import ConfigurationError, TorporError, VmError
 from torpor.guests.quickjs import QuickJS
 from torpor.ids import SEED_BYTES
@@ -220,6 +221,18 @@ def application(app: Torpor) -> Finding:
     }
     text = f"{counted(len(facts['workflows']), 'workflow')}, {counted(len(facts['steps']), 'step')} in {app.root}"
     return Finding("ok" if facts["workflows"] else "note", text, facts)
+
+
+def shared_images(app: Torpor) -> Finding:
+    """Look for lines in module scope that keep runs from sharing an image, as far as guests are compiled."""
+    compiled = {"quickjs": True, "cpython": bool(python_guest().facts.get("is_compiled"))}
+    programs = [program for program in app.programs.all() if compiled.get(program.guest)]
+    images = [app.programs.guest(program.guest).load(program) for program in programs]
+    places = [image.per_run for image in images if image.per_run is not None]
+    facts = {"programs": len(programs), "unshared": places}
+    if places:
+        return Finding("note", "; ".join(map(unshared_text, places)), facts)
+    return Finding("ok", f"runs of {counted(len(programs), 'program')} share what is loaded", facts)
 
 
 def encryption(keyring: Keyring) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 import typer
 from rich.text import Text
@@ -45,6 +46,8 @@ def doctor(app: AppOption = None, world: WorldOption = None, json: JsonOption = 
         "python": _finding(checks.python_guest),
     }
     findings["application"], loaded = _application(app)
+    if loaded is not None and findings["application"].status != "failed":
+        findings["images"] = _finding(partial(checks.shared_images, loaded))
     findings["encryption"], keyring = _encryption(loaded)
     findings |= _world_findings(loaded, world, keyring)
     healthy = all(finding.status != "failed" for finding in findings.values())

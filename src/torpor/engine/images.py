@@ -36,9 +36,12 @@ from torpor.model import Run, RunState
 from torpor.vm.guest import Guest, Image, MakeGuest, Program, program_bytes, program_id
 from torpor.world import World
 
+_log = logging.getLogger("torpor.engine")
 IMAGES_KEPT = 64
 
 IMAGES = "image/"
+
+_told: set[str] = set()  # hashes of images
 
 
 def program_key(program: str, key_id: str) -> str:
@@ -56,7 +59,23 @@ def _blob_key(content: str, key_id: str) -> str:
     return f"{content}@{key_id}" if key_id else content
 
 
-async def store_program(world: World, keyring: Keyring, program: Program, load: Callable[[Program], object]) -> None:
+def _untold(image: Image) -> str | None:
+    """Return, once in a process, which line keeps the runs of a program from sharing its image; None without one."""
+    if image.per_run is None or image.hash in _told:
+        return None
+    _told.add(image.hash)
+    return unshared_text(image.per_run)
+
+
+def unshared_text(place: str) -> str:
+    """Return what it means that a place in module scope reads the clock or draws entropy, and what to do."""
+    return (
+        f"{place} reads the clock or draws random numbers while its module is loaded, so every run evaluates the"
+        " program anew and has it in its snapshots; do that inside a workflow function"
+    )
+
+
+async def store_program(world: World, keyring: Keyring, program: Program, load: Callable[[Program], Image]) -> None:
     """
     Put a program into the world, where runs find it, unless it is there as it should be.
 
@@ -73,7 +92,8 @@ async def store_program(world: World, keyring: Keyring, program: Program, load: 
     name = program_key(address, keyring.current)
     blob_codec = keyring.blob(name, keyring.current)
     if await asyncio.to_thread(_read_program, await world.blob(name), blob_codec, address) is None:
-        await asyncio.to_thread(load, program)
+        if told := _untold(await asyncio.to_thread(load, program)):
+            _log.warning("%s", told)
         await world.put_blob(name, blob_codec.pack_binary(program_bytes(program)))
 
 
@@ -258,6 +278,8 @@ class Images:
         return image
 
     def _keep(self, address: str, image: Image) -> Image:
+        if told := _untold(image):
+            self._observe(Remark(logging.WARNING, told))
         self._kept[address] = image
         while len(self._kept) > IMAGES_KEPT:
             self._kept.popitem(last=False)

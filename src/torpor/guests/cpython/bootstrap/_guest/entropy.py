@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import struct
+from typing import Any
 
 from .host import derived
 
@@ -16,6 +18,11 @@ def seed_random(purpose: bytes = b"") -> None:
         purpose: another one gives other numbers.
     """
     random.seed(derived(b"random" + purpose))
+
+
+def seed_numpy(numpy_random: Any) -> None:
+    """Seed the functions of ``numpy.random`` with the run's own secret, as :func:`seed_random` does."""
+    numpy_random.seed(list(struct.unpack("<8I", derived(b"numpy"))))
 
 
 def random_state() -> object:

@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from .advice import refuse
+from .finder import is_authors
 from .run import run
 
 _WHY = "its environment is not that of a worker, and a run may outlive many of them"
 _ADVICE = "read it in a step, or pass what it says as an argument of the workflow"
-_PROJECT = "./"  # how labels of the author's own files begin
 
 
 class EnvironmentVariable:
@@ -85,7 +85,7 @@ def _getenv(name: str, default: Any = None) -> Any:
 
 def _asks_author() -> bool:
     """Tell whether the author's own code calls the function that asks this."""
-    return sys._getframe(2).f_code.co_filename.startswith(_PROJECT)  # noqa: SLF001  # there is no other way to ask
+    return is_authors(sys._getframe(2).f_code.co_filename)  # noqa: SLF001  # there is no other way to ask
 
 
 def _unread(name: str) -> EnvironmentVariable:

@@ -18,6 +18,9 @@ OWN = "<torpor>/"
 
 _HIDDEN = (OWN, "<frozen importlib")
 
+_AUTHORS = ("./", "../")
+"""How labels of the author's own files begin; those of bundled packages do not."""
+
 
 class SourceFinder:
     """
@@ -92,6 +95,11 @@ def install(sources: dict[str, tuple[str, str]]) -> None:
 def is_hidden(file: str) -> bool:
     """Tell whether a file is Torpor's own or the import system's, which authors need not see."""
     return file.startswith(_HIDDEN)
+
+
+def is_authors(file: str) -> bool:
+    """Tell whether a file is the author's own, and of no bundled package."""
+    return file.startswith(_AUTHORS)
 
 
 def author_frame(frame: FrameType | None) -> FrameType | None:

@@ -29,9 +29,14 @@ def impurity() -> bytes:
     return call(b"P")
 
 
-def counted() -> None:
-    """Say that the program's modules are evaluated: reads of the clock and draws of entropy count no more."""
-    call(b"C")
+def counted(excused: bytes) -> None:
+    """
+    Say that the program's modules are evaluated: reads of the clock and draws of entropy count no more.
+
+    Args:
+        excused: those so far that did not count, as :func:`impurity` gives them.
+    """
+    call(b"C" + excused)
 
 
 def derived(label: bytes) -> bytes:

@@ -31,6 +31,7 @@ from . import (
     workflows,
 )
 from .entropy import seed_random
+from .imports import imports
 from .run import run
 from .steps import short_name
 
@@ -73,6 +74,7 @@ def _begin(text: bytes) -> bytes:
     run.at = run.started_at = given["at"]
     run.phase = "running"
     seed_random()
+    imports.renew()
     log.stamp_load_lines(run.at)
     outcome.begin(given["args"], short_name(run.workflow))
     _pump()

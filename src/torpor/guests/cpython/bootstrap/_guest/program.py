@@ -14,6 +14,7 @@ from . import absent
 from .entropy import random_state, seed_random, tell_draw
 from .finder import finder
 from .host import counted
+from .imports import imports
 from .purity import traced
 from .tracebacks import frames_text
 
@@ -33,20 +34,20 @@ def load(given: Mapping[str, Any]) -> dict[str, Any]:
     seed_random(b" of modules")
     unused = random_state()
     gc.disable()  # a collection reads the clock, which would be taken for the program's doing
-    with traced() if given.get("trace") else nullcontext() as trace:
+    with imports.watched(), traced() if given.get("trace") else nullcontext() as trace:
         try:
             _evaluate(given["entries"], given["workflows"])
         except BaseException as error:  # noqa: BLE001  # whatever modules raise, the host is told
             message = f"{error}{absent.suspects()}"
             described = {"name": type(error).__name__, "message": message, "stack": frames_text(error)}
             return {"ok": False, "error": described}
-    if random_state() != unused:
+    if random_state() != unused or imports.place is not None:
         tell_draw()
-    counted()
+    counted(imports.excused)
     gc.enable()
     gc.collect()
     gc.freeze()  # what the image holds is no garbage: looking through it would write to its pages
-    return {"ok": True, "impure": None if trace is None else trace.place}
+    return {"ok": True, "impure": None if trace is None else trace.place or imports.place}
 
 
 def workflow_of(name: str) -> Callable[..., Any]:

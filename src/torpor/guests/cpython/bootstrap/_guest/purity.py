@@ -14,8 +14,8 @@ from types import FrameType
 from typing import Any
 
 from .entropy import random_state
-from .finder import finder
-from .host import impurity
+from .finder import is_authors
+from .imports import imports
 
 
 class Trace:
@@ -36,17 +36,22 @@ class Trace:
         if self.place is None and _counters() != self._counters:
             self.place = self._line
 
-    def __call__(self, frame: FrameType, _event: str, _arg: Any) -> Trace | None:
-        file = frame.f_code.co_filename
-        if self.place is not None or file not in finder.labels:
+    def __call__(self, frame: FrameType, event: str, _arg: Any) -> Trace | None:
+        if self.place is not None or not is_authors(frame.f_code.co_filename):
             return None
         self.look()
-        self._line = f"{file}:{frame.f_lineno}"
+        shown: FrameType | None = frame
+        if event == "return":  # what is read next on the caller's line is the caller's
+            shown = frame.f_back
+            while shown is not None and not is_authors(shown.f_code.co_filename):
+                shown = shown.f_back
+        if shown is not None:
+            self._line = f"{shown.f_code.co_filename}:{shown.f_lineno}"
         return self
 
 
 def _counters() -> object:
-    return impurity(), random_state()
+    return imports.own, random_state()
 
 
 @contextmanager
