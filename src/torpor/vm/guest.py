@@ -37,8 +37,8 @@ class Program(msgspec.Struct, frozen=True):
         files: module name → what the guest evaluates (TypeScript already stripped, step proxies included).
         entries: names of the modules that define workflows, in load order.
         workflows: workflow name → (module name, export name).
-        line_maps: module name → for each line of the evaluated text the author's line, for modules that a
-            transformation moved; absent where lines are unchanged.
+        line_maps: module name → for each line of the evaluated text the author's line; of TypeScript in programs of
+            version 0.1.0, whose lines had moved.
         modules: for guests whose modules have names beside their files' (Python): dotted module name → key of
             ``files``. ``entries`` and ``workflows`` then name modules by these names.
         absent: top-level name of a module that the guest lacks → why; a placeholder stands in its place.

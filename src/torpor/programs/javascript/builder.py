@@ -71,7 +71,6 @@ def build_program(
             for name in with_workflows
             for export in builder.modules[name].syntax.workflows
         },
-        line_maps={name: lines for name, lines in sorted(builder.line_maps.items()) if name in reached},
         steps={name: signature_of(name) for name in builder.imported_steps(reached)},
     )
 
@@ -95,7 +94,6 @@ class _Builder:
     steps_of: Callable[[Path], Sequence[str]]
     resolver: Resolver
     texts: dict[str, str] = field(default_factory=dict)
-    line_maps: dict[str, list[int]] = field(default_factory=dict)
     modules: dict[str, _Module] = field(default_factory=dict)
     steps: dict[str, dict[str, list[str]]] = field(default_factory=dict)  # Python file → export → names of its steps
 
@@ -130,10 +128,10 @@ class _Builder:
     def _add_script(self, name: str, file: Path) -> None:
         text = _read(file, name)
         if file.suffix in TYPESCRIPT_SUFFIXES:
-            text, self.line_maps[name] = strip_types(name, text)
+            text = strip_types(name, text)
         syntax = read_module(text)
         for misuse in syntax.misuses:
-            raise ConfigurationError(f"{name}:{self.author_line(name, misuse.line)}: {misuse.message}")
+            raise ConfigurationError(f"{name}:{misuse.line}: {misuse.message}")
         self.texts[name] = text  # before its imports, which may lead back here
         targets = {found.specifier: self._target(name, found) for found in syntax.imports}
         self.modules[name] = _Module(syntax, targets)
@@ -142,7 +140,7 @@ class _Builder:
     def _target(self, importer: str, found: Import) -> str:
         if found.specifier == BUILTIN:
             return BUILTIN
-        line = self.author_line(importer, found.line)
+        line = found.line
         file = self.resolver.resolve(importer, line, found.specifier).resolve()
         if file.suffix != ".py":
             return self.add_file(file)
@@ -150,10 +148,6 @@ class _Builder:
             return self.add_file(file)
         except ConfigurationError as error:  # about the steps, which know nothing of who imports them
             raise ConfigurationError(f"{importer}:{line}: cannot import {found.specifier!r}: {error}") from error
-
-    def author_line(self, name: str, line: int) -> int:
-        lines = self.line_maps.get(name)
-        return line if lines is None else lines[line - 1]
 
     def check_names(self) -> None:
         """Refuse an import of a name that the other module does not export."""
@@ -163,8 +157,7 @@ class _Builder:
                 exported = self.exports(target, frozenset())
                 for wanted in found.names:
                     if exported is not None and wanted not in exported:
-                        where = f"{name}:{self.author_line(name, found.line)}"
-                        raise ConfigurationError(f"{where}: {self._missing(target, wanted, exported)}")
+                        raise ConfigurationError(f"{name}:{found.line}: {self._missing(target, wanted, exported)}")
 
     def _missing(self, target: str, wanted: str, exported: frozenset[str]) -> str:
         known = ", ".join(sorted(exported)) or "none"

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
 
+from torpor.programs.javascript.nodes import text_of
+
 WORKFLOW_DIRECTIVE = "use workflow"
 STEP_DIRECTIVE = "use step"
 SERIALIZATION_MARK = "workflow-serialize"
@@ -54,7 +56,7 @@ class Import:
 
 @dataclass(frozen=True, slots=True)
 class Misuse:
-    """A directive in a place where it cannot work."""
+    """Something that cannot work where it stands."""
 
     line: int
     message: str
@@ -69,7 +71,7 @@ class ModuleSyntax:
         imports: static, dynamic (with a literal) and re-exporting, in order.
         exports: names that the module itself exports, without those of ``export *``.
         workflows: export names of workflow functions, in order.
-        misuses: directives that cannot work.
+        misuses: directives and decorators that cannot work.
         source_maps: byte ranges of source map comments.
         has_classes: whether it names the symbol of custom serialization, so that it may define such classes.
         is_whole: whether the parser understood all of it, so that a missing export is really missing.
@@ -124,7 +126,7 @@ class _Scan:
             else:
                 self.exported.update(found)
         elif value is not None:
-            self.exported["default"] = _text(value) if value.type == "identifier" else value
+            self.exported["default"] = text_of(value) if value.type == "identifier" else value
         for specifier in _descend(node, "export_specifier"):
             name = specifier.child_by_field_name("name")
             alias = specifier.child_by_field_name("alias") or name
@@ -154,11 +156,13 @@ class _Scan:
         top = exported | {node.id for node in self.local.values()}
         if _directive(root) == STEP_DIRECTIVE:
             yield Misuse(1, _STEP_ADVICE)
+        for node in _descend(root, "decorator"):
+            yield Misuse(node.start_point.row + 1, DECORATOR_ADVICE)
         for node in _functions(root):
             directive = _directive(node.child_by_field_name("body"))
             line = node.start_point.row + 1
             name = node.child_by_field_name("name")
-            what = f"function {_text(name)}" if name is not None else "a function"
+            what = f"function {text_of(name)}" if name is not None else "a function"
             if directive == STEP_DIRECTIVE:
                 yield Misuse(line, _STEP_ADVICE)
             elif directive == WORKFLOW_DIRECTIVE and node.type in _GENERATORS:
@@ -168,6 +172,12 @@ class _Scan:
             elif directive == WORKFLOW_DIRECTIVE and node.id not in exported:
                 yield Misuse(line, f'{what} has "use workflow" but is not exported; write `export` before it')
 
+
+DECORATOR_ADVICE = (
+    "decorators are not part of JavaScript yet, and the guest does not have them; call the function that makes the "
+    "change, as in `export const ship = logged(async (order) => { … })`"
+)
+"""What to do instead of decorating."""
 
 _STEP_ADVICE = (
     '"use step" functions run outside the guest and are not written in JavaScript here; '
@@ -182,12 +192,12 @@ def _declared(node: Node) -> Iterator[tuple[str, Node]]:
         for declarator in _children(node, "variable_declarator"):
             target, value = declarator.child_by_field_name("name"), declarator.child_by_field_name("value")
             if target is not None and target.type == "identifier":
-                yield _text(target), value or declarator
+                yield text_of(target), value or declarator
             elif target is not None:
                 for bound in _descend(target, "identifier", "shorthand_property_identifier_pattern"):
-                    yield _text(bound), declarator
+                    yield text_of(bound), declarator
     elif name is not None and node.type.endswith("_declaration"):
-        yield _text(name), node
+        yield text_of(name), node
 
 
 def _imports(root: Node) -> Iterator[Import]:
@@ -241,7 +251,7 @@ def _directive(body: Node | None) -> str | None:
 
 def _source_maps(root: Node) -> Iterator[tuple[int, int]]:
     for node in _walk(root):
-        if node.type == "comment" and _text(node)[2:].lstrip("#@ ").startswith("sourceMappingURL="):
+        if node.type == "comment" and text_of(node)[2:].lstrip("#@ ").startswith("sourceMappingURL="):
             yield node.start_byte, node.end_byte
 
 
@@ -268,9 +278,5 @@ def _walk(root: Node) -> Iterator[Node]:
 
 def _name(node: Node) -> str:
     """Return an identifier, or what stands between the quotes of a string."""
-    text = _text(node)
+    text = text_of(node)
     return text[1:-1] if node.type in ("string", "template_string") else text
-
-
-def _text(node: Node) -> str:
-    return (node.text or b"").decode(errors="replace")

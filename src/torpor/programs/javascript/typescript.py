@@ -1,47 +1,31 @@
 """
-TypeScript without its types, and where every line came from.
+TypeScript without its types: what only types say becomes spaces, so that lines and columns stay the author's.
 
-The transformation prints the program anew, so lines move, and it gives no source map. The map is found by walking
-both texts token by token: apart from types, which are left out of the walk, and a few constructs that TypeScript
-expands (enums, namespaces, parameter properties), both have the same tokens in the same order. An expanded line
-counts as the line before it.
+What has a meaning at run time, which is enums, namespaces and properties that are parameters, is written out in its
+place (:mod:`~torpor.programs.javascript.expansion`). Imports that only types use are left out, as the TypeScript
+compiler leaves them out: the modules that they name may exist for types alone.
 
-The library compiles itself in every process that uses it, which takes the better part of a second. So what came out
-is kept on disk, and the library is loaded only for a module that is not there.
+A statement may end where a line does. When the type that ended it is gone, or a whole statement or modifier behind it,
+what follows could be taken for its continuation; then a semicolon takes the place of one of the spaces.
 """
 
 from __future__ import annotations
 
-import hashlib
-from bisect import bisect_left
-from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import dataclass
-from importlib.metadata import version
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final, NoReturn
 
-import msgspec
-import tree_sitter_javascript
-import tree_sitter_typescript
-from tree_sitter import Language, Node, Parser
+from tree_sitter import Node
 
 from torpor.errors import ConfigurationError
-from torpor.vm.cache_files import note_use, replace_file
-from torpor.vm.cache_folders import default_directory, distrusted_folder, is_trusted_file
+from torpor.programs.javascript.dialect import parse
+from torpor.programs.javascript.edits import Edits
+from torpor.programs.javascript.expansion import Expansion
+from torpor.programs.javascript.nodes import text_of
+from torpor.programs.javascript.syntax import DECORATOR_ADVICE
 
-SUFFIXES = (".ts", ".mts")
+SUFFIXES: Final = (".ts", ".mts")
 
-_TYPESCRIPT = Language(tree_sitter_typescript.language_typescript())
-_JAVASCRIPT = Language(tree_sitter_javascript.language())
-
-_FORMAT = 1
-"""Grows when this file gives another text, map or refusal for the same module, so that old entries are not taken."""
-
-_WINDOW_TOKENS = 3
-_SKIP_TOKENS_MAX = 4000
-
-_TYPE_NODES = frozenset(
+_TYPES: Final = frozenset(
     {
         "type_annotation",
         "type_predicate_annotation",
@@ -49,6 +33,14 @@ _TYPE_NODES = frozenset(
         "type_parameters",
         "type_arguments",
         "implements_clause",
+        "accessibility_modifier",
+        "override_modifier",
+    }
+)
+"""What is left out wherever it stands."""
+
+_TYPE_STATEMENTS: Final = frozenset(
+    {
         "interface_declaration",
         "type_alias_declaration",
         "ambient_declaration",
@@ -56,197 +48,472 @@ _TYPE_NODES = frozenset(
         "method_signature",
         "abstract_method_signature",
         "index_signature",
-        "accessibility_modifier",
-        "override_modifier",
-        "comment",
     }
 )
-_OPERAND_FIRST = frozenset(("as_expression", "satisfies_expression", "non_null_expression"))
-_LAYOUT = frozenset(";,(){}[]?\"'`") | {"readonly", "declare", "abstract", "enum", "namespace"}
-"""Tokens that printing or stripping adds and removes; they take no part in the walk."""
+"""Statements and members of classes that are left out as a whole."""
 
-_NO_ES_MODULE = {
-    "import_require_clause": "`import … = require(…)` is not an ES module import; write `import … from`",
+_MARKS: Final = {
+    "public_field_definition": ("readonly", "?", "!"),
+    "method_definition": ("?",),
+    "variable_declarator": ("!",),
+    "required_parameter": ("readonly",),
+    "optional_parameter": ("readonly", "?"),
+    "abstract_class_declaration": ("abstract",),
+    "non_null_expression": ("!",),
+}
+"""Tokens that are left out of nodes that stay."""
+
+_ASSERTIONS: Final = ("as_expression", "satisfies_expression")
+_LISTS: Final = frozenset({"program", "statement_block", "class_body", "switch_case", "switch_default"})
+_CONTINUES: Final = b"([`+-*/,.<="
+"""What a line may begin with and continue the one before."""
+
+_NEEDS_PARENTHESES: Final = (b"{", b"function", b"class", b"async", b"let")
+"""What an expression cannot begin with everywhere, unless something stands before it."""
+
+_SYNTAX_ADVICE: Final = "; if TypeScript takes it, say it more simply: with semicolons, or fewer things in one type"
+_FROM: Final = "write `import … from`"
+_NO_ES_MODULE: Final = {
+    "import_require_clause": f"`import … = require(…)` is not an ES module import; {_FROM}",
     "export =": "`export =` is not an ES module export; write `export default`",
 }
 
 
-def strip_types(name: str, text: str) -> tuple[str, list[int]]:
+def strip_types(name: str, text: str) -> str:
     """
-    Return a TypeScript module as JavaScript, and for each line of it the author's line, from 1.
+    Return a TypeScript module as JavaScript, with every line where it was.
 
     Args:
         name: the module's name, used in errors.
         text: what the author wrote.
 
     Raises:
-        ConfigurationError: a syntax error, or something that only CommonJS has; names file and line.
+        ConfigurationError: a syntax error, a decorator, or something that only CommonJS has; names file and line.
     """
-    path = _entry_path(name, text)
-    kept = _kept(path)
-    if kept is None:
-        kept = _Stripped(*_strip(name, text))
-        _keep(path, kept)
-    return kept.text, kept.lines
+    stripper = _Stripper(name, text)
+    stripper.strip()
+    return stripper.edits.text()
 
 
-class _Stripped(msgspec.Struct, frozen=True):
-    text: str
-    lines: list[int]
+class _Stripper:
+    """
+    One module on its way.
 
+    Attributes:
+        edits: what changes.
+    """
 
-class _Entry(msgspec.Struct, frozen=True):
-    """A file of the cache: what was made, and the SHA-256 of its JSON, since damage can leave valid JSON."""
+    def __init__(self, name: str, text: str) -> None:
+        self._name = name
+        self.edits = Edits(text)
+        self._root, left_out = parse(self.edits.data)
+        for start, end in left_out:
+            self.edits.blank(start, end)
+        self._expansion = Expansion(self.edits, self._refuse)
+        self._lists: list[Node] = []
+        self._comments: list[tuple[int, int]] = []
+        self._imports: list[Node] = []
+        self._aliases: list[Node] = []
+        self._exports: list[Node] = []
+        self._used: set[str] = set()  # names that occur as values
+        self._types: set[str] = set()  # names that types of this module have
+        self._values: set[str] = set()  # names that classes, enums and the like of this module have
 
-    made: _Stripped
-    sha256: str
+    def strip(self) -> None:
+        self._refuse_errors()
+        self._walk(self._root)
+        self._leave_out_type_names()
+        self._leave_out_imports()
+        self._end_statements()
 
+    # What is left out
 
-def _entry_path(name: str, text: str) -> Path:
-    key = msgspec.json.encode([_FORMAT, version("quickjs-rs"), name, text])
-    return default_directory() / "typescript" / f"{hashlib.sha256(key).hexdigest()}.json"
+    def _walk(self, root: Node) -> None:
+        stack = [root]
+        while stack:
+            node = stack.pop()
+            visit = self._VISITS.get(node.type)
+            children = node.children if visit is None else visit(self, node)
+            self._leave_out_marks(node)
+            if node.type in _LISTS:
+                self._lists.append(node)
+            stack += reversed(children)
 
+    def _leave_out_marks(self, node: Node) -> None:
+        for mark in _MARKS.get(node.type, ()):
+            for child in node.children:
+                if child.type == mark:
+                    self._blank(child)
 
-def _kept(path: Path) -> _Stripped | None:
-    if distrusted_folder(path.parent) or distrusted_folder(path.parent.parent) or not is_trusted_file(path):
-        return None  # it becomes the code of workflows
-    try:
-        entry = msgspec.json.decode(path.read_bytes(), type=_Entry)
-    except (OSError, msgspec.DecodeError, UnicodeDecodeError):
-        return None
-    if entry.sha256 != _sha256(entry.made):
-        return None
-    note_use(path)
-    return entry.made
+    def _blank(self, node: Node) -> None:
+        self.edits.blank(node.start_byte, node.end_byte)
 
+    def _left_out(self, node: Node) -> Sequence[Node]:
+        self._blank(node)
+        return ()
 
-def _keep(path: Path, made: _Stripped) -> None:
-    with suppress(OSError):  # where nothing can be kept, the next process strips the module again
-        replace_file(path, msgspec.json.encode(_Entry(made, _sha256(made))))
+    def _type_statement(self, node: Node) -> Sequence[Node]:
+        name = node.child_by_field_name("name")
+        if name is not None and node.type in ("interface_declaration", "type_alias_declaration"):
+            self._types.add(text_of(name))
+        return self._left_out(node)
 
+    def _comment(self, node: Node) -> Sequence[Node]:
+        self._comments.append((node.start_byte, node.end_byte))
+        return ()
 
-def _sha256(made: _Stripped) -> str:
-    return hashlib.sha256(msgspec.json.encode(made)).hexdigest()
+    def _decorator(self, node: Node) -> NoReturn:
+        self._refuse(node, DECORATOR_ADVICE)
 
+    def _name_used(self, node: Node) -> Sequence[Node]:
+        self._used.add(text_of(node))
+        return ()
 
-def _strip(name: str, text: str) -> tuple[str, list[int]]:
-    tree = Parser(_TYPESCRIPT).parse(text.encode()).root_node
-    _refuse_commonjs(name, tree)
-    import quickjs_rs  # noqa: PLC0415  # most starts find every module on disk and do without
+    def _named(self, node: Node) -> Sequence[Node]:
+        """Take note of what a declaration gives a value to."""
+        name = node.child_by_field_name("name")
+        if name is not None:
+            self._values.add(text_of(name))
+        return node.children
 
-    try:
-        stripped = str(quickjs_rs.transform_source(name, text))
-    except RuntimeError as error:  # the class that it raises, TransformError, is not public
-        detail = str(error).partition(f"{name}: ")[2] or str(error)
-        raise ConfigurationError(f"{name}{_error_line(tree)}: TypeScript syntax error: {detail}") from error
-    source = list(_tokens(tree))
-    output = list(_tokens(Parser(_JAVASCRIPT).parse(stripped.encode()).root_node))
-    return stripped, _line_map(source, output, stripped.count("\n") + 1)
+    # Expressions
 
+    def _assertion(self, node: Node) -> Sequence[Node]:
+        """``value as Type``, ``value satisfies Type``."""
+        value = node.children[0]
+        self._refuse_joined_lines(node)
+        self.edits.blank(value.end_byte, node.end_byte)
+        parent = node.parent
+        is_operand = parent is not None and parent.type == "binary_expression" and node == parent.children[0]
+        if is_operand and value.type in ("binary_expression", "ternary_expression"):
+            # Types bind more loosely than most operators: (a + b as T) * c.
+            self.edits.insert(value.start_byte, "(")
+            self.edits.put(value.end_byte, ")")
+        return (value,)
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    text: str
-    row: int
+    def _cast(self, node: Node) -> Sequence[Node]:
+        """``<Type>value``."""
+        types, value = node.children[0], node.children[-1]
+        self._blank(types)
+        begins = self.edits.data[value.start_byte : value.start_byte + 8]
+        if begins.startswith(_NEEDS_PARENTHESES) or self.edits.breaks_within(types.start_byte, value.start_byte):
+            self.edits.put(types.start_byte, "(")
+            self.edits.insert(value.end_byte, ")")
+        return (value,)
 
+    def _call(self, node: Node) -> Sequence[Node]:
+        function = node.child_by_field_name("function") or node.child_by_field_name("object")
+        if function is not None and function.type in _ASSERTIONS:
+            self._refuse_line_after(function)
+        return node.children
 
-def _tokens(root: Node) -> Iterator[_Token]:
-    """Yield the tokens that both texts have; a text of several lines yields one token for each of them."""
-    stack = [root]
-    while stack:
-        node = stack.pop()
-        if node.type in _TYPE_NODES or node.type in _LAYOUT or _is_erased(node):
-            continue
-        yield from _printed_before(node)
-        children = node.children[:1] if node.type in _OPERAND_FIRST else node.children
-        if children:
-            stack.extend(reversed(children))
-        elif node.text:
-            for offset, line in enumerate(node.text.decode(errors="replace").split("\n")):
-                if line:
-                    yield _Token(line, node.start_point.row + offset)
+    def _binary(self, node: Node) -> Sequence[Node]:
+        left, operator = node.children[0], node.children[1]
+        if operator.type in ("|", "&") and left.type in _ASSERTIONS:
+            self._refuse(
+                operator, f"`{operator.type}` belongs to the type before it; put that and its value in parentheses"
+            )
+        return node.children
 
+    def _arrow(self, node: Node) -> Sequence[Node]:
+        """An arrow function; no line may break before its parameters' end and its arrow, nor before some of it."""
+        types, parameters = node.child_by_field_name("type_parameters"), node.child_by_field_name("parameters")
+        returned = node.child_by_field_name("return_type")
+        left_out = [child for child in (types, returned) if child is not None]
+        for child in left_out:
+            self._refuse_joined_lines(child)
+            self._blank(child)
+        if parameters is not None and types is not None:
+            self._move(types.start_byte, parameters.start_byte, parameters.start_byte, types.start_byte)
+        if parameters is not None and returned is not None:
+            self._move(parameters.end_byte, returned.end_byte, parameters.end_byte - 1, returned.end_byte - 1)
+        return [child for child in node.children if child not in left_out]
 
-def _is_erased(node: Node) -> bool:
-    if node.type in ("import_statement", "export_statement", "import_specifier", "export_specifier"):
+    def _move(self, start: int, end: int, parenthesis: int, to: int) -> None:
+        """Move a parenthesis to the other side of what is left out if that had several lines."""
+        if self.edits.breaks_within(start, end):
+            self.edits.blank(parenthesis, parenthesis + 1)
+            self.edits.put(to, chr(self.edits.data[parenthesis]))
+
+    def _parameters(self, node: Node) -> Sequence[Node]:
+        """Leave out ``this``, which only tells a type, and the comma behind it."""
+        kept: list[Node] = []
+        left_out = False
+        for child in node.children:
+            pattern = child.child_by_field_name("pattern")
+            if (pattern is not None and pattern.type == "this") or (left_out and child.type == ","):
+                self._blank(child)
+                left_out = child.type != ","
+            else:
+                kept.append(child)
+        return kept
+
+    # Statements
+
+    def _field(self, node: Node) -> Sequence[Node]:
+        if any(child.type in ("declare", "abstract") for child in node.children):
+            return self._left_out(node)
+        return node.children
+
+    def _method(self, node: Node) -> Sequence[Node]:
+        self._expansion.parameter_properties(node)
+        return node.children
+
+    def _enum(self, node: Node) -> Sequence[Node]:
+        self._named(node)
+        return self._expansion.enum(node)
+
+    def _expression_statement(self, node: Node) -> Sequence[Node]:
+        child = node.children[0]
+        return self._namespace(child) if child.type == "internal_module" else node.children
+
+    def _namespace(self, node: Node) -> Sequence[Node]:
+        if not Expansion.has_values(node):
+            return self._left_out(node)
+        name = node.child_by_field_name("name")
+        assert name is not None
+        self._values.add(text_of(name).partition(".")[0])
+        return self._expansion.namespace(node)
+
+    def _import(self, node: Node) -> Sequence[Node]:
+        if any(child.type == "type" for child in node.children):
+            return self._left_out(node)
+        if any(child.type == "import_clause" for child in node.children):
+            self._imports.append(node)
+        return ()
+
+    def _alias(self, node: Node) -> Sequence[Node]:
+        """``import X = A.B``."""
+        self._aliases.append(node)
+        return ()
+
+    def _export(self, node: Node) -> Sequence[Node]:
         declaration = node.child_by_field_name("declaration")
-        return any(child.type == "type" for child in node.children) or (
-            declaration is not None and declaration.type in _TYPE_NODES
-        )
-    if node.type == "required_parameter":
-        pattern = node.child_by_field_name("pattern")
-        return pattern is not None and pattern.type == "this"
-    return node.type == "const" and node.parent is not None and node.parent.type == "enum_declaration"
-
-
-def _printed_before(node: Node) -> Iterator[_Token]:
-    """Yield the tokens with which the output introduces an enum or a namespace, but for its name."""
-    name = node.child_by_field_name("name")
-    if node.type not in ("enum_declaration", "internal_module") or name is None or name.text is None:
-        return
-    text = name.text.decode(errors="replace")
-    header = ["var", text, "=", "function"] if node.type == "enum_declaration" else ["let", text, "function"]
-    yield from (_Token(token, node.start_point.row) for token in header)
-
-
-def _line_map(source: list[_Token], output: list[_Token], lines: int) -> list[int]:
-    found: dict[int, int] = {}
-    for at, origin in _walk_both(source, output):
-        found.setdefault(output[at].row, source[origin].row)
-    rows = [found.get(0, 0)]
-    for row in range(1, lines):
-        rows.append(found.get(row, rows[-1]))
-    return [row + 1 for row in rows]
-
-
-def _walk_both(source: list[_Token], output: list[_Token]) -> Iterator[tuple[int, int]]:
-    """Yield (index in output, index in source) of tokens that correspond, both growing."""
-    windows: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    for at in range(len(source)):
-        windows[_window(source, at)].append(at)
-    origin = at = 0
-    while at < len(output) and origin < len(source):
-        if source[origin].text == output[at].text:
-            yield at, origin
-            origin, at = origin + 1, at + 1
+        kinds = [child.type for child in node.children]
+        if kinds[1:3] == ["as", "namespace"] or "type" in kinds or _is_type_star(node):
+            return self._left_out(node)
+        if declaration is not None:
+            if declaration.type == "internal_module" and not Expansion.has_values(declaration):
+                return self._left_out(node)
+            if declaration.type in _TYPE_STATEMENTS:
+                self._type_statement(declaration)
+                return self._left_out(node)
+            self._expansion.export(node, declaration)
+            return [child for child in node.children if child.type != "export"]
+        if "export_clause" in kinds:
+            self._exports.append(node)
+        elif "default" in kinds:
+            self._exports.append(node)
+            return node.children
         else:
-            origin, at = _next_common(windows, output, origin, at)
+            return node.children
+        return ()
+
+    # Names
+
+    def _leave_out_type_names(self) -> None:
+        only_types = self._types - self._values - self._variables()
+        for node in self._exports:
+            value = node.child_by_field_name("value")
+            if value is not None:
+                if value.type == "identifier" and text_of(value) in only_types:
+                    self._blank(node)
+                continue
+            self._leave_out_specifiers(node, only_types)
+
+    def _variables(self) -> set[str]:
+        """Return the names that variables of this module have, where a type has the same one."""
+        return {text_of(name) for name in _bound_names(self._root)}
+
+    def _leave_out_specifiers(self, node: Node, only_types: set[str]) -> None:
+        is_local = node.child_by_field_name("source") is None
+        clause = next(child for child in node.children if child.type == "export_clause")
+        specifiers = [child for child in clause.children if child.type == "export_specifier"]
+        left = 0
+        for specifier in specifiers:
+            name = specifier.child_by_field_name("name")
+            is_type = any(child.type == "type" for child in specifier.children)
+            if name is None or is_type or (is_local and text_of(name) in only_types):
+                self._leave_out_of_list(specifier)
+                continue
+            left += 1
+            if is_local:
+                self._used.add(text_of(name))
+        if specifiers and not left:
+            self._blank(node)
+
+    def _leave_out_imports(self) -> None:
+        """Leave out of imports what only types use; of statements that have nothing else, all."""
+        aliases = list(self._aliases)
+        while used := [alias for alias in aliases if self._alias_is_used(alias)]:
+            for alias in used:
+                aliases.remove(alias)
+                self._used.add(text_of(_alias_target(alias)).partition(".")[0])
+                self._expansion.alias(alias)
+        for alias in aliases:
+            exported = alias.parent if alias.parent is not None and alias.parent.type == "export_statement" else alias
+            self._blank(exported)
+        for node in self._imports:
+            clause = next(child for child in node.children if child.type == "import_clause")
+            names = list(_imported_names(clause))
+            unused = [part for part, local in names if local not in self._used]
+            if names and len(unused) == len(names):
+                self._blank(node)
+                continue
+            for part in unused:
+                self._leave_out_of_list(part)
+
+    def _alias_is_used(self, alias: Node) -> bool:
+        return self._expansion.is_exported(alias) or text_of(_alias_name(alias)) in self._used
+
+    def _leave_out_of_list(self, node: Node) -> None:
+        following = node.next_sibling
+        if following is not None and following.type == ",":
+            self.edits.blank(node.start_byte, following.end_byte)
+        else:
+            preceding = node.prev_sibling
+            is_clause = node.parent is not None and node.parent.type == "import_clause"
+            start = preceding if is_clause and preceding is not None and preceding.type == "," else node
+            self.edits.blank(start.start_byte, node.end_byte)
+
+    # Ends of statements
+
+    def _end_statements(self) -> None:
+        comments = bytearray(len(self.edits.data))
+        for start, end in self._comments:
+            comments[start:end] = b"\1" * (end - start)
+
+        def is_code(at: int) -> bool:
+            return self.edits.is_kept(at) and not comments[at] and self.edits.data[at] > 32
+
+        for parent in self._lists:
+            last = None
+            for child in parent.children:
+                code = range(child.start_byte, child.end_byte)
+                first = next((at for at in code if is_code(at)), None)
+                if first is None:
+                    continue
+                if last is not None:
+                    self._end_statement(last, first, is_class=parent.type == "class_body")
+                last = next(at for at in reversed(code) if is_code(at))
+
+    def _end_statement(self, last: int, first: int, *, is_class: bool) -> None:
+        """Put a semicolon between code that ends at *last* and code that begins at *first*, if it would run on."""
+        data = self.edits.data
+        if data[last] in b";{:" or not (is_class or data[first] in _CONTINUES):
+            return
+        if is_class and (data[first] in b";}" or data[last] in b"}"):
+            return
+        place = next((at for at in range(last + 1, first) if self.edits.is_blank(at)), None)
+        if place is not None:
+            self.edits.put(place, ";")
+
+    # Refusals
+
+    def _refuse(self, node: Node, what: str) -> NoReturn:
+        line = self.edits.data.count(b"\n", 0, node.start_byte) + 1
+        raise ConfigurationError(f"{self._name}:{line}: {what}")
+
+    def _refuse_errors(self) -> None:
+        for statement in self._root.named_children:
+            kinds = [child.type for child in statement.children]
+            kind = "export =" if kinds[:2] == ["export", "="] else next((k for k in kinds if k in _NO_ES_MODULE), None)
+            if kind is not None and "type" not in kinds:
+                self._refuse(statement, _NO_ES_MODULE[kind])
+        for node in _errors(self._root):
+            near = " ".join(text_of(node).split())[:40]
+            what = f"{node.type} is missing" if node.is_missing else f"near {near!r}"
+            self._refuse(node, f"TypeScript syntax error: {what}{_SYNTAX_ADVICE}")
+
+    def _refuse_joined_lines(self, node: Node) -> None:
+        """Refuse a type that the parser has found to go on with a bracket on the next line, which it does not."""
+        for child in node.children:
+            if child.type in ("lookup_type", "array_type"):
+                before, bracket = child.children[0], child.children[1]
+                if self.edits.breaks_within(before.end_byte, bracket.start_byte):
+                    self._refuse_line_after(before)
+            self._refuse_joined_lines(child)
+
+    def _refuse_line_after(self, node: Node) -> NoReturn:
+        following = node.next_sibling or node
+        self._refuse(following, "write a semicolon at the end of the line before; it ends in a type")
+
+    _VISITS: Final[dict[str, Callable[[_Stripper, Node], Sequence[Node]]]] = {
+        **dict.fromkeys(_TYPES, _left_out),
+        **dict.fromkeys(_TYPE_STATEMENTS, _type_statement),
+        "comment": _comment,
+        "decorator": _decorator,
+        "identifier": _name_used,
+        "shorthand_property_identifier": _name_used,
+        "function_declaration": _named,
+        "generator_function_declaration": _named,
+        "class_declaration": _named,
+        "abstract_class_declaration": _named,
+        "as_expression": _assertion,
+        "satisfies_expression": _assertion,
+        "type_assertion": _cast,
+        "call_expression": _call,
+        "member_expression": _call,
+        "subscript_expression": _call,
+        "binary_expression": _binary,
+        "arrow_function": _arrow,
+        "formal_parameters": _parameters,
+        "public_field_definition": _field,
+        "method_definition": _method,
+        "enum_declaration": _enum,
+        "expression_statement": _expression_statement,
+        "internal_module": _namespace,
+        "module": _namespace,
+        "import_statement": _import,
+        "import_alias": _alias,
+        "export_statement": _export,
+    }
 
 
-def _next_common(
-    windows: dict[tuple[str, ...], list[int]], output: list[_Token], origin: int, at: int
-) -> tuple[int, int]:
-    """Return the nearest places from which several tokens agree again; skip one output token when there are none."""
-    best, nearest = (origin, at + 1), _SKIP_TOKENS_MAX
-    for skip in range(min(_SKIP_TOKENS_MAX, len(output) - at)):
-        if skip >= nearest:
-            break
-        places = windows.get(_window(output, at + skip), [])
-        index = bisect_left(places, origin)
-        if index < len(places) and places[index] - origin + skip < nearest:
-            nearest = places[index] - origin + skip
-            best = (places[index], at + skip)
-    return best
-
-
-def _window(tokens: list[_Token], at: int) -> tuple[str, ...]:
-    return tuple(token.text for token in tokens[at : at + _WINDOW_TOKENS])
-
-
-def _refuse_commonjs(name: str, tree: Node) -> None:
-    for statement in tree.named_children:
-        kinds = [child.type for child in statement.children]
-        kind = "export =" if kinds[:2] == ["export", "="] else next((k for k in kinds if k in _NO_ES_MODULE), None)
-        if kind is not None:
-            raise ConfigurationError(f"{name}:{statement.start_point.row + 1}: {_NO_ES_MODULE[kind]}")
-
-
-def _error_line(tree: Node) -> str:
-    """Return ``:line`` of the first place that the parser could not understand, or nothing."""
-    stack = [tree]
+def _errors(root: Node) -> Iterator[Node]:
+    """Yield what the parser could not understand, but for ``export type *``, which it does not know."""
+    stack = [root] if root.has_error else []
     while stack:
         node = stack.pop()
-        if node.is_error or node.is_missing:
-            return f":{node.start_point.row + 1}"
-        stack.extend(reversed([child for child in node.children if child.has_error or child.is_missing]))
-    return ""
+        if node.is_missing or (node.is_error and not (node.parent is not None and _is_type_star(node.parent))):
+            yield node
+        stack += reversed([child for child in node.children if child.has_error or child.is_missing])
+
+
+def _is_type_star(node: Node) -> bool:
+    return node.type == "export_statement" and any(
+        child.is_error and text_of(child) == "type" for child in node.children[1:2]
+    )
+
+
+def _bound_names(root: Node) -> Iterator[Node]:
+    for statement in root.children:
+        declaration = statement.child_by_field_name("declaration") or statement
+        if declaration.type in ("lexical_declaration", "variable_declaration"):
+            for declarator in declaration.named_children:
+                name = declarator.child_by_field_name("name")
+                if name is not None:
+                    yield name
+
+
+def _imported_names(clause: Node) -> Iterator[tuple[Node, str]]:
+    """Yield the parts of an import clause, each with the local name that it gives, which is empty for types."""
+    for child in clause.children:
+        if child.type == "identifier":
+            yield child, text_of(child)
+        elif child.type == "namespace_import":
+            yield child, text_of(child.named_children[-1])
+        elif child.type == "named_imports":
+            for specifier in child.named_children:
+                if specifier.type == "import_specifier":
+                    is_type = any(part.type == "type" for part in specifier.children)
+                    name = specifier.child_by_field_name("alias") or specifier.child_by_field_name("name")
+                    yield specifier, "" if is_type or name is None else text_of(name)
+
+
+def _alias_name(alias: Node) -> Node:
+    return alias.named_children[0]
+
+
+def _alias_target(alias: Node) -> Node:
+    return alias.named_children[1]

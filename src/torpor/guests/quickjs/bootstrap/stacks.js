@@ -1,7 +1,7 @@
 // Error stacks as authors expect them: their own files and lines, none of ours.
 //
-// The engine calls Error.prepareStackTrace when an error is made. TypeScript modules were moved by the
-// transformation, so their lines are mapped back; their columns mean nothing to the author and are left out.
+// The engine calls Error.prepareStackTrace when an error is made. In programs of version 0.1.0 the lines of TypeScript
+// had moved; they are mapped back, and columns, which mean nothing to the author there, are left out.
 
 const RAW_FRAME = /^ {4}at (.+) \((.+?)(?::(\d+):(\d+))?\)$/;
 
