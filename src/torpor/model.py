@@ -428,8 +428,8 @@ class Commit(msgspec.Struct, frozen=True):
         run_id, worker_id, epoch: who commits what; the epoch of the claim.
         expected_head: newest seq that the turn knew of.
         inputs: events that the VM has consumed already (results of inline steps, ended waits); their times
-            stay as they are. If the log has got inputs from elsewhere after *expected_head*, nothing is stored,
-            because a replay would consume them in another order.
+            stay as they are. If the log has got inputs from elsewhere after *expected_head*, or anything later than
+            these, nothing is stored: a replay would consume them in another order, or times would go back.
         outputs: what the turn asks for; stored after the inputs.
         ops, logs: totals after this commit.
         log_entries: new lines of workflow code.
@@ -460,7 +460,7 @@ class Committed(msgspec.Struct, frozen=True):
     Answer to a commit.
 
     Attributes:
-        stored: False when foreign inputs came first and nothing was stored.
+        stored: False when foreign inputs, or later events, came first and nothing was stored.
         head: newest seq of the log now.
         foreign: inputs that others appended after the expected head, in order.
         answers: ``hook_created`` and ``hook_conflict`` events of this commit, in order, to be delivered after

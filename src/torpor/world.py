@@ -262,7 +262,7 @@ class Turns(Protocol):
         the run's next wake-up is the earliest of its waits.
 
         A commit without inputs is always stored; one with inputs is refused (``stored=False``) when foreign inputs
-        came first.
+        came first, or anything that the log dates later than one of the commit's inputs.
 
         Args:
             commit: what to store.

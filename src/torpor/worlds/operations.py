@@ -299,10 +299,12 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
         if held is None:
             held = yield from _load(commit.run_id, url)
             rules.check_claim(held.run, commit.worker_id, commit.epoch)
-            foreign = ()
+            foreign, too_late = (), False
             if held.run.head != commit.expected_head:
                 foreign = yield Inputs(commit.run_id, commit.expected_head)
-            if commit.inputs and foreign:
+                # What a VM has consumed keeps its time, and the log's times never go back.
+                too_late = any(event.at < held.run.latest_at for event in commit.inputs)
+            if commit.inputs and (foreign or too_late):
                 return Committed(stored=False, head=held.run.head, foreign=foreign), None
             fresh = True
         try:

@@ -284,6 +284,17 @@ class ForeignSuite(Suite):
         assert committed.stored
         assert committed.foreign == ()
 
+    async def test_inputs_are_refused_that_happened_before_what_came_meanwhile(self, world: World) -> None:
+        """What a VM has consumed keeps its time, and the log's times never go back: the VM must consume it anew."""
+        turn = await begin(world, RUN, step("step_created", 1), step("step_started", 1), step("step_created", 2))
+        await turn.commit(tasks=[NewTask("step_02")])
+        await world.finish_step(outcome(await claim_step(world), "step_retrying", at=T + 9, due=T + 9))
+        before = await everything(world)
+        committed = await turn.commit(inputs=[step("step_completed", 1, T + 8)])
+        assert not committed.stored
+        assert await everything(world) == before
+        assert (await turn.commit(inputs=[step("step_completed", 1, T + 9)])).stored
+
     async def test_results_of_step_tasks_are_foreign(self, world: World) -> None:
         """They reach a turn that is under way."""
         turn = await begin_task(world)
