@@ -189,6 +189,17 @@ async def test_a_worker_whose_host_lacks_something_claims_nothing_for_a_while(
     assert sum("claims no runs for" in line for line in caplog.text.splitlines()) == 1
 
 
+async def test_a_run_is_given_back_when_the_world_is_there_again(app: Torpor, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A world that fails longer than a turn has patience loses no run to a worker that lives."""
+    run = await parked(app, "r-7")
+    lost = errors.WorldError("no connection")
+    for name, times in (("load", 9), ("snooze", 5)):
+        monkeypatch.setattr(app.world, name, failing(times, lost, getattr(app.world, name)))
+    async with app.worker():
+        await app.resume_hook("r-7", {"n": 1})
+        assert (await run.result(timeout=TIMEOUT))["sum"] == 2
+
+
 async def test_the_reason_shows_nothing_of_what_a_run_holds(app: Torpor, monkeypatch: pytest.MonkeyPatch) -> None:
     """The text of an error of ours may be made of payloads, and what stands in a run is not encrypted."""
     run = await parked(app, "r-4")

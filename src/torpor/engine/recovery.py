@@ -185,13 +185,18 @@ class Recovery:
         env.observe(RunSnoozed(task.run_id, why, delay, times))
         if isinstance(error, (HostError, MemoryError, OSError)):
             env.host_failed(error)
-        try:
-            await env.world.snooze(task.run_id, env.worker_id, task.epoch, delay_ms=delay, why=why)
-        except (WorldError, LeaseLostError, EntityConflictError) as problem:
-            told = f"run {task.run_id}: it could not be given back either: {problem}"
-            env.observe(Remark(logging.WARNING, told))
-            return "left"
-        return "snoozed"
+        retrying = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: giving it back", env.observe)
+        while True:  # nobody else may take the run while this worker lives and has it
+            try:
+                await env.world.snooze(task.run_id, env.worker_id, task.epoch, delay_ms=delay, why=why)
+            except WorldError as problem:
+                await retrying.pause(problem)
+            except (LeaseLostError, EntityConflictError) as problem:
+                told = f"run {task.run_id}: it need not be given back any more: {problem}"
+                env.observe(Remark(logging.INFO, told))
+                return "left"
+            else:
+                return "snoozed"
 
 
 def _too_many_redeliveries(task: Task) -> Exception | None:
