@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import inspect
 import os
@@ -13,18 +14,20 @@ from typing import Any
 import pytest
 
 from tests.engine.application import app as application
+from tests.engine.odd_steps import gates
 from tests.engine.support import TIMEOUT, until
-from torpor import RunFailedError, Torpor, errors
+from torpor import RunFailedError, Torpor, WorkerSettings, errors
 from torpor.client import RunHandle
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import health, recovery
 from torpor.engine.deployments import make_deployment
 from torpor.engine.recovery import Answer, answer_to
 from torpor.engine.session import TooMuchAtOnceError
+from torpor.engine.settings import TurnOptions
 from torpor.errors import ConfigurationError, HostError, TorporError
 from torpor.guests.quickjs import QuickJS
 from torpor.guests.quickjs.vm import QuickJsVm
-from torpor.model import Deployment
+from torpor.model import Commit, Committed, Deployment, Entities
 from torpor.programs.catalogue import Programs
 from torpor.retries import Backoff
 
@@ -198,6 +201,29 @@ async def test_a_run_is_given_back_when_the_world_is_there_again(app: Torpor, mo
     async with app.worker():
         await app.resume_hook("r-7", {"n": 1})
         assert (await run.result(timeout=TIMEOUT))["sum"] == 2
+
+
+async def test_steps_are_told_of_that_a_lost_commit_has_handed_over(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A commit may be stored of which the worker does not learn; what it handed over then goes on as a task."""
+    app = application.on(f"sqlite:///{file}", settings=WorkerSettings(turn=TurnOptions(inline_ms=0)))
+    commit, lost = app.world.commit, asyncio.Event()
+
+    async def unheard(commitment: Commit, held: Entities | None = None) -> Committed:
+        committed = await commit(commitment, held)
+        if any(task.claimed for task in commitment.tasks) and not lost.is_set():
+            lost.set()
+            raise errors.WorldError("the connection was lost")
+        return committed
+
+    monkeypatch.setattr(app.world, "commit", unheard)
+    async with app, app.worker():
+        run = await app.start("isHeld")
+        await lost.wait()
+        gates[run.id].open.set()
+        assert await run.result(timeout=TIMEOUT) == "done"
+    assert gates[run.id].given_up == []
 
 
 async def test_the_reason_shows_nothing_of_what_a_run_holds(app: Torpor, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ own from then on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from torpor.engine.attempts import Attempt
 from torpor.engine.holding import Outcomes
@@ -60,8 +60,8 @@ class InlineSteps:
         self._attempts[attempt.step_id] = self._runner.start(attempt, self._ended)
 
     def cancel(self) -> None:
-        """End every attempt that began here, because its claim is lost."""
-        self._runner.cancel(self._attempts.values())
+        """End every attempt that the turn still owns, because its claim is lost."""
+        self._runner.cancel([self._attempts[step_id] for step_id in self._running])
 
     async def outcomes(self, seconds: float) -> list[Event]:
         """
@@ -91,12 +91,14 @@ class InlineSteps:
         """Drop outcomes of steps that are not open any more: a commit that seemed to fail had stored them."""
         self._outcomes = [event for event in self._outcomes if event.id in open_steps]
 
-    def hand_over(self) -> None:
-        """Store the outcome of each of these steps on its own when it comes, or now if it waits here."""
-        self._handed_over |= self._running
-        self._running.clear()
-        taken, self._outcomes = self._outcomes, []
-        self._held.keep([])
+    def hand_over(self, steps: Iterable[str]) -> None:
+        """Store the outcome of each of these steps that is here on its own when it comes, or now if it waits here."""
+        handed_over = set(steps)
+        self._handed_over |= self._running & handed_over
+        self._running -= handed_over
+        taken = [event for event in self._outcomes if event.id in handed_over]
+        self._outcomes = [event for event in self._outcomes if event.id not in handed_over]
+        self._held.keep(self._outcomes)
         for event in taken:
             self._report(event)
 

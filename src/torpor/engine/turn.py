@@ -116,6 +116,7 @@ class _Pass:
         self._run_codec = env.keyring.run(state.run.id, state.run.key_id)
         self._hold(state.held)
         mine = [step for step in state.held.steps.values() if not step.task]
+        self._inline.hand_over(self._handed_over(state))
         self._inline.forget_all_but({step.id for step in mine})
         running = set(self._inline.running)
         self._orphans = [step for step in mine if step.id not in running]
@@ -167,6 +168,11 @@ class _Pass:
         self._inline.put_back([event for event in self._taken if event.id in left])
         self._taken = [event for event in self._taken if event.id not in left]
         return inputs[: -len(requests.left)], msgspec.structs.replace(requests, left=())
+
+    def _handed_over(self, state: RunState) -> list[str]:
+        """Return the steps that this claim has handed over: a commit that seemed to fail may have been stored."""
+        claim = (self._env.worker_id, self._task.epoch)
+        return [step.id for step in state.held.steps.values() if step.task and (step.worker, step.epoch) == claim]
 
     def _hold(self, held: Entities) -> None:
         """Take note of what the world has of the run now."""
@@ -406,7 +412,7 @@ class _Pass:
                 self._checkpoint = None
             self._hold(committed.held)
             if commit.park:
-                self._inline.hand_over()
+                self._inline.hand_over(self._inline.running)
         return committed
 
     # What comes meanwhile
