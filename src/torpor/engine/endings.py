@@ -23,8 +23,8 @@ class Endings:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._waiting: dict[str, set[asyncio.Future[Run]]] = {}
-        self._to_look_at: set[str] = set()
+        self._waiting: dict[str, list[asyncio.Future[Run]]] = {}
+        self._to_look_at: dict[str, None] = {}
         self._look: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
@@ -36,7 +36,7 @@ class Endings:
             RunNotFoundError: no such run in this world.
         """
         ending: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
-        self._waiting.setdefault(run_id, set()).add(ending)
+        self._waiting.setdefault(run_id, []).append(ending)
         if self._unsubscribe is None:
             self._unsubscribe = self._world.subscribe(self._notice)
         try:
@@ -54,7 +54,7 @@ class Endings:
 
     def _stop_waiting(self, run_id: str, ending: asyncio.Future[Run]) -> None:
         ending.cancel()
-        self._waiting[run_id].discard(ending)
+        self._waiting[run_id].remove(ending)
         if not self._waiting[run_id]:
             del self._waiting[run_id]
         if not self._waiting and self._unsubscribe is not None:
@@ -65,14 +65,14 @@ class Endings:
         """Look, once for all who wait: another process's commit does not say whose run it was."""
         if not notice.ended or (notice.run_id is not None and notice.run_id not in self._waiting):
             return
-        self._to_look_at |= set(self._waiting) if notice.run_id is None else {notice.run_id}
+        self._to_look_at |= dict.fromkeys(self._waiting if notice.run_id is None else [notice.run_id])
         if self._look is None:
             self._look = asyncio.get_running_loop().create_task(self._look_at_runs())
 
     async def _look_at_runs(self) -> None:
         try:
-            while run_ids := self._to_look_at & self._waiting.keys():
-                self._to_look_at = set()
+            while run_ids := [run_id for run_id in self._to_look_at if run_id in self._waiting]:
+                self._to_look_at = {}
                 for run_id, run in (await self._world.statuses(run_ids)).items():
                     for ending in self._waiting.get(run_id, ()):
                         if run.status in RUN_TERMINAL and not ending.done():

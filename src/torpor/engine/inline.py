@@ -31,7 +31,7 @@ class InlineSteps:
         self._runner = runner
         self._report = report
         self._most = most
-        self._running: set[str] = set()
+        self._running: dict[str, None] = {}  # in the order in which they began
         self._attempts: dict[str, Running] = {}
         self._outcomes: list[Event] = []
         self._arrival = asyncio.Event()
@@ -56,7 +56,7 @@ class InlineSteps:
 
     def start(self, attempt: Attempt) -> None:
         """Begin an attempt whose ``step_started`` is stored."""
-        self._running.add(attempt.step_id)
+        self._running[attempt.step_id] = None
         self._attempts[attempt.step_id] = self._runner.start(attempt, self._ended)
 
     def cancel(self) -> None:
@@ -94,8 +94,8 @@ class InlineSteps:
     def hand_over(self, steps: Iterable[str]) -> None:
         """Store the outcome of each of these steps that is here on its own when it comes, or now if it waits here."""
         handed_over = set(steps)
-        self._handed_over |= self._running & handed_over
-        self._running -= handed_over
+        self._handed_over |= self._running.keys() & handed_over
+        self._running = {step_id: None for step_id in self._running if step_id not in handed_over}
         taken = [event for event in self._outcomes if event.id in handed_over]
         self._outcomes = [event for event in self._outcomes if event.id not in handed_over]
         self._held.keep(self._outcomes)
@@ -116,7 +116,7 @@ class InlineSteps:
             return
         if self._is_closed:
             return
-        self._running.discard(outcome.id)
+        self._running.pop(outcome.id, None)
         self._held.add(outcome)
         self._outcomes.append(outcome)
         self._arrival.set()

@@ -52,9 +52,9 @@ class Runner:
         """How many are running."""
         return len(self._running)
 
-    def runs(self) -> set[str]:
-        """Ids of the runs that have a step running here."""
-        return set(self._running.values())
+    def runs(self) -> list[str]:
+        """Ids of the runs that have a step running here, each once."""
+        return list(dict.fromkeys(self._running.values()))
 
     def start(self, attempt: Attempt, done: Callable[[Event], None]) -> Running:
         """Begin an attempt; *done* gets its outcome, or is never called when the attempt was cancelled."""
