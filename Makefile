@@ -28,6 +28,10 @@ crash: .venv/.installed ## kill, freeze and starve workers for half an hour; SOA
 	$(PY) -m pytest tests/crash --rounds 20 $(ARGS)
 	$(PY) -m tests.crash.soak $(SOAK)
 
+.PHONY: simulate
+simulate: .venv/.installed ## simulate ten thousand worlds in which everything goes wrong; ARGS='--seed 184' for the story of one
+	$(PY) -m torpor.testing.simulation --seeds 10000 $(ARGS)
+
 .PHONY: lint
 lint: .venv/.installed ## check style and types
 	$(PY) -m ruff check

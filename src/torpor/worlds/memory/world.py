@@ -55,13 +55,14 @@ class MemoryWorld:
         url: ``memory://`` is a store of its own, ``memory://name`` one that all worlds of that name in the process
             share, for as long as the process lives.
         clock: decides about time; the machine's by default.
+        store: what it keeps its runs in, shared with whoever else has it; else the one that *url* says.
     """
 
-    def __init__(self, url: str = "memory://", clock: Clock | None = None) -> None:
+    def __init__(self, url: str = "memory://", clock: Clock | None = None, store: Store | None = None) -> None:
         name = url.removeprefix("memory://")
         self._url = url
         self._clock = clock or SystemClock()
-        self._store = _STORES.setdefault(name, Store(url)) if name else Store(url)
+        self._store = store or (_STORES.setdefault(name, Store(url)) if name else Store(url))
 
     @property
     def url(self) -> str:

@@ -1,0 +1,180 @@
+"""
+What must hold after every action, found out from the store alone, by rules of the auditor's own.
+
+* The log is dense, its times do not go back, and it ends once.
+* Every op has one outcome, in the order in which things were due.
+* A commit or outcome is stored only for who holds the claim, and each claim raises the fence.
+* What was consumed is what the log says: a VM that is given the log asks for what the log says that it asked for, and
+  is in the state of every snapshot.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from torpor.errors import TorporError
+from torpor.lifecycle import RUN_ENDINGS
+from torpor.model import ClaimRequest, Commit, Committed, Event, Snapshot, StepOutcome
+from torpor.testing.simulation.guest import ModelImage
+from torpor.testing.simulation.reference import Reference
+from torpor.worlds.memory.store import Rows, Store
+
+_STEP_ENDS = frozenset(("step_completed", "step_failed"))
+
+
+class Audit:
+    """
+    The auditor of one store; see :class:`torpor.testing.simulation.store.Auditor`.
+
+    Args:
+        store: what is looked at.
+        image: the program of all runs.
+        found: told what is wrong, in a line.
+    """
+
+    def __init__(self, store: Store, image: ModelImage, found: Callable[[str], None]) -> None:
+        self._store = store
+        self._image = image
+        self._found = found
+        self._files: dict[str, _File] = {}
+        self._epochs: dict[tuple[str, str], int] = {}
+        self._may_store = True
+
+    def before(self, name: str, args: tuple[Any, ...]) -> None:
+        """Note whether who wants to store something may."""
+        match args:
+            case (Commit() as commit, *_):
+                rows = self._store.runs.get(commit.run_id)
+                claim = (commit.epoch, commit.worker_id)
+                self._may_store = rows is not None and (rows.run.epoch, rows.run.worker) == claim
+            case (StepOutcome() as outcome,):
+                rows = self._store.runs.get(outcome.run_id)
+                step = rows.steps.get(outcome.step_id) if rows is not None else None
+                claim = (outcome.epoch, outcome.worker_id)
+                self._may_store = step is not None and (step.epoch, step.worker) == claim
+
+    def after(self, name: str, args: tuple[Any, ...], answer: Any, now: int) -> None:
+        """Look at what has changed."""
+        match args:
+            case (Commit() as commit, *_) if isinstance(answer, Committed) and answer.stored and not self._may_store:
+                self._found(f"{commit.run_id}: a commit of epoch {commit.epoch} was stored for who has no claim")
+            case (StepOutcome() as outcome,) if answer is None and not self._may_store:
+                self._found(f"{outcome.run_id}: an outcome of step {outcome.step_id} was stored for who has no claim")
+            case (ClaimRequest() as request,) if not isinstance(answer, TorporError):
+                for task in answer.tasks:
+                    place = task.run_id, task.step_id
+                    if task.epoch <= self._epochs.get(place, 0):
+                        self._found(f"{place} was claimed by {request.worker_id} without raising epoch {task.epoch}")
+                    self._epochs[place] = task.epoch
+        for rows in self._store.runs.values():
+            file = self._files.get(rows.run.id)
+            if file is None:
+                file = self._files[rows.run.id] = _File(rows, self._image, self._found)
+            if file.changed:
+                file.look()
+                if name in {"finish_step", "resume_hook"} and not isinstance(answer, TorporError):
+                    file.check_due(now)
+
+    def close(self) -> None:
+        """Look at all of it once more, now that everything is over."""
+        for file in self._files.values():
+            file.close()
+
+
+class _File:
+    """What the auditor knows of one run."""
+
+    def __init__(self, rows: Rows, image: ModelImage, found: Callable[[str], None]) -> None:
+        self._rows = rows
+        self._report = found
+        self._seen: object = None
+        self._snapshot: Snapshot | None = None
+        self._log: list[Event] = []
+        self._waits: dict[str, Event] = {}
+        self._hooks: dict[str, str] = {}
+        self._received: set[tuple[str, str]] = set()
+        self._outcomes: set[str] = set()
+        self._reference = Reference(image, rows.run, self._found)
+
+    @property
+    def changed(self) -> bool:
+        """Whether there is something to look at."""
+        return self._rows.run is not self._seen
+
+    def look(self) -> None:
+        """Look at what is new."""
+        rows = self._rows
+        self._seen = run = rows.run
+        for event in rows.log[len(self._log) :]:
+            self._check(event)
+            self._log.append(event)
+        if len(rows.log) != run.head or rows.log[-1].at > run.latest_at:
+            self._found(f"it says head {run.head} at {run.latest_at}, and has {len(rows.log)} events")
+        if run.ops != (made := sum(1 for event in self._log if event.digest)):
+            self._found(f"it says that {run.ops} ops are committed, and {made} are in the log")
+        if rows.snapshot is not None and rows.snapshot is not self._snapshot:
+            self._snapshot = rows.snapshot
+            self._reference.compare(self._log, rows.snapshot)
+
+    def check_due(self, now: int) -> None:
+        """Check that what was due when something came from outside stands before it."""
+        for wait in self._waits.values():
+            if wait.due <= now and self._log[-1].type not in RUN_ENDINGS:
+                self._found(f"{self._log[-1].type} was accepted at {now}, and the wait of op {wait.op} was due")
+
+    def close(self) -> None:
+        """Check an ended run as a whole."""
+        self.look()
+        if self._log[-1].type in RUN_ENDINGS:
+            self._reference.compare_ending(self._log)
+
+    def _found(self, what: str) -> None:
+        self._report(f"{self._rows.run.id}: {what}")
+
+    def _check(self, event: Event) -> None:
+        log = self._log
+        if event.seq != len(log) + 1:
+            self._found(f"event {event.seq} stands at place {len(log) + 1} of the log")
+        if log and event.at < log[-1].at:
+            self._found(f"event {event.seq} is of {event.at}, and the one before is of {log[-1].at}")
+        if log and log[-1].type in RUN_ENDINGS:
+            self._found(f"{event.type} follows the end of the run")
+        if event.type in _STEP_ENDS:
+            if event.id in self._outcomes:
+                self._found(f"the step of op {event.op} has a second outcome")
+            self._outcomes.add(event.id)
+        elif event.type.startswith("wait_"):
+            self._check_wait(event)
+        elif event.type.startswith("hook_"):
+            self._check_hook(event)
+
+    def _check_wait(self, event: Event) -> None:
+        if event.type == "wait_created":
+            self._waits[event.id] = event
+            return
+        wait = self._waits.pop(event.id, None)
+        if wait is None:
+            self._found(f"the wait of op {event.op} ends, and it was over")
+        elif event.type == "wait_completed":
+            if event.at < wait.due:
+                self._found(f"the wait of op {event.op} ends at {event.at}, before it is due")
+            for other in self._waits.values():
+                if (other.due, other.op) < (wait.due, wait.op):
+                    self._found(f"the wait of op {event.op} ends before that of op {other.op}, which is due earlier")
+
+    def _check_hook(self, event: Event) -> None:
+        status = self._hooks.get(event.id)
+        match event.type:
+            case "hook_created" | "hook_conflict":
+                self._hooks[event.id] = event.type
+            case "hook_disposed":
+                self._hooks[event.id] = event.type
+                if status not in {"hook_created", "hook_conflict"}:
+                    self._found(f"the hook of op {event.op} is disposed of, and it is {status}")
+            case "hook_received":
+                if status != "hook_created":
+                    self._found(f"the hook of op {event.op} receives something, and it is {status}")
+                if (event.id, event.ref) in self._received:
+                    self._found(f"the hook of op {event.op} receives {event.ref} twice")
+                self._received.add((event.id, event.ref))

@@ -1,0 +1,159 @@
+"""Those outside: they start runs, write to hooks, cancel, and wait for results; what they were told must be so."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from torpor import codec
+from torpor.client import Client
+from torpor.engine.deployments import Startable
+from torpor.errors import (
+    EntityConflictError,
+    HookNotFoundError,
+    NotFoundError,
+    RunCancelledError,
+    RunFailedError,
+    WorldError,
+)
+from torpor.lifecycle import RUN_TERMINAL
+from torpor.model import DeployedWorkflow, Runtime
+from torpor.testing.simulation.nodes import token_of
+from torpor.testing.simulation.scheduler import Process
+from torpor.testing.simulation.script import Script, agrees, can_fail, payloads, tokens
+from torpor.testing.simulation.story import Story
+from torpor.testing.simulation.weather import Weather
+from torpor.worlds.memory.store import Store
+
+T = TypeVar("T")
+
+
+class Clients:
+    """
+    All clients of one simulation, in one process.
+
+    Args:
+        process: theirs.
+        client: of the world.
+        store: shows what runs there are.
+        weather: says who cancels.
+        scripts: all programs, by name.
+        workflows: the same, as they are started.
+        story: is told.
+        found: told what is wrong.
+
+    Attributes:
+        received: (run id, resume id) of payloads that were accepted.
+        cancelled: ids of the runs whose cancellation was accepted.
+    """
+
+    def __init__(
+        self,
+        process: Process,
+        client: Client,
+        store: Store,
+        weather: Weather,
+        scripts: dict[str, Script],
+        workflows: dict[str, DeployedWorkflow],
+        story: Story,
+        found: Callable[[str], None],
+    ) -> None:
+        self._process = process
+        self._random = process.scheduler.random
+        self._client = client
+        self._store = store
+        self._weather = weather
+        self._scripts = scripts
+        self._workflows = workflows
+        self._story = story
+        self._found = found
+        self.received: list[tuple[str, str]] = []
+        self.cancelled: list[str] = []
+
+    async def serve(self, runs: list[tuple[str, str, Runtime]]) -> None:
+        """Have runs run (workflow, id, runtime), and return when they, and their children, have ended."""
+        loop = asyncio.get_running_loop()
+        serving = [loop.create_task(self._run(*each)) for each in runs]
+        fed = {run_id for _, run_id, _ in runs}
+        while not all(task.done() for task in serving) or self._children_left(fed):
+            for rows in list(self._store.runs.values()):
+                if rows.run.id not in fed:  # a child
+                    fed.add(rows.run.id)
+                    serving.append(loop.create_task(self._feed_all(rows.run.id, rows.run.workflow)))
+            await asyncio.sleep(0.5)
+        for task in serving:
+            task.result()
+
+    def _children_left(self, fed: set[str]) -> bool:
+        return any(rows.run.id not in fed and rows.run.status not in RUN_TERMINAL for rows in self._store.runs.values())
+
+    async def _run(self, name: str, run_id: str, runtime: Runtime) -> None:
+        """Have a workflow run, with all that its program expects from outside, and judge its result."""
+        await asyncio.sleep(self._random.uniform(0, 3))
+        startable = Startable(name, "", self._workflows[name])
+        await self._until_it_works(lambda: self._client.create_run(startable, [], runtime=runtime, run_id=run_id))
+        others = [self._feed_all(run_id, name)]
+        if self._weather.happens("cancel"):
+            others.append(self._cancel(run_id))
+        await asyncio.gather(self._judge(run_id, self._scripts[name]), *others)
+
+    async def _feed_all(self, run_id: str, name: str) -> None:
+        """Send the hooks of a run what it expects, whatever becomes of them."""
+        await asyncio.gather(*[self._feed(run_id, *hook) for hook in tokens(self._scripts[name])])
+
+    async def _feed(self, run_id: str, name: str, count: int) -> None:
+        token = token_of(name, run_id)
+        sent = payloads(count)
+        pause = 0.1
+        while sent:
+            await asyncio.sleep(self._random.uniform(0, pause))
+            resume_id = f"{name} {sent[0]}"
+            try:
+                hook = await self._client.world.hook(token)
+                if hook.run_id == run_id:
+                    await self._client.world.resume_hook(token, codec.dumps(sent[0]), resume_id, run_id=run_id)
+                    self.received.append((run_id, resume_id))
+                    if self._random.random() < 0.8:  # else it is sent once more, which changes nothing
+                        sent.pop(0)
+                        pause = 0.1
+                    continue
+            except (HookNotFoundError, WorldError):
+                pass
+            pause = min(2 * pause, 4.0)
+            if await self._has_ended(run_id):
+                return
+
+    async def _cancel(self, run_id: str) -> None:
+        await asyncio.sleep(self._random.uniform(0, 5))
+        try:
+            await self._until_it_works(lambda: self._client.run(run_id).cancel("enough"))
+        except EntityConflictError:
+            return  # it has ended, perhaps by a cancellation whose answer was lost
+        self.cancelled.append(run_id)
+
+    async def _judge(self, run_id: str, script: Script) -> None:
+        try:
+            value = await self._until_it_works(lambda: self._client.run(run_id).result())
+        except RunCancelledError:
+            if not self._weather.rates.get("cancel"):
+                self._found(f"{run_id}: it was cancelled, and nobody has asked for that")
+        except RunFailedError as error:
+            if not can_fail(script) or error.failure != "USER_ERROR":
+                self._found(f"{run_id}: it failed by no fault of its own: {error}")
+        else:
+            if not agrees(script, value, self._scripts):
+                self._found(f"{run_id}: its program cannot return {value}")
+
+    async def _has_ended(self, run_id: str) -> bool:
+        try:
+            return (await self._client.world.get_run(run_id)).status in RUN_TERMINAL
+        except (WorldError, NotFoundError):
+            return False
+
+    async def _until_it_works(self, ask: Callable[[], Awaitable[T]]) -> T:
+        while True:
+            try:
+                return await ask()
+            except WorldError:
+                await asyncio.sleep(self._random.uniform(0.2, 2))

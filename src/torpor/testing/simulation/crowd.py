@@ -1,0 +1,50 @@
+"""Many seeds, on several cores."""
+
+from __future__ import annotations
+
+import multiprocessing
+from collections.abc import Iterator, Sequence
+
+import msgspec
+
+from torpor.testing.simulation.scenario import Outcome, simulate
+
+_CHUNK = 8
+
+
+class Summary(msgspec.Struct):
+    """
+    What became of many seeds.
+
+    Attributes:
+        seeds: how many there were.
+        faults: of the seeds that have any.
+        happened: how often what went wrong, in all.
+    """
+
+    seeds: int = 0
+    faults: dict[int, tuple[str, ...]] = {}
+    happened: dict[str, int] = {}
+
+    def add(self, outcome: Outcome) -> None:
+        """Count one more."""
+        self.seeds += 1
+        if outcome.faults:
+            self.faults[outcome.seed] = outcome.faults
+        for what, count in outcome.happened.items():
+            self.happened[what] = self.happened.get(what, 0) + count
+
+
+def simulate_all(seeds: Sequence[int], processes: int) -> Iterator[Outcome]:
+    """
+    Yield the outcomes of these seeds, in their order.
+
+    Args:
+        seeds: which.
+        processes: how many work at once.
+    """
+    if processes <= 1 or len(seeds) <= _CHUNK:
+        yield from map(simulate, seeds)
+        return
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        yield from pool.imap(simulate, seeds, _CHUNK)

@@ -1,0 +1,267 @@
+"""A guest by model: programs are :class:`~.script.Script`, a VM is the state of one, a snapshot its encoding."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from torpor import codec
+from torpor.errors import ConfigurationError, SnapshotError
+from torpor.testing.simulation.nodes import Node
+from torpor.testing.simulation.script import Script
+from torpor.vm.guest import (
+    Begin,
+    Delivery,
+    Evaluation,
+    LogLine,
+    Op,
+    OpType,
+    Outbox,
+    Program,
+    TaskStack,
+    program_bytes,
+)
+from torpor.vm.manifest import BuildFiles
+
+NAME: Final = "model"
+BUILD: Final = "0" * 64
+MODULE: Final = "scripts"
+
+_ANSWERS_ONCE = frozenset(("step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict"))
+
+
+class State(msgspec.Struct):
+    """
+    All that a VM knows.
+
+    Attributes:
+        run_id: of the run.
+        root: its program, on its way.
+        clock: the guest's.
+        ops, logs, draws: how many there were.
+        answered: ops that have had the one answer that they get.
+    """
+
+    run_id: str
+    root: Node
+    clock: int
+    ops: int = 0
+    logs: int = 0
+    draws: int = 0
+    answered: list[int] = []
+
+
+def write_program(scripts: dict[str, Script], steps: dict[str, str]) -> Program:
+    """Return the program that has these workflows and may call these steps, given with their signatures."""
+    text = msgspec.json.encode(scripts).decode()
+    return Program(NAME, BUILD, {MODULE: text}, [MODULE], {name: (MODULE, name) for name in scripts}, steps=steps)
+
+
+class ModelImage:
+    """A program that is ready to run."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.per_run: str | None = None
+        self.hash = hashlib.sha256(program_bytes(program)).hexdigest()
+        self.scripts = msgspec.json.decode(program.files[MODULE], type=dict[str, Script])
+
+    def to_bytes(self) -> bytes:
+        return self.hash.encode()
+
+
+class ModelVm:
+    """
+    A VM by model.
+
+    Args:
+        image: the program.
+        complain: told what no log can deliver.
+    """
+
+    def __init__(self, image: ModelImage, complain: Callable[[str], None]) -> None:
+        self._image = image
+        self._complain = complain
+        self._state: State | None = None
+        self.seed = b""
+        self._ops: list[Op] = []
+        self._lines: list[LogLine] = []
+        self._left: list[int] = []
+        self._thrown = False
+
+    @property
+    def state(self) -> State:
+        """What it knows now."""
+        assert self._state is not None, "it was begun or restored"
+        return self._state
+
+    # What an engine asks
+
+    def begin(self, begin: Begin) -> Outbox:
+        self.seed = begin.seed
+        self._state = State(begin.run_id, Node(self._image.scripts[begin.workflow]), begin.at)
+        self.state.root.start(self)
+        return self._outbox()
+
+    def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
+        state = self.state
+        for delivery in inbox:
+            if self._thrown or state.root.done:
+                break
+            self._check(state, delivery)
+            state.clock = max(state.clock, delivery.at)
+            state.root.deliver(self, delivery)
+        return self._outbox()
+
+    def snapshot(self) -> bytes:
+        return msgspec.json.encode(self.state)
+
+    def restore(self, snapshot: bytes, seed: bytes) -> None:
+        try:
+            self._state = msgspec.json.decode(snapshot, type=State)
+        except msgspec.DecodeError as error:
+            raise SnapshotError(f"a snapshot of a model is damaged: {error}") from error
+        self.seed = seed
+
+    def stack(self) -> list[TaskStack]:
+        raise ConfigurationError("a model has no stack")
+
+    def evaluate(self, source: str) -> Evaluation:
+        raise ConfigurationError("a model evaluates nothing")
+
+    def release(self) -> None:
+        """Do nothing: there is nothing to give back."""
+
+    # What a program asks
+
+    @property
+    def run_id(self) -> str:
+        return self.state.run_id
+
+    @property
+    def clock(self) -> int:
+        return self.state.clock
+
+    def draw(self) -> int:
+        self.state.draws += 1
+        return int.from_bytes(hashlib.blake2b(self.seed + self.state.draws.to_bytes(4), digest_size=3).digest())
+
+    def ask(
+        self, kind: OpType, *, name: str = "", given: object = None, due: int = 0, target: int = 0, watch: str = ""
+    ) -> int:
+        state = self.state
+        state.ops += 1
+        text = None if given is None else _text(given)
+        self._ops.append(Op(state.ops, kind, state.clock, name=name, input=text, due=due, target=target, watch=watch))
+        return state.ops
+
+    def log(self, text: str) -> None:
+        self.state.logs += 1
+        self._lines.append(LogLine(self.state.logs, self.state.clock, "info", text))
+
+    def leave(self, op: int) -> None:
+        self._left.append(op)
+
+    def throw(self) -> None:
+        self._thrown = True
+
+    # Within
+
+    def _check(self, state: State, delivery: Delivery) -> None:
+        """Complain of what no sound log delivers."""
+        if not 0 < delivery.op <= state.ops:
+            self._complain(f"{state.run_id}: {delivery.type} for op {delivery.op}, of {state.ops} that were asked for")
+        if delivery.type in _ANSWERS_ONCE:
+            if delivery.op in state.answered:
+                self._complain(f"{state.run_id}: op {delivery.op} is answered twice, now by {delivery.type}")
+            state.answered.append(delivery.op)
+        elif delivery.op not in state.answered:
+            self._complain(f"{state.run_id}: hook of op {delivery.op} receives before it is made")
+
+    def _outbox(self) -> Outbox:
+        root = self.state.root
+        ops, self._ops = self._ops, []
+        lines, self._lines = self._lines, []
+        left, self._left = self._left, []
+        if self._thrown:
+            return Outbox(ops, lines, "failed", error=_text({"message": "the program throws"}), left=left)
+        if root.done:
+            return Outbox(ops, lines, "completed", value=_text(root.result), left=left)
+        return Outbox(ops, lines, left=left, awaits_ack=root.awaits_ack)
+
+
+class ModelGuest:
+    """
+    The guest. Its VMs may fail as the host's do.
+
+    Args:
+        complain: told what no log can deliver.
+        before: called with what is about to be done (``load``, ``lease``, ``restore``); raises what the host refuses.
+    """
+
+    name = NAME
+    build = BUILD
+    manifest = b"{}"
+
+    def __init__(
+        self, complain: Callable[[str], None] = lambda _: None, before: Callable[[str], None] = lambda _: None
+    ) -> None:
+        self._complain = complain
+        self._before = before
+
+    @property
+    def files(self) -> BuildFiles:
+        return _NoFiles()
+
+    def prepare(self) -> None:
+        """Do nothing."""
+
+    def retire(self) -> None:
+        """Do nothing."""
+
+    def load(self, program: Program) -> ModelImage:
+        self._before("load")
+        return ModelImage(program)
+
+    def revive(self, data: bytes, program: Program) -> ModelImage:
+        image = ModelImage(program)
+        if image.to_bytes() != data:
+            raise SnapshotError("the image is another program's")
+        return image
+
+    def lease(self, image: Any) -> ModelVm:
+        self._before("lease")
+        assert isinstance(image, ModelImage)
+        return _LeasedVm(image, self._complain, self._before)
+
+
+class _LeasedVm(ModelVm):
+    """A VM whose host may lack something."""
+
+    def __init__(self, image: ModelImage, complain: Callable[[str], None], before: Callable[[str], None]) -> None:
+        super().__init__(image, complain)
+        self._host_gives = before
+
+    def restore(self, snapshot: bytes, seed: bytes) -> None:
+        self._host_gives("restore")
+        super().restore(snapshot, seed)
+
+
+class _NoFiles:
+    """A build without files."""
+
+    def read(self, name: str) -> memoryview:
+        raise ConfigurationError(f"a model has no file {name}")
+
+    def map(self, name: str) -> memoryview:
+        raise ConfigurationError(f"a model has no file {name}")
+
+    def pieces(self, name: str, size: int) -> Iterator[bytes]:
+        raise ConfigurationError(f"a model has no file {name}")
+
+
+def _text(value: object) -> str:
+    return codec.dumps(value).decode()

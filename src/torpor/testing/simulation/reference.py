@@ -1,0 +1,83 @@
+"""The judge of a run's VM: another one, which gets what the log says, event by event."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+
+from torpor.codec.crypto.run_codec import PLAIN
+from torpor.engine import plan
+from torpor.model import Event, Run, Snapshot
+from torpor.testing.simulation.guest import ModelImage, ModelVm, State
+from torpor.vm.guest import Begin, Op, Outbox
+
+_RECORDS = {
+    "step": ("step_created",),
+    "wait": ("wait_created",),
+    "hook": ("hook_created", "hook_conflict"),
+    "hook_dispose": ("hook_disposed",),
+}
+
+
+class Reference:
+    """
+    A VM that must be where the run's own VM is.
+
+    Args:
+        image: the program.
+        run: the run.
+        found: told what is wrong.
+    """
+
+    def __init__(self, image: ModelImage, run: Run, found: Callable[[str], None]) -> None:
+        self._image = image
+        self._run = run
+        self._found = found
+        self._begin_anew()
+
+    def compare(self, log: Sequence[Event], snapshot: Snapshot) -> None:
+        """Check that a snapshot is the state after the events up to its cursor."""
+        if snapshot.cursor < self._cursor:
+            self._begin_anew()
+        self._advance(log, snapshot.cursor)
+        stored = msgspec.json.decode(PLAIN.unpack_binary(snapshot.data), type=State)
+        if stored != self._vm.state or (snapshot.ops, snapshot.logs) != (stored.ops, stored.logs):
+            self._found(f"its snapshot of event {snapshot.cursor} is not the state after that event")
+
+    def compare_ending(self, log: Sequence[Event]) -> None:
+        """Check that an ended run did what its program does with what its log says."""
+        self._advance(log, len(log))
+        recorded, ending = [event for event in log if event.digest], log[-1]
+        by_itself = ending.type == "run_completed" or ending.name == "USER_ERROR"
+        if len(self._asked) != len(recorded) if by_itself else len(self._asked) < len(recorded):
+            self._found(f"its program asks for {len(self._asked)} ops after its log, which has {len(recorded)}")
+        for op, event in zip(self._asked, recorded, strict=False):
+            if event.type not in _RECORDS[op.type] or plan.digest(op, PLAIN) != event.digest:
+                self._found(f"its program asks for {op}, and the log says {event}")
+        if ending.type == "run_completed":
+            value = PLAIN.unpack_devalue(ending.payload or b"")
+            if self._outbox.value != value:
+                self._found(f"it returned {value}, and its program after its log {self._outbox.value}")
+        elif ending.name == "USER_ERROR" and self._outbox.status != "failed":
+            self._found("it threw, and its program after its log does not")
+
+    def _begin_anew(self) -> None:
+        self._vm = ModelVm(self._image, self._found)
+        self._cursor = 0
+        self._asked: list[Op] = []
+        self._outbox = Outbox()
+
+    def _advance(self, log: Sequence[Event], cursor: int) -> None:
+        run = self._run
+        for event in log[self._cursor : cursor]:
+            if event.type == "run_created":
+                args = PLAIN.unpack_devalue(event.payload or b"")
+                self._take(self._vm.begin(Begin(run.id, run.workflow, args, seed=run.seed, at=event.at)))
+            elif (delivery := plan.delivery(event, PLAIN)) is not None:
+                self._take(self._vm.deliver([delivery]))
+        self._cursor = max(self._cursor, cursor)
+
+    def _take(self, outbox: Outbox) -> None:
+        self._asked += outbox.ops
+        self._outbox = outbox

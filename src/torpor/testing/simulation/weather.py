@@ -1,0 +1,93 @@
+"""
+What goes wrong in a simulated world, and how often: each seed has a weather of its own.
+
+A seed has some kinds of faults and not others, some often and some rarely, because faults hide one another: a worker
+that is killed every second never gets to where a lost notice matters. When the storm is over nothing goes wrong any
+more, and what was begun must come to its end.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from random import Random
+from typing import Final, Literal
+
+Fault = Literal[
+    "kill at a failpoint",
+    "kill at any time",
+    "bug",
+    "freeze",
+    "stop",
+    "clock jump",
+    "store fails",
+    "store outage",
+    "store answer lost",
+    "store slow",
+    "notice lost",
+    "notice twice",
+    "notice late",
+    "host lacks something",
+    "snapshot damaged",
+    "cancel",
+]
+
+_RATES: Final[dict[Fault, tuple[float, ...]]] = {
+    # of each time that it could happen; of processes and clocks, of each second of the storm and each of them
+    "kill at a failpoint": (0.005, 0.02, 0.1),
+    "bug": (0.01, 0.05),
+    "kill at any time": (0.02, 0.1, 0.3),
+    "freeze": (0.05, 0.2, 0.4),
+    "stop": (0.02, 0.1),
+    "clock jump": (0.05, 0.2),
+    "store fails": (0.01, 0.05, 0.2),
+    "store outage": (0.3, 0.8),
+    "store answer lost": (0.02, 0.1, 0.3),
+    "store slow": (0.02, 0.1, 0.4),
+    "notice lost": (0.1, 0.5, 1.0),
+    "notice twice": (0.1, 0.5),
+    "notice late": (0.1, 0.5),
+    "host lacks something": (0.02, 0.1),
+    "snapshot damaged": (0.02, 0.1, 0.3),
+    "cancel": (0.1, 0.5),
+}
+
+
+class Weather:
+    """
+    The faults of one seed.
+
+    Args:
+        random: the dice.
+
+    Attributes:
+        rates: how often each kind happens that there is.
+        happened: how often which fault has happened.
+        is_over: nothing goes wrong any more.
+        skew_ms: by how much clocks differ, at most.
+        is_out: the store answers nobody.
+        remote: the store is a server, which carries on with what a process has asked for when that process is gone.
+    """
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+        share = random.choice((0.0, 0.15, 0.3, 0.5))
+        self.rates: dict[Fault, float] = {
+            fault: random.choice(rates) for fault, rates in _RATES.items() if random.random() < share
+        }
+        self.happened: Counter[str] = Counter()
+        self.is_over = False
+        self.is_out = False
+        self.remote = random.random() < 0.5
+        self.skew_ms = random.choice((0, 0, 50, 50 if self.remote else 5_000))
+
+    def happens(self, fault: Fault) -> bool:
+        """Return whether a fault happens now."""
+        rate = self.rates.get(fault)
+        happens = rate is not None and not self.is_over and self._random.random() < rate
+        self.happened[fault] += happens
+        return happens
+
+    def describe(self) -> str:
+        """Return the kinds of faults that there are."""
+        faults = ", ".join(f"{fault} {rate:g}" for fault, rate in self.rates.items()) or "fair"
+        return f"{faults}; clocks differ by {self.skew_ms} ms; store {'remote' if self.remote else 'local'}"
