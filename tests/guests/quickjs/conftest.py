@@ -63,6 +63,10 @@ class Run:
         """Deliver a step's result."""
         return self.deliver(self.event("step_completed", op, value=text_of(value)))
 
+    def fail(self, op: int, error: BaseException) -> Run:
+        """Deliver a step's failure."""
+        return self.deliver(self.event("step_failed", op, error=text_of(error)))
+
     def wake(self, op: int, after_ms: int = 0) -> Run:
         """End a wait, *after_ms* later than the event before."""
         self._at += after_ms
@@ -136,6 +140,11 @@ class Author:
         chosen = [Path(name) for name in given or [next(iter(files))]]
         build = self._guest.build
         return build_program(self.root, chosen, steps_of=lambda _: STEPS, signature_of=lambda _: "", build=build)
+
+    @staticmethod
+    def value_of(text: str | None) -> Any:
+        """Return the value of a codec text."""
+        return value_of(text)
 
     def load(self, files: dict[str, str] | str, *given: str) -> Image:
         return self._guest.load(self.program({"flow.js": files} if isinstance(files, str) else files, *given))

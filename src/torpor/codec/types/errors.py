@@ -21,6 +21,7 @@ from torpor.errors import FatalError, HookConflictError, RetryableError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _FOREIGN_CAUSE = "__torpor_cause__"  # JavaScript may throw any value as a cause, Python only exceptions
+_SPELT_OTHERWISE = ("retryAfter", "conflictingRunId")  # the attributes are retry_after and run_id
 
 JAVASCRIPT_ERRORS = (
     "EvalError",
@@ -57,17 +58,27 @@ def _author_error(
     cls: type[Exception],
     make: Callable[[Mapping[str, Any]], Exception],
     extras: Callable[[Any], dict[str, Any]],
+    is_storable: Callable[[object], bool],
 ) -> Reducer:
-    """Return the reducer of a class that both languages have; subclasses are Python's own."""
+    """
+    Return the reducer of a class that both languages have; subclasses are Python's own.
+
+    What authors add to an error, such as a ``code``, is an attribute here and a property there.
+    """
+    ours = {*vars(cls("")), _FOREIGN_CAUSE}
 
     def encode(error: Exception) -> dict[str, Any]:
         fields = {"message": message_of(error), "stack": traceback_text(error)}
         context = None if error.__suppress_context__ else error.__context__
         cause = vars(error).get(_FOREIGN_CAUSE, error.__cause__ or context)
-        return fields | ({} if cause is None else {"cause": cause}) | extras(error)
+        fields |= ({} if cause is None else {"cause": cause}) | extras(error)
+        added = {name: value for name, value in vars(error).items() if name not in ours and not name.startswith("__")}
+        return {name: value for name, value in added.items() if name not in fields and is_storable(value)} | fields
 
     def fill(error: Exception, fields: Mapping[str, Any]) -> None:
-        vars(error).update(vars(make(fields)))
+        made = make(fields)
+        known = {"message", "stack", "cause", *extras(made), *_SPELT_OTHERWISE}
+        vars(error).update({name: value for name, value in fields.items() if name not in known} | vars(made))
         error.args = (str(fields["message"]),)
         remember_traceback(error, fields.get("stack"))
         cause = fields.get("cause")
@@ -86,8 +97,14 @@ def _author_error(
     return Reducer(cls.__name__, exactly(cls), encode, decode, begin, fill)
 
 
-def author_errors(clock: Clock) -> tuple[Reducer, ...]:
-    """Return the reducers of FatalError, RetryableError and HookConflictError; *clock* resolves relative times."""
+def author_errors(clock: Clock, is_storable: Callable[[object], bool]) -> tuple[Reducer, ...]:
+    """
+    Return the reducers of FatalError, RetryableError and HookConflictError.
+
+    Args:
+        clock: resolves relative times.
+        is_storable: tells whether an attribute can be encoded; one that cannot is left out.
+    """
 
     def retry_after(error: RetryableError) -> dict[str, Any]:
         if isinstance(error.retry_after, datetime):
@@ -104,12 +121,13 @@ def author_errors(clock: Clock) -> tuple[Reducer, ...]:
         return {"token": error.token, "conflictingRunId": error.run_id}
 
     return (
-        _author_error(FatalError, lambda fields: FatalError(str(fields["message"])), lambda _: {}),
-        _author_error(RetryableError, retryable, retry_after),
+        _author_error(FatalError, lambda fields: FatalError(str(fields["message"])), lambda _: {}, is_storable),
+        _author_error(RetryableError, retryable, retry_after, is_storable),
         _author_error(
             HookConflictError,
             lambda fields: HookConflictError(str(fields["token"]), str(fields.get("conflictingRunId", ""))),
             conflict,
+            is_storable,
         ),
     )
 

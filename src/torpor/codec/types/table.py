@@ -28,7 +28,7 @@ def standard_table(clock: Clock) -> Table:
         return True
 
     kinds = [*CUSTOM_TYPES, *VALUE_TYPES, *COLLECTION_TYPES, exception_type(is_storable), *MODEL_TYPES, *CLASS_TYPES]
-    return Table([*_OF_VALUES, *ERROR_REDUCERS, *author_errors(clock), *instance_reducers(kinds)])
+    return Table([*_OF_VALUES, *ERROR_REDUCERS, *author_errors(clock, is_storable), *instance_reducers(kinds)])
 
 
 _OF_VALUES = (*CODE_REDUCERS, *BINARY_REDUCERS, *JAVASCRIPT_REDUCERS)

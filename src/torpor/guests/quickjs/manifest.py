@@ -49,7 +49,7 @@ one. A collection writes to every page, but leaves most as they were, since it w
 
 _HEADROOM: Final = """
 const objects = [];
-for (let i = 0; i < 4096; i++) objects.push({ ["torpor headroom " + i]: i });
+for (let i = 0; i < 4200; i++) objects.push({ ["torpor headroom " + i]: i });
 """
 """
 Makes QuickJS grow its tables of property names and object shapes, which never shrink: when one of them grows in a run,

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files as resources
 from pathlib import Path
+from urllib.parse import quote
 
 from torpor.errors import ConfigurationError
 from torpor.programs.javascript.aliases import read_aliases
@@ -276,13 +277,21 @@ def _class_object(members: Mapping[str, str]) -> str:
 
 
 def _rewritten(name: str, text: str, module: _Module) -> str:
-    """Make every specifier lead to its module by a plain path join, and drop source maps; no line moves."""
+    """
+    Make every specifier lead to its module by a plain path join, and drop source maps; no line moves.
+
+    The guest's ``import.meta`` is empty; a module that asks for it gives it its address, which has no folder of this
+    machine in it: the project root is the root.
+    """
     data = text.encode()
     edits = [(start, end, "\n" * data[start:end].count(b"\n")) for start, end in module.syntax.source_maps]
     for found in module.syntax.imports:
         target = module.targets[found.specifier]
         if target != BUILTIN:
             edits.append((found.start, found.end, json.dumps(_relative(name, target))))
+    if module.syntax.meta_at is not None:
+        address = json.dumps(f"file:///{quote(name.removeprefix('./'))}")
+        edits.append((module.syntax.meta_at, module.syntax.meta_at, f"import.meta.url = {address}; "))
     for start, end, replacement in sorted(edits, reverse=True):
         data = data[:start] + replacement.encode() + data[end:]
     return data.decode()

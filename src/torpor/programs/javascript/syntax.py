@@ -73,6 +73,7 @@ class ModuleSyntax:
         workflows: export names of workflow functions, in order.
         misuses: directives and decorators that cannot work.
         source_maps: byte ranges of source map comments.
+        meta_at: where ``import.meta`` can be given its properties, in bytes; None where nothing asks for it.
         has_classes: whether it names the symbol of custom serialization, so that it may define such classes.
         is_whole: whether the parser understood all of it, so that a missing export is really missing.
     """
@@ -82,6 +83,7 @@ class ModuleSyntax:
     workflows: tuple[str, ...]
     misuses: tuple[Misuse, ...]
     source_maps: tuple[tuple[int, int], ...]
+    meta_at: int | None
     has_classes: bool
     is_whole: bool
 
@@ -98,6 +100,7 @@ def read_module(text: str) -> ModuleSyntax:
         workflows=tuple(scan.workflows()),
         misuses=tuple(scan.misuses(root)),
         source_maps=tuple(_source_maps(root)),
+        meta_at=_meta_at(root),
         has_classes=any(_name(string) == SERIALIZATION_MARK for string in _descend(root, "string")),
         is_whole=not root.has_error,
     )
@@ -253,6 +256,13 @@ def _source_maps(root: Node) -> Iterator[tuple[int, int]]:
     for node in _walk(root):
         if node.type == "comment" and text_of(node)[2:].lstrip("#@ ").startswith("sourceMappingURL="):
             yield node.start_byte, node.end_byte
+
+
+def _meta_at(root: Node) -> int | None:
+    if next(_descend(root, "meta_property"), None) is None:
+        return None
+    first = root.named_children[0]
+    return first.end_byte + 1 if first.type == "hash_bang_line" else 0
 
 
 def _functions(root: Node) -> Iterator[Node]:

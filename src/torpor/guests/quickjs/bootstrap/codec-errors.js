@@ -45,13 +45,39 @@ export class HookConflictError extends Error {
 
 for (const type of [FatalError, RetryableError, HookConflictError]) hide(type.prototype, "name", type.name);
 
-/** Give an error fields that were read, hidden from enumeration as the engine's own are; return it. */
+const HIDDEN = ["name", "message", "stack", "cause", "errors"]; // as the engine's own are
+let isStorable = () => false;
+const looking = new WeakSet(); // errors whose own properties are being looked at, which may lead back to them
+
+/** Say what tells whether a value can be stored; own properties of errors that cannot be are left out. */
+export function leaveOutUnless(test) {
+  isStorable = test;
+}
+
+/** Give an error fields that were read, its own properties as anyone may see them; return it. */
 export function assign(error, fields) {
   if (typeof fields.message !== "string") throw new TypeError("an error has no message");
   for (const name of keys(fields)) {
-    if (error[name] !== fields[name] || !(name in error)) hide(error, name, fields[name]);
+    if (error[name] === fields[name] && name in error) continue;
+    if (HIDDEN.includes(name)) hide(error, name, fields[name]);
+    else defineProperty(error, name, { value: fields[name], writable: true, configurable: true, enumerable: true });
   }
   return error;
+}
+
+/** Return what authors have added to an error, such as its `code`, as far as it can be stored. */
+export function ownFields(error) {
+  const found = {};
+  if (looking.has(error)) return found;
+  looking.add(error);
+  try {
+    for (const name of keys(error)) {
+      if (!HIDDEN.includes(name) && name !== "__proto__" && isStorable(error[name])) found[name] = error[name];
+    }
+  } finally {
+    looking.delete(error);
+  }
+  return found;
 }
 
 /** Name → entry. An error is known by its `name`: its class may have been renamed, or exist elsewhere only. */
@@ -94,9 +120,12 @@ export function errorType(error) {
 function entry(begin, extend = (_, fields) => fields) {
   return {
     encode(error) {
-      const fields = { message: String(error.message), stack: error.stack };
+      let fields = { message: String(error.message), stack: error.stack };
       if ("cause" in error) fields.cause = error.cause;
-      return extend(error, fields);
+      fields = extend(error, fields);
+      const own = ownFields(error);
+      for (const name in own) if (!(name in fields)) fields[name] = own[name];
+      return fields;
     },
     begin,
     decode: (fields, error = begin(fields)) => assign(error, fields),

@@ -154,6 +154,14 @@ function atFirstHole(frame, at) {
   return { ...sparse, target };
 }
 
+// What lives in one run only.
+const ELSEWHERE = {
+  __proto__: null,
+  AbortController: "abort in the workflow, and give the step a timeout with withOptions",
+  AbortSignal: "look at it in the workflow, and give the step a timeout with withOptions",
+  Blob: "pass what await blob.bytes() returns",
+};
+
 function unknownError(value, stack) {
   const name = typeof value === "object" ? getPrototypeOf(value)?.constructor?.name : undefined;
   const what = typeof value === "object" ? `an instance of ${name}` : `a ${typeof value}`;
@@ -161,6 +169,7 @@ function unknownError(value, stack) {
   if (typeof value === "function") advice = "only steps and workflows can be passed as functions";
   if (typeof value === "symbol") advice = "use a string";
   if (value instanceof Promise) advice = "await it first";
+  if (name in ELSEWHERE) advice = ELSEWHERE[name];
   return new TypeError(`${pathOf(stack)} is ${what}, which cannot be stored; ${advice}`);
 }
 

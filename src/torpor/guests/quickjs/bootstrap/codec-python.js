@@ -5,7 +5,7 @@
 // UUID, datetime, date, time, Path) is a PythonValue, which shows as that text. Passed back, each is its Python type
 // again: what it came from is remembered beside it.
 
-import { assign } from "torpor:codec-errors";
+import { assign, ownFields } from "torpor:codec-errors";
 
 const { isArray } = Array;
 const { getPrototypeOf, keys, prototype: plain } = Object;
@@ -56,7 +56,10 @@ export function encodePython(value) {
   const { classId, data, state } = origins.get(value);
   if (value instanceof Error) {
     // Code on the way may have added to the stack, as steps do with the place of their call.
-    return { classId, data: { ...data, message: value.message, stack: value.stack } };
+    const kept = { ...data, message: value.message, stack: value.stack };
+    const attributes = ownFields(value);
+    if (data.state !== undefined || keys(attributes).length > 0) kept.state = { ...data.state, ...attributes };
+    return { classId, data: kept };
   }
   const payload = { classId, data: copyOf(value) }; // the value itself is written as the instance
   const { validated, ...kept } = state ?? {}; // what may have been changed here is to be validated again
@@ -92,8 +95,8 @@ export function decodePython({ classId, data, state }, begun) {
   return value;
 }
 
-function errorOf({ name, message, stack, errors, cause, context, suppressContext }, error) {
-  const fields = { name, message, stack };
+function errorOf({ name, message, stack, errors, cause, context, suppressContext, state }, error) {
+  const fields = { ...state, name, message, stack }; // attributes in Python are properties here
   const reason = cause ?? (suppressContext ? undefined : context);
   if (reason !== undefined && reason !== null) fields.cause = reason;
   if (errors !== undefined) fields.errors = errors;

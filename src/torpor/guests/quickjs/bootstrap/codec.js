@@ -1,6 +1,7 @@
 // Values ⇄ texts: "devl", then the devalue flat format. It is one JSON array in which the root is element 0 and
 // containers hold indexes: `[{"to":1,"cc":2},"ada",[1]]` is `{ to: "ada", cc: ["ada"] }`.
 
+import { leaveOutUnless } from "torpor:codec-errors";
 import { flatten } from "torpor:codec-flatten";
 import { hydrate } from "torpor:codec-hydrate";
 
@@ -16,6 +17,15 @@ const uncurried = (method) => Function.prototype.call.bind(method); // a program
 const replaceAll = uncurried(String.prototype.replaceAll); // a scan as fast as no regular expression
 const isWellFormed = uncurried(String.prototype.isWellFormed);
 const PREFIX = "devl";
+
+leaveOutUnless((value) => {
+  try {
+    flatten(value, []);
+    return true;
+  } catch {
+    return false;
+  }
+});
 
 /** Return the text of a value; throws a TypeError that names the path of what cannot be stored. */
 export function stringify(value) {

@@ -2,6 +2,7 @@
 //
 // load → (jobs) → loaded → begin → (jobs) → outbox, then inbox → next, (jobs), next, (jobs) … → outbox, for ever.
 
+import { installWeb } from "torpor:web-mended"; // before all that keeps the globals that a program may replace
 import { awaitsAck, deliver as deliverToOp, endRun, run, takeOps } from "torpor:run";
 import { parse, registerClass, stringify } from "torpor:codec";
 import { installConsole, stampLoadLines, takeLines } from "torpor:console";
@@ -20,6 +21,7 @@ let deliveries = [];
 let outcome = { status: "pending" };
 
 installStacks();
+installWeb();
 installRandom();
 installConsole();
 installAbsences();

@@ -20,7 +20,6 @@ export function impurePlace() {
 /** Wrap clock and entropy so that a use is noted; they behave as before. */
 export function traceImpurity() {
   globalThis.Date = tracedDate(Date);
-  globalThis.performance = Object.create(performance, { now: traced(performance, "now") });
   globalThis.crypto = Object.create(crypto, {
     getRandomValues: traced(crypto, "getRandomValues"),
     randomUUID: traced(crypto, "randomUUID"),

@@ -3,12 +3,17 @@
 // The engine calls Error.prepareStackTrace when an error is made. In programs of version 0.1.0 the lines of TypeScript
 // had moved; they are mapped back, and columns, which mean nothing to the author there, are left out.
 
+import { adviseOnAbsence } from "torpor:absent";
+
 const RAW_FRAME = /^ {4}at (.+) \((.+?)(?::(\d+):(\d+))?\)$/;
 
 let lineMaps = {};
 
 export function installStacks() {
-  Error.prepareStackTrace = (error, sites) => header(error) + textOf(sites.map(frameOfSite));
+  Error.prepareStackTrace = (error, sites) => {
+    adviseOnAbsence(error);
+    return header(error) + textOf(sites.map(frameOfSite));
+  };
 }
 
 /** Take module name → author's line for each evaluated line. */
