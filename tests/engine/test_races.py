@@ -188,6 +188,26 @@ async def test_an_error_of_ours_does_not_run_a_step_again(database: str) -> None
     assert executions[run.id] == 1
 
 
+async def test_an_error_of_ours_strands_no_step(database: str) -> None:
+    """The outcome of a step that is a task is brought to the world again; nobody else knows it."""
+    app = application.on(database, settings=WorkerSettings(turn=TurnOptions(inline_ms=0)))
+    failed = False
+
+    def fail(observation: Observation) -> None:
+        """Fail once, when the outcome is about to be stored."""
+        nonlocal failed
+        if observation == Failpoint.BEFORE_STEP_OUTCOME and not failed:
+            failed = True
+            raise InjectedError(RuntimeError("an error of ours"))
+
+    async with app, app.worker(observers=[fail]):
+        run = await app.start("isHeld")
+        await has_event(app, run, "step_created")
+        gates[run.id].open.set()
+        assert await run.result(timeout=PATIENCE) == "done"
+    assert failed
+
+
 def test_patterns_added_while_programs_are_built_count(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A step file that adds workflow files itself is heard."""
     (tmp_path / "first.js").write_text(

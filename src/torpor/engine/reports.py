@@ -12,7 +12,7 @@ from torpor.engine.failpoints import Failpoint
 from torpor.engine.holding import Holding
 from torpor.engine.observer import Observer, Remark, StepLeft, Stored
 from torpor.engine.retry import Retrying
-from torpor.errors import ConflictError, WorldError
+from torpor.errors import ConflictError, NotFoundError
 from torpor.model import Event, StepOutcome, Task
 from torpor.retries import Backoff
 from torpor.world import World
@@ -75,8 +75,8 @@ class Reports:
             try:
                 await store()
                 return
-            except ConflictError as error:
+            except (ConflictError, NotFoundError) as error:
                 self._observe(Remark(logging.INFO, f"the {what} is not wanted any more: {error}"))
                 return
-            except WorldError as error:
+            except Exception as error:  # noqa: BLE001  # while this worker lives, nobody else tells of the step
                 await retrying.pause(error)
