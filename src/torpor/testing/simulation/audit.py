@@ -10,7 +10,7 @@ What must hold after every action, found out from the store alone, by rules of t
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torpor.errors import TorporError
@@ -76,6 +76,10 @@ class Audit:
                 if name in {"finish_step", "resume_hook"} and not isinstance(answer, TorporError):
                     file.check_due(now)
 
+    def log(self, run_id: str) -> Sequence[Event]:
+        """Return a run's log, also what was archived."""
+        return self._files[run_id].log
+
     def close(self) -> None:
         """Look at all of it once more, now that everything is over."""
         for file in self._files.values():
@@ -83,14 +87,19 @@ class Audit:
 
 
 class _File:
-    """What the auditor knows of one run."""
+    """
+    What the auditor knows of one run.
+
+    Attributes:
+        log: all of it, also what was archived.
+    """
 
     def __init__(self, rows: Rows, image: ModelImage, found: Callable[[str], None]) -> None:
         self._rows = rows
         self._report = found
         self._seen: object = None
         self._snapshot: Snapshot | None = None
-        self._log: list[Event] = []
+        self.log: list[Event] = []
         self._waits: dict[str, Event] = {}
         self._hooks: dict[str, str] = {}
         self._received: set[tuple[str, str]] = set()
@@ -106,34 +115,34 @@ class _File:
         """Look at what is new."""
         rows = self._rows
         self._seen = run = rows.run
-        for event in rows.log[len(self._log) :]:
+        for event in rows.events(len(self.log)):
             self._check(event)
-            self._log.append(event)
-        if len(rows.log) != run.head or rows.log[-1].at > run.latest_at:
-            self._found(f"it says head {run.head} at {run.latest_at}, and has {len(rows.log)} events")
-        if run.ops != (made := sum(1 for event in self._log if event.digest)):
+            self.log.append(event)
+        if len(self.log) != run.head or self.log[-1].at > run.latest_at:
+            self._found(f"it says head {run.head} at {run.latest_at}, and has {len(self.log)} events")
+        if run.ops != (made := sum(1 for event in self.log if event.digest)):
             self._found(f"it says that {run.ops} ops are committed, and {made} are in the log")
         if rows.snapshot is not None and rows.snapshot is not self._snapshot:
             self._snapshot = rows.snapshot
-            self._reference.compare(self._log, rows.snapshot)
+            self._reference.compare(self.log, rows.snapshot)
 
     def check_due(self, now: int) -> None:
         """Check that what was due when something came from outside stands before it."""
         for wait in self._waits.values():
-            if wait.due <= now and self._log[-1].type not in RUN_ENDINGS:
-                self._found(f"{self._log[-1].type} was accepted at {now}, and the wait of op {wait.op} was due")
+            if wait.due <= now and self.log[-1].type not in RUN_ENDINGS:
+                self._found(f"{self.log[-1].type} was accepted at {now}, and the wait of op {wait.op} was due")
 
     def close(self) -> None:
         """Check an ended run as a whole."""
         self.look()
-        if self._log[-1].type in RUN_ENDINGS:
-            self._reference.compare_ending(self._log)
+        if self.log[-1].type in RUN_ENDINGS:
+            self._reference.compare_ending(self.log)
 
     def _found(self, what: str) -> None:
         self._report(f"{self._rows.run.id}: {what}")
 
     def _check(self, event: Event) -> None:
-        log = self._log
+        log = self.log
         if event.seq != len(log) + 1:
             self._found(f"event {event.seq} stands at place {len(log) + 1} of the log")
         if log and event.at < log[-1].at:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import TypeVar
 
 from torpor import codec
@@ -82,8 +83,18 @@ class Clients:
                     fed.add(rows.run.id)
                     serving.append(loop.create_task(self._feed_all(rows.run.id, rows.run.workflow)))
             await asyncio.sleep(0.5)
+            await self._archive()
         for task in serving:
             task.result()
+
+    async def _archive(self) -> None:
+        """Drop the beginnings of logs that have a snapshot."""
+        world = self._client.world
+        for run_id in [rows.run.id for rows in self._store.runs.values() if self._weather.happens("archive")]:
+            with suppress(WorldError, EntityConflictError):
+                snapshot = await world.snapshot(run_id)
+                if snapshot is not None:
+                    await world.archive(run_id, snapshot.cursor - self._random.choice((0, 0, 1)))
 
     def _children_left(self, fed: set[str]) -> bool:
         return any(rows.run.id not in fed and rows.run.status not in RUN_TERMINAL for rows in self._store.runs.values())

@@ -21,7 +21,7 @@ from torpor.client import Client
 from torpor.codec.crypto.keys import Keyring
 from torpor.engine.images import program_key
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import DeployedWorkflow, Runtime
+from torpor.model import DeployedWorkflow, Runtime, build_key
 from torpor.testing.simulation.audit import Audit
 from torpor.testing.simulation.clients import Clients
 from torpor.testing.simulation.clocks import ProcessClock
@@ -95,6 +95,7 @@ class _Simulation:
         program = write_program(self._scripts, signatures())
         self._store = Store("memory://")
         self._store.blobs[program_key(program_id(program), "")] = codec.pack_binary(program_bytes(program))
+        self._store.blobs[build_key(BUILD)] = b"what is archived needs it"
         self._audit = Audit(self._store, ModelImage(program), self._found)
         self._workflows = dict.fromkeys(self._scripts, DeployedWorkflow(program_id(program), NAME, BUILD, "()"))
         self._server = scheduler.process("server")
@@ -117,7 +118,7 @@ class _Simulation:
         lines = story.lines()
         if self._tells:
             for rows in self._store.runs.values():
-                lines += run_log(rows.run, rows.log)
+                lines += run_log(rows.run, self._audit.log(rows.run.id))
         return Outcome(self._seed, tuple(self._faults), tuple(lines), dict(self._weather.happened))
 
     # Who is there
@@ -134,7 +135,7 @@ class _Simulation:
             open_world=self._open_world,
             found=self._found,
         )
-        return [Place(f"worker {n + 1}", surroundings) for n in range(self._dice.choice((1, 2, 2, 3)))]
+        return [Place(f"worker {n + 1}", surroundings) for n in range(self._dice.choice((1, 1, 2, 3)))]
 
     def _make_clients(self) -> Clients:
         process = self._scheduler.process("clients")
@@ -172,11 +173,10 @@ class _Simulation:
         second = 0
         while True:
             if second == storm_seconds:
-                self._weather.is_over = True
-                self._story.tell("", "the storm is over")
+                self._end_storm()
             for place in self._places:
                 if place.is_empty:
-                    if second == 0 or self._weather.is_over or (random.random() < 0.5 and not self._weather.is_out):
+                    if second == 0 or random.random() < 0.3:
                         place.begin()
                 else:
                     self._disturb(place)
@@ -184,23 +184,21 @@ class _Simulation:
             second += 1
             await asyncio.sleep(1)
 
+    def _end_storm(self) -> None:
+        self._weather.is_over = True
+        self._story.tell("", "the storm is over")
+        for place in self._places:
+            if place.lacks_steps:
+                place.stop()
+
     def _disturb_all(self) -> None:
         random = self._scheduler.random
-        if not self._weather.is_out and self._weather.happens("store outage"):
-            seconds = random.choice((2, 40, 100))
-            self._story.tell("", f"the store is out for {seconds} s")
-            self._weather.is_out = True
-            asyncio.get_running_loop().call_later(seconds, self._end_outage)
         clocks = [self._server_clock, *(place.clock for place in self._places)]
         if self._weather.happens("clock jump"):
             ms = random.choice((-20_000, -300, 300, 20_000))
             self._story.tell("", f"clocks jump by {ms} ms")
             for clock in clocks if self._weather.remote or random.random() < 0.5 else [random.choice(clocks)]:
                 clock.jump(ms)
-
-    def _end_outage(self) -> None:
-        self._story.tell("", "the store is back")
-        self._weather.is_out = False
 
     def _disturb(self, place: Place) -> None:
         random = self._scheduler.random
@@ -227,7 +225,7 @@ class _Simulation:
             return
         self._audit.close()
         for run_id, resume_id in self._clients.received:
-            if not any(event.type == "hook_received" and event.ref == resume_id for event in store.runs[run_id].log):
+            if not any(event.type == "hook_received" and event.ref == resume_id for event in self._audit.log(run_id)):
                 self._found(f"{run_id}: it has lost {resume_id!r}, which was accepted")
         for run_id in self._clients.cancelled:
             if store.runs[run_id].run.status != "cancelled":

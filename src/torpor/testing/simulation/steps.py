@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -88,16 +88,30 @@ class Bench:
 
 
 class SimulatedSteps(AsTheyAre):
-    """Where workers find the steps."""
+    """
+    Where a worker finds the steps.
+
+    Args:
+        lacks: full names of those that it does not have, as workers of another version.
+        has_others: of those that it has, but with other parameters.
+    """
+
+    def __init__(self, lacks: Collection[str] = (), has_others: Collection[str] = ()) -> None:
+        self._definitions = {name: each for name, each in DEFINITIONS.items() if name not in lacks}
+        self._definitions |= {name: StepDefinition(name, another) for name in has_others}
 
     def step_definition(self, name: str) -> StepDefinition | None:
-        return DEFINITIONS.get(name)
+        return self._definitions.get(name)
 
     def allows(self, name: str) -> bool:
         return False
 
     def claimable_steps(self) -> list[str]:
-        return list(DEFINITIONS)
+        return list(self._definitions)
+
+    def signatures(self) -> dict[str, str]:
+        """Return what they take, by full name."""
+        return {name: each.signature for name, each in self._definitions.items()}
 
     @property
     def references(self) -> References:
@@ -181,6 +195,11 @@ async def result(run_id: str) -> Any:
         value = "cancelled"
     attempt.returned = True
     return value
+
+
+async def another(number: int, more: int) -> int:
+    """Stand for a step that does not take what programs pass."""
+    raise AssertionError(f"it was called with {number} and {more}")
 
 
 def _definitions() -> dict[str, StepDefinition]:

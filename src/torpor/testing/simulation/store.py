@@ -136,7 +136,7 @@ class SimulatedWorld:
 
     async def _ask(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         weather, process = self._weather, self._process
-        if weather.is_out or weather.happens("store fails"):
+        if weather.is_out(process.scheduler.now_us) or weather.happens("store fails"):
             await asyncio.sleep(self._latency())
             self._story.tell(process.name, f"{name} fails", *args)
             raise WorldError(f"{name}: the simulated store has failed; nothing was stored")

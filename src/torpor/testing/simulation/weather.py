@@ -28,6 +28,8 @@ Fault = Literal[
     "notice late",
     "host lacks something",
     "snapshot damaged",
+    "worker lacks steps",
+    "archive",
     "cancel",
 ]
 
@@ -40,7 +42,7 @@ _RATES: Final[dict[Fault, tuple[float, ...]]] = {
     "stop": (0.02, 0.1),
     "clock jump": (0.05, 0.2),
     "store fails": (0.01, 0.05, 0.2),
-    "store outage": (0.3, 0.8),
+    "store outage": (0.002, 0.01),
     "store answer lost": (0.02, 0.1, 0.3),
     "store slow": (0.02, 0.1, 0.4),
     "notice lost": (0.1, 0.5, 1.0),
@@ -48,6 +50,8 @@ _RATES: Final[dict[Fault, tuple[float, ...]]] = {
     "notice late": (0.1, 0.5),
     "host lacks something": (0.02, 0.1),
     "snapshot damaged": (0.02, 0.1, 0.3),
+    "worker lacks steps": (0.5, 1.0),  # of each worker
+    "archive": (0.3, 1.0),  # of each run, twice a second
     "cancel": (0.1, 0.5),
 }
 
@@ -64,19 +68,18 @@ class Weather:
         happened: how often which fault has happened.
         is_over: nothing goes wrong any more.
         skew_ms: by how much clocks differ, at most.
-        is_out: the store answers nobody.
         remote: the store is a server, which carries on with what a process has asked for when that process is gone.
     """
 
     def __init__(self, random: Random) -> None:
         self._random = random
-        share = random.choice((0.0, 0.15, 0.3, 0.5))
+        share = random.choice((0.0, 0.2, 0.4, 0.6))
         self.rates: dict[Fault, float] = {
             fault: random.choice(rates) for fault, rates in _RATES.items() if random.random() < share
         }
         self.happened: Counter[str] = Counter()
         self.is_over = False
-        self.is_out = False
+        self._out_until_us = 0
         self.remote = random.random() < 0.5
         self.skew_ms = random.choice((0, 0, 50, 50 if self.remote else 5_000))
 
@@ -86,6 +89,12 @@ class Weather:
         happens = rate is not None and not self.is_over and self._random.random() < rate
         self.happened[fault] += happens
         return happens
+
+    def is_out(self, now_us: int) -> bool:
+        """Return whether the store answers nobody; an outage may begin whenever somebody asks it something."""
+        if now_us >= self._out_until_us and self.happens("store outage"):
+            self._out_until_us = now_us + self._random.choice((2, 40, 100)) * 1_000_000
+        return now_us < self._out_until_us
 
     def describe(self) -> str:
         """Return the kinds of faults that there are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Final
@@ -21,15 +21,15 @@ from torpor.model import DeployedWorkflow, Deployment
 from torpor.testing.simulation.clocks import ProcessClock
 from torpor.testing.simulation.guest import NAME, ModelGuest
 from torpor.testing.simulation.scheduler import Process, Scheduler
-from torpor.testing.simulation.steps import Bench, Ledger, SimulatedSteps, signatures
+from torpor.testing.simulation.steps import DEFINITIONS, Bench, Ledger, SimulatedSteps
 from torpor.testing.simulation.store import SimulatedWorld, as_world
 from torpor.testing.simulation.story import Story, where
 from torpor.testing.simulation.weather import Weather
 from torpor.vm.guest import Program
 from torpor.vm.manifest import StoredBuild
 
-_FAILPOINTS_OF_TURNS: Final = frozenset(Failpoint) - {Failpoint.AFTER_CLAIM, Failpoint.BEFORE_STEP_OUTCOME}
-"""Where an error of Torpor's own concerns one run, which is tried again."""
+_MAY_FAIL: Final = frozenset(Failpoint) - {Failpoint.AFTER_CLAIM}
+"""Where an error of Torpor's own is tried again; at the other nothing can fail."""
 
 
 class BugError(Exception):
@@ -74,6 +74,7 @@ class Place:
         self._around = surroundings
         self._name = name
         self._begun = 0
+        self._lacks: Sequence[str] = ()
         self._process: Process | None = None
         self._stop: asyncio.Event | None = None
         skew = surroundings.weather.skew_ms
@@ -88,9 +89,15 @@ class Place:
     def begin(self) -> None:
         """Start a worker."""
         self._begun += 1
+        self._lacks = self._some_steps() if self._around.weather.happens("worker lacks steps") else ()
         self._process = process = self._around.scheduler.process(f"{self._name}.{self._begun}")
         self._around.story.tell(process.name, "begins")
         process.call_soon(lambda: process.create_task(self._work(process)))
+
+    @property
+    def lacks_steps(self) -> bool:
+        """Whether the worker that runs here is of a version that lacks some, or has them with other parameters."""
+        return bool(self._lacks)
 
     def kill_at(self, seconds: float) -> None:
         """Kill the worker so much later."""
@@ -111,6 +118,10 @@ class Place:
             self._around.story.tell(self._process.name, "is to stop")
             self._process.call_soon(self._stop.set)
 
+    def _some_steps(self) -> Sequence[str]:
+        random = self._around.scheduler.random
+        return random.sample(list(DEFINITIONS), random.randint(1, 4))
+
     def _kill(self, process: Process) -> None:
         if not process.dead:
             self._around.story.tell(process.name, "is killed")
@@ -127,7 +138,8 @@ class Place:
         client = Client(as_world(world), Keyring())
         process.inside = Bench(process, around.ledger, client, around.workflows, around.story)
         guest = ModelGuest(around.found, lambda what: self._before(process, what))
-        deployment = make_deployment("", around.workflows, signatures())
+        steps = SimulatedSteps(self._lacks[:2], self._lacks[2:])
+        deployment = make_deployment("", around.workflows, steps.signatures())
         self._stop = asyncio.Event()
 
         def guests(_name: str, _stored: StoredBuild | None = None, /) -> ModelGuest:
@@ -139,7 +151,7 @@ class Place:
         worker = Worker(
             as_world(world),
             guests,
-            SimulatedSteps(),
+            steps,
             self._settings,
             keyring=Keyring(),
             guest_names=[NAME],
@@ -170,7 +182,7 @@ class Place:
             weather.happened[f"kill {point}"] += 1
             self._around.story.tell(process.name, f"is killed {point}")
             process.kill()
-        if point in _FAILPOINTS_OF_TURNS and weather.happens("bug"):
+        if point in _MAY_FAIL and weather.happens("bug"):
             self._around.story.tell(process.name, f"fails {point}")
             raise InjectedError(BugError("an error of Torpor's own, in a simulation"))
 
