@@ -57,6 +57,23 @@ def test_a_call_changes_what_it_says(options: dict[str, Any], changed: dict[str,
     assert told == {name: changed.get(name, getattr(STEP, name)) for name in STEP.__struct_fields__}
 
 
+@pytest.mark.parametrize(
+    ("options", "again", "never"),
+    [
+        ({"retryOn": ["OSError"]}, [ConnectionError(), OSError()], [ValueError()]),
+        ({"neverRetry": ["LookupError", "Gone"]}, [ValueError()], [KeyError(), LookupError()]),
+        ({"retryOn": ["OSError"], "neverRetry": ["ConnectionError"]}, [OSError()], [ConnectionResetError()]),
+    ],
+)
+def test_errors_of_a_call_may_be_given_by_name(
+    options: dict[str, Any], again: list[BaseException], never: list[BaseException]
+) -> None:
+    """Other languages know no paths; subclasses of every class of the name count."""
+    step = STEP.for_call(options)
+
+    assert [error for error in [*again, *never] if step.retries(error)] == again
+
+
 def test_a_call_that_wants_nothing_gets_the_step_itself() -> None:
     """The usual call costs nothing."""
     assert STEP.for_call(None) is STEP

@@ -103,7 +103,17 @@ class _Wanted(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
         return changed
 
 
-def _loaded(paths: list[str]) -> tuple[type[BaseException], ...]:
-    """Return the classes of these paths; what is not loaded here cannot be raised here either."""
-    found = map(class_at, paths)
+class _Named(type):
+    """A class that stands for every class of its name, and for what is derived from them."""
+
+    def __instancecheck__(cls, error: object) -> bool:
+        return any(base.__name__ == cls.__name__ for base in type(error).__mro__)
+
+
+def _loaded(given: list[str]) -> tuple[type[BaseException], ...]:
+    """
+    Return classes, given by path from Python, where what is not loaded here cannot be raised here either, or by their
+    bare names from languages that do not know where a class is.
+    """
+    found = [class_at(each) if ":" in each else _Named(each, (BaseException,), {}) for each in given]
     return tuple(each for each in found if each is not None and issubclass(each, BaseException))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,10 +12,11 @@ from typing import Any
 import pytest
 
 from tests.guests.quickjs.conftest import Author
-from tests.guests.quickjs.node.record import MAJOR, ask, recorded
+from tests.guests.quickjs.node.record import LIST_MEMBERS, MAJOR, ask, ask_members, members, recorded
 from torpor.guests.quickjs import QuickJS
 
 CASES = recorded()
+PAGE = Path(__file__).parents[3] / "docs" / "javascript.md"
 
 
 def node_20() -> str | None:
@@ -61,3 +63,29 @@ def test_the_answer_is_node_s(answers: dict[str, Any], name: str) -> None:
 def test_node_still_answers_so() -> None:
     """What is recorded is what the Node at hand says."""
     assert ask(str(node_20()), CASES) == {name: case["answer"] for name, case in CASES.items()}
+    assert ask_members(str(node_20())) == members()
+
+
+def test_the_page_lists_what_is_absent(author: Author) -> None:
+    """Every global of Node's, and every member of one, is there or on the page, and nothing that is there is on it."""
+    has = set(author.run(f'export async function main() {{ "use workflow"; {LIST_MEMBERS} }}').begin().value)
+    lacks = [name for name in members() if name not in has]
+    absent = [name for name in lacks if "." not in name]
+    missing = [name for name in lacks if "." in name and name.partition(".")[0] not in absent]
+    page = PAGE.read_text("utf-8")
+
+    assert listed(page, "These globals are absent") == sorted(absent)
+    assert listed(page, "These members of what is there are absent") == sorted(missing)
+    refused = [name for name in ("setTimeout", "fetch", "clearTimeout", "setImmediate") if name in has]
+    assert refused == ["setTimeout", "fetch", "clearTimeout", "setImmediate"]
+
+
+def listed(page: str, heading: str) -> list[str]:
+    """Return the names in the paragraph of code behind the one that begins so; names of one class stand together."""
+    paragraphs = page.split("\n\n")
+    at = next(place for place, text in enumerate(paragraphs) if text.startswith(heading))
+    found = []
+    for quoted in re.findall(r"``.+?``|`[^`]+`", paragraphs[at + 1], re.DOTALL):
+        first, *others = quoted.strip("`").split() if not quoted.startswith("``") else quoted[2:-2].split()
+        found += [first, *(f"{first.partition('.')[0]}.{name}" for name in others)]
+    return sorted(found)

@@ -41,6 +41,21 @@ def test_options_go_along_with_a_call(author: Author) -> None:
     assert run.value == ["charge", StepFunction("step//./orders.py//charge", {"options": careful})]
 
 
+def test_errors_that_are_retried_are_given_by_name(author: Author) -> None:
+    """A class counts by its name, since what steps raise is defined in Python."""
+    body = """
+    class OutOfStock extends Error {}
+    await charge.withOptions({ retryOn: ["ConnectionError", TypeError], neverRetry: OutOfStock })();
+    await charge.withOptions({ retryOn: null, neverRetry: [] })();
+    """
+    run = author.body(body).begin().complete(1)
+
+    assert [value_of(op.input)["options"] for op in run.ops] == [
+        {"retryOn": ["ConnectionError", "TypeError"], "neverRetry": ["OutOfStock"]},
+        {"retryOn": None, "neverRetry": []},
+    ]
+
+
 def test_options_of_a_step_that_arrived_are_kept(author: Author) -> None:
     """It may come from a workflow in Python, which knows more of them."""
     step = StepFunction("step//./a.py//f", {"options": {"maxRetries": 1, "retryOn": ["builtins:OSError"]}})
@@ -55,10 +70,13 @@ def test_options_of_a_step_that_arrived_are_kept(author: Author) -> None:
     [
         (
             "{ retries: 1 }",
-            "TypeError: withOptions: there is no option retries; there are maxRetries, timeout, backoff",
+            "TypeError: withOptions: there is no option retries; there are maxRetries, timeout, backoff, retryOn, ",
         ),
         ("3", "TypeError: withOptions takes options as an object"),
         ("{ maxRetries: -1 }", "RangeError: withOptions: maxRetries is -1; give 0 for none, or more"),
+        ("{ retryOn: 5 }", "RangeError: withOptions: retryOn is 5; give names or classes of errors"),
+        ("{ neverRetry: ['a b'] }", "RangeError: withOptions: neverRetry is a b; give names or classes of errors"),
+        ("{ neverRetry: null }", "RangeError: withOptions: neverRetry is null; give names or classes of errors"),
         ("{ maxRetries: '1' }", "RangeError: withOptions: maxRetries is 1; give 0 for none, or more"),
         ("{ timeout: 'soon' }", 'RangeError: "soon" is not a duration'),
         ("{ timeout: 0 }", "RangeError: withOptions: timeout is 0; give a time that is longer, or null"),

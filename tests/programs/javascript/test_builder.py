@@ -265,12 +265,18 @@ def test_byte_order_mark_is_removed(tmp_path: Path) -> None:
         ("https://example.com/x.js", "write a path relative to the file"),
         ("./missing.js", "there is no file"),
         ("../outside.js", "it leads out of the project root"),
-        ("./page.tsx", "workflow code can import"),
+        ("./page.tsx", "JSX is not part of JavaScript"),
+        ("./page", "JSX is not part of JavaScript"),
+        ("./old.cjs", "write it with import and export"),
+        ("./picture.png", "may import .json and .py"),
     ],
 )
 def test_import_that_cannot_be_names_file_line_and_way_out(tmp_path: Path, specifier: str, reason: str) -> None:
     """An import that the guest cannot serve is refused when the program is built."""
-    message = refusal(tmp_path, {"a.js": f'\nimport x from "{specifier}";\n{WORKFLOW}', "page.tsx": ""})
+    message = refusal(
+        tmp_path,
+        {"a.js": f'\nimport x from "{specifier}";\n{WORKFLOW}', "page.tsx": "", "old.cjs": "", "picture.png": ""},
+    )
 
     assert message.startswith("./a.js:2: ")
     assert specifier in message
@@ -316,6 +322,7 @@ def test_error_in_typescript_names_the_author_line(tmp_path: Path) -> None:
         ({"a.js": "export const a = 1;"}, "no workflow in ./a.js"),
         ({"a.js": '\nasync function f() { "use workflow" }'}, "./a.js:2: function f has"),
         ({"a.txt": ""}, "./a.txt is not a script"),
+        ({"a.tsx": ""}, "./a.tsx is not a script: JSX is not part of JavaScript"),
         ({"a.js": 'import "./c.json";\n' + WORKFLOW, "c.json": "{"}, "./c.json is not valid JSON"),
     ],
 )

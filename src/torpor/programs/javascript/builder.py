@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from torpor.errors import ConfigurationError
 from torpor.programs.javascript.aliases import read_aliases
-from torpor.programs.javascript.resolution import BUILTIN, SCRIPT_SUFFIXES, Resolver, module_name
+from torpor.programs.javascript.resolution import BUILTIN, SCRIPT_SUFFIXES, Resolver, kind_advice, module_name
 from torpor.programs.javascript.syntax import Import, ModuleSyntax, read_module
 from torpor.programs.javascript.typescript import SUFFIXES as TYPESCRIPT_SUFFIXES
 from torpor.programs.javascript.typescript import strip_types
@@ -110,7 +110,7 @@ class _Builder:
         elif file.suffix in SCRIPT_SUFFIXES:
             self._add_script(name, file)
         else:
-            raise ConfigurationError(f"{name} is not a script; workflows are written in .js, .mjs, .ts or .mts files")
+            raise ConfigurationError(f"{name} is not a script: {kind_advice(name)}")
         return name
 
     def _add_steps(self, name: str, file: Path) -> None:

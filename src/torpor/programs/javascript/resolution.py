@@ -17,6 +17,8 @@ from torpor.programs.javascript.aliases import Aliases
 SCRIPT_SUFFIXES = (".ts", ".mts", ".js", ".mjs")
 BUILTIN = "workflow"
 
+_REFUSED_SUFFIXES = (".tsx", ".jsx", ".cjs", ".cts")  # found, to say why they cannot be imported
+
 _TYPESCRIPT_TWIN = {".js": ".ts", ".mjs": ".mts"}
 _NODE_MODULES = frozenset(
     {
@@ -103,17 +105,30 @@ class Resolver:
             if (file := self.root / candidate).is_file():
                 if candidate.endswith((*SCRIPT_SUFFIXES, ".json", ".py")):
                     return file
-                raise ConfigurationError(
-                    f"{where}: workflow code can import .js, .mjs, .ts, .mts, .json and .py (its steps)"
-                )
+                raise ConfigurationError(f"{where}: {kind_advice(candidate)}")
         raise ConfigurationError(f"{where}: there is no file {' or '.join(str(self.root / name) for name in inside)}")
+
+
+def kind_advice(file: str) -> str:
+    """Return what to do about a file that workflow code can neither be nor import."""
+    match posixpath.splitext(file)[1]:
+        case ".tsx" | ".jsx":
+            return (
+                "JSX is not part of JavaScript, and workflow code shows nothing; keep what it needs in a .ts or .js "
+                "file, and components elsewhere"
+            )
+        case ".cjs" | ".cts":
+            return "workflow code consists of ES modules; write it with import and export, in a .js or .ts file"
+        case _:
+            return "workflow code is written in .js, .mjs, .ts and .mts files, and may import .json and .py (its steps)"
 
 
 def _candidates(target: str) -> list[str]:
     stem, suffix = posixpath.splitext(target)
     twin = [stem + _TYPESCRIPT_TWIN[suffix]] if suffix in _TYPESCRIPT_TWIN else []
     named = [target + ending for ending in (*SCRIPT_SUFFIXES, ".json")]
-    return [target, *twin, *named, *(f"{target}/index{ending}" for ending in SCRIPT_SUFFIXES)]
+    indexes = [f"{target}/index{ending}" for ending in SCRIPT_SUFFIXES]
+    return [target, *twin, *named, *indexes, *(target + ending for ending in _REFUSED_SUFFIXES)]
 
 
 def _advice(specifier: str) -> str:

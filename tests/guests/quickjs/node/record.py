@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 ANSWERS = Path(__file__).parent / "answers.json"
+MEMBERS = Path(__file__).parent / "members.json"
+LIST_MEMBERS = (Path(__file__).parent / "members.js").read_text("utf-8")
 MAJOR = 20
 _SCRIPT = Path(__file__).parent / "answers.mjs"
 _ENGLAND = {"TZ": "UTC", "LANG": "en_US.UTF-8", "LC_ALL": "en_US.UTF-8"}
@@ -23,6 +25,18 @@ def recorded() -> dict[str, dict[str, Any]]:
     """Return case → its ``body``, that of an async function, and Node's ``answer``."""
     cases: dict[str, dict[str, Any]] = json.loads(ANSWERS.read_text("utf-8"))
     return cases
+
+
+def members() -> list[str]:
+    """Return the globals of Node and their members."""
+    names: list[str] = json.loads(MEMBERS.read_text("utf-8"))
+    return names
+
+
+def ask_members(node: str) -> list[str]:
+    """Return the globals and members that a Node has."""
+    names: list[str] = ask(node, {"members": {"body": LIST_MEMBERS}})["members"]
+    return names
 
 
 def ask(node: str, cases: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -40,6 +54,7 @@ def main() -> None:
     cases = recorded()
     for name, answer in ask("node", cases).items():
         cases[name]["answer"] = answer
+    MEMBERS.write_text(json.dumps(ask_members("node"), indent=0) + "\n", "utf-8")
     ANSWERS.write_text(json.dumps(cases, ensure_ascii=False, indent=1) + "\n", "utf-8")
 
 

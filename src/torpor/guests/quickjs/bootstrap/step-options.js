@@ -3,15 +3,20 @@
 import { milliseconds } from "torpor:duration";
 import { knownOptions } from "torpor:options";
 
+const { isArray } = Array;
+const OPTIONS = ["maxRetries", "timeout", "backoff", "retryOn", "neverRetry"];
+const CLASS_NAME = /^[\p{L}_$][\p{L}\p{N}_$]*$/u;
+
 /**
  * Return options of `withOptions` as they travel.
  *
  * `maxRetries` are attempts after the first, `timeout` is what one attempt may take, null for as long as it likes, and
  * `backoff` has delays between attempts: `first` and `most`, and the `factor` by which they grow. Durations are
- * milliseconds or texts.
+ * milliseconds or texts. `retryOn` and `neverRetry` say after which errors there is another attempt, or none: names of
+ * classes, such as "ConnectionError", or classes, whose names count; one of them or an array, and `retryOn: null` for all.
  */
 export function stepOptions(given) {
-  const { maxRetries, timeout, backoff } = knownOptions("withOptions", given, ["maxRetries", "timeout", "backoff"]);
+  const { maxRetries, timeout, backoff, retryOn, neverRetry } = knownOptions("withOptions", given, OPTIONS);
   const wanted = {};
   if (maxRetries !== undefined) {
     if (!Number.isSafeInteger(maxRetries) || maxRetries < 0) wrong("maxRetries", maxRetries, "0 for none, or more");
@@ -22,7 +27,17 @@ export function stepOptions(given) {
     if (wanted.timeoutMs <= 0 && timeout !== null) wrong("timeout", timeout, "a time that is longer, or null");
   }
   if (backoff !== undefined) wanted.backoff = delays(backoff);
+  if (retryOn !== undefined) wanted.retryOn = retryOn === null ? null : errorNames("retryOn", retryOn);
+  if (neverRetry !== undefined) wanted.neverRetry = errorNames("neverRetry", neverRetry);
   return wanted;
+}
+
+function errorNames(option, given) {
+  return (isArray(given) ? given : [given]).map((each) => {
+    const name = typeof each === "function" ? each.name : each;
+    if (typeof name !== "string" || !CLASS_NAME.test(name)) wrong(option, each, "names or classes of errors");
+    return name;
+  });
 }
 
 function delays(given) {
