@@ -29,6 +29,19 @@ def test_five_hundred_worlds_hold() -> None:
     assert [point for point in Failpoint if not summary.happened.get(f"kill {point}")] == []
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_worlds_with_real_vms_hold(seed: int) -> None:
+    """The programs play in JavaScript as they do by model."""
+    assert simulate(seed, machine="quickjs").faults == ()
+
+
+def test_a_bug_is_found_with_real_vms_too() -> None:
+    """What is asked for after the log is compared, whoever asks."""
+    [plant] = [plant for plant in PLANTS if plant.name == "a commit does not compare the head"]
+    with planted(plant):
+        assert any(simulate(seed, machine="quickjs").faults for seed in range(40))
+
+
 @pytest.mark.parametrize("seed", KEPT, ids=str)
 def test_a_seed_that_has_found_a_fault_holds(seed: int) -> None:
     """What was mended stays so."""

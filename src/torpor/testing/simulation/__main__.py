@@ -14,10 +14,12 @@ import os
 import sys
 import time
 from collections.abc import Sequence
+from typing import get_args
 
 import msgspec
 
 from torpor.testing.simulation.crowd import Summary, simulate_all
+from torpor.testing.simulation.machinery import Machine
 from torpor.testing.simulation.scenario import Outcome, simulate
 
 _STORIES_MAX = 3
@@ -27,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code: 1 when something is wrong."""
     options = _parser().parse_args(arguments)
     if options.seed is not None:
-        outcome = simulate(options.seed, tell=True)
+        outcome = simulate(options.seed, machine=options.machine, tell=True)
         if options.json:
             _print(msgspec.json.encode(outcome).decode())
         else:
@@ -36,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     seeds = range(options.first, options.first + options.seeds)
     summary = Summary()
     begun = time.monotonic()
-    for outcome in simulate_all(seeds, options.processes):
+    for outcome in simulate_all(seeds, options.processes, options.machine):
         summary.add(outcome)
         if sys.stderr.isatty() and summary.seeds % 50 == 0:
             sys.stderr.write(f"\r{summary.seeds} of {len(seeds)} seeds, {len(summary.faults)} with faults ")
@@ -47,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _print(msgspec.json.encode(summary).decode())
         return bool(summary.faults)
     for seed in list(summary.faults)[:_STORIES_MAX]:
-        _tell(simulate(seed, tell=True))
+        _tell(simulate(seed, machine=options.machine, tell=True))
     seconds = time.monotonic() - begun
     _print(f"{summary.seeds} seeds in {seconds:.1f} s, {summary.seeds / seconds:.0f} a second")
     for what, count in sorted(summary.happened.items()):
@@ -63,6 +65,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--seed", type=int, help="only this one, and tell its story")
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1, help="how many at once")
+    parser.add_argument("--machine", choices=get_args(Machine), default="model", help="VMs by model, or real ones")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     return parser
 

@@ -16,7 +16,7 @@ from typing import Any
 from torpor.errors import TorporError
 from torpor.lifecycle import RUN_ENDINGS
 from torpor.model import ClaimRequest, Commit, Committed, Event, Snapshot, StepOutcome
-from torpor.testing.simulation.guest import ModelImage
+from torpor.testing.simulation.machinery import Machinery
 from torpor.testing.simulation.reference import Reference
 from torpor.worlds.memory.store import Rows, Store
 
@@ -29,13 +29,13 @@ class Audit:
 
     Args:
         store: what is looked at.
-        image: the program of all runs.
+        machinery: runs the program of all runs.
         found: told what is wrong, in a line.
     """
 
-    def __init__(self, store: Store, image: ModelImage, found: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, machinery: Machinery, found: Callable[[str], None]) -> None:
         self._store = store
-        self._image = image
+        self._machinery = machinery
         self._found = found
         self._files: dict[str, _File] = {}
         self._epochs: dict[tuple[str, str], int] = {}
@@ -70,7 +70,7 @@ class Audit:
         for rows in self._store.runs.values():
             file = self._files.get(rows.run.id)
             if file is None:
-                file = self._files[rows.run.id] = _File(rows, self._image, self._found)
+                file = self._files[rows.run.id] = _File(rows, self._machinery, self._found)
             if file.changed:
                 file.look()
                 if name in {"finish_step", "resume_hook"} and not isinstance(answer, TorporError):
@@ -94,7 +94,7 @@ class _File:
         log: all of it, also what was archived.
     """
 
-    def __init__(self, rows: Rows, image: ModelImage, found: Callable[[str], None]) -> None:
+    def __init__(self, rows: Rows, machinery: Machinery, found: Callable[[str], None]) -> None:
         self._rows = rows
         self._report = found
         self._seen: object = None
@@ -104,7 +104,7 @@ class _File:
         self._hooks: dict[str, str] = {}
         self._received: set[tuple[str, str]] = set()
         self._outcomes: set[str] = set()
-        self._reference = Reference(image, rows.run, self._found)
+        self._reference = Reference(machinery, rows.run, self._found)
 
     @property
     def changed(self) -> bool:
@@ -137,6 +137,7 @@ class _File:
         self.look()
         if self.log[-1].type in RUN_ENDINGS:
             self._reference.compare_ending(self.log)
+        self._reference.close()
 
     def _found(self, what: str) -> None:
         self._report(f"{self._rows.run.id}: {what}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import multiprocessing
 from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from torpor.testing.simulation.machinery import Machine
 from torpor.testing.simulation.scenario import Outcome, simulate
 
 _CHUNK = 8
@@ -35,16 +37,18 @@ class Summary(msgspec.Struct):
             self.happened[what] = self.happened.get(what, 0) + count
 
 
-def simulate_all(seeds: Sequence[int], processes: int) -> Iterator[Outcome]:
+def simulate_all(seeds: Sequence[int], processes: int, machine: Machine = "model") -> Iterator[Outcome]:
     """
     Yield the outcomes of these seeds, in their order.
 
     Args:
         seeds: which.
         processes: how many work at once.
+        machine: as of :func:`simulate`.
     """
+    simulated = functools.partial(simulate, machine=machine)
     if processes <= 1 or len(seeds) <= _CHUNK:
-        yield from map(simulate, seeds)
+        yield from map(simulated, seeds)
         return
     with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(simulate, seeds, _CHUNK)
+        yield from pool.imap(simulated, seeds, _CHUNK)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -16,6 +16,7 @@ from torpor.vm.guest import (
     Begin,
     Delivery,
     Evaluation,
+    Image,
     LogLine,
     Op,
     OpType,
@@ -54,10 +55,10 @@ class State(msgspec.Struct):
     answered: list[int] = []
 
 
-def write_program(scripts: dict[str, Script], steps: dict[str, str]) -> Program:
+def write_program(scripts: Mapping[str, Script], steps: Mapping[str, str]) -> Program:
     """Return the program that has these workflows and may call these steps, given with their signatures."""
     text = msgspec.json.encode(scripts).decode()
-    return Program(NAME, BUILD, {MODULE: text}, [MODULE], {name: (MODULE, name) for name in scripts}, steps=steps)
+    return Program(NAME, BUILD, {MODULE: text}, [MODULE], {name: (MODULE, name) for name in scripts}, steps=dict(steps))
 
 
 class ModelImage:
@@ -195,22 +196,18 @@ class ModelVm:
 
 class ModelGuest:
     """
-    The guest. Its VMs may fail as the host's do.
+    The guest.
 
     Args:
         complain: told what no log can deliver.
-        before: called with what is about to be done (``load``, ``lease``, ``restore``); raises what the host refuses.
     """
 
     name = NAME
     build = BUILD
     manifest = b"{}"
 
-    def __init__(
-        self, complain: Callable[[str], None] = lambda _: None, before: Callable[[str], None] = lambda _: None
-    ) -> None:
+    def __init__(self, complain: Callable[[str], None] = lambda _: None) -> None:
         self._complain = complain
-        self._before = before
 
     @property
     def files(self) -> BuildFiles:
@@ -223,7 +220,6 @@ class ModelGuest:
         """Do nothing."""
 
     def load(self, program: Program) -> ModelImage:
-        self._before("load")
         return ModelImage(program)
 
     def revive(self, data: bytes, program: Program) -> ModelImage:
@@ -232,22 +228,9 @@ class ModelGuest:
             raise SnapshotError("the image is another program's")
         return image
 
-    def lease(self, image: Any) -> ModelVm:
-        self._before("lease")
-        assert isinstance(image, ModelImage)
-        return _LeasedVm(image, self._complain, self._before)
-
-
-class _LeasedVm(ModelVm):
-    """A VM whose host may lack something."""
-
-    def __init__(self, image: ModelImage, complain: Callable[[str], None], before: Callable[[str], None]) -> None:
-        super().__init__(image, complain)
-        self._host_gives = before
-
-    def restore(self, snapshot: bytes, seed: bytes) -> None:
-        self._host_gives("restore")
-        super().restore(snapshot, seed)
+    def lease(self, image: Image) -> ModelVm:
+        assert isinstance(image, ModelImage), "models run models"
+        return ModelVm(image, self._complain)
 
 
 class _NoFiles:

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import plan
 from torpor.model import Event, Run, Snapshot
-from torpor.testing.simulation.guest import ModelImage, ModelVm, State
+from torpor.testing.simulation.machinery import Machinery
 from torpor.vm.guest import Begin, Op, Outbox
 
 _RECORDS = {
@@ -25,13 +23,13 @@ class Reference:
     A VM that must be where the run's own VM is.
 
     Args:
-        image: the program.
+        machinery: runs the program.
         run: the run.
         found: told what is wrong.
     """
 
-    def __init__(self, image: ModelImage, run: Run, found: Callable[[str], None]) -> None:
-        self._image = image
+    def __init__(self, machinery: Machinery, run: Run, found: Callable[[str], None]) -> None:
+        self._machinery = machinery
         self._run = run
         self._found = found
         self._begin_anew()
@@ -39,10 +37,12 @@ class Reference:
     def compare(self, log: Sequence[Event], snapshot: Snapshot) -> None:
         """Check that a snapshot is the state after the events up to its cursor."""
         if snapshot.cursor < self._cursor:
+            self._vm.release()
             self._begin_anew()
         self._advance(log, snapshot.cursor)
-        stored = msgspec.json.decode(PLAIN.unpack_binary(snapshot.data), type=State)
-        if stored != self._vm.state or (snapshot.ops, snapshot.logs) != (stored.ops, stored.logs):
+        data = PLAIN.unpack_binary(snapshot.data)
+        asked = (len(self._asked), self._lines)
+        if (snapshot.ops, snapshot.logs) != asked or not self._machinery.same_state(self._vm, data):
             self._found(f"its snapshot of event {snapshot.cursor} is not the state after that event")
 
     def compare_ending(self, log: Sequence[Event]) -> None:
@@ -62,10 +62,15 @@ class Reference:
         elif ending.name == "USER_ERROR" and self._outbox.status != "failed":
             self._found("it threw, and its program after its log does not")
 
+    def close(self) -> None:
+        """Give its VM back."""
+        self._vm.release()
+
     def _begin_anew(self) -> None:
-        self._vm = ModelVm(self._image, self._found)
+        self._vm = self._machinery.guest.lease(self._machinery.image)
         self._cursor = 0
         self._asked: list[Op] = []
+        self._lines = 0
         self._outbox = Outbox()
 
     def _advance(self, log: Sequence[Event], cursor: int) -> None:
@@ -80,4 +85,5 @@ class Reference:
 
     def _take(self, outbox: Outbox) -> None:
         self._asked += outbox.ops
+        self._lines += len(outbox.logs)
         self._outbox = outbox

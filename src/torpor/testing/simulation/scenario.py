@@ -25,7 +25,7 @@ from torpor.model import DeployedWorkflow, Runtime, build_key
 from torpor.testing.simulation.audit import Audit
 from torpor.testing.simulation.clients import Clients
 from torpor.testing.simulation.clocks import ProcessClock
-from torpor.testing.simulation.guest import BUILD, NAME, ModelImage, write_program
+from torpor.testing.simulation.machinery import Machine, Machinery, make_machinery
 from torpor.testing.simulation.scheduler import Process, Scheduler
 from torpor.testing.simulation.script import Script, make_script
 from torpor.testing.simulation.steps import Ledger, signatures
@@ -34,7 +34,7 @@ from torpor.testing.simulation.story import Listener, Story, run_log
 from torpor.testing.simulation.substitutes import replaced
 from torpor.testing.simulation.weather import Weather
 from torpor.testing.simulation.workers import Place, Surroundings
-from torpor.vm.guest import Program, program_bytes, program_id
+from torpor.vm.guest import program_bytes, program_id
 from torpor.worlds.memory import MemoryWorld
 from torpor.worlds.memory.store import Store
 
@@ -63,18 +63,19 @@ class Outcome(msgspec.Struct, frozen=True):
     happened: dict[str, int] = {}
 
 
-def simulate(seed: int, *, tell: bool = False) -> Outcome:
+def simulate(seed: int, *, machine: Machine = "model", tell: bool = False) -> Outcome:
     """
     Simulate the world number *seed*; the same seed gives the same outcome, and the same story to the byte.
 
     Args:
         seed: which.
+        machine: VMs by model, or real ones.
         tell: return the story too.
     """
     collecting = gc.isenabled()
     gc.disable()  # a coroutine of a killed process must not come to its end in the middle of another's
     try:
-        return _Simulation(seed, tell=tell).run()
+        return _Simulation(seed, machine, tell=tell).run()
     finally:
         if collecting:
             gc.enable()
@@ -83,7 +84,7 @@ def simulate(seed: int, *, tell: bool = False) -> Outcome:
 class _Simulation:
     """One seed on its way."""
 
-    def __init__(self, seed: int, *, tell: bool) -> None:
+    def __init__(self, seed: int, machine: Machine, *, tell: bool) -> None:
         self._seed = seed
         self._tells = tell
         self._faults: list[str] = []
@@ -92,15 +93,17 @@ class _Simulation:
         self._story = Story(lambda: scheduler.now_us, silent=not tell)
         self._weather = Weather(dice)
         self._scripts = _make_scripts(dice)
-        program = write_program(self._scripts, signatures())
+        machinery = make_machinery(machine, self._scripts, signatures(), self._found)
+        program = machinery.program
         self._store = Store("memory://")
         self._store.blobs[program_key(program_id(program), "")] = codec.pack_binary(program_bytes(program))
-        self._store.blobs[build_key(BUILD)] = b"what is archived needs it"
-        self._audit = Audit(self._store, ModelImage(program), self._found)
-        self._workflows = dict.fromkeys(self._scripts, DeployedWorkflow(program_id(program), NAME, BUILD, "()"))
+        self._store.blobs[build_key(program.build)] = b"what is archived needs it"
+        self._audit = Audit(self._store, machinery, self._found)
+        about = DeployedWorkflow(program_id(program), program.guest, program.build, "()")
+        self._workflows = dict.fromkeys(self._scripts, about)
         self._server = scheduler.process("server")
         self._server_clock = ProcessClock(scheduler)
-        self._places = self._make_places(program)
+        self._places = self._make_places(machinery)
         self._clients, self._served = self._make_clients(), False
 
     def run(self) -> Outcome:
@@ -123,14 +126,14 @@ class _Simulation:
 
     # Who is there
 
-    def _make_places(self, program: Program) -> list[Place]:
+    def _make_places(self, machinery: Machinery) -> list[Place]:
         surroundings = Surroundings(
             scheduler=self._scheduler,
             dice=self._dice,
             weather=self._weather,
             story=self._story,
             ledger=Ledger(self._store, self._found),
-            program=program,
+            machinery=machinery,
             workflows=self._workflows,
             open_world=self._open_world,
             found=self._found,

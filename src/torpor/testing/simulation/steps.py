@@ -202,6 +202,10 @@ async def another(number: int, more: int) -> int:
     raise AssertionError(f"it was called with {number} and {more}")
 
 
+RESULT: Final = "step//torpor//result"
+"""What JavaScript asks for when a child that it waits for has ended; a model asks for a step of ours."""
+
+
 def _definitions() -> dict[str, StepDefinition]:
     soon = Backoff(first=0.2, most=2.0)
     always = {"max_retries": 1_000, "backoff": soon}  # a store that fails must not fail the step
@@ -217,6 +221,7 @@ def _definitions() -> dict[str, StepDefinition]:
         result: always,
     }
     names = {step_name(function.__name__): (function, options) for function, options in kinds.items()}
+    names[RESULT] = (result, always)
     return {name: StepDefinition(name, function, **options) for name, (function, options) in names.items()}
 
 

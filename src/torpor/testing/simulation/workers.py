@@ -7,7 +7,7 @@ import errno
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from random import Random
-from typing import Final
+from typing import Final, cast
 
 from torpor.client import Client
 from torpor.codec.crypto.keys import Keyring
@@ -19,13 +19,13 @@ from torpor.engine.worker import Worker
 from torpor.errors import HostError, SnapshotError, TorporError, WorldError
 from torpor.model import DeployedWorkflow, Deployment
 from torpor.testing.simulation.clocks import ProcessClock
-from torpor.testing.simulation.guest import NAME, ModelGuest
+from torpor.testing.simulation.machinery import LackingGuest, Machinery
 from torpor.testing.simulation.scheduler import Process, Scheduler
 from torpor.testing.simulation.steps import DEFINITIONS, Bench, Ledger, SimulatedSteps
 from torpor.testing.simulation.store import SimulatedWorld, as_world
 from torpor.testing.simulation.story import Story, where
 from torpor.testing.simulation.weather import Weather
-from torpor.vm.guest import Program
+from torpor.vm.guest import Guest
 from torpor.vm.manifest import StoredBuild
 
 _MAY_FAIL: Final = frozenset(Failpoint) - {Failpoint.AFTER_CLAIM}
@@ -52,7 +52,7 @@ class Surroundings:
     weather: Weather
     story: Story
     ledger: Ledger
-    program: Program
+    machinery: Machinery
     workflows: dict[str, DeployedWorkflow]
     open_world: Callable[[Process, ProcessClock], SimulatedWorld]
     found: Callable[[str], None]
@@ -137,12 +137,12 @@ class Place:
         world = around.open_world(process, self.clock)
         client = Client(as_world(world), Keyring())
         process.inside = Bench(process, around.ledger, client, around.workflows, around.story)
-        guest = ModelGuest(around.found, lambda what: self._before(process, what))
+        guest = cast("Guest", LackingGuest(around.machinery, lambda what: self._before(process, what)))
         steps = SimulatedSteps(self._lacks[:2], self._lacks[2:])
         deployment = make_deployment("", around.workflows, steps.signatures())
         self._stop = asyncio.Event()
 
-        def guests(_name: str, _stored: StoredBuild | None = None, /) -> ModelGuest:
+        def guests(_name: str, _stored: StoredBuild | None = None, /) -> Guest:
             return guest
 
         async def deploy() -> Deployment:
@@ -154,9 +154,9 @@ class Place:
             steps,
             self._settings,
             keyring=Keyring(),
-            guest_names=[NAME],
+            guest_names=[guest.name],
             deployment=deploy,
-            programs=lambda _: around.program,
+            programs=lambda _: around.machinery.program,
             observers=[lambda observation: self._observe(process, observation)],
         )
         try:

@@ -1,0 +1,186 @@
+"""What runs the programs of a simulation: VMs by model, or the real ones of JavaScript."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Literal, cast
+
+import msgspec
+
+from torpor.guests.quickjs import QuickJS
+from torpor.testing.simulation.guest import ModelGuest, ModelVm, State, write_program
+from torpor.testing.simulation.script import Script
+from torpor.vm.guest import Guest, Image, Program, Vm
+
+Machine = Literal["model", "quickjs"]
+
+_STEP_FILE: Final = "./simulation.py"
+_STEP_PROXIES: Final = """\
+import { stepsOf } from "torpor:steps";
+const names = %s;
+const proxies = stepsOf(%s, names);
+export const steps = Object.fromEntries(names.map((name, place) => [name, proxies[place]]));
+"""
+_PLAYER: Final = """\
+import { createHook, getRun, getWorkflowMetadata, sleep } from "workflow";
+import { steps } from "./simulation.py";
+
+async function play(script) {
+  const { kind, name = "", number = 0, flag = false, inside = [] } = script;
+  switch (kind) {
+    case "step":
+      return steps[name](number).then((value) => ["ok", value], () => ["failed", number]);
+    case "sleep":
+      await sleep(number);
+      return null;
+    case "log":
+      console.log(`line of ${getWorkflowMetadata().workflowRunId}`);
+      return null;
+    case "random":
+      return Math.floor(Math.random() * 2 ** 24);
+    case "clock":
+      return Date.now();
+    case "child":
+      return ["child", await getRun(await steps.start(name)).result()];
+    case "fail":
+      throw new Error("the program throws");
+    case "hook":
+      return receive(name, number, flag);
+    case "all":
+      return Promise.all(inside.map(play));
+    case "race":
+      return Promise.race(inside.map(async (each, place) => [place, await play(each)]));
+  }
+  const results = [];
+  for (const each of inside) results.push(await play(each));
+  return results;
+}
+
+async function receive(name, number, flag) {
+  const token = name === "shared" ? name : `${getWorkflowMetadata().workflowRunId}/${name}`;
+  const hook = createHook({ token });
+  const got = [];
+  try {
+    if (flag && await hook.getConflict()) return "conflict";
+    while (got.length < number) got.push(await hook);
+    return got;
+  } catch (error) {
+    if (error.name === "HookConflictError") return "conflict";
+    throw error;
+  } finally {
+    hook.dispose();
+  }
+}
+
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Machinery:
+    """
+    A guest, with the program of one simulation.
+
+    Attributes:
+        guest: runs it.
+        image: of the program.
+        same_state: returns whether a VM is in the state of a snapshot, True where nobody can tell.
+    """
+
+    guest: Guest
+    image: Image
+    same_state: Callable[[Vm, bytes], bool]
+
+    @property
+    def program(self) -> Program:
+        """What it runs."""
+        return self.image.program
+
+
+def make_machinery(
+    machine: Machine, scripts: Mapping[str, Script], steps: Mapping[str, str], complain: Callable[[str], None]
+) -> Machinery:
+    """
+    Return what runs these programs.
+
+    Args:
+        machine: by model, or really.
+        scripts: the programs, by name.
+        steps: signatures of the steps that they may call.
+        complain: told what no log can deliver, by VMs that notice.
+    """
+    if machine == "model":
+        model = ModelGuest(complain)
+        return Machinery(model, model.load(write_program(scripts, steps)), _is_state)
+    guest = _quickjs()
+    return Machinery(guest, guest.load(_write_javascript(scripts, steps, guest.build)), lambda _vm, _data: True)
+
+
+class LackingGuest:
+    """
+    A guest whose host may lack something; else it is the one that it is made of.
+
+    Args:
+        machinery: the guest, which has loaded the program already.
+        before: called with what is about to be done (``load``, ``lease``, ``restore``); raises what the host refuses.
+    """
+
+    def __init__(self, machinery: Machinery, before: Callable[[str], None]) -> None:
+        self._machinery = machinery
+        self._before = before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._machinery.guest, name)
+
+    def load(self, program: Program) -> Image:
+        """Return the image of the one program that there is."""
+        self._before("load")
+        assert program == self._machinery.program, "all runs of a simulation have one program"
+        return self._machinery.image
+
+    def lease(self, image: Image) -> Vm:
+        """Return a VM whose snapshot may be refused."""
+        self._before("lease")
+        return cast("Vm", _LackingVm(self._machinery.guest.lease(image), self._before))
+
+
+class _LackingVm:
+    def __init__(self, vm: Vm, before: Callable[[str], None]) -> None:
+        self._vm = vm
+        self._before = before
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._vm, name)
+
+    def restore(self, snapshot: bytes, seed: bytes) -> None:
+        self._before("restore")
+        self._vm.restore(snapshot, seed)
+
+
+def _is_state(vm: Vm, data: bytes) -> bool:
+    assert isinstance(vm, ModelVm), "models are compared with models"
+    return bool(msgspec.json.decode(data, type=State) == vm.state)
+
+
+@functools.cache
+def _quickjs() -> Guest:
+    return QuickJS()
+
+
+def _write_javascript(scripts: Mapping[str, Script], steps: Mapping[str, str], build: str) -> Program:
+    """Return the program that plays these scripts in JavaScript."""
+    names = [name.rpartition("//")[2] for name in steps if name.startswith(f"step//{_STEP_FILE}//")]
+    main = _PLAYER + "".join(
+        f"export function {name}() {{ return play({msgspec.json.encode(script).decode()}); }}\n"
+        for name, script in scripts.items()
+    )
+    proxies = _STEP_PROXIES % (msgspec.json.encode(names).decode(), msgspec.json.encode(_STEP_FILE).decode())
+    return Program(
+        "quickjs",
+        build,
+        {"./main.js": main, _STEP_FILE: proxies},
+        ["./main.js"],
+        {name: ("./main.js", name) for name in scripts},
+        steps=dict(steps),
+    )
