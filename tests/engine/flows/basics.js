@@ -63,3 +63,14 @@ export async function racesHook(token, ms) {
   await Promise.all([step, reply]);
   return order;
 }
+
+export async function racesHooks(count) {
+  "use workflow";
+  let received = 0;
+  for (let n = 0; n < count; n++) {
+    const hook = createHook({ token: `race-${n}` });
+    received += await Promise.race([hook, sleep("1h").then(() => 0)]);
+    hook.dispose();
+  }
+  return received;
+}
