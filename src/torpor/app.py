@@ -42,7 +42,7 @@ from torpor.errors import UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime
 from torpor.programs.catalogue import Programs, Registered, alias_main
-from torpor.programs.languages import available_guests
+from torpor.programs.languages import LANGUAGES, available_guests
 from torpor.project import application_name, checked_name
 from torpor.registry import Entry, Names, Registry
 from torpor.run_info import RunInfo
@@ -311,7 +311,7 @@ class Torpor(Registry):
         found = self._programs.resolve(workflow_name(workflow))
         own = self._names.workflow(found.name)
         arguments = positional(args, kwargs) if own is None else own.arguments(args, kwargs)
-        startable = Startable(found.name, self.name, self._deployed(found))
+        startable = Startable(found.name, self.name, self._deployed_workflow(found))
         return await self.client.create_run(
             startable, arguments, runtime=chosen_runtime(runtime or self.runtime), run_id=run_id
         )
@@ -323,8 +323,8 @@ class Torpor(Registry):
         Raises:
             ConfigurationError: a program cannot be made; the message names file and line.
         """
-        found = await asyncio.to_thread(self._programs.registered)
-        return make_deployment(self.name, {each.name: self._deployed(each) for each in found}, self.steps.signatures())
+        workflows = await asyncio.to_thread(self._deployed)
+        return make_deployment(self.name, workflows, self.steps.signatures())
 
     async def deploy(self) -> Deployment:
         """
@@ -336,9 +336,14 @@ class Torpor(Registry):
         await self.store_programs()
         return await self.deployment()
 
-    def _deployed(self, found: Registered) -> DeployedWorkflow:
+    def _deployed(self) -> dict[str, DeployedWorkflow]:
+        """Return what is deployed of each workflow; makes their programs first."""
+        return {found.name: self._deployed_workflow(found) for found in self._programs.registered()}
+
+    def _deployed_workflow(self, found: Registered) -> DeployedWorkflow:
         own, program = self._names.workflow(found.name), found.program
-        return DeployedWorkflow(found.program_id, program.guest, program.build, own.signature if own else "")
+        signature = own.signature if own else LANGUAGES[program.guest].signature(program, found.name)
+        return DeployedWorkflow(found.program_id, program.guest, program.build, signature)
 
     async def store_programs(self) -> None:
         """

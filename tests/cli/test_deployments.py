@@ -36,7 +36,7 @@ def test_what_living_workers_bring_is_listed(torpor: Torpor) -> None:
     text = torpor.ok("deployments")
 
     assert re.match(r"shop  live  since \S+", text)
-    assert "addTen(…)" in text
+    assert "addTen(n=..., /, *args, **kwargs)" in text
     assert "add(a, b), broken()" in text
     assert "torpor//" not in text
     assert re.search(r"workers +wrkr_\w+ \(pid \d+\)", text)

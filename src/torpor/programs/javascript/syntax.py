@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from keyword import iskeyword
 
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser
@@ -70,7 +71,8 @@ class ModuleSyntax:
     Attributes:
         imports: static, dynamic (with a literal) and re-exporting, in order.
         exports: names that the module itself exports, without those of ``export *``.
-        workflows: export names of workflow functions, in order.
+        workflows: export name of each workflow function, in order → text of what it takes
+            (:mod:`torpor.signatures`).
         misuses: directives and decorators that cannot work.
         source_maps: byte ranges of source map comments.
         meta_at: where ``import.meta`` can be given its properties, in bytes; None where nothing asks for it.
@@ -80,7 +82,7 @@ class ModuleSyntax:
 
     imports: tuple[Import, ...]
     exports: frozenset[str]
-    workflows: tuple[str, ...]
+    workflows: dict[str, str]
     misuses: tuple[Misuse, ...]
     source_maps: tuple[tuple[int, int], ...]
     meta_at: int | None
@@ -97,7 +99,7 @@ def read_module(text: str) -> ModuleSyntax:
     return ModuleSyntax(
         imports=tuple(_imports(root)),
         exports=frozenset(scan.exported),
-        workflows=tuple(scan.workflows()),
+        workflows={name: _signature(function) for name, function in scan.workflows()},
         misuses=tuple(scan.misuses(root)),
         source_maps=tuple(_source_maps(root)),
         meta_at=_meta_at(root),
@@ -145,14 +147,14 @@ class _Scan:
         node = self.local.get(found) if isinstance(found, str) else found
         return node if node is not None and node.type in _FUNCTIONS else None
 
-    def workflows(self) -> Iterator[str]:
+    def workflows(self) -> Iterator[tuple[str, Node]]:
         for export in self.exported:
             function = self.function(export)
             if function is None or function.type in _GENERATORS:
                 continue
             directive = _directive(function.child_by_field_name("body"))
             if directive == WORKFLOW_DIRECTIVE or (self.marks_all and directive is None):
-                yield export
+                yield export, function
 
     def misuses(self, root: Node) -> Iterator[Misuse]:
         exported = {function.id for name in self.exported if (function := self.function(name)) is not None}
@@ -186,6 +188,39 @@ _STEP_ADVICE = (
     '"use step" functions run outside the guest and are not written in JavaScript here; '
     'define the step in a Python file and import it, as in "./orders.py"'
 )
+
+
+def _signature(function: Node) -> str:
+    """
+    Return the text of what a function takes.
+
+    JavaScript calls a function with any number of arguments, and passes none by name; so the text refuses nothing: it
+    tells the names.
+    """
+    parameters = function.child_by_field_name("parameters")
+    single = function.child_by_field_name("parameter")  # of an arrow function without parentheses
+    written = [single] if single is not None else parameters.named_children if parameters is not None else []
+    names: list[str] = []
+    rest = "args"
+    for each in written:
+        if each.type == "rest_pattern":
+            rest = _python_name(each.named_children[0], rest, names)
+        elif each.type != "comment":
+            target = each.child_by_field_name("left") or each
+            names.append(_python_name(target, f"arg{len(names) + 1}", names))
+    by_position = "".join(f"{name}=..., " for name in names) + ("/, " if names else "")
+    rest = _unlike(rest, names)
+    return f"({by_position}*{rest}, **{_unlike('kwargs', [*names, rest])})"
+
+
+def _python_name(node: Node, otherwise: str, taken: list[str]) -> str:
+    text = text_of(node)
+    is_name = node.type == "identifier" and text.isidentifier() and not iskeyword(text)
+    return _unlike(text if is_name else otherwise, taken)
+
+
+def _unlike(name: str, taken: list[str]) -> str:
+    return _unlike(f"{name}_", taken) if name in taken else name
 
 
 def _declared(node: Node) -> Iterator[tuple[str, Node]]:
