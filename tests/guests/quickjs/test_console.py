@@ -146,3 +146,23 @@ def test_timers_of_the_console_use_the_guest_clock(author: Author) -> None:
     run = author.body("console.time('t'); await sleep('1s'); console.timeEnd('t')").begin().wake(1, after_ms=999)
 
     assert run.lines == ["t: 1000 ms"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ('new URLSearchParams({ a: 1, b: "x y" })', 'URLSearchParams { "a" => "1", "b" => "x y" }'),
+        ('new Headers({ a: "1" })', 'Headers { "a" => "1" }'),
+        ('new Blob(["abc"], { type: "text/plain" })', 'Blob { size: 3, type: "text/plain" }'),
+        ('AbortSignal.abort("why")', 'AbortSignal { aborted: true, reason: "why" }'),
+        ("new AbortController()", "AbortController { signal: AbortSignal { aborted: false, reason: undefined } }"),
+        ('new Event("paid")', 'Event { type: "paid", defaultPrevented: false }'),
+        (
+            'new CustomEvent("paid", { detail: { cents: 5 } })',
+            'CustomEvent { type: "paid", detail: { cents: 5 }, defaultPrevented: false }',
+        ),
+    ],
+)
+def test_classes_of_the_web_show_what_they_are(author: Author, value: str, text: str) -> None:
+    """Their state is private, so it is asked of them."""
+    assert author.body(f"console.log({value})").begin().lines == [text]

@@ -98,6 +98,7 @@ STATEMENTS_END = [
     ("a\ndeclare let b: 1;\n[c]", "a ; [c]"),
     ("let a = 1 as number\nlet b", "let a = 1 let b"),
     ("class A { a = 1\n public ['b'] = 2 }", "class A { a = 1 ; ['b'] = 2 }"),
+    ("class A { a = {}\n public ['b'] = 2 }", "class A { a = {} ; ['b'] = 2 }"),
     ("class A { a = 1\n private *b() {} }", "class A { a = 1 ; *b() {} }"),
     ("class A { get: string\n b() {} }", "class A { get; b() {} }"),
     ("class A { static: B\n c() {} }", "class A { static; c() {} }"),

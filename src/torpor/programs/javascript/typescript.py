@@ -2,8 +2,8 @@
 TypeScript without its types: what only types say becomes spaces, so that lines and columns stay the author's.
 
 What has a meaning at run time, which is enums, namespaces and properties that are parameters, is written out in its
-place (:mod:`~torpor.programs.javascript.expansion`). Imports that only types use are left out, as the TypeScript
-compiler leaves them out: the modules that they name may exist for types alone.
+place (:mod:`~torpor.programs.javascript.expansion`). Imports and exports of what are types alone are left out
+(:mod:`~torpor.programs.javascript.names`).
 
 A statement may end where a line does. When the type that ended it is gone, or a whole statement or modifier behind it,
 what follows could be taken for its continuation; then a semicolon takes the place of one of the spaces.
@@ -20,6 +20,7 @@ from torpor.errors import ConfigurationError
 from torpor.programs.javascript.dialect import parse
 from torpor.programs.javascript.edits import Edits
 from torpor.programs.javascript.expansion import Expansion
+from torpor.programs.javascript.names import Names
 from torpor.programs.javascript.nodes import text_of
 from torpor.programs.javascript.syntax import DECORATOR_ADVICE
 
@@ -112,18 +113,12 @@ class _Stripper:
         self._expansion = Expansion(self.edits, self._refuse)
         self._lists: list[Node] = []
         self._comments: list[tuple[int, int]] = []
-        self._imports: list[Node] = []
-        self._aliases: list[Node] = []
-        self._exports: list[Node] = []
-        self._used: set[str] = set()  # names that occur as values
-        self._types: set[str] = set()  # names that types of this module have
-        self._values: set[str] = set()  # names that classes, enums and the like of this module have
+        self._names = Names(self.edits, self._expansion)
 
     def strip(self) -> None:
         self._refuse_errors()
         self._walk(self._root)
-        self._leave_out_type_names()
-        self._leave_out_imports()
+        self._names.leave_out(self._root)
         self._end_statements()
 
     # What is left out
@@ -155,7 +150,7 @@ class _Stripper:
     def _type_statement(self, node: Node) -> Sequence[Node]:
         name = node.child_by_field_name("name")
         if name is not None and node.type in ("interface_declaration", "type_alias_declaration"):
-            self._types.add(text_of(name))
+            self._names.types.add(text_of(name))
         return self._left_out(node)
 
     def _comment(self, node: Node) -> Sequence[Node]:
@@ -166,14 +161,14 @@ class _Stripper:
         self._refuse(node, DECORATOR_ADVICE)
 
     def _name_used(self, node: Node) -> Sequence[Node]:
-        self._used.add(text_of(node))
+        self._names.used.add(text_of(node))
         return ()
 
     def _named(self, node: Node) -> Sequence[Node]:
         """Take note of what a declaration gives a value to."""
         name = node.child_by_field_name("name")
         if name is not None:
-            self._values.add(text_of(name))
+            self._names.values.add(text_of(name))
         return node.children
 
     # Expressions
@@ -272,19 +267,19 @@ class _Stripper:
             return self._left_out(node)
         name = node.child_by_field_name("name")
         assert name is not None
-        self._values.add(text_of(name).partition(".")[0])
+        self._names.values.add(text_of(name).partition(".")[0])
         return self._expansion.namespace(node)
 
     def _import(self, node: Node) -> Sequence[Node]:
         if any(child.type == "type" for child in node.children):
             return self._left_out(node)
         if any(child.type == "import_clause" for child in node.children):
-            self._imports.append(node)
+            self._names.imports.append(node)
         return ()
 
     def _alias(self, node: Node) -> Sequence[Node]:
         """``import X = A.B``."""
-        self._aliases.append(node)
+        self._names.aliases.append(node)
         return ()
 
     def _export(self, node: Node) -> Sequence[Node]:
@@ -301,80 +296,13 @@ class _Stripper:
             self._expansion.export(node, declaration)
             return [child for child in node.children if child.type != "export"]
         if "export_clause" in kinds:
-            self._exports.append(node)
+            self._names.exports.append(node)
         elif "default" in kinds:
-            self._exports.append(node)
+            self._names.exports.append(node)
             return node.children
         else:
             return node.children
         return ()
-
-    # Names
-
-    def _leave_out_type_names(self) -> None:
-        only_types = self._types - self._values - self._variables()
-        for node in self._exports:
-            value = node.child_by_field_name("value")
-            if value is not None:
-                if value.type == "identifier" and text_of(value) in only_types:
-                    self._blank(node)
-                continue
-            self._leave_out_specifiers(node, only_types)
-
-    def _variables(self) -> set[str]:
-        """Return the names that variables of this module have, where a type has the same one."""
-        return {text_of(name) for name in _bound_names(self._root)}
-
-    def _leave_out_specifiers(self, node: Node, only_types: set[str]) -> None:
-        is_local = node.child_by_field_name("source") is None
-        clause = next(child for child in node.children if child.type == "export_clause")
-        specifiers = [child for child in clause.children if child.type == "export_specifier"]
-        left = 0
-        for specifier in specifiers:
-            name = specifier.child_by_field_name("name")
-            is_type = any(child.type == "type" for child in specifier.children)
-            if name is None or is_type or (is_local and text_of(name) in only_types):
-                self._leave_out_of_list(specifier)
-                continue
-            left += 1
-            if is_local:
-                self._used.add(text_of(name))
-        if specifiers and not left:
-            self._blank(node)
-
-    def _leave_out_imports(self) -> None:
-        """Leave out of imports what only types use; of statements that have nothing else, all."""
-        aliases = list(self._aliases)
-        while used := [alias for alias in aliases if self._alias_is_used(alias)]:
-            for alias in used:
-                aliases.remove(alias)
-                self._used.add(text_of(_alias_target(alias)).partition(".")[0])
-                self._expansion.alias(alias)
-        for alias in aliases:
-            exported = alias.parent if alias.parent is not None and alias.parent.type == "export_statement" else alias
-            self._blank(exported)
-        for node in self._imports:
-            clause = next(child for child in node.children if child.type == "import_clause")
-            names = list(_imported_names(clause))
-            unused = [part for part, local in names if local not in self._used]
-            if names and len(unused) == len(names):
-                self._blank(node)
-                continue
-            for part in unused:
-                self._leave_out_of_list(part)
-
-    def _alias_is_used(self, alias: Node) -> bool:
-        return self._expansion.is_exported(alias) or text_of(_alias_name(alias)) in self._used
-
-    def _leave_out_of_list(self, node: Node) -> None:
-        following = node.next_sibling
-        if following is not None and following.type == ",":
-            self.edits.blank(node.start_byte, following.end_byte)
-        else:
-            preceding = node.prev_sibling
-            is_clause = node.parent is not None and node.parent.type == "import_clause"
-            start = preceding if is_clause and preceding is not None and preceding.type == "," else node
-            self.edits.blank(start.start_byte, node.end_byte)
 
     # Ends of statements
 
@@ -400,9 +328,8 @@ class _Stripper:
     def _end_statement(self, last: int, first: int, *, is_class: bool) -> None:
         """Put a semicolon between code that ends at *last* and code that begins at *first*, if it would run on."""
         data = self.edits.data
-        if data[last] in b";{:" or not (is_class or data[first] in _CONTINUES):
-            return
-        if is_class and (data[first] in b";}" or data[last] in b"}"):
+        goes_on = data[first] in _CONTINUES or (is_class and data[first] not in b";}" and data[last] not in b"}")
+        if data[last] in b";{:" or not goes_on:
             return
         place = next((at for at in range(last + 1, first) if self.edits.is_blank(at)), None)
         if place is not None:
@@ -484,36 +411,3 @@ def _is_type_star(node: Node) -> bool:
     return node.type == "export_statement" and any(
         child.is_error and text_of(child) == "type" for child in node.children[1:2]
     )
-
-
-def _bound_names(root: Node) -> Iterator[Node]:
-    for statement in root.children:
-        declaration = statement.child_by_field_name("declaration") or statement
-        if declaration.type in ("lexical_declaration", "variable_declaration"):
-            for declarator in declaration.named_children:
-                name = declarator.child_by_field_name("name")
-                if name is not None:
-                    yield name
-
-
-def _imported_names(clause: Node) -> Iterator[tuple[Node, str]]:
-    """Yield the parts of an import clause, each with the local name that it gives, which is empty for types."""
-    for child in clause.children:
-        if child.type == "identifier":
-            yield child, text_of(child)
-        elif child.type == "namespace_import":
-            yield child, text_of(child.named_children[-1])
-        elif child.type == "named_imports":
-            for specifier in child.named_children:
-                if specifier.type == "import_specifier":
-                    is_type = any(part.type == "type" for part in specifier.children)
-                    name = specifier.child_by_field_name("alias") or specifier.child_by_field_name("name")
-                    yield specifier, "" if is_type or name is None else text_of(name)
-
-
-def _alias_name(alias: Node) -> Node:
-    return alias.named_children[0]
-
-
-def _alias_target(alias: Node) -> Node:
-    return alias.named_children[1]

@@ -1,10 +1,19 @@
 // Values as readable text for log lines: depth-limited, safe with cycles, running no getter of plain properties.
 
+import { AbortController, AbortSignal } from "torpor:web-abort";
+import { Blob } from "torpor:web-blob";
+import { CustomEvent, Event } from "torpor:web-events";
+import { URLSearchParams } from "torpor:web-params";
+
 const DEPTH_MAX = 3;
 const ITEMS_MAX = 100;
 const STRING_CHARS_MAX = 2000;
 const WIDTH = 80;
 const IDENTIFIER = /^[A-Za-z_$][\w$]*$/;
+const TOLD_BY = [ // classes whose properties are those of their prototypes
+  [AbortController, ["signal"]], [AbortSignal, ["aborted", "reason"]], [Blob, ["size", "type"]],
+  [CustomEvent, ["type", "detail", "defaultPrevented"]], [Event, ["type", "defaultPrevented"]],
+];
 const TYPED_ARRAY_NAME = Object.getOwnPropertyDescriptor(
   Object.getPrototypeOf(Uint8Array.prototype),
   Symbol.toStringTag,
@@ -104,6 +113,11 @@ function braces(value, parents, inner, indent) {
     return layout(`${name}(${value.size}) {`, entries, "}", inner, indent);
   }
   if (value instanceof Set) return layout(`${name}(${value.size}) {`, limited([...value], each), "}", inner, indent);
+  if (value instanceof URLSearchParams || value instanceof Headers) {
+    return layout(`${name} {`, limited([...value], ([key, item]) => `${each(key)} => ${each(item)}`), "}", inner, indent);
+  }
+  const [, told] = TOLD_BY.find(([type]) => value instanceof type) ?? [];
+  if (told !== undefined) return layout(`${name} {`, told.map((key) => `${key}: ${each(value[key])}`), "}", inner, indent);
   if (value instanceof ArrayBuffer) return `${name} { byteLength: ${value.byteLength} }`;
   const label = name === "Object" ? "" : `${name || "[Object: null prototype]"} `;
   return layout(`${label}{`, properties(value, each, () => false), "}", inner, indent);
