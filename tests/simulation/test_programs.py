@@ -21,8 +21,8 @@ SCRIPTS = {"leaf": Script("sequence", inside=(QUICK,))}
 
 def vm_of(script: Script, complaints: list[str] | None = None) -> tuple[ModelVm, Outbox]:
     """Return a VM that has begun a program, and what it asks for."""
-    guest = ModelGuest(complaints.append) if complaints is not None else ModelGuest()
-    vm = guest.lease(guest.load(write_program({"main": script}, {})))
+    guest = ModelGuest(1, complaints.append) if complaints is not None else ModelGuest(1)
+    vm = guest.lease(guest.load(write_program({"main": script}, {}, guest.build)))
     return vm, vm.begin(Begin("run-1", "main", "devl[[]]", seed=b"s" * 32, at=100))
 
 

@@ -25,10 +25,9 @@ from torpor.vm.guest import (
     TaskStack,
     program_bytes,
 )
-from torpor.vm.manifest import BuildFiles
+from torpor.vm.manifest import BuildFiles, Manifest, build_of, manifest_bytes
 
 NAME: Final = "model"
-BUILD: Final = "0" * 64
 MODULE: Final = "scripts"
 
 _ANSWERS_ONCE = frozenset(("step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict"))
@@ -55,19 +54,19 @@ class State(msgspec.Struct):
     answered: list[int] = []
 
 
-def write_program(scripts: Mapping[str, Script], steps: Mapping[str, str]) -> Program:
+def write_program(scripts: Mapping[str, Script], steps: Mapping[str, str], build: str) -> Program:
     """Return the program that has these workflows and may call these steps, given with their signatures."""
     text = msgspec.json.encode(scripts).decode()
-    return Program(NAME, BUILD, {MODULE: text}, [MODULE], {name: (MODULE, name) for name in scripts}, steps=dict(steps))
+    return Program(NAME, build, {MODULE: text}, [MODULE], {name: (MODULE, name) for name in scripts}, steps=dict(steps))
 
 
 class ModelImage:
-    """A program that is ready to run."""
+    """A program that is ready to run in a guest build."""
 
-    def __init__(self, program: Program) -> None:
+    def __init__(self, program: Program, build: str) -> None:
         self.program = program
         self.per_run: str | None = None
-        self.hash = hashlib.sha256(program_bytes(program)).hexdigest()
+        self.hash = hashlib.sha256(build.encode() + program_bytes(program)).hexdigest()
         self.scripts = msgspec.json.decode(program.files[MODULE], type=dict[str, Script])
 
     def to_bytes(self) -> bytes:
@@ -199,14 +198,15 @@ class ModelGuest:
     The guest.
 
     Args:
+        version: makes one build differ from another.
         complain: told what no log can deliver.
     """
 
     name = NAME
-    build = BUILD
-    manifest = b"{}"
 
-    def __init__(self, complain: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(self, version: int, complain: Callable[[str], None] = lambda _: None) -> None:
+        self.manifest = manifest_bytes(Manifest(NAME, version, {}))
+        self.build = build_of(self.manifest)
         self._complain = complain
 
     @property
@@ -220,10 +220,10 @@ class ModelGuest:
         """Do nothing."""
 
     def load(self, program: Program) -> ModelImage:
-        return ModelImage(program)
+        return ModelImage(program, self.build)
 
     def revive(self, data: bytes, program: Program) -> ModelImage:
-        image = ModelImage(program)
+        image = ModelImage(program, self.build)
         if image.to_bytes() != data:
             raise SnapshotError("the image is another program's")
         return image

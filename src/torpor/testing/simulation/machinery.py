@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Literal, cast
 
 import msgspec
 
 from torpor.guests.quickjs import QuickJS
+from torpor.model import DeployedWorkflow
 from torpor.testing.simulation.guest import ModelGuest, ModelVm, State, write_program
 from torpor.testing.simulation.script import Script
-from torpor.vm.guest import Guest, Image, Program, Vm
+from torpor.vm.guest import Guest, Image, Program, Vm, program_id
 
 Machine = Literal["model", "quickjs"]
 
@@ -80,29 +81,39 @@ async function receive(name, number, flag) {
 @dataclass(frozen=True, slots=True)
 class Machinery:
     """
-    A guest, with the program of one simulation.
+    A guest build, with the program of one simulation that was made for it.
 
     Attributes:
         guest: runs it.
-        image: of the program.
+        program: what it runs.
         same_state: returns whether a VM is in the state of a snapshot, True where nobody can tell.
     """
 
     guest: Guest
-    image: Image
+    program: Program
     same_state: Callable[[Vm, bytes], bool]
+    _images: dict[str, Image] = field(default_factory=dict)
 
     @property
-    def program(self) -> Program:
-        """What it runs."""
-        return self.image.program
+    def workflows(self) -> dict[str, DeployedWorkflow]:
+        """What there is to start, by name."""
+        program = self.program
+        about = DeployedWorkflow(program_id(program), program.guest, program.build, "()")
+        return dict.fromkeys(program.workflows, about)
+
+    def image(self, program: Program) -> Image:
+        """Return the image of a program, perhaps one that was made for another build."""
+        address = program_id(program)
+        if address not in self._images:
+            self._images[address] = self.guest.load(program)
+        return self._images[address]
 
 
 def make_machinery(
     machine: Machine, scripts: Mapping[str, Script], steps: Mapping[str, str], complain: Callable[[str], None]
-) -> Machinery:
+) -> list[Machinery]:
     """
-    Return what runs these programs.
+    Return what runs these programs: guest builds, the newest last.
 
     Args:
         machine: by model, or really.
@@ -111,10 +122,10 @@ def make_machinery(
         complain: told what no log can deliver, by VMs that notice.
     """
     if machine == "model":
-        model = ModelGuest(complain)
-        return Machinery(model, model.load(write_program(scripts, steps)), _is_state)
+        models = [ModelGuest(version, complain) for version in (1, 2)]
+        return [Machinery(model, write_program(scripts, steps, model.build), _is_state) for model in models]
     guest = _quickjs()
-    return Machinery(guest, guest.load(_write_javascript(scripts, steps, guest.build)), lambda _vm, _data: True)
+    return [Machinery(guest, _write_javascript(scripts, steps, guest.build), lambda _vm, _data: True)]
 
 
 class LackingGuest:
@@ -122,7 +133,7 @@ class LackingGuest:
     A guest whose host may lack something; else it is the one that it is made of.
 
     Args:
-        machinery: the guest, which has loaded the program already.
+        machinery: the guest.
         before: called with what is about to be done (``load``, ``lease``, ``restore``); raises what the host refuses.
     """
 
@@ -134,10 +145,9 @@ class LackingGuest:
         return getattr(self._machinery.guest, name)
 
     def load(self, program: Program) -> Image:
-        """Return the image of the one program that there is."""
+        """Return the image of a program, made once for all workers."""
         self._before("load")
-        assert program == self._machinery.program, "all runs of a simulation have one program"
-        return self._machinery.image
+        return self._machinery.image(program)
 
     def lease(self, image: Image) -> Vm:
         """Return a VM whose snapshot may be refused."""

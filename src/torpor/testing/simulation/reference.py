@@ -67,7 +67,7 @@ class Reference:
         self._vm.release()
 
     def _begin_anew(self) -> None:
-        self._vm = self._machinery.guest.lease(self._machinery.image)
+        self._vm = self._machinery.guest.lease(self._machinery.image(self._machinery.program))
         self._cursor = 0
         self._asked: list[Op] = []
         self._lines = 0

@@ -21,11 +21,11 @@ from torpor.client import Client
 from torpor.codec.crypto.keys import Keyring
 from torpor.engine.images import program_key
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import DeployedWorkflow, Runtime, build_key
+from torpor.model import Runtime
 from torpor.testing.simulation.audit import Audit
 from torpor.testing.simulation.clients import Clients
 from torpor.testing.simulation.clocks import ProcessClock
-from torpor.testing.simulation.machinery import Machine, Machinery, make_machinery
+from torpor.testing.simulation.machinery import Machine, make_machinery
 from torpor.testing.simulation.scheduler import Process, Scheduler
 from torpor.testing.simulation.script import Script, make_script
 from torpor.testing.simulation.steps import Ledger, signatures
@@ -93,17 +93,14 @@ class _Simulation:
         self._story = Story(lambda: scheduler.now_us, silent=not tell)
         self._weather = Weather(dice)
         self._scripts = _make_scripts(dice)
-        machinery = make_machinery(machine, self._scripts, signatures(), self._found)
-        program = machinery.program
+        self._machineries = make_machinery(machine, self._scripts, signatures(), self._found)
         self._store = Store("memory://")
-        self._store.blobs[program_key(program_id(program), "")] = codec.pack_binary(program_bytes(program))
-        self._store.blobs[build_key(program.build)] = b"what is archived needs it"
-        self._audit = Audit(self._store, machinery, self._found)
-        about = DeployedWorkflow(program_id(program), program.guest, program.build, "()")
-        self._workflows = dict.fromkeys(self._scripts, about)
+        for program in [each.program for each in self._machineries]:
+            self._store.blobs[program_key(program_id(program), "")] = codec.pack_binary(program_bytes(program))
+        self._audit = Audit(self._store, self._machineries[-1], self._found)
         self._server = scheduler.process("server")
         self._server_clock = ProcessClock(scheduler)
-        self._places = self._make_places(machinery)
+        self._places = self._make_places()
         self._clients, self._served = self._make_clients(), False
 
     def run(self) -> Outcome:
@@ -126,25 +123,33 @@ class _Simulation:
 
     # Who is there
 
-    def _make_places(self, machinery: Machinery) -> list[Place]:
+    def _make_places(self) -> list[Place]:
         surroundings = Surroundings(
             scheduler=self._scheduler,
             dice=self._dice,
             weather=self._weather,
             story=self._story,
             ledger=Ledger(self._store, self._found),
-            machinery=machinery,
-            workflows=self._workflows,
+            machineries=self._machineries,
             open_world=self._open_world,
             found=self._found,
         )
-        return [Place(f"worker {n + 1}", surroundings) for n in range(self._dice.choice((1, 1, 2, 3)))]
+        return [Place(f"worker {n + 1}", surroundings) for n in range(self._dice.choice((1, 1, 2, 2, 3)))]
 
     def _make_clients(self) -> Clients:
         process = self._scheduler.process("clients")
         client = Client(as_world(self._open_world(process, ProcessClock(self._scheduler))), Keyring())
+        # What is started by the old version outlives it.
+        workflows = self._machineries[0 if "worker is old" in self._weather.rates else -1].workflows
         clients = Clients(
-            process, client, self._store, self._weather, self._scripts, self._workflows, self._story, self._found
+            process,
+            client,
+            self._store,
+            self._weather,
+            self._scripts,
+            workflows,
+            self._story,
+            self._found,
         )
         runs: list[tuple[str, str, Runtime]] = [
             (self._dice.choice(("main", "main", "other")), f"run-{n + 1}", self._dice.choice(_RUNTIMES))
@@ -191,7 +196,7 @@ class _Simulation:
         self._weather.is_over = True
         self._story.tell("", "the storm is over")
         for place in self._places:
-            if place.lacks_steps:
+            if not place.is_up_to_date:
                 place.stop()
 
     def _disturb_all(self) -> None:

@@ -24,7 +24,7 @@ STEPS: Final = {
 }
 """Kinds of steps, and what becomes of them."""
 
-_WAITS_MS: Final = (0, 1, 20, 50, 400, 3_000, 20_000)
+_WAITS_MS: Final = (0, 1, 20, 20, 50, 400, 3_000, 8_000)
 
 
 class Script(msgspec.Struct, frozen=True):
@@ -67,8 +67,8 @@ class _Maker:
 
     def __init__(self, random: Random, children: tuple[str, ...]) -> None:
         self._random = random
-        self._kinds = {"step": 10, "sleep": 3, "hook": 3, "log": 1, "random": 1, "clock": 1}
-        self._groups = {"all": 3, "race": 3, "sequence": 1}
+        self._kinds = {"step": 10, "sleep": 4, "hook": 3, "log": 1, "random": 1, "clock": 1}
+        self._groups = {"all": 4, "race": 3, "sequence": 1}
         self._children = children
         self._tokens = ["shared"]
         if children:
@@ -81,7 +81,7 @@ class _Maker:
         [kind] = random.choices(list(kinds), list(kinds.values()))
         match kind:
             case "step":
-                [name] = random.choices(list(STEPS), (10, 3, 2, 3, 1, 1, 1))
+                [name] = random.choices(list(STEPS), (10, 4, 2, 5, 1, 1, 1))
                 return Script("step", name, random.randrange(1000))
             case "sleep":
                 return Script("sleep", number=random.choice(_WAITS_MS))
@@ -91,9 +91,17 @@ class _Maker:
                 return Script("child", random.choice(self._children))
             case "log" | "random" | "clock":
                 return Script(kind)
-        if kind == "all" and random.random() < 0.1:
-            return Script("all", inside=tuple(Script("step", "quick", n) for n in range(random.randint(8, 20))))
+        if kind == "all" and random.random() < 0.3:
+            return self._crowd()
         return Script(kind, inside=tuple(self.make(depth - 1) for _ in range(random.randint(2, 4))))
+
+    def _crowd(self) -> Script:
+        """Return many steps at once, or a hook beside several timers."""
+        random = self._random
+        if random.random() < 0.3:
+            return Script("all", inside=tuple(Script("step", "quick", n) for n in range(random.randint(8, 20))))
+        timers = [Script("sleep", number=random.choice(_WAITS_MS)) for _ in range(random.randint(2, 4))]
+        return Script("all", inside=(*timers, Script("hook", self._token(), 1)))
 
     def _token(self) -> str:
         shared = self._random.random() < 0.15 and self._tokens[0] == "shared"

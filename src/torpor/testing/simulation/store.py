@@ -78,7 +78,8 @@ class SimulatedWorld:
     ) -> None:
         self.url = inner.url
         self.clock = clock
-        self.capabilities: Capabilities = inner.capabilities
+        # As a store that outlives its workers, so that they keep guest builds there.
+        self.capabilities: Capabilities = msgspec.structs.replace(inner.capabilities, durable=True)
         self._inner = inner
         self._process = process
         self._carrier = server if weather.remote else process

@@ -13,7 +13,7 @@ from typing import ParamSpec, TypeVar
 from unittest import mock
 
 from torpor import ids
-from torpor.engine import worker
+from torpor.engine import builds, worker
 from torpor.testing.simulation.scheduler import Process
 
 P = ParamSpec("P")
@@ -52,6 +52,11 @@ class SimulatedThreads:
         return process.later(ended - scheduler.now_us, work)
 
 
+async def _apart(work: Callable[[], T]) -> T:
+    """Do what an engine gives a thread of its own."""
+    return await asyncio.to_thread(work)
+
+
 @contextmanager
 def replaced(random: Random, handler: logging.Handler) -> Iterator[None]:
     """
@@ -74,6 +79,7 @@ def replaced(random: Random, handler: logging.Handler) -> Iterator[None]:
     try:
         with (
             mock.patch.object(worker, "VmThreads", SimulatedThreads),
+            mock.patch.object(builds, "_apart", _apart),
             mock.patch.object(ids, "fresh", fresh),
             mock.patch.object(ids, "seed", functools.partial(random.randbytes, ids.SEED_BYTES)),
         ):

@@ -29,6 +29,7 @@ Fault = Literal[
     "host lacks something",
     "snapshot damaged",
     "worker lacks steps",
+    "worker is old",
     "archive",
     "cancel",
 ]
@@ -42,15 +43,16 @@ _RATES: Final[dict[Fault, tuple[float, ...]]] = {
     "stop": (0.02, 0.1),
     "clock jump": (0.05, 0.2),
     "store fails": (0.01, 0.05, 0.2),
-    "store outage": (0.002, 0.01),
-    "store answer lost": (0.02, 0.1, 0.3),
+    "store outage": (0.01, 0.03),
+    "store answer lost": (0.05, 0.2, 0.4),
     "store slow": (0.02, 0.1, 0.4),
-    "notice lost": (0.1, 0.5, 1.0),
+    "notice lost": (0.2, 0.6, 1.0),
     "notice twice": (0.1, 0.5),
     "notice late": (0.1, 0.5),
     "host lacks something": (0.02, 0.1),
     "snapshot damaged": (0.02, 0.1, 0.3),
     "worker lacks steps": (0.5, 1.0),  # of each worker
+    "worker is old": (0.3, 0.8),  # as above
     "archive": (0.3, 1.0),  # of each run, twice a second
     "cancel": (0.1, 0.5),
 }
@@ -93,7 +95,7 @@ class Weather:
     def is_out(self, now_us: int) -> bool:
         """Return whether the store answers nobody; an outage may begin whenever somebody asks it something."""
         if now_us >= self._out_until_us and self.happens("store outage"):
-            self._out_until_us = now_us + self._random.choice((2, 40, 100)) * 1_000_000
+            self._out_until_us = now_us + self._random.choice((2, 60, 100)) * 1_000_000
         return now_us < self._out_until_us
 
     def describe(self) -> str:

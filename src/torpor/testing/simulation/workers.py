@@ -17,7 +17,7 @@ from torpor.engine.observer import Observation, Retried
 from torpor.engine.settings import TurnOptions, WorkerSettings
 from torpor.engine.worker import Worker
 from torpor.errors import HostError, SnapshotError, TorporError, WorldError
-from torpor.model import DeployedWorkflow, Deployment
+from torpor.model import Deployment
 from torpor.testing.simulation.clocks import ProcessClock
 from torpor.testing.simulation.machinery import LackingGuest, Machinery
 from torpor.testing.simulation.scheduler import Process, Scheduler
@@ -52,8 +52,7 @@ class Surroundings:
     weather: Weather
     story: Story
     ledger: Ledger
-    machinery: Machinery
-    workflows: dict[str, DeployedWorkflow]
+    machineries: Sequence[Machinery]
     open_world: Callable[[Process, ProcessClock], SimulatedWorld]
     found: Callable[[str], None]
 
@@ -75,6 +74,7 @@ class Place:
         self._name = name
         self._begun = 0
         self._lacks: Sequence[str] = ()
+        self._installed = surroundings.machineries[-1]
         self._process: Process | None = None
         self._stop: asyncio.Event | None = None
         skew = surroundings.weather.skew_ms
@@ -89,15 +89,17 @@ class Place:
     def begin(self) -> None:
         """Start a worker."""
         self._begun += 1
+        old = self._around.weather.happens("worker is old")
+        self._installed = self._around.machineries[0 if old else -1]
         self._lacks = self._some_steps() if self._around.weather.happens("worker lacks steps") else ()
         self._process = process = self._around.scheduler.process(f"{self._name}.{self._begun}")
         self._around.story.tell(process.name, "begins")
         process.call_soon(lambda: process.create_task(self._work(process)))
 
     @property
-    def lacks_steps(self) -> bool:
-        """Whether the worker that runs here is of a version that lacks some, or has them with other parameters."""
-        return bool(self._lacks)
+    def is_up_to_date(self) -> bool:
+        """Whether the worker that runs here has all steps as programs know them, and the newest guest build."""
+        return not self._lacks and self._installed is self._around.machineries[-1]
 
     def kill_at(self, seconds: float) -> None:
         """Kill the worker so much later."""
@@ -136,14 +138,19 @@ class Place:
         around = self._around
         world = around.open_world(process, self.clock)
         client = Client(as_world(world), Keyring())
-        process.inside = Bench(process, around.ledger, client, around.workflows, around.story)
-        guest = cast("Guest", LackingGuest(around.machinery, lambda what: self._before(process, what)))
+        workflows = self._installed.workflows
+        process.inside = Bench(process, around.ledger, client, workflows, around.story)
         steps = SimulatedSteps(self._lacks[:2], self._lacks[2:])
-        deployment = make_deployment("", around.workflows, steps.signatures())
+        deployment = make_deployment("", workflows, steps.signatures())
         self._stop = asyncio.Event()
 
-        def guests(_name: str, _stored: StoredBuild | None = None, /) -> Guest:
-            return guest
+        made = {
+            each.guest.manifest: cast("Guest", LackingGuest(each, lambda what: self._before(process, what)))
+            for each in around.machineries
+        }
+
+        def guests(_name: str, stored: StoredBuild | None = None, /) -> Guest:
+            return made[self._installed.guest.manifest if stored is None else stored.manifest]
 
         async def deploy() -> Deployment:
             return deployment
@@ -154,9 +161,9 @@ class Place:
             steps,
             self._settings,
             keyring=Keyring(),
-            guest_names=[guest.name],
+            guest_names=[self._installed.guest.name],
             deployment=deploy,
-            programs=lambda _: around.machinery.program,
+            programs=lambda _: self._installed.program,
             observers=[lambda observation: self._observe(process, observation)],
         )
         try:
@@ -216,7 +223,7 @@ def _settings(dice: Random) -> WorkerSettings:
         vm_threads=dice.choice((1, 2)),
         lease_ms=6_000,
         heartbeat_ms=2_000,
-        upkeep_ms=60_000,
+        upkeep_ms=dice.choice((1_000, 60_000)),
         grace_seconds=dice.choice((0.1, 2.0)),
         turn=turn,
     )
