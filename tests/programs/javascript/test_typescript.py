@@ -105,6 +105,8 @@ STATEMENTS_END = [
     ("class A { a: B\n declare c: D;\n *e() {} }", "class A { a ; *e() {} }"),
     ("const f = (a: A): {\n b: C\n} => a", "const f = (a ) => a"),
     ("const f = async <\n T\n>(a: T) => a", "const f = async ( a ) => a"),
+    ("const f = (a: A):\n  Größé => a", "const f = (a ) => a"),
+    ("(a + b\n as number) + (a + b\n as C * d)", "(a + b ) + ((a + b ) * d)"),
     ("function f() { return <T>\n (a: T) => a }", "function f() { return ( a ) => a }"),
     ("function f() { return <\n A\n>b }", "function f() { return ( b) }"),
 ]
@@ -145,6 +147,13 @@ def test_statements_end_where_they_ended(source: str, expected: str) -> None:
 
     assert squeezed(stripped) == expected
     assert_in_place(source, stripped)
+
+
+def test_a_type_may_be_as_long_as_it_likes() -> None:
+    """Unions nest as deep as they are long."""
+    source = "const a = b as " + " | ".join(f"'{n}'" for n in range(5000))
+
+    assert strip_types("./a.ts", source).strip() == "const a = b"
 
 
 def test_columns_of_what_is_not_latin_stay() -> None:

@@ -33,7 +33,9 @@ class Edits:
         self._gone[start:end] = b"\2" * (end - start)
 
     def put(self, at: int, character: str) -> None:
-        """Write a character in the place of a blanked one."""
+        """Write a character in the place of a blanked one, which is no line break."""
+        while 0x80 <= self.data[at] < 0xC0:  # inside a character of several bytes
+            at -= 1
         self._put[at] = character
 
     def insert(self, at: int, text: str) -> None:
@@ -48,6 +50,10 @@ class Edits:
     def is_blank(self, at: int) -> bool:
         """Tell whether a space takes this byte's place, which another character may then take."""
         return self._gone[at] == 1 and at not in self._put and self.data[at] not in b"\r\n" and self.data[at] < 0x80
+
+    def first_blank(self, start: int, end: int) -> int | None:
+        """Return the first place between two where a character can be put, None without one."""
+        return next((at for at in range(start, end) if self.is_blank(at)), None)
 
     def is_kept(self, at: int) -> bool:
         """Tell whether this byte stays."""

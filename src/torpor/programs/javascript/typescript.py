@@ -21,7 +21,7 @@ from torpor.programs.javascript.dialect import parse
 from torpor.programs.javascript.edits import Edits
 from torpor.programs.javascript.expansion import Expansion
 from torpor.programs.javascript.names import Names
-from torpor.programs.javascript.nodes import text_of
+from torpor.programs.javascript.nodes import text_of, walk
 from torpor.programs.javascript.syntax import DECORATOR_ADVICE
 
 SUFFIXES: Final = (".ts", ".mts")
@@ -183,7 +183,9 @@ class _Stripper:
         if is_operand and value.type in ("binary_expression", "ternary_expression"):
             # Types bind more loosely than most operators: (a + b as T) * c.
             self.edits.insert(value.start_byte, "(")
-            self.edits.put(value.end_byte, ")")
+            end = self.edits.first_blank(value.end_byte, node.end_byte)
+            assert end is not None, "the word `as` has left room"
+            self.edits.put(end, ")")
         return (value,)
 
     def _cast(self, node: Node) -> Sequence[Node]:
@@ -331,7 +333,7 @@ class _Stripper:
         goes_on = data[first] in _CONTINUES or (is_class and data[first] not in b";}" and data[last] not in b"}")
         if data[last] in b";{:" or not goes_on:
             return
-        place = next((at for at in range(last + 1, first) if self.edits.is_blank(at)), None)
+        place = self.edits.first_blank(last + 1, first)
         if place is not None:
             self.edits.put(place, ";")
 
@@ -354,12 +356,11 @@ class _Stripper:
 
     def _refuse_joined_lines(self, node: Node) -> None:
         """Refuse a type that the parser has found to go on with a bracket on the next line, which it does not."""
-        for child in node.children:
-            if child.type in ("lookup_type", "array_type"):
-                before, bracket = child.children[0], child.children[1]
+        for found in walk(node):
+            if found.type in ("lookup_type", "array_type"):
+                before, bracket = found.children[0], found.children[1]
                 if self.edits.breaks_within(before.end_byte, bracket.start_byte):
                     self._refuse_line_after(before)
-            self._refuse_joined_lines(child)
 
     def _refuse_line_after(self, node: Node) -> NoReturn:
         following = node.next_sibling or node

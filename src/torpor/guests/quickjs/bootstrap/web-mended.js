@@ -11,6 +11,7 @@ import { TextDecoder } from "torpor:web-text";
 
 const { defineProperty } = Object;
 const { call } = Function.prototype;
+const QUOTA_BYTES = 65_536; // of one draw of entropy
 
 export function installWeb() {
   installLocale();
@@ -20,6 +21,8 @@ export function installWeb() {
   hidden(globalThis, "structuredClone", cloning(structuredClone));
   hidden(globalThis, "DOMException", exceptions(DOMException));
   hidden(Promise, "any", anyOf(Promise.any));
+  hidden(Crypto.prototype, "getRandomValues", drawing(Crypto.prototype.getRandomValues));
+  for (const Type of [Headers, TextEncoder, URL]) tagged(Type);
   zoned("toString");
   zoned("toTimeString");
 }
@@ -57,6 +60,24 @@ function cloning(clone) {
     for (const each of transferred) each.transfer(); // what has it still sees it empty
     return cloned;
   };
+}
+
+/** Draw into arrays of integers only, as everywhere else. */
+function drawing(native) {
+  return function getRandomValues(array) {
+    const isOfIntegers = ArrayBuffer.isView(array) && /^(Big)?(Int|Uint)\d+(Clamped)?Array$/.test(array[Symbol.toStringTag]);
+    if (!isOfIntegers) throw new DOMException("The data argument must be an integer-type TypedArray", "TypeMismatchError");
+    if (array.byteLength > QUOTA_BYTES) {
+      throw new DOMException("The requested length exceeds 65,536 bytes", "QuotaExceededError");
+    }
+    return call.call(native, this, array);
+  };
+}
+
+function tagged(Type) {
+  if (Type.prototype[Symbol.toStringTag] === undefined) {
+    defineProperty(Type.prototype, Symbol.toStringTag, { value: Type.name, configurable: true });
+  }
 }
 
 function uncloneable(message) {
