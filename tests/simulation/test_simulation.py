@@ -16,7 +16,7 @@ from torpor.testing.simulation import simulate
 from torpor.testing.simulation.crowd import Summary, simulate_all
 
 SEEDS = 500
-ENOUGH = 300
+ENOUGH = 400
 """Seeds within which every planted bug is found."""
 
 

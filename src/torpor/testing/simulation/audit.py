@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from torpor.codec.crypto.keys import Keyring
 from torpor.errors import TorporError
 from torpor.lifecycle import RUN_ENDINGS
 from torpor.model import ClaimRequest, Commit, Committed, Event, Snapshot, StepOutcome
@@ -30,12 +31,14 @@ class Audit:
     Args:
         store: what is looked at.
         machinery: runs the program of all runs.
+        keyring: has the keys of all runs.
         found: told what is wrong, in a line.
     """
 
-    def __init__(self, store: Store, machinery: Machinery, found: Callable[[str], None]) -> None:
+    def __init__(self, store: Store, machinery: Machinery, keyring: Keyring, found: Callable[[str], None]) -> None:
         self._store = store
         self._machinery = machinery
+        self._keyring = keyring
         self._found = found
         self._files: dict[str, _File] = {}
         self._epochs: dict[tuple[str, str], int] = {}
@@ -70,7 +73,7 @@ class Audit:
         for rows in self._store.runs.values():
             file = self._files.get(rows.run.id)
             if file is None:
-                file = self._files[rows.run.id] = _File(rows, self._machinery, self._found)
+                file = self._files[rows.run.id] = _File(rows, self._machinery, self._keyring, self._found)
             if file.changed:
                 file.look()
                 if name in {"finish_step", "resume_hook"} and not isinstance(answer, TorporError):
@@ -94,7 +97,7 @@ class _File:
         log: all of it, also what was archived.
     """
 
-    def __init__(self, rows: Rows, machinery: Machinery, found: Callable[[str], None]) -> None:
+    def __init__(self, rows: Rows, machinery: Machinery, keyring: Keyring, found: Callable[[str], None]) -> None:
         self._rows = rows
         self._report = found
         self._seen: object = None
@@ -104,7 +107,7 @@ class _File:
         self._hooks: dict[str, str] = {}
         self._received: set[tuple[str, str]] = set()
         self._outcomes: set[str] = set()
-        self._reference = Reference(machinery, rows.run, self._found)
+        self._reference = Reference(machinery, rows.run, keyring, self._found)
 
     @property
     def changed(self) -> bool:
@@ -120,7 +123,7 @@ class _File:
             self.log.append(event)
         if len(self.log) != run.head or self.log[-1].at > run.latest_at:
             self._found(f"it says head {run.head} at {run.latest_at}, and has {len(self.log)} events")
-        if run.ops != (made := sum(1 for event in self.log if event.digest)):
+        if run.ops != (made := sum(1 for event in self.log if event.digest and event.op)):
             self._found(f"it says that {run.ops} ops are committed, and {made} are in the log")
         if rows.snapshot is not None and rows.snapshot is not self._snapshot:
             self._snapshot = rows.snapshot

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import TypeVar
 
-from torpor import codec
 from torpor.client import Client
 from torpor.engine.deployments import Startable
 from torpor.errors import (
@@ -77,7 +76,7 @@ class Clients:
         loop = asyncio.get_running_loop()
         serving = [loop.create_task(self._run(*each)) for each in runs]
         fed = {run_id for _, run_id, _ in runs}
-        while not all(task.done() for task in serving) or self._children_left(fed):
+        while not all(task.done() for task in serving) or self._runs_left():
             for rows in list(self._store.runs.values()):
                 if rows.run.id not in fed:  # a child
                     fed.add(rows.run.id)
@@ -96,8 +95,8 @@ class Clients:
                 if snapshot is not None:
                     await world.archive(run_id, snapshot.cursor - self._random.choice((0, 0, 1)))
 
-    def _children_left(self, fed: set[str]) -> bool:
-        return any(rows.run.id not in fed and rows.run.status not in RUN_TERMINAL for rows in self._store.runs.values())
+    def _runs_left(self) -> bool:
+        return any(rows.run.status not in RUN_TERMINAL for rows in self._store.runs.values())
 
     async def _run(self, name: str, run_id: str, runtime: Runtime) -> None:
         """Have a workflow run, with all that its program expects from outside, and judge its result."""
@@ -123,7 +122,8 @@ class Clients:
             try:
                 hook = await self._client.world.hook(token)
                 if hook.run_id == run_id:
-                    await self._client.world.resume_hook(token, codec.dumps(sent[0]), resume_id, run_id=run_id)
+                    run_codec = self._client.keyring.run(run_id, hook.key_id, hook.public)
+                    await self._client.world.resume_hook(token, run_codec.dumps(sent[0]), resume_id, run_id=run_id)
                     self.received.append((run_id, resume_id))
                     if self._random.random() < 0.8:  # else it is sent once more, which changes nothing
                         sent.pop(0)
@@ -138,7 +138,7 @@ class Clients:
     async def _cancel(self, run_id: str) -> None:
         await asyncio.sleep(self._random.uniform(0, 5))
         try:
-            await self._until_it_works(lambda: self._client.run(run_id).cancel("enough"))
+            await self._until_it_works(lambda: self._client.run(run_id).cancel())
         except EntityConflictError:
             return  # it has ended, perhaps by a cancellation whose answer was lost
         self.cancelled.append(run_id)

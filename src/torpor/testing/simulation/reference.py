@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from torpor.codec.crypto.run_codec import PLAIN
+from torpor.codec.crypto.keys import Keyring
 from torpor.engine import plan
 from torpor.model import Event, Run, Snapshot
 from torpor.testing.simulation.machinery import Machinery
+from torpor.testing.simulation.story import brief
 from torpor.vm.guest import Begin, Op, Outbox
 
 _RECORDS = {
@@ -25,11 +26,13 @@ class Reference:
     Args:
         machinery: runs the program.
         run: the run.
+        keyring: has its key.
         found: told what is wrong.
     """
 
-    def __init__(self, machinery: Machinery, run: Run, found: Callable[[str], None]) -> None:
+    def __init__(self, machinery: Machinery, run: Run, keyring: Keyring, found: Callable[[str], None]) -> None:
         self._machinery = machinery
+        self._codec = keyring.run(run.id, run.key_id)
         self._run = run
         self._found = found
         self._begin_anew()
@@ -40,7 +43,7 @@ class Reference:
             self._vm.release()
             self._begin_anew()
         self._advance(log, snapshot.cursor)
-        data = PLAIN.unpack_binary(snapshot.data)
+        data = self._codec.unpack_binary(snapshot.data)
         asked = (len(self._asked), self._lines)
         if (snapshot.ops, snapshot.logs) != asked or not self._machinery.same_state(self._vm, data):
             self._found(f"its snapshot of event {snapshot.cursor} is not the state after that event")
@@ -48,15 +51,15 @@ class Reference:
     def compare_ending(self, log: Sequence[Event]) -> None:
         """Check that an ended run did what its program does with what its log says."""
         self._advance(log, len(log))
-        recorded, ending = [event for event in log if event.digest], log[-1]
+        recorded, ending = [event for event in log if event.digest and event.op], log[-1]
         by_itself = ending.type == "run_completed" or ending.name == "USER_ERROR"
         if len(self._asked) != len(recorded) if by_itself else len(self._asked) < len(recorded):
             self._found(f"its program asks for {len(self._asked)} ops after its log, which has {len(recorded)}")
         for op, event in zip(self._asked, recorded, strict=False):
-            if event.type not in _RECORDS[op.type] or plan.digest(op, PLAIN) != event.digest:
-                self._found(f"its program asks for {op}, and the log says {event}")
+            if event.type not in _RECORDS[op.type] or plan.digest(op, self._codec) != event.digest:
+                self._found(f"its program asks for op {op.n}, {op.type} {op.name}, and the log has {brief(event)}")
         if ending.type == "run_completed":
-            value = PLAIN.unpack_devalue(ending.payload or b"")
+            value = self._codec.unpack_devalue(ending.payload or b"")
             if self._outbox.value != value:
                 self._found(f"it returned {value}, and its program after its log {self._outbox.value}")
         elif ending.name == "USER_ERROR" and self._outbox.status != "failed":
@@ -77,9 +80,11 @@ class Reference:
         run = self._run
         for event in log[self._cursor : cursor]:
             if event.type == "run_created":
-                args = PLAIN.unpack_devalue(event.payload or b"")
-                self._take(self._vm.begin(Begin(run.id, run.workflow, args, seed=run.seed, at=event.at)))
-            elif (delivery := plan.delivery(event, PLAIN)) is not None:
+                args = self._codec.unpack_devalue(event.payload or b"")
+                self._take(
+                    self._vm.begin(Begin(run.id, run.workflow, args, seed=self._codec.seed(run.seed), at=event.at))
+                )
+            elif (delivery := plan.delivery(event, self._codec)) is not None:
                 self._take(self._vm.deliver([delivery]))
         self._cursor = max(self._cursor, cursor)
 

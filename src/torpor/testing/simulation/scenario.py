@@ -16,9 +16,8 @@ from typing import Any, Final
 
 import msgspec
 
-from torpor import codec
 from torpor.client import Client
-from torpor.codec.crypto.keys import Keyring
+from torpor.codec.crypto.keys import KEY_BYTES, Keyring
 from torpor.engine.images import program_key
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Runtime
@@ -95,9 +94,12 @@ class _Simulation:
         self._scripts = _make_scripts(dice)
         self._machineries = make_machinery(machine, self._scripts, signatures(), self._found)
         self._store = Store("memory://")
+        self._keyring = keyring = Keyring([dice.randbytes(KEY_BYTES)] if dice.random() < 0.25 else ())
         for program in [each.program for each in self._machineries]:
-            self._store.blobs[program_key(program_id(program), "")] = codec.pack_binary(program_bytes(program))
-        self._audit = Audit(self._store, self._machineries[-1], self._found)
+            key = program_key(program_id(program), keyring.current)
+            blob_codec = keyring.blob(key, keyring.current)
+            self._store.blobs[key] = blob_codec.pack_binary(program_bytes(program))
+        self._audit = Audit(self._store, self._machineries[-1], keyring, self._found)
         self._server = scheduler.process("server")
         self._server_clock = ProcessClock(scheduler)
         self._places = self._make_places()
@@ -131,6 +133,7 @@ class _Simulation:
             story=self._story,
             ledger=Ledger(self._store, self._found),
             machineries=self._machineries,
+            keyring=self._keyring,
             open_world=self._open_world,
             found=self._found,
         )
@@ -138,7 +141,7 @@ class _Simulation:
 
     def _make_clients(self) -> Clients:
         process = self._scheduler.process("clients")
-        client = Client(as_world(self._open_world(process, ProcessClock(self._scheduler))), Keyring())
+        client = Client(as_world(self._open_world(process, ProcessClock(self._scheduler))), self._keyring)
         # What is started by the old version outlives it.
         workflows = self._machineries[0 if "worker is old" in self._weather.rates else -1].workflows
         clients = Clients(

@@ -99,7 +99,8 @@ class _Maker:
         """Return many steps at once, or a hook beside several timers."""
         random = self._random
         if random.random() < 0.3:
-            return Script("all", inside=tuple(Script("step", "quick", n) for n in range(random.randint(8, 20))))
+            kinds = [random.choice(("quick", "quick", "flaky")) for _ in range(random.randint(6, 16))]
+            return Script("all", inside=tuple(Script("step", kind, n) for n, kind in enumerate(kinds)))
         timers = [Script("sleep", number=random.choice(_WAITS_MS)) for _ in range(random.randint(2, 4))]
         return Script("all", inside=(*timers, Script("hook", self._token(), 1)))
 

@@ -30,6 +30,7 @@ Fault = Literal[
     "snapshot damaged",
     "worker lacks steps",
     "worker is old",
+    "worker lacks key",
     "archive",
     "cancel",
 ]
@@ -53,6 +54,7 @@ _RATES: Final[dict[Fault, tuple[float, ...]]] = {
     "snapshot damaged": (0.02, 0.1, 0.3),
     "worker lacks steps": (0.5, 1.0),  # of each worker
     "worker is old": (0.3, 0.8),  # as above
+    "worker lacks key": (0.3, 0.6),  # as above
     "archive": (0.3, 1.0),  # of each run, twice a second
     "cancel": (0.1, 0.5),
 }
@@ -83,7 +85,7 @@ class Weather:
         self.is_over = False
         self._out_until_us = 0
         self.remote = random.random() < 0.5
-        self.skew_ms = random.choice((0, 0, 50, 50 if self.remote else 5_000))
+        self.skew_ms = random.choice((0, 50, 50, 50 if self.remote else 5_000))
 
     def happens(self, fault: Fault) -> bool:
         """Return whether a fault happens now."""

@@ -53,6 +53,7 @@ class Surroundings:
     story: Story
     ledger: Ledger
     machineries: Sequence[Machinery]
+    keyring: Keyring
     open_world: Callable[[Process, ProcessClock], SimulatedWorld]
     found: Callable[[str], None]
 
@@ -75,6 +76,7 @@ class Place:
         self._begun = 0
         self._lacks: Sequence[str] = ()
         self._installed = surroundings.machineries[-1]
+        self._keyring = surroundings.keyring
         self._process: Process | None = None
         self._stop: asyncio.Event | None = None
         skew = surroundings.weather.skew_ms
@@ -91,6 +93,8 @@ class Place:
         self._begun += 1
         old = self._around.weather.happens("worker is old")
         self._installed = self._around.machineries[0 if old else -1]
+        keyless = self._around.weather.happens("worker lacks key")
+        self._keyring = Keyring() if keyless else self._around.keyring
         self._lacks = self._some_steps() if self._around.weather.happens("worker lacks steps") else ()
         self._process = process = self._around.scheduler.process(f"{self._name}.{self._begun}")
         self._around.story.tell(process.name, "begins")
@@ -98,8 +102,9 @@ class Place:
 
     @property
     def is_up_to_date(self) -> bool:
-        """Whether the worker that runs here has all steps as programs know them, and the newest guest build."""
-        return not self._lacks and self._installed is self._around.machineries[-1]
+        """Whether the worker that runs here has all steps as programs know them, the newest guest build and the key."""
+        around = self._around
+        return not self._lacks and self._installed is around.machineries[-1] and self._keyring is around.keyring
 
     def kill_at(self, seconds: float) -> None:
         """Kill the worker so much later."""
@@ -137,7 +142,7 @@ class Place:
         """Be the main function of a worker's process."""
         around = self._around
         world = around.open_world(process, self.clock)
-        client = Client(as_world(world), Keyring())
+        client = Client(as_world(world), self._keyring)
         workflows = self._installed.workflows
         process.inside = Bench(process, around.ledger, client, workflows, around.story)
         steps = SimulatedSteps(self._lacks[:2], self._lacks[2:])
@@ -160,7 +165,7 @@ class Place:
             guests,
             steps,
             self._settings,
-            keyring=Keyring(),
+            keyring=self._keyring,
             guest_names=[self._installed.guest.name],
             deployment=deploy,
             programs=lambda _: self._installed.program,
@@ -211,7 +216,7 @@ class Place:
 
 def _settings(dice: Random) -> WorkerSettings:
     turn = TurnOptions(
-        inline_steps=dice.choice((1, 4, 16)),
+        inline_steps=dice.choice((1, 2, 16)),
         inline_ms=dice.choice((0, 20, 50, 500)),
         snapshot_events=dice.choice((1, 5, 50)),
         snapshot_ms=dice.choice((10, 2_000)),
