@@ -198,6 +198,16 @@ def test_typescript_is_stripped_in_its_place(tmp_path: Path) -> None:
     assert program.workflows == {"workflow//./a.ts//checkout": ("./a.ts", "checkout")}
 
 
+@pytest.mark.parametrize("before", ["", "#!/usr/bin/env node\n", "// first\n'use workflow'", "'use workflow';"])
+def test_a_module_that_asks_for_its_address_gets_it(tmp_path: Path, before: str) -> None:
+    """Before all other code, on the line where that begins, and behind directives, which must come first."""
+    text = before + "\nexport async function checkout() { return import.meta.url }\n"
+    program = build(tmp_path, {"flows/a.js": text, "b.js": 'import "./flows/a.js";' + WORKFLOW}, "b.js")
+
+    given = ';import.meta.url = "file:///flows/a.js";'
+    assert program.files["./flows/a.js"] == text.replace(before, before + given, 1)
+
+
 def test_json_is_a_module(tmp_path: Path) -> None:
     """A JSON file's default export is its value; its text is data inside a string."""
     program = build(tmp_path, {"a.js": 'import c from "./c.json";\n' + WORKFLOW, "c.json": '{"k": "\u2028`${x}"}'})

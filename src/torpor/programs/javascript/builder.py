@@ -303,7 +303,7 @@ def _rewritten(name: str, text: str, module: _Module) -> str:
             edits.append((found.start, found.end, json.dumps(_relative(name, target))))
     if module.syntax.meta_at is not None:
         address = json.dumps(f"file:///{quote(name.removeprefix('./'))}")
-        edits.append((module.syntax.meta_at, module.syntax.meta_at, f"import.meta.url = {address}; "))
+        edits.append((module.syntax.meta_at, module.syntax.meta_at, f";import.meta.url = {address};"))
     for start, end, replacement in sorted(edits, reverse=True):
         data = data[:start] + replacement.encode() + data[end:]
     return data.decode()

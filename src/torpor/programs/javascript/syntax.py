@@ -296,8 +296,15 @@ def _source_maps(root: Node) -> Iterator[tuple[int, int]]:
 def _meta_at(root: Node) -> int | None:
     if next(_descend(root, "meta_property"), None) is None:
         return None
-    first = root.named_children[0]
-    return first.end_byte + 1 if first.type == "hash_bang_line" else 0
+    at = 0
+    for statement in root.named_children:
+        if statement.type == "hash_bang_line":
+            at = statement.end_byte + 1
+        elif statement.type == "expression_statement" and statement.named_children[0].type == "string":
+            at = statement.end_byte  # a directive, which would be none behind a statement
+        elif statement.type != "comment":
+            break
+    return at
 
 
 def _functions(root: Node) -> Iterator[Node]:
