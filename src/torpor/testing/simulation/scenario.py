@@ -76,6 +76,7 @@ def simulate(seed: int, *, machine: Machine = "model", tell: bool = False) -> Ou
     try:
         return _Simulation(seed, machine, tell=tell).run()
     finally:
+        gc.collect(0)  # all that is left of this one is young; nobody else might ever look for it
         if collecting:
             gc.enable()
 

@@ -30,17 +30,31 @@ class KilledError(BaseException):
 
 
 class _Planned(asyncio.TimerHandle):
-    """A callback of a process, at a time."""
+    """A callback of a process, at a time; it has none of what the handles of other loops have to remember."""
 
     def __init__(
-        self, when: float, callback: Callable[..., Any], args: Sequence[Any], loop: Process, context: Context | None
+        self, when_us: int, callback: Callable[..., Any], args: Sequence[Any], context: Context | None
     ) -> None:
-        super().__init__(when, callback, args, loop)
-        self._call = functools.partial((copy_context() if context is None else context).run, callback, *args)
+        self._when_us = when_us
+        self._call: Callable[[], Any] | None = functools.partial(
+            (copy_context() if context is None else context).run, callback, *args
+        )
+
+    def __repr__(self) -> str:
+        return f"<planned {self._call}>"
 
     def carry_out(self) -> None:
-        if not self.cancelled():
+        if self._call is not None:
             self._call()
+
+    def cancel(self) -> None:
+        self._call = None
+
+    def cancelled(self) -> bool:
+        return self._call is None
+
+    def when(self) -> float:
+        return self._when_us / 1_000_000
 
 
 class Scheduler:
@@ -232,7 +246,7 @@ class Process(asyncio.AbstractEventLoop):
     def call_soon(  # type: ignore[override]  # typeshed has TypeVarTuple
         self, callback: Callable[..., Any], *args: Any, context: Context | None = None
     ) -> asyncio.Handle:
-        planned = _Planned(0, callback, args, self, context)
+        planned = _Planned(self.scheduler.now_us, callback, args, context)
         self.take(planned)
         return planned
 
@@ -254,7 +268,7 @@ class Process(asyncio.AbstractEventLoop):
     def _at(
         self, when_us: int, callback: Callable[..., Any], args: tuple[Any, ...], context: Context | None
     ) -> asyncio.TimerHandle:
-        planned = _Planned(when_us / 1_000_000, callback, args, self, context)
+        planned = _Planned(when_us, callback, args, context)
         if not self.dead:
             self.scheduler.plan(when_us, planned, self)
         return planned
@@ -300,6 +314,3 @@ class Process(asyncio.AbstractEventLoop):
 
     def call_exception_handler(self, context: dict[str, Any]) -> None:
         """Do nothing: what callbacks raise is noted in :attr:`errors`, and tasks tell those who wait for them."""
-
-    def _timer_handle_cancelled(self, handle: asyncio.TimerHandle) -> None:
-        """Do nothing: a cancelled callback is passed over when its time comes."""
