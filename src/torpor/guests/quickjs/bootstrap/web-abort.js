@@ -71,12 +71,10 @@ export class AbortSignal extends EventTarget {
 
   #abort(reason) {
     if (this.#aborted) return;
-    const aborted = [this, ...this.#followers.filter((follower) => !follower.#aborted)];
-    for (const signal of aborted) {
-      signal.#aborted = true;
-      signal.#reason = reason;
-    }
-    for (const signal of aborted) dispatchTrusted(signal, "abort");
+    this.#aborted = true;
+    this.#reason = reason;
+    dispatchTrusted(this, "abort");
+    for (const follower of this.#followers) follower.#abort(reason);
   }
 
   static {

@@ -21,13 +21,13 @@ export class Event {
     const { bubbles = false, cancelable = false, composed = false } = options ?? {};
     this.#init = { type: String(type), bubbles: !!bubbles, cancelable: !!cancelable, composed: !!composed };
     this.#init.timeStamp = run.at - run.startedAt;
-    defineProperty(this, "isTrusted", { get: () => this.#state.trusted, enumerable: true });
   }
 
   get type() { return this.#init.type; }
   get bubbles() { return this.#init.bubbles; }
   get cancelable() { return this.#init.cancelable; }
   get composed() { return this.#init.composed; }
+  get isTrusted() { return this.#state.trusted; }
   get timeStamp() { return this.#init.timeStamp; }
   get target() { return this.#state.target; }
   get srcElement() { return this.#state.target; }

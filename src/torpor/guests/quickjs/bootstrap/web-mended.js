@@ -101,7 +101,7 @@ function exceptions(Native) {
 function anyOf(native) {
   return function any(promises) {
     return call.call(native, this, promises).then(undefined, (error) => {
-      if (error instanceof AggregateError && error.message === "") error.message = "All promises were rejected";
+      if (error instanceof AggregateError && error.message === "") hidden(error, "message", "All promises were rejected");
       throw error;
     });
   };
