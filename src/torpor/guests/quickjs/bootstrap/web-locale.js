@@ -1,4 +1,4 @@
-// Methods that depend on a locale. The guest has no locale data: what they do without arguments, or for "en-US" without
+// Methods that depend on a locale. The guest has no locale data: what they do without arguments, or for "en-US" with a few
 // options, they do as Node does there in UTC; all else is refused, instead of being done as if nothing had been said.
 
 const { defineProperty } = Object;
@@ -15,15 +15,19 @@ function isSet(value) {
   return value !== undefined;
 }
 
-// Tell what is wrong with the arguments of a method that formats for English.
-function check(what, locales, options) {
+// Return the options of a method that formats for English, of those that it knows; refuse what it cannot honour.
+function check(what, locales, options, known = []) {
   const tags = Array.isArray(locales) ? locales : [locales];
   if (isSet(locales) && tags.some((tag) => !ENGLISH.test(String(tag)))) {
     refuse(what, `the locale ${JSON.stringify(locales)} is not available`);
   }
-  if (isSet(options) && Object.keys(Object(options)).length > 0) {
-    refuse(what, `the options ${Object.keys(options).join(", ")} are not available`);
+  const given = isSet(options) ? Object.entries(Object(options)).filter(([, value]) => isSet(value)) : [];
+  const unknown = given.filter(([name, value]) => !known.some((each) => each[0] === name && each[1](value)));
+  if (unknown.length > 0) {
+    const told = unknown.map(([name, value]) => `${name}: ${typeof value === "string" ? JSON.stringify(value) : value}`);
+    refuse(what, `the option ${told.join(", ")} is not available`);
   }
+  return Object.fromEntries(given);
 }
 
 // The shortest decimal digits of a number, and how many of them stand before the point.
@@ -32,17 +36,55 @@ function digitsOf(number) {
   return [digits.replace(".", ""), Number(exponent) + 1];
 }
 
-function englishNumber(number) {
-  if (Number.isNaN(number)) return "NaN";
+const DIGITS_MAX = 100;
+const CURRENCIES = { EUR: "€", GBP: "£", USD: "$" };
+const STYLES = { // least and most digits behind the point, and by how many places the point moves
+  currency: [2, 2, 0],
+  decimal: [0, 3, 0],
+  percent: [0, 0, 2],
+};
+const DIGITS_OPTIONS = ["minimumFractionDigits", "maximumFractionDigits"];
+const NUMBER_OPTIONS = [
+  ["useGrouping", (value) => typeof value === "boolean"],
+  ["style", (value) => Object.hasOwn(STYLES, value)],
+  ["currency", (value) => Object.hasOwn(CURRENCIES, value)],
+  ...DIGITS_OPTIONS.map((name) => [name, () => true]),
+];
+const DATE_OPTIONS = [["timeZone", (value) => value === "UTC"]];
+
+// Return the least and the most digits behind the point, by the rules of Intl.NumberFormat.
+function fractionDigits(options, [leastUsual, mostUsual]) {
+  const [least, most] = DIGITS_OPTIONS.map((name) => {
+    if (!isSet(options[name])) return undefined;
+    const digits = Number(options[name]);
+    if (!(digits >= 0 && digits <= DIGITS_MAX)) throw new RangeError(`${name} value is out of range.`);
+    return Math.floor(digits);
+  });
+  if (least !== undefined && most !== undefined && least > most) {
+    throw new RangeError("maximumFractionDigits value is out of range.");
+  }
+  return [least ?? Math.min(leastUsual, most ?? leastUsual), most ?? Math.max(mostUsual, least ?? 0)];
+}
+
+function englishNumber(number, options = {}) {
+  const { style = "decimal", currency } = options;
+  if (style === "currency" && currency === undefined) throw new TypeError("Currency code is required with currency style.");
+  const [least, most] = fractionDigits(options, STYLES[style]);
   const sign = number < 0 || Object.is(number, -0) ? "-" : "";
-  const size = Math.abs(number);
-  if (size === Infinity) return `${sign}∞`;
-  if (size === 0) return `${sign}0`;
-  const [digits, point] = digitsOf(size);
-  const scaled = rounded(digits, point + 3).padStart(4, "0");
-  const fraction = scaled.slice(-3).replace(/0+$/, "");
-  const whole = scaled.slice(0, -3).replace(/^0+(?=\d)/, "").replace(GROUP, ",");
-  return sign + whole + (fraction === "" ? "" : `.${fraction}`);
+  const [before, after] = [style === "currency" ? CURRENCIES[currency] : "", style === "percent" ? "%" : ""];
+  if (Number.isNaN(number)) return `${before}NaN${after}`;
+  return sign + before + englishSize(Math.abs(number), least, most, STYLES[style][2], options.useGrouping ?? true) + after;
+}
+
+function englishSize(size, least, most, moved, isGrouped) {
+  if (size === Infinity) return "∞";
+  const [digits, decimals] = digitsOf(size);
+  const point = decimals + moved;
+  const scaled = rounded(digits, point + most).padStart(most + 1, "0");
+  const end = scaled.length - most;
+  const fraction = scaled.slice(end).replace(/0+$/, "").padEnd(least, "0");
+  const whole = scaled.slice(0, end).replace(/^0+(?=\d)/, "");
+  return (isGrouped ? whole.replace(GROUP, ",") : whole) + (fraction === "" ? "" : `.${fraction}`);
 }
 
 // Round digits to the first `count`; as text, since they may be more than a number can hold.
@@ -76,13 +118,13 @@ const DATE = {
   toLocaleTimeString: englishTime,
 };
 
-function method(Type, name, format) {
+function method(Type, name, format, known = []) {
   const valueOf = Type.prototype.valueOf;
   define(Type.prototype, name, function (locales, options) {
     const value = valueOf.call(this); // throws when it is none
-    check(`${Type.name}.prototype.${name}`, locales, options);
+    const wanted = check(`${Type.name}.prototype.${name}`, locales, options, known);
     if (Type === Date && Number.isNaN(value)) return "Invalid Date";
-    return format(Type === Date ? this : value);
+    return format(Type === Date ? this : value, wanted);
   }, 0);
 }
 
@@ -156,8 +198,8 @@ function listed(prototype, name) {
 
 /** Put the methods in place of the engine's, which take no notice of their arguments. */
 export function installLocale() {
-  for (const [Type, methods] of [[Number, NUMBER], [BigInt, BIGINT], [Date, DATE]]) {
-    for (const [name, format] of Object.entries(methods)) method(Type, name, format);
+  for (const [Type, methods, known] of [[Number, NUMBER, NUMBER_OPTIONS], [BigInt, BIGINT, []], [Date, DATE, DATE_OPTIONS]]) {
+    for (const [name, format] of Object.entries(methods)) method(Type, name, format, known);
   }
   define(String.prototype, "localeCompare", localeCompare, 1);
   for (const name of ["toLocaleLowerCase", "toLocaleUpperCase"]) cased(name);
