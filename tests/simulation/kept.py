@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 KEPT: Final = {
-    56: "the world failed for longer than a turn tries, and the run's claim stayed with the worker that had given up",
-    141: "a commit that handed a step over was stored, its answer was lost, and the step's task was nobody's to report",
-    307: "an inline step's result was stored behind a later retry of a step task, and the log's times went back",
+    14: "an inline step's result was stored behind a later retry of a step task, and the log's times went back",
+    87: "the world failed for longer than a turn tries, and the run's claim stayed with the worker that had given up",
+    110: "a commit that handed a step over was stored, its answer was lost, and the step's task was nobody's to report",
 }

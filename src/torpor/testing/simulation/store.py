@@ -18,7 +18,7 @@ from torpor.errors import TorporError, WorldError
 from torpor.model import Notice
 from torpor.testing.simulation.scheduler import Process
 from torpor.testing.simulation.story import Story
-from torpor.testing.simulation.weather import Weather
+from torpor.testing.simulation.weather import Fault, Weather
 from torpor.world import Capabilities, Unsubscribe, World
 from torpor.worlds.memory import MemoryWorld
 
@@ -147,7 +147,8 @@ class SimulatedWorld:
 
         def arrive() -> None:
             value = self._carry_out(name, args, kwargs)
-            if name not in _SURE and weather.happens("store answer lost"):
+            loses: Fault = "commit answer lost" if name == "commit" else "store answer lost"
+            if name not in _SURE and weather.happens(loses):
                 self._story.tell(process.name, "does not learn of it")
                 value = WorldError(f"{name}: the connection to the simulated store was lost")
             process.call_later(self._latency(), _settle, answer, value)

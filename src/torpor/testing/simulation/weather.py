@@ -12,6 +12,8 @@ from collections import Counter
 from random import Random
 from typing import Final, Literal
 
+from torpor.engine.failpoints import Failpoint
+
 Fault = Literal[
     "kill at a failpoint",
     "kill at any time",
@@ -22,6 +24,7 @@ Fault = Literal[
     "store fails",
     "store outage",
     "store answer lost",
+    "commit answer lost",
     "store slow",
     "notice lost",
     "notice twice",
@@ -37,7 +40,7 @@ Fault = Literal[
 
 _RATES: Final[dict[Fault, tuple[float, ...]]] = {
     # of each time that it could happen; of processes and clocks, of each second of the storm and each of them
-    "kill at a failpoint": (0.005, 0.02, 0.1),
+    "kill at a failpoint": (0.2, 0.5, 0.9),
     "bug": (0.01, 0.05),
     "kill at any time": (0.02, 0.1, 0.3),
     "freeze": (0.05, 0.2, 0.4),
@@ -46,12 +49,13 @@ _RATES: Final[dict[Fault, tuple[float, ...]]] = {
     "store fails": (0.01, 0.05, 0.2),
     "store outage": (0.01, 0.03),
     "store answer lost": (0.05, 0.2, 0.4),
+    "commit answer lost": (0.1, 0.3),
     "store slow": (0.02, 0.1, 0.4),
     "notice lost": (0.2, 0.6, 1.0),
     "notice twice": (0.1, 0.5),
     "notice late": (0.1, 0.5),
-    "host lacks something": (0.02, 0.1),
-    "snapshot damaged": (0.02, 0.1, 0.3),
+    "host lacks something": (0.05, 0.2),
+    "snapshot damaged": (0.1, 0.5),
     "worker lacks steps": (0.5, 1.0),  # of each worker
     "worker is old": (0.3, 0.8),  # as above
     "worker lacks key": (0.3, 0.6),  # as above
@@ -72,6 +76,7 @@ class Weather:
         happened: how often which fault has happened.
         is_over: nothing goes wrong any more.
         skew_ms: by how much clocks differ, at most.
+        deadly: the failpoint at which workers are killed; at others that come first they would never get to it.
         remote: the store is a server, which carries on with what a process has asked for when that process is gone.
     """
 
@@ -84,6 +89,7 @@ class Weather:
         self.happened: Counter[str] = Counter()
         self.is_over = False
         self._out_until_us = 0
+        self.deadly = random.choice(list(Failpoint))
         self.remote = random.random() < 0.5
         self.skew_ms = random.choice((0, 50, 50, 50 if self.remote else 5_000))
 

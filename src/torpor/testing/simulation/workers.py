@@ -190,7 +190,7 @@ class Place:
 
     def _pass(self, process: Process, point: Failpoint) -> None:
         weather = self._around.weather
-        if weather.happens("kill at a failpoint"):
+        if point is weather.deadly and weather.happens("kill at a failpoint"):
             weather.happened[f"kill {point}"] += 1
             self._around.story.tell(process.name, f"is killed {point}")
             process.kill()
@@ -221,13 +221,14 @@ def _settings(dice: Random) -> WorkerSettings:
         snapshot_events=dice.choice((1, 5, 50)),
         snapshot_ms=dice.choice((10, 2_000)),
     )
+    heartbeat_ms = dice.choice((700, 2_000))
     return WorkerSettings(
         turns=dice.choice((1, 2, 8)),
         steps=dice.choice((2, 8, 32)),
         step_threads=2,
         vm_threads=dice.choice((1, 2)),
-        lease_ms=6_000,
-        heartbeat_ms=2_000,
+        lease_ms=3 * heartbeat_ms,
+        heartbeat_ms=heartbeat_ms,
         upkeep_ms=dice.choice((1_000, 60_000)),
         grace_seconds=dice.choice((0.1, 2.0)),
         turn=turn,
