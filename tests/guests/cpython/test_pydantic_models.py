@@ -151,3 +151,22 @@ def test_validation_is_for_steps(author: Author) -> None:
 
     assert "pydantic.EmailStr cannot be used in a workflow" in str(failure)
     assert "validate in a step" in str(failure)
+
+
+def test_a_model_may_name_one_that_comes_later(author: Author) -> None:
+    """A module that calls model_rebuild loads, and models that were named before they existed hold one another."""
+    head = """
+from pydantic import BaseModel
+
+class Order(BaseModel):
+    line: "Line"
+
+class Line(BaseModel):
+    sku: str
+
+Order.model_rebuild()
+"""
+    body = """
+        return repr(Order(line=Line(sku="x")))
+    """
+    assert author.body(body, before=head).begin().value == "Order(line=Line(sku='x'))"

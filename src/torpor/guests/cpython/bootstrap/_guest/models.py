@@ -104,6 +104,10 @@ class BaseModel:  # noqa: PLW1641  # as in pydantic only frozen models have a ha
         """Make a model of a JSON object."""
         return cls.model_validate(json.loads(text))
 
+    @classmethod
+    def model_rebuild(cls, **_options: Any) -> None:
+        """Return None, as for a model that is complete: the types of fields are not looked up here."""
+
     def model_post_init(self, context: Any, /) -> None:
         """Override to complete a model that was just made."""
 
