@@ -21,7 +21,7 @@ from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import AsTheyAre, recognise
 from torpor.codec.values import RunReference
 from torpor.engine.deployments import Startable, find_workflow
-from torpor.engine.endings import Endings
+from torpor.engine.endings import Endings, read_ending
 from torpor.engine.images import program_key
 from torpor.engine.metadata import running_step
 from torpor.errors import (
@@ -101,7 +101,7 @@ class RunHandle(Generic[R]):
         """
         async with asyncio.timeout(timeout):
             run = await self._client.wait_ended(self.id)
-        ending = (await self._client.world.events(self.id, after=run.head - 1))[-1]
+        ending = await read_ending(self._client.world, run)
         run_codec = self._client.keyring.run(run.id, run.key_id)
         if run.status == "completed":
             try:

@@ -23,6 +23,7 @@ The one exception hierarchy.
     │   ├── EntityConflictError     an event that the entity's lifecycle does not allow
     │   └── LeaseLostError          another worker owns the run or task now
     ├── WorldError                  the back end failed; nothing of the operation was stored
+    │   ├── DamagedError            the world has what no version has stored
     │   └── ProgramMissingError     the world has no program of that content address
     ├── BuildMissingError           a guest build that a run needs cannot be had here
     ├── BuildPendingError           a guest build that a run needs is still being compiled here
@@ -187,6 +188,33 @@ class WorldError(TorporError):
     """The back end failed; nothing of the operation was stored. The cause is the back end's own error."""
 
     code = "WORLD"
+
+
+class DamagedError(WorldError):
+    """
+    What the world has of something is not what any version has stored: its file was damaged, or edited by hand.
+
+    It concerns that one thing, and nothing of it was changed; all others go on.
+
+    Args:
+        row: which one, such as ``row 7 of table steps``.
+        problem: what is wrong with it.
+        run_id: whose it is, ``""`` when no run's, or when that cannot be told.
+        about: what could not be done because of it.
+
+    Attributes:
+        row, problem, run_id: as given.
+    """
+
+    code = "DAMAGED"
+
+    def __init__(self, row: str, problem: str, *, run_id: str = "", about: str = "") -> None:
+        whose = f" of run {run_id}" if run_id else ""
+        super().__init__(
+            f"{about and f'{about}: '}{row}{whose} is damaged: {problem}; all else goes on. `torpor doctor` lists what "
+            f"is damaged: stop the workers, keep a copy, then mend it there or restore a backup"
+        )
+        self.row, self.problem, self.run_id = row, problem, run_id
 
 
 class ProgramMissingError(WorldError):

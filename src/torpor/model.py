@@ -98,6 +98,8 @@ class Run(msgspec.Struct, frozen=True):
         redeliveries: claims in a row without an effect.
         snoozes: how often in a row it was snoozed, 0 once something of it was stored.
         snoozed: why it was snoozed last, ``""`` once something of it was stored.
+        damage: what of it cannot be read, ``""`` of a sound run; only lists have others. Then its id is here, its
+            application and workflow if they can be told, and the other fields tell nothing.
     """
 
     id: str
@@ -130,6 +132,7 @@ class Run(msgspec.Struct, frozen=True):
     redeliveries: int = 0
     snoozes: int = 0
     snoozed: str = ""
+    damage: str = ""
 
 
 class NewRun(msgspec.Struct, frozen=True):

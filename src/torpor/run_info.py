@@ -50,6 +50,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         error_code: why it failed, ``""`` unless it did.
         waits_for: what it waits for now; empty when it has ended, or computes, or has not begun.
         snoozed: why a worker gave it back for later, ``""`` once something of it was stored.
+        damage: what of it cannot be read, ``""`` of a sound run; of one that is damaged the other fields tell little.
         head: seq of the newest event of its log.
         base: seq of the newest event that was dropped from the beginning of its log, 0 when the log is whole.
         ops: how many steps, waits and hooks it has asked for.
@@ -72,6 +73,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     error_code: str = ""
     waits_for: tuple[Awaited, ...] = ()
     snoozed: str = ""
+    damage: str = ""
     head: int = 0
     base: int = 0
     ops: int = 0
@@ -98,6 +100,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
             error_code=run.error_code,
             waits_for=() if rows is None or run.status in RUN_TERMINAL else _waits_for(rows),
             snoozed=run.snoozed,
+            damage=run.damage,
             head=run.head,
             base=run.base,
             ops=run.ops,
@@ -119,7 +122,7 @@ async def read_info(world: World, run: Run) -> RunInfo:
 
 async def read_infos(world: World, runs: Sequence[Run]) -> list[RunInfo]:
     """Return what the public may know of runs; see :func:`read_info`."""
-    live = [run.id for run in runs if run.status not in RUN_TERMINAL]
+    live = [run.id for run in runs if run.status not in RUN_TERMINAL and not run.damage]
     rows = await world.open_entities_of(live) if live else {}
     return [RunInfo.of(run, rows.get(run.id)) for run in runs]
 

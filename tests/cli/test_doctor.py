@@ -55,7 +55,7 @@ def test_everything_is_found(torpor: Torpor) -> None:
     found = data["checks"]
     assert list(found) == [
         "versions", "platform", "wasm", "memory", "descriptors", "cache", "boot", "python", "application", "images",
-        "encryption", "world", "keys", "builds", "workers", "applications", "steps",
+        "encryption", "world", "keys", "builds", "runs", "workers", "applications", "steps",
     ]  # fmt: skip
     assert found["versions"]["python"] == platform.python_version()
     assert found["versions"]["sqlite"] == sqlite3.sqlite_version
@@ -69,6 +69,22 @@ def test_everything_is_found(torpor: Torpor) -> None:
     assert found["workers"]["alive"] == []
     assert (found["builds"]["builds"], found["builds"]["status"]) == ([], "ok")
     assert found["builds"]["image_bytes"] > 0
+
+
+@pytest.mark.usefixtures("runs")
+def test_damaged_runs_are_told(torpor: Torpor) -> None:
+    """By row, with what is wrong and what to do; the command fails."""
+    with contextlib.closing(sqlite3.connect("torpor.db")) as db, db:
+        ((damaged,),) = db.execute("SELECT id FROM runs ORDER BY k LIMIT 1").fetchall()
+        db.execute("UPDATE runs SET status = 9 WHERE id = ?", (damaged,))
+
+    outcome = torpor("doctor", "--json")
+
+    found = json.loads(outcome.stdout)["checks"]["runs"]
+    assert outcome.exit_code == 1
+    assert found["status"] == "failed"
+    assert list(found["damaged"]) == [damaged]
+    assert "its status is 9" in found["damaged"][damaged]
 
 
 def test_guest_builds_that_are_nowhere_are_told(torpor: Torpor, runs: dict[str, str]) -> None:

@@ -148,14 +148,16 @@ def _show_runs(found: list[RunInfo], limit: int) -> None:
 
 
 def _status(run: RunInfo) -> Text:
+    if run.damage:
+        return Text("damaged", "bold red")
     text = status_text(run.status)
     return text.append(f" {run.error_code}", "dim") if run.error_code else text
 
 
 def _waits_for(run: RunInfo) -> str:
     """Return one of the things that a run waits for, rather no timer, and how many more there are."""
-    if not run.waits_for or run.snoozed:
-        return run.snoozed
+    if not run.waits_for or run.snoozed or run.damage:
+        return run.damage or run.snoozed
     first, *others = sorted(run.waits_for, key=lambda awaited: awaited.kind == "timer")
     return awaited_text(first) + (f" and {len(others)} more" if others else "")
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from torpor.errors import TorporError
-from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import Notice, Run
+from torpor.errors import DamagedError, TorporError
+from torpor.lifecycle import RUN_TERMINAL, TRANSITIONS
+from torpor.model import Event, Notice, Run
 from torpor.world import World
 
 _LOOK_AGAIN_SECONDS = 5.0
@@ -81,3 +81,19 @@ class Endings:
             pass  # a hint less: who waits looks again anyway
         finally:
             self._look = None
+
+
+async def read_ending(world: World, run: Run) -> Event:
+    """
+    Return the event that ended a run, encrypted as it is stored.
+
+    Raises:
+        DamagedError: its log does not end as the run says.
+    """
+    events = await world.events(run.id, after=max(0, run.head - 1))
+    last = events[-1] if events else None
+    if last is None or last.seq != run.head or TRANSITIONS[last.type][1] != run.status:
+        ends = "has no such event" if last is None else f"ends with event {last.seq}, {last.type}"
+        problem = f"the run is {run.status} after event {run.head}, and its log {ends}"
+        raise DamagedError("the log", problem, run_id=run.id)
+    return last

@@ -121,5 +121,5 @@ def _look_elsewhere(pid: int) -> _Process | None:
         state = process.status()
         stopped = state in (psutil.STATUS_STOPPED, psutil.STATUS_TRACING_STOP)
         return None if state == psutil.STATUS_ZOMBIE else _Process(int(process.create_time()), stopped)
-    except psutil.NoSuchProcess:
+    except (psutil.NoSuchProcess, ValueError, OverflowError):  # a damaged row may have a number that no process has
         return None

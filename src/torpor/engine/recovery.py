@@ -24,6 +24,7 @@ from torpor.errors import (
     ConfigurationError,
     ConflictError,
     CpuLimitError,
+    DamagedError,
     DivergenceError,
     EntityConflictError,
     GuestTrapError,
@@ -80,7 +81,7 @@ ANSWERS: Final[tuple[tuple[tuple[type[Exception], ...], Answer], ...]] = (
     ((GuestTrapError, CpuLimitError, MemoryLimitError, OutputLimitError, LimitExceededError), Answer.FAIL),
     ((NotAllowedError, ProgramError, DivergenceError, SerializationError, MaxDeliveriesError), Answer.FAIL),
     ((HostError, MemoryError, OSError, ConfigurationError), Answer.SNOOZE),
-    ((ProgramMissingError, BuildMissingError, BuildPendingError), Answer.SNOOZE),
+    ((ProgramMissingError, BuildMissingError, BuildPendingError, DamagedError), Answer.SNOOZE),
     ((Exception,), Answer.RETRY),
 )
 """The first line that has an error's class says what follows."""

@@ -128,8 +128,7 @@ class Session:
         if snapshot is None:
             self._take(self._vm.begin(self._beginning()), now)
         else:
-            if snapshot.cursor > run.head:
-                raise SnapshotError(f"the snapshot is of event {snapshot.cursor}, but the log ends at {run.head}")
+            self._check(snapshot)
             self.ops, self.logs = snapshot.ops, snapshot.logs
             self._vm.restore(self._opened(snapshot), self._seed)
         events: Sequence[Event] = self._state.events
@@ -206,6 +205,13 @@ class Session:
                 f"had emitted {checkpoint.ops} ops there"
             )
         return [event for event in events if event.seq > checkpoint.cursor]
+
+    def _check(self, snapshot: Snapshot) -> None:
+        run = self._run
+        ends = (("event", snapshot.cursor, run.head), ("op", snapshot.ops, run.ops), ("line", snapshot.logs, run.logs))
+        for what, at, last in ends:
+            if at > last:
+                raise SnapshotError(f"the snapshot is of {what} {at}, but the run ends with {what} {last}")
 
     def _opened(self, snapshot: Snapshot) -> bytes:
         try:

@@ -47,7 +47,7 @@ from torpor.engine.steps import StepLookup, Steps
 from torpor.engine.threads import VmThreads
 from torpor.engine.turn import run_turn
 from torpor.engine.upkeep import Upkeep
-from torpor.errors import ConfigurationError, NotFoundError
+from torpor.errors import ConfigurationError, DamagedError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import ClaimRequest, Deployment, Notice, Task
 from torpor.retries import Backoff
@@ -390,7 +390,7 @@ class Worker:
         for run_id in run_ids:
             try:
                 run = await self._world.get_run(run_id)
-            except NotFoundError:
+            except (NotFoundError, DamagedError):
                 continue
             if run.status in RUN_TERMINAL:
                 self._runner.cancel_run(run_id)

@@ -15,10 +15,11 @@ from typing import Final, Literal, Self
 
 import msgspec
 
+from torpor.engine.endings import read_ending
 from torpor.engine.observer import Observation, Stored
-from torpor.errors import RunNotFoundError, WorldError
+from torpor.errors import DamagedError, RunNotFoundError, WorldError
 from torpor.inspection.readable import place_of, readable_payload, summary
-from torpor.inspection.reading import newest_running, read_ending
+from torpor.inspection.reading import newest_running
 from torpor.inspection.redaction import Redactor
 from torpor.inspection.timestamps import span_text
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
@@ -149,12 +150,12 @@ class Describer:
         for run_id in list(self._open):
             try:
                 run = await self._world.get_run(run_id)
-            except RunNotFoundError:
+                ending = await read_ending(self._world, run) if run.status in RUN_TERMINAL else None
+            except (RunNotFoundError, DamagedError):
                 self._open.pop(run_id, None)
                 continue
-            if run.status in RUN_TERMINAL and run_id in self._open:
-                ending = await read_ending(self._world, run)
-                await self._describe(run_id, () if ending is None else (ending,), ())
+            if ending is not None and run_id in self._open:
+                await self._describe(run_id, (ending,), ())
 
     async def _run(self, run_id: str) -> Run:
         run = self._open.get(run_id) or await self._world.get_run(run_id)

@@ -123,6 +123,7 @@ def summary_data(summary: RunSummary) -> dict[str, Any]:
         "duration_ms": run.ended_at - run.created_at if run.ended_at else None,
         "waits_for": [awaited_data(awaited) for awaited in run.waits_for],
         "snoozed": run.snoozed or None,
+        "damage": run.damage or None,
         "app": run.app or None,
         "queue": run.queue or None,
         "runtime": run.runtime,

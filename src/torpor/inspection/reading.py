@@ -24,7 +24,7 @@ from torpor.inspection.history import Historian, History
 from torpor.inspection.parked import ParkedRun, parked
 from torpor.inspection.readable import readable_payload
 from torpor.inspection.redaction import Redactor
-from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL, RunStatus
+from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Event, LogEntry, Run, RunFilter, WorkerRow
 from torpor.programs.catalogue import guests, short_name
 from torpor.run_info import RunInfo, read_info, read_infos
@@ -37,9 +37,6 @@ _PAGE: Final = 200
 
 MATCHES_TOLD_MAX: Final = 10
 """Runs that are listed when the beginning of an id fits several."""
-
-_DAMAGE = (LookupError, TypeError, ValueError)
-"""What reading a world raises that meets values which no version has stored."""
 
 
 class WaitingHook(msgspec.Struct, frozen=True):
@@ -113,7 +110,7 @@ class Reader:
         Raises:
             RunNotFoundError: there is none at all.
         """
-        found = await self._list(RunFilter(limit=1))
+        found = await self._world.list_runs(RunFilter(limit=1))
         if not found:
             raise RunNotFoundError(f"there is no run in world {self._world.url} yet; start one with: torpor start")
         return found[0].id
@@ -138,7 +135,7 @@ class Reader:
         found: list[Run] = []
         while len(found) < limit:
             most = min(_PAGE, limit - len(found))
-            page = await self._list(RunFilter(status=status, workflow=workflow, before=before, limit=most))
+            page = await self._world.list_runs(RunFilter(status=status, workflow=workflow, before=before, limit=most))
             found += page
             if len(page) < most:
                 break
@@ -150,14 +147,16 @@ class Reader:
         found: list[str] = []
         while True:
             before = found[-1] if found else None
-            page = await self._list(RunFilter(status=status, workflow=workflow, before=before, limit=_PAGE))
+            page = await self._world.list_runs(RunFilter(status=status, workflow=workflow, before=before, limit=_PAGE))
             found += [run.id for run in page]
             if len(page) < _PAGE:
                 return found
 
     async def summaries(self, runs: Iterable[RunInfo]) -> list[RunSummary]:
         """Return runs with their input, and their output or error."""
-        return [await self._summary(await self._run(info.id), info) for info in runs]
+        return [
+            RunSummary(info) if info.damage else await self._summary(await self._run(info.id), info) for info in runs
+        ]
 
     async def hooks(self, *, workflow: str | None = None, limit: int) -> list[WaitingHook]:
         """Return hooks that wait for the outside world, newest first; *workflow* is as for :meth:`runs`."""
@@ -167,8 +166,8 @@ class Reader:
             page = await self._world.live_hooks(limit=_PAGE, before=before)
             runs = await self._world.statuses({hook.run_id for hook in page})
             for hook in page:
-                run = runs[hook.run_id]
-                if workflow is None or workflow in (run.workflow, short_name(run.workflow)):
+                run = runs.get(hook.run_id)  # none when it is damaged
+                if run is not None and workflow in (None, run.workflow, short_name(run.workflow)):
                     metadata = self._shown(run, hook.metadata)
                     about = (hook.token, metadata, run.id, short_name(run.workflow), hook.created_at)
                     found.append(WaitingHook(*about))
@@ -289,33 +288,15 @@ class Reader:
     # Reading
 
     async def _run(self, run_id: str) -> Run:
-        try:
-            return await self._world.get_run(run_id)
-        except _DAMAGE as error:
-            url = self._world.url
-            raise WorldError(f"run {run_id} is damaged in world {url} and cannot be shown: {error!r}") from error
+        return await self._world.get_run(run_id)
 
     async def _readable(self, run_id: str) -> Run:
         run = await self._run(run_id)
         self._redactor.check(run)
         return run
 
-    async def _list(self, where: RunFilter) -> list[Run]:
-        try:
-            return await self._world.list_runs(where)
-        except _DAMAGE as error:
-            raise WorldError(
-                f"a run in world {self._world.url} is damaged, so that the page with it cannot be listed: {error!r}; "
-                f"list around it with --before and --limit"
-            ) from error
-
     async def _beginning_with(self, text: str) -> list[Run]:
-        try:
-            return await self._world.runs_beginning_with(text, limit=MATCHES_TOLD_MAX + 1)
-        except _DAMAGE as error:
-            raise WorldError(
-                f"a run that begins with {text} is damaged in world {self._world.url}: {error!r}"
-            ) from error
+        return await self._world.runs_beginning_with(text, limit=MATCHES_TOLD_MAX + 1)
 
     async def _events(self, run: Run, after: int, limit: int | None = None) -> list[Event]:
         return self._redactor.events(run, await self._world.events(run.id, after=after, limit=limit))
@@ -361,12 +342,6 @@ async def newest_running(world: World, limit: int) -> list[Run]:
     return await world.list_runs(RunFilter(status="running", limit=limit))
 
 
-async def read_ending(world: World, run: Run) -> Event | None:
-    """Return the event that ended a run, encrypted as it is stored; None where the log has none."""
-    events = await world.events(run.id, after=run.head - 1)
-    return next((event for event in events if event.type in RUN_ENDINGS), None)
-
-
 def _view(event: Event) -> EventView:
     return EventView(
         event.seq,
@@ -388,6 +363,4 @@ async def _part(what: str, reading: Awaitable[T], instead: T, problems: list[str
         return await reading
     except TorporError as error:
         problems.append(f"{what} cannot be read: {error}")
-    except _DAMAGE as error:
-        problems.append(f"{what} is damaged: {error!r}")
     return instead

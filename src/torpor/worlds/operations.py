@@ -30,7 +30,7 @@ from typing import Any, TypeAlias, TypeVar
 
 import msgspec
 
-from torpor.errors import EntityConflictError, LeaseLostError
+from torpor.errors import DamagedError, EntityConflictError, LeaseLostError
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
 from torpor.model import (
     Commit,
@@ -171,13 +171,16 @@ def converse(conversation: Conversation[T], answer: Callable[[Request], Any]) ->
     Carry a conversation on with a store that answers at once, and return its result.
 
     Its transaction is the caller's to begin, and to undo when this raises.
+
+    Raises:
+        DamagedError: something that the operation needs is damaged.
     """
     try:
         request = next(conversation)
         while True:
             try:
                 answered = answer(request)
-            except (StaleError, TokenTakenError) as error:
+            except (StaleError, TokenTakenError, DamagedError) as error:
                 request = conversation.throw(error)
             else:
                 request = conversation.send(answered)
@@ -416,7 +419,10 @@ def _tell_watchers(changes: Changes, now: int) -> Conversation[bool]:
     watchers: tuple[Hook, ...] = yield Watchers(ended.id)
     for hook in watchers:
         while True:
-            entities: Entities | None = yield Part(hook.run_id, due=now, hook=hook.id)
+            try:
+                entities: Entities | None = yield Part(hook.run_id, due=now, hook=hook.id)
+            except DamagedError:  # who waits for the end is the one that cannot go on, and not the one that ends
+                break
             if entities is None or hook.id not in entities.hooks or entities.run.status in RUN_TERMINAL:
                 break
             try:

@@ -37,7 +37,7 @@ def _received(store: Store, request: ask.Received) -> bool:
 
 def _watchers(store: Store, request: ask.Watchers) -> tuple[Hook, ...]:
     where = "WHERE h.watch = ? AND h.watch <> '' AND h.status = 0 ORDER BY h.run, h.op"
-    return tuple(store.hooks(where, request.run_id))
+    return tuple(hook for hook in store.hooks(where, request.run_id) if hook is not None)
 
 
 def _put_step(store: Store, request: ask.PutStep) -> None:

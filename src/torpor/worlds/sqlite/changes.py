@@ -83,6 +83,21 @@ _PUT_SNAPSHOT: Final = (
 _ADD_LINE: Final = f"{_insert('lines', ['run', 'n', 'at', 'level', 'text'])} ON CONFLICT DO NOTHING"
 
 
+_ASIDE_MS: Final = 300_000
+# Nothing of a damaged row is known, its epoch neither; but another one than it has fences everybody off.
+_ASIDE: Final = "worker = NULL, epoch = (epoch & 0xffffffff) + 1, ready_at = ?1, queued_at = ?1, snoozed = ?2"
+
+
+def set_run_aside(store: Store, k: int, why: str, now: int) -> None:
+    """Let nobody have the turn of a run whose row is damaged for some minutes, so that others are not held up by it."""
+    store.db.execute(f"UPDATE runs SET {_ASIDE} WHERE k = ?3", (now + _ASIDE_MS, why, k))
+
+
+def set_step_aside(store: Store, k: int, step_id: str, why: str, now: int) -> None:
+    """Let nobody have a step task that is damaged, or whose run is, for some minutes."""
+    store.db.execute(f"UPDATE steps SET {_ASIDE} WHERE run = ?3 AND id = ?4", (now + _ASIDE_MS, why, k, step_id))
+
+
 def apply(store: Store, changes: Changes) -> None:
     """
     Store changes.

@@ -37,6 +37,13 @@ STEP_CODE: Final = {name: code for code, name in enumerate(STEP_STATUSES)}
 HOOK_CODE: Final = {name: code for code, name in enumerate(HOOK_STATUSES)}
 RUNTIME_CODE: Final = {name: code for code, name in enumerate(RUNTIMES)}
 
+EVENT_OF: Final = dict(enumerate(EVENT_TYPES))
+RUN_OF: Final = dict(enumerate(RUN_STATUSES))
+STEP_OF: Final = dict(enumerate(STEP_STATUSES))
+HOOK_OF: Final = dict(enumerate(HOOK_STATUSES))
+RUNTIME_OF: Final = dict(enumerate(RUNTIMES))
+"""By code, which no sequence is asked for: it has an answer for -1."""
+
 INPUT_CODES: Final = ", ".join(str(EVENT_CODE[name]) for name in sorted(INPUTS))
 """For ``type IN (…)``."""
 

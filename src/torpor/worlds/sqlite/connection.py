@@ -18,7 +18,7 @@ from typing import Any, Final
 from torpor.errors import UsageError
 from torpor.model import Notice
 from torpor.worlds.notifier import Notifier
-from torpor.worlds.sqlite.faults import world_error
+from torpor.worlds.sqlite.faults import decode_damaged, failure_of, is_undecodable
 from torpor.worlds.sqlite.store import Store
 
 GROUP_OPS_MAX: Final = 256
@@ -151,12 +151,18 @@ class ConnectionThread:
         assert job.operation is not None, "a connection thread's last job is not carried out"
         return job.operation(store)
 
+    def _copes(self, store: Store, error: Exception) -> bool:
+        """Return whether an operation may do better now: it met a damaged text, which is readable from now on."""
+        if not is_undecodable(error) or store.db.text_factory is decode_damaged:
+            return False
+        store.db.text_factory = decode_damaged
+        return True
+
     def _failure(self, error: Exception, job: Job) -> Exception:
         """Return what the caller of *job* gets for *error*."""
-        if not isinstance(error, sqlite3.Error):
-            return error
-        failure = world_error(error, self._url, job.about)
-        failure.__cause__ = error
+        failure = failure_of(error, self._url, job.about)
+        if failure is not error:
+            failure.__cause__ = error
         return failure
 
     def _not_open(self) -> UsageError:

@@ -7,7 +7,7 @@ import os
 import sqlite3
 from typing import Final
 
-from torpor.errors import WorldError
+from torpor.errors import DamagedError, WorldError
 
 _PRIMARY: Final = 0xFF  # an extended result code carries its primary one in the low byte
 
@@ -34,6 +34,19 @@ _SHORT: Final = (errno.EMFILE, errno.ENFILE)
 _MAY_LACK_DESCRIPTORS: Final = (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_IOERR)
 
 
+def failure_of(error: Exception, url: str, about: str) -> Exception:
+    """Return what to raise for whatever an operation raised; see :func:`world_error`."""
+    if isinstance(error, sqlite3.Error):
+        return world_error(error, url, about)
+    if isinstance(error, DamagedError):
+        return DamagedError(error.row, error.problem, run_id=error.run_id, about=_where(url, about))
+    if isinstance(error, OverflowError):  # what can be stored leads to nothing that cannot be, unless it was damaged
+        return DamagedError(
+            "a number", f"a file has no room for what follows from it ({error})", about=_where(url, about)
+        )
+    return error
+
+
 def world_error(error: sqlite3.Error, url: str, about: str) -> WorldError:
     """
     Return what to raise for *error*; raise it ``from`` the original.
@@ -48,7 +61,21 @@ def world_error(error: sqlite3.Error, url: str, about: str) -> WorldError:
     advice = _ADVICE.get(code, "this is not expected; please report it")
     if code in _MAY_LACK_DESCRIPTORS and _descriptors_are_short():
         advice = _NO_DESCRIPTORS
-    return WorldError(f"{about} failed in world {url}, and nothing of it was stored: {error} ({name}): {advice}")
+    return WorldError(f"{_where(url, about)}: {error} ({name}): {advice}")
+
+
+def is_undecodable(error: Exception) -> bool:
+    """Return whether SQLite's module met a text that is no UTF-8, which only damage makes."""
+    return isinstance(error, sqlite3.OperationalError) and "decode to UTF-8" in str(error)
+
+
+def decode_damaged(text: bytes) -> str:
+    """Return a text as well as it can be read."""
+    return text.decode("utf-8", "replace")
+
+
+def _where(url: str, about: str) -> str:
+    return f"{about} failed in world {url}, and nothing of it was stored"
 
 
 def _descriptors_are_short() -> bool:

@@ -6,6 +6,8 @@ import sqlite3
 from collections import OrderedDict
 from typing import Final, Generic, TypeVar
 
+from torpor.worlds.sqlite.sound import NonsenseError
+
 K = TypeVar("K")
 V = TypeVar("V")
 
@@ -51,7 +53,8 @@ class Numbers:
         names = ", ".join(columns)
         places = ", ".join("?" * len(columns))
         self._db = db
-        self._find = f"SELECT k FROM {table} WHERE ({names}) = ({places})"
+        self._table = table
+        self._look = f"SELECT k FROM {table} WHERE ({names}) = ({places})"
         self._add = f"INSERT INTO {table} ({names}) VALUES ({places}) RETURNING k"
         self._read = f"SELECT {names} FROM {table} WHERE k = ?"
         self._numbers: Recent[tuple[str, ...], int] = Recent()
@@ -61,18 +64,33 @@ class Numbers:
         """Return the number that stands for *texts*, a new one if need be. Only the writer may call this."""
         number = self._numbers.get(texts)
         if number is None:
-            row = self._db.execute(self._find, texts).fetchone() or self._db.execute(self._add, texts).fetchone()
+            row = self._db.execute(self._look, texts).fetchone() or self._db.execute(self._add, texts).fetchone()
             number = int(row[0])
             self._remember(number, texts)
         return number
 
     def texts(self, number: int) -> tuple[str, ...]:
-        """Return what a number stands for."""
+        """
+        Return what a number stands for.
+
+        Raises:
+            NonsenseError: nothing.
+        """
         texts = self._texts.get(number)
         if texts is None:
-            texts = tuple(self._db.execute(self._read, (number,)).fetchone())
+            row = self._db.execute(self._read, (number,)).fetchone()
+            if row is None:
+                raise NonsenseError(f"it refers to row {number} of table {self._table}, and there is none")
+            texts = tuple(row)
             self._remember(number, texts)
         return texts
+
+    def find(self, number: int) -> tuple[str, ...] | None:
+        """Return what a number stands for, None for nothing."""
+        try:
+            return self.texts(number)
+        except NonsenseError:
+            return None
 
     def forget(self) -> None:
         """Forget what a transaction that was rolled back may have numbered."""

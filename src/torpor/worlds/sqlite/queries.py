@@ -4,21 +4,26 @@ Lists, searches and counts, for people.
 Runs stand in the order of their creation, which is that of their rowids. A page of all runs goes along the rowids; one
 with a filter is merged from the lists of each workflow and status that fit, which the index ``runs_listed`` has in
 order: so it reads no more than a page of each, however many runs there are.
+
+A damaged row stops no list. A run is listed with what can be told of it; other things are left out.
 """
 
 from __future__ import annotations
 
 import heapq
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Final
 
 import msgspec
 from msgspec.structs import replace
 
+from torpor.errors import DamagedError
 from torpor.model import Entities, Hook, ImageUse, ProgramUse, Run, RunFilter, WaitingSteps
 from torpor.worlds import refusals
 from torpor.worlds.sqlite.codes import RUN_CODE
 from torpor.worlds.sqlite.queue import WAITING
+from torpor.worlds.sqlite.sound import reading
 from torpor.worlds.sqlite.store import Store
 
 _LIVE: Final = f"status IN ({RUN_CODE['pending']}, {RUN_CODE['running']})"
@@ -94,15 +99,28 @@ def open_entities(store: Store, run_id: str) -> Entities:
 
 def open_entities_of(store: Store, run_ids: Collection[str]) -> dict[str, Entities]:
     """Answer :meth:`torpor.world.Queries.open_entities_of`."""
-    return {run_id: found[1] for run_id in run_ids if (found := store.entities(run_id, "none")) is not None}
+    together: dict[str, Entities] = {}
+    for run_id in run_ids:
+        with suppress(DamagedError):
+            if (found := store.entities(run_id, "none")) is not None:
+                together[run_id] = found[1]
+    return together
 
 
 def live_hooks(store: Store, *, limit: int, before: str | None) -> list[Hook]:
     """Answer :meth:`torpor.world.Queries.live_hooks`."""
-    where = "WHERE h.status = 0 AND h.watch = ''"
-    if before is None:
-        return store.hooks(f"{where} ORDER BY h.id DESC, h.run DESC LIMIT ?", limit)
-    return store.hooks(f"{where} AND h.id < ? ORDER BY h.id DESC, h.run DESC LIMIT ?", before, limit)
+    where = "WHERE h.status = 0 AND h.watch = '' AND h.id < ? ORDER BY h.id DESC, h.run DESC LIMIT ? OFFSET ?"
+    last = _LAST_CHARACTER if before is None else before
+    found: list[Hook] = []
+    seen = 0
+    while len(found) < limit:  # a page that is not full would say that there are no more
+        lacking = limit - len(found)
+        page = store.hooks(where, last, lacking, seen)
+        seen += len(page)
+        found += [hook for hook in page if hook is not None]
+        if len(page) < lacking:
+            break
+    return found
 
 
 def waiting_steps(store: Store, now: int) -> list[WaitingSteps]:
@@ -110,10 +128,9 @@ def waiting_steps(store: Store, now: int) -> list[WaitingSteps]:
     found: dict[tuple[str, str, str], WaitingSteps] = {}
     for app, kind, told in store.db.execute(_WAITING, (now,)).fetchall():
         count, since, why, k = msgspec.json.decode(told)
-        if count:
-            [run] = store.runs("WHERE k = ?", k)
-            name, signature = store.kinds.texts(kind)
-            steps = WaitingSteps(app, name, signature, count, since, run.id, why)
+        if count and (of_kind := store.kinds.find(kind)) is not None:
+            name, signature = of_kind
+            steps = WaitingSteps(app, name, signature, count, since, store.name_at(k), why)
             about = (app, name, signature)
             found[about] = _together(found[about], steps) if about in found else steps
     return sorted(found.values(), key=lambda steps: (steps.since, steps.app, steps.name, steps.signature))
@@ -129,8 +146,8 @@ def programs_in_use(store: Store) -> list[ProgramUse]:
     """Answer :meth:`torpor.world.Queries.programs_in_use`."""
     found = []
     for app, program, guest, key_id, count, k in store.db.execute(_PROGRAMS).fetchall():
-        [run] = store.runs("WHERE k = ?", k)
-        found.append(ProgramUse(app, store.label(program), guest, key_id, count, run.id))
+        if (label := store.labels.find(program)) is not None:
+            found.append(ProgramUse(app, label[0], guest, key_id, count, store.name_at(k)))
     return sorted(found, key=lambda use: (use.app, use.program, use.guest, use.key_id))
 
 
@@ -154,14 +171,15 @@ def runs_by_key(store: Store, *, live: bool) -> dict[str, int]:
 def images_in_use(store: Store) -> set[ImageUse]:
     """Answer :meth:`torpor.world.Queries.images_in_use`."""
     rows = store.db.execute(_IMAGES).fetchall()
-    found = {ImageUse(store.label(program), store.label(build), key_id) for program, build, key_id in rows}
+    with reading("a program or a guest build in table runs"):  # what is not known to be in use may be dropped
+        found = {ImageUse(store.label(program), store.label(build), key_id) for program, build, key_id in rows}
     return {use for use in found if use.build}
 
 
 def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:
     """Answer :meth:`torpor.world.Queries.statuses`."""
     found = store.runs("WHERE id IN (SELECT value FROM json_each(?))", _json(list(run_ids)))
-    return {run.id: run for run in found}
+    return {run.id: run for run in found if not run.damage}
 
 
 def _json(values: list[int] | list[str]) -> str:

@@ -14,9 +14,10 @@ from typing import Any, Final
 import msgspec
 
 from torpor.clock import Clock
-from torpor.model import ClaimRequest, Claims, Run, Task
+from torpor.errors import DamagedError
+from torpor.model import NOW, ClaimRequest, Claims, Run, Task
 from torpor.worlds import claims
-from torpor.worlds.sqlite.changes import save_run, save_step
+from torpor.worlds.sqlite.changes import save_run, save_step, set_run_aside, set_step_aside
 from torpor.worlds.sqlite.rows import SHIFT, STEP_COLUMNS, Row, step_of
 from torpor.worlds.sqlite.store import Store
 
@@ -74,7 +75,9 @@ def claim(store: Store, request: ClaimRequest, clock: Clock) -> tuple[Claims, No
         return Claims(known=False), None
     turns, turns_at = _choose(looked["turns"], request.turns_max)
     steps, steps_at = _choose(_look_at_steps(store, looked["steps"], request, now), request.steps_max)
-    tasks = _claim_turns(store, turns, request.worker_id) + _claim_steps(store, steps, request.worker_id, now)
+    tasks = _claim_turns(store, turns, request.worker_id, now) + _claim_steps(store, steps, request.worker_id, now)
+    if len(tasks) < len(turns) + len(steps):  # damaged ones stood before others, which are to be claimed at once
+        return Claims(tasks, NOW), None
     more = 0 < request.turns_max == len(turns) or 0 < request.steps_max == len(steps)
     return Claims(tasks, None if more else min(turns_at + steps_at, default=None)), None
 
@@ -98,7 +101,8 @@ def _look_at_steps(store: Store, waiting: list[Row], request: ClaimRequest, now:
     wanted = set(request.steps) if waiting else ()
     left = msgspec.json.encode(request.left).decode()
     for place, kind, first_at in waiting:
-        if store.kinds.texts(kind)[0] not in wanted:
+        of_kind = store.kinds.find(kind)
+        if of_kind is None or of_kind[0] not in wanted:
             continue
         if first_at > now and not request.left:
             told.append(("[]", "[]", first_at))
@@ -116,10 +120,14 @@ def _choose(places: list[Row], most: int) -> tuple[Found, list[int]]:
     return sorted(found)[:most], [next_at for _, _, next_at in places if next_at is not None]
 
 
-def _claim_turns(store: Store, found: Found, worker_id: str) -> list[Task]:
+def _claim_turns(store: Store, found: Found, worker_id: str, now: int) -> list[Task]:
     tasks = []
     for _, k in found:
-        [run] = store.runs("WHERE k = ?", k)
+        try:
+            run = store.run_at(k)
+        except DamagedError as error:
+            set_run_aside(store, k, str(error), now)
+            continue
         claimed = claims.claim(run, worker_id)
         save_run(store, run, claimed)
         tasks.append(claims.turn_task(claimed))
@@ -130,10 +138,14 @@ def _claim_steps(store: Store, found: Found, worker_id: str, now: int) -> list[T
     runs: dict[int, Run] = {}
     tasks = []
     for _, k, _, step_id in found:
-        if k not in runs:
-            [runs[k]] = store.runs("WHERE k = ?", k)
-        run = runs[k]
-        step = step_of(run.id, store.db.execute(_TASK, (k, step_id)).fetchone(), store.kinds.texts)
+        try:
+            if k not in runs:
+                runs[k] = store.run_at(k)
+            run = runs[k]
+            step = step_of(run.id, store.db.execute(_TASK, (k, step_id)).fetchone(), store.kinds.texts)
+        except DamagedError as error:
+            set_step_aside(store, k, step_id, str(error), now)
+            continue
         claimed = claims.claim_step(step, worker_id, now)
         save_step(store, run, claimed, step.epoch)
         tasks.append(claims.step_task(run, claimed))

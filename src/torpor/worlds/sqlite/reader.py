@@ -24,6 +24,15 @@ class Reader(ConnectionThread):
         """
         return self._submit(operation, about)
 
+    def _again(self, store: Store, job: Job, error: Exception) -> None:
+        """Carry a job out once more if that may help; else its caller gets the error."""
+        try:
+            if not self._copes(store, error):
+                raise error
+            job.value = self._carry_out(store, job)
+        except Exception as problem:  # noqa: BLE001  # as above
+            job.error = self._failure(problem, job)
+
     def _work(self, store: Store, jobs: list[Job]) -> None:
         store.db.execute("BEGIN")
         try:
@@ -31,7 +40,7 @@ class Reader(ConnectionThread):
                 try:
                     job.value = self._carry_out(store, job)
                 except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets it
-                    job.error = self._failure(error, job)
+                    self._again(store, job, error)
         finally:
             if store.db.in_transaction:  # an error may have ended it
                 store.db.execute("COMMIT")

@@ -1,7 +1,8 @@
 """
 Rows ↔ values: the tables' columns, and what stands in them.
 
-Columns are selected in the order of the values' fields, so that most of a row is handed on as it is.
+Columns are selected in the order of the values' fields, so that most of a row is handed on as it is. A row that makes
+no sense is a :class:`~torpor.errors.DamagedError`, which names it.
 """
 
 from __future__ import annotations
@@ -10,7 +11,8 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from torpor.model import Event, Hook, Step, Wait
-from torpor.worlds.sqlite.codes import EVENT_CODE, EVENT_TYPES, HOOK_STATUSES, STEP_STATUSES
+from torpor.worlds.sqlite.codes import EVENT_CODE, EVENT_OF, HOOK_OF, STEP_OF
+from torpor.worlds.sqlite.sound import NUMBER_MAX, check_attempts, check_numbers, coded, reading
 
 Row = tuple[Any, ...]
 
@@ -30,12 +32,19 @@ WAIT_COLUMNS: Final = "id, op, due"
 HOOK_COLUMNS: Final = "h.id, h.op, h.token, h.status, h.created_at, h.metadata, h.watch"
 
 
-def events_of(rows: Iterable[Row]) -> list[Event]:
-    """Return the values of rows of :data:`EVENT_COLUMNS`."""
-    return [  # each field by name: three times as quick as a star, and long logs are read here
-        Event(EVENT_TYPES[code], at, about, seq, op, digest, name, attempt, due, ref, payload)
-        for code, at, about, seq, op, digest, name, attempt, due, ref, payload in rows
-    ]
+def events_of(name_at: Callable[[int], str], k: int, rows: Iterable[Row]) -> list[Event]:
+    """Return the values of rows of :data:`EVENT_COLUMNS`, of the run with rowid *k*, whose id *name_at* returns."""
+    found = []
+    for code, at, about, seq, op, digest, name, attempt, due, ref, payload in rows:
+        kind = EVENT_OF.get(code)
+        if kind is None or not (0 <= at <= NUMBER_MAX and 0 <= op <= NUMBER_MAX and 0 <= due <= NUMBER_MAX):
+            with reading(f"event {seq}", name_at(k)):
+                coded(EVENT_OF, code, "type")
+                check_numbers((at, op, due), "at op due")
+        assert kind is not None, "else it was told"
+        # Each field by name: three times as quick as a star, and long logs are read here.
+        found.append(Event(kind, at, about, seq, op, digest, name, attempt, due, ref, payload))
+    return found
 
 
 def event_row(k: int, event: Event) -> Row:
@@ -69,6 +78,11 @@ def steps_of(run_id: str, rows: Iterable[Row], kind: Callable[[int], tuple[str, 
 
 def step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> Step:
     """Return the value of a row, see :func:`steps_of`."""
+    with reading(f"step {row[0]}", run_id):
+        return _step_of(run_id, row, kind)
+
+
+def _step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> Step:
     (
         about,
         op,
@@ -89,13 +103,17 @@ def step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> St
         given,
     ) = row
     name, signature = kind(its_kind)
+    numbers = (op, seq, created_at, attempt, failures, started_at, queued_at, epoch, redeliveries, ready_at or 0)
+    if min(numbers) < 0 or max(numbers) > NUMBER_MAX:
+        check_numbers(numbers, "op seq created_at attempt failures started_at queued_at epoch redeliveries ready_at")
+    check_attempts(attempt, failures, redeliveries)
     return Step(
         run_id,
         about,
         op,
         seq,
         name,
-        STEP_STATUSES[status],
+        coded(STEP_OF, status, "status"),
         created_at,
         attempt,
         failures,
@@ -112,12 +130,20 @@ def step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> St
     )
 
 
-def waits_of(rows: Iterable[Row]) -> dict[str, Wait]:
+def waits_of(run_id: str, rows: Iterable[Row]) -> dict[str, Wait]:
     """Return the values, by id, of rows of :data:`WAIT_COLUMNS`."""
-    return {row[0]: Wait(*row) for row in rows}
+    found = {}
+    for about, op, due in rows:
+        with reading(f"wait {about}", run_id):
+            check_numbers((op, due), "op due")
+        found[about] = Wait(about, op, due)
+    return found
 
 
 def hook_of(row: Row, run_id: str, key_id: str, public: bytes) -> Hook:
     """Return the value of a row of :data:`HOOK_COLUMNS`; the rest is its run's."""
     about, op, token, status, created_at, metadata, watch = row
-    return Hook(run_id, about, op, token, HOOK_STATUSES[status], created_at, metadata, watch, key_id, public)
+    with reading(f"hook {about}", run_id):
+        check_numbers((op, created_at), "op created_at")
+        stands = coded(HOOK_OF, status, "status")
+    return Hook(run_id, about, op, token, stands, created_at, metadata, watch, key_id, public)

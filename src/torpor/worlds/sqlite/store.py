@@ -3,6 +3,9 @@ A connection with what every operation needs: numbers for texts, rowids for run 
 
 A run's rowid ``k`` never changes, and neither does what a number stands for, so the connection remembers both: the
 usual commit looks nothing up.
+
+What makes no sense is a :class:`~torpor.errors.DamagedError`. Who reads many rows for people, or to see what is to be
+done, goes on with the others.
 """
 
 from __future__ import annotations
@@ -10,10 +13,13 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Final, Literal
 
+from torpor.errors import DamagedError, SnapshotError
+from torpor.ids import SEED_BYTES
+from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Entities, Event, Hook, LogEntry, Run, RunState, Snapshot
 from torpor.worlds import refusals
 from torpor.worlds.operations import Part
-from torpor.worlds.sqlite.codes import INPUT_CODES, RUN_STATUSES, RUNTIMES
+from torpor.worlds.sqlite.codes import INPUT_CODES, RUN_OF, RUNTIME_OF
 from torpor.worlds.sqlite.file import DatabaseFile
 from torpor.worlds.sqlite.numbers import Numbers, Recent
 from torpor.worlds.sqlite.rows import (
@@ -28,6 +34,7 @@ from torpor.worlds.sqlite.rows import (
     steps_of,
     waits_of,
 )
+from torpor.worlds.sqlite.sound import SEQ_MAX, NonsenseError, check_numbers, check_redeliveries, coded, reading
 
 Inputs = Literal["none", "stored", "inline"]
 """Which inputs of steps are read: none, those that rows have, or also the log's for steps that are no tasks."""
@@ -87,7 +94,12 @@ class Store:
         self._rowids.clear()
 
     def label(self, number: int) -> str:
-        """Return the text of a label."""
+        """
+        Return the text of a label.
+
+        Raises:
+            NonsenseError: there is none.
+        """
         return self.labels.texts(number)[0]
 
     # Runs
@@ -136,11 +148,51 @@ class Store:
         return found
 
     def runs(self, where: str, *values: object) -> list[Run]:
-        """Return the runs that SQL chooses."""
-        return [self.run_of(row) for row in self.db.execute(f"{RUNS} {where}", values)]
+        """Return the runs that SQL chooses; of those that are damaged no more than can be told."""
+        return [self._run_or_trace(row) for row in self.db.execute(f"{RUNS} {where}", values).fetchall()]
+
+    def run_at(self, k: int) -> Run:
+        """
+        Return the run with a rowid.
+
+        Raises:
+            DamagedError: it makes no sense, or is gone.
+        """
+        row = self.db.execute(f"{RUNS} WHERE k = ?", (k,)).fetchone()
+        if row is None:
+            raise DamagedError(f"row {k} of table runs", "others refer to it, and it is not there")
+        return self.run_of(row)
+
+    def name_at(self, k: int) -> str:
+        """Return the id of the run with a rowid, a number where there is none."""
+        row = self.db.execute("SELECT id FROM runs WHERE k = ?", (k,)).fetchone()
+        return f"number {k}" if row is None else str(row[0])
+
+    def _run_or_trace(self, row: Row) -> Run:
+        try:
+            return self.run_of(row)
+        except DamagedError as error:
+            k, run_id, workflow, *_ = row
+            self.learn(run_id, k)
+            name = self.workflows.find(workflow)
+            return Run(
+                *(run_id, name[1] if name else "", "", "", "snapshot", "pending", b""),
+                created_at=0,
+                app=name[0] if name else "",
+                damage=str(error),
+            )
 
     def run_of(self, row: Row) -> Run:
-        """Return the value of a row of :data:`RUNS`."""
+        """
+        Return the value of a row of :data:`RUNS`.
+
+        Raises:
+            DamagedError: it makes no sense.
+        """
+        with reading(f"row {row[0]} of table runs", row[1]):
+            return self._run_of(row)
+
+    def _run_of(self, row: Row) -> Run:
         (
             k,
             run_id,
@@ -173,13 +225,23 @@ class Store:
         ) = row
         self.learn(run_id, k)
         app, queue, guest, key_id = self.routes.texts(route)
+        check_numbers((base, head), "base head", SEQ_MAX)
+        if base > head:
+            raise NonsenseError(f"its log begins after event {base} and ends with event {head}")
+        check_redeliveries(redeliveries)
+        times = (created_at, started_at, ended_at, latest_at, ready_at or 0, queued_at)
+        counts = (ops, logs, epoch, redeliveries, snoozes)
+        check_numbers(times, "created_at started_at ended_at latest_at ready_at queued_at")
+        check_numbers(counts, "ops logs epoch redeliveries snoozes")
+        if len(seed) not in (0, SEED_BYTES):  # an encrypted run's is derived from its key
+            raise NonsenseError(f"its seed has {len(seed)} bytes")
         return Run(
             run_id,
             self.workflows.texts(workflow)[1],
             self.label(program),
             guest,
-            RUNTIMES[runtime],
-            RUN_STATUSES[status],
+            coded(RUNTIME_OF, runtime, "runtime"),
+            coded(RUN_OF, status, "status"),
             seed,
             created_at,
             started_at,
@@ -217,7 +279,7 @@ class Store:
         return k, Entities(
             run,
             steps_of(run_id, self.db.execute(_STEPS[inputs], (k,)), self.kinds.texts),
-            waits_of(self.db.execute(_WAITS, (k,))),
+            waits_of(run_id, self.db.execute(_WAITS, (k,))),
             self._hooks(run, self.db.execute(_HOOKS, (k,))),
         )
 
@@ -230,17 +292,24 @@ class Store:
         step = self.db.execute(_STEP, (k, part.step)) if part.step else ()
         waits = self.db.execute(_WAITS_DUE, (k, part.due)) if part.due else ()
         hook = self.db.execute(_HOOK, (k, part.hook)) if part.hook else ()
-        return Entities(run, steps_of(run.id, step, self.kinds.texts), waits_of(waits), self._hooks(run, hook))
+        steps = steps_of(run.id, step, self.kinds.texts)
+        return Entities(run, steps, waits_of(run.id, waits), self._hooks(run, hook))
 
-    def hooks(self, where: str, *values: object) -> list[Hook]:
-        """Return the hooks that SQL chooses, of any runs; ``h`` is a hook and ``r`` its run."""
-        rows = self.db.execute(f"{HOOKS_OF_RUNS} {where}", values)
-        return [hook_of(tuple(row), run_id, key_id, public) for *row, run_id, key_id, public in rows]
+    def hooks(self, where: str, *values: object) -> list[Hook | None]:
+        """Return the hooks that SQL chooses, of any runs, None for a damaged one; ``h`` is a hook and ``r`` its run."""
+        found: list[Hook | None] = []
+        for row in self.db.execute(f"{HOOKS_OF_RUNS} {where}", values).fetchall():
+            try:
+                found.append(_hook_of_run(row))
+            except DamagedError:
+                found.append(None)
+        return found
 
     def owner(self, token: str) -> Hook | None:
         """Return the live hook that has a token."""
-        found = self.hooks("WHERE h.token = ? AND h.status = 0 AND h.watch = ''", token)
-        return found[0] if found else None
+        where = "WHERE h.token = ? AND h.status = 0 AND h.watch = ''"
+        row = self.db.execute(f"{HOOKS_OF_RUNS} {where}", (token,)).fetchone()
+        return None if row is None else _hook_of_run(row)
 
     @staticmethod
     def _hooks(run: Run, rows: Any) -> dict[str, Hook]:
@@ -249,28 +318,50 @@ class Store:
     # The log
 
     def events(self, k: int, after: int, *, limit: int | None = None) -> list[Event]:
-        """Return the log of a run after seq *after*."""
+        """
+        Return the log of a run after seq *after*.
+
+        Raises:
+            DamagedError: an event makes no sense.
+        """
         low = k << SHIFT
         most = _NO_LIMIT if limit is None else limit
-        return events_of(self.db.execute(_LOG, (low + after, low + (1 << SHIFT), most)))
+        # What is asked for by a seq that there cannot be is another run's.
+        rows = self.db.execute(_LOG, (low + min(max(after, 0), SEQ_MAX), low + (1 << SHIFT), most))
+        return events_of(self.name_at, k, rows)
 
     def inputs(self, k: int, after: int) -> list[Event]:
         """Return the inputs in the log of a run after seq *after*."""
         low = k << SHIFT
-        return events_of(self.db.execute(_INPUTS, (low + after, low + (1 << SHIFT))))
+        return events_of(self.name_at, k, self.db.execute(_INPUTS, (low + after, low + (1 << SHIFT))))
 
     def payloads(self, k: int, seqs: tuple[int, ...]) -> dict[int, bytes]:
         """Return the payloads of some of a run's events, by seq."""
-        one = "SELECT payload FROM events WHERE k = ?"
-        return {seq: self.db.execute(one, (k << SHIFT | seq,)).fetchone()[0] or b"" for seq in seqs}
+        found = {}
+        for seq in seqs:
+            row = self.db.execute("SELECT payload FROM events WHERE k = ?", (k << SHIFT | seq,)).fetchone()
+            if row is None:
+                raise DamagedError(f"event {seq}", "a step refers to it, and it is not there", run_id=self.name_at(k))
+            found[seq] = row[0] or b""
+        return found
 
     def snapshot(self, k: int, *, with_data: bool = True) -> Snapshot | None:
-        """Return a run's newest snapshot, without its data if told so."""
+        """
+        Return a run's newest snapshot, without its data if told so.
+
+        Raises:
+            DamagedError: its row makes no sense.
+        """
         row = self.db.execute(_SNAPSHOT.format("data" if with_data else "x''"), (k,)).fetchone()
         if row is None:
             return None
         cursor, ops, logs, image, at, data = row
-        return Snapshot(cursor, ops, logs, self.label(image), at, data)
+        try:
+            check_numbers((cursor,), "cursor", SEQ_MAX)
+            check_numbers((ops, logs, at), "ops logs at")
+            return Snapshot(cursor, ops, logs, self.label(image), at, data)
+        except NonsenseError as error:
+            raise DamagedError("the snapshot", str(error), run_id=self.name_at(k)) from error
 
     def state(self, run_id: str) -> RunState:
         """
@@ -278,13 +369,46 @@ class Store:
 
         Raises:
             RunNotFoundError: no such run.
+            SnapshotError: its snapshot's row makes no sense, and its log is whole.
+            DamagedError: something else makes none.
         """
         found = self.entities(run_id, "inline")
         if found is None:
             raise refusals.run_not_found(run_id, self.url)
         k, entities = found
-        newest = self.snapshot(k)
-        return RunState(entities, newest, self.events(k, newest.cursor if newest else 0))
+        run = entities.run
+        try:
+            newest = self.snapshot(k)
+        except DamagedError as error:
+            if run.base:
+                raise
+            raise SnapshotError(str(error)) from error
+        state = RunState(entities, newest, self.events(k, newest.cursor if newest else 0))
+        if run.status not in RUN_TERMINAL:
+            with reading(f"row {k} of table runs", run_id):
+                self._check_log(k, state)
+        return state
+
+    def _check_log(self, k: int, state: RunState) -> None:
+        """
+        Check that the log is what the run says of it, from where the state begins.
+
+        Raises:
+            NonsenseError: it is not.
+        """
+        run, events = state.run, state.events
+        last = events[-1].seq if events else self._last_seq(k) or run.base
+        if last != run.head:
+            raise NonsenseError(f"it says that its log ends with event {run.head}, which ends with event {last}")
+        after = state.snapshot.cursor if state.snapshot is not None else 0
+        if events and (events[0].seq != after + 1 or last - after != len(events)):
+            raise NonsenseError(f"of the {last - after} events of its log after event {after} there are {len(events)}")
+
+    def _last_seq(self, k: int) -> int:
+        """Return the seq of the last event in a run's log, 0 when there is none."""
+        low = k << SHIFT
+        row = self.db.execute("SELECT max(k) FROM events WHERE k > ? AND k < ?", (low, low + (1 << SHIFT))).fetchone()
+        return 0 if row[0] is None else int(row[0]) - low
 
     def lines(self, run_id: str, after: int | None) -> list[LogEntry]:
         """Answer :meth:`torpor.world.Log.log_entries`."""
@@ -292,4 +416,14 @@ class Store:
             "SELECT n, at, level, text FROM lines WHERE run = ?1 AND n > ifnull(?2, n - 1) ORDER BY n",
             (self.existing(run_id), after),
         )
-        return [LogEntry(*row) for row in rows]
+        found = []
+        for n, at, level, text in rows:
+            with reading(f"log line {n}", run_id):
+                check_numbers((at,), "at")
+            found.append(LogEntry(n, at, level, text))
+        return found
+
+
+def _hook_of_run(row: Row) -> Hook:
+    *its, run_id, key_id, public = row
+    return hook_of(tuple(its), run_id, key_id, public)

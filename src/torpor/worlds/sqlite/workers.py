@@ -8,6 +8,7 @@ expired.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -15,17 +16,17 @@ import msgspec
 from msgspec.structs import replace
 
 from torpor.clock import Clock
+from torpor.errors import DamagedError
 from torpor.model import Deployment, Heartbeat, Notice, WorkerRow
 from torpor.worlds import claims
-from torpor.worlds.sqlite.changes import save_run, save_step
+from torpor.worlds.sqlite.changes import save_run, save_step, set_run_aside, set_step_aside
 from torpor.worlds.sqlite.rows import STEP_COLUMNS, Row, step_of
+from torpor.worlds.sqlite.sound import NUMBER_MAX, NonsenseError, check_numbers
 from torpor.worlds.sqlite.store import Store
 
 _WORKERS: Final = "SELECT id, machine, pid, born, lease_ms, app, deployment, seen_at, boot, beat FROM workers"
 _ADD: Final = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
-_CLAIMED_STEPS: Final = (
-    f"SELECT r.id, {STEP_COLUMNS}, s.input FROM steps s JOIN runs r ON r.k = s.run WHERE s.worker = ?"
-)
+_CLAIMED_STEPS: Final = f"SELECT s.run, {STEP_COLUMNS}, s.input FROM steps s WHERE s.worker = ?"
 _OWNERS: Final = (
     "owners_of_{0} (worker) AS (SELECT min(worker) FROM {0} WHERE worker IS NOT NULL UNION ALL "
     "SELECT (SELECT min(worker) FROM {0} WHERE worker > owners_of_{0}.worker) "
@@ -39,7 +40,7 @@ _ORPHANED: Final = (
 )
 _PUT_DEPLOYMENT: Final = (
     "INSERT OR REPLACE INTO deployments (k, id, app, created_at, body) VALUES ("
-    "(SELECT ifnull(max(k), 0) + 1 FROM deployments), ?1, ?2, "
+    f"(SELECT ifnull(max(k), 0) + 1 FROM deployments WHERE k < {NUMBER_MAX}), ?1, ?2, "
     "ifnull((SELECT created_at FROM deployments WHERE id = ?1), ?3), ?4)"
 )
 
@@ -104,19 +105,44 @@ def deployments(store: Store, app: str | None) -> list[Deployment]:
     """Answer :meth:`torpor.world.Deployments.deployments`."""
     where, values = ("", ()) if app is None else ("WHERE app = ?", (app,))
     rows = store.db.execute(f"SELECT created_at, body FROM deployments {where} ORDER BY k DESC", values)
-    return [replace(msgspec.json.decode(body, type=Deployment), created_at=at) for at, body in rows]
+    found = []
+    for created_at, body in rows.fetchall():
+        with suppress(NonsenseError, msgspec.DecodeError):
+            found.append(deployment_of(created_at, body))
+    return found
+
+
+def deployment_of(created_at: int, body: bytes) -> Deployment:
+    """
+    Return a deployment that is stored.
+
+    Raises:
+        NonsenseError, msgspec.DecodeError: it makes no sense.
+    """
+    check_numbers((created_at,), "created_at")
+    return replace(msgspec.json.decode(body, type=Deployment), created_at=created_at)
 
 
 def _take_claims(store: Store, worker_id: str, clock: Clock) -> int:
     """Make everything that a worker has claimed ready for anybody; return how much it was."""
     now = clock.now()
-    runs = store.runs("WHERE worker = ?", worker_id)
-    for run in runs:
-        save_run(store, run, claims.release(run, now))
+    runs = store.db.execute("SELECT k FROM runs WHERE worker = ?", (worker_id,)).fetchall()
+    for (k,) in runs:
+        try:
+            run = store.run_at(k)
+        except DamagedError as error:
+            set_run_aside(store, k, str(error), now)
+        else:
+            save_run(store, run, claims.release(run, now))
     steps = store.db.execute(_CLAIMED_STEPS, (worker_id,)).fetchall()
-    for run_id, *row in steps:
-        step = step_of(run_id, tuple(row), store.kinds.texts)
-        save_step(store, store.run(run_id)[1], claims.release_step(step, now), step.epoch)
+    for k, *row in steps:
+        try:
+            run = store.run_at(k)
+            step = step_of(run.id, tuple(row), store.kinds.texts)
+        except DamagedError as error:
+            set_step_aside(store, k, row[0], str(error), now)
+        else:
+            save_step(store, run, claims.release_step(step, now), step.epoch)
     return len(runs) + len(steps)
 
 

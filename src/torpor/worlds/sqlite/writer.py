@@ -46,6 +46,7 @@ class Writer(ConnectionThread):
         self._looked_at = 0.0
         self._stirred_at = 0.0
         self._watch: Watch | None = None
+        self._is_able_now = False  # to read what it could not read before
 
     def submit(self, operation: Callable[[Store], tuple[T, Notice | None]], about: str) -> asyncio.Future[T]:
         """
@@ -119,7 +120,8 @@ class Writer(ConnectionThread):
             return
         if not whole:
             _roll_back(store)
-            if len(jobs) > 1:
+            if len(jobs) > 1 or self._is_able_now:
+                self._is_able_now = False
                 self._work_singly(store, jobs)
 
     def _work_singly(self, store: Store, jobs: list[Job]) -> None:
@@ -134,6 +136,7 @@ class Writer(ConnectionThread):
             job.value, job.notice = self._carry_out(store, job)
         except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets it
             job.error = self._failure(error, job)
+            self._is_able_now |= self._copes(store, error)
             # After an error of its own SQLite may have ended the transaction, or left it in doubt.
             return not isinstance(error, sqlite3.Error) and store.db.total_changes == changes
         return True
