@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from torpor.errors import EntityConflictError, RunNotFoundError, UsageError, WorldError
+from torpor.errors import EntityConflictError, HostError, RunNotFoundError, UsageError, WorldError
 from torpor.model import Event, Notice, RunFilter
 from torpor.testing.worlds.story import OTHER, RUN, T, begin, new_run, step
 from torpor.worlds.sqlite import SqliteWorld
@@ -305,3 +305,19 @@ async def test_worlds_in_threads_with_loops_of_their_own(world: SqliteWorld) -> 
     """A world answers on whichever event loop asked."""
     run = await asyncio.to_thread(lambda: asyncio.run(world.create_run(new_run())))
     assert run == await world.get_run(RUN)
+
+
+async def test_a_host_without_threads_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what to do about it; once there are threads again, the world opens."""
+    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
+
+    def refused(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as short:
+        short.setattr(threading.Thread, "start", refused)
+        with pytest.raises(HostError, match="no thread can be started; raise the limit"):
+            await world.open()
+
+    await world.open()
+    await world.close()

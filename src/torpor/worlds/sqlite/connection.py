@@ -15,7 +15,7 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Final
 
-from torpor.errors import UsageError
+from torpor.errors import HostError, UsageError
 from torpor.model import Notice
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.sqlite.faults import decode_damaged, failure_of, is_undecodable
@@ -69,10 +69,17 @@ class ConnectionThread:
 
         Raises:
             ConfigurationError, WorldError: what connecting raised.
+            HostError: no thread can be started.
         """
         self._queue = SimpleQueue()  # after a fork the old one may be in any state
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        threading.Thread(target=self._main, args=(opened,), name=type(self).__name__, daemon=True).start()
+        try:
+            threading.Thread(target=self._main, args=(opened,), name=type(self).__name__, daemon=True).start()
+        except RuntimeError as error:
+            raise HostError(
+                f"opening world {self._url}: no thread can be started; raise the limit of processes and threads "
+                f"(`ulimit -u`, or the container's)"
+            ) from error
         try:
             await opened
         except asyncio.CancelledError:

@@ -67,7 +67,11 @@ def watch(path: Path, tell: Callable[[], None]) -> Watch | None:
     if descriptor < 0:
         os.close(inotify)
         return None
-    return Watch(inotify, descriptor, tell)
+    try:
+        return Watch(inotify, descriptor, tell)
+    except RuntimeError:  # no thread can be started
+        os.close(inotify)
+        return None
 
 
 def _libc() -> ctypes.CDLL:
