@@ -43,7 +43,6 @@ NONSENSE = {
     "head": f"head = {1 << 40}",
     "base": "base = 5",
     "epoch": "epoch = -4",
-    "seed": "seed = x'00'",
     "route": "route = 999",
     "workflow": "workflow = 999",
     "program": "program = 999",

@@ -14,7 +14,6 @@ import sqlite3
 from typing import Any, Final, Literal
 
 from torpor.errors import DamagedError, SnapshotError
-from torpor.ids import SEED_BYTES
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Entities, Event, Hook, LogEntry, Run, RunState, Snapshot
 from torpor.worlds import refusals
@@ -233,8 +232,6 @@ class Store:
         counts = (ops, logs, epoch, redeliveries, snoozes)
         check_numbers(times, "created_at started_at ended_at latest_at ready_at queued_at")
         check_numbers(counts, "ops logs epoch redeliveries snoozes")
-        if len(seed) not in (0, SEED_BYTES):  # an encrypted run's is derived from its key
-            raise NonsenseError(f"its seed has {len(seed)} bytes")
         return Run(
             run_id,
             self.workflows.texts(workflow)[1],
