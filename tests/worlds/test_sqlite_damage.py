@@ -104,7 +104,7 @@ ITS = {"events": "k >> 32 = 1", "FROM": "k >> 32 = 1", "runs": "k = 1", "steps":
         ("UPDATE runs SET head = head + 1", "its log ends with event 4, which ends with event 3"),
         ("UPDATE steps SET status = 9", "its status is 9"),
         ("UPDATE steps SET kind = 999", "row 999 of table kinds"),
-        ("UPDATE steps SET failures = 3", "and 3 have failed"),
+        ("UPDATE steps SET attempt = 1000", "it was begun 1000 times in a row"),
     ],
 )
 async def test_what_is_damaged_in_a_run_is_told_when_it_is_loaded(

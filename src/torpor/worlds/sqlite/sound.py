@@ -82,8 +82,6 @@ def check_attempts(attempt: int, failures: int, redeliveries: int) -> None:
     Raises:
         NonsenseError: it cannot be.
     """
-    if failures > attempt:
-        raise NonsenseError(f"its attempt is {attempt}, and {failures} have failed")
     check_redeliveries(max(redeliveries, attempt - failures))
 
 
