@@ -12,6 +12,7 @@ import re
 from typing import Any
 
 from torpor.codec.wire.hydrate import damaged
+from torpor.errors import SerializationError
 
 _ENCODE = json.JSONEncoder(ensure_ascii=False, check_circular=False, allow_nan=False, separators=(",", ":")).encode
 
@@ -22,6 +23,9 @@ def _refused(constant: str) -> None:
 
 _DECODE = json.JSONDecoder(parse_constant=_refused).decode
 
+# Python tells both halves of a surrogate pair, side by side, from the character that they make; JSON does not.
+_PAIR = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+
 # What a number with an exponent looks like, which may stand in a string too.
 _EXPONENT = re.compile(r"[\[,]-?\d[\d.]*e[+-]\d")
 
@@ -30,7 +34,13 @@ _OPERANDS = frozenset({int, str})
 
 
 def text_of_flat(flat: int | list[Any]) -> str:
-    """Return the JSON text of a flat array, safe inside HTML and JavaScript as the npm package's is."""
+    """
+    Return the JSON text of a flat array, safe inside HTML and JavaScript as the npm package's is.
+
+    Raises:
+        SerializationError: a string has both halves of a surrogate pair side by side, which would come back as one
+            character.
+    """
     text = _ENCODE(flat)
     if ("e-" in text or "e+" in text) and isinstance(flat, list) and _EXPONENT.search(text):
         text = _with_short_exponents(flat)
@@ -38,8 +48,20 @@ def text_of_flat(flat: int | list[Any]) -> str:
     if "<" in text:
         text = text.replace("<", "\\u003C")
     if not text.isascii():
+        if pair := _PAIR.search(text):
+            raise SerializationError(_told_of_pair(text, pair.start()))
         text = text.replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
     return text
+
+
+def _told_of_pair(text: str, at: int) -> str:
+    whole = text[at : at + 2].encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+    before = text[max(0, at - 20) : at].rpartition('"')[2]
+    return (
+        f"the string that reads {before + text[at : at + 2]!r} has two halves of a surrogate pair, which would come "
+        f"back as the one character {whole!r}; join them with "
+        'text.encode("utf-16", "surrogatepass").decode("utf-16"), or pass bytes'
+    )
 
 
 def _with_short_exponents(flat: list[Any]) -> str:
