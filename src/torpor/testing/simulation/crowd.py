@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import multiprocessing
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 
 import msgspec
 
@@ -45,10 +46,13 @@ def simulate_all(seeds: Sequence[int], processes: int, machine: Machine = "model
         seeds: which.
         processes: how many work at once.
         machine: as of :func:`simulate`.
+
+    Raises:
+        BrokenProcessPool: a process has died.
     """
     simulated = functools.partial(simulate, machine=machine)
     if processes <= 1 or len(seeds) <= _CHUNK:
         yield from map(simulated, seeds)
         return
-    with multiprocessing.get_context("spawn").Pool(processes) as pool:
-        yield from pool.imap(simulated, seeds, _CHUNK)
+    with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
+        yield from pool.map(simulated, seeds, chunksize=_CHUNK)
