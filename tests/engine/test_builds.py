@@ -139,14 +139,14 @@ async def test_a_build_is_stored_once(app: Torpor) -> None:
 
 
 async def test_files_that_builds_share_are_stored_once(app: Torpor, tmp_path: Path) -> None:
-    """A build that differs in a few lines costs a few kilobytes."""
+    """A build that differs in a few lines costs its manifest, which holds our own code, and none of the large files."""
     await store(app)
     before = await app.world.blob_sizes("")
     await store(app, newer_quickjs(tmp_path / "newer"))
     after = await app.world.blob_sizes("")
 
     assert len(after) == len(before) + 1
-    assert sum(after.values()) - sum(before.values()) < 50_000
+    assert sum(after.values()) - sum(before.values()) < sum(before.values()) / 5
 
 
 async def test_pieces_that_were_dropped_meanwhile_are_stored_again() -> None:

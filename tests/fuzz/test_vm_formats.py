@@ -148,7 +148,7 @@ def test_any_flipped_bit_of_a_stored_snapshot_is_noticed() -> None:
             restored.append(at)
             assert vm.snapshot() == raw
     vm.release()
-    assert len(restored) < 10, "the checksum covers nearly all of it"
+    assert len(restored) < len(stored) / 100, "the checksum covers nearly all of it"
 
 
 @pytest.mark.parametrize(
