@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+
 import pytest
 
 
@@ -10,6 +13,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rounds", type=int, metavar="N", help="how often each crash test kills workers (default: a few times)"
     )
+
+
+@pytest.fixture(autouse=True)
+def import_path() -> Iterator[None]:
+    """Take back what a test adds to the import path, as applications that are loaded do; processes would inherit it."""
+    before = list(sys.path)
+    yield
+    sys.path[:] = before
 
 
 @pytest.fixture
