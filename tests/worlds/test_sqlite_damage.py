@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from torpor.errors import DamagedError, SnapshotError
-from torpor.model import ClaimRequest, RunFilter, WorkerRow
-from torpor.testing.worlds.story import OTHER, RUN, begin, new_run, snapshot, step
+from torpor.model import ClaimRequest, Event, NewTask, RunFilter, WorkerRow
+from torpor.testing.worlds.story import OTHER, RUN, STEPS, T, Turn, begin, new_run, snapshot, step
 from torpor.worlds.sqlite import SqliteWorld
 
 WORKER = "wrkr_1"
@@ -33,6 +33,28 @@ def damage(world: SqliteWorld, statement: str) -> None:
     db = sqlite3.connect(world.url.removeprefix("sqlite:///"))
     with db:
         db.execute(statement)
+    db.close()
+
+
+def damage_type(world: SqliteWorld, table: str, statement: str) -> None:
+    """Store what a STRICT table refuses, as a damaged page may hold it."""
+    db = sqlite3.connect(world.url.removeprefix("sqlite:///"))
+    (sql,) = db.execute("SELECT sql FROM sqlite_schema WHERE name = ?", (table,)).fetchone()
+    strict = [
+        (sql.replace(" NOT NULL", "").replace(") STRICT", ")").replace("), WITHOUT", ") WITHOUT"), table),
+        (sql, table),
+    ]
+    for text in strict:
+        (version,) = db.execute("PRAGMA schema_version").fetchone()
+        db.execute("PRAGMA writable_schema = ON")
+        db.execute("UPDATE sqlite_schema SET sql = ? WHERE name = ?", text)
+        db.execute(f"PRAGMA schema_version = {version + 1}")
+        db.commit()
+        db.close()
+        db = sqlite3.connect(world.url.removeprefix("sqlite:///"))
+        if text is strict[0]:
+            with db:
+                db.execute(statement)
     db.close()
 
 
@@ -67,6 +89,71 @@ async def test_a_damaged_run_is_told_and_no_other_is_harmed(world: SqliteWorld, 
         claims = await world.claim(ClaimRequest(WORKER, guests=("quickjs",), turns_max=1))
         found += [task.run_id for task in claims.tasks]
     assert found == [OTHER]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "id = NULL", "id = x'ff'", "workflow = 'x'", "program = NULL", "route = 1.5", "status = 'x'", "seed = 7",
+        "head = NULL", "epoch = x'00'", "queued_at = x'00'", "ready_at = 'x'", "worker = x'00'", "snoozed = NULL",
+    ],
+)  # fmt: skip
+async def test_a_column_of_another_type_harms_only_its_row(world: SqliteWorld, change: str) -> None:
+    """Not even where the row cannot be written any more; others are claimed, however few are asked for."""
+    damage_type(world, "runs", f"UPDATE runs SET {change} WHERE k = 1")  # noqa: S608  # our own
+
+    assert [run.id for run in await world.list_runs(RunFilter()) if not run.damage] == [OTHER]
+    found = []
+    for _ in range(3):
+        await world.heartbeat(WORKER)
+        claims = await world.claim(ClaimRequest(WORKER, guests=("quickjs",), turns_max=1))
+        found += [task.run_id for task in claims.tasks]
+    assert found == [OTHER]
+    assert claims.next_at is None or claims.next_at > world.clock.now()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "run = 'x'", "id = x'ff'", "op = 'x'", "seq = x'00'", "kind = NULL", "status = NULL", "attempt = 'x'",
+        "queued_at = x'00'", "ready_at = 'x'", "worker = x'00'", "input = 'x'", "route = 'x'",
+    ],
+)  # fmt: skip
+async def test_a_step_task_with_a_column_of_another_type_harms_no_other(world: SqliteWorld, change: str) -> None:
+    """It is passed by."""
+    for task in (await world.claim(ClaimRequest(WORKER, guests=("quickjs",), turns_max=2))).tasks:
+        created = (Event("run_started", T), step("step_created", 1))
+        await Turn(world, task, 1, WORKER).commit(*created, tasks=[NewTask("step_01")])
+    damage_type(world, "steps", f"UPDATE steps SET {change} WHERE run = 1")  # noqa: S608  # our own
+
+    found = []
+    for _ in range(3):
+        await world.heartbeat(WORKER)
+        claims = await world.claim(ClaimRequest(WORKER, steps=STEPS, steps_max=1))
+        found += [task.run_id for task in claims.tasks]
+    assert found == [OTHER]
+
+
+@pytest.mark.parametrize("change", ["pid = NULL", "pid = -1", "lease_ms = 'x'", "boot = x'00'", "beat = NULL"])
+async def test_a_worker_whose_row_is_damaged_begins_anew(world: SqliteWorld, change: str) -> None:
+    """The others live on, and what it had claimed is theirs."""
+    await world.register(WorkerRow("wrkr_2", "here", 1, 1, 15_000))
+    claimed = await world.claim(ClaimRequest(WORKER, guests=("quickjs",), turns_max=2))
+    assert len(claimed.tasks) == 2
+    damage_type(world, "workers", f"UPDATE workers SET {change} WHERE id = '{WORKER}'")  # noqa: S608  # our own
+
+    beat = await world.heartbeat("wrkr_2")
+
+    assert (beat.known, beat.others, beat.orphans) == (True, (), 2)
+    assert not (await world.heartbeat(WORKER)).known
+
+
+async def test_a_name_that_is_no_text_is_told_of_who_refers_to_it(world: SqliteWorld) -> None:
+    """A run is not looked for under a program called None."""
+    damage_type(world, "labels", "UPDATE labels SET text = NULL WHERE k = (SELECT program FROM runs WHERE k = 1)")
+
+    with pytest.raises(DamagedError, match="of table labels, which it refers to, holds no texts"):
+        await world.get_run(RUN)
 
 
 async def test_claims_of_dead_workers_are_released_past_a_damaged_run(world: SqliteWorld) -> None:

@@ -276,10 +276,9 @@ async def test_a_claim_reads_no_more_than_it_takes(world: SqliteWorld) -> None:
     assert not [line for line in lines if "TEMP B-TREE" in line]
     searches = [line for line in lines if "_ready (" in line]
     for table in ("runs USING INDEX runs_ready (route=?", "steps USING COVERING INDEX steps_ready (route=? AND kind=?"):
-        for what in ("ready_at=?", "ready_at>? AND ready_at<?", "ready_at>?"):
+        for what in ("ready_at=?", "ready_at>? AND ready_at<?"):
             assert f"SEARCH {table} AND {what})" in searches
-    for kind in ("route=?", "route=? AND kind>?"):
-        assert f"SEARCH steps USING COVERING INDEX steps_ready ({kind})" in searches
+    assert "SEARCH steps USING COVERING INDEX steps_ready (route=? AND kind>?)" in searches
 
 
 async def test_a_page_reads_no_more_than_a_page_of_each_list(world: SqliteWorld) -> None:

@@ -7,6 +7,7 @@ Only columns that change are set: an index whose columns are left alone costs no
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
@@ -88,14 +89,28 @@ _ASIDE_MS: Final = 300_000
 _ASIDE: Final = "worker = NULL, epoch = (epoch & 0xffffffff) + 1, ready_at = ?1, queued_at = ?1, snoozed = ?2"
 
 
-def set_run_aside(store: Store, k: int, why: str, now: int) -> None:
-    """Let nobody have the turn of a run whose row is damaged for some minutes, so that others are not held up by it."""
-    store.db.execute(f"UPDATE runs SET {_ASIDE} WHERE k = ?3", (now + _ASIDE_MS, why, k))
+def set_run_aside(store: Store, k: int, why: str, now: int) -> bool:
+    """
+    Let nobody have the turn of a run whose row is damaged for some minutes, so that others are not held up by it.
+
+    Returns whether the row could be written. One that holds what its table refuses cannot; it is passed by.
+    """
+    try:
+        store.db.execute(f"UPDATE runs SET {_ASIDE} WHERE k = ?3", (now + _ASIDE_MS, why, k))
+    except sqlite3.IntegrityError:
+        store.unwritable.add((k, ""))
+        return False
+    return True
 
 
-def set_step_aside(store: Store, k: int, step_id: str, why: str, now: int) -> None:
-    """Let nobody have a step task that is damaged, or whose run is, for some minutes."""
-    store.db.execute(f"UPDATE steps SET {_ASIDE} WHERE run = ?3 AND id = ?4", (now + _ASIDE_MS, why, k, step_id))
+def set_step_aside(store: Store, k: int, step_id: str, why: str, now: int) -> bool:
+    """Do the same with a step task that is damaged, or whose run is."""
+    try:
+        store.db.execute(f"UPDATE steps SET {_ASIDE} WHERE run = ?3 AND id = ?4", (now + _ASIDE_MS, why, k, step_id))
+    except sqlite3.IntegrityError:
+        store.unwritable.add((k, step_id))
+        return False
+    return True
 
 
 def apply(store: Store, changes: Changes) -> None:

@@ -81,6 +81,8 @@ class Numbers:
             row = self._db.execute(self._read, (number,)).fetchone()
             if row is None:
                 raise NonsenseError(f"it refers to row {number} of table {self._table}, and there is none")
+            if not all(isinstance(text, str) for text in row):
+                raise NonsenseError(f"row {number} of table {self._table}, which it refers to, holds no texts: {row!r}")
             texts = tuple(row)
             self._remember(number, texts)
         return texts

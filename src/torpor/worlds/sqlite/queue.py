@@ -19,9 +19,10 @@ from torpor.model import NOW, ClaimRequest, Claims, Run, Task
 from torpor.worlds import claims
 from torpor.worlds.sqlite.changes import save_run, save_step, set_run_aside, set_step_aside
 from torpor.worlds.sqlite.rows import SHIFT, STEP_COLUMNS, Row, step_of
+from torpor.worlds.sqlite.sound import NUMBER_MAX
 from torpor.worlds.sqlite.store import Store
 
-Found = list[list[Any]]  # place in the queue, then which
+Found = list[list[Any]]  # place in the queue, then which: a run's rowid, and of a step also its seq and id
 
 
 def _routes(apps: str, guests: str) -> str:
@@ -36,14 +37,17 @@ def _look(table: str, place: str, which: str, most: str) -> str:
         f"WHERE {place} AND {{}} ORDER BY ready_at, queued_at, {which} LIMIT {most}))"
     )
     at_once, due = ready.format("ready_at = 0"), ready.format("ready_at > 0 AND ready_at <= :now")
-    return f"{at_once}, {due}, (SELECT min(ready_at) FROM {table} WHERE {place} AND ready_at > :now)"
+    next_at = f"SELECT min(ready_at) FROM {table} WHERE {place} AND ready_at > :now AND ready_at <= {NUMBER_MAX}"
+    return f"{at_once}, {due}, ({next_at})"
 
 
-_TURNS: Final = _look("runs", "route = routes.k AND worker IS NULL", "k", ":turns")
+# What is no number has no place in a queue, and must not keep others from theirs: JSON takes no blobs.
+_IN_QUEUE: Final = "typeof(queued_at) = 'integer'"
+_TURNS: Final = _look("runs", f"route = routes.k AND worker IS NULL AND {_IN_QUEUE}", "k", ":turns")
 WAITING: Final = (
     # From kind to kind of the step tasks in some routes, instead of through all that wait.
     "WITH RECURSIVE waiting (place, kind) AS ("
-    "SELECT k, (SELECT min(kind) FROM steps WHERE route = routes.k AND ready_at IS NOT NULL) "
+    "SELECT k, (SELECT min(kind) FROM steps WHERE route = routes.k AND kind > 0 AND ready_at IS NOT NULL) "
     "FROM routes WHERE {routes} "
     "UNION ALL SELECT place, "
     "(SELECT min(kind) FROM steps WHERE route = place AND kind > waiting.kind AND ready_at IS NOT NULL) "
@@ -54,10 +58,13 @@ _LOOK: Final = (
     "SELECT 'worker', NULL, NULL, NULL FROM workers WHERE id = :worker "
     f"UNION ALL SELECT 'turns', {_TURNS} FROM routes WHERE {_routes(':apps_of_turns', ':guests')} "
     "UNION ALL SELECT 'steps', place, kind, "
-    "(SELECT min(ready_at) FROM steps WHERE route = place AND kind = waiting.kind AND ready_at IS NOT NULL) "
-    "FROM waiting WHERE kind IS NOT NULL"
+    "(SELECT min(ready_at) FROM steps WHERE route = place AND kind = waiting.kind "
+    f"AND ready_at <= {NUMBER_MAX}) FROM waiting WHERE kind IS NOT NULL"
 )
-_PLACE: Final = "route = :place AND kind = :kind AND id NOT IN (SELECT value FROM json_each(:left))"
+_PLACE: Final = (
+    "route = :place AND kind = :kind AND id NOT IN (SELECT value FROM json_each(:left)) "
+    f"AND {_IN_QUEUE} AND typeof(run) = 'integer' AND typeof(seq) = 'integer' AND typeof(id) = 'text'"
+)
 _STEPS: Final = f"SELECT {_look('steps', _PLACE, 'run, seq, id', ':steps')}"
 _TASK: Final = (
     f"SELECT {STEP_COLUMNS}, ifnull(ifnull(s.input, e.payload), x'') FROM steps s "
@@ -69,12 +76,12 @@ def claim(store: Store, request: ClaimRequest, clock: Clock) -> tuple[Claims, No
     """Answer :meth:`torpor.world.Queue.claim`."""
     now = clock.now()
     looked: dict[str, list[Row]] = {"worker": [], "turns": [], "steps": []}
-    for kind, *told in store.db.execute(_LOOK, _asked(request, now)).fetchall():
+    for kind, *told in store.db.execute(_LOOK, _asked(store, request, now)).fetchall():
         looked[kind].append(tuple(told))
     if not looked["worker"]:
         return Claims(known=False), None
-    turns, turns_at = _choose(looked["turns"], request.turns_max)
-    steps, steps_at = _choose(_look_at_steps(store, looked["steps"], request, now), request.steps_max)
+    turns, turns_at = _choose(store, looked["turns"], request.turns_max)
+    steps, steps_at = _choose(store, _look_at_steps(store, looked["steps"], request, now), request.steps_max)
     tasks = _claim_turns(store, turns, request.worker_id, now) + _claim_steps(store, steps, request.worker_id, now)
     if len(tasks) < len(turns) + len(steps):  # damaged ones stood before others, which are to be claimed at once
         return Claims(tasks, NOW), None
@@ -82,7 +89,7 @@ def claim(store: Store, request: ClaimRequest, clock: Clock) -> tuple[Claims, No
     return Claims(tasks, None if more else min(turns_at + steps_at, default=None)), None
 
 
-def _asked(request: ClaimRequest, now: int) -> dict[str, object]:
+def _asked(store: Store, request: ClaimRequest, now: int) -> dict[str, object]:
     lists = {
         "apps_of_turns": request.apps if request.turns_max else (),
         "apps_of_steps": request.apps if request.steps_max else (),
@@ -92,7 +99,7 @@ def _asked(request: ClaimRequest, now: int) -> dict[str, object]:
         "key_ids": request.key_ids,
     }
     asked: dict[str, object] = {name: msgspec.json.encode(texts).decode() for name, texts in lists.items()}
-    return asked | {"worker": request.worker_id, "now": now, "turns": request.turns_max}
+    return asked | {"worker": request.worker_id, "now": now, "turns": _most(store, request.turns_max)}
 
 
 def _look_at_steps(store: Store, waiting: list[Row], request: ClaimRequest, now: int) -> list[Row]:
@@ -102,22 +109,33 @@ def _look_at_steps(store: Store, waiting: list[Row], request: ClaimRequest, now:
     left = msgspec.json.encode(request.left).decode()
     for place, kind, first_at in waiting:
         of_kind = store.kinds.find(kind)
-        if of_kind is None or of_kind[0] not in wanted:
+        if of_kind is None or of_kind[0] not in wanted or first_at is None:
             continue
         if first_at > now and not request.left:
             told.append(("[]", "[]", first_at))
         else:
-            asked = {"place": place, "kind": kind, "now": now, "steps": request.steps_max, "left": left}
+            asked = {"place": place, "kind": kind, "now": now, "steps": _most(store, request.steps_max), "left": left}
             told.append(store.db.execute(_STEPS, asked).fetchone())
     return told
 
 
-def _choose(places: list[Row], most: int) -> tuple[Found, list[int]]:
+def _most(store: Store, most: int) -> int:
+    """Return how many to look for in each place to find so many that can be claimed."""
+    return most and most + len(store.unwritable)
+
+
+def _choose(store: Store, places: list[Row], most: int) -> tuple[Found, list[int]]:
     """Return those of all places that were ready first, and when the next of each is."""
     found: Found = []
     for at_once, due, _ in places:
         found += msgspec.json.decode(at_once) + msgspec.json.decode(due)
+    if store.unwritable:
+        found = [each for each in found if _which(*each) not in store.unwritable]
     return sorted(found)[:most], [next_at for _, _, next_at in places if next_at is not None]
+
+
+def _which(_place: int, k: int, _seq: int = 0, step_id: str = "") -> tuple[int, str]:
+    return k, step_id
 
 
 def _claim_turns(store: Store, found: Found, worker_id: str, now: int) -> list[Task]:

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from torpor.model import Event, Hook, Step, Wait
 from torpor.worlds.sqlite.codes import EVENT_CODE, EVENT_OF, HOOK_OF, STEP_OF
-from torpor.worlds.sqlite.sound import NUMBER_MAX, check_attempts, check_numbers, coded, reading
+from torpor.worlds.sqlite.sound import NUMBER_MAX, Shape, check_attempts, check_numbers, coded, reading
 
 Row = tuple[Any, ...]
 
@@ -31,14 +31,51 @@ STEP_COLUMNS: Final = (
 WAIT_COLUMNS: Final = "id, op, due"
 HOOK_COLUMNS: Final = "h.id, h.op, h.token, h.status, h.created_at, h.metadata, h.watch"
 
+_EVENT: Final = Shape(
+    type=int,
+    at=int,
+    id=str,
+    seq=int,
+    op=int,
+    digest=bytes,
+    name=str,
+    attempt=int,
+    due=int,
+    ref=str,
+    payload=bytes | None,
+)
+_STEP: Final = Shape(
+    id=str,
+    op=int,
+    seq=int,
+    kind=int,
+    status=int,
+    created_at=int,
+    attempt=int,
+    failures=int,
+    started_at=int,
+    task=int,
+    ready_at=int | None,
+    queued_at=int,
+    worker=str | None,
+    epoch=int,
+    redeliveries=int,
+    snoozed=str,
+    input=bytes | None,
+)
+_WAIT: Final = Shape(id=str, op=int, due=int)
+_HOOK: Final = Shape(id=str, op=int, token=str, status=int, created_at=int, metadata=bytes | None, watch=str)
+
 
 def events_of(name_at: Callable[[int], str], k: int, rows: Iterable[Row]) -> list[Event]:
     """Return the values of rows of :data:`EVENT_COLUMNS`, of the run with rowid *k*, whose id *name_at* returns."""
     found = []
-    for code, at, about, seq, op, digest, name, attempt, due, ref, payload in rows:
-        kind = EVENT_OF.get(code)
+    for row in rows:
+        code, at, about, seq, op, digest, name, attempt, due, ref, payload = row
+        kind = EVENT_OF.get(code) if _EVENT.fits(row) else None
         if kind is None or not (0 <= at <= NUMBER_MAX and 0 <= op <= NUMBER_MAX and 0 <= due <= NUMBER_MAX):
             with reading(f"event {seq}", name_at(k)):
+                _EVENT.check(row)
                 coded(EVENT_OF, code, "type")
                 check_numbers((at, op, due), "at op due")
         assert kind is not None, "else it was told"
@@ -83,6 +120,7 @@ def step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> St
 
 
 def _step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> Step:
+    _STEP.check(row)
     (
         about,
         op,
@@ -133,8 +171,10 @@ def _step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> S
 def waits_of(run_id: str, rows: Iterable[Row]) -> dict[str, Wait]:
     """Return the values, by id, of rows of :data:`WAIT_COLUMNS`."""
     found = {}
-    for about, op, due in rows:
+    for row in rows:
+        about, op, due = row
         with reading(f"wait {about}", run_id):
+            _WAIT.check(row)
             check_numbers((op, due), "op due")
         found[about] = Wait(about, op, due)
     return found
@@ -144,6 +184,7 @@ def hook_of(row: Row, run_id: str, key_id: str, public: bytes) -> Hook:
     """Return the value of a row of :data:`HOOK_COLUMNS`; the rest is its run's."""
     about, op, token, status, created_at, metadata, watch = row
     with reading(f"hook {about}", run_id):
+        _HOOK.check(row)
         check_numbers((op, created_at), "op created_at")
         stands = coded(HOOK_OF, status, "status")
     return Hook(run_id, about, op, token, stands, created_at, metadata, watch, key_id, public)

@@ -2,14 +2,16 @@
 Telling rows that make sense from rows that were damaged, or edited by hand: the one place that says which values no
 version has stored.
 
-A table's types hold (they are STRICT), so that what is left is numbers and texts that mean nothing.
+Tables are STRICT, which is looked at when a row is written and not when it is read: a damaged one may hold anything.
 """
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Final, TypeVar
+from types import UnionType
+from typing import Any, Final, TypeVar, get_args
 
 from torpor.errors import DamagedError
 from torpor.limits import REDELIVERIES_MAX
@@ -28,6 +30,41 @@ _NONSENSE: Final = (LookupError, TypeError, ValueError, OverflowError)
 
 class NonsenseError(ValueError):
     """A value that no version has stored; the message names column and value."""
+
+
+class Shape:
+    """
+    Which types the columns of a row have.
+
+    Args:
+        columns: in their order, each with its type: ``int``, ``str``, ``bytes``, or one of these ``| None``.
+    """
+
+    def __init__(self, **columns: type | UnionType) -> None:
+        self._columns = {column: get_args(kind) or (kind,) for column, kind in columns.items()}
+        self._fitting = frozenset(itertools.product(*self._columns.values()))
+
+    def fits(self, row: tuple[Any, ...]) -> bool:
+        """Return whether all columns of *row* have the types that they should."""
+        return tuple(map(type, row)) in self._fitting
+
+    def check(self, row: tuple[Any, ...]) -> None:
+        """
+        Check the types of a row.
+
+        Raises:
+            NonsenseError: one is another.
+        """
+        if self.fits(row):
+            return
+        for (column, kinds), value in zip(self._columns.items(), row, strict=True):
+            if type(value) not in kinds:
+                what = "nothing" if value is None else f"a {type(value).__name__}"
+                raise NonsenseError(f"its {column} is {what}; it is {' or '.join(map(_named, kinds))}")
+
+
+def _named(kind: type) -> str:
+    return "nothing" if kind is type(None) else f"a {kind.__name__}"
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Entities, Event, Hook, LogEntry, Run, RunState, Snapshot
 from torpor.worlds import refusals
 from torpor.worlds.operations import Part
-from torpor.worlds.sqlite.codes import INPUT_CODES, RUN_OF, RUNTIME_OF
+from torpor.worlds.sqlite.codes import INPUT_CODES
 from torpor.worlds.sqlite.file import DatabaseFile
 from torpor.worlds.sqlite.numbers import Numbers, Recent
 from torpor.worlds.sqlite.rows import (
@@ -33,16 +33,11 @@ from torpor.worlds.sqlite.rows import (
     steps_of,
     waits_of,
 )
-from torpor.worlds.sqlite.sound import SEQ_MAX, NonsenseError, check_numbers, check_redeliveries, coded, reading
+from torpor.worlds.sqlite.run_rows import RUNS, named, run_of, trace_of
+from torpor.worlds.sqlite.sound import SEQ_MAX, NonsenseError, Shape, check_numbers, reading
 
 Inputs = Literal["none", "stored", "inline"]
 """Which inputs of steps are read: none, those that rows have, or also the log's for steps that are no tasks."""
-
-RUNS: Final = (
-    "SELECT k, id, workflow, program, route, runtime, status, seed, created_at, started_at, ended_at, error_code, "
-    "head, ops, logs, epoch, parent, root, public, build, base, latest_at, ready_at, queued_at, worker, redeliveries, "
-    "snoozes, snoozed FROM runs"
-)
 
 _NO_LIMIT: Final = -1
 _LOG: Final = f"SELECT {EVENT_COLUMNS} FROM events WHERE k > ? AND k < ? ORDER BY k LIMIT ?"
@@ -62,7 +57,10 @@ _WAITS_DUE: Final = f"SELECT {WAIT_COLUMNS} FROM waits WHERE run = ? AND due <= 
 _HOOKS: Final = f"SELECT {HOOK_COLUMNS} FROM hooks h WHERE h.run = ? ORDER BY h.op"
 _HOOK: Final = f"SELECT {HOOK_COLUMNS} FROM hooks h WHERE h.run = ? AND h.id = ?"
 HOOKS_OF_RUNS: Final = f"SELECT {HOOK_COLUMNS}, r.id, r.key_id, r.public FROM hooks h JOIN runs r ON r.k = h.run"
+_OF_HOOKS_RUN: Final = Shape(id=str, key_id=str, public=bytes)
 _SNAPSHOT: Final = "SELECT cursor, ops, logs, image, at, {} FROM snapshots WHERE run = ?"
+_OF_SNAPSHOT: Final = Shape(cursor=int, ops=int, logs=int, image=int, at=int, data=bytes)
+_OF_LINE: Final = Shape(n=int, at=int, level=str, text=str)
 
 
 class Store:
@@ -74,6 +72,7 @@ class Store:
         url: of the world, for messages.
         file: what it is connected to.
         labels, workflows, kinds, routes: what numbers stand for.
+        unwritable: rowid of the run and id of the step, ``""`` for its turn, of what cannot be set aside.
     """
 
     def __init__(self, db: sqlite3.Connection, url: str, file: DatabaseFile) -> None:
@@ -84,6 +83,7 @@ class Store:
         self.workflows = Numbers(db, "workflows", "app", "name")
         self.kinds = Numbers(db, "kinds", "name", "signature")
         self.routes = Numbers(db, "routes", "app", "queue", "guest", "key_id")
+        self.unwritable: set[tuple[int, str]] = set()
         self._rowids: Recent[str, int] = Recent()
 
     def forget(self) -> None:
@@ -165,105 +165,27 @@ class Store:
     def name_at(self, k: int) -> str:
         """Return the id of the run with a rowid, a number where there is none."""
         row = self.db.execute("SELECT id FROM runs WHERE k = ?", (k,)).fetchone()
-        return f"number {k}" if row is None else str(row[0])
+        return named(k, row and row[0])
 
     def _run_or_trace(self, row: Row) -> Run:
         try:
             return self.run_of(row)
         except DamagedError as error:
-            k, run_id, workflow, *_ = row
-            self.learn(run_id, k)
-            name = self.workflows.find(workflow)
-            return Run(
-                *(run_id, name[1] if name else "", "", "", "snapshot", "pending", b""),
-                created_at=0,
-                app=name[0] if name else "",
-                damage=str(error),
-            )
+            k, run_id, *_ = row
+            if isinstance(run_id, str):
+                self.learn(run_id, k)
+            return trace_of(row, self.workflows.find, str(error))
 
     def run_of(self, row: Row) -> Run:
         """
-        Return the value of a row of :data:`RUNS`.
+        Return the value of a row of :data:`.run_rows.RUNS`.
 
         Raises:
             DamagedError: it makes no sense.
         """
-        with reading(f"row {row[0]} of table runs", row[1]):
-            return self._run_of(row)
-
-    def _run_of(self, row: Row) -> Run:
-        (
-            k,
-            run_id,
-            workflow,
-            program,
-            route,
-            runtime,
-            status,
-            seed,
-            created_at,
-            started_at,
-            ended_at,
-            error_code,
-            head,
-            ops,
-            logs,
-            epoch,
-            parent,
-            root,
-            public,
-            build,
-            base,
-            latest_at,
-            ready_at,
-            queued_at,
-            worker,
-            redeliveries,
-            snoozes,
-            snoozed,
-        ) = row
-        self.learn(run_id, k)
-        app, queue, guest, key_id = self.routes.texts(route)
-        check_numbers((base, head), "base head", SEQ_MAX)
-        if base > head:
-            raise NonsenseError(f"its log begins after event {base} and ends with event {head}")
-        check_redeliveries(redeliveries)
-        times = (created_at, started_at, ended_at, latest_at, ready_at or 0, queued_at)
-        counts = (ops, logs, epoch, redeliveries, snoozes)
-        check_numbers(times, "created_at started_at ended_at latest_at ready_at queued_at")
-        check_numbers(counts, "ops logs epoch redeliveries snoozes")
-        return Run(
-            run_id,
-            self.workflows.texts(workflow)[1],
-            self.label(program),
-            guest,
-            coded(RUNTIME_OF, runtime, "runtime"),
-            coded(RUN_OF, status, "status"),
-            seed,
-            created_at,
-            started_at,
-            ended_at,
-            error_code,
-            head,
-            ops,
-            logs,
-            epoch,
-            parent,
-            root,
-            key_id,
-            public,
-            app,
-            queue,
-            self.label(build),
-            base,
-            latest_at,
-            ready_at,
-            queued_at,
-            worker or "",
-            redeliveries,
-            snoozes,
-            snoozed,
-        )
+        run = run_of(row, self.workflows.texts, self.routes.texts, self.label)
+        self.learn(run.id, row[0])
+        return run
 
     # What is open
 
@@ -337,7 +259,7 @@ class Store:
         found = {}
         for seq in seqs:
             row = self.db.execute("SELECT payload FROM events WHERE k = ?", (k << SHIFT | seq,)).fetchone()
-            if row is None:
+            if row is None or not isinstance(row[0], bytes | None):
                 raise DamagedError(f"event {seq}", "a step refers to it, and it is not there", run_id=self.name_at(k))
             found[seq] = row[0] or b""
         return found
@@ -354,6 +276,7 @@ class Store:
             return None
         cursor, ops, logs, image, at, data = row
         try:
+            _OF_SNAPSHOT.check(row)
             check_numbers((cursor,), "cursor", SEQ_MAX)
             check_numbers((ops, logs, at), "ops logs at")
             return Snapshot(cursor, ops, logs, self.label(image), at, data)
@@ -414,8 +337,10 @@ class Store:
             (self.existing(run_id), after),
         )
         found = []
-        for n, at, level, text in rows:
+        for row in rows:
+            n, at, level, text = row
             with reading(f"log line {n}", run_id):
+                _OF_LINE.check(row)
                 check_numbers((at,), "at")
             found.append(LogEntry(n, at, level, text))
         return found
@@ -423,4 +348,6 @@ class Store:
 
 def _hook_of_run(row: Row) -> Hook:
     *its, run_id, key_id, public = row
+    with reading(f"the run of hook {its[0]}"):
+        _OF_HOOKS_RUN.check((run_id, key_id, public))
     return hook_of(tuple(its), run_id, key_id, public)

@@ -21,10 +21,23 @@ from torpor.model import Deployment, Heartbeat, Notice, WorkerRow
 from torpor.worlds import claims
 from torpor.worlds.sqlite.changes import save_run, save_step, set_run_aside, set_step_aside
 from torpor.worlds.sqlite.rows import STEP_COLUMNS, Row, step_of
-from torpor.worlds.sqlite.sound import NUMBER_MAX, NonsenseError, check_numbers
+from torpor.worlds.sqlite.sound import NUMBER_MAX, NonsenseError, Shape, check_numbers, reading
 from torpor.worlds.sqlite.store import Store
 
 _WORKERS: Final = "SELECT id, machine, pid, born, lease_ms, app, deployment, seen_at, boot, beat FROM workers"
+_WORKER: Final = Shape(
+    id=str,
+    machine=str,
+    pid=int,
+    born=int,
+    lease_ms=int,
+    app=str,
+    deployment=str,
+    seen_at=int,
+    boot=str,
+    beat=int,
+)
+_DEPLOYMENT: Final = Shape(created_at=int, body=bytes)
 _ADD: Final = "INSERT OR REPLACE INTO workers VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _CLAIMED_STEPS: Final = f"SELECT s.run, {STEP_COLUMNS}, s.input FROM steps s WHERE s.worker = ?"
 _OWNERS: Final = (
@@ -63,7 +76,14 @@ def register(store: Store, worker: WorkerRow, clock: Clock) -> tuple[None, None]
 
 def heartbeat(store: Store, worker_id: str, clock: Clock) -> tuple[Heartbeat, Notice | None]:
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
-    everybody = {worker.id: worker for worker in all_of(store, clock)}
+    everybody = {}
+    for row in store.db.execute(_WORKERS).fetchall():
+        try:
+            worker = worker_of(row, clock)
+        except DamagedError:  # what it has claimed is others', and it begins anew
+            store.db.execute("DELETE FROM workers WHERE id IS ?", (row[0],))
+        else:
+            everybody[worker.id] = worker
     known = everybody.pop(worker_id, None) is not None
     if known:
         beat = (clock.now(), BOOT, clock.steady(), worker_id)
@@ -87,7 +107,11 @@ def release(store: Store, worker_ids: Sequence[str], clock: Clock, *, expired_on
 
 def all_of(store: Store, clock: Clock) -> list[WorkerRow]:
     """Answer :meth:`torpor.world.Queries.workers`."""
-    return [_worker_of(row, clock) for row in store.db.execute(f"{_WORKERS} ORDER BY id")]
+    found = []
+    for row in store.db.execute(f"{_WORKERS} ORDER BY id").fetchall():
+        with suppress(DamagedError):
+            found.append(worker_of(row, clock))
+    return found
 
 
 def put_deployment(store: Store, deployment: Deployment, clock: Clock) -> tuple[None, None]:
@@ -119,35 +143,47 @@ def deployment_of(created_at: int, body: bytes) -> Deployment:
     Raises:
         NonsenseError, msgspec.DecodeError: it makes no sense.
     """
+    _DEPLOYMENT.check((created_at, body))
     check_numbers((created_at,), "created_at")
     return replace(msgspec.json.decode(body, type=Deployment), created_at=created_at)
 
 
 def _take_claims(store: Store, worker_id: str, clock: Clock) -> int:
     """Make everything that a worker has claimed ready for anybody; return how much it was."""
-    now = clock.now()
+    now, taken = clock.now(), 0
     runs = store.db.execute("SELECT k FROM runs WHERE worker = ?", (worker_id,)).fetchall()
     for (k,) in runs:
         try:
             run = store.run_at(k)
         except DamagedError as error:
-            set_run_aside(store, k, str(error), now)
+            taken += set_run_aside(store, k, str(error), now)
         else:
             save_run(store, run, claims.release(run, now))
+            taken += 1
     steps = store.db.execute(_CLAIMED_STEPS, (worker_id,)).fetchall()
     for k, *row in steps:
         try:
             run = store.run_at(k)
             step = step_of(run.id, tuple(row), store.kinds.texts)
         except DamagedError as error:
-            set_step_aside(store, k, row[0], str(error), now)
+            taken += set_step_aside(store, k, row[0], str(error), now)
         else:
             save_step(store, run, claims.release_step(step, now), step.epoch)
-    return len(runs) + len(steps)
+            taken += 1
+    return taken
 
 
-def _worker_of(row: Row, clock: Clock) -> WorkerRow:
+def worker_of(row: Row, clock: Clock) -> WorkerRow:
+    """
+    Return the value of a worker's row.
+
+    Raises:
+        DamagedError: it makes no sense.
+    """
     worker_id, machine, pid, born, lease_ms, app, deployment, seen_at, boot, beat = row
+    with reading(f"worker {worker_id}"):
+        _WORKER.check(row)
+        check_numbers((pid, born, lease_ms, seen_at, abs(beat)), "pid born lease_ms seen_at beat")
     silent_ms = clock.steady() - beat
     if boot != BOOT or silent_ms < 0:  # nobody lives on across a boot, whatever the clock says of it
         silent_ms = max(silent_ms, lease_ms + 1)

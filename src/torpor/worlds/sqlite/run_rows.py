@@ -1,0 +1,156 @@
+"""Rows of the table of runs → runs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from torpor.model import Run
+from torpor.worlds.sqlite.codes import RUN_OF, RUNTIME_OF
+from torpor.worlds.sqlite.rows import Row
+from torpor.worlds.sqlite.sound import (
+    SEQ_MAX,
+    NonsenseError,
+    Shape,
+    check_numbers,
+    check_redeliveries,
+    coded,
+    reading,
+)
+
+RUNS: Final = (
+    "SELECT k, id, workflow, program, route, runtime, status, seed, created_at, started_at, ended_at, error_code, "
+    "head, ops, logs, epoch, parent, root, public, build, base, latest_at, ready_at, queued_at, worker, redeliveries, "
+    "snoozes, snoozed FROM runs"
+)
+_RUN: Final = Shape(
+    k=int,
+    id=str,
+    workflow=int,
+    program=int,
+    route=int,
+    runtime=int,
+    status=int,
+    seed=bytes,
+    created_at=int,
+    started_at=int,
+    ended_at=int,
+    error_code=str,
+    head=int,
+    ops=int,
+    logs=int,
+    epoch=int,
+    parent=str,
+    root=str,
+    public=bytes,
+    build=int,
+    base=int,
+    latest_at=int,
+    ready_at=int | None,
+    queued_at=int,
+    worker=str | None,
+    redeliveries=int,
+    snoozes=int,
+    snoozed=str,
+)
+
+Texts = Callable[[int], tuple[str, ...]]
+"""What numbers of one kind stand for."""
+
+
+def run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], str]) -> Run:
+    """
+    Return the value of a row of :data:`RUNS`.
+
+    Raises:
+        DamagedError: it makes no sense.
+    """
+    with reading(f"row {row[0]} of table runs", named(row[0], row[1])):
+        return _run_of(row, workflows, routes, label)
+
+
+def trace_of(row: Row, workflow: Callable[[int], tuple[str, ...] | None], damage: str) -> Run:
+    """Return what can be told of a row that is damaged; *workflow* returns app and name, None for nothing."""
+    k, run_id, its_workflow, *_ = row
+    app, name = workflow(its_workflow) or ("", "")
+    return Run(named(k, run_id), name, "", "", "snapshot", "pending", b"", created_at=0, app=app, damage=damage)
+
+
+def named(k: int, run_id: object) -> str:
+    """Return the id of the run with rowid *k*, a number if it has none."""
+    return run_id if isinstance(run_id, str) else f"number {k}"
+
+
+def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], str]) -> Run:
+    (
+        _,
+        run_id,
+        workflow,
+        program,
+        route,
+        runtime,
+        status,
+        seed,
+        created_at,
+        started_at,
+        ended_at,
+        error_code,
+        head,
+        ops,
+        logs,
+        epoch,
+        parent,
+        root,
+        public,
+        build,
+        base,
+        latest_at,
+        ready_at,
+        queued_at,
+        worker,
+        redeliveries,
+        snoozes,
+        snoozed,
+    ) = row
+    _RUN.check(row)
+    app, queue, guest, key_id = routes(route)
+    check_numbers((base, head), "base head", SEQ_MAX)
+    if base > head:
+        raise NonsenseError(f"its log begins after event {base} and ends with event {head}")
+    check_redeliveries(redeliveries)
+    times = (created_at, started_at, ended_at, latest_at, ready_at or 0, queued_at)
+    counts = (ops, logs, epoch, redeliveries, snoozes)
+    check_numbers(times, "created_at started_at ended_at latest_at ready_at queued_at")
+    check_numbers(counts, "ops logs epoch redeliveries snoozes")
+    return Run(
+        run_id,
+        workflows(workflow)[1],
+        label(program),
+        guest,
+        coded(RUNTIME_OF, runtime, "runtime"),
+        coded(RUN_OF, status, "status"),
+        seed,
+        created_at,
+        started_at,
+        ended_at,
+        error_code,
+        head,
+        ops,
+        logs,
+        epoch,
+        parent,
+        root,
+        key_id,
+        public,
+        app,
+        queue,
+        label(build),
+        base,
+        latest_at,
+        ready_at,
+        queued_at,
+        worker or "",
+        redeliveries,
+        snoozes,
+        snoozed,
+    )
