@@ -25,6 +25,7 @@ DeliveryType = Literal[
 ]
 OpType = Literal["step", "wait", "hook", "hook_dispose"]
 Status = Literal["pending", "completed", "failed"]
+Version = str | tuple[str | int, ...]
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -44,6 +45,8 @@ class Program(msgspec.Struct, frozen=True):
         absent: top-level name of a module that the guest lacks → why; a placeholder stands in its place.
         steps: full name of each step that its code may call → text of the signature that the step had when the program
             was made (:mod:`torpor.signatures`); None in programs of version 0.1.0, which do not tell.
+        versions: attribute of an absent module that tells a version, ``requests.__version__`` → its value.
+        distributions: installed distribution that the code asks about → its version.
     """
 
     guest: str
@@ -55,6 +58,8 @@ class Program(msgspec.Struct, frozen=True):
     modules: dict[str, str] = {}
     absent: dict[str, str] = {}
     steps: dict[str, str] | None = None
+    versions: dict[str, Version] = {}
+    distributions: dict[str, str] = {}
 
     def signature(self, step: str) -> str:
         """Return the signature that a step had when the program was made, ``""`` when that is not known."""
@@ -77,6 +82,9 @@ def program_bytes(program: Program) -> bytes:
     fields = msgspec.structs.asdict(program)
     if program.steps is None:
         del fields["steps"]  # programs of version 0.1.0 keep their address, which their images name
+    for name in ("versions", "distributions"):
+        if not fields[name]:
+            del fields[name]  # as above
     return msgspec.json.encode(fields, order="sorted")
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 import torpor
 from tests.guests.cpython.conftest import HEAD, LABEL, WORKFLOW, Author
-from torpor.codec.errors import traceback_text
+from torpor.codec.errors import PythonError, traceback_text
 from torpor.errors import ConfigurationError, NotInWorkflowError, ProgramError
 
 ABSENT = {"requests": "it is not part of the guest", "sqlalchemy": "it has compiled parts"}
@@ -61,7 +62,11 @@ def test_the_standard_library_is_there(author: Author) -> None:
         "import abc, sqlalchemy\nclass Mine(sqlalchemy.Base, abc.ABC): ...",
         "import requests\n@requests.decorated(1)\ndef f(): ...\n@requests.plain\ndef g(): ...\nf(); g()",
         "import requests\nsession = requests.Session(timeout=1); session.headers['a'] = 1; session.auth = 2",
-        "import requests\nif requests.__version__ >= '2' and requests.codes.ok + 1: pass",
+        "import requests\nif requests.codes.ok + 1: pass",
+        "import requests\nclass Hero(requests.Model, table=True): x: int\nclass Villain(Hero, frozen=True): ...",
+        "import requests\nclass Mixin: ...\nclass Hero(requests.Model[int], Mixin, requests.base, table=True): ...",
+        "import requests\nclass Hero(metaclass=requests.Meta, table=True): ...",
+        "import requests\nassert requests.codes != requests.Codes and requests.codes in (None, requests.codes)",
         "import requests\nTYPES = requests.Session | None; MANY = requests.lists[int]; x: requests.Nothing = None",
         "import requests\nwith requests.open() as f:\n    for line in f: pass",
         "import requests\ntry:\n    {}['k']\nexcept (requests.HTTPError, KeyError):\n    pass",
@@ -113,6 +118,71 @@ def test_a_program_that_stumbles_over_what_it_lacks_says_what_that_is(author: Au
         "got 'Placeholder'; this may be because the program has placeholders for what it lacks: requests (./app.py:9): "
     )
     assert f"{hint}it is not part of the guest\n" in str(told.value)
+
+
+def test_a_module_that_is_imported_late_may_use_placeholders_too(author: Author) -> None:
+    """Packages import parts of themselves when they are first used, as anyio does its back end."""
+    late = """
+    import os, requests
+    from requests import Session
+    class Mine(Session, timeout=1):
+        kept = requests.get("x")
+    FEE = os.environ.get("FEE")
+    def use(): return requests.get("x")
+    """
+    files = {LABEL: f"{HEAD}{MAIN}    import late\n    late.use()\n", "./late.py": late}
+    failure = author.run(author._guest.load(author.program(files, absent=ABSENT))).begin().failure
+
+    assert str(failure).startswith("requests.get cannot be used in a workflow (./late.py:7, imported at ./late.py:2)")
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        "requests.codes.ok > 1",
+        "'2' <= requests.__version__",
+        "requests.Codes < requests.Codes",
+        "requests.backend == 'cuda'",
+        "1 in (requests.level, 1)",
+        "requests.pair != (1, 2)",
+    ],
+)
+def test_nothing_is_decided_by_a_value_that_is_not_known(author: Author, use: str) -> None:
+    """A comparison would go one way here and perhaps the other way outside."""
+    with pytest.raises(ProgramError, match=r"cannot be compared in a workflow \(./app.py:10, imported at ./app.py:9\)"):
+        author.body("return 1", before=f"import requests\nif {use}: pass\n", absent=ABSENT)
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        "requests.__version__",
+        "__import__('requests').api.VERSION[0]",
+        "version",
+        "metadata.version('Requests_Kit')",
+        "metadata.metadata('requests.kit')['Version']",
+    ],
+)
+def test_versions_of_absent_packages_are_known(author: Author, found: str) -> None:
+    """Those that the program brought along: as attributes, by import, and by the names of distributions."""
+    before = "import requests.api\nfrom importlib import metadata\nfrom requests import __version__ as version\n"
+    text = f"{HEAD}{before}if not {found} > '2': raise ValueError\n{MAIN}    return {found}\n"
+    program = replace(
+        author.program({LABEL: text}, absent=ABSENT),
+        versions={"requests.__version__": "2.34", "requests.api.VERSION": ("2.34", 1)},
+        distributions={"requests-kit": "2.34"},
+    )
+
+    assert author.run(author._guest.load(program)).begin().value == "2.34"
+
+
+def test_distributions_that_nobody_knows(author: Author) -> None:
+    """They are not found; the guest's own are."""
+    body = "from importlib import metadata; return [metadata.version('numpy'), metadata.version('nope')]"
+
+    failure = author.body(body).begin().failure
+    assert isinstance(failure, ModuleNotFoundError | PythonError)
+    assert "nope" in str(failure)
 
 
 def test_absent_exceptions_never_match(author: Author) -> None:

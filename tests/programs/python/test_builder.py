@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
 from pathlib import Path
 
+import msgspec
+import psutil
 import pytest
 
 from tests.programs.python.projects import HEAD, Project
 from torpor.errors import ConfigurationError
 from torpor.programs.python import Definition, build_bundle
-from torpor.vm.guest import program_id
+from torpor.vm.guest import Program, program_bytes, program_id
 
 
 @pytest.fixture
@@ -453,6 +455,99 @@ def test_a_bundled_module_of_one_file_goes_in(project: Project) -> None:
     project.bundle = ["single"]
 
     assert project.made().program.files["single.py"] == "def f(): ...\n"
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_bundled_package_may_be_folders_only(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Several distributions share a name; all that they have in it goes in, at whatever depth a file comes first."""
+    other = project.folder / "other" / "site-packages"
+    monkeypatch.syspath_prepend(other)
+    project.write("venv/site-packages/shared/graph/__init__.py", "from shared.checkpoint.base import Saver\n")
+    project.write("venv/site-packages/shared/plain.py", "X = 1\n")
+    project.write("other/site-packages/shared/checkpoint/base/__init__.py", "import psutil\nclass Saver: ...\n")
+    project.write("app.py", "from shared.graph import Saver\n" + HEAD + "@app.workflow\nasync def main(): Saver()\n")
+    absent = project.made().program.absent
+    project.bundle = ["shared"]
+
+    made = project.made().program
+
+    assert "Torpor(bundle=['shared'])" not in absent["shared"], "it needs a package that is compiled"
+    assert "has compiled parts" in absent["shared"]
+    assert made.modules == {
+        "app": "./app.py",
+        "shared.checkpoint.base": "shared/checkpoint/base/__init__.py",
+        "shared.graph": "shared/graph/__init__.py",
+        "shared.plain": "shared/plain.py",
+    }
+    assert list(made.absent) == ["psutil"]
+    assert "has compiled parts" in made.absent["psutil"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_part_of_a_folder_may_be_bundled(project: Project) -> None:
+    """What else is in the folder stays absent."""
+    project.write("venv/site-packages/cloud/storage/__init__.py", "from cloud.storage.blob import Blob\n")
+    project.write("venv/site-packages/cloud/storage/blob.py", "class Blob: ...\n")
+    project.write("venv/site-packages/cloud/auth/__init__.py", "class Key: ...\n")
+    head = "from cloud.storage import Blob\nfrom cloud.auth import Key\n" + HEAD
+    project.write("app.py", head + "@app.workflow\nasync def main(): Blob(), Key()\n")
+    project.bundle = ["cloud.storage"]
+
+    made = project.made()
+
+    assert made.program.modules.keys() == {"app", "cloud.storage", "cloud.storage.blob"}
+    assert list(made.program.absent) == ["cloud.auth"]
+    assert not [left for left in made.left_out if left.why == "no workflow code imports it"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_part_of_a_package_cannot_be_bundled(project: Project) -> None:
+    """The package around it would be missing."""
+    project.write("venv/site-packages/tiny/__init__.py", "")
+    project.write("venv/site-packages/tiny/core.py", "")
+    project.write("app.py", HEAD + "@app.workflow\nasync def main(): ...\n")
+    project.bundle = ["tiny.core"]
+
+    with pytest.raises(ConfigurationError, match="tiny goes in whole or not at all; bundle that"):
+        project.made()
+
+
+@pytest.mark.parametrize(
+    ("head", "use", "known"),
+    [
+        ("import psutil\n", "psutil.__version__", {"psutil.__version__": psutil.__version__}),
+        ("from psutil import __version__ as v\n", "v", {"psutil.__version__": psutil.__version__}),
+        ("import psutil\n", "psutil.version_info", {"psutil.version_info": psutil.version_info}),
+        ("import psutil\n", "psutil.cpu_count", {}),
+        ("import psutil\n", "psutil.no_version", {}),
+    ],
+)
+def test_versions_that_are_asked_for_go_in(project: Project, head: str, use: str, known: dict[str, object]) -> None:
+    """As they are here; what nobody asks for does not make programs differ."""
+    project.write("app.py", head + HEAD + f"NEW = {use}\n@app.workflow\nasync def main(): return NEW\n")
+    program = project.made().program
+
+    assert program.versions == known
+    assert (b'"versions"' in program_bytes(program)) is bool(known)
+    assert msgspec.json.decode(program_bytes(program), type=Program).versions == known
+
+
+@pytest.mark.usefixtures("installed")
+def test_a_version_of_a_package_that_is_not_loaded_is_its_distributions(project: Project) -> None:
+    """What is installed says so without being run."""
+    project.write("venv/site-packages/quiet_core/__init__.py", "raise SystemExit\n")
+    project.write(
+        "venv/site-packages/quiet-1.5.dist-info/METADATA", "Metadata-Version: 2.1\nName: Quiet\nVersion: 1.5\n"
+    )
+    project.write("venv/site-packages/quiet-1.5.dist-info/top_level.txt", "quiet_core\n")
+    asks = "import quiet_core\nfrom importlib.metadata import version\n"
+    uses = "NEW = quiet_core.__version__\nKIT = version('quiet'), version('v1'), version(__name__)\n"
+    project.write("app.py", asks + HEAD + uses + "@app.workflow\nasync def main(): return NEW, KIT\n")
+
+    program = project.made().program
+
+    assert program.versions == {"quiet_core.__version__": "1.5"}
+    assert program.distributions == {"quiet": "1.5"}
 
 
 @pytest.mark.usefixtures("installed")

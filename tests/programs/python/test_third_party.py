@@ -90,7 +90,7 @@ def test_the_network_is_not_suspected_without_cause(installed: Installed, text: 
 
 def test_tests_of_a_package_do_not_count(installed: Installed) -> None:
     """They need all sorts of things."""
-    installed.write(quiet__core="", quiet__tests__test_core="import socket\n")
+    installed.write(quiet__core="", quiet__tests__test_core="import socket\n", quiet___tests__core="import socket\n")
 
     assert "bundle=['quiet']" in why_absent("quiet")
 

@@ -126,7 +126,7 @@ def load_program(instance: CPythonInstance, program: Program, *, trace: bool = F
     Raises:
         VmError: a limit was passed.
     """
-    message = {
+    message: dict[str, object] = {
         "files": program.files,
         "modules": program.modules,
         "entries": program.entries,
@@ -134,4 +134,6 @@ def load_program(instance: CPythonInstance, program: Program, *, trace: bool = F
         "absent": program.absent,
         "trace": trace,
     }
+    told = {"versions": program.versions, "distributions": program.distributions}
+    message |= {name: known for name, known in told.items() if known}  # older programs are loaded by the same message
     return read_loaded(instance, instance.exchange(LOAD, _encoder.encode(message)))

@@ -17,7 +17,8 @@ from torpor.programs.python.module import Module, Statement, absolute, definitio
 from torpor.programs.python.report import Missed, in_order, statement_left_out
 from torpor.programs.python.scopes import Chain, Import, bound_names
 from torpor.programs.python.text import program_text, steps_in
-from torpor.vm.guest import Program
+from torpor.programs.python.versions import distributions_asked_for, version_attribute
+from torpor.vm.guest import Program, Version
 
 _SEES_ALL: Final = {"globals", "eval", "exec"}
 """Built-in functions whose callers may reach any name of their module."""
@@ -106,6 +107,8 @@ class _Builder:
         self._todo: deque[tuple[Module, Statement]] = deque()  # kept, and not yet followed
         self._followed: set[tuple[str, Chain]] = set()
         self._absent: dict[str, Missed] = {}
+        self._versions: dict[str, Version] = {}
+        self._distributions: dict[str, str] = {}
         self._unreadable: list[LeftOut] = []
 
     def register(self, workflows: Sequence[Definition], steps: Sequence[Definition]) -> None:
@@ -143,11 +146,12 @@ class _Builder:
         label = source.label
         module = read_module(source, self._steps.get(label, {}), self._workflows.get(label, {}))
         self._modules[label] = module
+        self._distributions |= distributions_asked_for(module.tree, source.name.partition(".")[0])
         if source.whole:
             for statement in module.statements:
                 statement.kept = True
                 self._todo.append((module, statement))
-            package = source.name.partition(".")[0]
+            package = self._finder.bundle_of(source.name)
             if package not in self._whole:
                 self._whole.add(package)
                 self._add_rest(package)
@@ -319,8 +323,11 @@ class _Builder:
                 return
         elif module is not None and "__getattr__" in module.definers:
             self._reach_chain(module, ("__getattr__",))
-        if isinstance(self._finder.find(f"{name}.{attribute}"), Source | Namespace):
+        origin = self._finder.find(f"{name}.{attribute}")
+        if isinstance(origin, Source | Namespace):
             self._reach_module(f"{name}.{attribute}", rest)
+        elif isinstance(origin, Absent) and (told := version_attribute(name, (attribute, *(rest or ())))):
+            self._versions |= (told,)
         elif module is not None and any(found.name == "*" for found in module.bindings.get("", ())):
             self._touch(module)  # `from x import *` may bring it, and goes in with the module
 
@@ -366,6 +373,8 @@ class _Builder:
             modules=dict(sorted(self._names.items())),
             absent={name: missed.reason for name, missed in sorted(self._absent.items()) if missed.needed},
             steps={name: signatures[name] for module in self._modules.values() for name in steps_in(module)},
+            versions=dict(sorted(self._versions.items())),
+            distributions=dict(sorted(self._distributions.items())),
         )
         return Bundle(program, self._left_out())
 

@@ -105,30 +105,39 @@ class Finder:
         Return the modules of a third-party package that is to go in whole.
 
         Raises:
-            ConfigurationError: it is not installed, or has compiled parts.
+            ConfigurationError: it is not installed, is a part of a package, or has compiled parts.
         """
-        found = locate(name, None)
+        above = name.rpartition(".")[0]
+        if above and not isinstance(self.find(above), Namespace):
+            raise ConfigurationError(f"Torpor(bundle=[{name!r}]): {above} goes in whole or not at all; bundle that")
+        found = locate(name, self._folders(above) if above else None)
         if found is None or (found.file is None and not found.folders):
             raise ConfigurationError(
                 f"Torpor(bundle=[{name!r}]): no package of that name is installed here; give the name that is imported"
             )
         if found.folders is None:
-            return [self._bundled_file(name, Path(found.file or ""), Path(found.file or "").parent)]
+            return [self._bundled_file(name, Path(found.file or ""))]
         sources = []
         for folder in map(Path, found.folders):
             for path in sorted(folder.rglob("*")):
                 if path.suffix in COMPILED:
                     raise _compiled(name, path)
                 if path.suffix == ".py":
-                    inside = path.relative_to(folder.parent).with_suffix("")
-                    dotted = ".".join(inside.parts).removesuffix(".__init__")
+                    dotted = ".".join((name, *path.relative_to(folder).with_suffix("").parts)).removesuffix(".__init__")
                     if all(part.isidentifier() for part in dotted.split(".")):
-                        sources.append(self._bundled_file(dotted, path, folder.parent))
+                        sources.append(self._bundled_file(dotted, path))
         return sources
 
-    def _bundled_file(self, name: str, path: Path, above: Path) -> Source:
+    def bundle_of(self, name: str) -> str:
+        """Return the entry of the bundle that a module belongs to, ``""`` when it is in none."""
+        while name and name not in self._bundle:
+            name = name.rpartition(".")[0]
+        return name
+
+    def _bundled_file(self, name: str, path: Path) -> Source:
         if path.suffix != ".py":
-            raise _compiled(name.partition(".")[0], path)
+            raise _compiled(self.bundle_of(name), path)
+        above = path.parents[name.count(".") + (path.name == "__init__.py")]
         label = path.relative_to(above).as_posix() if is_installed(path) else self.label(path)
         return Source(name, label, path, whole=True)
 
@@ -144,15 +153,7 @@ class Finder:
         found = locate(name, self._folders(above))
         if found is None:
             return Guests()
-        return self._inner(name, found, outer)
-
-    def _inner(self, name: str, found: Located, outer: Source | Namespace) -> Origin:
-        if found.file is None:
-            return Namespace()
-        path = Path(found.file)
-        if isinstance(outer, Source) and outer.whole:
-            return self._bundled_file(name, path, path.parents[name.count(".") + (path.name == "__init__.py")])
-        return self._project_or_absent(name, path)
+        return self._located(name, found)
 
     def _top(self, name: str) -> Origin:
         if name in OWN:
@@ -162,21 +163,28 @@ class Finder:
             return Guests()
         if name in sys.stdlib_module_names and not self._is_below_root(found.file):
             return Absent(name, f"the guest has no module {name}: {LACKING[name]}") if name in LACKING else Guests()
-        if found.file is None:
-            if found.folders and all(is_installed(Path(folder)) for folder in found.folders):
-                return self._third_party(name)
-            return Namespace() if found.folders else Guests()
-        path = Path(found.file)
-        if name in self._bundle:
-            return self._bundled_file(name, path, path.parents[path.name == "__init__.py"])
-        return self._project_or_absent(name, path)
+        return self._located(name, found)
 
-    def _project_or_absent(self, name: str, path: Path) -> Origin:
+    def _located(self, name: str, found: Located) -> Origin:
+        if found.file is None:
+            return self._folder(name, found.folders or [])
+        path = Path(found.file)
+        if self.bundle_of(name):
+            return self._bundled_file(name, path)
         if is_installed(path):
             return self._third_party(name)
         if path.suffix != ".py":
             return Absent(name, f"{path.name} is compiled, and the guest runs Python source only")
         return self._project(name, path)
+
+    def _folder(self, name: str, folders: Sequence[str]) -> Origin:
+        """Return what a package without a file of its own is: whose it is, what is in it will tell."""
+        if not folders:
+            return Guests()
+        is_above = any(each.startswith(f"{name}.") for each in self._bundle)
+        if self.bundle_of(name) or is_above or not all(is_installed(Path(folder)) for folder in folders):
+            return Namespace()
+        return self._third_party(name)
 
     def _third_party(self, name: str) -> Origin:
         top = name.partition(".")[0]

@@ -29,7 +29,7 @@ NEEDED_MAX: Final = 12
 
 _NETWORK = frozenset(("http.client", "http.server", "smtplib", "socket", "socketserver", "ssl"))
 _IMPORT = re.compile(r"^(?:from[ \t]+(\w[\w.]*)|import[ \t]+(.+))", re.MULTILINE)
-_TESTS = {"test", "tests", "testing", "conftest.py"}
+_TESTS = {"_test", "_tests", "test", "tests", "testing", "conftest.py"}
 
 
 @dataclass(frozen=True, slots=True)

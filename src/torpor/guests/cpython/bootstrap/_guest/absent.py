@@ -46,13 +46,15 @@ class _Loader:
     Args:
         absent: outermost name that is absent, perhaps a part of a package that is there → why; a reason that speaks of
             steps is advice enough.
+        versions: attributes that tell a version.
     """
 
-    def __init__(self, absent: Mapping[str, str]) -> None:
+    def __init__(self, absent: Mapping[str, str], versions: Mapping[str, Any]) -> None:
         # Torpor and pydantic are there, but only in part.
         self._of_program = frozenset(absent)
         self._absent = {"torpor": OUTSIDE, "pydantic": NO_VALIDATION}
         self._absent |= {name: (why, "" if "step" in why else _ADVICE) for name, why in absent.items()}
+        self._versions = {name: tuple(told) if isinstance(told, list) else told for name, told in versions.items()}
 
     def find(self, name: str) -> ModuleSpec | None:
         """
@@ -72,7 +74,7 @@ class _Loader:
         why, advice = self._reason(spec.name) or ("", "")
         place = author_place(sys._getframe(1)) or ""  # noqa: SLF001  # there is no other way to ask
         module = AbsentModule(spec.name)
-        origin = vars(module)["__torpor_origin__"] = Origin(spec.name, why, place, advice)
+        origin = vars(module)["__torpor_origin__"] = Origin(spec.name, why, place, advice, self._versions)
         if spec.name in self._of_program:
             imported.append(origin)
         return module
@@ -86,9 +88,9 @@ class _Loader:
         return self._absent.get(name)
 
 
-def install(absent: Mapping[str, str]) -> None:
-    """Have imports of absent modules, given with the reason of each, find placeholders."""
-    finder.fallback = _Loader(absent).find
+def install(absent: Mapping[str, str], versions: Mapping[str, Any]) -> None:
+    """Have imports of absent modules, given with the reason of each, find placeholders; these versions are known."""
+    finder.fallback = _Loader(absent, versions).find
 
 
 def suspects() -> str:
@@ -103,7 +105,7 @@ def suspects() -> str:
 def part_of(name: str, why: str, advice: str) -> Any:
     """Return the placeholder of something absent from a module or object that is there, such as ``Torpor.worker``."""
     owner, _, part = name.rpartition(".")
-    origin = Origin(owner, why, "", advice)
+    origin = Origin(owner, why, "", advice, {})
     origin.named(part).used()
     return origin.part(part)
 

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from typing import Any, NoReturn
 
 from .advice import refuse
-from .finder import is_authors
+from .finder import is_authors, is_importing
 from .run import run
 
 _WHY = "its environment is not that of a worker, and a run may outlive many of them"
@@ -89,7 +89,7 @@ def _asks_author() -> bool:
 
 
 def _unread(name: str) -> EnvironmentVariable:
-    if run.phase != "loading":
+    if run.phase != "loading" and not is_importing():
         _refuse(name)
     return EnvironmentVariable(name)
 

@@ -109,6 +109,14 @@ def author_frame(frame: FrameType | None) -> FrameType | None:
     return frame
 
 
+def is_importing() -> bool:
+    """Tell whether a module of the program is being evaluated; workflow code may import one late."""
+    frame: FrameType | None = sys._getframe(1)  # noqa: SLF001  # there is no other way to ask
+    while frame is not None and (frame.f_code.co_name != "<module>" or frame.f_code.co_filename not in finder.labels):
+        frame = frame.f_back
+    return frame is not None
+
+
 def author_place(frame: FrameType | None = None) -> str | None:
     """Return ``file:line`` of the nearest frame of the program's, or None."""
     found = author_frame(frame or sys._getframe(1))  # noqa: SLF001  # there is no other way to ask

@@ -1,23 +1,24 @@
 """
 Modules that the guest lacks: placeholders which are harmless while modules load and refuse to be used afterwards.
 
-Module scope does all sorts of things with what it imports: it derives classes, decorates, calls, subscripts and
-compares. While the program loads a placeholder takes part in all of it. Names that begin with a capital letter are
-classes, derived from Exception so that they may stand in ``except`` clauses, where they never match; other names are
-objects. Once a run has begun, any other use raises NotInWorkflowError.
+Module scope does all sorts of things with what it imports: it derives classes, decorates, calls and subscripts. While
+the program loads a placeholder takes part in all of it. Names that begin with a capital letter are classes, derived
+from Exception so that they may stand in ``except`` clauses, where they never match; other names are objects. Comparing
+one with a value would decide by what is not known, and is refused; but versions are known. Once a run has begun, any
+other use raises NotInWorkflowError too, unless a module is being imported late.
 """
 
 from __future__ import annotations
 
 import sys
 from abc import ABCMeta
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import ModuleType
 from typing import Any, NoReturn
 
 from torpor.errors import NotInWorkflowError
 
-from .finder import author_place
+from .finder import author_place, is_importing
 from .run import run
 
 
@@ -30,37 +31,49 @@ class Origin:
         why: why it is absent.
         place: ``file:line`` of the import.
         advice: what to do instead.
+        versions: attributes that are known, by their full names.
     """
 
-    __slots__ = ("advice", "name", "place", "why")
+    __slots__ = ("advice", "name", "place", "versions", "why")
 
-    def __init__(self, name: str, why: str, place: str, advice: str) -> None:
-        self.name, self.why, self.place, self.advice = name, why, place, advice
+    def __init__(self, name: str, why: str, place: str, advice: str, versions: Mapping[str, Any]) -> None:
+        self.name, self.why, self.place, self.advice, self.versions = name, why, place, advice, versions
 
     def named(self, name: str) -> Origin:
         """Return the origin of an attribute."""
-        return Origin(f"{self.name}.{name}", self.why, self.place, self.advice)
+        return Origin(f"{self.name}.{name}", self.why, self.place, self.advice, self.versions)
 
     def part(self, name: str) -> Any:
-        """Return the placeholder of an attribute."""
+        """Return an attribute: a version that is known, or a placeholder."""
         origin = self.named(name)
+        if origin.name in self.versions:
+            return self.versions[origin.name]
         return _class(origin, name) if name[:1].isupper() else Placeholder(origin)
+
+    def compared(self) -> NoReturn:
+        """
+        Refuse to be compared.
+
+        Raises:
+            NotInWorkflowError: always.
+        """
+        self.refuse("compared", "decide in a step, or where workflow code does not reach it")
 
     def used(self) -> None:
         """
         Take note of a use.
 
         Raises:
-            NotInWorkflowError: a run has begun.
+            NotInWorkflowError: a run has begun, and this is no module that it imports late.
         """
-        if run.phase != "loading":
+        if run.phase != "loading" and not is_importing():
             self.refuse()
 
-    def refuse(self) -> NoReturn:
+    def refuse(self, done: str = "used", advice: str = "") -> NoReturn:
         at = author_place(sys._getframe(1)) or "an unknown place"  # noqa: SLF001  # there is no other way to ask
         imported = f", imported at {self.place}" if self.place else ""
-        why = "; ".join(filter(None, (self.why, self.advice)))
-        raise NotInWorkflowError(f"{self.name} cannot be used in a workflow ({at}{imported}): {why}")
+        why = "; ".join(filter(None, (self.why, advice or self.advice)))
+        raise NotInWorkflowError(f"{self.name} cannot be {done} in a workflow ({at}{imported}): {why}")
 
 
 def _is_internal(name: str) -> bool:
@@ -140,9 +153,19 @@ def _operator(self: Any, *_operands: object) -> Any:
     return self
 
 
-def _comparison(self: Any, _other: object) -> bool:
-    self._torpor_origin.used()
-    return True
+def _ordered(self: Any, _other: object) -> bool:
+    origin: Origin = self._torpor_origin
+    origin.compared()
+
+
+def _equal(self: Any, other: object) -> bool:
+    if isinstance(other, _VALUES):
+        self._torpor_origin.compared()
+    return self is other
+
+
+def _unequal(self: Any, other: object) -> bool:
+    return not _equal(self, other)
 
 
 _OPERATORS = (
@@ -151,7 +174,11 @@ _OPERATORS = (
 )
 for _name in _OPERATORS.split():
     setattr(Placeholder, f"__{_name}__", _operator)
-for _name in ("lt", "le", "gt", "ge"):  # but == and !=, which asyncio and dataclasses ask of any object, are identity
+_VALUES = (str, bytes, int, float, tuple)
+"""To be equal to one is a decision; asyncio and dataclasses ask other objects all the time, and mean identity."""
+
+_COMPARISONS: dict[str, Any] = dict.fromkeys(("lt", "le", "gt", "ge"), _ordered) | {"eq": _equal, "ne": _unequal}
+for _name, _comparison in _COMPARISONS.items():
     setattr(Placeholder, f"__{_name}__", _comparison)
 
 
@@ -170,6 +197,11 @@ class _AbsentType(ABCMeta):
         cls._torpor_origin.used()
         return _called(args) or Placeholder(cls._torpor_origin)
 
+    def __lt__(cls, _other: object) -> bool:
+        return cls._torpor_origin.compared()
+
+    __le__ = __gt__ = __ge__ = __lt__
+
     def __getitem__(cls, _item: object) -> Any:
         cls._torpor_origin.used()
         return cls
@@ -182,7 +214,11 @@ class _AbsentType(ABCMeta):
 
 
 def _class(origin: Origin, name: str) -> type:
+    def __init_subclass__(cls: type, **_keywords: Any) -> None:  # noqa: N807  # that is its name
+        """Take what the class outside takes: ``class Hero(SQLModel, table=True)``."""
+
     body = {"_torpor_origin": origin, "__module__": origin.name.rpartition(".")[0] or origin.name}
+    body["__init_subclass__"] = __init_subclass__
     return _AbsentType(name, (Exception,), body)
 
 

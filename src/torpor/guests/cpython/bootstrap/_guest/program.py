@@ -10,7 +10,7 @@ from typing import Any
 
 from torpor.errors import ConfigurationError, WorkflowNotRegisteredError
 
-from . import absent
+from . import absent, distributions
 from .entropy import random_state, seed_random, tell_draw
 from .finder import finder
 from .host import counted
@@ -26,11 +26,13 @@ def load(given: Mapping[str, Any]) -> dict[str, Any]:
     Evaluate the program's modules and tell how it went.
 
     Args:
-        given: ``files``, ``modules``, ``entries``, ``workflows`` and ``absent`` of the program, and ``trace``: whether
-            to look for the line that reads the clock or draws entropy.
+        given: ``files``, ``modules``, ``entries``, ``workflows``, ``absent`` and, if there are any, ``versions`` and
+            ``distributions`` of the program, and ``trace``: whether to look for the line that reads the clock or draws
+            entropy.
     """
     finder.add_program(given["modules"], given["files"])
-    absent.install(given["absent"])
+    absent.install(given["absent"], given.get("versions", {}))
+    distributions.install(given.get("distributions", {}))
     seed_random(b" of modules")
     unused = random_state()
     gc.disable()  # a collection reads the clock, which would be taken for the program's doing
