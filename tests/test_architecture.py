@@ -27,7 +27,7 @@ FLOORS = (
     {"engine"},
     {"programs", "guests"},
     {"vm", "worlds", "codec"},
-    {"world"},
+    {"world", "processes"},
     {"model", "lifecycle", "ids", "errors", "limits", "clock", "durations", "retries", "project", "signatures"},
 )
 STRANGERS = {"vm", "worlds", "codec"}  # share a floor and know nothing of one another

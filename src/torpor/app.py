@@ -38,7 +38,7 @@ from torpor.engine.images import store_program
 from torpor.engine.observer import Observer
 from torpor.engine.settings import WorkerSettings
 from torpor.engine.worker import Worker
-from torpor.errors import UsageError
+from torpor.errors import ConfigurationError, UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime
 from torpor.programs.catalogue import Programs, Registered, alias_main
@@ -184,6 +184,24 @@ class Torpor(Registry):
         self.client = Client(self.world, self.keyring, app=self.name)
         self._stored_generation = -1  # of the programs that the world has
         self._closed = False
+
+    def require_shareable(self) -> None:
+        """
+        Do nothing for an application that several processes can work for at once.
+
+        Raises:
+            ConfigurationError: its world or its clock lives inside one process.
+        """
+        if not self.world.capabilities.shared:
+            raise ConfigurationError(
+                f"world {self.world.url} lives inside the process that opened it, so no other process can work on its "
+                f"runs; use one process, or a world that is shared, such as {WORLD_DEFAULT}"
+            )
+        if self._clock is not None:
+            raise ConfigurationError(
+                "an application with a clock= of its own has it in one process, and others would not know the time; "
+                "use one process, or leave clock= out"
+            )
 
     # Life
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
-import sys
+import socket
 from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -19,6 +20,8 @@ from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import say
 from torpor.cli.reporting import command
 from torpor.cli.stopping import StopRequest
+from torpor.cli.supervising import worker_command
+from torpor.processes.child import ending_text
 from torpor.programs.languages import LANGUAGES
 
 SUFFIXES = (".py", ".json", *(suffix for language in LANGUAGES.values() for suffix in language.suffixes))
@@ -56,7 +59,7 @@ def dev(
     folders = [target.folder, *(folder.resolve() for folder in watch or ())]
     say((f"watching {', '.join(map(str, folders))}", "dim"), err=True)
     # The worker finds the same files by the same name, or as this command has found them: it has our working folder.
-    arguments = [*([] if app is None else [app]), "--follow", "--parent", str(os.getpid())]
+    arguments = [*([] if app is None else [app]), "--follow", "--processes", "1"]
     if world is not None:
         arguments += ["--world", world]
     if log_level is not None:
@@ -100,6 +103,7 @@ class _Dev:
         self._arguments = arguments
         self._changes = changes
         self._stop = stop
+        self._line: socket.socket | None = None  # to the worker
 
     async def run(self) -> None:
         """Return when a stop was asked for and the last worker has parked its runs."""
@@ -123,14 +127,23 @@ class _Dev:
             await asyncio.wait((stopping, changing))
 
     async def _start(self) -> asyncio.subprocess.Process:
-        command = (sys.executable, "-P", "-m", "torpor.cli", "worker", *self._arguments)
-        return await asyncio.create_subprocess_exec(*command)
+        """Start a worker, which stops when the line to it ends: with us, if not before."""
+        self._line, theirs = socket.socketpair()
+        with theirs:
+            command = worker_command(self._arguments, theirs.fileno())
+            worker = await asyncio.create_subprocess_exec(*command, pass_fds=(theirs.fileno(),))
+        self._stop.at_once = partial(_kill, worker)
+        return worker
 
     async def _end(self, worker: asyncio.subprocess.Process) -> None:
         """Let the worker park its runs; one that does not is killed, and the next one takes them over."""
-        if worker.returncode is not None:
-            return
-        worker.terminate()
+        assert self._line is not None, "it is the end of a worker that was started"
+        with self._line as line:
+            if worker.returncode is None:
+                line.shutdown(socket.SHUT_WR)
+                await self._wait(worker)
+
+    async def _wait(self, worker: asyncio.subprocess.Process) -> None:
         try:
             async with asyncio.timeout(STOP_SECONDS_MAX):
                 await worker.wait()
@@ -148,7 +161,10 @@ def _tell_end(code: int) -> float | None:
     if code >= 0:
         say(("the worker has ended; waiting for a change", "yellow"), err=True)
         return None
-    known = -code in set(signal.Signals)
-    name = signal.Signals(-code).name if known else f"signal {-code}"
-    say((f"the worker was killed by {name}; starting it again in {RESTART_SECONDS:g} s", "yellow"), err=True)
+    say((f"the worker {ending_text(code)}; starting it again in {RESTART_SECONDS:g} s", "yellow"), err=True)
     return RESTART_SECONDS
+
+
+def _kill(worker: asyncio.subprocess.Process) -> None:
+    with suppress(ProcessLookupError):
+        worker.kill()

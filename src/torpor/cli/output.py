@@ -25,6 +25,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 # Line feed and tab are layout; the rest could move the cursor, recolour or hide what a terminal shows.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 
+_on_terminal: bool | None = None
+
 STYLES = {
     "pending": "dim",
     "running": "cyan",
@@ -45,10 +47,16 @@ STYLES = {
 """How states, and levels of log lines, look."""
 
 
+def show_as_on_terminal(is_terminal: bool) -> None:
+    """Colour from now on what goes to a parent that writes to a terminal, or stop that."""
+    global _on_terminal  # noqa: PLW0603  # a fact of the process, like its streams
+    _on_terminal = is_terminal or None
+
+
 def console(stream: TextIO | None = None) -> Console:
     """Return a console on *stream* (standard output by default) that cuts nothing where there is no terminal."""
     stream = stream or sys.stdout
-    made = Console(file=stream, highlight=False, markup=False, emoji=False)
+    made = Console(file=stream, force_terminal=_on_terminal, highlight=False, markup=False, emoji=False)
     if not made.is_terminal:
         made.width = _UNBOUNDED_COLUMNS
     return made

@@ -1,4 +1,4 @@
-"""How a command is told to stop: the first signal asks, the second one ends the process at once."""
+"""How a command is told to stop: the first signal asks, the second one ends it at once."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
+from contextlib import suppress
 from types import FrameType
 from typing import Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-PARENT_LOOK_SECONDS: Final = 1.0
 LINGER_SECONDS: Final = 2.0
 
 _process = threading.Event()
@@ -19,15 +20,19 @@ _process = threading.Event()
 
 
 class StopRequest:
-    """Listens for the first SIGINT or SIGTERM from the moment that it is made; make it on the main thread."""
+    """
+    Listens for the first SIGINT or SIGTERM from the moment that it is made; make it on the main thread.
+
+    Args:
+        of_parent: a parent process does the stopping. SIGINT is left to it, since a terminal sends it there as well,
+            and a second SIGTERM changes nothing, since a group may send it besides.
+
+    Attributes:
+        at_once: called by the second signal, before that ends this process.
+    """
 
     def __init__(self, *, of_parent: bool = False) -> None:
-        """
-        Args:
-            of_parent: a parent process does the stopping. The first SIGINT is left to it, since a terminal sends it
-                there as well; a second SIGTERM changes nothing, since a group may send the one and the parent the
-                other.
-        """
+        self.at_once: Callable[[], None] = lambda: None
         self._of_parent = of_parent
         self._asked = False
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -44,23 +49,27 @@ class StopRequest:
         if not self._asked:
             await self._waking.wait()
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
-        if not self._of_parent:
-            signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    def ask(self) -> None:
+        """Ask the process to stop; any thread may."""
         self._asked = True
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._waking.set)
+            with suppress(RuntimeError):  # the loop is closed: it has stopped
+                self._loop.call_soon_threadsafe(self._waking.set)
+
+    def _ask(self, number: int, frame: FrameType | None) -> None:
+        if not self._of_parent:
+            for each in SIGNALS:
+                signal.signal(each, self._end)
+        self.ask()
+
+    def _end(self, number: int, frame: FrameType | None) -> None:
+        self.at_once()
+        signal.signal(number, signal.SIG_DFL)
+        os.kill(os.getpid(), number)
 
 
 def _nothing(number: int, frame: FrameType | None) -> None:
     """Handle a signal by doing nothing."""
-
-
-async def wait_orphaned(parent: int) -> None:
-    """Return when the process with this id is no longer our parent: it died without telling."""
-    while os.getppid() == parent:  # noqa: ASYNC110  # no event tells it on every system
-        await asyncio.sleep(PARENT_LOOK_SECONDS)
 
 
 def own_process() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import sys
 from typing import Annotated
 
 import typer
@@ -12,65 +13,114 @@ from torpor import Torpor
 from torpor.cli import logs
 from torpor.cli.opening import app_on
 from torpor.cli.options import AppArgument, DecryptOption, WorldOption
-from torpor.cli.output import STYLES, counted, say
+from torpor.cli.output import STYLES, counted, say, show_as_on_terminal
 from torpor.cli.reporting import command
-from torpor.cli.stopping import StopRequest, leave_soon, wait_orphaned
+from torpor.cli.stopping import StopRequest, leave_soon
+from torpor.cli.supervising import AUTO, process_count, supervise
 from torpor.engine.observer import Stored, only
+from torpor.errors import ConfigurationError
 from torpor.inspection.describe import Describer, Line
 from torpor.inspection.redaction import Redactor
 from torpor.inspection.timestamps import time_text
+from torpor.processes.line import Alone, AtWork, ProcessEnd
 
 
 @command
 def worker(
     app: AppArgument = None,
+    processes: Annotated[
+        str, typer.Option("--processes", "-n", metavar="N", help="How many processes; auto: one for each core.")
+    ] = AUTO,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print what runs do as it happens: a line for each thing.")
     ] = False,
     log_level: logs.LogLevelOption = None,
     world: WorldOption = None,
     decrypt: DecryptOption = False,
-    parent: Annotated[int | None, typer.Option(hidden=True, help="Stop when this process ends.")] = None,
+    line: Annotated[int | None, typer.Option(hidden=True, help="Descriptor of the line to a parent.")] = None,
+    terminal: Annotated[bool, typer.Option(hidden=True, help="The parent writes to a terminal.")] = False,
 ) -> None:
     """
     Work on runs until told to stop.
 
-    SIGTERM or Ctrl-C parks all runs and waits for running steps; a second one ends the process at once.
+    SIGTERM or Ctrl-C parks all runs and waits for running steps; a second one ends it at once. SIGUSR1 replaces several
+    processes by new ones, one after the other.
 
     Example: torpor worker app.py --world sqlite:////var/lib/shop/torpor.db
     """
     logs.check_level(log_level)
+    count = process_count(processes)
+    if line is None and count > 1:
+        code = supervise(_arguments(app, processes, log_level, world, follow=follow, decrypt=decrypt), count)
+        say(("stopped", "dim"), err=True)
+        raise typer.Exit(code)
+    parent = None if line is None else ProcessEnd(line)
     stop = StopRequest(of_parent=parent is not None)
+    if parent is not None:
+        parent.watch(stop.ask)
+        show_as_on_terminal(terminal)
+        sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # the interpreter's own stream
     application = app_on(app, world)
+    if parent is not None and count > 1:
+        _share(application, parent, as_told=processes != AUTO)
     logs.set_up(log_level, follow=follow)
+    one_of_many = parent is not None and count > 1
     describer = None
     if follow:
-        describer = Describer(application.world, Redactor(application.keyring, decrypt=decrypt), _show, _complain)
-    asyncio.run(_work(application, describer, stop, parent))
-    say(("stopped", "dim"), err=True)
+        redactor = Redactor(application.keyring, decrypt=decrypt)
+        describer = Describer(application.world, redactor, _show, _complain, one_of_many=one_of_many)
+    asyncio.run(_work(application, describer, stop, parent, tells_end=not one_of_many))
+    if not one_of_many:
+        say(("stopped", "dim"), err=True)
 
 
-async def _work(application: Torpor, describer: Describer | None, stop: StopRequest, parent: int | None) -> None:
+def _arguments(
+    app: str | None, processes: str, log_level: str | None, world: str | None, *, follow: bool, decrypt: bool
+) -> list[str]:
+    """Return the arguments of each of several processes; they find the application as this one would: here."""
+    given = [] if app is None else [app]
+    options = {"--processes": processes, "--log-level": log_level, "--world": world}
+    given += [part for name, value in options.items() if value is not None for part in (name, value)]
+    flags = {"--follow": follow, "--decrypt": decrypt, "--terminal": sys.stderr.isatty()}
+    return given + [name for name, is_set in flags.items() if is_set]
+
+
+def _share(application: Torpor, parent: ProcessEnd, *, as_told: bool) -> None:
+    """
+    Tell the parent if nobody can share this work; refuse that if several processes were asked for by number.
+
+    Raises:
+        ConfigurationError: they were.
+    """
+    try:
+        application.require_shareable()
+    except ConfigurationError as error:
+        if as_told:
+            raise
+        parent.tell(Alone(str(error)))
+
+
+async def _work(
+    application: Torpor,
+    describer: Describer | None,
+    stop: StopRequest,
+    parent: ProcessEnd | None,
+    *,
+    tells_end: bool,
+) -> None:
     """Run a worker until it is to stop."""
     observers = [] if describer is None else [only(describer.observe, Stored)]
     async with application, describer or contextlib.nullcontext(), application.worker(observers=observers) as running:
+        if parent is not None:
+            parent.tell(AtWork(running.id, running.deployment_id, application.settings.grace_seconds))
         say((f"worker {running.id} is at work: {_inventory(application)}", "dim"), err=True)
         if not application.world.capabilities.durable:
             say(("this world ends with this process, and no other process sees it", "yellow"), err=True)
-        await _wait_for(stop, parent)
         grace = application.settings.grace_seconds
-        say((f"stopping: runs are parked, running steps have {grace:g} s to end", "dim"), err=True)
-    leave_soon()
-
-
-async def _wait_for(stop: StopRequest, parent: int | None) -> None:
-    if parent is None:
         await stop.wait()
-        return
-    waits = [asyncio.ensure_future(stop.wait()), asyncio.ensure_future(wait_orphaned(parent))]
-    await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    for wait in waits:
-        wait.cancel()
+        if tells_end:
+            say((f"stopping: runs are parked, running steps have {grace:g} s to end", "dim"), err=True)
+    leave_soon()
 
 
 def _show(line: Line) -> None:

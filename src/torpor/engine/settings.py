@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import msgspec
 
 from torpor import limits
 from torpor.engine.images import IMAGES_KEPT
+from torpor.processes.cores import available_cores
 
 _OTHER_DESCRIPTORS = 64  # the world's files, compiled code, the event loop, logs
 
@@ -31,7 +30,7 @@ class TurnOptions(msgspec.Struct, frozen=True):
 
 class WorkerSettings(msgspec.Struct, frozen=True):
     """
-    How much a worker does at once.
+    How much a worker does at once; of several processes each does so much.
 
     Attributes:
         turns: runs that are awake at once; each holds a VM.
@@ -48,7 +47,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     turns: int = 16
     steps: int = 512
     step_threads: int = 32
-    vm_threads: int = max(2, os.cpu_count() or 1)
+    vm_threads: int = max(2, available_cores())
     lease_ms: int = 15_000
     heartbeat_ms: int = 1_000
     upkeep_ms: int = 10_000

@@ -139,6 +139,11 @@ class Worker:
         )
         self._unsubscribe: Callable[[], None] = lambda: None
 
+    @property
+    def deployment_id(self) -> str:
+        """The id of what it brings now; ``""`` before it starts."""
+        return self._deployment.id
+
     async def wait_idle(self, *, timeout: float | None = None) -> None:
         """
         Return once no run is awake and no step runs here.

@@ -74,11 +74,20 @@ class Describer:
         redactor: what of encrypted runs may be seen.
         show: takes each line.
         complain: takes a sentence about why something cannot be described.
+        one_of_many: other processes describe what they do in the same place, so that of what ended elsewhere only
+            cancellations are told, of runs that this process has worked on.
     """
 
     def __init__(
-        self, world: World, redactor: Redactor, show: Callable[[Line], None], complain: Callable[[str], None]
+        self,
+        world: World,
+        redactor: Redactor,
+        show: Callable[[Line], None],
+        complain: Callable[[str], None],
+        *,
+        one_of_many: bool = False,
     ) -> None:
+        self._one_of_many = one_of_many
         self._world = world
         self._redactor = redactor
         self._show = show
@@ -94,7 +103,7 @@ class Describer:
             self._stored.put_nowait(observation)
 
     async def __aenter__(self) -> Self:
-        running = await newest_running(self._world, OPEN_RUNS_MAX)
+        running = [] if self._one_of_many else await newest_running(self._world, OPEN_RUNS_MAX)
         self._open.update((run.id, run) for run in reversed(running))
         self._unsubscribe = self._world.subscribe(self._notice)
         self._describing = asyncio.ensure_future(self._describe_all())
@@ -154,7 +163,9 @@ class Describer:
             except (RunNotFoundError, DamagedError):
                 self._open.pop(run_id, None)
                 continue
-            if ending is not None and run_id in self._open:
+            if ending is not None and self._one_of_many and run.status != "cancelled":
+                self._open.pop(run_id, None)
+            elif ending is not None and run_id in self._open:
                 await self._describe(run_id, (ending,), ())
 
     async def _run(self, run_id: str) -> Run:
