@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import errno
+import socket
+import ssl
 import sys
 import time
 from datetime import UTC, datetime, timedelta
@@ -69,6 +72,56 @@ def test_an_exception_comes_back_with_class_args_and_attributes(error: Exception
     assert read.args == error.args
     for name in ("filename", "start", "name", "path", "value", "sku", "left", "run_id", "failure", "code"):
         assert getattr(read, name, None) == getattr(error, name, None)
+
+
+@pytest.mark.parametrize(
+    ("number", "cls"),
+    [
+        (errno.ENOENT, FileNotFoundError),
+        (errno.EACCES, PermissionError),
+        (errno.ECONNREFUSED, ConnectionRefusedError),
+        (errno.EPIPE, BrokenPipeError),
+        (errno.EWOULDBLOCK, BlockingIOError),
+        (errno.ETIMEDOUT, TimeoutError),
+        (errno.EDEADLK, OSError),
+        (errno.EOPNOTSUPP, OSError),
+        (errno.ENOSPC, OSError),
+    ],
+)
+def test_the_number_of_a_system_error_is_translated_by_its_name(number: int, cls: type[OSError]) -> None:
+    """An error from a system where it has another number has its own one here, and the class that belongs to it."""
+    text = codec.unpack_devalue(codec.dumps(OSError(number, "said", "file")))
+    elsewhere = text.replace(f",{number},", ",777,", 1)
+    found = codec.loads(codec.pack_devalue(elsewhere))
+
+    assert elsewhere != text
+    assert type(found) is cls
+    assert (found.errno, found.strerror, found.filename) == (number, "said", "file")
+
+
+def test_a_system_error_whose_name_is_unknown_here_is_none_of_those_that_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its number may be that of another error here."""
+    number = errno.ENOSPC
+    text = codec.dumps(OSError(number, "said"))
+    monkeypatch.delattr(errno, "ENOSPC")
+
+    assert codec.loads(text).errno == -number
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(8, "no such name"),
+        ssl.SSLError(1, "wrong version"),
+        OSError(99999, "own"),
+        OSError("text"),
+        OSError(True, 1),
+    ],
+)
+def test_numbers_that_are_none_of_the_system_stay(error: OSError) -> None:
+    """Resolvers and TLS have numbers of their own."""
+    assert '"errno"' not in codec.unpack_devalue(codec.dumps(error))
+    assert there_and_back(error).args == error.args
 
 
 def test_init_of_an_exception_is_not_run(monkeypatch: pytest.MonkeyPatch) -> None:

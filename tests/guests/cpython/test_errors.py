@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import suppress
 from decimal import Decimal
 
@@ -39,6 +40,30 @@ def test_arguments_that_do_not_fit(author: Author) -> None:
 def test_a_sync_function_may_be_a_workflow(author: Author) -> None:
     """A workflow that waits for nothing need not be async."""
     assert author.run(author.load("def main(x): return x + 1")).begin(1).value == 2
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["ENOENT", "ECONNREFUSED", "EPIPE", "EAGAIN", "ETIMEDOUT", "EDEADLK", "ENOTSUP", "EHOSTDOWN", "ETIME", "EUCLEAN"],
+)
+def test_system_errors_have_the_vms_numbers_inside_and_this_systems_outside(author: Author, name: str) -> None:
+    """So that ``errno.ENOENT`` is right on both sides; the class is the same."""
+    number = getattr(errno, name)
+    body = f"""
+    import errno
+    try:
+        await charge(1)
+    except OSError as error:
+        made = OSError(errno.{name}, "mine")
+        if error.errno != errno.{name} or type(error) is not type(made):
+            raise ValueError(error.errno) from None
+        raise made from error
+    """
+    failure = author.body(body).begin().fail(1, OSError(number, "yours")).failure
+
+    for error in (failure, failure.__cause__):
+        assert type(error) is type(OSError(number, ""))
+        assert error.errno == number
 
 
 def test_a_long_chain_of_exceptions(author: Author) -> None:

@@ -15,6 +15,7 @@ from typing import Any
 from torpor.clock import Clock
 from torpor.codec.errors import JavaScriptError, PythonError, message_of, remember_traceback, traceback_text
 from torpor.codec.types.classes import class_path, find_class, slots_of
+from torpor.codec.types.errnos import errno_name, with_own_number
 from torpor.codec.values import UNDEFINED
 from torpor.codec.wire.reducers import PASS, Pass, PythonType, Reducer, exactly, subclass_of
 from torpor.errors import FatalError, HookConflictError, RetryableError
@@ -156,6 +157,7 @@ def exception_type(is_storable: Callable[[object], bool]) -> PythonType:
         if is_storable(args):
             data["args"] = args
         optional = {
+            "errno": errno_name(error, args),
             "state": {name: value for name, value in state.items() if is_storable({name: value})},
             "errors": list(error.exceptions) if isinstance(error, BaseExceptionGroup) else [],
             "notes": list(getattr(error, "__notes__", ())),
@@ -196,7 +198,7 @@ def _builtin(cls: type[BaseException]) -> type[BaseException]:
 
 
 def _decode_exception(data: Mapping[str, Any], path: str) -> BaseException:
-    args = [*data.get("args", [data["message"]]), *([data["errors"]] if "errors" in data else [])]
+    args = [*_args_of(data), *([data["errors"]] if "errors" in data else [])]
     error = _new_exception(path, args)
     finish_exception(error, data)
     return error
@@ -207,8 +209,12 @@ def _begin_exception(path: str) -> BaseException:
 
 
 def _fill_exception(error: BaseException, data: Mapping[str, Any]) -> None:
-    error.args = tuple(data.get("args", [data["message"]]))
+    error.args = tuple(_args_of(data))
     finish_exception(error, data)
+
+
+def _args_of(data: Mapping[str, Any]) -> list[Any]:
+    return with_own_number(data.get("args", [data["message"]]), data.get("errno"))
 
 
 def _new_exception(path: str, args: list[Any]) -> BaseException:

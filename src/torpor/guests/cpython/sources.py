@@ -32,6 +32,7 @@ SHARED: Final = (
     "codec.types.classes",
     "codec.types.custom",
     "codec.types.datetimes",
+    "codec.types.errnos",
     "codec.types.errors",
     "codec.types.javascript",
     "codec.types.python",

@@ -18,6 +18,7 @@ from . import (
     blocked,
     children,
     environment,
+    errnos,
     host,
     log,
     loop,
@@ -37,7 +38,7 @@ from .steps import short_name
 
 _STDERR = 2
 
-for _part in (log, tracebacks, references, children, loop, sleeping, blocked, environment, workflows):
+for _part in (log, tracebacks, references, children, loop, sleeping, blocked, environment, errnos, workflows):
     _part.install()
 
 
