@@ -195,7 +195,6 @@ async def test_pauses_of_the_engine_are_no_times_of_day(clock: ManualClock) -> N
         assert not done
     clock.advance(10 * SECOND)
     await asyncio.wait_for(pausing, PATIENCE)
-    assert retrying.failures == 1
 
 
 async def test_a_clock_that_is_put_forward_wakes_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:

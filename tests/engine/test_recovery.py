@@ -21,8 +21,8 @@ from torpor.client import RunHandle
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import health, recovery
 from torpor.engine.deployments import make_deployment
+from torpor.engine.moves import TooMuchAtOnceError
 from torpor.engine.recovery import Answer, answer_to
-from torpor.engine.session import TooMuchAtOnceError
 from torpor.engine.settings import TurnOptions
 from torpor.errors import ConfigurationError, HostError, TorporError
 from torpor.guests.quickjs import QuickJS

@@ -50,7 +50,7 @@ PLANTS = (
     Plant(
         "outcomes that were taken are not put back after a rewind",
         "torpor.engine.inline:InlineSteps.put_back",
-        "self._outcomes = events + self._outcomes",
+        "self._outcomes = [*events, *self._outcomes]",
         "pass",
         "this very claim has had a result",
     ),
@@ -154,16 +154,16 @@ PLANTS = (
     ),
     Plant(
         "a turn that the world fails gives the run up once",
-        "torpor.engine.recovery:Recovery._snooze",
-        "await retrying.pause(problem)",
-        'return "left"',
+        "torpor.engine.recovery:Recovery.not_snoozed",
+        "return Moves(Pause(told.delay_ms, asked), (Tell(told),))",
+        'return Moves(End("left"), (Tell(told),))',
         "not everything came to its end",
     ),
     Plant(
         "steps that a lost commit handed over are forgotten",
-        "torpor.engine.turn:_Pass._handed_over",
-        "return [step.id for step",
-        "return [] and [step.id for step",
+        "torpor.engine.turn:Turn._handed_over",
+        "return tuple(step.id for step",
+        "return () and tuple(step.id for step",
         "not everything came to its end",
     ),
     Plant(

@@ -9,7 +9,8 @@ own from then on.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Set as AbstractSet
 
 from torpor.engine.attempts import Attempt
 from torpor.engine.holding import Outcomes
@@ -45,11 +46,6 @@ class InlineSteps:
         return max(0, min(self._runner.free, self._most - len(self._running)))
 
     @property
-    def idle(self) -> bool:
-        """Nothing runs and no outcome waits to be taken."""
-        return not self._running and not self._outcomes
-
-    @property
     def running(self) -> list[str]:
         """Ids of the steps that run, or whose outcome was not taken yet."""
         return [*self._running, *(event.id for event in self._outcomes)]
@@ -81,13 +77,13 @@ class InlineSteps:
         taken, self._outcomes = self._outcomes, []
         return taken
 
-    def put_back(self, events: list[Event]) -> None:
+    def put_back(self, events: Sequence[Event]) -> None:
         """Return outcomes that could not be stored, to be taken again before newer ones."""
-        self._outcomes = events + self._outcomes
+        self._outcomes = [*events, *self._outcomes]
         if events:
             self._arrival.set()
 
-    def forget_all_but(self, open_steps: set[str]) -> None:
+    def forget_all_but(self, open_steps: AbstractSet[str]) -> None:
         """Drop outcomes of steps that are not open any more: a commit that seemed to fail had stored them."""
         self._outcomes = [event for event in self._outcomes if event.id in open_steps]
 
@@ -116,7 +112,8 @@ class InlineSteps:
             return
         if self._is_closed:
             return
-        self._running.pop(outcome.id, None)
+        # It is never in neither: VM threads look, to see whether the run will park.
         self._held.add(outcome)
         self._outcomes.append(outcome)
+        self._running.pop(outcome.id, None)
         self._arrival.set()

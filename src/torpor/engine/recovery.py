@@ -9,15 +9,28 @@ cannot be reached, we have a bug. Then the run is well, and is *snoozed*: given 
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
 from torpor import limits
-from torpor.engine.environment import Environment
-from torpor.engine.inline import InlineSteps
-from torpor.engine.observer import Remark, RunRebuilt, RunSnoozed, TurnEnd
-from torpor.engine.retry import Retrying
-from torpor.engine.session import TooMuchAtOnceError
+from torpor.codec.crypto.run_codec import RunCodec
+from torpor.engine.moves import (
+    CancelSteps,
+    Effect,
+    End,
+    HostLacks,
+    Load,
+    Moves,
+    Pause,
+    Requests,
+    Snooze,
+    Tell,
+    TooMuchAtOnceError,
+)
+from torpor.engine.observer import Remark, RunRebuilt, RunSnoozed
+from torpor.engine.retry import Failures
+from torpor.engine.steps import encode_error
 from torpor.errors import (
     BuildMissingError,
     BuildPendingError,
@@ -40,10 +53,11 @@ from torpor.errors import (
     SerializationError,
     SnapshotError,
     TorporError,
+    VmError,
     VmInterruptedError,
     WorldError,
 )
-from torpor.model import Run, Task
+from torpor.model import Event, Run, Task
 from torpor.retries import Backoff
 
 _WORLD_BACKOFF = Backoff(first=0.1, most=30.0)
@@ -97,9 +111,9 @@ class Recovery:
     What the failures of one turn have led to; one pass over the run leaves it to the next.
 
     Args:
-        env: of the turn.
         task: the claim.
-        inline: the steps that the turn runs itself.
+        worker_id: whose it is.
+        draw: returns a number in [0, 1), by which pauses are spread.
 
     Attributes:
         fatal: why the run must fail without being woken.
@@ -109,51 +123,67 @@ class Recovery:
         events_per_call: how many events are delivered in one call into the VM.
     """
 
-    def __init__(self, env: Environment, task: Task, inline: InlineSteps) -> None:
-        self._env, self._task, self._inline = env, task, inline
+    def __init__(self, task: Task, worker_id: str, draw: Callable[[], float]) -> None:
+        self._task, self._worker_id, self._draw = task, worker_id, draw
         self.fatal = _too_many_redeliveries(task)
         self.note = ""
         self.note_level = "error"
         self.forget_snapshot = False
         self.events_per_call = limits.EVENTS_PER_CALL
         self._rebuilt = False
-        self._world = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the world", env.observe)
-        self._engine = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: the engine", env.observe)
+        self._world, self._engine, self._giving_back = (
+            Failures(_WORLD_BACKOFF, f"run {task.run_id}: {what}")
+            for what in ("the world", "the engine", "giving it back")
+        )
 
     def went_well(self) -> None:
         """Take note that a pass came to its end: failures that come later have nothing to do with earlier ones."""
         self._world.succeeded()
 
-    async def end_of(self, error: Exception, run: Run | None) -> TurnEnd | None:
+    def after(self, error: Exception, run: Run | None) -> Moves:
         """
-        Do what follows from an error; return how the turn ends with it, None when the run is to be loaded again.
+        Return what follows from an error.
 
         Args:
-            error: what a pass raised.
+            error: why a pass did not come to its end.
             run: the run as that pass found it, None when it could not be loaded.
         """
         run_id = self._task.run_id
         match self._answer(error, run):
             case Answer.ONE_BY_ONE:
-                told = f"run {run_id}: {error}; events are delivered one by one now"
-                self._env.observe(Remark(logging.INFO, told))
                 self.events_per_call = 1
+                told = f"run {run_id}: {error}; events are delivered one by one now"
+                return self._again(Tell(Remark(logging.INFO, told)))
             case Answer.REBUILD:
                 self.note = f"the snapshot could not be restored and the run was rebuilt from its log: {error}"
                 self.note_level = "error"
                 self.forget_snapshot = self._rebuilt = True
-                self._env.observe(RunRebuilt(run_id, self.note))
+                return self._again(Tell(RunRebuilt(run_id, self.note)))
             case Answer.LEAVE:
-                self._env.observe(Remark(logging.INFO, f"run {run_id}: this worker goes on with it no more: {error}"))
-                self._inline.cancel()
-                return "left"
+                told = f"run {run_id}: this worker goes on with it no more: {error}"
+                return Moves(End("left"), (Tell(Remark(logging.INFO, told)), CancelSteps()))
             case Answer.FAIL:
                 self.fatal = error
+                return self._again()
             case Answer.RETRY:
-                return await self._tries_again(error, run)
+                return self._tries_again(error, run)
             case Answer.SNOOZE:
-                return await self._snooze(error, run)
-        return None
+                return self._snoozes(error, run)
+
+    def not_snoozed(self, error: Exception, asked: Snooze) -> Moves:
+        """
+        Return what follows when a run could not be given back: nobody else may take it while this worker lives.
+
+        Raises:
+            Exception: the error, if neither the world nor a lost claim explains it.
+        """
+        if isinstance(error, WorldError):
+            told = self._giving_back.note(error, self._draw())
+            return Moves(Pause(told.delay_ms, asked), (Tell(told),))
+        if isinstance(error, (LeaseLostError, EntityConflictError)):
+            remark = f"run {self._task.run_id}: it need not be given back any more: {error}"
+            return Moves(End("left"), (Tell(Remark(logging.INFO, remark)),))
+        raise error
 
     def _answer(self, error: Exception, run: Run | None) -> Answer:
         answer = answer_to(error)
@@ -165,39 +195,40 @@ class Recovery:
             return Answer.RETRY  # it could not even fail
         return answer
 
-    async def _tries_again(self, error: Exception, run: Run | None) -> TurnEnd | None:
+    def _again(self, *effects: Effect) -> Moves:
+        return Moves(Load(self.forget_snapshot), effects)
+
+    def _tries_again(self, error: Exception, run: Run | None) -> Moves:
         """Wait a little, unless that was done often enough."""
         is_worlds = isinstance(error, (WorldError, ConflictError))
-        retrying, most = (self._world, _WORLD_FAILURES_MAX) if is_worlds else (self._engine, _BUGS_MAX)
-        if retrying.failures == most:
-            return await self._snooze(error, run)
-        await retrying.pause(error)
-        return None
+        failures, most = (self._world, _WORLD_FAILURES_MAX) if is_worlds else (self._engine, _BUGS_MAX)
+        if failures.count == most:
+            return self._snoozes(error, run)
+        told = failures.note(error, self._draw())
+        return Moves(Pause(told.delay_ms, Load(self.forget_snapshot)), (Tell(told),))
 
-    async def _snooze(self, error: Exception, run: Run | None) -> TurnEnd:
+    def _snoozes(self, error: Exception, run: Run | None) -> Moves:
         """Give the run back, for longer each time in a row; what its turn has begun here ends."""
-        self._inline.cancel()
-        env, task = self._env, self._task
         times = 1 if run is None else run.snoozes + 1
-        delay = _SNOOZE_BACKOFF.delay_ms(times)
+        delay = _SNOOZE_BACKOFF.delay_ms(times, self._draw())
         why = str(error)
         if not isinstance(error, TorporError):  # its text may be of the run's payloads
-            why = f"{type(error).__name__}, an error of Torpor's own; see the log of worker {env.worker_id}"
-        env.observe(RunSnoozed(task.run_id, why, delay, times))
+            why = f"{type(error).__name__}, an error of Torpor's own; see the log of worker {self._worker_id}"
+        effects: list[Effect] = [CancelSteps(), Tell(RunSnoozed(self._task.run_id, why, delay, times))]
         if isinstance(error, (HostError, MemoryError, OSError)):
-            env.host_failed(error)
-        retrying = Retrying(env.clock, _WORLD_BACKOFF, f"run {task.run_id}: giving it back", env.observe)
-        while True:  # nobody else may take the run while this worker lives and has it
-            try:
-                await env.world.snooze(task.run_id, env.worker_id, task.epoch, delay_ms=delay, why=why)
-            except WorldError as problem:
-                await retrying.pause(problem)
-            except (LeaseLostError, EntityConflictError) as problem:
-                told = f"run {task.run_id}: it need not be given back any more: {problem}"
-                env.observe(Remark(logging.INFO, told))
-                return "left"
-            else:
-                return "snoozed"
+            effects.append(HostLacks(error))
+        return Moves(Snooze(delay, why), tuple(effects))
+
+
+def failed(error: Exception, at: int, run_codec: RunCodec) -> Requests:
+    """Return, in place of what a VM asks for, the end of a run whose VM or log failed, with the error's code."""
+    code = "RUNTIME_ERROR"
+    if isinstance(error, (VmError, LimitExceededError, NotAllowedError, DivergenceError, MaxDeliveriesError)):
+        code = error.code
+    if code == "LIMIT_EXCEEDED":  # the run's own doing: the engine's lines, and the trap, tell its author nothing
+        error = type(error)(*error.args)
+    event = Event("run_failed", at, name=code, payload=encode_error(error, run_codec))
+    return Requests((event,), 0, 0, (), ended=True, awaits_ack=False)
 
 
 def _too_many_redeliveries(task: Task) -> Exception | None:

@@ -8,58 +8,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-import msgspec
-
 from torpor import limits
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine import plan
-from torpor.engine.steps import encode_error
+from torpor.engine.moves import Requests, TooMuchAtOnceError
 from torpor.errors import (
     CpuLimitError,
     DivergenceError,
     LimitExceededError,
-    MaxDeliveriesError,
     MemoryLimitError,
-    NotAllowedError,
     OutputLimitError,
     SerializationError,
     SnapshotError,
-    VmError,
 )
 from torpor.model import Event, LogEntry, RunState, Snapshot
 from torpor.vm.guest import Begin, Delivery, Evaluation, Guest, Image, Outbox, TaskStack, Vm
 
 _HOOKS_MADE = frozenset(("hook_created", "hook_conflict"))
-
-
-class TooMuchAtOnceError(Exception):
-    """
-    Several events delivered together passed a limit that each of them alone may keep.
-
-    A hot run gets its events a few at a time, a replay many; what was within the limits then must be so again.
-    """
-
-
-class Requests(msgspec.Struct, frozen=True):
-    """
-    What the VM asks for, ready to be committed.
-
-    Attributes:
-        outputs: records of new ops; last, when the workflow ended, the run's ending.
-        ops, logs: totals so far.
-        log_entries: new lines.
-        ended: the workflow has returned or thrown.
-        awaits_ack: the guest waits for the answer to one of the outputs.
-        left: events that the VM has not got yet, because what it asked for has to be stored first.
-    """
-
-    outputs: tuple[Event, ...]
-    ops: int
-    logs: int
-    log_entries: tuple[LogEntry, ...]
-    ended: bool
-    awaits_ack: bool
-    left: tuple[Event, ...] = ()
 
 
 class Session:
@@ -306,15 +271,3 @@ class Session:
         )
         self._outputs, self._entries, self._outbox_bytes = [], [], 0
         return requests
-
-
-def failed(error: Exception, session: Session | None, at: int, run_codec: RunCodec) -> Requests:
-    """Return, in place of what the guest asks for, the end of a run whose VM or log failed, with the error's code."""
-    code = "RUNTIME_ERROR"
-    if isinstance(error, (VmError, LimitExceededError, NotAllowedError, DivergenceError, MaxDeliveriesError)):
-        code = error.code
-    if code == "LIMIT_EXCEEDED":  # the run's own doing: the engine's lines, and the trap, tell its author nothing
-        error = type(error)(*error.args)
-    event = Event("run_failed", at, name=code, payload=encode_error(error, run_codec))
-    ops, logs = (session.ops, session.logs) if session else (0, 0)
-    return Requests((event,), ops, logs, (), ended=True, awaits_ack=False)

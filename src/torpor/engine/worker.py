@@ -23,6 +23,7 @@ from torpor import ids
 from torpor.codec.crypto.keys import Keyring
 from torpor.engine.attempts import Attempt, task_attempt
 from torpor.engine.complaints import Complaints
+from torpor.engine.driver import run_turn
 from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.health import Health
@@ -45,7 +46,6 @@ from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.settings import WorkerSettings
 from torpor.engine.steps import StepLookup, Steps
 from torpor.engine.threads import VmThreads
-from torpor.engine.turn import run_turn
 from torpor.engine.upkeep import Upkeep
 from torpor.errors import ConfigurationError, DamagedError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
@@ -131,7 +131,8 @@ class Worker:
             options=settings.turn,
             report=self._reports.report,
             allows=registry.allows,
-            why_not=self._why_not_inline,
+            why_not=self._why_not,
+            leave=self._leave,
             observe=observe,
             host_failed=self._health.failed,
             url=url,
@@ -289,20 +290,18 @@ class Worker:
         attempt = task_attempt(self._keyring.run(task.run_id, task.key_id), task)
         worker_id = self.id
         if why_not := self._why_not(attempt):
-            delay = self._left.leave(task.step_id)
+            delay = self._leave(task.step_id)
             self._reports.give_back(worker_id, task, why_not, delay_ms=delay)
             return
         self._runner.start(attempt, lambda event: self._reports.report(worker_id, task, event))
 
     def _why_not(self, attempt: Attempt) -> str:
         why_not = self._steps.why_not(attempt)
-        self._lacks_step |= bool(why_not)
         return why_not and f"worker {self.id}: {why_not}"
 
-    def _why_not_inline(self, attempt: Attempt) -> str:
-        if why_not := self._why_not(attempt):
-            self._left.leave(attempt.step_id)
-        return why_not
+    def _leave(self, step_id: str) -> int:
+        self._lacks_step = True
+        return self._left.leave(step_id)
 
     def _room_was_made(self) -> None:
         """Claim again if the last claim had no room; otherwise only a notice can mean more work."""

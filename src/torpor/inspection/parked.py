@@ -17,7 +17,8 @@ from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.images import Images
-from torpor.engine.session import Session, TooMuchAtOnceError
+from torpor.engine.moves import TooMuchAtOnceError
+from torpor.engine.session import Session
 from torpor.engine.threads import VmThreads
 from torpor.errors import BuildMissingError, SnapshotError, UsageError
 from torpor.lifecycle import RUN_TERMINAL

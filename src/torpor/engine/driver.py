@@ -1,0 +1,209 @@
+"""
+Drives a turn: does what it wants and tells it what came of it. The only awaits of a turn are here.
+
+What happens in a VM's thread is a whole activation, with the snapshot that follows it, so that it costs one hop.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from torpor.engine.environment import Environment
+from torpor.engine.failpoints import Failpoint
+from torpor.engine.inline import InlineSteps
+from torpor.engine.moves import (
+    Around,
+    Begin,
+    CancelSteps,
+    Deliver,
+    Delivered,
+    Effect,
+    End,
+    Failed,
+    ForgetAllBut,
+    HandOver,
+    Happening,
+    Heard,
+    HostLacks,
+    LeaveStep,
+    Listen,
+    Load,
+    LogRead,
+    Pause,
+    Paused,
+    PutBack,
+    Question,
+    ReadLog,
+    Release,
+    Requests,
+    Save,
+    Saved,
+    Snooze,
+    Snoozed,
+    Store,
+    Tell,
+    Wake,
+    Woken,
+)
+from torpor.engine.observer import TurnBegan, TurnEnd, TurnEnded
+from torpor.engine.passes import Claim
+from torpor.engine.session import Session
+from torpor.engine.turn import Turn
+from torpor.model import Committed, Event, Snapshot, Task
+from torpor.vm.guest import Guest, Image
+
+
+async def run_turn(env: Environment, task: Task) -> None:
+    """
+    Carry a claimed run forward until it parks, ends, or belongs to somebody else.
+
+    Never raises for what a run, its VM or the world does; a lost claim is dropped silently, because its new owner
+    goes on from the same log.
+    """
+    env.observe(TurnBegan(env.worker_id, task.run_id, task.workflow, task.epoch, task.redeliveries))
+    driver = _Driver(env, task)
+    how: TurnEnd = "left"
+    try:
+        how = await driver.drive()
+    finally:
+        driver.close()
+        env.observe(TurnEnded(env.worker_id, task.run_id, task.epoch, how))
+
+
+class _Driver:
+    """One turn's hands: its VM, its inline steps, and the world."""
+
+    def __init__(self, env: Environment, task: Task) -> None:
+        self._env, self._task = env, task
+        self._inline = InlineSteps(
+            env.runner, lambda event: env.report(env.worker_id, task, event), env.options.inline_steps
+        )
+        self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, env.why_not))
+        self._session: Session | None = None
+
+    async def drive(self) -> TurnEnd:
+        """Let the turn run to its end, and return which one it was."""
+        moves = self._turn.begin()
+        while True:
+            try:
+                for effect in moves.effects:
+                    self._do(effect)
+                if isinstance(moves.asked, End):
+                    return moves.asked.how
+                happening = await self._answer(moves.asked)
+            except Exception as error:  # noqa: BLE001  # whose doing it is, is the turn's to say
+                happening = Failed(error, self._session.guest.build if self._session else "")
+            moves = self._turn.on(happening, self._around())
+
+    def close(self) -> None:
+        """Let go of what the turn had."""
+        self._release()
+        self._inline.close()
+
+    def _report(self, outcome: Event) -> None:
+        self._env.report(self._env.worker_id, self._task, outcome)
+
+    def _around(self) -> Around:
+        """Return what the turn sees now; in a VM's thread too, beside which steps may end on the event loop."""
+        clock, inline = self._env.clock, self._inline
+        return Around(clock.now(), clock.steady(), self._env.stopping(), inline.room, tuple(inline.running))
+
+    def _do(self, effect: Effect) -> None:
+        match effect:
+            case Tell(observation):
+                self._env.observe(observation)
+            case Begin(attempt):
+                self._inline.start(attempt)
+            case HandOver(step_ids):
+                self._inline.hand_over(step_ids)
+            case ForgetAllBut(step_ids):
+                self._inline.forget_all_but(step_ids)
+            case PutBack(outcomes):
+                self._inline.put_back(outcomes)
+            case CancelSteps():
+                self._inline.cancel()
+            case LeaveStep(step_id):
+                self._env.leave(step_id)
+            case Release():
+                self._release()
+            case HostLacks(error):
+                self._env.host_failed(error)
+
+    async def _answer(self, asked: Question) -> Happening:  # noqa: PLR0911  # one for each question
+        env, run_id = self._env, self._task.run_id
+        match asked:
+            case Load():
+                if asked.forget_snapshot:
+                    await env.world.delete_snapshot(run_id)
+                return await env.world.load(run_id)
+            case ReadLog():
+                return LogRead(await env.world.events(run_id))
+            case Wake():
+                return await self._wake(asked)
+            case Deliver():
+                env.observe(Failpoint.BEFORE_DELIVER)
+                delivered = await env.threads.run(self._in_thread_deliver, asked.events, env.clock.now())
+                env.observe(Failpoint.AFTER_DELIVER)
+                return delivered
+            case Save():
+                return Saved(await env.threads.run(self._at_hand.snapshot, env.clock.now()))
+            case Store():
+                return await self._store(asked)
+            case Listen():
+                return Heard(await self._inline.outcomes(asked.ms / 1000))
+            case Snooze():
+                claim = (run_id, env.worker_id, self._task.epoch)
+                await env.world.snooze(*claim, delay_ms=asked.delay_ms, why=asked.why)
+                return Snoozed()
+            case Pause():
+                await env.clock.sleep(asked.ms)
+                return Paused()
+            case End():
+                raise AssertionError("the turn is over")
+
+    async def _wake(self, asked: Wake) -> Woken:
+        images = self._env.images
+        guest, image = await (images.installed(asked.state.run) if asked.installed else images.of(asked.state))
+        return await self._env.threads.run(self._in_thread_wake, asked, guest, image)
+
+    def _in_thread_wake(self, asked: Wake, guest: Guest, image: Image) -> Woken:
+        env, run = self._env, asked.state.run
+        self._session = session = Session(
+            guest,
+            image,
+            asked.state,
+            env.keyring.run(run.id, run.key_id),
+            url=env.url,
+            events_per_call=asked.events_per_call,
+            allows=env.allows,
+            checkpoint=asked.checkpoint,
+        )
+        requests = session.wake(asked.at)
+        return Woken(image.program, guest.build, requests, self._in_thread_snapshot(session, requests, asked.at))
+
+    def _in_thread_deliver(self, events: Sequence[Event], now: int) -> Delivered:
+        session = self._at_hand
+        requests = session.advance(events, now)
+        return Delivered(requests, self._in_thread_snapshot(session, requests, now))
+
+    def _in_thread_snapshot(self, session: Session, requests: Requests, now: int) -> Snapshot | None:
+        return session.snapshot(now) if self._turn.wants_snapshot(requests, self._around()) else None
+
+    async def _store(self, asked: Store) -> Committed:
+        env, commit = self._env, asked.commit
+        if commit.snapshot is not None:
+            await env.images.store(self._at_hand.guest, self._at_hand.image, asked.held.run)
+        env.observe(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)
+        committed = await env.world.commit(commit, asked.held)
+        env.observe(Failpoint.AFTER_COMMIT)
+        return committed
+
+    def _release(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            self._env.threads.submit(session.release)
+
+    @property
+    def _at_hand(self) -> Session:
+        assert self._session is not None, "the VM is awake"
+        return self._session

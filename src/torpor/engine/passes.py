@@ -1,0 +1,328 @@
+"""What a turn knows in one pass over its run, from loading it to parking it, and what it stores next."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import msgspec
+
+from torpor.codec.crypto.keys import Keyring
+from torpor.codec.crypto.run_codec import RunCodec
+from torpor.engine.attempts import Attempt, begun, first_attempt, next_attempt
+from torpor.engine.moves import Around, Requests
+from torpor.engine.settings import TurnOptions
+from torpor.lifecycle import RUN_ENDINGS
+from torpor.model import (
+    Commit,
+    Committed,
+    Entities,
+    Event,
+    LogEntry,
+    NewTask,
+    RunState,
+    Snapshot,
+    Step,
+    Task,
+    Wait,
+)
+from torpor.vm.guest import Program
+
+
+class Claim(msgspec.Struct, frozen=True):
+    """
+    A run that a worker has claimed, and how that worker turns runs.
+
+    Attributes:
+        task: what was claimed.
+        worker_id: who has the claim.
+        keyring: gives the codec of its payloads.
+        options: how turns behave.
+        why_not: says why an attempt is for another worker, ``""`` when it may be made here.
+    """
+
+    task: Task
+    worker_id: str
+    keyring: Keyring
+    options: TurnOptions
+    why_not: Callable[[Attempt], str]
+
+
+class Arrivals(msgspec.Struct, frozen=True):
+    """
+    What came while the turn listened.
+
+    Attributes:
+        inputs: for the VM, which consumes them before they are stored.
+        retries: attempts that failed and will be made again.
+        handing_over: nothing came for so long that the turn goes to sleep without its inline steps.
+    """
+
+    inputs: tuple[Event, ...] = ()
+    retries: tuple[Event, ...] = ()
+    handing_over: bool = False
+
+
+NOTHING: Final = Arrivals()
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """
+    What is to be stored, and what follows.
+
+    Attributes:
+        commit: for the world.
+        attempts: begin once it is stored.
+        left: steps that are for another worker.
+    """
+
+    commit: Commit
+    attempts: tuple[Attempt, ...]
+    left: tuple[str, ...]
+
+    @property
+    def says_something(self) -> bool:
+        """Whether there is anything to store."""
+        commit = self.commit
+        said = commit.inputs or commit.outputs or commit.tasks or commit.log_entries
+        return bool(said or commit.snapshot or commit.park)
+
+
+@dataclass
+class Pass:
+    """
+    One pass over a claimed run; a rewind starts another one.
+
+    Attributes:
+        claim: whose it is.
+        state: the run as it was loaded.
+        run_codec: packs and unpacks its payloads.
+        orphans: open steps that nobody carries out: a worker died, or a turn was rewound.
+        snapshot_at: when the newest snapshot was taken or loaded, by the steady clock.
+        held: what the world has of the run now.
+        waits: those that are open, with what the VM has asked for since.
+        started: whether the log will say that the run has begun.
+        woken_at: when the VM was woken.
+        carried_over: why the run is brought to another guest build, ``""`` when it is not.
+        checkpoint: its snapshot of the former build, until there is one of the new build.
+        delivered: events that the VM got since the last snapshot.
+        program, build: of the VM, once there is one.
+        requests: what the VM asked for last.
+        arrived: what came before that, not stored yet.
+        taken: those outcomes among it that are inline steps'.
+    """
+
+    claim: Claim
+    state: RunState
+    run_codec: RunCodec
+    orphans: list[Step]
+    snapshot_at: int
+    held: Entities = field(init=False)
+    waits: dict[str, Wait] = field(init=False)
+    started: bool = field(init=False)
+    woken_at: int = 0
+    carried_over: str = ""
+    checkpoint: Snapshot | None = None
+    delivered: int = 0
+    program: Program | None = None
+    build: str = ""
+    requests: Requests = field(init=False)
+    arrived: Arrivals = NOTHING
+    taken: list[Event] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.hold(self.state.held)
+        self.started = self.state.run.status != "pending"
+
+    def hold(self, held: Entities) -> None:
+        """Take note of what the world has of the run now."""
+        self.held = held
+        self.waits = dict(held.waits)
+
+    @property
+    def takes_snapshots(self) -> bool:
+        """Whether the run sleeps in snapshots, not in its log alone."""
+        return self.state.run.runtime == "snapshot"
+
+    def due(self, now: int) -> list[Wait]:
+        """Return the timers that are due, in the order in which they end."""
+        return sorted((wait for wait in self.waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
+
+    def wants_snapshot(self, requests: Requests, around: Around) -> bool:
+        """Say whether to take a snapshot while the VM is at hand: the run will park, or has had none for long."""
+        if requests.ended or requests.left or not self.takes_snapshots:
+            return False
+        options = self.claim.options
+        parks = not (around.running or requests.awaits_ack or self.due(around.now))
+        parks = parks and not any(event.type == "step_created" for event in requests.outputs)
+        overdue = self.delivered and around.steady - self.snapshot_at >= options.snapshot_ms
+        return bool(parks or overdue or self.checkpoint is not None or self.delivered >= options.snapshot_events)
+
+    def activated(self, requests: Requests) -> tuple[Event, ...]:
+        """
+        Take note of what the VM asks for.
+
+        Returns the outcomes that it has not got: they, and timers that are due, come again when the rest is stored.
+        """
+        put_off: tuple[Event, ...] = ()
+        if requests.left and self.arrived.inputs:
+            left = {event.id for event in requests.left}
+            put_off = tuple(event for event in self.taken if event.id in left)
+            self.taken = [event for event in self.taken if event.id not in left]
+            inputs = self.arrived.inputs[: -len(requests.left)]
+            self.arrived = msgspec.structs.replace(self.arrived, inputs=inputs)
+            requests = msgspec.structs.replace(requests, left=())
+        self.requests = requests
+        return put_off
+
+    def quiet(self) -> None:
+        """Take note that the VM asks for nothing new."""
+        self.requests = msgspec.structs.replace(self.requests, outputs=(), log_entries=(), ended=False, left=())
+
+    def hear(self, outcomes: Sequence[Event], now: int) -> None:
+        """Take outcomes of inline steps, and timers that are due; a timer that was due before a step ended wins."""
+        self.taken = list(outcomes)
+        retries = tuple(event for event in outcomes if event.type == "step_retrying")
+        timed = [(event.at, event) for event in outcomes if event.type != "step_retrying"]
+        timed += [(wait.due, Event("wait_completed", now, wait.id, op=wait.op)) for wait in self.due(now)]
+        timed.sort(key=operator.itemgetter(0))
+        inputs = self._in_log_order([event for _, event in timed])
+        self.arrived = Arrivals(inputs, retries, handing_over=not outcomes and not timed)
+
+    def plan(self, around: Around, epitaph: LogEntry | None) -> Plan:
+        """
+        Return what to store.
+
+        Args:
+            around: as it is now.
+            epitaph: a line of the engine's own for the run's log.
+        """
+        claim, requests, arrived = self.claim, self.requests, self.arrived
+        outputs: list[Event] = []
+        attempts: list[Attempt] = []
+        left: list[str] = []
+        tasks = [NewTask(event.id, event.due, signature=self._signature(event.name)) for event in arrived.retries]
+        if not self.started:
+            outputs.append(Event("run_started", self.woken_at))
+            self.started = True
+        outputs += arrived.retries
+        if requests.ended:
+            outputs += requests.outputs
+        else:
+            asked, attempts, leaving, left = self._steps(requests.outputs, around)
+            outputs += asked
+            tasks += leaving
+        self._note_waits(requests.outputs)
+        park = not (requests.ended or requests.awaits_ack or requests.left or attempts or self.due(around.now))
+        park = park and (not around.running or arrived.handing_over)
+        if park:
+            for step_id in around.running:
+                signature = self._signature(self.held.steps[step_id].name)
+                tasks.append(NewTask(step_id, claimed=True, signature=signature))
+        commit = Commit(
+            run_id=claim.task.run_id,
+            worker_id=claim.worker_id,
+            epoch=claim.task.epoch,
+            expected_head=self.held.run.head,
+            inputs=arrived.inputs,
+            outputs=tuple(outputs),
+            ops=max(requests.ops, self.held.run.ops),
+            logs=max(requests.logs, self.held.run.logs),
+            log_entries=requests.log_entries if epitaph is None else (epitaph, *requests.log_entries),
+            tasks=tuple(tasks),
+            park=park,
+        )
+        return Plan(commit, tuple(attempts), tuple(left))
+
+    def with_snapshot(self, plan: Plan, snapshot: Snapshot | None) -> Plan:
+        """
+        Return a plan with the snapshot that is stored along, and the guest build.
+
+        The build changes together with the snapshot, which is of use in it only.
+        """
+        outputs = plan.commit.outputs
+        had_none = self.state.snapshot is None and self.checkpoint is None
+        completed = bool(outputs) and outputs[-1].type == "run_completed"
+        build = self.build if snapshot is not None or had_none or completed else ""
+        return msgspec.structs.replace(
+            plan, commit=msgspec.structs.replace(plan.commit, snapshot=snapshot, build=build)
+        )
+
+    def stored(self, commit: Commit, held: Entities) -> None:
+        """Take note that a commit was stored, and of what the world has now."""
+        self.taken, self.arrived = [], NOTHING
+        if commit.snapshot is not None:
+            self.checkpoint = None
+        self.hold(held)
+
+    def _steps(
+        self, asked: Sequence[Event], around: Around
+    ) -> tuple[list[Event], list[Attempt], list[NewTask], list[str]]:
+        """
+        Return the events to store for what the VM asked for, the attempts to begin once they are, the steps that leave
+        the turn because there is no room for them or because they are for another worker, and the latter by their ids.
+
+        A first attempt is part of its ``step_created``.
+        """
+        run = self.held.run
+        orphans, self.orphans = self.orphans, []
+        room = 0 if around.stopping else around.room
+        events: list[Event] = []
+        attempts: list[Attempt] = []
+        tasks: list[NewTask] = []
+        left: list[str] = []
+
+        def may_begin(attempt: Attempt) -> bool:
+            why_not = self.claim.why_not(attempt)
+            if why_not:
+                left.append(attempt.step_id)
+            if why_not or len(attempts) >= room:
+                tasks.append(NewTask(attempt.step_id, signature=attempt.signature, snoozed=why_not))
+                return False
+            attempts.append(attempt)
+            return True
+
+        for step in orphans:
+            attempt = next_attempt(self.run_codec, run, step, self._signature(step.name))
+            if may_begin(attempt):
+                events.append(begun(attempt, around.now, self.claim.worker_id))
+        for event in asked:
+            if event.type == "step_created":
+                attempt = first_attempt(self.run_codec, run, event, self._signature(event.name))
+                if may_begin(attempt):
+                    event = msgspec.structs.replace(event, attempt=1, ref=self.claim.worker_id)  # noqa: PLW2901
+            events.append(event)
+        return events, attempts, tasks, left
+
+    def _note_waits(self, asked: Sequence[Event]) -> None:
+        for event in asked:
+            if event.type == "wait_created":
+                self.waits[event.id] = Wait(event.id, event.op, event.due)
+            elif event.type == "wait_disposed":
+                self.waits.pop(event.id, None)
+
+    def _signature(self, step: str) -> str:
+        """Return what the run's program takes a step's signature for."""
+        assert self.program is not None, "only what a VM asked for has steps"
+        return self.program.signature(step)
+
+    def _in_log_order(self, events: Sequence[Event]) -> tuple[Event, ...]:
+        """Return what happens next with times that do not go back: an outcome may have had to wait for a rewind."""
+        latest = self.held.run.latest_at
+        ordered = []
+        for event in events:
+            latest = max(latest, event.at)
+            ordered.append(event if event.at == latest else msgspec.structs.replace(event, at=latest))
+        return tuple(ordered)
+
+
+def as_stored(commit: Commit, committed: Committed) -> tuple[Event, ...]:
+    """Return the events of a commit; only its answer tells whether a token was free."""
+    if not committed.answers:  # then no token was asked for
+        return commit.inputs + commit.outputs
+    outputs = [event for event in commit.outputs if event.type != "hook_created"]
+    # An answer is not the last word: an ending, if there is one, is.
+    ending = [outputs.pop()] if outputs and outputs[-1].type in RUN_ENDINGS else []
+    return (*commit.inputs, *outputs, *committed.answers, *ending)

@@ -1,0 +1,469 @@
+"""What a turn wants next, decided without a VM, a world or a clock."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from types import ModuleType
+
+import pytest
+
+from torpor import codec, limits
+from torpor.codec.crypto.keys import Keyring
+from torpor.engine import moves, passes, recovery, turn
+from torpor.engine.attempts import Attempt
+from torpor.engine.failpoints import Failpoint
+from torpor.engine.moves import (
+    Around,
+    Begin,
+    CancelSteps,
+    Deliver,
+    Delivered,
+    Effect,
+    End,
+    Failed,
+    HandOver,
+    Happening,
+    Heard,
+    HostLacks,
+    LeaveStep,
+    Listen,
+    Load,
+    LogRead,
+    Moves,
+    Pause,
+    Paused,
+    PutBack,
+    ReadLog,
+    Release,
+    Requests,
+    Save,
+    Saved,
+    Snooze,
+    Snoozed,
+    Store,
+    Tell,
+    TooMuchAtOnceError,
+    Wake,
+    Woken,
+)
+from torpor.engine.observer import RunRebuilt, RunSnoozed, Stored
+from torpor.engine.passes import Claim
+from torpor.engine.settings import TurnOptions
+from torpor.engine.turn import Turn
+from torpor.errors import (
+    BuildMissingError,
+    DivergenceError,
+    EntityConflictError,
+    GuestTrapError,
+    HostError,
+    LeaseLostError,
+    SnapshotError,
+    VmInterruptedError,
+    WorldError,
+)
+from torpor.model import Committed, Entities, Event, LogEntry, Run, RunState, Snapshot, Step, Task, Wait
+from torpor.vm.guest import Program
+
+STEP = "step//./shop.py//charge"
+PROGRAM = Program("quickjs", "build-1", {}, [], {}, steps={STEP: "charge(order)"})
+CREATED = Event("run_created", 1_000, seq=1, payload=codec.dumps([]))
+SNAPSHOT = Snapshot(cursor=1, ops=1, logs=0, image="image", at=1_000, data=b"delta")
+TOLD = (Tell, PutBack, Release)
+
+
+class Table:
+    """A turn on a table: it is told things by hand, at times that a test sets."""
+
+    def __init__(self, *, why_not: str = "", redeliveries: int = 1) -> None:
+        self.now, self.stopping, self.room = 2_000, False, 10
+        self.running: tuple[str, ...] = ()
+        self.asked_of: list[Attempt] = []
+        self.why_not = why_not
+        task = Task("turn", "wrun_1", 7, redeliveries, workflow="w")
+        claim = Claim(task, "wrkr_1", Keyring(), TurnOptions(), self._why_not)
+        self.turn = Turn(claim, lambda: 0.5)
+        self.moves: Moves = self.turn.begin()
+
+    def _why_not(self, attempt: Attempt) -> str:
+        self.asked_of.append(attempt)
+        return self.why_not
+
+    @property
+    def around(self) -> Around:
+        """What the turn sees."""
+        return Around(self.now, self.now, self.stopping, self.room, self.running)
+
+    def on(self, happening: Happening) -> object:
+        """Tell the turn, and return what it asks."""
+        self.moves = self.turn.on(happening, self.around)
+        return self.moves.asked
+
+    def fail(self, error: Exception) -> object:
+        """Let the question have no answer."""
+        return self.on(Failed(error))
+
+    def effects(self, *but: type[Effect]) -> list[Effect]:
+        """Return the effects of the last moves, but for these kinds."""
+        return [effect for effect in self.moves.effects if type(effect) not in but]
+
+
+def state_of(status: str = "running", *, snapshot: Snapshot | None = None, base: int = 0, **held: object) -> RunState:
+    """Return a run as it is loaded."""
+    run = Run("wrun_1", "w", "p", "quickjs", "snapshot", status, bytes(32), 1_000, head=1, base=base)  # type: ignore[arg-type]
+    return RunState(Entities(run, **held), snapshot, [] if snapshot else [CREATED])  # type: ignore[arg-type]
+
+
+def asks(*outputs: Event, **changes: object) -> Requests:
+    """Return what a VM asks for."""
+    what = {"ops": len(outputs), "logs": 0, "log_entries": (), "ended": False, "awaits_ack": False, **changes}
+    return Requests(outputs, **what)  # type: ignore[arg-type]
+
+
+def step_created(op: int = 1) -> Event:
+    """Return the record of a step that a VM asks for."""
+    return Event("step_created", 2_000, f"step_{op}", op=op, name=STEP, payload=codec.dumps({"args": []}))
+
+
+def open_step(op: int, attempt: int = 1) -> Step:
+    """Return a step that is no task."""
+    return Step("wrun_1", f"step_{op}", op, 2, STEP, "running", 1_500, attempt=attempt, input=b"")
+
+
+def stored(table: Table, *, head: int = 3, parked: bool = False, foreign: tuple[Event, ...] = ()) -> Committed:
+    """Return the answer of a world that has stored what the turn asked."""
+    asked = table.moves.asked
+    assert isinstance(asked, Store)
+    run = state_of().run
+    waits = {
+        event.id: Wait(event.id, event.op, event.due) for event in asked.commit.outputs if event.type == "wait_created"
+    }
+    return Committed(True, head, foreign=foreign, parked=parked, held=Entities(run, waits=waits))
+
+
+def woken(table: Table, requests: Requests, snapshot: Snapshot | None = None) -> object:
+    """Let the run be loaded and its VM be woken."""
+    if isinstance(table.moves.asked, Load):
+        table.on(state_of())
+    assert isinstance(table.moves.asked, Wake)
+    return table.on(Woken(PROGRAM, "build-1", requests, snapshot))
+
+
+def test_a_run_from_its_claim_to_its_end() -> None:
+    """It is loaded, woken, and stored; its step runs here; what the step returned is consumed before it is stored."""
+    table = Table()
+    assert table.moves.asked == Load()
+    asked = table.on(state_of("pending"))
+    assert isinstance(asked, Wake)
+    assert (asked.at, asked.installed, asked.events_per_call) == (2_000, False, limits.EVENTS_PER_CALL)
+
+    asked = woken(table, asks(step_created()))
+    assert isinstance(asked, Store)
+    assert [(event.type, event.attempt, event.ref) for event in asked.commit.outputs] == [
+        ("run_started", 0, ""),
+        ("step_created", 1, "wrkr_1"),
+    ]
+    assert (asked.commit.epoch, asked.commit.expected_head, asked.commit.park, asked.commit.build) == (
+        7,
+        1,
+        False,
+        "build-1",
+    )
+
+    assert table.on(stored(table)) == Listen(TurnOptions().inline_ms)
+    told, begin = table.effects()
+    assert isinstance(told, Tell)
+    assert isinstance(told.observation, Stored)
+    assert isinstance(begin, Begin)
+    assert (begin.attempt.step_id, begin.attempt.signature) == ("step_1", "charge(order)")
+
+    outcome = Event("step_completed", 2_010, "step_1", op=1, payload=b"")
+    assert table.on(Heard([outcome])) == Deliver((outcome,))
+    ending = Event("run_completed", 2_011, payload=b"")
+    asked = table.on(Delivered(asks(ending, ended=True), None))
+    assert isinstance(asked, Store)
+    assert (asked.commit.inputs, asked.commit.outputs) == ((outcome,), (ending,))
+
+    assert table.on(stored(table, parked=True)) == End("ended")
+    assert Tell(Failpoint.AFTER_ENDING) in table.effects()
+
+
+def test_a_run_that_waits_parks_with_a_snapshot() -> None:
+    """Whether the snapshot was taken while the VM was at hand or has to be asked for."""
+    wait = Event("wait_created", 2_000, "wait_1", op=1, due=60_000)
+    for snapshot in (SNAPSHOT, None):
+        table = Table()
+        table.on(state_of())
+        assert table.turn.wants_snapshot(asks(wait), table.around)
+        asked = woken(table, asks(wait), snapshot)
+        if snapshot is None:
+            assert asked == Save()
+            asked = table.on(Saved(SNAPSHOT))
+        assert isinstance(asked, Store)
+        assert asked.commit.park
+        assert asked.commit.snapshot == SNAPSHOT
+        assert table.on(stored(table, parked=True)) == End("parked")
+
+
+def test_what_came_from_outside_comes_before_what_the_turn_listens_for() -> None:
+    """Foreign inputs are delivered at once; a commit that was refused is forgotten, its outcomes are not."""
+    table = Table()
+    woken(table, asks(step_created()))
+    payload = Event("hook_received", 2_000, "hook_1", seq=4)
+    assert table.on(stored(table, foreign=(payload,))) == Deliver((payload,))
+    table.running = ("step_1",)
+    assert isinstance(table.on(Delivered(asks(), None)), Listen)
+    outcome = Event("step_completed", 2_010, "step_1", op=1)
+    table.on(Heard([outcome]))
+    assert isinstance(table.on(Delivered(asks(), None)), Store)
+    assert table.on(Committed(False, 9)) == Load()
+    assert table.effects() == [PutBack((outcome,)), Release()]
+
+
+def test_a_timer_that_was_due_before_a_step_ended_wins() -> None:
+    """And times do not go back, although the step ended before the newest event of the log."""
+    table = Table()
+    waits = {"wait_1": Wait("wait_1", 1, 2_005)}
+    steps = {"step_2": open_step(2)}
+    table.running = ("step_2",)
+    table.on(state_of(waits=waits, steps=steps))
+    assert woken(table, asks()) == Listen(5)
+    table.now = 2_020
+    asked = table.on(Heard([Event("step_completed", 2_010, "step_2", op=2)]))
+    assert isinstance(asked, Deliver)
+    assert [(event.type, event.at) for event in asked.events] == [("wait_completed", 2_020), ("step_completed", 2_020)]
+
+
+def test_inputs_that_the_vm_had_no_room_for_come_again() -> None:
+    """What was left is no input of this commit; an outcome among it is put back."""
+    table = Table()
+    woken(table, asks(step_created(1), step_created(2)))
+    table.on(stored(table))
+    first, second = (Event("step_completed", 2_010, f"step_{op}", op=op) for op in (1, 2))
+    table.on(Heard([first, second]))
+    table.running = ("step_2",)
+    asked = table.on(Delivered(asks(left=(second,)), None))
+    assert isinstance(asked, Store)
+    assert asked.commit.inputs == (first,)
+    assert PutBack((second,)) in table.effects()
+    assert isinstance(table.on(stored(table)), Listen)
+
+
+def test_steps_that_take_long_are_handed_over() -> None:
+    """The turn goes to sleep; each becomes a task that this worker holds."""
+    table = Table()
+    woken(table, asks(step_created()))
+    answer = stored(table)
+    steps = {"step_1": open_step(1)}
+    table.on(Committed(True, 3, held=Entities(state_of().run, steps=steps)))
+    table.running = ("step_1",)
+    assert answer.stored
+    assert table.on(Heard([])) == Save()
+    asked = table.on(Saved(SNAPSHOT))
+    assert isinstance(asked, Store)
+    assert [(task.step_id, task.claimed) for task in asked.commit.tasks] == [("step_1", True)]
+    assert table.on(stored(table, parked=True)) == End("parked")
+    assert HandOver(("step_1",)) in table.effects()
+
+
+def test_a_worker_that_stops_begins_no_steps() -> None:
+    """They become tasks, and the run sleeps."""
+    table = Table()
+    table.stopping = True
+    assert woken(table, asks(step_created())) == Save()
+    asked = table.on(Saved(SNAPSHOT))
+    assert isinstance(asked, Store)
+    assert [(task.step_id, task.claimed) for task in asked.commit.tasks] == [("step_1", False)]
+
+
+def test_a_step_that_is_for_another_worker_leaves() -> None:
+    """It says why, and this worker does not claim it for a while."""
+    table = Table(why_not="no such step here")
+    assert woken(table, asks(step_created())) == Save()
+    assert LeaveStep("step_1") in table.effects()
+    asked = table.on(Saved(SNAPSHOT))
+    assert isinstance(asked, Store)
+    assert [task.snoozed for task in asked.commit.tasks] == ["no such step here"]
+
+
+def test_a_step_that_nobody_carries_out_begins_anew() -> None:
+    """Its worker died; the next attempt is recorded before it begins."""
+    table = Table()
+    table.on(state_of(steps={"step_1": open_step(1, attempt=2)}))
+    asked = woken(table, asks())
+    assert isinstance(asked, Store)
+    assert [(event.type, event.attempt) for event in asked.commit.outputs] == [("step_started", 3)]
+    table.on(stored(table))
+    assert [effect.attempt.attempt for effect in table.effects() if isinstance(effect, Begin)] == [3]
+
+
+@pytest.mark.parametrize(
+    ("error", "asked", "effect"),
+    [
+        (SnapshotError("a flipped bit"), Load(forget_snapshot=True), RunRebuilt),
+        (LeaseLostError("another's"), End("left"), CancelSteps),
+        (VmInterruptedError("it stops"), End("left"), CancelSteps),
+        (WorldError("away"), Pause(75, Load()), None),
+        (RuntimeError("a bug"), Pause(75, Load()), None),
+        (HostError("no memory"), Snooze(750, "no memory"), HostLacks),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_an_error_that_is_not_the_runs_doing_fails_no_run(
+    error: Exception, asked: object, effect: type[Effect] | None
+) -> None:
+    """Whatever the turn was asking."""
+    for ask in ("load", "wake", "store", "listen"):
+        table = Table()
+        if ask == "wake":
+            table.on(state_of())
+        elif ask != "load":
+            woken(table, asks(step_created()))
+            if ask == "listen":
+                table.on(stored(table))
+        assert table.fail(error) == asked
+        kinds = [type(effect.observation if isinstance(effect, Tell) else effect) for effect in table.effects()]
+        assert kinds[:2] == [PutBack, Release]
+        assert effect is None or effect in kinds
+
+
+def test_the_world_is_asked_again_and_then_the_run_is_given_back() -> None:
+    """For longer each time, and anew after a pass that went well."""
+    table = Table()
+    pauses = []
+    while isinstance(asked := table.fail(WorldError("away")), Pause):
+        pauses.append(asked.ms)
+        assert table.on(Paused()) == Load()
+    assert pauses == [int(75 * 2**n) for n in range(8)]
+    assert isinstance(asked, Snooze)
+    assert any(isinstance(effect, Tell) and isinstance(effect.observation, RunSnoozed) for effect in table.effects())
+    pause = table.fail(WorldError("away"))
+    assert pause == Pause(75, asked)
+    assert table.on(Paused()) == asked
+    assert table.on(Snoozed()) == End("snoozed")
+
+
+def test_a_claim_that_was_lost_needs_no_giving_back() -> None:
+    """What explains nothing is raised: the claim stays until this worker is gone."""
+    for error in (LeaseLostError("lost"), EntityConflictError("ended")):
+        table = Table()
+        table.fail(HostError("no memory"))
+        assert table.fail(error) == End("left")
+    table = Table()
+    table.fail(HostError("no memory"))
+    with pytest.raises(RuntimeError, match="a bug"):
+        table.fail(RuntimeError("a bug"))
+
+
+def test_what_the_run_did_itself_fails_it() -> None:
+    """A trap at a delivery; a trap after a restore may be the snapshot's doing, and is tried from the log first."""
+    table = Table()
+    woken(table, asks(step_created()))
+    table.on(stored(table))
+    table.on(Heard([Event("step_completed", 2_010, "step_1", op=1)]))
+    asked = table.fail(GuestTrapError("unreachable"))
+    assert isinstance(asked, Store)
+    assert [(event.type, event.name) for event in asked.commit.outputs] == [("run_failed", "RUNTIME_ERROR")]
+    assert asked.commit.inputs
+
+    table = Table()
+    table.on(state_of(snapshot=SNAPSHOT))
+    assert table.fail(GuestTrapError("unreachable")) == Load(forget_snapshot=True)
+    table.on(state_of())
+    asked = table.fail(GuestTrapError("unreachable"))
+    assert isinstance(asked, Store)
+    assert asked.commit.outputs[-1].type == "run_failed"
+    assert [entry.n for entry in asked.commit.log_entries] == [-7]
+
+
+def test_too_many_deaths_fail_a_run_that_is_not_even_woken() -> None:
+    """It would kill this worker too."""
+    table = Table(redeliveries=limits.REDELIVERIES_MAX + 1)
+    asked = table.on(state_of())
+    assert isinstance(asked, Store)
+    assert [event.name for event in asked.commit.outputs] == ["MAX_DELIVERIES_EXCEEDED"]
+
+
+def test_too_much_at_once_is_delivered_one_by_one() -> None:
+    """What was within the limits when it came must be so again."""
+    table = Table()
+    table.on(state_of())
+    assert table.fail(TooMuchAtOnceError("512 events")) == Load()
+    asked = table.on(state_of())
+    assert isinstance(asked, Wake)
+    assert asked.events_per_call == 1
+
+
+def test_a_run_is_carried_over_to_the_build_that_is_here() -> None:
+    """From its log, up to the event that the run was at, and it must agree at the snapshot; the log tells of it."""
+    table = Table()
+    table.on(state_of(snapshot=SNAPSHOT))
+    assert table.fail(BuildMissingError("no such build")) == ReadLog()
+    asked = table.on(LogRead([CREATED, Event("hook_received", 3_000, seq=2)]))
+    assert isinstance(asked, Wake)
+    assert asked.installed
+    assert (asked.checkpoint, asked.state.snapshot, asked.state.events) == (SNAPSHOT, None, [CREATED])
+    assert table.turn.wants_snapshot(asks(), table.around)
+    asked = woken(table, asks(), SNAPSHOT)
+    assert isinstance(asked, Store)
+    assert asked.commit.build == "build-1"
+    assert [entry.level for entry in asked.commit.log_entries] == ["info"]
+
+    table = Table()
+    table.on(state_of(snapshot=SNAPSHOT))
+    table.fail(BuildMissingError("no such build"))
+    table.on(LogRead([CREATED]))
+    assert isinstance(table.fail(DivergenceError("another op")), Snooze)
+
+    table = Table()
+    table.on(state_of(snapshot=SNAPSHOT, base=1))
+    assert isinstance(table.fail(BuildMissingError("no such build")), Snooze)
+
+
+def test_a_decision_that_fails_is_no_doing_of_the_run() -> None:
+    """The turn tries again, from what is stored."""
+
+    class Broken(Table):
+        def _why_not(self, attempt: Attempt) -> str:
+            raise GuestTrapError(f"{attempt.name}: an error of ours that looks like the run's")
+
+    table: Table = Broken()
+    woken(table, asks(step_created()))
+    assert table.moves.asked == Load()
+    asked = table.on(state_of("pending"))
+    assert isinstance(asked, Store), "as for every error that says that the run did it"
+
+    table = Table()
+    assert table.on(Saved(SNAPSHOT)) == Pause(75, Load()), "no answer to what was asked"
+
+
+def test_a_note_is_stored_once() -> None:
+    """What the engine says in a run's log is not said again with the next commit."""
+    table = Table()
+    table.on(state_of(snapshot=SNAPSHOT))
+    table.fail(SnapshotError("a flipped bit"))
+    table.on(state_of())
+    asked = woken(table, asks(step_created(), log_entries=(LogEntry(1, 2_000, "info", "hello"),)))
+    assert isinstance(asked, Store)
+    assert [entry.n for entry in asked.commit.log_entries] == [-7, 1]
+    table.on(stored(table))
+    table.on(Heard([Event("step_completed", 2_010, "step_1", op=1)]))
+    asked = table.on(Delivered(asks(), None))
+    assert isinstance(asked, Save | Store)
+    if isinstance(asked, Save):
+        asked = table.on(Saved(SNAPSHOT))
+    assert isinstance(asked, Store)
+    assert not asked.commit.log_entries
+
+
+@pytest.mark.parametrize("module", [turn, passes, recovery, moves], ids=lambda module: module.__name__)
+def test_turns_are_pure(module: ModuleType) -> None:
+    """They wait for nothing, and have nothing at hand that does something."""
+    tree = ast.parse(inspect.getsource(module))
+    awaits = (ast.AsyncFunctionDef, ast.Await, ast.AsyncFor, ast.AsyncWith)
+    assert not [node for node in ast.walk(tree) if isinstance(node, awaits)]
+    names = [alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names]
+    names += [node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
+    doers = {"asyncio", "threading", "time", "torpor.world", "torpor.clock", "torpor.engine.environment"}
+    doers |= {"torpor.engine.inline", "torpor.engine.images", "torpor.engine.session", "torpor.engine.driver"}
+    assert not doers & set(names)
