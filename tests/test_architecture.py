@@ -23,7 +23,8 @@ FLOORS = (
     {"__main__", "cli", "http", "integrations", "testing"},
     {"torpor"},
     {"inspection"},
-    {"app", "authority", "builtin_steps", "client", "registry", "run_info", "step", "sync", "workflow"},
+    {"app", "authority", "builtin_steps", "client", "registry", "run_info", "step", "sync", "workflow"}
+    | {"worker_processes"},
     {"engine"},
     {"programs", "guests"},
     {"vm", "worlds", "codec"},

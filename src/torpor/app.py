@@ -22,7 +22,7 @@ import copy
 import inspect
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, ParamSpec, Self, TypeVar, overload
@@ -41,11 +41,13 @@ from torpor.engine.worker import Worker
 from torpor.errors import ConfigurationError, UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime
+from torpor.processes.supervisor import Supervisor
 from torpor.programs.catalogue import Programs, Registered, alias_main
 from torpor.programs.languages import LANGUAGES, available_guests
 from torpor.project import application_name, checked_name
 from torpor.registry import Entry, Names, Registry
 from torpor.run_info import RunInfo
+from torpor.worker_processes import Processes, worker_processes
 from torpor.workflow import Workflow, workflow_name
 from torpor.world import World
 from torpor.worlds import open_world
@@ -117,6 +119,7 @@ class Torpor(Registry):
         alias_main()
         self._stored_generation = -1  # of the programs that the world has
         self._closed = False
+        self._moved = False  # to another world than that of its module
 
     # What it has
 
@@ -181,6 +184,7 @@ class Torpor(Registry):
             ConfigurationError: no back end has this URL.
         """
         self.world = _opened(world, self._clock)
+        self._moved = True
         self.client = Client(self.world, self.keyring, app=self.name)
         self._stored_generation = -1  # of the programs that the world has
         self._closed = False
@@ -238,19 +242,49 @@ class Torpor(Registry):
     ) -> None:
         await self.close()
 
-    @asynccontextmanager
-    async def worker(self, *, observers: Sequence[Observer] = (), **options: Any) -> AsyncIterator[Worker]:
+    @overload
+    def worker(self, *, processes: Processes) -> AbstractAsyncContextManager[Supervisor]: ...
+
+    @overload
+    def worker(self, *, observers: Sequence[Observer] = ..., **options: Any) -> AbstractAsyncContextManager[Worker]: ...
+
+    def worker(
+        self, *, processes: Processes | None = None, observers: Sequence[Observer] = (), **options: Any
+    ) -> AbstractAsyncContextManager[Worker | Supervisor]:
         """
-        Run a worker in this process while the block runs.
+        Run a worker while the block runs: in this process, or in several others.
 
         Args:
-            observers: are told what it does; see :mod:`torpor.engine.observer`.
-            options: passed to :class:`torpor.engine.worker.Worker`.
+            processes: how many processes work on runs beside this one, which does not then; ``"auto"``: one for each
+                core. They import the module that has this application at its top level. One that ends is replaced. A
+                script that starts them keeps what it does under ``if __name__ == "__main__":``.
+            observers: are told what a worker in this process does; see :mod:`torpor.engine.observer`.
+            options: of a worker in this process, passed to :class:`torpor.engine.worker.Worker`.
 
         Raises:
-            ConfigurationError: a program cannot be made, or does not load.
-            UsageError: the application is closed.
+            ConfigurationError: a program cannot be made, or does not load; processes cannot work for this application,
+                or do not come to work.
+            UsageError: the application is closed, or there are no such processes.
         """
+        if processes is None:
+            return self._worker(observers, options)
+        if observers or options:
+            raise UsageError(
+                f"worker processes know nothing of {', '.join(options) or 'observers'}; leave that out, or processes="
+            )
+        return self._worker_processes(processes)
+
+    @asynccontextmanager
+    async def _worker_processes(self, processes: Processes) -> AsyncIterator[Supervisor]:
+        self.require_shareable()
+        await self._open_for_use()
+        async with worker_processes(
+            self, processes, world=self.world, moved=self._moved, deploy=self.deploy
+        ) as supervisor:
+            yield supervisor
+
+    @asynccontextmanager
+    async def _worker(self, observers: Sequence[Observer], options: dict[str, Any]) -> AsyncIterator[Worker]:
         await self._open_for_use()
         worker = Worker(
             self.world,

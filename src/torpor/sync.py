@@ -23,6 +23,7 @@ from torpor.errors import UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, Runtime, StepInfo
 from torpor.run_info import RunInfo
+from torpor.worker_processes import Processes
 from torpor.workflow import Workflow
 
 P = ParamSpec("P")
@@ -36,11 +37,13 @@ class SyncTorpor:
     Args:
         app: the application; it must not be open in another event loop.
         worker: run a worker in the background too.
+        processes: in so many processes of its own; see :meth:`torpor.app.Torpor.worker`.
     """
 
-    def __init__(self, app: Torpor, *, worker: bool = False) -> None:
+    def __init__(self, app: Torpor, *, worker: bool = False, processes: Processes | None = None) -> None:
         self._app = app
         self._with_worker = worker
+        self._processes = processes
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="torpor-sync", daemon=True)
         self._stack = AsyncExitStack()
@@ -121,7 +124,9 @@ class SyncTorpor:
 
     async def _open(self) -> None:
         await self._stack.enter_async_context(self._app)
-        if self._with_worker:
+        if self._processes is not None:
+            await self._stack.enter_async_context(self._app.worker(processes=self._processes))
+        elif self._with_worker:
             await self._stack.enter_async_context(self._app.worker())
 
 

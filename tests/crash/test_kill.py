@@ -55,7 +55,7 @@ async def test_runs_outlive_workers_killed_at(point: str, rounds: int, tmp_path:
     try:
         for _ in range(rounds):
             run_ids = [ids.fresh("wrun", world.clock.now()) for _ in WORKFLOWS]
-            resuming = [asyncio.create_task(_resume(client, f"token-{run_id}")) for run_id in run_ids]
+            resuming = [asyncio.create_task(resume(client, f"token-{run_id}")) for run_id in run_ids]
             named = zip(run_ids, WORKFLOWS, strict=True)
             starts = {run_id: [workflow, f"token-{run_id}"] for run_id, workflow in named}
             nth = dice.randint(1, PASSAGES.get(point, PASSAGES_OF_OTHERS))
@@ -64,7 +64,7 @@ async def test_runs_outlive_workers_killed_at(point: str, rounds: int, tmp_path:
             assert await live_and_die(world.url, ledger, starts, "", 0, None) == 0
             await asyncio.gather(*resuming)
             for run_id in run_ids:
-                await _check(client, run_id, ledger)
+                await check(client, run_id, ledger)
     finally:
         await world.close()
     assert died >= rounds // 2, "the crash point was hardly ever passed"
@@ -87,7 +87,7 @@ async def live_and_die(
     return int(worker.exitcode == -9)
 
 
-async def _resume(client: Client, token: str) -> None:
+async def resume(client: Client, token: str) -> None:
     """Resume the hook as soon as it is there; a repetition with the same id is recorded once."""
     for _ in range(6000):
         try:
@@ -101,7 +101,8 @@ async def _resume(client: Client, token: str) -> None:
         await client.resume_hook(token, {"extra": 7}, resume_id=f"resume-{token}")
 
 
-async def _check(client: Client, run_id: str, ledger: Path) -> None:
+async def check(client: Client, run_id: str, ledger: Path) -> None:
+    """Complain of a run that has not come to the right end by way of a right log, or of steps in the ledger."""
     result = await client.run(run_id).result()
     assert result["total"] == 10 + 65 + 7
     assert result["winner"] in ("string", "number")
