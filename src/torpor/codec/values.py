@@ -16,6 +16,9 @@ from urllib.parse import parse_qsl
 PLAIN_INT_MAX = 2**53 - 1
 """The largest magnitude that a JavaScript number holds exactly; ints beyond it travel as BigInt."""
 
+PROTO = "__proto__"
+"""A key that no object may have: a careless reader would set the prototype by it. A dict that has it is a Map."""
+
 
 @final
 class Undefined:
@@ -38,7 +41,11 @@ class BigInt(int):
 
 
 class Map(dict[Any, Any]):
-    """A Map whose keys are all strings; a plain dict with such keys is an object, one with other keys a Map."""
+    """
+    A Map whose keys are all strings; a plain dict with such keys is an object, one with other keys a Map.
+
+    The key ``__proto__``, which no object may have, is one of the others.
+    """
 
 
 class MapEntries(list[tuple[Any, Any]]):

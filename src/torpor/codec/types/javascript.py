@@ -10,6 +10,7 @@ from typing import Any
 from torpor.codec.types.references import is_recognised, reference_of, revivers
 from torpor.codec.values import (
     PLAIN_INT_MAX,
+    PROTO,
     UNDEFINED,
     URL,
     AbortController,
@@ -90,11 +91,13 @@ def _decode_map(payload: object) -> dict[Any, Any] | MapEntries:
         return entries
     if len(found) < len(entries):
         return entries
-    return Map(found) if all(type(key) is str for key in found) else found
+    # A plain dict with this key is written as a Map, and so is read as one.
+    return Map(found) if PROTO not in found and all(type(key) is str for key in found) else found
 
 
 def _begin_map(head: Mapping[str, Any]) -> dict[Any, Any]:
-    return Map() if all(isinstance(key, str) for key in head.get("keys", ())) else {}
+    keys = head.get("keys", ())
+    return Map() if PROTO not in keys and all(isinstance(key, str) for key in keys) else {}
 
 
 def _fill_map(begun: dict[Any, Any], payload: object) -> None:

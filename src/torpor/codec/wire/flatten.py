@@ -17,7 +17,7 @@ from enum import Enum
 from math import copysign, isnan
 from typing import Any, NamedTuple
 
-from torpor.codec.values import PLAIN_INT_MAX, UNDEFINED, BigInt, NullPrototype
+from torpor.codec.values import PLAIN_INT_MAX, PROTO, UNDEFINED, BigInt, NullPrototype
 from torpor.codec.wire.reducers import PASS, Reducer, Table
 from torpor.errors import SerializationError
 
@@ -25,9 +25,6 @@ DEPTH_MAX = 10_000
 """Containers inside one another that a value may have."""
 
 _STR_ONLY = frozenset({str})
-
-PROTO = "__proto__"
-"""A key that no object may have: a careless reader would set the prototype by it."""
 
 _PLAIN = "None, bool, int, float, str, bytes, list, dict, tuple, set, dates, dataclasses, enums or exceptions"
 
@@ -153,7 +150,9 @@ class _Walk:
                 emit(indexes)
                 if kind is list:
                     members = iter(value)
-                elif (kind is dict and _STR_ONLY.issuperset(map(type, value))) or kind is NullPrototype:
+                elif kind is dict and PROTO not in value and _STR_ONLY.issuperset(map(type, value)):
+                    members = iter(value.values())
+                elif kind is NullPrototype:
                     if PROTO in value:
                         raise SerializationError(f"{_path_of(stack)} has a key '{PROTO}', which is refused; rename it")
                     members = iter(value.values())

@@ -15,9 +15,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any, cast
 
-from torpor.codec.values import PLAIN_INT_MAX, NullPrototype
+from torpor.codec.values import PLAIN_INT_MAX, PROTO, NullPrototype
 from torpor.codec.wire.bounds import Repeats
-from torpor.codec.wire.flatten import DEPTH_MAX, PROTO
+from torpor.codec.wire.flatten import DEPTH_MAX
 from torpor.codec.wire.reducers import Table
 from torpor.errors import SerializationError
 
