@@ -14,6 +14,7 @@ from typing import Literal
 _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _RANDOM_BYTES = 10
 _TIME_CHARS = 10
+_DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 SEED_BYTES = 32
 
 Prefix = Literal["wrun", "step", "wait", "hook", "wrkr", "rsme"]
@@ -40,8 +41,20 @@ def fresh(prefix: Prefix, at: int) -> str:
 
 def correlation(prefix: Prefix, seed: bytes, op: int, at: int) -> str:
     """Return the id of op number *op* of the run with this *seed*; the same in every replay."""
-    digest = hashlib.blake2b(op.to_bytes(8), key=seed, digest_size=_RANDOM_BYTES, person=b"torpor-op-id")
-    return f"{prefix}_{ulid(at, digest.digest())}"
+    return f"{prefix}_{ulid(at, _op_digest(seed, op))}"
+
+
+def is_correlation(found: str, seed: bytes, op: int) -> bool:
+    """Return whether an id is that of op number *op* of a run with this *seed*, whenever that was emitted."""
+    drawn = found[-26:][_TIME_CHARS:].translate(_DIGITS)
+    try:
+        return int(drawn, 32) == int.from_bytes(_op_digest(seed, op))
+    except ValueError:
+        return False
+
+
+def _op_digest(seed: bytes, op: int) -> bytes:
+    return hashlib.blake2b(op.to_bytes(8), key=seed, digest_size=_RANDOM_BYTES, person=b"torpor-op-id").digest()
 
 
 def child(step_id: str) -> str:

@@ -119,8 +119,8 @@ def test_a_redo_that_differs_is_refused() -> None:
 
 def test_only_inputs_are_delivered() -> None:
     """An event that records is not delivered; a result is, with its text opened."""
-    assert plan.delivery(Event("step_started", NOW, "step_1", op=1), PLAIN) is None
-    found = plan.delivery(Event("step_completed", NOW, "step_1", op=1, payload=codec.dumps(5)), PLAIN)
+    assert plan.delivery("wrun_1", Event("step_started", NOW, "step_1", op=1), PLAIN) is None
+    found = plan.delivery("wrun_1", Event("step_completed", NOW, "step_1", op=1, payload=codec.dumps(5)), PLAIN)
     assert found is not None
     assert found.value == codec.unpack_devalue(codec.dumps(5))
 

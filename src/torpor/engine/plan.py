@@ -12,7 +12,14 @@ import msgspec
 
 from torpor import ids
 from torpor.codec.crypto.run_codec import RunCodec
-from torpor.errors import DivergenceError, GuestTrapError, NotAllowedError, SerializationError
+from torpor.errors import (
+    DamagedError,
+    DivergenceError,
+    GuestTrapError,
+    LimitExceededError,
+    NotAllowedError,
+    SerializationError,
+)
 from torpor.lifecycle import INPUTS
 from torpor.limits import LOG_LINE_CHARS_MAX, LOG_NOTE_CHARS_MAX, STEP_NAME_CHARS_MAX, TOKEN_CHARS_MAX
 from torpor.model import NOTHING, Event
@@ -142,30 +149,40 @@ def check_replay(run_id: str, op: Op, run_codec: RunCodec, recorded: bytes | Non
         )
 
 
-def delivery(event: Event, run_codec: RunCodec) -> Delivery | None:
+def delivery(run_id: str, event: Event, run_codec: RunCodec) -> Delivery | None:
     """
-    Return what an event delivers into the VM, None when it only records.
+    Return what an event of a run's log delivers into the VM, None when it only records.
 
     Raises:
-        SerializationError: its payload is absent, damaged, or was not written by who may write it.
+        DamagedError: its payload is absent, damaged, or was not written by who may write it.
     """
     if event.type not in INPUTS:
         return None
     match event.type:
         case "step_failed":
-            return Delivery("step_failed", event.op, event.at, error=_text(event, run_codec))
+            return Delivery("step_failed", event.op, event.at, error=stored_text(run_id, event, run_codec))
         case "step_completed" | "hook_received":
-            return Delivery(event.type, event.op, event.at, value=_text(event, run_codec))
+            return Delivery(event.type, event.op, event.at, value=stored_text(run_id, event, run_codec))
         case "hook_conflict":
             return Delivery("hook_conflict", event.op, event.at, owner=event.ref)
         case kind:
             return Delivery(kind, event.op, event.at)  # type: ignore[arg-type]  # INPUTS are the delivery types
 
 
-def _text(event: Event, run_codec: RunCodec) -> str:
+def stored_text(run_id: str, event: Event, run_codec: RunCodec) -> str:
+    """
+    Return the text in an event's payload.
+
+    Raises:
+        DamagedError: as :func:`delivery`.
+    """
+    what = f"event {event.seq} ({event.type} of op {event.op})"
     from_outside = event.type == "hook_received"
     if event.payload is None:
-        raise SerializationError(f"{event.type} of op {event.op} has lost its payload; the log is damaged")
+        raise DamagedError(what, "it has lost its payload", run_id=run_id)
     if from_outside and event.payload == NOTHING:  # the world's own word, which knows no key
         return NOTHING.decode()
-    return run_codec.unpack_devalue(event.payload, from_outside=from_outside)
+    try:
+        return run_codec.unpack_devalue(event.payload, from_outside=from_outside)
+    except (SerializationError, LimitExceededError) as error:  # a header may claim any size
+        raise DamagedError(what, f"its payload cannot be read: {error}", run_id=run_id) from error

@@ -11,9 +11,11 @@ from collections.abc import Callable, Sequence
 from torpor import limits
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine import plan
+from torpor.engine.agreement import check_state
 from torpor.engine.moves import Requests, TooMuchAtOnceError
 from torpor.errors import (
     CpuLimitError,
+    DamagedError,
     DivergenceError,
     LimitExceededError,
     MemoryLimitError,
@@ -84,12 +86,14 @@ class Session:
 
         Raises:
             SnapshotError: the snapshot cannot be restored; without it the run still can.
+            DamagedError: what the world has of the run does not agree, or cannot be read.
             VmError: the VM failed on the way and is unusable.
             DivergenceError: the replay asked for something else than the log says.
             LimitExceededError: the guest asked for too much.
             NotAllowedError: it asked for a step that it may not call.
         """
         run, snapshot = self._run, self._state.snapshot
+        check_state(self._state, self._seed)
         if snapshot is None:
             self._take(self._vm.begin(self._beginning()), now)
         else:
@@ -112,7 +116,7 @@ class Session:
         Deliver events in log order and return what the guest asks for.
 
         Raises:
-            VmError, LimitExceededError: as :meth:`wake`.
+            VmError, LimitExceededError, DamagedError: as :meth:`wake`.
         """
         return self._requests(self._feed(events, now))
 
@@ -148,11 +152,8 @@ class Session:
         run = self._run
         created = self._state.events[0] if self._state.events else None
         if created is None or created.type != "run_created" or created.payload is None:
-            raise DivergenceError(
-                f"run {run.id}: its log does not begin with run_created and arguments, so it cannot be rebuilt; "
-                f"the log is damaged"
-            )
-        args = self._run_codec.unpack_devalue(created.payload)
+            raise DamagedError("the log", "it does not begin with run_created and arguments", run_id=run.id)
+        args = plan.stored_text(run.id, created, self._run_codec)
         return Begin(run.id, run.workflow, args, seed=self._seed, at=created.at, url=self._url)
 
     def _replayed(self, events: Sequence[Event], checkpoint: Snapshot, now: int) -> Sequence[Event]:
@@ -202,7 +203,7 @@ class Session:
         inbox: list[Delivery] = []
         size = 0
         while done < len(events) and len(inbox) < self._events_per_call and size <= limits.INBOX_BYTES_MAX:
-            if (found := plan.delivery(events[done], self._run_codec)) is not None:
+            if (found := plan.delivery(self._run.id, events[done], self._run_codec)) is not None:
                 inbox.append(found)
                 size += len(found.value or "") + len(found.error or "")
             done += 1

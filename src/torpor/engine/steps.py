@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from torpor.clock import Clock
-from torpor.codec import loads
+from torpor.codec import bare, loads
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import References, reviving
@@ -29,6 +29,8 @@ from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import as_called
 from torpor.errors import (
     ArgumentError,
+    DamagedError,
+    DecryptionError,
     FatalError,
     HostError,
     KeyMissingError,
@@ -48,7 +50,12 @@ _Outcome = tuple[Any, BaseException | None]
 """What a call returned, or what it raised in a thread: a value, as neither futures nor coroutines let all errors by."""
 
 _HOPELESS = (FatalError, SerializationError, LimitExceededError, OutsideWorkflowError)
-_ELSEWHERE = (KeyMissingError, HostError)  # another worker may have what lacks here, however long that takes
+# Another worker may have what lacks here, and somebody may mend what is damaged, however long that takes.
+_ELSEWHERE = (KeyMissingError, HostError, DamagedError)
+
+
+class _NoArgumentsError(Exception):
+    """What stands where arguments should has none."""
 
 
 class StepLookup(Protocol):
@@ -207,11 +214,14 @@ class Steps:
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     async def _prepared(self, definition: StepDefinition, attempt: Attempt) -> tuple[StepDefinition, Call]:
-        envelope = attempt.run_codec.decrypt(attempt.input)
         try:
+            envelope = attempt.run_codec.decrypt(attempt.input)
             return await in_thread_if(is_large_payload(envelope), self._call_of, definition, envelope)
         except ArgumentError as error:
             raise FatalError(str(error)) from None  # no retry will change it
+        except (_NoArgumentsError, DecryptionError) as error:
+            what = f"step {attempt.step_id}"
+            raise DamagedError(what, f"its arguments cannot be read: {error}", run_id=attempt.run_id) from error
 
     async def _call(self, definition: StepDefinition, attempt: Attempt, call: Call) -> _Outcome:
         if inspect.iscoroutinefunction(definition.function):
@@ -231,14 +241,29 @@ class Steps:
         Raises:
             ArgumentError: the step does not take these arguments.
             FatalError: it is called on a class that it does not belong to, or its options are damaged.
-            SerializationError, KeyMissingError: the arguments cannot be read.
+            SerializationError, KeyMissingError: the arguments cannot be read here, for instance by lack of a class.
+            _NoArgumentsError: nobody could read them.
         """
-        with reviving(self._registry.references):
-            given = loads(envelope)
+        given = self._given(envelope)
         function = as_called(definition.function, given.get("thisVal"))
         args, kwargs = given["args"], given.get("kwargs", {})
         args, kwargs = convert_arguments(function, args, kwargs, f"step {definition.name}")
         return definition.for_call(given.get("options")), functools.partial(function, *args, **kwargs)
+
+    def _given(self, envelope: bytes) -> dict[str, Any]:
+        try:
+            with reviving(self._registry.references):
+                given = loads(envelope)
+        except SerializationError as error:
+            _check_readable(envelope, error)
+            raise
+        if not (
+            isinstance(given, dict)
+            and isinstance(given.get("args"), list)
+            and isinstance(given.get("kwargs", {}), dict)
+        ):
+            raise _NoArgumentsError(f"they are a {type(given).__name__}, and no arguments")
+        return given
 
     async def _within_time(
         self, definition: StepDefinition, attempt: Attempt, call: Call, thread: _Thread | None
@@ -301,6 +326,19 @@ class Steps:
             due=due,
             payload=payload,
         )
+
+
+def _check_readable(envelope: bytes, error: SerializationError) -> None:
+    """
+    Check that an envelope can be read by whoever has the right classes.
+
+    Raises:
+        _NoArgumentsError: it cannot.
+    """
+    try:
+        bare.loads(envelope)
+    except SerializationError:
+        raise _NoArgumentsError(str(error)) from error
 
 
 def _from_step_on(function: Callable[..., Any], trace: TracebackType | None) -> TracebackType | None:

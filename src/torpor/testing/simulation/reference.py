@@ -84,7 +84,7 @@ class Reference:
                 self._take(
                     self._vm.begin(Begin(run.id, run.workflow, args, seed=self._codec.seed(run.seed), at=event.at))
                 )
-            elif (delivery := plan.delivery(event, self._codec)) is not None:
+            elif (delivery := plan.delivery(run.id, event, self._codec)) is not None:
                 self._take(self._vm.deliver([delivery]))
         self._cursor = max(self._cursor, cursor)
 

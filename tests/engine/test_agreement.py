@@ -1,0 +1,146 @@
+"""A run whose parts do not agree is not continued: it is given back, and says what is damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.engine.application import app as application
+from tests.engine.support import TIMEOUT, until
+from torpor import RunHandle, Torpor, codec, ids
+from torpor.codec.crypto.run_codec import PLAIN
+from torpor.engine.attempts import Attempt
+from torpor.engine.steps import Steps
+from torpor.model import Runtime
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The database of the test."""
+    return tmp_path / "torpor.db"
+
+
+@pytest.fixture
+async def app(file: Path, runtime: Runtime) -> AsyncIterator[Torpor]:
+    """An open application on a SQLite file."""
+    async with application.on(f"sqlite:///{file}", runtime=runtime) as opened:
+        yield opened
+
+
+async def parked(app: Torpor) -> RunHandle:
+    """Return a run that sleeps at a hook, after a payload and a step, with no worker left."""
+    async with app.worker():
+        run = await app.start("collects", "a-1")
+
+        async def received() -> bool:
+            return bool((await app.world.open_entities(run.id)).hooks)
+
+        await until(app, received)
+        await app.resume_hook("a-1", {"n": 1})
+
+        async def asleep() -> bool:
+            found = await app.world.get_run(run.id)
+            return found.ready_at is None and not found.worker
+
+        await until(app, asleep)
+    return run
+
+
+def change(file: Path, *statements: str) -> None:
+    """Change the database behind the world's back."""
+    db = sqlite3.connect(file)
+    with db:
+        for statement in statements:
+            assert db.execute(statement).rowcount == 1 or statement.startswith("DELETE")
+    db.close()
+
+
+def copy_of(file: Path) -> bytes:
+    """Return what is in a file that nobody uses."""
+    return file.read_bytes()
+
+
+def restore(file: Path, backup: bytes) -> None:
+    """Put a database back."""
+    for left in file.parent.glob(f"{file.name}*"):
+        left.unlink()
+    file.write_bytes(backup)
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE runs SET seed = zeroblob(32)", "its id is not that of op 1 of a run with this seed"),
+        ("UPDATE runs SET seed = x'00'", "its id is not that of op 1 of a run with this seed"),
+        ("UPDATE runs SET ops = ops + 1", "has emitted 2 ops"),
+        ("UPDATE runs SET ops = 0", "has emitted 0 ops"),
+        ("UPDATE hooks SET op = 7", "its id is not that of op"),
+        ("UPDATE hooks SET id = 'hook_1'", "is damaged: "),
+        ("UPDATE events SET op = 3 WHERE type = 14", "its id is not that of op"),
+        ("UPDATE events SET payload = NULL WHERE type = 14", "it has lost its payload"),
+        ("UPDATE events SET payload = x'00' WHERE type = 14", "its payload cannot be read"),
+        ("UPDATE events SET payload = x'7a73746400' WHERE type = 14", "its payload cannot be read"),
+    ],
+)
+async def test_a_run_whose_parts_do_not_agree_is_given_back(app: Torpor, file: Path, statement: str, told: str) -> None:
+    """Whoever damaged it, the run does not fail, and ends as ever once that is mended."""
+    run = await parked(app)
+    await app.close()
+    backup = copy_of(file)
+    change(file, statement, "UPDATE runs SET ready_at = 0")
+    if "UPDATE events" in statement:  # which a snapshot would make good
+        change(file, "DELETE FROM snapshots")
+    async with app:
+
+        async def snoozed() -> str:
+            return (await app.world.get_run(run.id)).snoozed
+
+        async with app.worker():
+            assert told in await until(app, snoozed)
+        assert await run.status() == "running"
+
+    restore(file, backup)
+    async with app, app.worker():
+        await app.resume_hook("a-1", {"n": 2, "last": True})
+        assert await run.result(timeout=TIMEOUT) == [1, 2]
+
+
+async def test_a_snapshot_that_does_not_fit_the_log_costs_only_a_replay(app: Torpor, file: Path) -> None:
+    """Its ops are not those that the log records."""
+    if app.runtime == "replay":
+        pytest.skip("there is no snapshot")
+    run = await parked(app)
+    change(file, "UPDATE snapshots SET ops = 0")
+    async with app.worker():
+        await app.resume_hook("a-1", {"n": 2, "last": True})
+        assert await run.result(timeout=TIMEOUT) == [1, 2]
+    assert "the snapshot does not fit" in (await run.logs())[0].text
+
+
+@pytest.mark.parametrize(
+    "given", [b"", b"devl[", *map(codec.dumps, (7, {"kwargs": {}}, {"args": 7}, {"args": [], "kwargs": 1}))]
+)
+async def test_arguments_that_are_none_do_not_fail_a_step(given: bytes) -> None:
+    """It is tried again until somebody has mended them."""
+    steps = Steps(application.steps, application.clock)
+    attempt = Attempt("wrun_1", "step_1", 1, "step//./steps.py//add", 9, 8, given, PLAIN)
+
+    outcome = await steps.attempt(attempt)
+
+    steps.shutdown()
+    assert outcome.type == "step_retrying"
+    assert "step_1 of run wrun_1 is damaged: its arguments cannot be read" in str(codec.loads(outcome.payload or b""))
+
+
+def test_an_id_tells_of_which_op_and_seed_it_is() -> None:
+    """Whatever else it is compared with is another."""
+    seed = ids.seed()
+    made = ids.correlation("step", seed, 7, 1_700_000_000_000)
+    assert ids.is_correlation(made, seed, 7)
+    assert not ids.is_correlation(made, seed, 8)
+    assert not ids.is_correlation(made, ids.seed(), 7)
+    for other in ("", "step_1", made[:-1], made + "0", made.lower(), f"{made[:-2]}é1"):
+        assert not ids.is_correlation(other, seed, 7)
