@@ -21,6 +21,7 @@ from heapq import heapify, heappop, heappush
 from typing import Any
 
 from .advice import refusal
+from .polling import Pollers
 from .run import Delivery, run
 from .timestamps import LATEST, as_text
 
@@ -51,6 +52,7 @@ class DurableLoop(BaseEventLoop):
         self._timers_cancelled = 0
         self._left: Any = None
         self._armed: list[tuple[int, int]] = []  # a heap of the outstanding waits: when each ends, and its op
+        self.pollers = Pollers(self, self._run_ready)
 
     def time(self) -> float:
         """Return the run's clock in seconds since the epoch."""
@@ -58,17 +60,25 @@ class DurableLoop(BaseEventLoop):
 
     def pump(self) -> None:
         """Run until nothing is ready, then see to it that the first timer will wake the run."""
-        ready = self._ready
         _set_running_loop(self)
         try:
-            while ready:
-                handle = ready.popleft()
-                if not handle._cancelled:
-                    handle._run()
+            self.pollers.wake()
+            self._run_ready()
+            self.pollers.settle()
         finally:
             _set_running_loop(None)
         if self._timers or self._armed:
             self._arm()
+
+    def _run_ready(self) -> int:
+        """Run what is ready and what that makes ready; return how many handles that were."""
+        ready, count = self._ready, 0
+        while ready:
+            handle = ready.popleft()
+            count += 1
+            if not handle._cancelled:
+                handle._run()
+        return count
 
     def end(self) -> None:
         """Never run what is ready or scheduled; it is kept, as tasks that vanish would do cleanup."""

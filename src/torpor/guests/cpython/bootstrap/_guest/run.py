@@ -57,6 +57,11 @@ class Run:
         self.answers_awaited = 0
         self._count = 0
 
+    @property
+    def asked_for(self) -> int:
+        """How many ops were emitted so far."""
+        return self._count
+
     def emit(self, kind: str, receiver: Receiver | None, **fields: Any) -> int:
         """
         Ask the host for something and return the op's number.

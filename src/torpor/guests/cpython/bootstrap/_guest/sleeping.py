@@ -69,7 +69,7 @@ def install() -> None:
 
 async def _sleep_until(due: int) -> None:
     if due <= run.at:
-        await _others()
+        await (loop.pollers.pause() or _others())
         return
     future = loop.create_future()
     n = run.emit("wait", Sleep(due, future), due=due)

@@ -110,6 +110,8 @@ def _waits_for(task: Task[Any]) -> str:
     future = task._fut_waiter  # type: ignore[attr-defined]  # there is no public way to ask
     if future is None:
         return "its turn to run"
+    if loop.pollers.has_parked(future):
+        return "something new; it polls with sleep(0)"
     return _describe_op(future) or _describe_primitive(task) or _describe_future(future)
 
 
