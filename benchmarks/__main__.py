@@ -34,6 +34,10 @@ def main(
     ] = None,
     runtime: Annotated[str | None, typer.Option(help="snapshot or replay; resume has both by default.")] = None,
     backend: Annotated[str | None, typer.Option(help="VM memory, for vm: cow or portable; both by default.")] = None,
+    processes: Annotated[
+        int,
+        typer.Option(min=1, help="Worker processes; 1 for client and worker in one. Other benchmarks have their own."),
+    ] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer samples, smaller numbers.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object for each benchmark, a line each.")] = False,
     names: Annotated[bool, typer.Option("--list", help="Tell the benchmarks' names and end.")] = False,
@@ -48,12 +52,17 @@ def main(
         guest=_one_of("--guest", guest or GUEST_DEFAULT, tuple(LANGUAGES)),
         runtime=cast("Runtime | None", runtime and _one_of("--runtime", runtime, RUNTIMES)),
         backend=cast("Backend | None", backend and _one_of("--backend", backend, BACKENDS)),
+        processes=processes,
         quick=quick,
     )
     chosen = list(BENCHMARKS) if name == ALL else [_one_of("NAME", name or "", (*BENCHMARKS, ALL))]
     try:
         for each in chosen:
             benchmark = BENCHMARKS[each]
+            if processes > 1 and not benchmark.spreads:
+                if name != ALL:
+                    raise typer.BadParameter(f"{each} is not for several processes", param_hint="--processes")
+                continue
             guests = LANGUAGES if benchmark.compares and guest is None else [setting.guest]
             rows = [row for name in guests for row in benchmark.run(replace(setting, guest=name))]
             report = Report(each, machine(), versions(), rows)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
+
+import msgspec
 
 from benchmarks import steps
 from benchmarks.flows.fanout import fanout
@@ -18,6 +22,8 @@ from benchmarks.harness.setting import Setting
 from torpor import Torpor
 
 FOLDER = Path(__file__).parent
+SETTING: Final = "TORPOR_BENCHMARK"
+"""The environment's setting for worker processes, as JSON."""
 
 
 def application(setting: Setting) -> Torpor:
@@ -47,7 +53,13 @@ _REGISTER: Final[dict[str, Callable[[Torpor], None]]] = {"quickjs": _javascript,
 
 @asynccontextmanager
 async def working(setting: Setting) -> AsyncIterator[Torpor]:
-    """Open the application with a worker in this process."""
-    app = application(setting)
-    async with app, app.worker():
+    """Open the application with a worker in this process, or with several worker processes."""
+    if setting.processes == 1:
+        app = application(setting)
+        async with app, app.worker():
+            yield app
+        return
+    os.environ[SETTING] = msgspec.json.encode(setting).decode()
+    app = importlib.import_module("benchmarks.served").app  # not before: it reads the setting
+    async with app, app.worker(processes=setting.processes):
         yield app

@@ -19,21 +19,23 @@ class Benchmark(msgspec.Struct, frozen=True):
         work: what is done, in a line.
         run: does it.
         compares: whether it measures every guest unless told which.
+        spreads: whether its runs may be worked on by several processes.
     """
 
     work: str
     run: Callable[[Setting], list[Row]]
     compares: bool = False
+    spreads: bool = False
 
 
 BENCHMARKS = {
     "vm": Benchmark("one VM: restore a parked workflow, deliver one result, take the snapshot", vm.run, compares=True),
     "imports": Benchmark("what an import costs every run of a Python workflow", imports.run),
-    "sequential": Benchmark("a workflow awaits trivial steps one after another", sequential.run),
-    "fanout": Benchmark("a workflow awaits many trivial steps at once", fanout.run),
-    "throughput": Benchmark("200 concurrent runs of 5 trivial sequential steps, one process", throughput.run),
+    "sequential": Benchmark("a workflow awaits trivial steps one after another", sequential.run, spreads=True),
+    "fanout": Benchmark("a workflow awaits many trivial steps at once", fanout.run, spreads=True),
+    "throughput": Benchmark("200 concurrent runs of 5 trivial sequential steps", throughput.run, spreads=True),
     "resume": Benchmark("wake a run with a long past, warm and in a fresh process", resume.run, compares=True),
-    "payload": Benchmark("50 sequential steps that each take and return 10 KB", payload.run),
+    "payload": Benchmark("50 sequential steps that each take and return 10 KB", payload.run, spreads=True),
     "crash": Benchmark("SIGKILL in the middle of 100 steps, restart, finish", crash.run),
     "idle": Benchmark("100 000 parked runs: bytes, memory, waking 100", idle.run),
     "codec": Benchmark("encode and decode payloads, beside json, pickle and npm devalue", codec.run),

@@ -23,7 +23,7 @@ def run(setting: Setting) -> list[Row]:
     with fresh(setting) as place:
         walls = child.call(measure, place)
     for steps, samples in walls.items():
-        rows.add("wall", "ms", samples, {"steps": steps})
+        rows.add("wall", "ms", samples, {"steps": steps, "processes": setting.processes})
     return rows.all
 
 

@@ -22,7 +22,9 @@ def run(setting: Setting) -> list[Row]:
     """Return ``wall``."""
     rows = Rows("payload", setting)
     with fresh(setting) as place:
-        rows.add("wall", "ms", child.call(measure, place), {"steps": STEPS, "bytes": BYTES})
+        rows.add(
+            "wall", "ms", child.call(measure, place), {"steps": STEPS, "bytes": BYTES, "processes": setting.processes}
+        )
     return rows.all
 
 

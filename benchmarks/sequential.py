@@ -26,11 +26,11 @@ def run(setting: Setting) -> list[Row]:
     with fresh(setting) as place:
         walls = child.call(measure, place)
     for steps, samples in walls.items():
-        rows.add("wall", "ms", samples, {"steps": steps})
+        rows.add("wall", "ms", samples, {"steps": steps, "processes": setting.processes})
     few, many = SLOPE
     slopes = [(b - a) / (many - few) for a, b in zip(walls[few], walls[many], strict=True)]
-    rows.add("per_step", "ms", slopes)
-    if setting.scheme == "sqlite":
+    rows.add("per_step", "ms", slopes, {"processes": setting.processes})
+    if setting.scheme == "sqlite" and setting.processes == 1:  # counted in this process
         with fresh(setting) as place:
             rows.add("commits_per_step", "commits", child.call(count_commits, place))
     return rows.all

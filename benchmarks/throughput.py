@@ -1,4 +1,4 @@
-"""Many runs of a few trivial steps at the same time, in one process."""
+"""Many runs of a few trivial steps at the same time, in one process or with several worker processes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from benchmarks.application import working
 from benchmarks.harness import child
 from benchmarks.harness.database import fresh
 from benchmarks.harness.progress import say
-from benchmarks.harness.residence import peak_mib
+from benchmarks.harness.residence import cpu_seconds, worker_peak_mib
 from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.setting import Setting
 from benchmarks.harness.stopwatch import finished, timed_ms
@@ -20,34 +20,38 @@ STEPS = 5
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """Seconds of each round, and the process's peak memory in MiB."""
+    """Seconds of each round, processor time of all processes in it, and the peak memory of a worker's, in MiB."""
 
     walls: list[float]
+    cpu: list[float]
     peak: float
 
 
 def run(setting: Setting) -> list[Row]:
-    """Return steps and runs per second, and the peak memory of the process that did all rounds."""
+    """Return steps and runs per second, processor time of a step, and the peak memory of a process that worked."""
     rows = Rows("throughput", setting)
     with fresh(setting) as place:
         measured = child.call(measure, place)
-    params = {"runs": RUNS, "steps": STEPS}
+    params = {"runs": RUNS, "steps": STEPS, "processes": setting.processes}
     rows.add("steps_per_s", "1/s", [RUNS * STEPS / wall for wall in measured.walls], params)
     rows.add("runs_per_s", "1/s", [RUNS / wall for wall in measured.walls], params)
+    rows.add("cpu_per_step", "µs", [1_000_000 * cpu / (RUNS * STEPS) for cpu in measured.cpu], params)
     rows.add("peak_rss", "MiB", [measured.peak], params)
     return rows.all
 
 
 def measure(setting: Setting) -> Measured:
-    """Do all rounds in this process."""
+    """Do all rounds, and start them in this process."""
     return asyncio.run(_measure(setting))
 
 
 async def _measure(setting: Setting) -> Measured:
-    walls = []
+    walls, cpu = [], []
     async with working(setting) as app:
         for number in range(1 + setting.samples):
             say(f"throughput: round {number} of {setting.samples}")
             runs = (finished(app.start("sequential", STEPS), STEPS) for _ in range(RUNS))
+            before = cpu_seconds()
             walls.append(await timed_ms(asyncio.gather(*runs)) / 1000)
-    return Measured(walls[1:], peak_mib())
+            cpu.append(cpu_seconds() - before)
+        return Measured(walls[1:], cpu[1:], worker_peak_mib())

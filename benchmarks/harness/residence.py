@@ -18,9 +18,21 @@ def resident_mib() -> float:
     return float(psutil.Process().memory_info().rss) / MIB
 
 
-def peak_mib() -> float:
-    """Return the most that was ever resident."""
-    status = Path("/proc/self/status")
+def worker_peak_mib() -> float:
+    """Return the most that was ever resident of a worker process: the largest of this one's, else this one."""
+    return max((peak_mib(worker.pid) for worker in psutil.Process().children()), default=peak_mib())
+
+
+def cpu_seconds() -> float:
+    """Return the processor time that this process and the worker processes have used."""
+    processes = [psutil.Process(), *psutil.Process().children()]
+    times = [process.cpu_times() for process in processes]
+    return sum(each.user + each.system for each in times)
+
+
+def peak_mib(pid: int | None = None) -> float:
+    """Return the most that was ever resident of a process, this one by default."""
+    status = Path(f"/proc/{pid or 'self'}/status")
     if status.exists():
         # getrusage() would also count what the parent had when this process was forked.
         for line in status.read_text().splitlines():

@@ -29,6 +29,7 @@ class Setting(msgspec.Struct, frozen=True):
         guest: name of the guest language.
         runtime: of the runs; None lets a benchmark that compares them have both, and others the product's default.
         backend: how VM memory is kept, for ``vm``; None for both.
+        processes: how many worker processes there are beside the client; 1 for client and worker in one.
         quick: fewer samples and smaller numbers, to see that all of it works.
     """
 
@@ -36,6 +37,7 @@ class Setting(msgspec.Struct, frozen=True):
     guest: str = GUEST_DEFAULT
     runtime: Runtime | None = None
     backend: Backend | None = None
+    processes: int = 1
     quick: bool = False
 
     @property

@@ -57,12 +57,13 @@ def test_vm_reports_every_figure_of_both_memory_back_ends() -> None:
     assert [row.name for row in report.rows if row.budget] == ["cycle", "stored", "stored"] * len(LANGUAGES)
 
 
-def test_an_engine_benchmark_reports_medians_of_real_runs() -> None:
+@pytest.mark.parametrize("processes", [1, 2])
+def test_an_engine_benchmark_reports_medians_of_real_runs(processes: int) -> None:
     """Fanout runs its workflow on a fresh SQLite world and reports the counted samples of each number of steps."""
-    report = report_of("fanout", "--quick", "--json")
+    report = report_of("fanout", "--quick", "--json", "--processes", str(processes))
 
     assert [(row.name, row.params, row.world) for row in report.rows] == [
-        ("wall", {"steps": steps}, "sqlite") for steps in fanout.STEPS
+        ("wall", {"steps": steps, "processes": processes}, "sqlite") for steps in fanout.STEPS
     ]
     assert {row.n for row in report.rows} == {3}
 
@@ -81,6 +82,7 @@ def test_the_list_names_every_benchmark() -> None:
         (["vm", "--guest", "lua"], "lua"),
         (["vm", "--backend", "none"], "none"),
         (["vm", "--runtime", "forget"], "forget"),
+        (["vm", "--processes", "2"], "vm is not for several processes"),
     ],
 )
 def test_a_wrong_word_is_refused(arguments: list[str], told: str) -> None:

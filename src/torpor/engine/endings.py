@@ -11,6 +11,8 @@ from torpor.model import Event, Notice, Run
 from torpor.world import World
 
 _LOOK_AGAIN_SECONDS = 5.0
+_PAUSE = 4
+"""How many times as long as the last look the pause is before the next one: looks for many are not for free."""
 
 
 class Endings:
@@ -70,13 +72,16 @@ class Endings:
             self._look = asyncio.get_running_loop().create_task(self._look_at_runs())
 
     async def _look_at_runs(self) -> None:
+        time = asyncio.get_running_loop().time
         try:
             while run_ids := [run_id for run_id in self._to_look_at if run_id in self._waiting]:
                 self._to_look_at = {}
+                began = time()
                 for run_id, run in (await self._world.statuses(run_ids)).items():
                     for ending in self._waiting.get(run_id, ()):
                         if run.status in RUN_TERMINAL and not ending.done():
                             ending.set_result(run)
+                await asyncio.sleep(_PAUSE * (time() - began))
         except TorporError:
             pass  # a hint less: who waits looks again anyway
         finally:

@@ -14,8 +14,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
-REST_MS: Final = 200
-"""What comes so soon after a writing is not told again: it was expected."""
+REST_MS: Final = 5
+"""How long a writing is kept back that follows another one: what is told so often costs more than it is worth."""
 
 _IN_MODIFY: Final = 0x2
 _EVENTS_BYTES: Final = 4096
@@ -27,7 +27,7 @@ class Watch:
 
     Args:
         inotify, descriptor: of the watch, see :func:`watch`.
-        tell: is called on the thread after a writing, at most once in :data:`REST_MS`.
+        tell: is called on the thread after each writing, or once for those of :data:`REST_MS`.
     """
 
     def __init__(self, inotify: int, descriptor: int, tell: Callable[[], None]) -> None:

@@ -7,9 +7,9 @@ nearly all refusals come before an operation's first write and disturb nobody; w
 is rolled back and its operations are run again, each in a transaction of its own.
 
 While somebody is subscribed the writer looks between groups whether another process has committed (``data_version``
-changes for others' commits only): often for a while after the log was written, because a commit is seen only once it
-is on the disk, and every :data:`QUIET_MS` while the log is quiet and :mod:`.watch` listens to it. Where nobody can
-listen, it looks every :data:`LISTEN_MS`.
+changes for others' commits only). A commit is written to the log first and seen once it is on the disk. So after
+:mod:`.watch` has told of a writing the writer looks at once and then ever less often, and every :data:`QUIET_MS` while
+the log is quiet. Where nobody tells, it looks every :data:`LISTEN_MS`, and so it does while its own work lasts.
 """
 
 from __future__ import annotations
@@ -27,12 +27,13 @@ from torpor.worlds.sqlite.connection import ConnectionThread, Job
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.watch import REST_MS, Watch, watch
 
+SOON_MS: Final = 1
 LISTEN_MS: Final = 10
 QUIET_MS: Final = 1_000
 STIRRED_MS: Final = 300
 """How long after a writing the log counts as being written."""
 
-assert REST_MS < STIRRED_MS, "what is not told is looked for"
+assert REST_MS < STIRRED_MS, "a writing is told while it is looked for, whatever was written just before it"
 
 T = TypeVar("T")
 
@@ -43,7 +44,7 @@ class Writer(ConnectionThread):
     def __init__(self, connect: Callable[[], Store], url: str, notifier: Notifier) -> None:
         super().__init__(connect, url, notifier)
         self._version = 0
-        self._looked_at = 0.0
+        self._look_from = 0.0
         self._stirred_at = 0.0
         self._watch: Watch | None = None
         self._is_able_now = False  # to read what it could not read before
@@ -86,20 +87,21 @@ class Writer(ConnectionThread):
         if self._watch is None:
             return LISTEN_MS
         stirred_ms = 1000 * (time.monotonic() - self._stirred_at)
-        return max(LISTEN_MS, stirred_ms / 2) if stirred_ms < STIRRED_MS else QUIET_MS
+        return max(SOON_MS, stirred_ms) if stirred_ms < STIRRED_MS else QUIET_MS
 
     def _look(self, store: Store) -> None:
         """Tell listeners if another connection has changed the file since the last look."""
         now = time.monotonic()
-        if now - self._looked_at < LISTEN_MS / 1000:
+        if now < self._look_from:
             return
-        self._looked_at = now
+        self._look_from = now + (SOON_MS if self._queue.empty() else LISTEN_MS) / 1000
         try:
             version = _data_version(store)
         except sqlite3.Error:
             return  # a hint less; the next operation meets the same trouble and says so
         if version != self._version:
             self._stirred_at = now
+            self._look_from = now + REST_MS / 1000  # who is told looks around, which is not for free
             self._notifier.notify(Notice(None, work=True, ended=True))
         self._version = version
 
