@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.guests.cpython.conftest import BEGAN_AT, Author, first_argument
+from tests.guests.cpython.conftest import BEGAN_AT, Author, first_argument, value_of
 from torpor.codec.errors import traceback_text
 from torpor.codec.values import StepFunction
 from torpor.errors import FatalError, StepError
@@ -39,6 +39,37 @@ def test_a_call_does_nothing_before_it_is_awaited(author: Author) -> None:
 
     assert [op.name for op in run.ops] == ["step//./app.py//ship"]
     assert any("coroutine 'charge' was never awaited" in line for line in run.lines)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        "partial(charge, 1)(2, z=3)",
+        "partial(partial(charge, 1), z=3)(2)",
+        "at_module_level(2, z=3)",
+        "partial(Shop.price, 1)(2, z=3)",
+        "asyncio.create_task(partial(charge, 1, z=3)(2))",
+        "asyncio.gather(*map(partial(charge, 1, z=3), [2]))",
+        "partial(asyncio.wait_for, timeout=9)(charge(1, 2, z=3))",
+        "Shop().later(2)",
+    ],
+)
+def test_a_partial_of_a_step_calls_it(author: Author, call: str) -> None:
+    """Wherever it is made, and however it is called."""
+    before = """
+    from functools import partial, partialmethod
+    at_module_level = partial(charge, 1)
+    class Shop:
+        price = staticmethod(charge)
+        async def cheap(self, *args, **kwargs): return await charge(*args, **kwargs)
+        later = partialmethod(cheap, 1, z=3)
+    """
+    run = author.body(f"return await {call}", before=before).begin()
+
+    (step,) = [op for op in run.ops if op.type == "step"]
+    assert step.input is not None
+    assert value_of(step.input) == {"args": [1, 2], "kwargs": {"z": 3}}
+    assert run.complete(1, "ok").value in ("ok", ["ok"])
 
 
 def test_sequential_steps_survive_sleep(author: Author) -> None:

@@ -30,12 +30,14 @@ class SourceFinder:
         sources: dotted name → (label, text).
         labels: files of the program, as opposed to Torpor's own and the standard library.
         fallback: finds what the program lacks, before the rest of Python is asked.
+        imported: what is to be done when a module of that name has been imported from the program.
     """
 
     def __init__(self) -> None:
         self.sources: dict[str, tuple[str, str]] = {}
         self.labels: set[str] = set()
         self.fallback: Callable[[str], ModuleSpec | None] = lambda _: None
+        self.imported: dict[str, Callable[[ModuleType], None]] = {}
         self._packages: set[str] = set()
 
     def add(self, sources: dict[str, tuple[str, str]]) -> None:
@@ -72,6 +74,8 @@ class SourceFinder:
 
     def exec_module(self, module: ModuleType) -> None:
         exec(self.get_code(module.__name__), vars(module))  # noqa: S102  # this is what a loader does
+        if module.__name__ in self.imported:
+            self.imported[module.__name__](module)
 
     def get_code(self, name: str) -> CodeType:
         label, text = self.sources[name]

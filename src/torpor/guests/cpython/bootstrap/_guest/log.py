@@ -65,6 +65,9 @@ class _Stream(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
+        if (record := getattr(text, "record", None)) is not None:  # a whole line of loguru's, which knows its level
+            lines.write(level_of(record["level"].no), text.rstrip("\n"))
+            return len(text)
         *complete, self._begun = (self._begun + text).split("\n")
         for line in complete:
             lines.write(self._level, line)
@@ -96,10 +99,11 @@ class _Handler(logging.Handler):
             text = self.format(record)
         except Exception as error:  # noqa: BLE001  # a wrong format must not end the workflow, as everywhere in logging
             text = f"a log record of {record.pathname}:{record.lineno} cannot be formatted: {error!r}"
-        lines.write(_level(record.levelno), text)
+        lines.write(level_of(record.levelno), text)
 
 
-def _level(number: int) -> Level:
+def level_of(number: int) -> Level:
+    """Return the level of a line for one of ``logging``'s numbers, which others use too."""
     if number >= logging.ERROR:
         return "error"
     if number >= logging.WARNING:

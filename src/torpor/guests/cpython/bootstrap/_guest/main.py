@@ -21,6 +21,7 @@ from . import (
     errnos,
     host,
     log,
+    log_libraries,
     loop,
     outcome,
     program,
@@ -38,7 +39,19 @@ from .steps import short_name
 
 _STDERR = 2
 
-for _part in (log, tracebacks, references, children, loop, sleeping, blocked, environment, errnos, workflows):
+for _part in (
+    log,
+    log_libraries,
+    tracebacks,
+    references,
+    children,
+    loop,
+    sleeping,
+    blocked,
+    environment,
+    errnos,
+    workflows,
+):
     _part.install()
 
 
