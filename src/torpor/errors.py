@@ -309,8 +309,8 @@ class RunFailedError(TorporError):
 
     Attributes:
         run_id: the run.
-        failure: stable code of the failure: ``USER_ERROR``, ``RUNTIME_ERROR``, ``LIMIT_EXCEEDED``, ``NOT_ALLOWED``,
-            ``DIVERGENCE`` or ``MAX_DELIVERIES_EXCEEDED``.
+        failure: stable code of the failure: ``USER_ERROR``, ``RUNTIME_ERROR``, ``LIMIT_EXCEEDED``, ``NOT_ALLOWED``
+            or ``MAX_DELIVERIES_EXCEEDED``.
 
     The error that workflow code threw is the ``__cause__``.
     """

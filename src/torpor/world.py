@@ -21,6 +21,7 @@ from typing import Protocol
 import msgspec
 
 from torpor.clock import Clock
+from torpor.errors import DamagedError
 from torpor.model import (
     ClaimRequest,
     Claims,
@@ -387,6 +388,13 @@ class Queries(Protocol):
         """
         Return what images are needed by runs that have not ended, and by those that failed or were cancelled, which may
         be looked into. Those of a guest build that is not known are left out.
+        """
+        ...
+
+    async def damaged(self) -> list[DamagedError]:
+        """
+        Look through all that the world has, and return what makes no sense in itself or belongs to nothing; where there
+        is very much, the beginning of it.
         """
         ...
 

@@ -55,7 +55,7 @@ def test_everything_is_found(torpor: Torpor) -> None:
     found = data["checks"]
     assert list(found) == [
         "versions", "platform", "wasm", "memory", "descriptors", "cache", "boot", "python", "application", "images",
-        "encryption", "world", "keys", "builds", "runs", "workers", "applications", "steps",
+        "encryption", "world", "keys", "builds", "rows", "workers", "applications", "steps",
     ]  # fmt: skip
     assert found["versions"]["python"] == platform.python_version()
     assert found["versions"]["sqlite"] == sqlite3.sqlite_version
@@ -80,7 +80,7 @@ def test_damaged_runs_are_told(torpor: Torpor) -> None:
 
     outcome = torpor("doctor", "--json")
 
-    found = json.loads(outcome.stdout)["checks"]["runs"]
+    found = json.loads(outcome.stdout)["checks"]["rows"]
     assert outcome.exit_code == 1
     assert found["status"] == "failed"
     assert list(found["damaged"]) == [damaged]

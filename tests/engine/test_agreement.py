@@ -14,6 +14,8 @@ from torpor import RunHandle, Torpor, codec, ids
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine.attempts import Attempt
 from torpor.engine.steps import Steps
+from torpor.inspection.archive import archive
+from torpor.inspection.soundness import find_damage
 from torpor.model import Runtime
 
 
@@ -144,3 +146,43 @@ def test_an_id_tells_of_which_op_and_seed_it_is() -> None:
     assert not ids.is_correlation(made, ids.seed(), 7)
     for other in ("", "step_1", made[:-1], made + "0", made.lower(), f"{made[:-2]}é1"):
         assert not ids.is_correlation(other, seed, 7)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE snapshots SET data = CAST(substr(data, 1, length(data) - 20) || zeroblob(20) AS BLOB)",
+        "UPDATE snapshots SET data = x''",
+        "UPDATE snapshots SET cursor = -3",
+        "UPDATE snapshots SET cursor = 1000",
+        "UPDATE snapshots SET ops = 0",
+        "UPDATE snapshots SET logs = logs + 1000",
+        "UPDATE snapshots SET image = (SELECT program FROM runs)",
+        "DELETE FROM snapshots",
+    ],
+)
+async def test_a_run_whose_log_begins_late_waits_for_its_snapshot(app: Torpor, file: Path, statement: str) -> None:
+    """Nothing else tells where it stood: it is given back, says so, is named by doctor, and a backup mends it."""
+    if app.runtime == "replay":
+        pytest.skip("its log cannot begin late")
+    run = await parked(app)
+    archived, gone = await archive(app.client, run.id)
+    assert gone == archived.base > 0
+    await app.close()
+    backup = copy_of(file)
+    change(file, statement)
+    async with app:
+        assert list(await find_damage(app.world, app.keyring)) == [run.id]
+        await app.resume_hook("a-1", {"n": 2, "last": True})
+
+        async def snoozed() -> str:
+            return (await app.world.get_run(run.id)).snoozed
+
+        async with app.worker():
+            assert "snapshot" in await until(app, snoozed)
+        assert await run.status() == "running"
+
+    restore(file, backup)
+    async with app, app.worker():
+        await app.resume_hook("a-1", {"n": 2, "last": True})
+        assert await run.result(timeout=TIMEOUT) == [1, 2]

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from torpor.errors import DamagedError, SnapshotError
-from torpor.model import ClaimRequest, Event, NewTask, RunFilter, WorkerRow
-from torpor.testing.worlds.story import OTHER, RUN, STEPS, T, Turn, begin, new_run, snapshot, step
+from torpor.model import ClaimRequest, Deployment, Event, NewTask, RunFilter, WorkerRow
+from torpor.testing.worlds.story import OTHER, RUN, STEPS, T, Turn, begin, ending, new_run, snapshot, step
 from torpor.worlds.sqlite import SqliteWorld
 
 WORKER = "wrkr_1"
@@ -219,3 +219,42 @@ async def test_a_damaged_row_of_a_snapshot_has_its_run_rebuilt(world: SqliteWorl
         await world.load(RUN)
     await world.delete_snapshot(RUN)
     assert (await world.load(RUN)).snapshot is None
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ("UPDATE events SET type = 99 WHERE k = (1 << 32) + 1", "event 1 of run wrun_01A"),
+        ("DELETE FROM events WHERE k = (1 << 32) + 2", "it has 3 events from 1 to 4; it goes from 1 to 4"),
+        ("DELETE FROM events WHERE k >> 32 = 1", "nothing of it is there; it has 4 events"),
+        ("UPDATE events SET k = k + (9 << 32) WHERE k >> 32 = 2", "there is no run number 11, whose they are"),
+        ("UPDATE steps SET run = 9 WHERE run = 2", "1 of table steps is damaged: there is no run number 9"),
+        ("UPDATE steps SET route = 999 WHERE run = 2", "its task lies where no worker"),
+        ("UPDATE workflows SET app = 'other'", "workflow and route are of two applications"),
+        ("UPDATE workers SET pid = -1", "worker wrkr_1 is damaged: its pid is -1"),
+        ("UPDATE deployments SET body = x'00'", "row 1 of table deployments is damaged"),
+        ("UPDATE runs SET head = -1 WHERE k = 1", "its head is -1"),
+    ],
+)
+async def test_the_file_is_examined_whole(world: SqliteWorld, change: str, told: str) -> None:
+    """Ended runs too, what belongs to nobody, and what no run has."""
+    await world.put_deployment(Deployment("d1", "shop"))
+    for task in (await world.claim(ClaimRequest(WORKER, guests=("quickjs",), turns_max=2))).tasks:
+        turn = Turn(world, task, 1, WORKER)
+        await turn.commit(Event("run_started", T), step("step_created", 1), tasks=[NewTask("step_01")])
+        if task.run_id == RUN:
+            await turn.commit(ending("run_failed"))
+    assert await world.damaged() == []
+
+    damage(world, change)
+
+    assert told in "\n".join(map(str, await world.damaged()))
+
+
+async def test_a_broken_page_is_told(world: SqliteWorld) -> None:
+    """SQLite's own look at the file belongs to the examination."""
+    damage_type(world, "runs", "UPDATE runs SET status = 'x' WHERE k = 1")
+
+    rows = [error.row for error in await world.damaged()]
+
+    assert rows == ["the file", "row 1 of table runs"]

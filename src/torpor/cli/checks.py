@@ -19,14 +19,13 @@ from torpor.cli.opening import refuse_missing_file, schema_version
 from torpor.cli.output import counted
 from torpor.codec.crypto.keys import SETTING, Keyring
 from torpor.engine.images import unshared_text
-from torpor.errors import ConfigurationError, DamagedError, SnapshotError, TorporError, VmError
+from torpor.errors import ConfigurationError, TorporError, VmError
 from torpor.guests.quickjs import QuickJS
 from torpor.ids import SEED_BYTES
 from torpor.inspection.kept import read_kept
 from torpor.inspection.reading import Reader
+from torpor.inspection.soundness import find_damage
 from torpor.inspection.timestamps import bytes_text
-from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import RunFilter
 from torpor.programs.catalogue import guests
 from torpor.programs.languages import available_guests
 from torpor.vm.cache_folders import default_directory, distrusted_folder
@@ -51,8 +50,6 @@ export async function examination(number) {
   return number + 1;
 }
 """
-
-_PAGE: Final = 500
 
 Status = Literal["ok", "note", "failed"]
 
@@ -301,24 +298,13 @@ async def kept_builds(world: World) -> Finding:
     )
 
 
-async def sound_runs(world: World) -> Finding:
-    """Look for runs that are damaged: the rows of all, and all that is stored of those that have not ended."""
-    damage: dict[str, str] = {}
-    before: str | None = None
-    while page := await world.list_runs(RunFilter(before=before, limit=_PAGE)):
-        for run in page:
-            if run.damage:
-                damage[run.id] = run.damage
-            elif run.status not in RUN_TERMINAL:
-                try:
-                    await world.load(run.id)
-                except (DamagedError, SnapshotError) as error:
-                    damage[run.id] = str(error)
-        before = page[-1].id
+async def sound_rows(world: World, keyring: Keyring) -> Finding:
+    """Look for rows that make no sense, and for runs whose parts do not agree."""
+    damage = await find_damage(world, keyring)
     if not damage:
-        return Finding("ok", "no run is damaged", {"damaged": {}})
+        return Finding("ok", "nothing is damaged", {"damaged": {}})
     told = "\n".join(damage.values())
-    return Finding("failed", f"{counted(len(damage), 'run')} cannot go on:\n{told}", {"damaged": damage})
+    return Finding("failed", f"{counted(len(damage), 'thing')} damaged:\n{told}", {"damaged": damage})
 
 
 async def working(reader: Reader) -> Finding:

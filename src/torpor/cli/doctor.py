@@ -98,7 +98,7 @@ def _world_findings(app: Torpor | None, url: str | None, keyring: Keyring) -> di
             if found["world"].status == "ok":
                 found["keys"] = await checks.readable_runs(world, keyring)
                 found["builds"] = await checks.kept_builds(world)
-                found["runs"] = await checks.sound_runs(world)
+                found["rows"] = await checks.sound_rows(world, keyring)
                 reader = Reader(Client(world, keyring))
                 found["workers"] = await checks.working(reader)
                 found["applications"] = await checks.served_runs(reader)

@@ -36,6 +36,15 @@ def check_state(state: RunState, seed: bytes) -> None:
         DamagedError: something else does not.
     """
     run, events, snapshot = state.run, state.events, state.snapshot
+    cursor = snapshot.cursor if snapshot else 0
+    if snapshot is None and run.base:
+        problem = f"it is not there, and the log begins after event {run.base}, so that nothing makes up for it"
+        raise DamagedError("the snapshot", problem, run_id=run.id)
+    if snapshot is not None:
+        _check_ends(run, snapshot)
+    if [event.seq for event in events] != list(range(cursor + 1, run.head + 1)):
+        problem = f"the {run.head - cursor} events after event {cursor} are not all there"
+        raise DamagedError("the log", problem, run_id=run.id)
     _check_ops(run, [event.op for event in events if event.digest and event.op], snapshot)
     _check_ids(run.id, _entities(events, state.held), seed)
     check_rows(state.held, events, whole=snapshot is None and not run.base)
@@ -88,6 +97,13 @@ def _check_row(run_id: str, row: Row | None, created: Event) -> None:
             agrees = (row.op, row.token, row.watch) == (created.op, created.name, watch)
     if not agrees:
         raise DamagedError(_named(row), f"it is not what event {created.seq} of the log created", run_id=run_id)
+
+
+def _check_ends(run: Run, snapshot: Snapshot) -> None:
+    ends = (("event", snapshot.cursor, run.head), ("op", snapshot.ops, run.ops), ("line", snapshot.logs, run.logs))
+    for what, at, last in ends:
+        if at > last:
+            raise SnapshotError(f"the snapshot is of {what} {at}, but the run ends with {what} {last}")
 
 
 def _check_ops(run: Run, recorded: list[int], snapshot: Snapshot | None) -> None:

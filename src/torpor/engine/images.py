@@ -170,7 +170,7 @@ class Images:
             image = kept
         if wanted != image.hash:
             raise SnapshotError(
-                f"its image {wanted} is not in world {self._world.url}, and the program gives {image.hash}"
+                f"the snapshot's image {wanted} is not in world {self._world.url}, and the program gives {image.hash}"
             )
         return guest, image
 

@@ -93,9 +93,9 @@ ANSWERS: Final[tuple[tuple[tuple[type[Exception], ...], Answer], ...]] = (
     ((SnapshotError,), Answer.REBUILD),
     ((LeaseLostError, VmInterruptedError), Answer.LEAVE),
     ((GuestTrapError, CpuLimitError, MemoryLimitError, OutputLimitError, LimitExceededError), Answer.FAIL),
-    ((NotAllowedError, ProgramError, DivergenceError, SerializationError, MaxDeliveriesError), Answer.FAIL),
+    ((NotAllowedError, ProgramError, SerializationError, MaxDeliveriesError), Answer.FAIL),
     ((HostError, MemoryError, OSError, ConfigurationError), Answer.SNOOZE),
-    ((ProgramMissingError, BuildMissingError, BuildPendingError, DamagedError), Answer.SNOOZE),
+    ((ProgramMissingError, BuildMissingError, BuildPendingError, DamagedError, DivergenceError), Answer.SNOOZE),
     ((Exception,), Answer.RETRY),
 )
 """The first line that has an error's class says what follows."""
@@ -223,7 +223,7 @@ class Recovery:
 def failed(error: Exception, at: int, run_codec: RunCodec) -> Requests:
     """Return, in place of what a VM asks for, the end of a run whose VM or log failed, with the error's code."""
     code = "RUNTIME_ERROR"
-    if isinstance(error, (VmError, LimitExceededError, NotAllowedError, DivergenceError, MaxDeliveriesError)):
+    if isinstance(error, (VmError, LimitExceededError, NotAllowedError, MaxDeliveriesError)):
         code = error.code
     if code == "LIMIT_EXCEEDED":  # the run's own doing: the engine's lines, and the trap, tell its author nothing
         error = type(error)(*error.args)

@@ -73,6 +73,7 @@ class Session:
         self._entries: list[LogEntry] = []
         self._outbox_bytes = 0  # of both
         self._ended = self._awaits_ack = False
+        self._counted_by_snapshot = False
         # What the log recorded of ops that a replay will emit again.
         self._recorded = {event.op: event.digest for event in state.events if event.digest}
         self._hooks = {hook.op: (hook.id, hook.token) for hook in state.held.hooks.values()}
@@ -97,8 +98,8 @@ class Session:
         if snapshot is None:
             self._take(self._vm.begin(self._beginning()), now)
         else:
-            self._check(snapshot)
             self.ops, self.logs = snapshot.ops, snapshot.logs
+            self._counted_by_snapshot = True
             self._vm.restore(self._opened(snapshot), self._seed)
         events: Sequence[Event] = self._state.events
         if self._checkpoint is not None:
@@ -172,12 +173,21 @@ class Session:
             )
         return [event for event in events if event.seq > checkpoint.cursor]
 
-    def _check(self, snapshot: Snapshot) -> None:
-        run = self._run
-        ends = (("event", snapshot.cursor, run.head), ("op", snapshot.ops, run.ops), ("line", snapshot.logs, run.logs))
-        for what, at, last in ends:
-            if at > last:
-                raise SnapshotError(f"the snapshot is of {what} {at}, but the run ends with {what} {last}")
+    def _check_counts(self, outbox: Outbox) -> None:
+        """
+        Check that what a VM asks for first goes on where its snapshot says that it stood.
+
+        Raises:
+            SnapshotError: it does not.
+        """
+        if not self._counted_by_snapshot:
+            return
+        ops, lines = [op.n for op in outbox.ops[:1]], [line.n for line in outbox.logs[:1]]
+        if any(n != self.ops + 1 for n in ops) or any(n <= self.logs for n in lines):
+            raise SnapshotError(
+                f"the snapshot is of op {self.ops} and line {self.logs}, and its VM goes on with {ops or lines}"
+            )
+        self._counted_by_snapshot = not (ops or lines)
 
     def _opened(self, snapshot: Snapshot) -> bytes:
         try:
@@ -227,6 +237,7 @@ class Session:
                 f"run {run.id}: {len(outbox.ops)} steps, waits and hooks were asked for at once, the limit is "
                 f"{limits.OPS_PER_TURN_MAX}; start them in smaller groups"
             )
+        self._check_counts(outbox)
         for number, op in enumerate(outbox.ops, self.ops + 1):
             plan.check_form(run.id, op, number)
             if number <= run.ops:

@@ -165,7 +165,7 @@ class Turn:
         run = this.state.run
         if isinstance(error, BuildMissingError) and not this.carried_over:
             return self._carries_over(error)
-        if this.carried_over and answer_to(error) is Answer.FAIL:
+        if this.carried_over and (answer_to(error) is Answer.FAIL or isinstance(error, DivergenceError)):
             if run.status != "pending" or isinstance(error, ProgramError):  # the other build would do better
                 told = f"{this.carried_over}; the one installed here does not do: {error}"
                 return self._recovers(Failed(BuildMissingError(told)), around)

@@ -137,7 +137,7 @@ class _Copier:
             return await self._woken(guest, image, await self._whole(), state.snapshot)
 
     async def _whole(self) -> RunState:
-        events = await self._world.events(self._state.run.id)
+        events = await self._world.events(self._state.run.id, limit=self._state.run.head)
         return msgspec.structs.replace(self._state, snapshot=None, events=events)
 
     async def _woken(self, guest: Guest, image: Image, state: RunState, checkpoint: Snapshot | None = None) -> Session:

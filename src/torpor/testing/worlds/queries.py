@@ -42,6 +42,14 @@ class QueriesSuite(Suite):
             await world.create_run(new_run(run_id))
         assert await _ids(world, RunFilter()) == ["wrun_01", "my order", "wrun_02"]
 
+    async def test_nothing_is_damaged_in_a_sound_world(self, world: World) -> None:
+        """Whatever happened in it."""
+        turn = await begin(world, OTHER, step("step_created", 1), hook("hook_created", 2), wait("wait_created", 3, T))
+        await turn.commit(ending("run_failed"))
+        turn = await begin(world, RUN, step("step_created", 1), hook("hook_created", 2), wait("wait_created", 3, T))
+        await turn.commit(tasks=[NewTask("step_01")], park=True)
+        assert await world.damaged() == []
+
     async def test_a_listed_run_is_as_it_stands(self, world: World) -> None:
         """Whole, as reading it alone has it."""
         turn = await begin(world, RUN)

@@ -9,6 +9,7 @@ from typing import Final, TypeVar
 from msgspec.structs import replace
 
 from torpor.clock import Clock, SystemClock
+from torpor.errors import DamagedError
 from torpor.model import (
     ClaimRequest,
     Claims,
@@ -275,6 +276,9 @@ class MemoryWorld:
 
     async def runs_by_key(self, *, live: bool) -> dict[str, int]:
         return self._read(lambda store: queries.runs_by_key(store, live))
+
+    async def damaged(self) -> list[DamagedError]:
+        return []
 
     async def images_in_use(self) -> set[ImageUse]:
         return self._read(queries.images_in_use)

@@ -320,7 +320,7 @@ class Store:
         last = events[-1].seq if events else self._last_seq(k) or run.base
         if last != run.head:
             raise NonsenseError(f"it says that its log ends with event {run.head}, which ends with event {last}")
-        after = state.snapshot.cursor if state.snapshot is not None else 0
+        after = state.snapshot.cursor if state.snapshot is not None else run.base
         if events and (events[0].seq != after + 1 or last - after != len(events)):
             raise NonsenseError(f"of the {last - after} events of its log after event {after} there are {len(events)}")
 

@@ -24,7 +24,7 @@ from torpor.worlds.sqlite.rows import STEP_COLUMNS, Row, step_of
 from torpor.worlds.sqlite.sound import NUMBER_MAX, NonsenseError, Shape, check_numbers, reading
 from torpor.worlds.sqlite.store import Store
 
-_WORKERS: Final = "SELECT id, machine, pid, born, lease_ms, app, deployment, seen_at, boot, beat FROM workers"
+WORKERS: Final = "SELECT id, machine, pid, born, lease_ms, app, deployment, seen_at, boot, beat FROM workers"
 _WORKER: Final = Shape(
     id=str,
     machine=str,
@@ -77,7 +77,7 @@ def register(store: Store, worker: WorkerRow, clock: Clock) -> tuple[None, None]
 def heartbeat(store: Store, worker_id: str, clock: Clock) -> tuple[Heartbeat, Notice | None]:
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
     everybody = {}
-    for row in store.db.execute(_WORKERS).fetchall():
+    for row in store.db.execute(WORKERS).fetchall():
         try:
             worker = worker_of(row, clock)
         except DamagedError:  # what it has claimed is others', and it begins anew
@@ -108,7 +108,7 @@ def release(store: Store, worker_ids: Sequence[str], clock: Clock, *, expired_on
 def all_of(store: Store, clock: Clock) -> list[WorkerRow]:
     """Answer :meth:`torpor.world.Queries.workers`."""
     found = []
-    for row in store.db.execute(f"{_WORKERS} ORDER BY id").fetchall():
+    for row in store.db.execute(f"{WORKERS} ORDER BY id").fetchall():
         with suppress(DamagedError):
             found.append(worker_of(row, clock))
     return found

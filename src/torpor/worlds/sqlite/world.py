@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from torpor.clock import Clock, SystemClock
-from torpor.errors import LimitExceededError
+from torpor.errors import DamagedError, LimitExceededError
 from torpor.model import (
     ClaimRequest,
     Claims,
@@ -36,7 +36,7 @@ from torpor.world import Capabilities, Unsubscribe
 from torpor.worlds import operations
 from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.operations import Operation
-from torpor.worlds.sqlite import blobs, queries, queue, schema, workers
+from torpor.worlds.sqlite import blobs, examination, queries, queue, schema, workers
 from torpor.worlds.sqlite.answers import converse
 from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
@@ -314,6 +314,9 @@ class SqliteWorld:
 
     async def images_in_use(self) -> set[ImageUse]:
         return await self._queries.submit(queries.images_in_use, "listing of images in use")
+
+    async def damaged(self) -> list[DamagedError]:
+        return await self._queries.submit(lambda store: examination.damaged(store, self._clock), "examination of rows")
 
     async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
         return await self._queries.submit(lambda store: queries.statuses(store, run_ids), "reading of runs")
