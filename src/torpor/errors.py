@@ -33,6 +33,7 @@ The one exception hierarchy.
     │   ├── GuestTrapError          the VM trapped and was thrown away
     │   ├── CpuLimitError           a turn used more CPU than allowed
     │   ├── MemoryLimitError        a VM needed more memory than allowed
+    │   ├── StackLimitError         a turn nested deeper than a VM's stack allows
     │   ├── OutputLimitError        a turn wrote more than allowed
     │   └── SnapshotError           a snapshot does not fit: image, version or damaged bytes
     ├── DivergenceError             a replay asked for something else than the log says
@@ -275,6 +276,12 @@ class CpuLimitError(VmError):
 
 class MemoryLimitError(VmError):
     """A VM needed more memory than its limit."""
+
+    code = "LIMIT_EXCEEDED"
+
+
+class StackLimitError(VmError):
+    """A turn needed more of a VM's stack than there is; deeply nested data was compared, printed or freed."""
 
     code = "LIMIT_EXCEEDED"
 

@@ -33,7 +33,7 @@ from torpor.retries import Backoff
 
 FAILING = {
     "GuestTrapError", "CpuLimitError", "MemoryLimitError", "OutputLimitError", "LimitExceededError", "ProgramError",
-    "SerializationError", "DecryptionError", "MaxDeliveriesError", "NotAllowedError",
+    "SerializationError", "DecryptionError", "MaxDeliveriesError", "NotAllowedError", "StackLimitError",
 }  # fmt: skip
 """What a run did itself. A class that is added to this list lets one more kind of error end runs for good."""
 

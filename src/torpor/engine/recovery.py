@@ -15,6 +15,7 @@ from typing import Final
 
 from torpor import limits
 from torpor.codec.crypto.run_codec import RunCodec
+from torpor.codec.errors import remember_traceback, remembered_traceback
 from torpor.engine.moves import (
     CancelSteps,
     Effect,
@@ -52,6 +53,7 @@ from torpor.errors import (
     ProgramMissingError,
     SerializationError,
     SnapshotError,
+    StackLimitError,
     TorporError,
     VmError,
     VmInterruptedError,
@@ -92,8 +94,8 @@ ANSWERS: Final[tuple[tuple[tuple[type[Exception], ...], Answer], ...]] = (
     ((TooMuchAtOnceError,), Answer.ONE_BY_ONE),
     ((SnapshotError,), Answer.REBUILD),
     ((LeaseLostError, VmInterruptedError), Answer.LEAVE),
-    ((GuestTrapError, CpuLimitError, MemoryLimitError, OutputLimitError, LimitExceededError), Answer.FAIL),
-    ((NotAllowedError, ProgramError, SerializationError, MaxDeliveriesError), Answer.FAIL),
+    ((CpuLimitError, MemoryLimitError, StackLimitError, OutputLimitError, LimitExceededError), Answer.FAIL),
+    ((GuestTrapError, NotAllowedError, ProgramError, SerializationError, MaxDeliveriesError), Answer.FAIL),
     ((HostError, MemoryError, OSError, ConfigurationError), Answer.SNOOZE),
     ((ProgramMissingError, BuildMissingError, BuildPendingError, DamagedError, DivergenceError), Answer.SNOOZE),
     ((Exception,), Answer.RETRY),
@@ -226,7 +228,8 @@ def failed(error: Exception, at: int, run_codec: RunCodec) -> Requests:
     if isinstance(error, (VmError, LimitExceededError, NotAllowedError, MaxDeliveriesError)):
         code = error.code
     if code == "LIMIT_EXCEEDED":  # the run's own doing: the engine's lines, and the trap, tell its author nothing
-        error = type(error)(*error.args)
+        told, error = remembered_traceback(error), type(error)(*error.args)
+        remember_traceback(error, told)  # where workflow code was, if its guest tells
     event = Event("run_failed", at, name=code, payload=encode_error(error, run_codec))
     return Requests((event,), 0, 0, (), ended=True, awaits_ack=False)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import wasmtime
 
-from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, SnapshotError
+from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, SnapshotError, StackLimitError
 from torpor.limits import MIB
 from torpor.vm import posix
 from torpor.vm.bindings import Call, Deadline, LinearMemory, created_memories, dispose
@@ -243,7 +243,8 @@ class Instance:
         Run guest code within the limits and return the result.
 
         Raises:
-            GuestTrapError, CpuLimitError, MemoryLimitError, OutputLimitError: the instance is broken from now on.
+            GuestTrapError, CpuLimitError, MemoryLimitError, StackLimitError, OutputLimitError: the instance is broken
+                from now on.
             HostError: the system had no memory when the guest asked for it; as above, whatever the guest made of it.
             VmInterruptedError: the thread or the process is to stop; the instance may be broken.
         """
@@ -314,6 +315,11 @@ class Instance:
                 " the work into a step"
             ) from problem
         self._require_memory(problem)
+        if isinstance(problem, wasmtime.Trap) and problem.trap_code is wasmtime.TrapCode.STACK_OVERFLOW:
+            raise StackLimitError(
+                f"a turn used more than the {self.engine.stack_bytes // MIB} MiB of stack that a VM has; look for data"
+                " that is nested thousands of levels deep: to compare, print, copy or free it takes a call a level"
+            ) from problem
         printed = self.wasi.printed.decode("utf-8", "replace").strip()
         said = f"; the guest said: {printed}" if printed else ""
         raise GuestTrapError(f"the guest trapped: {_reason(problem)}{said}") from problem
@@ -348,8 +354,6 @@ def _host_wat(memory_bytes: int) -> str:
 
 
 def _reason(problem: Exception) -> str:
-    if isinstance(problem, wasmtime.Trap) and problem.trap_code is wasmtime.TrapCode.STACK_OVERFLOW:
-        return "its stack is exhausted; look for data that is nested thousands of levels deep"
     text = problem.message if isinstance(problem, wasmtime.Trap) else str(problem)
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     return lines[-1] if lines else type(problem).__name__

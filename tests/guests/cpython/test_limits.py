@@ -11,7 +11,7 @@ import pytest
 
 from tests.guests.cpython.support import COUNTER, guest_code, python, python_program, run_python, started, workflow
 from tests.guests.support import NOW, answer, begin, instance_of, result
-from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, OutputLimitError, VmError
+from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, OutputLimitError, StackLimitError, VmError
 from torpor.guests.cpython import CPython, Limits
 from torpor.guests.cpython.artifacts import find_artifacts
 from torpor.guests.cpython.manifest import installed_manifest
@@ -234,11 +234,12 @@ return "freed"
     assert run_python(py, workflow(body)) == "freed"
 
 
-def test_exhausted_native_stack_is_a_trap(py: CPython) -> None:
+def test_exhausted_native_stack_is_a_limit(py: CPython) -> None:
     """
     Nesting that Python does not count ends the run, not the process.
     """
-    fails(py, "data = []\nfor _ in range(200_000): data = [data]\nrepr(data)", GuestTrapError, "stack is exhausted")
+    body = "data = []\nfor _ in range(200_000): data = [data]\nrepr(data)"
+    fails(py, body, StackLimitError, "MiB of stack that a VM has; look for data that is nested")
 
 
 @pytest.mark.parametrize("body", ["os._exit(3)", "os.abort()"])

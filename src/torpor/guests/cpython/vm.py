@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import msgspec
 from msgspec.structs import replace
 
-from torpor.errors import GuestTrapError
+from torpor.codec.errors import remember_traceback
+from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, StackLimitError, VmError
+from torpor.guests.cpython.frames import frames_of, traceback_of
 from torpor.guests.cpython.instance import BEGIN, DELIVER, EVALUATE, LOAD, STACK, CPythonInstance
 from torpor.vm.base_vm import BaseVm, Loaded, read_loaded, read_outbox
 from torpor.vm.entropy import Entropy
@@ -63,6 +66,22 @@ class CPythonVm(BaseVm[CPythonInstance]):
     def __init__(self, pool: Pool[CPythonInstance], image: CPythonImage) -> None:
         self._image = image
         super().__init__(pool, image)
+
+    @contextmanager
+    def _leased(self) -> Iterator[CPythonInstance]:
+        with super()._leased() as instance:
+            try:
+                yield instance
+            except (CpuLimitError, MemoryLimitError, StackLimitError, GuestTrapError) as error:
+                self._tell_where(error, instance)
+                raise
+
+    def _tell_where(self, error: VmError, instance: CPythonInstance) -> None:
+        """Let an error have the traceback of what workflow code was at when the VM was ended."""
+        frames = frames_of(instance.memory.read, instance.dead_bytes)
+        if frames:
+            last = f"{type(error).__module__}.{type(error).__qualname__}: {error}"
+            remember_traceback(error, traceback_of(frames, self._image.program.files, last))
 
     def begin(self, begin: Begin) -> Outbox:
         message = {
