@@ -29,7 +29,19 @@ FLOORS = (
     {"programs", "guests"},
     {"vm", "worlds", "codec"},
     {"world", "processes"},
-    {"model", "lifecycle", "ids", "errors", "limits", "clock", "durations", "retries", "project", "signatures"},
+    {
+        "model",
+        "lifecycle",
+        "ids",
+        "errors",
+        "limits",
+        "clock",
+        "durations",
+        "retries",
+        "project",
+        "signatures",
+        "thread_start",
+    },
 )
 STRANGERS = {"vm", "worlds", "codec"}  # share a floor and know nothing of one another
 FLOOR_OF = {room: height for height, floor in enumerate(reversed(FLOORS)) for room in floor}

@@ -17,7 +17,6 @@ The front door: where steps and workflows are registered, runs are started and w
 
 from __future__ import annotations
 
-import asyncio
 import copy
 import inspect
 import os
@@ -47,12 +46,14 @@ from torpor.programs.languages import LANGUAGES, available_guests
 from torpor.project import application_name, checked_name
 from torpor.registry import Entry, Names, Registry
 from torpor.run_info import RunInfo
+from torpor.thread_start import in_thread
 from torpor.worker_processes import Processes, worker_processes
 from torpor.workflow import Workflow, workflow_name
 from torpor.world import World
 from torpor.worlds import open_world
 
 WORLD_DEFAULT = "sqlite:///torpor.db"
+_MAKING = "making the programs of an application"
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -375,7 +376,7 @@ class Torpor(Registry):
         Raises:
             ConfigurationError: a program cannot be made; the message names file and line.
         """
-        workflows = await asyncio.to_thread(self._deployed)
+        workflows = await in_thread(_MAKING, self._deployed)
         return make_deployment(self.name, workflows, self.steps.signatures())
 
     async def deploy(self) -> Deployment:
@@ -410,7 +411,7 @@ class Torpor(Registry):
         generation = self._programs.generation
         if self._stored_generation == generation:
             return
-        for program in await asyncio.to_thread(self._programs.all):
+        for program in await in_thread(_MAKING, self._programs.all):
             load = self._programs.guest(program.guest).load
             await store_program(self.world, self.keyring, program, load)
         self._stored_generation = generation

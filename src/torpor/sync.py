@@ -19,10 +19,11 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from torpor.app import Torpor
 from torpor.client import RunHandle
-from torpor.errors import UsageError
+from torpor.errors import HostError, UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, Runtime, StepInfo
 from torpor.run_info import RunInfo
+from torpor.thread_start import starting_thread
 from torpor.worker_processes import Processes
 from torpor.workflow import Workflow
 
@@ -49,7 +50,12 @@ class SyncTorpor:
         self._stack = AsyncExitStack()
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        try:
+            with starting_thread("starting the event loop of a SyncTorpor"):
+                self._thread.start()
+        except HostError:
+            self._loop.close()
+            raise
         try:
             self.wait(self._open())
         except BaseException:

@@ -86,7 +86,10 @@ def leave_soon() -> None:
     if _process.is_set():
         timer = threading.Timer(LINGER_SECONDS, _leave)
         timer.daemon = True
-        timer.start()
+        try:
+            timer.start()
+        except RuntimeError:  # no thread can be started: then at once
+            _leave()
 
 
 def _leave() -> None:

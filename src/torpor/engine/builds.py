@@ -30,6 +30,7 @@ from torpor.errors import (
 )
 from torpor.limits import MIB
 from torpor.model import Run, build_key
+from torpor.thread_start import in_thread, starting_thread
 from torpor.vm.guest import Guest, MakeGuest
 from torpor.vm.manifest import FileEntry, Manifest, StoredBuild, build_of
 from torpor.world import World
@@ -221,7 +222,7 @@ class Builds:
             return
         pieces = guest.files.pieces(name, PIECE_BYTES)
         for key in keys:
-            packed = await asyncio.to_thread(_next_packed, pieces)
+            packed = await in_thread("packing a guest build", _next_packed, pieces)
             if key not in there:
                 await self._world.put_blob(key, packed)
                 await asyncio.sleep(PAUSE_SECONDS)
@@ -258,7 +259,7 @@ class Builds:
             data = await self._world.blob(key)
             if data is None:
                 raise BuildMissingError(f"guest build {build} is not whole in world {self._world.url}: {key} is lost")
-            pieces.append(await asyncio.to_thread(codec.unpack_binary, data))
+            pieces.append(await in_thread("unpacking a guest build", codec.unpack_binary, data))
         return b"".join(pieces)
 
 
@@ -295,5 +296,6 @@ async def _apart(work: Callable[[], T]) -> T:
         except RuntimeError:  # the loop was closed
             return
 
-    threading.Thread(target=carry_out, name="torpor-build", daemon=True).start()
+    with starting_thread("making a guest"):
+        threading.Thread(target=carry_out, name="torpor-build", daemon=True).start()
     return await answer

@@ -33,6 +33,7 @@ from torpor.errors import (
     SnapshotError,
 )
 from torpor.model import Run, RunState
+from torpor.thread_start import in_thread
 from torpor.vm.guest import Guest, Image, MakeGuest, Program, program_bytes, program_id
 from torpor.world import World
 
@@ -40,6 +41,7 @@ _log = logging.getLogger("torpor.engine")
 IMAGES_KEPT = 64
 
 IMAGES = "image/"
+_READING = "reading a program"
 
 _told: set[str] = set()  # hashes of images
 
@@ -91,8 +93,8 @@ async def store_program(world: World, keyring: Keyring, program: Program, load: 
     address = program_id(program)
     name = program_key(address, keyring.current)
     blob_codec = keyring.blob(name, keyring.current)
-    if await asyncio.to_thread(_read_program, await world.blob(name), blob_codec, address) is None:
-        if told := _untold(await asyncio.to_thread(load, program)):
+    if await in_thread(_READING, _read_program, await world.blob(name), blob_codec, address) is None:
+        if told := _untold(await in_thread("loading a program", load, program)):
             _log.warning("%s", told)
         await world.put_blob(name, blob_codec.pack_binary(program_bytes(program)))
 
@@ -106,7 +108,7 @@ async def read_program(world: World, keyring: Keyring, program: str, key_id: str
         KeyMissingError: that key is not here.
     """
     name = program_key(program, key_id)
-    return await asyncio.to_thread(_read_program, await world.blob(name), keyring.blob(name, key_id), program)
+    return await in_thread(_READING, _read_program, await world.blob(name), keyring.blob(name, key_id), program)
 
 
 class Images:

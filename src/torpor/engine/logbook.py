@@ -29,7 +29,7 @@ from torpor.engine.observer import (
     WorkerUnwell,
     only,
 )
-from torpor.errors import KeyMissingError, TorporError, WorldError
+from torpor.errors import HostError, KeyMissingError, TorporError, WorldError
 from torpor.programs.catalogue import short_name
 
 LOGGER: Final = "torpor.runs"
@@ -126,7 +126,7 @@ def _(unwell: WorkerUnwell) -> None:
 
 @write_down.register
 def _(retried: Retried) -> None:
-    stack = None if isinstance(retried.error, WorldError) else retried.error
+    stack = None if isinstance(retried.error, (WorldError, HostError)) else retried.error
     _engine.warning(
         "%s failed, trying again in %d ms: %s", retried.what, retried.delay_ms, retried.error, exc_info=stack
     )

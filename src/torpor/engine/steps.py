@@ -42,7 +42,7 @@ from torpor.errors import (
 )
 from torpor.limits import REDELIVERIES_MAX
 from torpor.model import Event
-from torpor.vm.host import needs_host
+from torpor.thread_start import starting_thread
 
 Call = Callable[[], Any]
 
@@ -100,7 +100,7 @@ class _Thread:
             return (None, None) if refused else _caught(call)
 
         try:
-            with needs_host("starting a thread for a step"):
+            with starting_thread("starting a thread for a step"):
                 self._work = asyncio.get_running_loop().run_in_executor(self._pool, context.run, work)
         except HostError:
             refused = True

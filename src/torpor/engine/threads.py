@@ -15,7 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar, cast
 
 from torpor.errors import HostError
-from torpor.vm.host import needs_host
+from torpor.thread_start import starting_thread
 from torpor.vm.interrupts import obey
 
 P = ParamSpec("P")
@@ -39,7 +39,7 @@ class VmThreads:
         self._alive = 0
         try:
             for number in range(count):
-                with needs_host(f"starting {count} threads for VMs"):
+                with starting_thread(f"starting {count} threads for VMs"):
                     threading.Thread(target=self._serve, name=f"torpor-vm-{number}", daemon=True).start()
                 self._alive += 1
         except HostError:

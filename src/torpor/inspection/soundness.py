@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable
 
 from torpor.codec.crypto.keys import Keyring
@@ -13,6 +12,7 @@ from torpor.engine.images import read_program
 from torpor.errors import DamagedError, KeyMissingError, LimitExceededError, SerializationError, SnapshotError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Event, Run, RunFilter, RunState
+from torpor.thread_start import in_thread
 from torpor.vm.delta import unpack_delta
 from torpor.world import World
 
@@ -56,8 +56,9 @@ async def _damage_of(world: World, keyring: Keyring, run: Run) -> dict[str, str]
         if state.run.status in RUN_TERMINAL:
             return {}
         events = [event for event in await world.events(run.id) if event.seq <= state.run.head]
+        has_key = not run.key_id or run.key_id in keyring.ids
         run_codec = keyring.run(run.id, run.key_id)
-        await asyncio.to_thread(_check, state, events, run_codec, has_key=not run.key_id or run.key_id in keyring.ids)
+        await in_thread("comparing what is stored", _check, state, events, run_codec, has_key=has_key)
     except (DamagedError, SnapshotError) as error:
         return {run.id: str(error)}
     return {}

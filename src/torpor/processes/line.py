@@ -19,6 +19,8 @@ from typing import Final
 
 import msgspec
 
+from torpor.thread_start import starting_thread
+
 STOP_SECONDS_MORE: Final = 10.0
 """How much longer than its grace period a process may take to stop, before it is ended."""
 
@@ -98,7 +100,8 @@ class ProcessEnd:
 
         A process whose supervisor has died has nobody who would end it should it not stop: then the thread does.
         """
-        threading.Thread(target=self._watch, args=(ended,), name="torpor-line", daemon=True).start()
+        with starting_thread("watching whether the supervisor lives"):
+            threading.Thread(target=self._watch, args=(ended,), name="torpor-line", daemon=True).start()
 
     def _watch(self, ended: Callable[[], None]) -> None:
         with suppress(OSError):  # the line broke: the same as its end

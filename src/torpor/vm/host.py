@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from torpor.errors import HostError
+from torpor.thread_start import starting_thread
 
 SCARCE = frozenset(
     {
@@ -64,13 +65,10 @@ def needs_host(what: str) -> Iterator[None]:
         HostError: the system has refused something, or no thread could be started.
     """
     try:
-        yield
+        with starting_thread(what):
+            yield
     except (OSError, MemoryError) as problem:
         raise host_error(what, problem) from problem
-    except RuntimeError as problem:
-        if "can't start new thread" not in str(problem):
-            raise
-        raise host_error(what, OSError(errno.EAGAIN, "no thread can be started")) from problem
     except Exception as problem:
         if not (_is_wasmtimes(problem) and is_scarcity(problem)):
             raise

@@ -252,9 +252,9 @@ class Instance:
         require_stack(self.engine.stack_bytes)
         deadline = self._deadline
         self.wasi.printed_bytes = 0
+        self.engine.ticker.begin()
         deadline.restart()
         _running.instance = self
-        self.engine.ticker.begin()
         try:
             result = call(*arguments)
         except (wasmtime.Trap, wasmtime.WasmtimeError) as problem:

@@ -15,6 +15,7 @@ import threading
 
 import wasmtime
 
+from torpor.thread_start import starting_thread
 from torpor.vm.bindings import epoch_tick
 
 TICK_SECONDS = 0.005
@@ -96,7 +97,7 @@ class NativeTicker:
 
 
 class ThreadTicker:
-    """Ticks from a thread, which sleeps while no guest runs."""
+    """Ticks from a thread, which sleeps while no guest runs, and is started for the first."""
 
     holds_gil = False
 
@@ -104,12 +105,21 @@ class ThreadTicker:
         self._engine = engine
         self._wake = threading.Condition()
         self._running = 0
-        os.register_at_fork(after_in_child=self._start)
-        self._start()
+        self._ticks = False
+        os.register_at_fork(after_in_child=self._after_fork)
 
     def begin(self) -> None:
-        """A guest begins to run."""
+        """
+        A guest begins to run.
+
+        Raises:
+            HostError: no thread can be started, without which nothing would end a guest.
+        """
         with self._wake:
+            if not self._ticks:
+                with starting_thread("starting the clock of guests"):
+                    threading.Thread(target=self._tick, args=(self._wake,), name="torpor-ticker", daemon=True).start()
+                self._ticks = True
             self._running += 1
             if self._running == 1:
                 self._wake.notify()
@@ -119,10 +129,10 @@ class ThreadTicker:
         with self._wake:
             self._running -= 1
 
-    def _start(self) -> None:
+    def _after_fork(self) -> None:  # threads are not inherited, and no guest runs in the child
         self._wake = threading.Condition()
         self._running = 0
-        threading.Thread(target=self._tick, args=(self._wake,), name="torpor-ticker", daemon=True).start()
+        self._ticks = False
 
     def _tick(self, wake: threading.Condition) -> None:
         with wake:

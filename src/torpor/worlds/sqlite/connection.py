@@ -15,8 +15,9 @@ from contextlib import suppress
 from queue import SimpleQueue
 from typing import Any, Final
 
-from torpor.errors import HostError, UsageError
+from torpor.errors import UsageError
 from torpor.model import Notice
+from torpor.thread_start import starting_thread
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.sqlite.faults import decode_damaged, failure_of, is_undecodable
 from torpor.worlds.sqlite.store import Store
@@ -73,13 +74,8 @@ class ConnectionThread:
         """
         self._queue = SimpleQueue()  # after a fork the old one may be in any state
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        try:
+        with starting_thread(f"opening world {self._url}"):
             threading.Thread(target=self._main, args=(opened,), name=type(self).__name__, daemon=True).start()
-        except RuntimeError as error:
-            raise HostError(
-                f"opening world {self._url}: no thread can be started; raise the limit of processes and threads "
-                f"(`ulimit -u`, or the container's)"
-            ) from error
         try:
             await opened
         except asyncio.CancelledError:

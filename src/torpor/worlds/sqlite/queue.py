@@ -67,7 +67,7 @@ _PLACE: Final = (
 )
 _STEPS: Final = f"SELECT {_look('steps', _PLACE, 'run, seq, id', ':steps')}"
 _TASK: Final = (
-    f"SELECT {STEP_COLUMNS}, ifnull(ifnull(s.input, e.payload), x'') FROM steps s "
+    f"SELECT e.id, e.name, {STEP_COLUMNS}, ifnull(ifnull(s.input, e.payload), x'') FROM steps s "
     f"LEFT JOIN events e ON e.k = s.run << {SHIFT} | s.seq AND s.input IS NULL WHERE s.run = ? AND s.id = ?"
 )
 
@@ -160,7 +160,11 @@ def _claim_steps(store: Store, found: Found, worker_id: str, now: int) -> list[T
             if k not in runs:
                 runs[k] = store.run_at(k)
             run = runs[k]
-            step = step_of(run.id, store.db.execute(_TASK, (k, step_id)).fetchone(), store.kinds.texts)
+            created_id, created_name, *row = store.db.execute(_TASK, (k, step_id)).fetchone()
+            step = step_of(run.id, tuple(row), store.kinds.texts)
+            # Else another step would be carried out, or this one with another's arguments.
+            if not step.input or (created_id and (created_id, created_name) != (step.id, step.name)):
+                raise DamagedError(f"step {step_id}", f"event {step.seq} of the log did not create it", run_id=run.id)
         except DamagedError as error:
             set_step_aside(store, k, step_id, str(error), now)
             continue
