@@ -12,8 +12,11 @@ from typing import Final
 import msgspec
 
 from benchmarks import steps
+from benchmarks.flows.burning import burning
 from benchmarks.flows.fanout import fanout
+from benchmarks.flows.hot import hot
 from benchmarks.flows.idle import idle
+from benchmarks.flows.nap import nap
 from benchmarks.flows.payload import payload
 from benchmarks.flows.sequential import sequential
 from benchmarks.flows.slow import slow
@@ -40,8 +43,11 @@ def _javascript(app: Torpor) -> None:
 
 
 def _python(app: Torpor) -> None:
+    app.workflow(burning)
     app.workflow(fanout)
+    app.workflow(hot)
     app.workflow(idle)
+    app.workflow(nap)
     app.workflow(payload)
     app.workflow(sequential)
     app.workflow(slow)

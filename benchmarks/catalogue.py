@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from benchmarks import codec, crash, fanout, idle, imports, payload, resume, sequential, throughput, vm
+from benchmarks import codec, crash, fair, fanout, idle, imports, payload, resume, sequential, throughput, vm
 from benchmarks.harness.rows import Row
 from benchmarks.harness.setting import Setting
 
@@ -34,6 +34,7 @@ BENCHMARKS = {
     "sequential": Benchmark("a workflow awaits trivial steps one after another", sequential.run, spreads=True),
     "fanout": Benchmark("a workflow awaits many trivial steps at once", fanout.run, spreads=True),
     "throughput": Benchmark("200 concurrent runs of 5 trivial sequential steps", throughput.run, spreads=True),
+    "fair": Benchmark("a trivial run and a timer beside 16 hot runs and 2 that compute", fair.run, spreads=True),
     "resume": Benchmark("wake a run with a long past, warm and in a fresh process", resume.run, compares=True),
     "payload": Benchmark("50 sequential steps that each take and return 10 KB", payload.run, spreads=True),
     "crash": Benchmark("SIGKILL in the middle of 100 steps, restart, finish", crash.run),

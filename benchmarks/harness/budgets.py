@@ -40,6 +40,8 @@ BUDGETS = (
     Budget("fanout", "wall", {"steps": 200}, world="sqlite", at_most=60),
     Budget("throughput", "steps_per_s", world="sqlite", at_least=2_500),
     Budget("throughput", "peak_rss", world="sqlite", at_most=200),
+    Budget("fair", "latency", world="sqlite", at_most=100),
+    Budget("fair", "timer_late", world="sqlite", at_most=100),
     Budget("payload", "wall", world="sqlite", at_most=60),
     Budget("resume", "warm", {"past_steps": 10_000}, at_most=5),
     Budget("resume", "cold", {"past_steps": 10_000}, at_most=100),

@@ -76,7 +76,8 @@ class Table:
     """A turn on a table: it is told things by hand, at times that a test sets."""
 
     def __init__(self, *, why_not: str = "", redeliveries: int = 1) -> None:
-        self.now, self.stopping, self.room = 2_000, False, 10
+        self.now, self.room = 2_000, 10
+        self.stopping = self.crowded = False
         self.running: tuple[str, ...] = ()
         self.asked_of: list[Attempt] = []
         self.why_not = why_not
@@ -92,7 +93,7 @@ class Table:
     @property
     def around(self) -> Around:
         """What the turn sees."""
-        return Around(self.now, self.now, self.stopping, self.room, self.running)
+        return Around(self.now, self.now, self.stopping, self.crowded, self.room, self.running)
 
     def on(self, happening: Happening) -> object:
         """Tell the turn, and return what it asks."""
@@ -274,6 +275,41 @@ def test_a_worker_that_stops_begins_no_steps() -> None:
     asked = table.on(Saved(SNAPSHOT))
     assert isinstance(asked, Store)
     assert [(task.step_id, task.claimed) for task in asked.commit.tasks] == [("step_1", False)]
+
+
+@pytest.mark.parametrize("by", ["time", "events"])
+def test_a_hot_run_goes_to_sleep_when_others_wait(by: str) -> None:
+    """After a while, or after many events, and only while others wait: its next step becomes a task."""
+    options = TurnOptions()
+    table = Table()
+    woken(table, asks(step_created(1)))
+    op = 1
+    while True:
+        table.running = ()
+        table.on(stored(table))
+        table.on(Heard([Event("step_completed", table.now, f"step_{op}", op=op)]))
+        op += 1
+        table.now += options.hot_ms if by == "time" else 0
+        table.crowded = op > options.hot_events if by == "events" else op == 4
+        asked = table.on(Delivered(asks(step_created(op)), None))
+        if isinstance(asked, Save):
+            break
+    assert table.crowded
+    asked = table.on(Saved(SNAPSHOT))
+    assert isinstance(asked, Store)
+    assert [(task.step_id, task.claimed) for task in asked.commit.tasks] == [(f"step_{op}", False)]
+
+
+def test_timers_do_not_keep_a_run_awake_when_others_wait() -> None:
+    """A timer that is due wakes it again, in its turn."""
+    for crowded in (False, True):
+        table = Table()
+        woken(table, asks(step_created()))
+        table.on(stored(table))
+        table.crowded, table.now = crowded, table.now + TurnOptions().hot_ms
+        table.on(Heard([Event("step_completed", table.now, "step_1", op=1)]))
+        due = Event("wait_created", table.now, "wait_2", op=2, due=table.now)
+        assert isinstance(table.on(Delivered(asks(due), None)), Save if crowded else Store)
 
 
 def test_a_step_that_is_for_another_worker_leaves() -> None:

@@ -37,7 +37,7 @@ PLANTS = (
         "a commit does not compare the head",
         "torpor.worlds.operations:commit",
         "if commit.inputs and (foreign or too_late):",
-        "if False:",
+        "if commit.inputs and too_late:",
         "is not the state after that event",
     ),
     Plant(

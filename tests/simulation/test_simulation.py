@@ -39,7 +39,7 @@ def test_a_bug_is_found_with_real_vms_too() -> None:
     """What is asked for after the log is compared, whoever asks."""
     [plant] = [plant for plant in PLANTS if plant.name == "a commit does not compare the head"]
     with planted(plant):
-        assert any(simulate(seed, machine="quickjs").faults for seed in range(40))
+        assert any(simulate(seed, machine="quickjs").faults for seed in range(100))
 
 
 @pytest.mark.parametrize("seed", KEPT, ids=str)

@@ -90,7 +90,7 @@ class _Driver:
                     self._do(effect)
                 if isinstance(moves.asked, End):
                     return moves.asked.how
-                happening = await self._answer(moves.asked)
+                happening = await self._answered(moves.asked)
             except Exception as error:  # noqa: BLE001  # whose doing it is, is the turn's to say
                 happening = Failed(error, self._session.guest.build if self._session else "")
             moves = self._turn.on(happening, self._around())
@@ -105,8 +105,9 @@ class _Driver:
 
     def _around(self) -> Around:
         """Return what the turn sees now; in a VM's thread too, beside which steps may end on the event loop."""
-        clock, inline = self._env.clock, self._inline
-        return Around(clock.now(), clock.steady(), self._env.stopping(), inline.room, tuple(inline.running))
+        env, inline = self._env, self._inline
+        now, steady = env.clock.now(), env.clock.steady()
+        return Around(now, steady, env.stopping(), env.crowded(), inline.room, tuple(inline.running))
 
     def _do(self, effect: Effect) -> None:
         match effect:
@@ -128,6 +129,16 @@ class _Driver:
                 self._release()
             case HostLacks(error):
                 self._env.host_failed(error)
+
+    async def _answered(self, asked: Question) -> Happening:
+        """Answer a question; VMs that compute for long let the others go first meanwhile."""
+        if isinstance(asked, Listen | Pause):
+            return await self._answer(asked)
+        self._env.threads.hurrying += 1
+        try:
+            return await self._answer(asked)
+        finally:
+            self._env.threads.hurrying -= 1
 
     async def _answer(self, asked: Question) -> Happening:  # noqa: PLR0911  # one for each question
         env, run_id = self._env, self._task.run_id

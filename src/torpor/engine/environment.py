@@ -38,6 +38,7 @@ class Environment(msgspec.Struct, frozen=True):
         host_failed: told what this host lacks, so that the worker claims nothing for a while.
         url: address of the HTTP front door, ``""`` when there is none.
         stopping: True once turns should park as soon as they can.
+        crowded: True while runs wait for a turn that no other than those at work could give them.
     """
 
     world: World
@@ -56,3 +57,4 @@ class Environment(msgspec.Struct, frozen=True):
     host_failed: Callable[[Exception], None]
     url: str
     stopping: Callable[[], bool]
+    crowded: Callable[[], bool]

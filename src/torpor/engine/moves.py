@@ -26,6 +26,7 @@ class Around(msgspec.Struct, frozen=True):
         now: the world's time, epoch milliseconds.
         steady: milliseconds of a clock that does not jump.
         stopping: turns are to park as soon as they can.
+        crowded: runs wait for a turn, and there is none left for them here.
         room: how many more steps may begin inline.
         running: the inline steps of this claim that run, or whose outcome was not taken yet.
     """
@@ -33,6 +34,7 @@ class Around(msgspec.Struct, frozen=True):
     now: int
     steady: int
     stopping: bool
+    crowded: bool
     room: int
     running: tuple[str, ...]
 

@@ -191,12 +191,13 @@ class Pass:
         inputs = self._in_log_order([event for _, event in timed])
         self.arrived = Arrivals(inputs, retries, handing_over=not outcomes and not timed)
 
-    def plan(self, around: Around, epitaph: LogEntry | None) -> Plan:
+    def plan(self, around: Around, epitaph: LogEntry | None, *, leaves: bool) -> Plan:
         """
         Return what to store.
 
         Args:
             around: as it is now.
+            leaves: the run is to park as soon as it can: no step begins inline, and timers that are due wake it again.
             epitaph: a line of the engine's own for the run's log.
         """
         claim, requests, arrived = self.claim, self.requests, self.arrived
@@ -211,11 +212,13 @@ class Pass:
         if requests.ended:
             outputs += requests.outputs
         else:
-            asked, attempts, leaving, left = self._steps(requests.outputs, around)
+            room = 0 if leaves else around.room
+            asked, attempts, leaving, left = self._steps(requests.outputs, around.now, room)
             outputs += asked
             tasks += leaving
         self._note_waits(requests.outputs)
-        park = not (requests.ended or requests.awaits_ack or requests.left or attempts or self.due(around.now))
+        park = not (requests.ended or requests.awaits_ack or requests.left or attempts)
+        park = park and (leaves or not self.due(around.now))
         park = park and (not around.running or arrived.handing_over)
         if park:
             for step_id in around.running:
@@ -258,7 +261,7 @@ class Pass:
         self.hold(held)
 
     def _steps(
-        self, asked: Sequence[Event], around: Around
+        self, asked: Sequence[Event], now: int, room: int
     ) -> tuple[list[Event], list[Attempt], list[NewTask], list[str]]:
         """
         Return the events to store for what the VM asked for, the attempts to begin once they are, the steps that leave
@@ -268,7 +271,6 @@ class Pass:
         """
         run = self.held.run
         orphans, self.orphans = self.orphans, []
-        room = 0 if around.stopping else around.room
         events: list[Event] = []
         attempts: list[Attempt] = []
         tasks: list[NewTask] = []
@@ -287,7 +289,7 @@ class Pass:
         for step in orphans:
             attempt = next_attempt(self.run_codec, run, step, self._signature(step.name))
             if may_begin(attempt):
-                events.append(begun(attempt, around.now, self.claim.worker_id))
+                events.append(begun(attempt, now, self.claim.worker_id))
         for event in asked:
             if event.type == "step_created":
                 attempt = first_attempt(self.run_codec, run, event, self._signature(event.name))

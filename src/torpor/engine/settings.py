@@ -18,12 +18,16 @@ class TurnOptions(msgspec.Struct, frozen=True):
     Attributes:
         inline_steps: how many steps of one run its turn runs itself at once.
         inline_ms: how long a turn waits for them, with its VM hot, before it parks and they become tasks.
+        hot_ms: a run that has been hot for so long goes to sleep as soon as it can while others wait for a turn,
+        hot_events: and so does one that has got so many events.
         snapshot_events: a hot VM is snapshotted at least every so many delivered events.
         snapshot_ms: and at least this often.
     """
 
     inline_steps: int = limits.INLINE_STEPS_MAX
     inline_ms: int = 50
+    hot_ms: int = 100
+    hot_events: int = 200
     snapshot_events: int = 50
     snapshot_ms: int = 2_000
 
@@ -36,7 +40,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         turns: runs that are awake at once; each holds a VM.
         steps: steps that run at once.
         step_threads: of these, ``def`` steps.
-        vm_threads: threads that run VMs.
+        vm_threads: threads that run VMs, besides those whose VM computes for long.
         lease_ms: a worker that was not heard of for so long counts as dead.
         heartbeat_ms: how often it is heard of.
         upkeep_ms: how often it puts guest builds that runs have come to need into the world.

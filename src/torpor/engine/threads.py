@@ -8,15 +8,25 @@ futures and takes several locks for each call, and costs about three times as mu
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import functools
 import threading
+import time
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
 from typing import Any, ParamSpec, TypeVar, cast
 
 from torpor.errors import HostError
 from torpor.thread_start import starting_thread
-from torpor.vm.interrupts import obey
+from torpor.vm.interrupts import obey, yield_to_others
+
+_TICKS_OF_LONG_WORK = 2
+_REST_SECONDS = 0.001
+_RESTS_MAX = 10
+"""For each tick: so long work has a sixth of a core beside turns that are always in a hurry."""
+
+_TAKEN_SECONDS = 0.0001
+"""Who gets the GIL back later than that had to wait for somebody."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -24,10 +34,16 @@ T = TypeVar("T")
 
 class VmThreads:
     """
-    A fixed number of threads that take work from one queue.
+    Threads that take work from one queue: a fixed number for work that is short, and one more for each that is long.
+
+    Work is long once a VM has computed for a second tick. It leaves its place to others, and rests from then on at each
+    tick while turns are in a hurry, so that it has a share of the processor and they have theirs soon.
 
     Args:
-        count: how many VMs may run at the same moment.
+        count: how many VMs with short work may run at the same moment.
+
+    Attributes:
+        hurrying: how many turns are at work, those whose VM computes for long among them; the event loop's to set.
 
     Raises:
         HostError: they cannot be started.
@@ -35,13 +51,15 @@ class VmThreads:
 
     def __init__(self, count: int) -> None:
         self._queue: SimpleQueue[_Job | None] = SimpleQueue()
-        self._ending = threading.Lock()
-        self._alive = 0
+        self._lock = threading.Lock()
+        self._count = count
+        self._alive = self._long = 0
+        self._begun = 0
+        self._ending = False
+        self.hurrying = 0
         try:
-            for number in range(count):
-                with starting_thread(f"starting {count} threads for VMs"):
-                    threading.Thread(target=self._serve, name=f"torpor-vm-{number}", daemon=True).start()
-                self._alive += 1
+            while self._alive < count:
+                self._start_thread()
         except HostError:
             self.shutdown()
             raise
@@ -53,7 +71,7 @@ class VmThreads:
         For a cancelled caller guest code is ended, within some milliseconds. It is let go only when the work has ended,
         so that nobody touches a VM that still runs.
         """
-        job = _Job(functools.partial(work, *args, **kwargs), asyncio.get_running_loop())
+        job = _Job(functools.partial(work, *args, **kwargs), asyncio.get_running_loop(), self)
         self._begin(job)
         try:
             return cast("T", await job.answer)
@@ -63,14 +81,48 @@ class VmThreads:
 
     def submit(self, work: Callable[[], None]) -> None:
         """Run *work* in a VM thread some time, or here once the threads have ended; nobody waits for it."""
-        self._begin(_Job(work, asyncio.get_running_loop()))
+        self._begin(_Job(work, asyncio.get_running_loop(), self))
 
     def shutdown(self) -> None:
         """Let the threads end once the queue is empty."""
+        self._ending = True
         self._queue.put(None)
 
+    def has_become_long(self) -> None:
+        """Take note that the work of this thread is long, and let another thread take its place."""
+        with self._lock:
+            self._long += 1
+            if self._alive - self._long >= self._count or self._ending:
+                return
+        with contextlib.suppress(HostError):  # then there is one place less for others until the work is done
+            self._start_thread()
+
+    def rest(self) -> None:
+        """Let whoever wants to compute do so, and turns in a hurry go first, for a while."""
+        begun = time.perf_counter()
+        yield_to_others()
+        somebody_computes = time.perf_counter() - begun > _TAKEN_SECONDS
+        for _ in range(_RESTS_MAX):
+            if not somebody_computes and self.hurrying <= self._long:
+                break
+            time.sleep(_REST_SECONDS)
+            somebody_computes = False
+
+    def _start_thread(self) -> None:
+        with self._lock:
+            self._alive += 1
+            self._begun += 1
+            name = f"torpor-vm-{self._begun}"
+        try:
+            with starting_thread(f"starting {self._count} threads for VMs"):
+                threading.Thread(target=self._serve, name=name, daemon=True).start()
+        except HostError:
+            with self._lock:
+                self._alive -= 1
+            raise
+
     def _begin(self, job: _Job) -> None:
-        with self._ending:
+        with self._lock:
             if self._alive:
                 self._queue.put(job)
                 return
@@ -79,10 +131,21 @@ class VmThreads:
     def _serve(self) -> None:
         while (job := self._queue.get()) is not None or (job := self._last()) is not None:
             job.carry_out()
+            if job.is_long and self._is_superfluous():
+                return
+
+    def _is_superfluous(self) -> bool:
+        """Note that long work is done; say whether another thread has taken the place of this one, which then ends."""
+        with self._lock:
+            self._long -= 1
+            if self._alive - self._long <= self._count:
+                return False
+            self._alive -= 1
+            return True
 
     def _last(self) -> _Job | None:
         """Return a job that came after the end of the queue, or None when this thread is to end."""
-        with self._ending:
+        with self._lock:
             try:
                 job = self._queue.get_nowait()
             except Empty:
@@ -95,10 +158,12 @@ class VmThreads:
 class _Job:
     """Work on its way to a VM thread, and what came of it on its way back."""
 
-    __slots__ = ("_cancelled", "_ended", "_loop", "_work", "answer")
+    __slots__ = ("_cancelled", "_ended", "_loop", "_threads", "_ticks", "_work", "answer")
 
-    def __init__(self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, threads: VmThreads) -> None:
         self._work = work
+        self._threads = threads
+        self._ticks = 0
         self._loop = loop
         self._cancelled = False
         self._ended: bool | asyncio.Future[None] = False
@@ -107,7 +172,7 @@ class _Job:
     def carry_out(self) -> None:
         """Do the work; called in a VM thread."""
         value, error = None, None
-        obey(self._is_cancelled)
+        obey(self._is_cancelled, self._rest)
         try:
             if not self._cancelled:
                 value = self._work()
@@ -125,8 +190,22 @@ class _Job:
             self._ended = self._loop.create_future()
             await asyncio.shield(self._ended)
 
+    @property
+    def is_long(self) -> bool:
+        """Whether a VM has computed for long; read it when the work is done."""
+        return self._ticks >= _TICKS_OF_LONG_WORK
+
     def _is_cancelled(self) -> bool:
         return self._cancelled
+
+    def _rest(self) -> None:
+        self._ticks += 1
+        if self._ticks == _TICKS_OF_LONG_WORK:
+            self._threads.has_become_long()
+        if self.is_long and not self._cancelled:
+            self._threads.rest()
+        else:
+            yield_to_others()
 
     def _settle(self, value: Any, error: BaseException | None) -> None:
         if isinstance(self._ended, asyncio.Future):

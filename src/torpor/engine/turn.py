@@ -85,6 +85,8 @@ class Turn:
         self._asked: Question
         self._pass: Pass | None = None
         self._plan: Plan
+        self._hot_since: int | None = None
+        self._events = 0  # that its VMs have got
 
     def begin(self) -> Moves:
         """Return what the turn wants first."""
@@ -199,6 +201,8 @@ class Turn:
 
     def _woken(self, answer: Woken, around: Around) -> Moves:
         this = self._at_hand
+        if self._hot_since is None:
+            self._hot_since = around.steady
         this.program, this.build = answer.program, answer.build
         if this.carried_over and this.state.run.status != "pending":
             told = f"carried over to guest build {answer.build} by a replay that agreed: {this.carried_over}"
@@ -218,7 +222,7 @@ class Turn:
 
     def _stores(self, around: Around, snapshot: Snapshot | None, *effects: Effect) -> Moves:
         this = self._at_hand
-        plan = this.plan(around, self._note(around.now))
+        plan = this.plan(around, self._note(around.now), leaves=self._leaves(around))
         effects += tuple(LeaveStep(step_id) for step_id in plan.left)
         self._plan = this.with_snapshot(plan, snapshot)
         if plan.commit.park and snapshot is None and this.takes_snapshots:
@@ -264,13 +268,20 @@ class Turn:
         """Deliver what came, or listen for what a hot run waits for: its inline steps, and its next timer."""
         if events:
             return self._delivers(events, *effects)
-        patience = 0 if around.stopping else self._claim.options.inline_ms
+        patience = 0 if self._leaves(around) else self._claim.options.inline_ms
         nearest = min((wait.due for wait in self._at_hand.waits.values()), default=around.now + patience)
         return Moves(Listen(max(0, min(patience, nearest - around.now))), effects)
 
     def _delivers(self, events: tuple[Any, ...], *effects: Effect) -> Moves:
         self._at_hand.delivered += len(events)
+        self._events += len(events)
         return Moves(Deliver(events), effects)
+
+    def _leaves(self, around: Around) -> bool:
+        """Say whether the run is to go to sleep as soon as it can: the worker stops, or it is the turn of others."""
+        options = self._claim.options
+        hot = self._hot_since is not None and around.steady - self._hot_since >= options.hot_ms
+        return around.stopping or (around.crowded and (hot or self._events >= options.hot_events))
 
     def _heard(self, answer: Heard, around: Around) -> Moves:
         this = self._at_hand

@@ -106,6 +106,7 @@ class Worker:
         self._stopping = False
         self._stop: asyncio.Task[None] | None = None
         self._starved = False  # the last claim had no room for turns or for steps
+        self._runs_wait = False  # as far as is known
         self._health = Health(clock, self._wake.set, observe)
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._loops: list[asyncio.Task[None]] = []
@@ -137,6 +138,7 @@ class Worker:
             host_failed=self._health.failed,
             url=url,
             stopping=lambda: self._stopping,
+            crowded=self._is_crowded,
         )
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -241,6 +243,8 @@ class Worker:
                 else:
                     self._begin_step(task)
             claimed_turns = sum(task.kind == "turn" for task in claims.tasks)
+            if turns:
+                self._runs_wait = claimed_turns == turns
             if 0 < turns == claimed_turns or 0 < steps == len(claims.tasks) - claimed_turns:
                 return  # there may be more, for which there may be room too
             next_at = claims.next_at
@@ -302,6 +306,9 @@ class Worker:
     def _leave(self, step_id: str) -> int:
         self._lacks_step = True
         return self._left.leave(step_id)
+
+    def _is_crowded(self) -> bool:
+        return self._runs_wait and len(self._turns) >= self._settings.turns
 
     def _room_was_made(self) -> None:
         """Claim again if the last claim had no room; otherwise only a notice can mean more work."""
@@ -385,6 +392,7 @@ class Worker:
 
     def _notice(self, notice: Notice) -> None:
         if notice.work:
+            self._runs_wait = True
             self._wake.set()
         if notice.ended and notice.run_id is not None and notice.run_id not in self._turns:
             self._runner.cancel_run(notice.run_id)

@@ -323,7 +323,7 @@ class Deadline:
             if now - self._since > self._seconds:
                 self.passed = True
                 return _error(b"the CPU limit of this turn is reached")
-            time.sleep(0)  # hands the GIL to whoever waits for it
+            interrupts.rest()
             if self._armed and (stop := self._stop_reason()) is not None:
                 self.interrupted = stop
                 return _error(b"stopped")

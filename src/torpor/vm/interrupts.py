@@ -33,9 +33,26 @@ class _Exit:
     begun = False
 
 
-def obey(stopped: Callable[[], bool]) -> None:
-    """Have guest code of this thread end once *stopped* is true, and none begin; it is called in this thread."""
-    _obeyed.stopped = stopped
+def yield_to_others() -> None:
+    """Hand the GIL to whoever waits for it."""
+    time.sleep(0)
+
+
+def obey(stopped: Callable[[], bool], rest: Callable[[], None] = yield_to_others) -> None:
+    """
+    Set what guest code of this thread does at each tick.
+
+    Args:
+        stopped: once it is true, guest code ends, and none begins; it is called in this thread.
+        rest: lets others compute; it is called in this thread too.
+    """
+    _obeyed.stopped, _obeyed.rest = stopped, rest
+
+
+def rest() -> None:
+    """Let others compute, where guest code of this thread has run for a tick."""
+    resting: Callable[[], None] = getattr(_obeyed, "rest", yield_to_others)
+    resting()
 
 
 def interruption() -> VmInterruptedError | None:

@@ -18,8 +18,8 @@ import wasmtime
 from torpor.thread_start import starting_thread
 from torpor.vm.bindings import epoch_tick
 
-TICK_SECONDS = 0.005
-"""Between two ticks; as long as Python's own thread switch interval."""
+TICK_SECONDS = 0.002
+"""Between two ticks: for so long a guest keeps the GIL from whoever wants it."""
 
 _CLOCK_MONOTONIC = 1
 _SIGEV_THREAD = 2

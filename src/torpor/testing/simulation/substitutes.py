@@ -28,6 +28,8 @@ class SimulatedThreads:
         count: how much is done at once; what comes beside it waits.
     """
 
+    hurrying = 0
+
     def __init__(self, count: int) -> None:
         self._free_at = [0] * count
 
