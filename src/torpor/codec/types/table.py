@@ -7,8 +7,9 @@ from torpor.codec.types.binary import BINARY_REDUCERS
 from torpor.codec.types.custom import CUSTOM_TYPES
 from torpor.codec.types.errors import ERROR_REDUCERS, author_errors, exception_type
 from torpor.codec.types.javascript import CODE_REDUCERS, JAVASCRIPT_REDUCERS
+from torpor.codec.types.models import MODEL_TYPE
 from torpor.codec.types.python import COLLECTION_TYPES, VALUE_TYPES
-from torpor.codec.types.records import CLASS_TYPES, MODEL_TYPES
+from torpor.codec.types.records import ATTRS_TYPE, CLASS_TYPES
 from torpor.codec.wire.flatten import flatten
 from torpor.codec.wire.reducers import Reducer, Table, instance_reducers, subclass_of
 from torpor.errors import SerializationError
@@ -27,10 +28,11 @@ def standard_table(clock: Clock) -> Table:
             return False
         return True
 
-    kinds = [*CUSTOM_TYPES, *VALUE_TYPES, *COLLECTION_TYPES, exception_type(is_storable), *MODEL_TYPES, *CLASS_TYPES]
+    kinds = [*CUSTOM_TYPES, *VALUE_TYPES, *COLLECTION_TYPES, exception_type(is_storable), *_MODEL_TYPES, *CLASS_TYPES]
     return Table([*_OF_VALUES, *ERROR_REDUCERS, *author_errors(clock, is_storable), *instance_reducers(kinds)])
 
 
+_MODEL_TYPES = (MODEL_TYPE, ATTRS_TYPE)
 _OF_VALUES = (*CODE_REDUCERS, *BINARY_REDUCERS, *JAVASCRIPT_REDUCERS)
-_KINDS_OF_VALUES = (*CUSTOM_TYPES, *VALUE_TYPES, *COLLECTION_TYPES, *MODEL_TYPES, *CLASS_TYPES)
+_KINDS_OF_VALUES = (*CUSTOM_TYPES, *VALUE_TYPES, *COLLECTION_TYPES, *_MODEL_TYPES, *CLASS_TYPES)
 _ANY_EXCEPTION = Reducer("Error", subclass_of(BaseException), lambda _: None, lambda _: None)

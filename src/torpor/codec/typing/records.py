@@ -13,7 +13,8 @@ from typing import Any, NotRequired, Required, get_origin, is_typeddict
 
 import msgspec
 
-from torpor.codec.types.records import is_attrs, is_model
+from torpor.codec.types.models import is_model
+from torpor.codec.types.records import is_attrs
 from torpor.codec.typing.conversion import Converter, ConverterOf, Unfit, name_of, unfit
 from torpor.codec.typing.hints import field_hints
 

@@ -35,6 +35,7 @@ SHARED: Final = (
     "codec.types.errnos",
     "codec.types.errors",
     "codec.types.javascript",
+    "codec.types.models",
     "codec.types.python",
     "codec.types.records",
     "codec.types.references",
@@ -76,16 +77,16 @@ def guest_sources() -> dict[str, tuple[str, str]]:
     sources = {
         "torpor": (f"{LABELS}__init__.py", _text(bootstrap / "api.py")),
         "torpor.codec": (f"{LABELS}codec/__init__.py", _EMPTY_PACKAGE),
-        "pydantic": (f"{LABELS}pydantic.py", _text(bootstrap / "pydantic.py")),
     }
     for name in SHARED:
         path = name.replace(".", "/")
         path = f"{path}/__init__.py" if (files("torpor") / path).is_dir() else f"{path}.py"
         sources[f"torpor.{name}"] = (f"{LABELS}{path}", _text(files("torpor") / path))
-    for entry in sorted((bootstrap / "_guest").iterdir(), key=lambda entry: entry.name):
-        if entry.name.endswith(".py"):
-            name = f"torpor._guest.{entry.name.removesuffix('.py')}"
-            sources[name] = (f"{LABELS}_guest/{entry.name}", _text(entry))
+    for package in ("_guest", "_pydantic"):
+        for entry in sorted((bootstrap / package).iterdir(), key=lambda entry: entry.name):
+            if entry.name.endswith(".py"):
+                name = f"torpor.{package}.{entry.name.removesuffix('.py')}".removesuffix(".__init__")
+                sources[name] = (f"{LABELS}{package}/{entry.name}", _text(entry))
     return sources
 
 

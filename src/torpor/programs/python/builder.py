@@ -12,8 +12,9 @@ import msgspec
 
 from torpor.errors import ConfigurationError
 from torpor.programs.left_out import LeftOut
-from torpor.programs.python.finding import Absent, Finder, Namespace, Source
+from torpor.programs.python.finding import Absent, Finder, Namespace, Ported, Source
 from torpor.programs.python.module import Module, Statement, absolute, definitions, read_module
+from torpor.programs.python.pydantic import Package, pydantic_package
 from torpor.programs.python.report import Missed, in_order, statement_left_out
 from torpor.programs.python.scopes import Chain, Import, bound_names
 from torpor.programs.python.text import program_text, steps_in
@@ -109,6 +110,7 @@ class _Builder:
         self._absent: dict[str, Missed] = {}
         self._versions: dict[str, Version] = {}
         self._distributions: dict[str, str] = {}
+        self._ported = Package({}, {})
         self._unreadable: list[LeftOut] = []
 
     def register(self, workflows: Sequence[Definition], steps: Sequence[Definition]) -> None:
@@ -135,6 +137,8 @@ class _Builder:
         if above:
             self._need(above)
         origin = self._finder.find(name)
+        if isinstance(origin, Ported):
+            self._ported = pydantic_package()
         if not isinstance(origin, Source):
             return None
         if origin.label not in self._modules:
@@ -367,10 +371,10 @@ class _Builder:
         program = Program(
             guest="cpython",
             build=build,
-            files={label: program_text(module) for label, module in sorted(self._modules.items())},
+            files={label: program_text(module) for label, module in sorted(self._modules.items())} | self._ported.files,
             entries=entries,
             workflows={each.name: (each.module, each.qualname) for each in sorted(workflows, key=lambda one: one.name)},
-            modules=dict(sorted(self._names.items())),
+            modules=self._ported.modules | dict(sorted(self._names.items())),
             absent={name: missed.reason for name, missed in sorted(self._absent.items()) if missed.needed},
             steps={name: signatures[name] for module in self._modules.values() for name in steps_in(module)},
             versions=dict(sorted(self._versions.items())),

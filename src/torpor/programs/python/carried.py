@@ -13,7 +13,7 @@ from typing import Final
 
 from torpor.guests.cpython.artifacts import LIBRARY, find_artifacts
 
-OWN: Final = frozenset(("__future__", "pydantic", "torpor"))
+OWN: Final = frozenset(("__future__", "torpor"))
 """Modules that Torpor puts into the guest."""
 
 _NO_TERMINAL = "there is no terminal in the VM"

@@ -16,6 +16,7 @@ from pathlib import Path
 from torpor.errors import ConfigurationError
 from torpor.programs.python.carried import LACKING, OWN, carried_packages
 from torpor.programs.python.locating import Located, is_installed, locate
+from torpor.programs.python.pydantic import VERSIONS, is_pydantic, pydantic_package
 from torpor.programs.python.third_party import COMPILED, why_absent
 
 
@@ -70,7 +71,12 @@ class Absent:
     reason: str
 
 
-Origin = Source | Namespace | Guests | Absent
+@dataclass(frozen=True, slots=True)
+class Ported:
+    """A module of a package whose compiled parts Torpor has in Python: the package goes in together."""
+
+
+Origin = Source | Namespace | Guests | Absent | Ported
 
 
 class Finder:
@@ -148,7 +154,7 @@ class Finder:
         if not above:
             return self._top(name)
         outer = self.find(above)
-        if isinstance(outer, Absent | Guests):
+        if isinstance(outer, Absent | Guests | Ported):
             return outer
         found = locate(name, self._folders(above))
         if found is None:
@@ -188,6 +194,10 @@ class Finder:
 
     def _third_party(self, name: str) -> Origin:
         top = name.partition(".")[0]
+        if is_pydantic(top):
+            obstacle = pydantic_package().obstacle
+            said = f"{top} {obstacle}; install pydantic {VERSIONS}, or use it in steps"
+            return Absent(top, said) if obstacle else Ported()
         return Guests() if top in carried_packages() else Absent(name, why_absent(top, self._bundle))
 
     def _project(self, name: str, path: Path) -> Source:

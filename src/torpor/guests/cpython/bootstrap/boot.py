@@ -22,6 +22,7 @@ def boot() -> None:
     sys.modules[name] = finder
     finder.install(sources)
     importlib.import_module("torpor._guest.main")
+    importlib.import_module("torpor._pydantic")  # what programs with models need, so that the image of all has it
 
 
 boot()

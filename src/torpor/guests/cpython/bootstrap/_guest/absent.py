@@ -28,13 +28,6 @@ OUTSIDE = (
 )
 """Why the rest of Torpor is absent, and what to do instead."""
 
-NO_VALIDATION = (
-    "workflows have models without validation",
-    "validate in a step: what a step takes and returns is validated there",
-)
-"""Why the rest of pydantic is absent, and what to do instead."""
-
-
 imported: list[Origin] = []
 """What the program lacks and has imported, in the order of the imports."""
 
@@ -50,9 +43,9 @@ class _Loader:
     """
 
     def __init__(self, absent: Mapping[str, str], versions: Mapping[str, Any]) -> None:
-        # Torpor and pydantic are there, but only in part.
+        # Torpor is there, but only in part.
         self._of_program = frozenset(absent)
-        self._absent = {"torpor": OUTSIDE, "pydantic": NO_VALIDATION}
+        self._absent = {"torpor": OUTSIDE}
         self._absent |= {name: (why, "" if "step" in why else _ADVICE) for name, why in absent.items()}
         self._versions = {name: tuple(told) if isinstance(told, list) else told for name, told in versions.items()}
 
