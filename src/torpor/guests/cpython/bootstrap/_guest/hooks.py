@@ -15,6 +15,7 @@ from torpor.limits import TOKEN_CHARS_MAX
 
 from .loop import loop
 from .run import Delivery, run
+from .unawaited import hook_made, hook_used
 
 if TYPE_CHECKING:
     from .children import RunHandle
@@ -32,10 +33,11 @@ class Hook:
 
     Attributes:
         token: what ``resume_hook`` is called with.
+        op: its number among the run's ops.
     """
 
     def __init__(self, token: str, metadata: Any = None, *, watch: str = "") -> None:
-        self.token = token
+        self._token = token
         self._state = "asked"  # → live → disposed, or → conflict
         self._owner: str | None = None  # of the token, in a conflict
         self._is_answered = False
@@ -46,18 +48,26 @@ class Hook:
         fields = {} if metadata is None else {"input": _encoded(token, metadata)}
         if watch:
             fields["watch"] = watch
-        self._op = run.emit("hook", self, name=token, **fields)
+        self.op = run.emit("hook", self, name=token, **fields)
+
+    @property
+    def token(self) -> str:
+        hook_used(self.op)
+        return self._token
 
     def __repr__(self) -> str:
-        return f"<Hook {self.token!r} {self._state}>"
+        return f"<Hook {self._token!r} {self._state}>"
 
     def __await__(self) -> Generator[Any, None, Any]:
+        hook_used(self.op)
         return self._next().__await__()
 
     def __aiter__(self) -> AsyncIterator[Any]:
+        hook_used(self.op)
         return _Payloads(self)
 
     async def __aenter__(self) -> Self:
+        hook_used(self.op)
         return self
 
     async def __aexit__(
@@ -67,6 +77,7 @@ class Hook:
 
     async def conflict(self) -> RunHandle | None:
         """Return None when the token is this hook's, or a handle of the run that owns it."""
+        hook_used(self.op)
         if not self._is_answered:
             answer: Future[None] = loop.create_future()
             self._answer_takers.append(answer)
@@ -81,13 +92,14 @@ class Hook:
 
     def dispose(self) -> None:
         """Free the token. Payloads that nothing has taken are dropped. May be called twice."""
+        hook_used(self.op)
         if self._state in ("disposed", "conflict"):
             return
         self._state = "disposed"
         self._payloads.clear()
-        run.emit("hook_dispose", None, target=self._op)
+        run.emit("hook_dispose", None, target=self.op)
         if self._is_answered:
-            run.forget(self._op)
+            run.forget(self.op)
         self._release()
 
     def receive(self, delivery: Delivery) -> None:
@@ -101,12 +113,12 @@ class Hook:
         return future in self._takers or future in self._answer_takers
 
     def describe(self) -> str:
-        return f"the end of run {self._watch}" if self._watch else f"hook {self.token!r}"
+        return f"the end of run {self._watch}" if self._watch else f"hook {self._token!r}"
 
     async def _next(self) -> Any:
         text = await self.take()
         if text is None:
-            raise HookDisposedError(self.token)
+            raise HookDisposedError(self._token)
         return value_of(text)
 
     async def take(self) -> str | None:
@@ -149,7 +161,7 @@ class Hook:
             if is_conflict:
                 self._release()
         if self._state != "live":
-            run.forget(self._op)
+            run.forget(self.op)
         answers, self._answer_takers = self._answer_takers, []
         for answer in answers:
             if not answer.done():
@@ -167,7 +179,7 @@ class Hook:
                 taker.set_result(None)
 
     def _conflict_error(self) -> HookConflictError:
-        return HookConflictError(self.token, self._owner or "")
+        return HookConflictError(self._token, self._owner or "")
 
 
 class _Payloads:
@@ -214,7 +226,9 @@ def hook(token: str | None = None, *, metadata: Any = None) -> Hook:
         raise UsageError(f"hook: the token must be a string, not {type(token).__name__}")
     if not 1 <= len(token) <= TOKEN_CHARS_MAX:
         raise UsageError(f"hook: the token has {len(token)} characters; 1 to {TOKEN_CHARS_MAX} are allowed")
-    return Hook(token, metadata)
+    made = Hook(token, metadata)
+    hook_made(made.op, token)
+    return made
 
 
 def watch(run_id: str) -> Hook:

@@ -30,6 +30,7 @@ from . import (
     sleeping,
     stack,
     tracebacks,
+    unawaited,
     workflows,
 )
 from .entropy import seed_random
@@ -50,6 +51,7 @@ for _part in (
     blocked,
     environment,
     errnos,
+    unawaited,
     workflows,
 ):
     _part.install()

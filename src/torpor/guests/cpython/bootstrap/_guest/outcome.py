@@ -9,9 +9,9 @@ from typing import Any
 from torpor.codec.errors import message_of, remember_traceback
 from torpor.codec.guest import text_of, value_of
 from torpor.codec.values import Kwargs
-from torpor.errors import SerializationError, TorporError
+from torpor.errors import SerializationError, TorporError, UsageError
 
-from . import log
+from . import log, unawaited
 from .loop import loop
 from .program import workflow_of
 from .run import run
@@ -51,7 +51,10 @@ async def _execute(args: str) -> None:
 
 
 def complete(value: Any) -> None:
-    """End the run with its result."""
+    """End the run with its result, unless it has forgotten something."""
+    if told := unawaited.complaint():
+        fail(UsageError(told))
+        return
     try:
         text = text_of(value)
     except Exception as cause:  # noqa: BLE001  # writing may run an author's own code

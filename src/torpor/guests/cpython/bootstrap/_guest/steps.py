@@ -24,6 +24,7 @@ from .finder import author_place
 from .loop import loop
 from .references import stands_for
 from .run import Delivery, run
+from .unawaited import CallSite, call_site
 
 Proxy = Callable[..., Any]
 
@@ -120,7 +121,12 @@ def _proxy(step_id: str, extras: dict[str, Any], *, takes_class: bool = False) -
     captured = {to: extras[key] for key, to in _CAPTURED.items() if key in extras}
     bound = extras.get("boundArgs", ())
 
-    async def call(receiver: dict[str, Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    async def call(
+        receiver: dict[str, Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        site: CallSite | None,  # noqa: ARG001  # who forgets to await is told
+    ) -> Any:
         step_input: dict[str, Any] = {"args": [*bound, *args]}
         if kwargs:
             step_input["kwargs"] = kwargs
@@ -130,7 +136,8 @@ def _proxy(step_id: str, extras: dict[str, Any], *, takes_class: bool = False) -
         if run.phase == "loading":
             _refuse_while_loading(proxy.__qualname__)
         receiver = {"thisVal": reference_to(args[0])} if takes_class else {}
-        called: Any = call(receiver, args[1:] if takes_class else args, kwargs)
+        site = call_site(sys._getframe(1))  # noqa: SLF001  # there is no other way to ask
+        called: Any = call(receiver, args[1:] if takes_class else args, kwargs, site)
         called.__name__, called.__qualname__ = proxy.__name__, proxy.__qualname__  # for warnings
         return called
 
