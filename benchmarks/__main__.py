@@ -1,4 +1,4 @@
-"""The command: ``python -m benchmarks NAME``."""
+"""The command: ``python -m benchmarks NAME…``."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from rich.console import Console
 
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.harness.child import BenchmarkError
+from benchmarks.harness.floor import measured
 from benchmarks.harness.machine import machine, versions
-from benchmarks.harness.rows import Report
+from benchmarks.harness.rows import Report, reported
 from benchmarks.harness.setting import BACKENDS, GUEST_DEFAULT, RUNTIMES, WORLD_DEFAULT, Backend, Setting
 from benchmarks.harness.table import print_table
 from torpor.errors import TorporError
@@ -25,7 +26,9 @@ _TABLE_COLUMNS_LEAST = 150
 
 
 def main(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="A benchmark, or all of them: all.")] = None,
+    name: Annotated[
+        list[str] | None, typer.Argument(metavar="NAME...", help="Benchmarks, or all of them: all.")
+    ] = None,
     world: Annotated[
         str, typer.Option(help="URL; sqlite:// without a path is a fresh file for every set of samples.")
     ] = WORLD_DEFAULT,
@@ -55,17 +58,18 @@ def main(
         processes=processes,
         quick=quick,
     )
-    chosen = list(BENCHMARKS) if name == ALL else [_one_of("NAME", name or "", (*BENCHMARKS, ALL))]
+    wanted = [_one_of("NAME", each, (*BENCHMARKS, ALL)) for each in name or [""]]
+    chosen = list(BENCHMARKS) if ALL in wanted else wanted
     try:
         for each in chosen:
             benchmark = BENCHMARKS[each]
             if processes > 1 and not benchmark.spreads:
-                if name != ALL:
+                if ALL not in wanted:
                     raise typer.BadParameter(f"{each} is not for several processes", param_hint="--processes")
                 continue
             guests = LANGUAGES if benchmark.compares and guest is None else [setting.guest]
             rows = [row for name in guests for row in benchmark.run(replace(setting, guest=name))]
-            report = Report(each, machine(), versions(), rows)
+            report = reported(each, machine(), versions(), measured(), rows)
             _print(report, as_json=json)
     except (BenchmarkError, TorporError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)

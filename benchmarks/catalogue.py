@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from benchmarks import codec, crash, fair, fanout, idle, imports, payload, resume, sequential, throughput, vm
+from benchmarks import codec, crash, fair, fanout, floor, idle, imports, payload, resume, sequential, throughput, vm
 from benchmarks.harness.rows import Row
 from benchmarks.harness.setting import Setting
 
@@ -29,6 +29,7 @@ class Benchmark(msgspec.Struct, frozen=True):
 
 
 BENCHMARKS = {
+    "floor": Benchmark("what the machine allows: a durable commit, an empty guest call, a restore's faults", floor.run),
     "vm": Benchmark("one VM: restore a parked workflow, deliver one result, take the snapshot", vm.run, compares=True),
     "imports": Benchmark("what an import costs every run of a Python workflow", imports.run),
     "sequential": Benchmark("a workflow awaits trivial steps one after another", sequential.run, spreads=True),

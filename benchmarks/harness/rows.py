@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.harness.budgets import Budget, budget_of
+from benchmarks.harness.floor import Floor
 from benchmarks.harness.setting import Setting
 
 
@@ -36,6 +37,8 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
         params: what else distinguishes this row from others of the same name.
         unit: of median, min and max.
         n: number of samples.
+        ratio: the median over this machine's floor: milliseconds over a durable commit, microseconds over an empty call
+            of a guest.
         budget: absent where the plan names none.
     """
 
@@ -49,16 +52,36 @@ class Row(msgspec.Struct, frozen=True, omit_defaults=True):
     median: float
     min: float
     max: float
+    ratio: float | None = None
     budget: Verdict | None = None
 
 
 class Report(msgspec.Struct, frozen=True):
-    """All rows of one benchmark, and what they were measured on."""
+    """
+    All rows of one benchmark, and what they were measured on.
+
+    Attributes:
+        floor: what the machine allowed just then, see :mod:`benchmarks.harness.floor`; medians.
+    """
 
     bench: str
     machine: dict[str, Any]
     versions: dict[str, str]
+    floor: dict[str, float]
     rows: list[Row]
+
+
+def reported(
+    bench: str, machine: dict[str, Any], versions: dict[str, str], floor: Floor, rows: Sequence[Row]
+) -> Report:
+    """Return a report, each row in units of time with its ratio to the machine's floor."""
+    medians = {name: statistics.median(samples) for name, samples in msgspec.structs.asdict(floor).items()}
+    least = {"ms": medians["durable_commit"], "µs": medians["guest_call"]}
+    with_ratios = [
+        msgspec.structs.replace(row, ratio=_rounded(row.median / least[row.unit])) if row.unit in least else row
+        for row in rows
+    ]
+    return Report(bench, machine, versions, {name: _rounded(value) for name, value in medians.items()}, with_ratios)
 
 
 class Rows:

@@ -13,9 +13,14 @@ def print_table(report: Report, console: Console) -> None:
     machine = ", ".join(f"{name} {value}" for name, value in report.machine.items())
     versions = ", ".join(f"{name} {value}" for name, value in report.versions.items())
     console.print(f"[bold]{report.bench}[/bold]", highlight=False)
-    console.print(f"{machine}\n{versions}", style="dim", highlight=False)
+    floor = report.floor
+    least = (
+        f"floor: durable commit {floor['durable_commit']:g} ms, guest call {floor['guest_call']:g} µs, "
+        f"faults of a restore {floor['faults']:g} µs"
+    )
+    console.print(f"{machine}\n{versions}\n{least}", style="dim", highlight=False)
     table = Table("name", "world", "guest", "runtime", "params", box=None, pad_edge=False)
-    for heading in ("median", "min", "max"):
+    for heading in ("median", "min", "max", "÷ floor"):
         table.add_column(heading, justify="right")
     for heading in ("unit", "n", "budget"):
         table.add_column(heading)
@@ -23,7 +28,9 @@ def print_table(report: Report, console: Console) -> None:
         params = " ".join(f"{name}={value}" for name, value in row.params.items())
         figures = (f"{value:,.10g}" for value in (row.median, row.min, row.max))
         budget = _verdict(row)
-        table.add_row(row.name, row.world, row.guest, row.runtime, params, *figures, row.unit, str(row.n), budget)
+        ratio = "" if row.ratio is None else f"{row.ratio:,.3g}"
+        place = (row.name, row.world, row.guest, row.runtime, params)
+        table.add_row(*place, *figures, ratio, row.unit, str(row.n), budget)
     console.print(table)
     console.print()
 

@@ -37,9 +37,9 @@ def report_of(*arguments: str) -> Report:
     done = benchmarks(*arguments)
     assert done.returncode == 0, done.stderr
     raw: dict[str, Any] = msgspec.json.decode(done.stdout)
-    assert set(raw) == {"bench", "machine", "versions", "rows"}
+    assert set(raw) == {"bench", "machine", "versions", "floor", "rows"}
     for row in raw["rows"]:
-        assert set(row) - {"budget"} == ROW_KEYS
+        assert set(row) - {"budget", "ratio"} == ROW_KEYS
     report = msgspec.convert(raw, Report)
     for figure in report.rows:
         assert figure.n >= 1

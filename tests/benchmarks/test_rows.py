@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from benchmarks.harness.budgets import BUDGETS, budget_of
-from benchmarks.harness.rows import Rows, Verdict
+from benchmarks.harness.floor import Floor
+from benchmarks.harness.rows import Rows, Verdict, reported
 from benchmarks.harness.setting import Setting
 
 
@@ -41,6 +42,18 @@ def test_a_median_is_judged(
     rows.add(name, "unit", [value], params)
 
     assert rows.all[0].budget == verdict
+
+
+def test_a_row_is_told_in_units_of_the_machines_floor() -> None:
+    """Milliseconds as durable commits, microseconds as empty calls of a guest, and nothing else."""
+    rows = Rows("payload", Setting())
+    for unit in ("ms", "µs", "bytes"):
+        rows.add("figure", unit, [6.0])
+
+    report = reported("payload", {}, {}, Floor([1.0, 2.0, 9.0], [3.0], [5.0]), rows.all)
+
+    assert [row.ratio for row in report.rows] == [3.0, 2.0, None]
+    assert report.floor == {"durable_commit": 2.0, "guest_call": 3.0, "faults": 5.0}
 
 
 def test_the_replay_runtime_has_no_budgets() -> None:
