@@ -22,6 +22,11 @@ test: .venv/.installed ## run the tests; ARGS='tests/vm -x' for some of them
 	@.venv/bin/torpor warm
 	$(PY) -m pytest $(ARGS)
 
+.PHONY: full
+full: .venv/.installed ## run the tests of the full Python guest, with numpy and the like: compiles for a minute
+	@.venv/bin/torpor warm --full
+	$(PY) -m pytest --full tests/guests/cpython tests/guests/test_protocols.py $(ARGS)
+
 .PHONY: crash
 crash: .venv/.installed ## kill, freeze and starve workers for half an hour; SOAK='--minutes 60 --seed 3'
 	@.venv/bin/torpor warm
@@ -51,5 +56,5 @@ bench: .venv/.installed ## run the benchmarks; BENCHMARKS='vm codec' ARGS=--quic
 clean: ## remove what the other targets made
 	rm -rf .venv .demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.venv/.installed: pyproject.toml hatch_build.py scripts/setup
+.venv/.installed: pyproject.toml hatch_build.py $(wildcard slimming/*.py) scripts/setup
 	@scripts/setup

@@ -7,9 +7,9 @@ version. A test imports all of them in the guest.
 
 from __future__ import annotations
 
-import io
-import zipfile
 from typing import Final
+
+from slimming.archive import zip_with
 
 
 def _words(text: str) -> frozenset[str]:
@@ -43,6 +43,7 @@ IN_PYTHON: Final = _words(
     random re reprlib rlcompleter runpy sched secrets selectors shelve shlex shutil signal site smtplib socket
     socketserver sqlite3 stat statistics string stringprep struct subprocess symtable sysconfig tabnanny tarfile
     tempfile textwrap this threading timeit token tokenize tomllib trace traceback tracemalloc types typing tzdata
+    tzdata-2026.5.dist-info
     unittest urllib uuid warnings wave weakref webbrowser wsgiref xml xmlrpc zipapp zipfile zipimport zoneinfo
     """
 )
@@ -60,28 +61,10 @@ BROKEN: Final = _words(
 )
 """Parts that cannot be imported, for want of an operating system, and files that only they use."""
 
-_WRITTEN: Final = (1980, 1, 1, 0, 0, 0)
-"""The time that all files get, so that the same build always yields the same bytes."""
-
-_ON_UNIX: Final = 3
-_READABLE: Final = 0o100644 << 16
-
 
 def slim_library(library: bytes) -> bytes:
-    """Return the zip of the library with the files that stay. They are not compressed: wheels and worlds do that."""
-    with zipfile.ZipFile(io.BytesIO(library)) as archive:
-        return zip_of({name: archive.read(name) for name in archive.namelist() if _stays(name)})
-
-
-def zip_of(files: dict[str, bytes]) -> bytes:
-    """Return a zip of these files, always the same for the same files."""
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name in sorted(files):
-            entry = zipfile.ZipInfo(name, _WRITTEN)
-            entry.create_system, entry.external_attr = _ON_UNIX, _READABLE
-            archive.writestr(entry, files[name])
-    return file.getvalue()
+    """Return the zip of the library with the files that stay."""
+    return zip_with(library, _stays)
 
 
 def _stays(name: str) -> bool:

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import hatch_build
+
+ROOT = Path(__file__).parent.parent
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the suites that repeat themselves be given more time than a common run of all tests has."""
+    """Let a run of the tests take more time than it commonly does."""
     parser.addoption(
         "--rounds", type=int, metavar="N", help="how often each crash test kills workers (default: a few times)"
     )
+    parser.addoption("--full", action="store_true", help="test the full Python guest, too; it is compiled once")
+
+
+def pytest_configure() -> None:
+    """Put the Python guest in place, for checkouts that have another one since they were installed."""
+    hatch_build.unpack_python(hatch_build.python_archive(), ROOT / hatch_build.PYTHON_DESTINATION)
 
 
 @pytest.fixture(autouse=True)
@@ -21,6 +32,14 @@ def import_path() -> Iterator[None]:
     before = list(sys.path)
     yield
     sys.path[:] = before
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is about the full Python guest, unless it is asked for."""
+    if not config.getoption("--full"):
+        left_out = [item for item in items if item.get_closest_marker("full")]
+        items[:] = [item for item in items if item not in left_out]
+        config.hook.pytest_deselected(items=left_out)
 
 
 @pytest.fixture

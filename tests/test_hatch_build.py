@@ -18,7 +18,7 @@ from hatchling.bridge.app import Application
 import hatch_build
 import slimming
 from hatch_build import FetchError, GuestBuildHook, python_archive, unpack, verified_tarball
-from slimming.library import zip_of
+from slimming.archive import zip_of
 
 PYTHON_FILES = {"python-snapshot.wasm": b"wasm", "LICENSES/zlib.txt": b"a licence"}
 PYTHON = zip_of(PYTHON_FILES)

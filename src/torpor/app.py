@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, ParamSpec, Self, TypeVar, overload
+from typing import Any, Literal, ParamSpec, Self, TypeVar, overload
 
 from torpor.authority import Authority
 from torpor.builtin_steps import ApplicationSteps
@@ -42,7 +42,7 @@ from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime
 from torpor.processes.supervisor import Supervisor
 from torpor.programs.catalogue import Programs, Registered, alias_main
-from torpor.programs.languages import LANGUAGES, available_guests
+from torpor.programs.languages import LANGUAGES
 from torpor.project import application_name, checked_name
 from torpor.registry import Entry, Names, Registry
 from torpor.run_info import RunInfo
@@ -73,6 +73,8 @@ class Torpor(Registry):
         clock: the world's clock, for tests; the machine's by default.
         settings: how much a worker of this application does at once.
         bundle: third-party packages of pure Python that workflow code needs, by the names that it imports.
+        python: the Python inside: ``slim``, with the standard library, or ``full``, with numpy and other packages of
+            ``torpor[science]``. Runs keep the one that they began with.
         keys: deployment keys, newest first, as ``TORPOR_KEYS`` has them, or a keyring; else ``TORPOR_KEYS``. With keys
             everything that runs store is encrypted; ``""`` stands for no keys.
         allow: what workflow code may do beside calling the steps that it imports and dealing with runs of this
@@ -94,6 +96,7 @@ class Torpor(Registry):
         settings: WorkerSettings | None = None,
         keys: str | Keyring | None = None,
         bundle: Sequence[str] = (),
+        python: Literal["slim", "full"] = "slim",
         allow: Sequence[str] = (),
     ) -> None:
         super().__init__()
@@ -115,6 +118,7 @@ class Torpor(Registry):
             steps=names.step_functions,
             bundle=bundle,
             allows=self.authority.allows_step,
+            full=_full_guests(python),
         )
         self.watch(self._name)
         alias_main()
@@ -295,7 +299,7 @@ class Torpor(Registry):
             keyring=self.keyring,
             observers=observers,
             **{
-                "guest_names": available_guests(),
+                "guest_names": list(LANGUAGES),
                 "deployment": self.deploy,
                 "programs": self._programs.program,
                 **options,
@@ -466,6 +470,13 @@ class Torpor(Registry):
 
 def _opened(world: str | World, clock: Clock | None) -> World:
     return open_world(world, clock) if isinstance(world, str) else world
+
+
+def _full_guests(python: str) -> list[str]:
+    """Return the names of the guests that are to be the full ones."""
+    if python not in {"slim", "full"}:
+        raise ConfigurationError(f"Torpor(python={python!r}): there are 'slim' and 'full'")
+    return ["cpython"] if python == "full" else []
 
 
 def _keyring(keys: str | Keyring | None) -> Keyring:

@@ -142,9 +142,9 @@ def test_the_python_guest_is_looked_at(empty: Path) -> None:
 
     found = json.loads(run(empty, "doctor", "--json", TORPOR_CACHE=str(cache)))["checks"]["python"]
 
-    assert (found["status"], found["installed"], found["is_compiled"]) == ("note", True, False)
+    assert (found["status"], found["is_compiled"]) == ("note", False)
     assert found["version"].startswith("3.15")
-    assert {"numpy", "pyyaml", "attrs"} <= set(found["packages"])
+    assert {"tzdata", "zlib"} <= set(found["packages"])
     assert "torpor warm" in found["text"]
     assert not list(cache.glob("cpython*"))
 

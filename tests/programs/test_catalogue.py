@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from tests.engine.support import TIMEOUT, until, write_app
 from torpor import RunFailedError, Torpor, codec
 from torpor.errors import ConfigurationError
 from torpor.model import NewRun
-from torpor.programs.languages import LANGUAGES, available_guests
 
 GOPHER = "wrun_01GOPHER"
 
@@ -22,16 +20,6 @@ def application(folder: Path, flow: str) -> Torpor:
     app = Torpor(f"sqlite:///{folder}/torpor.db", root=folder)
     app.workflows("*.js")
     return app
-
-
-def test_a_guest_is_there_when_its_package_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A worker takes runs of the guests that are, and leaves others' runs to others."""
-    javascript = LANGUAGES["quickjs"]
-    with_package = msgspec.structs.replace(javascript, needs="msgspec")
-    without = msgspec.structs.replace(javascript, needs="a_module_that_nobody_has")
-    languages = {"one": javascript, "two": with_package, "three": without}
-    monkeypatch.setattr("torpor.programs.languages.LANGUAGES", languages)
-    assert available_guests() == ["one", "two"]
 
 
 async def test_a_run_of_a_guest_that_nobody_has_waits(tmp_path: Path) -> None:

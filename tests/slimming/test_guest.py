@@ -13,9 +13,10 @@ import wasmtime
 
 import hatch_build
 import slimming
+from slimming.archive import zip_of
 from slimming.builtin_modules import Memory, third_party_entries
 from slimming.cut import cut
-from slimming.library import BROKEN, BUILT_IN, IN_PYTHON, zip_of
+from slimming.library import BROKEN, BUILT_IN, IN_PYTHON
 from slimming.reach import Reached, reach, started_modules
 from slimming.wasm import FormatError, Module, read_module
 from torpor.guests.cpython.manifest import _EXPORTS

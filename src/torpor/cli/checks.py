@@ -20,6 +20,7 @@ from torpor.cli.output import counted
 from torpor.codec.crypto.keys import SETTING, Keyring
 from torpor.engine.images import unshared_text
 from torpor.errors import ConfigurationError, TorporError, VmError
+from torpor.guests.cpython import CPython
 from torpor.guests.quickjs import QuickJS
 from torpor.ids import SEED_BYTES
 from torpor.inspection.kept import read_kept
@@ -27,7 +28,7 @@ from torpor.inspection.reading import Reader
 from torpor.inspection.soundness import find_damage
 from torpor.inspection.timestamps import bytes_text
 from torpor.programs.catalogue import guests
-from torpor.programs.languages import available_guests
+from torpor.programs.languages import LANGUAGES
 from torpor.vm.cache_folders import default_directory, distrusted_folder
 from torpor.vm.guest import Begin, Program
 from torpor.vm.host import lacking_descriptors
@@ -179,16 +180,10 @@ def boot() -> Finding:
 
 def python_guest() -> Finding:
     """Look whether Python workflows can run here, without compiling anything."""
-    try:
-        from torpor.guests.cpython import CPython  # noqa: PLC0415  # its package is an extra
-
-        guest = CPython()
-    except ConfigurationError as error:
-        return Finding("note", str(error), {"installed": False})
+    guest = CPython()
     folder = default_directory()
     size = sum(path.stat().st_size for path in folder.glob("cpython*"))
     facts = {
-        "installed": True,
         "version": guest.version,
         "is_compiled": guest.module_path.exists(),
         "is_booted": guest.boot_path.exists(),
@@ -199,7 +194,7 @@ def python_guest() -> Finding:
     guest.close()
     carried = f"CPython {guest.version} with {counted(len(guest.packages), 'package')} (list them with --json)"
     if not facts["is_compiled"]:
-        return Finding("note", f"{carried}; not compiled yet, which takes a minute: torpor warm", facts)
+        return Finding("note", f"{carried}; not compiled yet, which takes some ten seconds: torpor warm", facts)
     return Finding("ok", f"{carried}; compiled in {folder} ({bytes_text(size)})", facts)
 
 
@@ -279,7 +274,7 @@ async def kept_builds(world: World) -> Finding:
     """Look at the guest builds that the world keeps, and at those that its runs need."""
     kept = await read_kept(world)
     installed = guests()
-    here = {installed(name).build for name in available_guests()}
+    here = {installed(name).build for name in LANGUAGES}
     facts = msgspec.to_builtins(kept) | {"installed": sorted(here)}
     if lost := [build for build in kept.missing if build not in here]:
         told = ", ".join(f"{build[:12]}…" for build in lost)

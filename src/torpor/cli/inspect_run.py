@@ -20,7 +20,7 @@ from torpor.inspection.readable import stack_of, summary
 from torpor.inspection.reading import Reader
 from torpor.inspection.timeline import Row, shortened, timeline
 from torpor.inspection.timestamps import bytes_text, clock_text, iso, span_text
-from torpor.programs.languages import available_guests
+from torpor.programs.languages import LANGUAGES
 from torpor.run_info import RunInfo
 from torpor.vm.guest import Frame, TaskStack
 
@@ -206,7 +206,7 @@ def _show_lacks(found: RunDetails) -> None:
         say((f"waits for {each.steps.name} since {clock_text(each.steps.since)}: {each.reason}", "yellow"))
     if found.is_stuck:
         say(("waits for nothing: no step, timer or hook can wake it", "yellow"))
-    if not found.run.ended_at and found.run.guest not in available_guests():
+    if not found.run.ended_at and found.run.guest not in LANGUAGES:
         say((f"waits for workers that have the guest {found.run.guest}; this installation lacks it", "yellow"))
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import time
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -31,14 +31,17 @@ def warm(
         bool,
         typer.Option("--prune", help="Remove all that this version does not use, not only what is long unused."),
     ] = False,
+    full: Annotated[
+        bool, typer.Option("--full", help="Also the full Python guest, of applications with Torpor(python='full').")
+    ] = False,
     json: JsonOption = False,
 ) -> None:
     """
     Compile and boot the guest languages ahead of time.
 
     Compiled code that no version in use needs is removed. What is made is kept in TORPOR_CACHE, or in the user's cache
-    folder, and shared by all processes. CPython takes about a minute, once on a machine. In a Dockerfile: RUN torpor
-    warm. For all users of a machine, as root:
+    folder, and shared by all processes. CPython takes some ten seconds, once on a machine, and a minute if it is the
+    full one. In a Dockerfile: RUN torpor warm. For all users of a machine, as root:
     TORPOR_CACHE=/var/cache/torpor torpor warm
 
     Example: torpor warm --guest cpython
@@ -46,12 +49,11 @@ def warm(
     for name in guest or ():
         if name not in LANGUAGES:
             raise ConfigurationError(f"there is no guest {name!r}; there are {', '.join(LANGUAGES)}")
-    # What is missing is told first: to compile takes a minute.
-    for name in LANGUAGES:
-        if not guest and not _is_installed(name) and not json:
-            say(f"{name} is not installed; pip install 'torpor[python]'", err=True)
-    guests = {name: LANGUAGES[name].guest(None) for name in guest or LANGUAGES if guest or _is_installed(name)}
-    outcomes = [_warm(name, made) for name, made in guests.items()]
+    # All are made first, so that what is missing is told before anything is compiled, which takes a while.
+    guests = {name: LANGUAGES[name].guest(None) for name in guest or LANGUAGES}
+    guests |= {f"{name}-full": each.full() for name, each in LANGUAGES.items() if full and each.full is not None}
+    files = set[Path]()
+    outcomes = [_warm(name, made, files) for name, made in guests.items()]
     folder = choose_folders(_unheard).writable
     removed = cache_files.prune(folder, all_unused=prune)
     if json:
@@ -66,25 +68,28 @@ def warm(
         say(f"removed {counted(len(removed), 'file')} ({size}) from {folder} that {unused}")
 
 
-def _warm(name: str, guest: Guest) -> Outcome:
-    """Load a program without workflows, for which everything else must be ready; say what that took."""
+def _warm(name: str, guest: Guest, others: set[Path]) -> Outcome:
+    """
+    Load a program without workflows, for which everything else must be ready; say what that took.
+
+    Args:
+        name: what the guest is called here.
+        guest: the guest.
+        others: files of guests that were made ready before; this one's are added.
+    """
     before = cache_files.used_files()
     began = time.perf_counter()
-    guest.load(Program(guest=name, build=guest.build, files={}, entries=[], workflows={}))
+    guest.load(Program(guest=guest.name, build=guest.build, files={}, entries=[], workflows={}))
     seconds = time.perf_counter() - began
-    used = {path: made for path, made in cache_files.used_files().items() if path.name.startswith(name)}
+    used = {path: made for path, made in cache_files.used_files().items() if path.name.startswith(guest.name)}
     made_now = any(made and path not in before for path, made in used.items())
     state = "is ready now" if made_now else "was ready"
     if not used:
         state = f"works, but nothing can be kept in {default_directory()}; set TORPOR_CACHE"
-    size = sum(path.stat().st_size for path in used if path.exists())
+    size = sum(path.stat().st_size for path in used.keys() - others if path.exists())
+    others |= used.keys()
     return {"guest": name, "state": state, "seconds": round(seconds, 3), "bytes": size}
 
 
 def _unheard(_line: str) -> None:
     """Take what the guests' own caches have said already."""
-
-
-def _is_installed(name: str) -> bool:
-    needs = LANGUAGES[name].needs
-    return not needs or importlib.util.find_spec(needs) is not None

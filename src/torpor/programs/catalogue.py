@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -48,6 +48,7 @@ class Programs:
         workflows, steps: return the functions that are registered now, by full name.
         bundle: third-party packages that workflow code needs.
         allows: tells whether programs may call a step that they do not import, by its full name.
+        full: guests that are to be the full ones of their languages, by name.
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class Programs:
         steps: Callable[[], Functions] = dict,
         bundle: Sequence[str] = (),
         allows: Callable[[str], bool] = lambda _: False,
+        full: Collection[str] = (),
     ) -> None:
         self._root = root
         self._step_names = step_names
@@ -66,6 +68,7 @@ class Programs:
         self._steps = steps
         self._bundle = tuple(bundle)
         self._allows = allows
+        self._full = frozenset(full)
         self._patterns: list[str] = []
         self._generation = 0  # grows with every pattern and every workflow function
         self._guests: dict[str, Guest] = {}
@@ -94,7 +97,8 @@ class Programs:
             return language.guest(stored)
         with self._lock:
             if name not in self._guests:
-                self._guests[name] = language.guest(None)
+                full = language.full if name in self._full else None
+                self._guests[name] = language.guest(None) if full is None else full()
             return self._guests[name]
 
     def all(self) -> list[Program]:
@@ -201,7 +205,14 @@ class Programs:
         for name, language in LANGUAGES.items():
             own = [path for path in files if path.suffix in language.suffixes]
             sources = Sources(
-                self._root, own, self._steps_of, self._load_workflows, self._workflows, self._steps, self._bundle
+                self._root,
+                own,
+                self._steps_of,
+                self._load_workflows,
+                self._workflows,
+                self._steps,
+                self._bundle,
+                name in self._full,
             )
             made = language.build(sources, partial(self._build_hash, name))
             if made is not None:

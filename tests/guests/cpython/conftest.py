@@ -210,10 +210,16 @@ def _dotted(label: str) -> str:
     return label.removeprefix("./").removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run the tests with the full guest, too, if that is asked for."""
+    if "guest" in metafunc.fixturenames and metafunc.config.getoption("--full"):
+        metafunc.parametrize("guest", ["slim", "full"], indirect=True, scope="session")
+
+
 @pytest.fixture(scope="session")
-def guest() -> Iterator[CPython]:
+def guest(request: pytest.FixtureRequest) -> Iterator[CPython]:
     """One guest for all tests; booting it takes longer than any of them."""
-    guest = CPython(pool_size=4)
+    guest = CPython(pool_size=4, full=getattr(request, "param", "slim") == "full")
     yield guest
     guest.close()
 

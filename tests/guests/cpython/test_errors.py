@@ -266,14 +266,3 @@ def test_a_guest_that_breaks_is_not_taken_for_pending(author: Author) -> None:
 
     with pytest.raises(GuestTrapError):
         run.begin()
-
-
-@pytest.mark.parametrize(
-    ("value", "way"), [("numpy.float64(1)", ".item()"), ("[numpy.int8(1)]", ".item()"), ("numpy.ones(3)", ".tolist()")]
-)
-def test_numbers_of_packages_say_how_to_become_pythons(author: Author, value: str, way: str) -> None:
-    """Those of numpy, which the guest carries, are no values, whatever they are derived from."""
-    failure = str(author.body(f"return {value}", before="import numpy\n").begin().failure)
-
-    assert "which cannot be stored; pass" in failure
-    assert way in failure

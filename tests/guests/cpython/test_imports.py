@@ -14,13 +14,6 @@ from torpor.vm.guest import Image, Program
 WORKFLOW = "workflow//./app.py//main"
 OTHER_SEED = bytes(32)
 
-CARRIED = (
-    "attr bs4 charset_normalizer cloudpickle dateutil.parser defusedxml.ElementTree html5lib jinja2 more_itertools"
-    " mpmath multiprocessing narwhals networkx openpyxl packaging.version pyparsing pypdf regex six sympy tabulate"
-    " tomli_w toolz tqdm wrapt xlrd xlsxwriter xmltodict yaml"
-)
-"""Packages that the guest has and workflow code may well import."""
-
 
 @pytest.fixture
 def loaded(guest: CPython) -> Any:
@@ -49,12 +42,6 @@ def results(author: Author, image: Image) -> list[Any]:
 def main(expression: str) -> str:
     """Return a workflow that returns an expression."""
     return f"\n@__torpor_workflow__({WORKFLOW!r})\nasync def main():\n    return {expression}\n"
-
-
-@pytest.mark.parametrize("name", CARRIED.split())
-def test_carried_packages_leave_the_image_shared(author: Author, name: str) -> None:
-    """Importing one costs a run nothing."""
-    assert author.body("return 1", before=f"import {name}\n").image.per_run is None
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tests.guests.cpython.support import COUNTER, guest_code, python, python_pro
 from tests.guests.support import NOW, answer, begin, instance_of, result
 from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, OutputLimitError, StackLimitError, VmError
 from torpor.guests.cpython import CPython, Limits
-from torpor.guests.cpython.artifacts import find_artifacts
+from torpor.guests.cpython.artifacts import slim_artifacts
 from torpor.guests.cpython.manifest import installed_manifest
 from torpor.guests.cpython.wasi import PythonWasi
 from torpor.vm.bindings import LinearMemory
@@ -144,7 +144,7 @@ def test_one_read_has_few_buffers(count: int) -> None:
     A list of more buffers than a named limit is not even looked at; within it a read ends at the limit for bytes.
     """
     memory = LinearMemory(WASM_PAGE, WASM_PAGE, WASM_PAGE)
-    manifest = installed_manifest(find_artifacts(), guest_code())
+    manifest = installed_manifest(slim_artifacts(), guest_code())
     wasi, path = PythonWasi(manifest, memoryview(bytes(32 << 20))), manifest.library.encode()
     wasi.memory = memory
     memory.write(0, path)

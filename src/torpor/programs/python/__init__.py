@@ -25,5 +25,6 @@ module comes from.
 """
 
 from torpor.programs.python.builder import Bundle, Definition, build_bundle
+from torpor.programs.python.carried import carried_packages
 
-__all__ = ["Bundle", "Definition", "build_bundle"]
+__all__ = ["Bundle", "Definition", "build_bundle", "carried_packages"]

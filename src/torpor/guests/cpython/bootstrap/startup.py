@@ -5,6 +5,12 @@ Everything that is imported here is part of the boot image, which all VMs share;
 from the zip, compiled code and all, into the memory of each run that does so.
 """
 
+import sys
+
+for _finder in sys.path_importer_cache.values():  # the interpreter was saved when the library was another one
+    _finder.invalidate_caches()  # type: ignore[union-attr]  # it is the one of the library's zip
+
+import _imp
 import asyncio
 import gc
 import importlib
@@ -71,6 +77,8 @@ def rehearse() -> None:
 
 def start() -> None:
     """Make everything ready and tell the host which function takes its messages."""
+    # When the interpreter was saved it had more modules in C than every build has.
+    sys.builtin_module_names = tuple(filter(_imp.is_builtin, sys.builtin_module_names))
     for name in PRELOADED.split():
         importlib.import_module(name)
     rehearse()
