@@ -315,14 +315,17 @@ class Instance:
                 " the work into a step"
             ) from problem
         self._require_memory(problem)
-        if isinstance(problem, wasmtime.Trap) and problem.trap_code is wasmtime.TrapCode.STACK_OVERFLOW:
+        if self._is_out_of_stack(problem):
             raise StackLimitError(
-                f"a turn used more than the {self.engine.stack_bytes // MIB} MiB of stack that a VM has; look for data"
-                " that is nested thousands of levels deep: to compare, print, copy or free it takes a call a level"
+                f"a turn used up the stack of its VM, {self.engine.stack_bytes // MIB} MiB; look for data that is"
+                " nested thousands of levels deep: to compare, print, copy or free it takes a call a level"
             ) from problem
         printed = self.wasi.printed.decode("utf-8", "replace").strip()
         said = f"; the guest said: {printed}" if printed else ""
         raise GuestTrapError(f"the guest trapped: {_reason(problem)}{said}") from problem
+
+    def _is_out_of_stack(self, problem: Exception) -> bool:
+        return isinstance(problem, wasmtime.Trap) and problem.trap_code is wasmtime.TrapCode.STACK_OVERFLOW
 
     def _require_memory(self, problem: Exception | None = None) -> None:
         """Check that the guest got all the memory that it asked for, even if it could do without."""

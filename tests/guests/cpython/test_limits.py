@@ -234,12 +234,61 @@ return "freed"
     assert run_python(py, workflow(body)) == "freed"
 
 
-def test_exhausted_native_stack_is_a_limit(py: CPython) -> None:
+NESTED = """
+import ast, copy, json, pickle, re
+def deep(n, inside=()):
+    data = list(inside)
+    for _ in range(n): data = [data]
+    return data
+def chain(n):
+    found = iter([1])
+    for _ in range(n): found = map(abs, found)
+    return found
+"""
+
+
+@pytest.mark.parametrize(
+    ("expression", "error"),
+    [
+        ("json.loads('[' * 100_000)", "RecursionError"),
+        ("json.loads('[' * 100_000 + ']' * 100_000)", "RecursionError"),
+        ("json.loads('{\"a\":' * 100_000)", "RecursionError"),
+        ("re.compile('(' * 100_000 + ')' * 100_000)", "RecursionError"),
+        ("ast.literal_eval('[' * 100_000)", "MemoryError"),
+        ("compile('-' * 100_000 + '1', '', 'eval')", "MemoryError"),
+        ("repr(deep(9_000))", "RecursionError"),
+        ("deep(9_000) == deep(9_000)", "RecursionError"),
+        ("json.dumps(deep(9_000))", "RecursionError"),
+        ("pickle.dumps(deep(9_000))", "RecursionError"),
+        ("copy.deepcopy(deep(9_000))", "RecursionError"),
+    ],
+)
+def test_nesting_raises_what_python_raises(py: CPython, expression: str, error: str) -> None:
     """
-    Nesting that Python does not count ends the run, not the process.
+    Text of users, however deep, and data of some thousand levels.
     """
-    body = "data = []\nfor _ in range(200_000): data = [data]\nrepr(data)"
-    fails(py, body, StackLimitError, "MiB of stack that a VM has; look for data that is nested")
+    body = f"{NESTED}try:\n    {expression}\nexcept Exception as error:\n    return type(error).__name__"
+    assert run_python(py, workflow(body)) == error
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "repr(deep(200_000))",
+        "deep(200_000) == 1",
+        "data = deep(200_000)\ndel data",
+        "pickle.loads(b'(' * 50_000 + b't' * 50_000 + b'.')",
+        "compile('+'.join(['1'] * 100_000), '', 'eval')",
+        "list(chain(9_000))",
+    ],
+)
+def test_nesting_that_python_does_not_count_is_a_limit(py: CPython, statement: str) -> None:
+    """
+    It ends the run, not the process, and is no trap.
+    """
+    fails(
+        py, f"{NESTED}{statement}", StackLimitError, "used up the stack of its VM, 6 MiB; look for data that is nested"
+    )
 
 
 @pytest.mark.parametrize("body", ["os._exit(3)", "os.abort()"])

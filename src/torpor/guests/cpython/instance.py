@@ -36,6 +36,9 @@ _HOST_CALL = ("host", "call")
 _ANSWER = ("python", "answer")
 """What driver.wat imports to have a request answered that it does not know."""
 
+_GIVES_UP = b"Unrecoverable stack overflow"
+"""What CPython prints before it traps, when its own limit was passed and it went on until little stack was left."""
+
 _SEED_BYTES = 32
 _NO_ANSWER = 0xFFFFFFFF
 
@@ -170,6 +173,9 @@ class CPythonInstance(Instance):
         reads, draws = struct.unpack("<II", counters[:8].ljust(8, b"\0"))
         self.wasi.clock_reads = max(self.wasi.clock_reads - reads, 0)
         self.wasi.draws = max(self.wasi.draws - draws, 0)
+
+    def _is_out_of_stack(self, problem: Exception) -> bool:
+        return super()._is_out_of_stack(problem) or _GIVES_UP in self.wasi.printed
 
     def _make_wasi(self) -> PythonWasi:
         return PythonWasi(self._build.manifest, self._build.library)
