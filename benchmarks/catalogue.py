@@ -6,7 +6,21 @@ from collections.abc import Callable
 
 import msgspec
 
-from benchmarks import codec, crash, fair, fanout, floor, idle, imports, payload, resume, sequential, throughput, vm
+from benchmarks import (
+    codec,
+    crash,
+    fair,
+    fanout,
+    floor,
+    idle,
+    idle_worker,
+    imports,
+    payload,
+    resume,
+    sequential,
+    throughput,
+    vm,
+)
 from benchmarks.harness.rows import Row
 from benchmarks.harness.setting import Setting
 
@@ -40,5 +54,6 @@ BENCHMARKS = {
     "payload": Benchmark("50 sequential steps that each take and return 10 KB", payload.run, spreads=True),
     "crash": Benchmark("SIGKILL in the middle of 100 steps, restart, finish", crash.run),
     "idle": Benchmark("100 000 parked runs: bytes, memory, waking 100", idle.run),
+    "idle_worker": Benchmark("a worker with nothing to do: queries, processor time, waking", idle_worker.run),
     "codec": Benchmark("encode and decode payloads, beside json, pickle and npm devalue", codec.run),
 }

@@ -124,6 +124,7 @@ class Torpor(Registry):
         alias_main()
         self._stored_generation = -1  # of the programs that the world has
         self._closed = False
+        self._brought: tuple[tuple[int, int], Deployment] | None = None  # what it was with these numbers of things
         self._moved = False  # to another world than that of its module
 
     # What it has
@@ -380,8 +381,11 @@ class Torpor(Registry):
         Raises:
             ConfigurationError: a program cannot be made; the message names file and line.
         """
-        workflows = await in_thread(_MAKING, self._deployed)
-        return make_deployment(self.name, workflows, self.steps.signatures())
+        generation = self._programs.generation, self._names.generation
+        if self._brought is None or self._brought[0] != generation:  # a worker asks every second
+            workflows = await in_thread(_MAKING, self._deployed)
+            self._brought = generation, make_deployment(self.name, workflows, self.steps.signatures())
+        return self._brought[1]
 
     async def deploy(self) -> Deployment:
         """

@@ -224,6 +224,7 @@ class Names:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self.generation = 0  # grows with every entry
         self._steps: dict[str, StepDefinition] = {}
         self._renamed: dict[str, str] = {}  # old name → new one
         self._workflows: dict[str, Workflow[..., Any]] = {}
@@ -254,6 +255,7 @@ class Names:
             with suppress(AttributeError):  # what takes no attributes cannot be a value
                 name_step(function, full)
         entry.full_name = full
+        self.generation += 1
 
     def step(self, name: str) -> StepDefinition | None:
         """Return the step that has this full name, or had it once."""

@@ -6,6 +6,7 @@ import asyncio
 import resource
 import threading
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +20,14 @@ from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import plan
 from torpor.engine.attempts import Attempt
 from torpor.engine.inline import InlineSteps
-from torpor.engine.liveness import worker_row
+from torpor.engine.liveness import machine, worker_row
+from torpor.engine.observer import TookOver, only
 from torpor.engine.runner import Runner
 from torpor.engine.session import Session
 from torpor.engine.steps import Steps
 from torpor.engine.worker import Worker
 from torpor.errors import WorldError
-from torpor.model import ClaimRequest, Entities, Event, Heartbeat, Run, RunState
+from torpor.model import ClaimRequest, Entities, Event, Heartbeat, Run, RunState, WorkerRow
 from torpor.vm.guest import Begin, Delivery, Op, Outbox
 
 HOOK = Op(1, "hook", 1, "token")
@@ -117,6 +119,27 @@ async def test_an_unexpected_error_does_not_end_the_heartbeat(database: str, mon
     monkeypatch.setattr(app.world, "heartbeat", failing)
     async with app, app.worker(), asyncio.timeout(PATIENCE):
         await went_on.wait()
+
+
+async def test_the_dead_of_this_machine_are_missed_between_heartbeats(database: str) -> None:
+    """Their processes are looked for every second, which asks the world nothing."""
+    app = application.on(database, settings=WorkerSettings(heartbeat_ms=600_000))
+    async with app, asyncio.timeout(PATIENCE):
+        process = await asyncio.create_subprocess_exec("sleep", "600")
+        other = _row_of(process.pid)
+        await app.world.register(other)
+        took_over = asyncio.Event()
+        async with app.worker(observers=[only(lambda _: took_over.set(), TookOver)]):
+            process.kill()
+            await process.wait()
+            await took_over.wait()
+        assert other.id not in {worker.id for worker in await app.world.workers()}
+
+
+def _row_of(pid: int) -> WorkerRow:
+    """Return what a worker in another process would have registered, of the process and for ever."""
+    born = int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    return WorkerRow("wrkr_other", machine(), pid, born, 600_000, "", "")
 
 
 async def test_a_worker_that_cannot_start_leaves_no_threads(database: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,6 +69,14 @@ async def test_a_writing_ends_the_quiet(world: SqliteWorld, monkeypatch: pytest.
     await _hear_anothers_commit(world)
 
 
+@needs_inotify
+async def test_own_commits_are_not_looked_for(world: SqliteWorld) -> None:
+    """A worker's heartbeat does not keep its own process looking; it looks some milliseconds later, and once more."""
+    world._writer.listen()
+    await world.create_run(new_run())
+    assert 8 * writer.SOON_MS < world._writer._pause_ms() <= writer.QUIET_MS
+
+
 async def test_own_commits_are_no_news(world: SqliteWorld) -> None:
     """A process tells its own listeners what it did, and not once more that somebody did something."""
     heard: list[Notice] = []
@@ -97,6 +105,25 @@ def test_writings_that_follow_one_another_are_told_once(tmp_path: Path, monkeypa
     thread.join(PATIENCE_SECONDS)
     assert not thread.is_alive()
     assert not told.acquire(blocking=False)
+
+
+@needs_inotify
+def test_a_writing_that_is_forgotten_is_not_told(tmp_path: Path) -> None:
+    """The one who has written knows of it; the next one is told."""
+    told = threading.Semaphore(0)
+    path = tmp_path / "file"
+    path.touch()
+    watching = watch(path, told.release)
+    assert watching is not None
+    watching.forget()  # nothing was written: there is nothing to forget
+    with path.open("wb", buffering=0) as file:
+        file.write(b"x")
+        assert told.acquire(timeout=PATIENCE_SECONDS)
+        file.write(b"x")
+        watching.forget()
+        file.write(b"x")
+        assert told.acquire(timeout=PATIENCE_SECONDS)
+    watching.close()
 
 
 def test_what_is_not_there_cannot_be_watched(tmp_path: Path) -> None:

@@ -42,7 +42,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         step_threads: of these, ``def`` steps.
         vm_threads: threads that run VMs, besides those whose VM computes for long.
         lease_ms: a worker that was not heard of for so long counts as dead.
-        heartbeat_ms: how often it is heard of.
+        heartbeat_ms: how often it is heard of. At least every second it looks whether workers on its machine still run.
         upkeep_ms: how often it puts guest builds that runs have come to need into the world.
         grace_seconds: how long stopping waits for steps that run.
         turn: how turns behave.
@@ -53,7 +53,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     step_threads: int = 32
     vm_threads: int = max(2, available_cores())
     lease_ms: int = 15_000
-    heartbeat_ms: int = 1_000
+    heartbeat_ms: int = 5_000
     upkeep_ms: int = 10_000
     grace_seconds: float = 10.0
     turn: TurnOptions = TurnOptions()

@@ -4,7 +4,8 @@ A worker: claims turns and steps, runs them, shows that it lives, and takes over
 ::
 
     claim loop      claim what there is room for; otherwise wait for a notice or the next ready time
-    heartbeat       every second: tell the world that we live, look for dead workers, take their claims away
+    heartbeat       every five seconds: tell the world that we live, look for dead workers, take their claims away;
+                    at once when the process of one on this machine is gone, which is looked for every second
     deployment      every second: tell the world what we bring if that has changed, and people what runs wait for
     upkeep          every ten seconds: store what sleeping runs need of this installation, drop what none needs
     turns, steps    tasks of the event loop, bounded by the settings
@@ -49,14 +50,15 @@ from torpor.engine.threads import VmThreads
 from torpor.engine.upkeep import Upkeep
 from torpor.errors import ConfigurationError, DamagedError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import ClaimRequest, Deployment, Notice, Task
+from torpor.model import ClaimRequest, Deployment, Notice, Task, WorkerRow
 from torpor.retries import Backoff
 from torpor.vm.guest import MakeGuest, Program
 from torpor.vm.host import lacking_descriptors
 from torpor.world import World
 
 _WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
-_COMPLAIN_EVERY_BEATS = 30
+_LOOK_MS = 1_000
+_COMPLAIN_EVERY_LOOKS = 30
 
 
 class Worker:
@@ -110,7 +112,10 @@ class Worker:
         self._health = Health(clock, self._wake.set, observe)
         self._turns: dict[str, asyncio.Task[None]] = {}
         self._loops: list[asyncio.Task[None]] = []
-        self._beats = 0
+        self._look_ms = min(settings.heartbeat_ms, _LOOK_MS)
+        self._looks = 0
+        self._heard_of = clock.steady()  # when the world last was told that we live
+        self._others: Sequence[WorkerRow] = ()  # who lived then
         self._undeployed = ""  # why what it brings now could not be stored
         self._complaints = Complaints(world, keyring, observe)
         self._left = LeftSteps(clock)
@@ -319,8 +324,9 @@ class Worker:
     # Life and death
 
     async def _beat_and_wait(self) -> None:
-        await self._clock.sleep(self._settings.heartbeat_ms)
-        await self._beat()
+        await self._clock.sleep(self._look_ms)
+        if self._clock.steady() - self._heard_of >= self._settings.heartbeat_ms or gone(self._others):
+            await self._beat()
         await self._drop_ended_runs(self._runner.runs())
 
     async def _beat(self) -> None:
@@ -329,6 +335,7 @@ class Worker:
         if not beat.known:
             await self._presumed_dead(me)
             return
+        self._heard_of, self._others = self._clock.steady(), beat.others
         dead = gone(beat.others)
         presumed = [worker_id for worker_id in silent(beat.others) if worker_id not in dead]
         count = beat.orphans
@@ -347,9 +354,9 @@ class Worker:
 
     async def _deploy_and_wait(self) -> None:
         """Tell the world when what this worker brings has changed, and people what runs wait for."""
-        await self._clock.sleep(self._settings.heartbeat_ms)
-        self._beats += 1
-        if self._beats % _COMPLAIN_EVERY_BEATS == 0 or self._lacks_step:
+        await self._clock.sleep(self._look_ms)
+        self._looks += 1
+        if self._looks % _COMPLAIN_EVERY_LOOKS == 0 or self._lacks_step:
             self._lacks_step = False
             await self._complaints.tell(self.id, self._deployment.app)
         try:

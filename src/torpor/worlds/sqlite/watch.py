@@ -11,6 +11,7 @@ import os
 import select
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -35,7 +36,13 @@ class Watch:
         self._descriptor = descriptor
         self._tell = tell
         self._closed = threading.Event()
+        self._hearing = threading.Lock()  # what is forgotten is not told a moment later
         threading.Thread(target=self._main, name="Watch", daemon=True).start()
+
+    def forget(self) -> None:
+        """Tell of no writing that has been until now; called by who has written, and knows."""
+        with self._hearing, suppress(BlockingIOError):
+            os.read(self._inotify, _EVENTS_BYTES)
 
     def close(self) -> None:
         """End the thread."""
@@ -47,10 +54,14 @@ class Watch:
         written.register(self._inotify, select.POLLIN)
         while True:
             written.poll()
-            os.read(self._inotify, _EVENTS_BYTES)
             if self._closed.is_set():
                 break
-            self._tell()
+            try:
+                with self._hearing:
+                    os.read(self._inotify, _EVENTS_BYTES)
+                    self._tell()
+            except BlockingIOError:  # it was forgotten
+                continue
             self._closed.wait(REST_MS / 1000)
         os.close(self._inotify)
 
@@ -58,7 +69,7 @@ class Watch:
 def watch(path: Path, tell: Callable[[], None]) -> Watch | None:
     """Begin to watch a file that is there; None where that cannot be done."""
     try:
-        inotify = _libc().inotify_init1(os.O_CLOEXEC)
+        inotify = _libc().inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)
     except (AttributeError, OSError):
         return None
     if inotify < 0:

@@ -9,12 +9,15 @@ is rolled back and its operations are run again, each in a transaction of its ow
 While somebody is subscribed the writer looks between groups whether another process has committed (``data_version``
 changes for others' commits only). A commit is written to the log first and seen once it is on the disk. So after
 :mod:`.watch` has told of a writing the writer looks at once and then ever less often, and every :data:`QUIET_MS` while
-the log is quiet. Where nobody tells, it looks every :data:`LISTEN_MS`, and so it does while its own work lasts.
+the log is quiet. A commit of its own is no news, and what was written before that can be seen then; it looks twice
+after it, since a writing that followed may have been forgotten with its own. Where nobody tells, it looks every
+:data:`LISTEN_MS`, and so it does while its own work lasts.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import sqlite3
 import time
 from collections.abc import Callable
@@ -29,11 +32,15 @@ from torpor.worlds.sqlite.watch import REST_MS, Watch, watch
 
 SOON_MS: Final = 1
 LISTEN_MS: Final = 10
-QUIET_MS: Final = 1_000
+QUIET_MS: Final = 10_000
 STIRRED_MS: Final = 300
 """How long after a writing the log counts as being written."""
 
 assert REST_MS < STIRRED_MS, "a writing is told while it is looked for, whatever was written just before it"
+
+_OTHERS: Final = (SOON_MS, 2)
+_OWN: Final = (16, 8)
+"""When to look after a writing: after so many milliseconds, and then each time after so many times as long."""
 
 T = TypeVar("T")
 
@@ -45,7 +52,8 @@ class Writer(ConnectionThread):
         super().__init__(connect, url, notifier)
         self._version = 0
         self._look_from = 0.0
-        self._stirred_at = 0.0
+        self._stirred_at = -math.inf  # by others
+        self._committed_at = -math.inf
         self._watch: Watch | None = None
         self._is_able_now = False  # to read what it could not read before
 
@@ -86,8 +94,8 @@ class Writer(ConnectionThread):
         """Return how long to wait before the next look: the longer, the longer ago the log was written."""
         if self._watch is None:
             return LISTEN_MS
-        stirred_ms = 1000 * (time.monotonic() - self._stirred_at)
-        return max(SOON_MS, stirred_ms) if stirred_ms < STIRRED_MS else QUIET_MS
+        now = time.monotonic()
+        return min(_pause_ms(now - self._stirred_at, *_OTHERS), _pause_ms(now - self._committed_at, *_OWN))
 
     def _look(self, store: Store) -> None:
         """Tell listeners if another connection has changed the file since the last look."""
@@ -115,6 +123,7 @@ class Writer(ConnectionThread):
             whole = all(self._try(store, job) for job in jobs)
             if whole:
                 store.db.execute("COMMIT")
+                self._committed()
         except sqlite3.Error as error:
             _roll_back(store)
             for job in jobs:  # the refused ones too: they were refused for what is not stored now
@@ -125,6 +134,11 @@ class Writer(ConnectionThread):
             if len(jobs) > 1 or self._is_able_now:
                 self._is_able_now = False
                 self._work_singly(store, jobs)
+
+    def _committed(self) -> None:
+        if self._watch is not None:
+            self._watch.forget()
+            self._committed_at, self._stirred_at = time.monotonic(), -math.inf
 
     def _work_singly(self, store: Store, jobs: list[Job]) -> None:
         for job in jobs:
@@ -147,6 +161,13 @@ class Writer(ConnectionThread):
 def _data_version(store: Store) -> int:
     (version,) = store.db.execute("PRAGMA data_version").fetchone()
     return int(version)
+
+
+def _pause_ms(seconds: float, first: int, factor: int) -> float:
+    """Return how long to wait before the next look, so long after a writing."""
+    ms = 1000 * seconds
+    pause_ms = max(first, (factor - 1) * ms)
+    return pause_ms if ms + pause_ms < STIRRED_MS else QUIET_MS
 
 
 def _nothing(_store: Store) -> tuple[None, None]:
