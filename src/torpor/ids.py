@@ -53,6 +53,14 @@ def is_correlation(found: str, seed: bytes, op: int) -> bool:
         return False
 
 
+def time_of(made: str) -> int:
+    """Return the time in an id, in epoch milliseconds; -1 when it has none."""
+    try:
+        return int(made.rpartition("_")[2][:_TIME_CHARS].translate(_DIGITS), 32)
+    except ValueError:
+        return -1
+
+
 def _op_digest(seed: bytes, op: int) -> bytes:
     return hashlib.blake2b(op.to_bytes(8), key=seed, digest_size=_RANDOM_BYTES, person=b"torpor-op-id").digest()
 

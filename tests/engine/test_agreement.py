@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from tests.engine.application import app as application
+from tests.engine.odd_steps import gates
 from tests.engine.support import TIMEOUT, until
-from torpor import RunHandle, Torpor, codec, ids
+from torpor import RunHandle, Torpor, WorkerSettings, codec, ids
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine.attempts import Attempt
 from torpor.engine.steps import Steps
@@ -186,3 +187,38 @@ async def test_a_run_whose_log_begins_late_waits_for_its_snapshot(app: Torpor, f
     async with app, app.worker():
         await app.resume_hook("a-1", {"n": 2, "last": True})
         assert await run.result(timeout=TIMEOUT) == [1, 2]
+
+
+@pytest.mark.parametrize(
+    ("statement", "told"),
+    [
+        ("UPDATE events SET payload = CAST('devl[1]' AS BLOB) WHERE type = 5", "not what the run asked for"),
+        ("UPDATE events SET payload = NULL WHERE type = 5", "it has lost its payload"),
+        ("UPDATE events SET due = due + 1 WHERE type = 10", "is not what event"),
+        ("UPDATE waits SET due = due + 1", "it is not what event"),
+        ("DELETE FROM waits", "it is not there; event"),
+        ("DELETE FROM steps", "it is not there; event"),
+        ("UPDATE runs SET ready_at = NULL", "is not to be woken for them"),
+        ("UPDATE steps SET ready_at = NULL", "it waits for nobody"),
+        ("UPDATE runs SET status = 2", "and the run is completed"),
+        ("UPDATE blobs SET data = x'00' WHERE key LIKE 'program/%'", "is not there or damaged"),
+        ("UPDATE snapshots SET data = CAST(substr(data, 1, length(data) - 2) || zeroblob(2) AS BLOB)", "snapshot"),
+    ],
+)
+async def test_what_a_turn_does_not_meet_is_found_by_who_looks(file: Path, statement: str, told: str) -> None:
+    """Before somebody wonders why a run does not go on."""
+    settings = WorkerSettings(grace_seconds=0.0)
+    async with application.on(f"sqlite:///{file}", runtime="snapshot", settings=settings) as app:
+        async with app.worker():
+            run = await app.start("racesHeld", 3_600_000)
+            await gates[run.id].reached()
+
+            async def asleep() -> bool:
+                return bool(await app.world.snapshot(run.id))
+
+            await until(app, asleep)
+            gates[run.id].given_up.clear()
+        await app.world.release([row.id for row in await app.world.workers()])
+        assert await find_damage(app.world, app.keyring) == {}
+        change(file, statement)
+        assert told in "\n".join((await find_damage(app.world, app.keyring)).values())

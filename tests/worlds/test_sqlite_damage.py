@@ -36,6 +36,13 @@ def damage(world: SqliteWorld, statement: str) -> None:
     db.close()
 
 
+async def begin_with_steps(world: SqliteWorld) -> None:
+    """Let both runs begin, each with a step that is a task."""
+    for task in (await world.claim(ClaimRequest(WORKER, guests=("quickjs",), turns_max=2))).tasks:
+        created = (Event("run_started", T), step("step_created", 1))
+        await Turn(world, task, 1, WORKER).commit(*created, tasks=[NewTask("step_01")])
+
+
 def damage_type(world: SqliteWorld, table: str, statement: str) -> None:
     """Store what a STRICT table refuses, as a damaged page may hold it."""
     db = sqlite3.connect(world.url.removeprefix("sqlite:///"))
@@ -121,9 +128,7 @@ async def test_a_column_of_another_type_harms_only_its_row(world: SqliteWorld, c
 )  # fmt: skip
 async def test_a_step_task_with_a_column_of_another_type_harms_no_other(world: SqliteWorld, change: str) -> None:
     """It is passed by."""
-    for task in (await world.claim(ClaimRequest(WORKER, guests=("quickjs",), turns_max=2))).tasks:
-        created = (Event("run_started", T), step("step_created", 1))
-        await Turn(world, task, 1, WORKER).commit(*created, tasks=[NewTask("step_01")])
+    await begin_with_steps(world)
     damage_type(world, "steps", f"UPDATE steps SET {change} WHERE run = 1")  # noqa: S608  # our own
 
     found = []
@@ -258,3 +263,43 @@ async def test_a_broken_page_is_told(world: SqliteWorld) -> None:
     rows = [error.row for error in await world.damaged()]
 
     assert rows == ["the file", "row 1 of table runs"]
+
+
+async def test_an_error_that_is_kept_keeps_nobody_in_the_past(world: SqliteWorld) -> None:
+    """Who has read of a damaged row goes on to read what was stored since."""
+    await begin_with_steps(world)
+    damage(world, "UPDATE events SET at = -1 WHERE k = (1 << 32) + 1")
+    with pytest.raises(DamagedError) as kept:
+        await world.events(RUN)
+
+    await world.create_run(new_run("wrun_later"))
+
+    assert (await world.get_run("wrun_later")).status == "pending"
+    assert kept.value.run_id == RUN
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE steps SET kind = (SELECT k FROM kinds WHERE name = 'refund') WHERE run = 1",
+        "UPDATE steps SET seq = 2 WHERE run = 1",
+        "UPDATE steps SET seq = 77 WHERE run = 1",
+    ],
+)
+async def test_no_other_step_is_carried_out_for_a_damaged_one(world: SqliteWorld, change: str) -> None:
+    """Its task is compared with the event that created it."""
+    await begin_with_steps(world)
+    damage(world, "INSERT INTO kinds (name, signature) VALUES ('refund', '')")
+    damage(world, change)
+
+    claims = await world.claim(ClaimRequest(WORKER, steps=(*STEPS, "refund"), steps_max=9))
+
+    assert [task.run_id for task in claims.tasks] == [OTHER]
+
+
+async def test_a_row_with_another_key_than_its_route_is_damaged(world: SqliteWorld) -> None:
+    """Who lists runs by key and who claims them would not agree."""
+    damage(world, "UPDATE runs SET key_id = 'k1' WHERE k = 1")
+
+    with pytest.raises(DamagedError, match="its key is 'k1', and its route is for ''"):
+        await world.get_run(RUN)

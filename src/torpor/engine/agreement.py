@@ -42,6 +42,7 @@ def check_state(state: RunState, seed: bytes) -> None:
         raise DamagedError("the snapshot", problem, run_id=run.id)
     if snapshot is not None:
         _check_ends(run, snapshot)
+    _check_queue(state.held)
     if [event.seq for event in events] != list(range(cursor + 1, run.head + 1)):
         problem = f"the {run.head - cursor} events after event {cursor} are not all there"
         raise DamagedError("the log", problem, run_id=run.id)
@@ -104,6 +105,18 @@ def _check_ends(run: Run, snapshot: Snapshot) -> None:
     for what, at, last in ends:
         if at > last:
             raise SnapshotError(f"the snapshot is of {what} {at}, but the run ends with {what} {last}")
+    if snapshot.cursor <= 0:
+        raise SnapshotError("the snapshot is of event 0, before the run began")
+
+
+def _check_queue(held: Entities) -> None:
+    """Check that somebody will see to what is open: what nobody has is in the queue."""
+    run = held.run
+    if held.waits and not run.worker and run.ready_at is None:
+        raise DamagedError("the run", "it has timers, and is not to be woken for them", run_id=run.id)
+    for step in held.steps.values():
+        if step.task and not step.worker and step.ready_at is None:
+            raise DamagedError(_named(step), "nobody has its task, and it waits for nobody", run_id=run.id)
 
 
 def _check_ops(run: Run, recorded: list[int], snapshot: Snapshot | None) -> None:

@@ -149,6 +149,26 @@ def check_replay(run_id: str, op: Op, run_codec: RunCodec, recorded: bytes | Non
         )
 
 
+def check_record(run_id: str, event: Event, run_codec: RunCodec) -> None:
+    """
+    Compare what the log has of a step or wait with the digest that it has of the op.
+
+    Raises:
+        DamagedError: they differ.
+    """
+    match event.type:
+        case "step_created":
+            text = stored_text(run_id, event, run_codec)
+            op = Op(event.op, "step", ids.time_of(event.id), event.name, text)
+        case "wait_created":
+            op = Op(event.op, "wait", ids.time_of(event.id), due=event.due)
+        case _:
+            return
+    if digest(op, run_codec) != event.digest:
+        what = f"event {event.seq} ({event.type} of op {event.op})"
+        raise DamagedError(what, "it is not what the run asked for, whose digest it has", run_id=run_id)
+
+
 def delivery(run_id: str, event: Event, run_codec: RunCodec) -> Delivery | None:
     """
     Return what an event of a run's log delivers into the VM, None when it only records.

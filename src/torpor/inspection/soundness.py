@@ -71,6 +71,7 @@ def _check(state: RunState, events: Iterable[Event], run_codec: RunCodec, *, has
     check_state(state, run_codec.seed(state.run.seed))
     for event in events:
         plan.delivery(state.run.id, event, run_codec)
+        plan.check_record(state.run.id, event, run_codec)
     if state.snapshot is not None:
         try:
             unpack_delta(run_codec.unpack_binary(state.snapshot.data), state.snapshot.image)

@@ -1,4 +1,4 @@
-"""Blobs: content-addressed bytes."""
+"""Blobs: content-addressed bytes. A row that holds anything else is none, and is stored anew by who has its content."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Final
 
 from torpor.worlds.sqlite.store import Store
 
+_IS_BLOB: Final = "typeof(data) = 'blob'"
 _LAST: Final = "\U0010ffff"
 """Greater than any character of a key."""
 
@@ -18,13 +19,13 @@ def put(store: Store, key: str, data: bytes) -> tuple[None, None]:
 
 def get(store: Store, key: str) -> bytes | None:
     """Answer :meth:`torpor.world.Blobs.blob`."""
-    row = store.db.execute("SELECT data FROM blobs WHERE key = ?", (key,)).fetchone()
+    row = store.db.execute(f"SELECT data FROM blobs WHERE key = ? AND {_IS_BLOB}", (key,)).fetchone()
     return None if row is None else bytes(row[0])
 
 
 def has(store: Store, key: str) -> bool:
     """Answer :meth:`torpor.world.Blobs.has_blob`."""
-    return store.db.execute("SELECT 1 FROM blobs WHERE key = ?", (key,)).fetchone() is not None
+    return store.db.execute(f"SELECT 1 FROM blobs WHERE key = ? AND {_IS_BLOB}", (key,)).fetchone() is not None
 
 
 def delete(store: Store, key: str) -> tuple[None, None]:
@@ -35,5 +36,5 @@ def delete(store: Store, key: str) -> tuple[None, None]:
 
 def sizes(store: Store, prefix: str) -> dict[str, int]:
     """Answer :meth:`torpor.world.Blobs.blob_sizes`."""
-    query = "SELECT key, length(data) FROM blobs WHERE key >= ? AND key < ? ORDER BY key"
+    query = f"SELECT key, length(data) FROM blobs WHERE key >= ? AND key < ? AND {_IS_BLOB} ORDER BY key"
     return dict(store.db.execute(query, (prefix, prefix + _LAST)).fetchall())

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from msgspec.structs import astuple
 
+from torpor.errors import DamagedError
 from torpor.model import Hook, Run, Step
 from torpor.worlds.draft import Changes, fence
 from torpor.worlds.operations import StaleError
@@ -156,6 +157,7 @@ def save_run(store: Store, before: Run, run: Run) -> int:
     Store what of a run changed, and return its rowid.
 
     Raises:
+        DamagedError: its row cannot be written any more; nothing was stored.
         StaleError: it is not as it was *before* any more; nothing was stored.
     """
     k = store.rowid(run.id)
@@ -167,7 +169,7 @@ def save_run(store: Store, before: Run, run: Run) -> int:
     values = [value for _, value in changed]
     epoch, head, worker, base = fence(before)
     expected = (k, epoch, head, worker or None, base)
-    if k is None or not store.db.execute(query, (*values, *expected)).rowcount:
+    if k is None or not _updated(store, query, (*values, *expected), f"row {k} of table runs", run.id):
         raise StaleError
     return k
 
@@ -177,11 +179,21 @@ def save_step(store: Store, run: Run, step: Step, expected: int) -> None:
     Store the row of a step task, if its epoch is still *expected*.
 
     Raises:
+        DamagedError: it cannot be written any more; nothing was stored.
         StaleError: it is not; nothing was stored.
     """
     which = (store.rowid(run.id), step.id, expected)
-    if not store.db.execute(_SAVE_STEP, (*_step_changing(store, run, step), *which)).rowcount:
+    values = (*_step_changing(store, run, step), *which)
+    if not _updated(store, _SAVE_STEP, values, f"step {step.id}", run.id):
         raise StaleError
+
+
+def _updated(store: Store, query: str, values: tuple[Any, ...], row: str, run_id: str) -> bool:
+    """Return whether an update has found its row."""
+    try:
+        return bool(store.db.execute(query, values).rowcount)
+    except sqlite3.IntegrityError as error:  # what stands in its other columns
+        raise DamagedError(row, f"its table refuses it ({error})", run_id=run_id) from error
 
 
 def _add_run(store: Store, run: Run) -> int:

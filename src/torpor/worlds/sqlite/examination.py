@@ -14,6 +14,8 @@ import msgspec
 
 from torpor.clock import Clock
 from torpor.errors import DamagedError
+from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL, TRANSITIONS, EventType, RunStatus
+from torpor.worlds.sqlite.codes import RUN_OF
 from torpor.worlds.sqlite.rows import EVENT_COLUMNS, SHIFT, events_of
 from torpor.worlds.sqlite.run_rows import RUNS
 from torpor.worlds.sqlite.sound import NonsenseError, reading
@@ -61,13 +63,13 @@ def _found(store: Store, clock: Clock) -> Iterator[DamagedError]:
 
 def _pages(store: Store) -> Iterator[DamagedError]:
     """Ask SQLite for pages, indexes and types that are not as they should be."""
-    for (line,) in store.db.execute(f"PRAGMA integrity_check({_PAGES_MAX})"):
+    for (line,) in store.rows(f"PRAGMA integrity_check({_PAGES_MAX})"):
         if line != "ok":
             yield DamagedError("the file", line)
 
 
 def _runs(store: Store) -> Iterator[DamagedError]:
-    for row in store.db.execute(f"{RUNS} ORDER BY k"):
+    for row in store.rows(f"{RUNS} ORDER BY k"):
         try:
             store.run_of(row)
         except DamagedError as error:
@@ -80,19 +82,20 @@ def _runs(store: Store) -> Iterator[DamagedError]:
 
 def _logs(store: Store) -> Iterator[DamagedError]:
     """Look at every log: that each event makes sense, and that none lacks between the first and the last."""
-    ends = {k: (base, head) for k, base, head in store.db.execute("SELECT k, base, head FROM runs")}
+    ends = {k: its for k, *its in store.rows("SELECT k, base, head, status FROM runs")}
     for k, rows in itertools.groupby(store.db.execute(_LOGS), key=lambda row: row[0]):
         if k not in ends:
             yield DamagedError(f"{sum(1 for _ in rows)} events", f"there is no run number {k}, whose they are")
             continue
-        base, head = ends.pop(k)
+        base, head, status = ends.pop(k)
         try:
-            seqs = [event.seq for event in events_of(store.name_at, k, (row[1:] for row in rows))]
+            events = events_of(store.name_at, k, [row[1:] for row in rows])
             with reading("the log", store.name_at(k)):
-                _check_dense(seqs, base, head)
+                _check_dense([event.seq for event in events], base, head)
+                _check_ending(events[-1].type, RUN_OF.get(status))
         except DamagedError as error:
             yield error
-    for k, (base, head) in ends.items():
+    for k, (base, head, _) in ends.items():
         if base != head:
             yield DamagedError("the log", f"nothing of it is there; it has {head} events", run_id=store.name_at(k))
 
@@ -102,6 +105,12 @@ def _check_dense(seqs: list[int], base: int, head: int) -> None:
         raise NonsenseError(
             f"it has {len(seqs)} events from {seqs[0]} to {seqs[-1]}; it goes from {base + 1} to {head}"
         )
+
+
+def _check_ending(last: EventType, status: RunStatus | None) -> None:
+    ending = TRANSITIONS[last][1] if last in RUN_ENDINGS else None
+    if status is not None and ending != (status if status in RUN_TERMINAL else None):
+        raise NonsenseError(f"it ends with {last}, and the run is {status}")
 
 
 def _astray(store: Store) -> Iterator[DamagedError]:

@@ -22,8 +22,8 @@ from torpor.errors import DamagedError
 from torpor.model import Entities, Hook, ImageUse, ProgramUse, Run, RunFilter, WaitingSteps
 from torpor.worlds import refusals
 from torpor.worlds.sqlite.codes import RUN_CODE
-from torpor.worlds.sqlite.queue import WAITING
-from torpor.worlds.sqlite.sound import reading
+from torpor.worlds.sqlite.queue import ALL_OF_TYPES, WAITING
+from torpor.worlds.sqlite.sound import Shape, reading
 from torpor.worlds.sqlite.store import Store
 
 _LIVE: Final = f"status IN ({RUN_CODE['pending']}, {RUN_CODE['running']})"
@@ -48,7 +48,8 @@ _WAITING: Final = (
     # Kind by kind, each a range of the index, so that nothing is sorted.
     f"{WAITING.format(routes=_NO_GUEST)} SELECT t.app, kind, (SELECT json_array(count(*), "
     "min(iif(snoozed = '', queued_at, created_at)), max(snoozed), run) FROM steps WHERE route = place "
-    "AND kind = waiting.kind AND ready_at IS NOT NULL AND (ready_at <= ? OR snoozed <> '')) "
+    "AND kind = waiting.kind AND ready_at IS NOT NULL AND (ready_at <= ? OR snoozed <> '') "
+    f"AND {ALL_OF_TYPES}) "
     "FROM waiting JOIN routes t ON t.k = place WHERE kind IS NOT NULL"
 )
 _PROGRAMS: Final = (
@@ -56,6 +57,7 @@ _PROGRAMS: Final = (
     f"CROSS JOIN runs r INDEXED BY runs_listed ON r.workflow = w.k AND r.{_LIVE} JOIN routes t ON t.k = r.route "
     "GROUP BY w.app, r.program, t.guest, t.key_id"
 )
+_PROGRAM: Final = Shape(app=str, program=int, guest=str, key_id=str, count=int, k=int)
 _IMAGES: Final = (
     "SELECT DISTINCT r.program, r.build, r.key_id FROM workflows w "
     f"CROSS JOIN runs r INDEXED BY runs_listed ON r.workflow = w.k AND r.{_NOT_COMPLETED}"
@@ -128,7 +130,7 @@ def waiting_steps(store: Store, now: int) -> list[WaitingSteps]:
     found: dict[tuple[str, str, str], WaitingSteps] = {}
     for app, kind, told in store.db.execute(_WAITING, (now,)).fetchall():
         count, since, why, k = msgspec.json.decode(told)
-        if count and (of_kind := store.kinds.find(kind)) is not None:
+        if count and isinstance(app, str) and (of_kind := store.kinds.find(kind)) is not None:
             name, signature = of_kind
             steps = WaitingSteps(app, name, signature, count, since, store.name_at(k), why)
             about = (app, name, signature)
@@ -145,8 +147,9 @@ def _together(one: WaitingSteps, other: WaitingSteps) -> WaitingSteps:
 def programs_in_use(store: Store) -> list[ProgramUse]:
     """Answer :meth:`torpor.world.Queries.programs_in_use`."""
     found = []
-    for app, program, guest, key_id, count, k in store.db.execute(_PROGRAMS).fetchall():
-        if (label := store.labels.find(program)) is not None:
+    for row in store.rows(_PROGRAMS):
+        app, program, guest, key_id, count, k = row
+        if _PROGRAM.fits(row) and (label := store.labels.find(program)) is not None:
             found.append(ProgramUse(app, label[0], guest, key_id, count, store.name_at(k)))
     return sorted(found, key=lambda use: (use.app, use.program, use.guest, use.key_id))
 

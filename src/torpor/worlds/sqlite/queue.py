@@ -65,6 +65,9 @@ _PLACE: Final = (
     "route = :place AND kind = :kind AND id NOT IN (SELECT value FROM json_each(:left)) "
     f"AND {_IN_QUEUE} AND typeof(run) = 'integer' AND typeof(seq) = 'integer' AND typeof(id) = 'text'"
 )
+ALL_OF_TYPES: Final = (
+    f"{_IN_QUEUE} AND typeof(run) = 'integer' AND typeof(created_at) = 'integer' AND typeof(snoozed) = 'text'"
+)
 _STEPS: Final = f"SELECT {_look('steps', _PLACE, 'run, seq, id', ':steps')}"
 _TASK: Final = (
     f"SELECT e.id, e.name, {STEP_COLUMNS}, ifnull(ifnull(s.input, e.payload), x'') FROM steps s "
@@ -143,12 +146,12 @@ def _claim_turns(store: Store, found: Found, worker_id: str, now: int) -> list[T
     for _, k in found:
         try:
             run = store.run_at(k)
+            claimed = claims.claim(run, worker_id)
+            save_run(store, run, claimed)
         except DamagedError as error:
             set_run_aside(store, k, str(error), now)
-            continue
-        claimed = claims.claim(run, worker_id)
-        save_run(store, run, claimed)
-        tasks.append(claims.turn_task(claimed))
+        else:
+            tasks.append(claims.turn_task(claimed))
     return tasks
 
 
@@ -165,10 +168,10 @@ def _claim_steps(store: Store, found: Found, worker_id: str, now: int) -> list[T
             # Else another step would be carried out, or this one with another's arguments.
             if not step.input or (created_id and (created_id, created_name) != (step.id, step.name)):
                 raise DamagedError(f"step {step_id}", f"event {step.seq} of the log did not create it", run_id=run.id)
+            claimed = claims.claim_step(step, worker_id, now)
+            save_step(store, run, claimed, step.epoch)
         except DamagedError as error:
             set_step_aside(store, k, step_id, str(error), now)
-            continue
-        claimed = claims.claim_step(step, worker_id, now)
-        save_step(store, run, claimed, step.epoch)
-        tasks.append(claims.step_task(run, claimed))
+        else:
+            tasks.append(claims.step_task(run, claimed))
     return tasks

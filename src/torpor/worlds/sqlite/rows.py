@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from torpor.model import Event, Hook, Step, Wait
 from torpor.worlds.sqlite.codes import EVENT_CODE, EVENT_OF, HOOK_OF, STEP_OF
-from torpor.worlds.sqlite.sound import NUMBER_MAX, Shape, check_attempts, check_numbers, coded, reading
+from torpor.worlds.sqlite.sound import NUMBER_MAX, NonsenseError, Shape, check_attempts, check_numbers, coded, reading
 
 Row = tuple[Any, ...]
 
@@ -187,4 +187,6 @@ def hook_of(row: Row, run_id: str, key_id: str, public: bytes) -> Hook:
         _HOOK.check(row)
         check_numbers((op, created_at), "op created_at")
         stands = coded(HOOK_OF, status, "status")
+        if stands == "disposed":
+            raise NonsenseError("it is disposed of, and should be gone")
     return Hook(run_id, about, op, token, stands, created_at, metadata, watch, key_id, public)

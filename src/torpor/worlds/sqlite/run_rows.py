@@ -21,7 +21,7 @@ from torpor.worlds.sqlite.sound import (
 RUNS: Final = (
     "SELECT k, id, workflow, program, route, runtime, status, seed, created_at, started_at, ended_at, error_code, "
     "head, ops, logs, epoch, parent, root, public, build, base, latest_at, ready_at, queued_at, worker, redeliveries, "
-    "snoozes, snoozed FROM runs"
+    "snoozes, snoozed, key_id FROM runs"
 )
 _RUN: Final = Shape(
     k=int,
@@ -52,6 +52,7 @@ _RUN: Final = Shape(
     redeliveries=int,
     snoozes=int,
     snoozed=str,
+    key_id=str,
 )
 
 Texts = Callable[[int], tuple[str, ...]]
@@ -111,9 +112,12 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         redeliveries,
         snoozes,
         snoozed,
+        its_key_id,
     ) = row
     _RUN.check(row)
     app, queue, guest, key_id = routes(route)
+    if key_id != its_key_id:
+        raise NonsenseError(f"its key is {its_key_id!r}, and its route is for {key_id!r}")
     check_numbers((base, head), "base head", SEQ_MAX)
     if base > head:
         raise NonsenseError(f"its log begins after event {base} and ends with event {head}")

@@ -92,6 +92,15 @@ class Store:
             numbers.forget()
         self._rowids.clear()
 
+    def rows(self, query: str, *values: object) -> list[Row]:
+        """
+        Return all that a query finds.
+
+        It is read to its end before any of it is looked at: whoever gets the error of a damaged row would keep an
+        unfinished query with it, and the connection in the past to which that belongs.
+        """
+        return self.db.execute(query, values).fetchall()
+
     def label(self, number: int) -> str:
         """
         Return the text of a label.
@@ -148,7 +157,7 @@ class Store:
 
     def runs(self, where: str, *values: object) -> list[Run]:
         """Return the runs that SQL chooses; of those that are damaged no more than can be told."""
-        return [self._run_or_trace(row) for row in self.db.execute(f"{RUNS} {where}", values).fetchall()]
+        return [self._run_or_trace(row) for row in self.rows(f"{RUNS} {where}", *values)]
 
     def run_at(self, k: int) -> Run:
         """
@@ -197,9 +206,9 @@ class Store:
         k, run = found
         return k, Entities(
             run,
-            steps_of(run_id, self.db.execute(_STEPS[inputs], (k,)), self.kinds.texts),
-            waits_of(run_id, self.db.execute(_WAITS, (k,))),
-            self._hooks(run, self.db.execute(_HOOKS, (k,))),
+            steps_of(run_id, self.rows(_STEPS[inputs], k), self.kinds.texts),
+            waits_of(run_id, self.rows(_WAITS, k)),
+            self._hooks(run, self.rows(_HOOKS, k)),
         )
 
     def part(self, part: Part) -> Entities | None:
@@ -208,16 +217,16 @@ class Store:
         if found is None:
             return None
         k, run = found
-        step = self.db.execute(_STEP, (k, part.step)) if part.step else ()
-        waits = self.db.execute(_WAITS_DUE, (k, part.due)) if part.due else ()
-        hook = self.db.execute(_HOOK, (k, part.hook)) if part.hook else ()
+        step = self.rows(_STEP, k, part.step) if part.step else []
+        waits = self.rows(_WAITS_DUE, k, part.due) if part.due else []
+        hook = self.rows(_HOOK, k, part.hook) if part.hook else []
         steps = steps_of(run.id, step, self.kinds.texts)
         return Entities(run, steps, waits_of(run.id, waits), self._hooks(run, hook))
 
     def hooks(self, where: str, *values: object) -> list[Hook | None]:
         """Return the hooks that SQL chooses, of any runs, None for a damaged one; ``h`` is a hook and ``r`` its run."""
         found: list[Hook | None] = []
-        for row in self.db.execute(f"{HOOKS_OF_RUNS} {where}", values).fetchall():
+        for row in self.rows(f"{HOOKS_OF_RUNS} {where}", *values):
             try:
                 found.append(_hook_of_run(row))
             except DamagedError:
@@ -246,13 +255,13 @@ class Store:
         low = k << SHIFT
         most = _NO_LIMIT if limit is None else limit
         # What is asked for by a seq that there cannot be is another run's.
-        rows = self.db.execute(_LOG, (low + min(max(after, 0), SEQ_MAX), low + (1 << SHIFT), most))
+        rows = self.rows(_LOG, low + min(max(after, 0), SEQ_MAX), low + (1 << SHIFT), most)
         return events_of(self.name_at, k, rows)
 
     def inputs(self, k: int, after: int) -> list[Event]:
         """Return the inputs in the log of a run after seq *after*."""
         low = k << SHIFT
-        return events_of(self.name_at, k, self.db.execute(_INPUTS, (low + after, low + (1 << SHIFT))))
+        return events_of(self.name_at, k, self.rows(_INPUTS, low + after, low + (1 << SHIFT)))
 
     def payloads(self, k: int, seqs: tuple[int, ...]) -> dict[int, bytes]:
         """Return the payloads of some of a run's events, by seq."""
@@ -332,9 +341,10 @@ class Store:
 
     def lines(self, run_id: str, after: int | None) -> list[LogEntry]:
         """Answer :meth:`torpor.world.Log.log_entries`."""
-        rows = self.db.execute(
+        rows = self.rows(
             "SELECT n, at, level, text FROM lines WHERE run = ?1 AND n > ifnull(?2, n - 1) ORDER BY n",
-            (self.existing(run_id), after),
+            self.existing(run_id),
+            after,
         )
         found = []
         for row in rows:

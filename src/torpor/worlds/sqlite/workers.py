@@ -155,21 +155,19 @@ def _take_claims(store: Store, worker_id: str, clock: Clock) -> int:
     for (k,) in runs:
         try:
             run = store.run_at(k)
-        except DamagedError as error:
-            taken += set_run_aside(store, k, str(error), now)
-        else:
             save_run(store, run, claims.release(run, now))
             taken += 1
+        except DamagedError as error:
+            taken += set_run_aside(store, k, str(error), now)
     steps = store.db.execute(_CLAIMED_STEPS, (worker_id,)).fetchall()
     for k, *row in steps:
         try:
             run = store.run_at(k)
             step = step_of(run.id, tuple(row), store.kinds.texts)
-        except DamagedError as error:
-            taken += set_step_aside(store, k, row[0], str(error), now)
-        else:
             save_step(store, run, claims.release_step(step, now), step.epoch)
             taken += 1
+        except DamagedError as error:
+            taken += set_step_aside(store, k, row[0], str(error), now)
     return taken
 
 
