@@ -16,6 +16,7 @@ from torpor.clock import Clock
 from torpor.codec.errors import JavaScriptError, PythonError, message_of, remember_traceback, traceback_text
 from torpor.codec.types.classes import class_path, find_class, slots_of
 from torpor.codec.types.errnos import errno_name, with_own_number
+from torpor.codec.types.native import made, made_of, native_class
 from torpor.codec.values import UNDEFINED
 from torpor.codec.wire.reducers import PASS, Pass, PythonType, Reducer, exactly, subclass_of
 from torpor.errors import FatalError, HookConflictError, RetryableError
@@ -148,7 +149,8 @@ def exception_type(is_storable: Callable[[object], bool]) -> PythonType:
     def encode(error: BaseException) -> dict[str, object]:
         if isinstance(error, PythonError):
             return error.data
-        args, state = _made_of(error)
+        args, state = made_of(error, is_storable)
+        state = _in_slots(error) | {name: value for name, value in state.items() if not name.startswith("__")}
         data: dict[str, object] = {
             "name": type(error).__name__,
             "message": message_of(error),
@@ -182,21 +184,6 @@ def _exception_path(error: BaseException) -> str:
     return error.path if isinstance(error, PythonError) else class_path(type(error))
 
 
-def _made_of(error: BaseException) -> tuple[list[object], dict[str, object]]:
-    """Return arguments and attributes; of a group the arguments without its members."""
-    # The interpreter's own __reduce__ knows what its classes keep beside args, such as the file name of an OSError.
-    reduced: Any = _builtin(type(error)).__reduce__(error)
-    args = [error.message] if isinstance(error, BaseExceptionGroup) else list(reduced[1])
-    state = {name: getattr(error, name) for name in slots_of(type(error)) if hasattr(error, name)}
-    state |= reduced[2] if len(reduced) > 2 else {}
-    return args, {name: value for name, value in state.items() if not name.startswith("__")}
-
-
-def _builtin(cls: type[BaseException]) -> type[BaseException]:
-    """Return the class of the interpreter that an exception class is built upon."""
-    return next(base for base in cls.__mro__ if base.__module__ == "builtins" and issubclass(base, BaseException))
-
-
 def _decode_exception(data: Mapping[str, Any], path: str) -> BaseException:
     args = [*_args_of(data), *([data["errors"]] if "errors" in data else [])]
     error = _new_exception(path, args)
@@ -213,6 +200,12 @@ def _fill_exception(error: BaseException, data: Mapping[str, Any]) -> None:
     finish_exception(error, data)
 
 
+def _in_slots(error: BaseException) -> dict[str, object]:
+    """Return the attributes of an exception that its own classes keep in slots."""
+    names = set(slots_of(type(error))) - set(slots_of(native_class(type(error))))
+    return {name: getattr(error, name) for name in sorted(names) if hasattr(error, name) and not name.startswith("__")}
+
+
 def _args_of(data: Mapping[str, Any]) -> list[Any]:
     return with_own_number(data.get("args", [data["message"]]), data.get("errno"))
 
@@ -223,23 +216,17 @@ def _new_exception(path: str, args: list[Any]) -> BaseException:
     # What is no Exception, such as SystemExit, would end more than a step where it is raised again.
     if cls is None or not issubclass(cls, Exception):
         return PythonError(path)
-    builtin = _builtin(cls)
-    is_plain = cls.__init__ is builtin.__init__ and cls.__new__ is builtin.__new__
     try:
-        if is_plain:
-            return cls(*args)
-        error = builtin.__new__(cls, *args)
-        builtin.__init__(error, *args)  # an OSError with an __init__ of its own takes its args here
-    except (TypeError, ValueError):  # the class no longer takes what it was made of
+        return made(cls, args)
+    except (KeyError, TypeError, ValueError):  # the class no longer takes what it was made of
         return PythonError(path)
-    return error
 
 
 def finish_exception(error: BaseException, data: Mapping[str, Any]) -> None:
     """Give an exception everything beside its arguments."""
     if isinstance(error, PythonError):
         error.become(data)
-    slots = {*dir(_builtin(type(error))), *slots_of(type(error))}
+    slots = {*dir(native_class(type(error))), *slots_of(type(error))}
     for name, value in data.get("state", {}).items():
         if name in slots:
             object.__setattr__(error, name, value)  # the class may have a __setattr__ that refuses

@@ -36,6 +36,7 @@ SHARED: Final = (
     "codec.types.errors",
     "codec.types.javascript",
     "codec.types.models",
+    "codec.types.native",
     "codec.types.python",
     "codec.types.records",
     "codec.types.references",

@@ -295,7 +295,10 @@ class ValidationError(ValueError):
         if include_url:
             for error, line in zip(errors, self.lines, strict=True):
                 error["url"] = _address(line)
-        return to_json_text(errors, indent)
+        try:
+            return to_json_text(errors, indent)
+        except ValueError as failure:
+            raise ValueError(f"Error serializing ValidationError to JSON: {failure}") from None
 
     def _described(self, line: Line, include_url: bool, include_context: bool, include_input: bool) -> dict[str, Any]:
         told: dict[str, Any] = {"type": line.type, "loc": tuple(reversed(line.loc))}

@@ -291,6 +291,7 @@ _NO_KEYS: Final = {
 
 
 def to_json_text(value: Any, indent: int | None) -> str:
-    """Return a value without a schema as JSON; its floats may be infinite."""
-    state = Serialization(Formats({"ser_json_inf_nan": "constants"}), "json", warnings=False, is_text=True)
+    """Return a value without a schema as JSON; what has no form there is its text, and floats may be infinite."""
+    formats = Formats({"ser_json_inf_nan": "constants"})
+    state = Serialization(formats, "json", warnings=False, serialize_unknown=True, is_text=True)
     return json_of(infer(value, state), indent)
