@@ -35,7 +35,9 @@ def test_a_worker_tells_what_runs_do(torpor: Torpor, worker: Process) -> None:
     worker.wait_line(f"{second}  failing  failed in ")
 
     third = torpor.ok("start", "approval", "token").strip()
+    worker.wait_line(f"{third}  approval  waits for hook token")
     worker.wait_line("step unstable failed (attempt 1): ConnectionError: the bank is closed; again in ")
+    worker.wait_line("step unstable completed")
     worker.wait_line("│ waiting for approval")
     torpor.ok("cancel", third, "--reason", "by hand")
     assert worker.wait_line("cancelled in ").endswith(": by hand")

@@ -125,6 +125,26 @@ class TimesSuite(Suite):
         clock.set(T + HOUR)
         assert len(await take(world)) == 1
 
+    async def test_pauses_follow_the_wall_as_it_is_set(self, world: World, clock: ManualClock) -> None:
+        """One before a retry, or of a run that was given back, ends at a moment: putting the clock back prolongs it."""
+        turn = await begin(world, RUN, step("step_created", 1), hook("hook_created", 2))
+        await turn.commit(tasks=[NewTask("step_01")])
+        await world.finish_step(outcome(await claim_step(world), "step_retrying", due=T + 1_000))
+        await world.snooze(RUN, WORKER, turn.task.epoch, delay_ms=1_000, why="no memory")
+        clock.jump(-HOUR)
+        clock.advance(HOUR + 999)
+        assert await take(world) == []
+        clock.advance(1)
+        assert [task.kind for task in await take(world)] == ["turn", "step"]
+
+    async def test_a_payload_ends_the_pause_of_a_run(self, world: World, clock: ManualClock) -> None:
+        """However far away a clock that was put back has made its end."""
+        turn = await begin(world, RUN, hook("hook_created", 1))
+        await world.snooze(RUN, WORKER, turn.task.epoch, delay_ms=1_000, why="no memory")
+        clock.jump(-HOUR)
+        await world.resume_hook("token", b"devl1", "r1")
+        assert [task.kind for task in await take(world)] == ["turn"]
+
     async def test_timers_are_the_worlds_to_decide(
         self, world: World, make_world: MakeWorld, clock: ManualClock
     ) -> None:

@@ -168,7 +168,7 @@ def runs_by_key(store: Store, *, live: bool) -> dict[str, int]:
         if key_id:
             (found[key_id],) = store.db.execute(count, (key_id,)).fetchone()
         (key_id,) = store.db.execute(_NEXT_KEY, (key_id,)).fetchone()
-    return {key_id: runs for key_id, runs in found.items() if runs}
+    return {key_id: runs for key_id, runs in found.items() if runs and isinstance(key_id, str)}  # damaged else
 
 
 def images_in_use(store: Store) -> set[ImageUse]:
