@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from benchmarks import (
+    cli,
     codec,
     crash,
     fair,
@@ -55,5 +56,6 @@ BENCHMARKS = {
     "crash": Benchmark("SIGKILL in the middle of 100 steps, restart, finish", crash.run),
     "idle": Benchmark("100 000 parked runs: bytes, memory, waking 100", idle.run),
     "idle_worker": Benchmark("a worker with nothing to do: queries, processor time, waking", idle_worker.run),
+    "cli": Benchmark("processor time of torpor --help, runs and inspect", cli.run),
     "codec": Benchmark("encode and decode payloads, beside json, pickle and npm devalue", codec.run),
 }

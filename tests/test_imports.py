@@ -23,6 +23,14 @@ ALWAYS_LATE = {
 NEVER_IN_TORPOR = {*ALWAYS_LATE, "asyncio", "msgspec", "sqlite3", "torpor.app", "torpor.codec", "zstandard"}
 NEVER_IN_A_WORKER = {*ALWAYS_LATE, "importlib.metadata", "importlib.resources", "rich", "torpor.cli", "typer"}
 
+NEVER_IN_A_CLIENT = NEVER_IN_A_WORKER | {"torpor.engine.worker", "torpor.engine.turn", "torpor.processes.supervisor"}
+NEVER_IN_HELP = {*NEVER_IN_TORPOR, "asyncio", "pydantic", "rich.table", "torpor.engine", "torpor.worlds"}
+HELP = """
+import contextlib, sys, torpor.cli
+with contextlib.suppress(SystemExit), contextlib.redirect_stdout(sys.stderr):
+    torpor.cli.app(["--help"])
+"""
+
 
 def loaded(code: str) -> set[str]:
     """Return the names of the modules that a fresh process has after this code."""
@@ -36,6 +44,9 @@ def loaded(code: str) -> set[str]:
     [
         ("import torpor", NEVER_IN_TORPOR),
         ("import torpor; torpor.Torpor, torpor.SyncTorpor, torpor.open_world('sqlite:///x.db')", NEVER_IN_A_WORKER),
+        ("import torpor.app, torpor.inspection.reading; torpor.open_world('sqlite:///x.db')", NEVER_IN_A_CLIENT),
+        (HELP, NEVER_IN_HELP),
+        ("import torpor.cli.runs, torpor.cli.inspect_run", NEVER_IN_A_CLIENT - {"rich", "torpor.cli", "typer"}),
         ("import torpor.engine.worker, torpor.programs.catalogue, torpor.inspection.reading", NEVER_IN_A_WORKER),
     ],
 )

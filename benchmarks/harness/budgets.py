@@ -47,6 +47,7 @@ BUDGETS = (
     Budget("idle_worker", "queries_per_s", world="sqlite", at_most=1),
     Budget("idle_worker", "cpu", at_most=0.2),
     Budget("idle_worker", "heard_after", at_most=10),
+    Budget("cli", "cpu", at_most=350),
     Budget("payload", "wall", world="sqlite", at_most=60),
     Budget("resume", "warm", {"past_steps": 10_000}, at_most=5),
     Budget("resume", "cold", {"past_steps": 10_000}, at_most=100),

@@ -160,7 +160,7 @@ class Demo:
         return shop
 
     def _worker(self) -> Process:
-        return self._process("worker", "-m", "torpor.cli", "worker", str(HERE / "app.py"), "-n", "1")
+        return self._process("worker", "-m", "torpor.cli", "worker", str(HERE / "app.py"), "-p", "1")
 
     def _payment_service(self) -> Process:
         books = str(self._folder / "payments.db")

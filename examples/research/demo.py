@@ -102,7 +102,7 @@ class Demo:
                 await asyncio.sleep(LOOK_SECONDS)
 
     def _worker(self) -> Process:
-        arguments = ("-m", "torpor.cli", "worker", "examples.research.app", "-n", "1")
+        arguments = ("-m", "torpor.cli", "worker", "examples.research.app", "-p", "1")
         return Process("worker", arguments, folder=self._folder, cwd=ROOT, environment=os.environ)
 
     def _say(self, text: str, *, alarm: bool = False) -> None:

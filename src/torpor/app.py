@@ -24,7 +24,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, ParamSpec, Self, TypeVar, overload
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
 from torpor.authority import Authority
 from torpor.builtin_steps import ApplicationSteps
@@ -36,24 +36,25 @@ from torpor.engine.deployments import Startable, make_deployment, positional
 from torpor.engine.images import store_program
 from torpor.engine.observer import Observer
 from torpor.engine.settings import WorkerSettings
-from torpor.engine.worker import Worker
 from torpor.errors import ConfigurationError, UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime
-from torpor.processes.supervisor import Supervisor
 from torpor.programs.catalogue import Programs, Registered, alias_main
 from torpor.programs.languages import LANGUAGES
 from torpor.project import application_name, checked_name
 from torpor.registry import Entry, Names, Registry
 from torpor.run_info import RunInfo
 from torpor.thread_start import in_thread
-from torpor.worker_processes import Processes, worker_processes
 from torpor.workflow import Workflow, workflow_name
 from torpor.world import World
-from torpor.worlds import open_world
+from torpor.worlds import WORLD_DEFAULT, open_world
 
-WORLD_DEFAULT = "sqlite:///torpor.db"
 _MAKING = "making the programs of an application"
+
+if TYPE_CHECKING:  # what works is imported when it begins to: most processes only ask
+    from torpor.engine.worker import Worker
+    from torpor.processes.supervisor import Supervisor
+    from torpor.worker_processes import Processes
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -282,6 +283,8 @@ class Torpor(Registry):
 
     @asynccontextmanager
     async def _worker_processes(self, processes: Processes) -> AsyncIterator[Supervisor]:
+        from torpor.worker_processes import worker_processes  # noqa: PLC0415  # see above
+
         self.require_shareable()
         await self._open_for_use()
         async with worker_processes(
@@ -291,6 +294,8 @@ class Torpor(Registry):
 
     @asynccontextmanager
     async def _worker(self, observers: Sequence[Observer], options: dict[str, Any]) -> AsyncIterator[Worker]:
+        from torpor.engine.worker import Worker  # noqa: PLC0415  # see above
+
         await self._open_for_use()
         worker = Worker(
             self.world,

@@ -22,7 +22,7 @@ ADD = "step//./steps.py//add"
 def busy(fresh: Path) -> Iterator[Path]:
     """A project of the name "shop" with a worker at work, as the working folder."""
     (fresh / "pyproject.toml").write_text('[project]\nname = "shop"\n')
-    with Process(fresh, "worker", "-n", "1") as process:
+    with Process(fresh, "worker", "-p", "1") as process:
         process.wait_line("is at work")
         yield fresh
 
@@ -181,7 +181,7 @@ def behind(fresh: Path, torpor: Torpor) -> Iterator[Behind]:
     run = torpor.ok("start", "pids", "token").strip()
     (fresh / "steps.py").write_text(STEPS.replace("process_id", "pid"))
     (fresh / "flows" / "orders.js").write_text(FLOWS.replace("process_id", "pid"))
-    with Process(fresh, "worker", "-n", "1") as process:
+    with Process(fresh, "worker", "-p", "1") as process:
         process.wait_line("no live worker has it")
         yield Behind(run, process)
 
@@ -224,7 +224,7 @@ def test_runs_that_a_renamed_application_left_behind_are_told(fresh: Path, torpo
     project.write_text('[project]\nname = "shop"\n')
     run = torpor.ok("start", "addTen", "1").strip()
     project.write_text('[project]\nname = "store"\n')
-    with Process(fresh, "worker", "-n", "1") as process:
+    with Process(fresh, "worker", "-p", "1") as process:
         process.wait_line("is at work")
         found = torpor.json("doctor")["checks"]["applications"]
         assert (found["status"], found["unserved"]) == ("note", {"shop": 1})
@@ -232,7 +232,7 @@ def test_runs_that_a_renamed_application_left_behind_are_told(fresh: Path, torpo
         said = f"not ended, and of no deployment that is known: 1 run of application 'shop' (e.g. {run})"
         assert said in torpor.ok("deployments")
         project.write_text('[project]\nname = "store"\n[tool.torpor]\nname = "shop"\n')
-        with Process(fresh, "worker", "-n", "1", "--follow") as other:
+        with Process(fresh, "worker", "-p", "1", "--follow") as other:
             other.wait_line("completed")
 
 
@@ -242,6 +242,6 @@ def test_an_older_worker_goes_on_with_the_run(behind: Behind, torpor: Torpor, fr
     behind.worker.wait_end()
     (fresh / "steps.py").write_text(STEPS)
     (fresh / "flows" / "orders.js").write_text(FLOWS)
-    with Process(fresh, "worker", "-n", "1", "--follow") as process:
+    with Process(fresh, "worker", "-p", "1", "--follow") as process:
         process.wait_line("token")
     assert torpor.json("inspect", behind.run)["unmet"] == []

@@ -39,7 +39,7 @@ def test_a_line_that_keeps_images_from_being_shared_is_told(torpor: Torpor, empt
     (empty / "app.py").write_text(UNSHARED)
 
     found = torpor.json("doctor")["checks"]["images"]
-    with Process(empty, "worker", "-n", "1") as worker:
+    with Process(empty, "worker", "-p", "1") as worker:
         told = worker.wait_line("reads the clock")
 
     assert (found["status"], found["unshared"]) == ("note", ["./app.py:7"])

@@ -121,7 +121,7 @@ def test_the_ending_is_the_last_row(torpor: Torpor, runs: Runs) -> None:
 
 def test_a_run_that_nothing_can_wake_says_so(torpor: Torpor, fresh: Path) -> None:
     """A promise that nobody settles is named; a run with a live hook is not called stuck."""
-    with Process(fresh, "worker", "-n", "1", "--follow") as process:
+    with Process(fresh, "worker", "-p", "1", "--follow") as process:
         process.wait_line("is at work")
         stuck = torpor.ok("start", "forgets").strip()
         process.wait_line("│ forgetting")
@@ -325,7 +325,7 @@ def test_values_of_classes_are_shown_without_the_classes(torpor: Torpor, fresh: 
     with (fresh / "steps.py").open("a") as steps:
         steps.write(MONEY)
     (fresh / "flows" / "money.js").write_text(PRICED)
-    with Process(fresh, "worker", "-n", "1") as process:
+    with Process(fresh, "worker", "-p", "1") as process:
         process.wait_line("is at work")
         result = json.loads(torpor.ok("start", "priced", "--wait"))
 

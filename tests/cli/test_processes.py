@@ -72,7 +72,7 @@ def reporting(fresh: Path) -> Path:
 @pytest.fixture
 def two(reporting: Path) -> Iterator[Process]:
     """Two processes at work."""
-    with Process(reporting, "worker", "-n", "2", "--follow") as process:
+    with Process(reporting, "worker", "-p", "2", "--follow") as process:
         process.wait_line("is at work")
         process.wait_line("is at work")
         yield process
@@ -212,7 +212,7 @@ def test_an_application_that_cannot_be_imported_is_told_once(fresh: Path) -> Non
     """The first process says it, with its exit code; no other is started."""
     (fresh / "app.py").write_text("1 / 0\n")
 
-    with Process(fresh, "worker", "-n", "4") as process:
+    with Process(fresh, "worker", "-p", "4") as process:
         assert process.wait_end() == 2
     assert process.seen.count("ZeroDivisionError: division by zero") == 1
     assert process.seen[-2].startswith("error[CONFIGURATION]: app.py cannot be imported: ZeroDivisionError")
@@ -232,7 +232,7 @@ def test_what_lives_in_one_process_cannot_have_several(
     clock = "from torpor.clock import SystemClock\n"
     (fresh / "app.py").write_text(clock + (fresh / "app.py").read_text().replace("Torpor()", made))
 
-    with Process(fresh, "worker", "-n", "2", *options) as process:
+    with Process(fresh, "worker", "-p", "2", *options) as process:
         assert process.wait_end() == 2
         assert any(line.startswith(f"error[CONFIGURATION]: {told}") for line in process.seen)
     with Process(fresh, "worker", *options) as process:
@@ -255,7 +255,7 @@ def test_a_number_that_is_none_is_refused(torpor: Torpor, fresh: Path, number: s
 
 def test_one_process_is_this_one(torpor: Torpor, fresh: Path) -> None:
     """Nobody looks after it."""
-    with Process(fresh, "worker", "-n", "1") as process:
+    with Process(fresh, "worker", "-p", "1") as process:
         process.wait_line("is at work")
         assert children(process) == []
         [worker] = torpor.json("doctor")["checks"]["workers"]["alive"]

@@ -21,7 +21,7 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A project with a worker at work."""
     folder = tmp_path_factory.mktemp("busy")
     write_project(folder)
-    with Process(folder, "worker", "-n", "1") as process:
+    with Process(folder, "worker", "-p", "1") as process:
         process.wait_line("is at work")
         yield folder
 

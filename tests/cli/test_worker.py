@@ -18,7 +18,7 @@ from tests.cli.processes import Process
 @pytest.fixture
 def worker(fresh: Path) -> Iterator[Process]:
     """A worker at work."""
-    with Process(fresh, "worker", "-n", "1", "--follow") as process:
+    with Process(fresh, "worker", "-p", "1", "--follow") as process:
         process.wait_line("is at work")
         yield process
 
@@ -99,7 +99,7 @@ def test_a_stuck_step_does_not_keep_a_stopped_worker(torpor: Torpor, fresh: Path
             "from torpor import WorkerSettings\napp = Torpor(settings=WorkerSettings(grace_seconds=0.2))",
         )
     )
-    with Process(fresh, "worker", "-n", "1") as process:
+    with Process(fresh, "worker", "-p", "1") as process:
         process.wait_line("is at work")
         run = torpor.ok("start", "hangs").strip()
         process.wait_line("stuck")
@@ -113,7 +113,7 @@ def test_a_worker_whose_workflows_do_not_load_says_so(fresh: Path) -> None:
     """A workflow file that cannot be is an error with its file and line, and no traceback."""
     (fresh / "flows" / "orders.js").write_text('import { nothing } from "../steps.py";\n')
 
-    with Process(fresh, "worker", "-n", "1") as process:
+    with Process(fresh, "worker", "-p", "1") as process:
         assert process.wait_end() == 2
     assert process.seen[-1].startswith("error[CONFIGURATION]: ./flows/orders.js:1: ")
     assert "Traceback" not in "\n".join(process.seen)
@@ -122,7 +122,7 @@ def test_a_worker_whose_workflows_do_not_load_says_so(fresh: Path) -> None:
 def test_a_worker_takes_the_world_that_is_named(torpor: Torpor, fresh: Path) -> None:
     """--world reaches the application, and what step functions start follows."""
     named = ("--world", "sqlite:///named.db")
-    with Process(fresh, "worker", "app.py", "-n", "1", "--follow", *named) as process:
+    with Process(fresh, "worker", "app.py", "-p", "1", "--follow", *named) as process:
         process.wait_line("is at work: ")
         child = json.loads(torpor.ok("start", "spawns", "--wait", *named))
         process.wait_line(f"{child}  addTen  completed")
@@ -131,7 +131,7 @@ def test_a_worker_takes_the_world_that_is_named(torpor: Torpor, fresh: Path) -> 
 
 def test_a_world_in_memory_is_worth_a_warning(fresh: Path) -> None:
     """Nobody can start a run in it from outside."""
-    with Process(fresh, "worker", "-n", "1", "--world", "memory://") as process:
+    with Process(fresh, "worker", "-p", "1", "--world", "memory://") as process:
         process.wait_line("no other process sees it")
 
 
@@ -180,7 +180,7 @@ def test_a_worker_tells_of_hooks_that_wait_and_steps_that_end(torpor: Torpor, wo
 
 def test_failures_are_warnings_in_the_log(torpor: Torpor, fresh: Path) -> None:
     """A step that is given up and a run that fails are told without being asked for."""
-    with Process(fresh, "worker", "-n", "1") as process:
+    with Process(fresh, "worker", "-p", "1") as process:
         process.wait_line("is at work")
         run = torpor.ok("start", "failing").strip()
 
@@ -202,7 +202,7 @@ def test_failures_are_told_once_where_runs_are_followed(torpor: Torpor, worker: 
 
 def test_log_lines_of_steps_are_shown(torpor: Torpor, talkative: Path) -> None:
     """From INFO on, with the step and the run that they are of."""
-    with Process(talkative, "worker", "-n", "1") as process:
+    with Process(talkative, "worker", "-p", "1") as process:
         process.wait_line("is at work")
         run = torpor.ok("start", "speaking").strip()
 
@@ -237,7 +237,7 @@ def test_an_application_that_has_set_logging_up_is_left_alone(torpor: Torpor, ta
     """Its own form and level stay."""
     with (talkative / "app.py").open("a") as app:
         app.write('\nimport logging\nlogging.basicConfig(format="own %(message)s", level="WARNING")\n')
-    with Process(talkative, "worker", "-n", "1") as process:
+    with Process(talkative, "worker", "-p", "1") as process:
         process.wait_line("is at work")
         torpor.ok("start", "speaking", "--wait")
         process.send(signal.SIGTERM)

@@ -40,7 +40,7 @@ async def test_runs_outlive_processes_and_their_supervisor(client: Client, round
     """
     dice = random.Random("processes")
     ledger = tmp_path / "ledger.txt"
-    command = ("worker", "application.py", "-n", "2", "--world", client.world.url)
+    command = ("worker", "application.py", "-p", "2", "--world", client.world.url)
 
     def begin() -> Process:
         process = Process(FOLDER, *command, CRASH_LEDGER=str(ledger))

@@ -47,7 +47,7 @@ async def test_a_rolling_deploy_fails_no_run(client: Client, processes: ExitStac
     """Whichever worker takes a run, its steps go to one that has them as the run's program knows them."""
 
     async def begin(version: str) -> Process:
-        process = processes.enter_context(Process(HERE / version, "worker", "-n", "1", "--world", client.world.url))
+        process = processes.enter_context(Process(HERE / version, "worker", "-p", "1", "--world", client.world.url))
         await asyncio.to_thread(process.wait_line, "is at work")
         return process
 

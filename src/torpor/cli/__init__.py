@@ -1,10 +1,11 @@
 """
 The command line: ``torpor …``.
 
-One file a command or a group of them; what they share:
+One file a command or a group of them, imported when the command is called; what they share:
 
 ::
 
+    lazily.py       commands that are imported when they are called
     loading.py      finding and importing an application
     opening.py      the application or world that a command works on
     options.py      options that several commands have
@@ -14,51 +15,34 @@ One file a command or a group of them; what they share:
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Annotated, Any, Final
 
 import typer
 
-from torpor.cli import checks
-from torpor.cli.archive import archive
-from torpor.cli.cancel import cancel
-from torpor.cli.deployments import check, deployments
-from torpor.cli.dev import dev
-from torpor.cli.doctor import doctor
-from torpor.cli.inspect_run import inspect
-from torpor.cli.keys import generate_key, list_keys, rotate_keys
-from torpor.cli.output import say
-from torpor.cli.program import show_programs
-from torpor.cli.repl import repl
-from torpor.cli.runs import hooks, runs
-from torpor.cli.start import resume, start
-from torpor.cli.stopping import own_process
-from torpor.cli.warm import warm
-from torpor.cli.worker import worker
+from torpor.cli.lazily import Place, lazy_group
 
-COMMANDS: Final[dict[str, Callable[..., None]]] = {
-    "dev": dev,
-    "worker": worker,
-    "start": start,
-    "runs": runs,
-    "hooks": hooks,
-    "inspect": inspect,
-    "repl": repl,
-    "resume": resume,
-    "cancel": cancel,
-    "archive": archive,
-    "doctor": doctor,
-    "warm": warm,
-    "deployments": deployments,
-    "deploy check": check,
-    "keys generate": generate_key,
-    "keys list": list_keys,
-    "keys rotate": rotate_keys,
-    "program show": show_programs,
+COMMANDS: Final[dict[str, Place]] = {
+    "dev": Place("dev", "Work on runs, show what they do, reload when files change."),
+    "worker": Place("worker", "Work on runs until told to stop."),
+    "start": Place("start", "Start a run of a workflow, and print its id."),
+    "runs": Place("runs", "List runs, newest first, and what they wait for."),
+    "hooks": Place("runs", "List what waits for the outside world."),
+    "inspect": Place("inspect_run", "Show what happened in a run."),
+    "repl": Place("repl", "Open a prompt inside a copy of a parked run."),
+    "resume": Place("start", "Deliver a payload to a hook, and print the id of its run."),
+    "cancel": Place("cancel", "Cancel runs by their ids, their status or their workflow."),
+    "archive": Place("archive", "Drop the beginning of logs, behind tried snapshots."),
+    "doctor": Place("doctor", "Check the installation, the application and its world."),
+    "warm": Place("warm", "Compile and boot the guest languages ahead of time."),
+    "deployments": Place("deployments", "List what is deployed, and what still has runs."),
+    "deploy check": Place("deployments", "Say, before a deploy, which runs would wait for what.", "check"),
+    "keys generate": Place("keys", "Print a new key, ready for the environment.", "generate_key"),
+    "keys list": Place("keys", "List the keys by their ids, and how many runs use each.", "list_keys"),
+    "keys rotate": Place("keys", "Print the present keys with a new one before them.", "rotate_keys"),
+    "program show": Place("program", "Show what is in each program of an application.", "show_programs"),
 }
 """Every command by its full name; nothing else registers one."""
 
-_CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 _GROUPS: Final = {
     "deploy": "Look at a deploy before it is made.",
     "keys": "Make and look after the keys that runs are encrypted with.",
@@ -79,7 +63,11 @@ def root(
 
     Example: torpor dev app.py, and in another terminal: torpor start checkout o-1 4200 --wait
     """
+    from torpor.cli.output import say  # noqa: PLC0415  # help of commands needs none of it
+
     if version:
+        from torpor.cli import checks  # noqa: PLC0415  # as above
+
         say(f"torpor {checks.versions().facts['torpor']}")
         raise typer.Exit
     if context.invoked_subcommand is None:
@@ -90,19 +78,24 @@ def root(
 
 def make_app() -> typer.Typer:
     """Return the Typer application of all commands."""
-    made = typer.Typer(**_settings(), invoke_without_command=True, callback=root)
-    groups = {name: typer.Typer(**_settings(), help=text, no_args_is_help=True) for name, text in _GROUPS.items()}
-    for name, group in groups.items():
-        made.add_typer(group, name=name)
-    for full_name, function in COMMANDS.items():
-        group_name, _, name = full_name.rpartition(" ")
-        (groups[group_name] if group_name else made).command(name)(function)
+    made = typer.Typer(**_settings(""), invoke_without_command=True, callback=root)
+    for name, text in _GROUPS.items():
+        made.add_typer(typer.Typer(**_settings(name), help=text, no_args_is_help=True, callback=_nothing), name=name)
     return made
 
 
-def _settings() -> dict[str, Any]:
+def _settings(group: str) -> dict[str, Any]:
     """Return what every group has: help that stays plain text, and tracebacks that stay Python's."""
-    return {"rich_markup_mode": None, "pretty_exceptions_enable": False, "context_settings": _CONTEXT}
+    return {
+        "cls": lazy_group(COMMANDS, group),
+        "rich_markup_mode": None,
+        "pretty_exceptions_enable": False,
+        "context_settings": {"help_option_names": ["-h", "--help"]},
+    }
+
+
+def _nothing() -> None:
+    """Stand for the commands of a group, which Typer does not know yet."""
 
 
 app = make_app()
@@ -111,5 +104,7 @@ app = make_app()
 
 def main() -> None:
     """Run the command line of this process."""
+    from torpor.cli.stopping import own_process  # noqa: PLC0415  # help needs none of it
+
     own_process()
     app(prog_name="torpor")

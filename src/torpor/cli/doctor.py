@@ -10,7 +10,6 @@ import typer
 from rich.text import Text
 
 from torpor import Torpor
-from torpor.app import WORLD_DEFAULT
 from torpor.cli import checks
 from torpor.cli.checks import Finding
 from torpor.cli.loading import NoAppError, default_target, load_app, parse_target
@@ -21,7 +20,7 @@ from torpor.client import Client
 from torpor.codec.crypto.keys import Keyring
 from torpor.errors import TorporError
 from torpor.inspection.reading import Reader
-from torpor.worlds import open_world
+from torpor.worlds import WORLD_DEFAULT, open_world
 
 _STYLES = {"ok": "green", "note": "yellow", "failed": "bold red"}
 

@@ -13,13 +13,16 @@ import sys
 import traceback
 from pathlib import Path
 from types import ModuleType
+from typing import TYPE_CHECKING
 
 import msgspec
 
 import torpor
-from torpor import Torpor
 from torpor.errors import ConfigurationError
 from torpor.project import PROJECT_FILE, application_place
+
+if TYPE_CHECKING:
+    from torpor import Torpor
 
 DEFAULT_FILE = "app.py"
 """What is taken when no application is named, if the working folder has it."""
@@ -168,6 +171,8 @@ def load_app(target: Target) -> Torpor:
 
 def applications(module: ModuleType) -> dict[str, Torpor]:
     """Return a module's applications by name; one that has several names appears under the first."""
+    from torpor import Torpor  # noqa: PLC0415  # a module that has one has imported this
+
     found: dict[str, Torpor] = {}
     for name, value in vars(module).items():
         if isinstance(value, Torpor) and not any(value is known for known in found.values()):
@@ -211,6 +216,8 @@ def _import(target: Target) -> ModuleType:
 
 
 def _named(module: ModuleType, target: Target) -> Torpor:
+    from torpor import Torpor  # noqa: PLC0415  # as above
+
     value: object = module
     for name in target.attribute.split("."):
         value = getattr(value, name, None)

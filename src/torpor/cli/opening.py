@@ -7,18 +7,19 @@ import sqlite3
 from collections.abc import Callable, Coroutine
 from contextlib import closing
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from torpor import Torpor
-from torpor.app import WORLD_DEFAULT
 from torpor.cli.loading import AppImportError, NoAppError, default_target, load_app, parse_target, required_target
 from torpor.client import Client
 from torpor.codec.crypto.keys import Keyring
 from torpor.errors import ConfigurationError, UsageError
 from torpor.inspection.reading import Reader
 from torpor.world import World
-from torpor.worlds import open_world
+from torpor.worlds import WORLD_DEFAULT, open_world
 from torpor.worlds.sqlite.url import parse
+
+if TYPE_CHECKING:  # who names only a world needs none of it
+    from torpor import Torpor
 
 T = TypeVar("T")
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 import typer
 
 from torpor import Torpor
-from torpor.app import WORLD_DEFAULT
 from torpor.cli.opening import app_if_any, with_client
 from torpor.cli.options import AppOption, WorldOption
 from torpor.cli.output import print_json, say
@@ -18,6 +17,7 @@ from torpor.client import Client, RunHandle
 from torpor.errors import ConfigurationError, RunFailedError, UsageError
 from torpor.inspection.readable import place_of, readable
 from torpor.inspection.reading import Reader
+from torpor.worlds import WORLD_DEFAULT
 
 _JSON_BEGINNINGS = ("{", "[", '"')
 VALUE_HELP = 'as JSON, or else a text as it is; what begins with {, [ or " must be JSON.'

@@ -29,7 +29,7 @@ from torpor.processes.line import Alone, AtWork, ProcessEnd
 def worker(
     app: AppArgument = None,
     processes: Annotated[
-        str, typer.Option("--processes", "-n", metavar="N", help="How many processes; auto: one for each core.")
+        str, typer.Option("--processes", "-p", metavar="N", help="How many processes; auto: one for each core.")
     ] = AUTO,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print what runs do as it happens: a line for each thing.")

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Iterable
 from contextlib import asynccontextmanager
 from functools import partial
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 
@@ -21,7 +21,6 @@ from torpor.engine.waiting import Unmet, read_unmet, unmet_steps
 from torpor.errors import KeyMissingError, RunNotFoundError, TorporError, UsageError, WorldError
 from torpor.inspection.details import EventView, ProgramView, RunDetails, RunSummary, SnapshotView
 from torpor.inspection.history import Historian, History
-from torpor.inspection.parked import ParkedRun, parked
 from torpor.inspection.readable import readable_payload
 from torpor.inspection.redaction import Redactor
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
@@ -30,6 +29,9 @@ from torpor.programs.catalogue import guests, short_name
 from torpor.run_info import RunInfo, read_info, read_infos
 from torpor.vm.guest import TaskStack
 from torpor.world import World
+
+if TYPE_CHECKING:
+    from torpor.inspection.parked import ParkedRun
 
 T = TypeVar("T")
 
@@ -260,6 +262,8 @@ class Reader:
         if key_id and not self._decrypt:
             raise UsageError(f"run {run_id} is encrypted (key {key_id}), as are its variables; --decrypt shows them")
         client = self._client
+        from torpor.inspection.parked import parked  # noqa: PLC0415  # it needs the VM, and lists do not
+
         async with parked(client.world, guests(), run_id, client.world.clock, client.keyring) as copy:
             yield copy
 

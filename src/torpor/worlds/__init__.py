@@ -14,6 +14,9 @@ from torpor.clock import Clock
 from torpor.errors import ConfigurationError
 from torpor.world import World
 
+WORLD_DEFAULT: Final = "sqlite:///torpor.db"
+"""The world of who names none."""
+
 
 def _memory(url: str, clock: Clock | None) -> World:
     from torpor.worlds.memory import MemoryWorld  # noqa: PLC0415  # a scheme is imported when it is asked for
