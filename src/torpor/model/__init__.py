@@ -1,0 +1,48 @@
+"""
+What is stored, as frozen values without behaviour.
+
+Times are epoch milliseconds; payloads are codec envelopes (``devl…``, ``zstd…``), opaque to worlds.
+"""
+
+from __future__ import annotations
+
+from torpor.model.log import NOTHING, Event, LogEntry, Snapshot
+from torpor.model.queries import ImageUse, Notice, ProgramUse, RunFilter, WaitingSteps, build_key
+from torpor.model.runs import NOW, Entities, Hook, NewRun, Run, RunState, Runtime, Step, StepInfo, Wait
+from torpor.model.work import ClaimRequest, Claims, Commit, Committed, NewTask, StepOutcome, Task, TaskKind
+from torpor.model.workers import DeployedWorkflow, Deployment, Heartbeat, WorkerRow
+
+__all__ = [
+    "NOTHING",
+    "NOW",
+    "ClaimRequest",
+    "Claims",
+    "Commit",
+    "Committed",
+    "DeployedWorkflow",
+    "Deployment",
+    "Entities",
+    "Event",
+    "Heartbeat",
+    "Hook",
+    "ImageUse",
+    "LogEntry",
+    "NewRun",
+    "NewTask",
+    "Notice",
+    "ProgramUse",
+    "Run",
+    "RunFilter",
+    "RunState",
+    "Runtime",
+    "Snapshot",
+    "Step",
+    "StepInfo",
+    "StepOutcome",
+    "Task",
+    "TaskKind",
+    "Wait",
+    "WaitingSteps",
+    "WorkerRow",
+    "build_key",
+]

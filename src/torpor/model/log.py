@@ -1,0 +1,82 @@
+"""A run's log: events, the lines that its code wrote, and snapshots, which stand for the log up to an event."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from torpor.lifecycle import EventType
+
+NOTHING: Final = b"devl[null]"
+"""The envelope of null: what a hook that watches a run receives. Worlds write it, and know no codec."""
+
+
+class Event(msgspec.Struct, frozen=True):
+    """
+    One entry of a run's log.
+
+    Attributes:
+        type: see :mod:`torpor.lifecycle`.
+        at: when it happened; the world moves it up to the previous entry's time, except where a VM has seen it.
+        id: correlation id of the step, wait or hook that it is about; ``""`` for the run itself.
+        seq: place in the log, 1, 2, 3 …, dense; 0 until the world has stored it.
+        op: number of the op that it records or answers; 0 for events without one.
+        digest: of the op that it records (creations and ``hook_disposed``), else empty.
+        name: step name, hook token, or error code of ``run_failed``.
+        attempt: of ``step_started``, ``step_retrying``, ``step_completed``, ``step_failed``; 1 in a ``step_created``
+            whose first attempt the turn begins with it, which spares a ``step_started``.
+        due: when a wait ends, or when a retry may start.
+        ref: another thing concerned: owner run of ``hook_conflict``, the run that a ``hook_created`` watches,
+            resume id of ``hook_received`` (the watched run's id where a watching hook receives), the reason of
+            ``run_cancelled``, the worker of ``step_started`` and of a ``step_created`` with an attempt.
+        payload: arguments, step input, result, error, hook payload or hook metadata.
+    """
+
+    type: EventType
+    at: int
+    id: str = ""
+    seq: int = 0
+    op: int = 0
+    digest: bytes = b""
+    name: str = ""
+    attempt: int = 0
+    due: int = 0
+    ref: str = ""
+    payload: bytes | None = None
+
+
+class LogEntry(msgspec.Struct, frozen=True):
+    """
+    One line of a run's own log.
+
+    Attributes:
+        n: 1, 2, 3 … for lines that workflow code wrote; negative for the engine's notes, unique in the run.
+        at, level, text: when, how grave (``debug info warn error``) and what.
+    """
+
+    n: int
+    at: int
+    level: str
+    text: str
+
+
+class Snapshot(msgspec.Struct, frozen=True):
+    """
+    VM state after consuming events 1 … cursor.
+
+    Attributes:
+        cursor: seq of the last event that the VM has consumed; later inputs are delivered after a restore.
+        ops: ops that the VM had emitted.
+        logs: log lines that the VM had emitted.
+        image: hash of the image that the delta refers to.
+        at: when it was taken.
+        data: envelope of the delta.
+    """
+
+    cursor: int
+    ops: int
+    logs: int
+    image: str
+    at: int
+    data: bytes

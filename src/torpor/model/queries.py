@@ -1,0 +1,101 @@
+"""What is asked of a world, and told by it, beside the work."""
+
+from __future__ import annotations
+
+import msgspec
+
+from torpor.lifecycle import RunStatus
+
+
+def build_key(build: str) -> str:
+    """Return the blob key of a guest build."""
+    return f"build/{build}"
+
+
+class RunFilter(msgspec.Struct, frozen=True):
+    """
+    Which runs to list, newest first.
+
+    Attributes:
+        status, workflow, app: only these; the workflow by its full or its short name.
+        before: id of the last run of the previous page.
+        limit: how many at most.
+    """
+
+    status: RunStatus | None = None
+    workflow: str | None = None
+    app: str | None = None
+    before: str | None = None
+    limit: int = 50
+
+
+class WaitingSteps(msgspec.Struct, frozen=True):
+    """
+    Steps of one name that wait for a worker: nobody has claimed them, and they are ready, or were given back.
+
+    Attributes:
+        app, name: of which application, and which step.
+        signature: what the runs' programs take its signature for.
+        count: how many.
+        since: since when the longest waiting one is ready; of one that was given back, when it was asked for.
+        run_id: a run that has one.
+        snoozed: why one of them was not taken, ``""`` when no worker has said.
+    """
+
+    app: str
+    name: str
+    signature: str
+    count: int
+    since: int
+    run_id: str
+    snoozed: str = ""
+
+
+class ProgramUse(msgspec.Struct, frozen=True):
+    """
+    Runs that have not ended and keep one program.
+
+    Attributes:
+        app: of which application.
+        program, guest: content address of the program, and its guest language.
+        key_id: id of the key that the program is stored under for them.
+        count: how many.
+        run_id: one of them.
+    """
+
+    app: str
+    program: str
+    guest: str
+    key_id: str
+    count: int
+    run_id: str
+
+
+class ImageUse(msgspec.Struct, frozen=True):
+    """
+    What images runs need: those of one program in one guest build.
+
+    Attributes:
+        program: its content address.
+        build: the guest build.
+        key_id: id of the key that the program and its image are stored under.
+    """
+
+    program: str
+    build: str
+    key_id: str
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """
+    Something changed; a hint, never a fact.
+
+    Attributes:
+        run_id: which run, None when it is not known (another process wrote).
+        work: there may be a task to claim.
+        ended: the run may have ended.
+    """
+
+    run_id: str | None = None
+    work: bool = False
+    ended: bool = False
