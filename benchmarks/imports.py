@@ -28,7 +28,7 @@ CARRIED: Final = (
     "dateutil.parser", "more_itertools", "yaml", "attr", "jinja2", "bs4", "networkx", "mpmath", "sympy", "openpyxl",
     "numpy", "numpy.random", "pandas",
 )  # fmt: skip
-BUNDLED: Final = {"structlog": ("structlog",), "loguru": ("loguru",), "anyio": ("anyio", "idna")}
+BUNDLED: Final = {"structlog": ("structlog",), "loguru": ("loguru",), "anyio": ("anyio", "idna"), "pydantic": ()}
 """Module → what has to be bundled for it."""
 
 _UNITS = {"start": "ms", "parked": "bytes", "load": "ms"}

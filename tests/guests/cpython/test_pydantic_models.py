@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.guests.cpython.conftest import Author
+from torpor import codec
 
 MODELS = """
 from datetime import datetime, UTC
@@ -209,3 +212,31 @@ def test_the_image_has_the_models(author: Author) -> None:
     image = author.body("return 1", before=MODELS).image
 
     assert image.per_run is None
+
+
+def test_a_run_with_models_parks_small(author: Author) -> None:
+    """What using models for the first time changes is part of the image."""
+    body = """
+        order = Order(id="o", lines=[{"sku": "x", "count": "2"}])
+        await charge(order)
+    """
+    run = author.body(body, before=MODELS).begin()
+
+    assert run.status == "pending"
+    assert len(codec.pack_binary(run.vm.snapshot())) < 20_000
+
+
+@pytest.mark.parametrize("change", ["", "pydantic.BaseModel.__init__ = refuse"])
+def test_what_making_an_image_does_with_models_leaves_nothing(author: Author, change: str) -> None:
+    """The program may even have changed pydantic."""
+    before = f"""
+import pydantic
+def refuse(self, **given):
+    raise RuntimeError("not today")
+class Mine(pydantic.BaseModel):
+    pass
+{change}
+"""
+    body = "return [cls.__name__ for cls in pydantic.BaseModel.__subclasses__()]"
+
+    assert author.body(body, before=before).begin().value in (["Mine"], ["RootModel", "Mine"])

@@ -22,7 +22,7 @@ def imports_of(name: str) -> set[str]:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            base = package if node.level else ""
+            base = ".".join(package.split(".")[: 1 - node.level or None]) if node.level else ""
             module = ".".join(filter(None, (base, node.module)))
             found |= {
                 f"{module}.{alias.name}" if f"{module}.{alias.name}" in SOURCES else module for alias in node.names

@@ -10,6 +10,7 @@ from typing import Any
 
 from torpor.errors import ConfigurationError, WorkflowNotRegisteredError
 
+from .._pydantic import rehearsal as models  # noqa: TID252  # called torpor._pydantic in the guest only
 from . import absent, distributions
 from .entropy import random_state, seed_random, tell_draw
 from .finder import finder
@@ -46,6 +47,7 @@ def load(given: Mapping[str, Any]) -> dict[str, Any]:
     if random_state() != unused or imports.place is not None:
         tell_draw()
     counted(imports.excused)
+    models.rehearse()
     gc.enable()
     gc.collect()
     gc.freeze()  # what the image holds is no garbage: looking through it would write to its pages
