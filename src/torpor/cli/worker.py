@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import sys
 from typing import Annotated
@@ -10,7 +9,7 @@ from typing import Annotated
 import typer
 
 from torpor import Torpor
-from torpor.cli import logs
+from torpor.cli import event_loop, logs
 from torpor.cli.opening import app_on
 from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import STYLES, counted, say, show_as_on_terminal
@@ -69,7 +68,7 @@ def worker(
     if follow:
         redactor = Redactor(application.keyring, decrypt=decrypt)
         describer = Describer(application.world, redactor, _show, _complain, one_of_many=one_of_many)
-    asyncio.run(_work(application, describer, stop, parent, tells_end=not one_of_many))
+    event_loop.run(_work(application, describer, stop, parent, tells_end=not one_of_many))
     if not one_of_many:
         say(("stopped", "dim"), err=True)
 
