@@ -17,6 +17,7 @@ from tests.behaviour.support import DAY, MovableClock
 from tests.engine.support import TIMEOUT
 from tests.releases.record import GUESTS
 from torpor import RunCancelledError, RunFailedError, Torpor
+from torpor.inspection.soundness import find_damage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -32,6 +33,11 @@ async def result(shop: Torpor, run_id: str) -> Any:
 def put_forward(shop: Torpor, days: int) -> None:
     """Let days pass."""
     cast("MovableClock", shop.clock).put_forward(days * DAY)
+
+
+async def test_nothing_is_taken_for_damaged(shop: Torpor) -> None:
+    """What other versions stored makes sense, and agrees with itself."""
+    assert await find_damage(shop.world, shop.keyring) == {}
 
 
 @pytest.mark.parametrize("run_id", ["sold-snapshot", "sold-replay", "sold-secret"])

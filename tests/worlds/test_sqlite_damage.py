@@ -303,3 +303,27 @@ async def test_a_row_with_another_key_than_its_route_is_damaged(world: SqliteWor
 
     with pytest.raises(DamagedError, match="its key is 'k1', and its route is for ''"):
         await world.get_run(RUN)
+
+
+async def test_a_damaged_deployment_is_stored_anew(world: SqliteWorld) -> None:
+    """By the next worker that brings it."""
+    await world.put_deployment(Deployment("d1", "shop"))
+    damage_type(world, "deployments", "UPDATE deployments SET created_at = 'x'")
+    assert await world.deployments() == []
+
+    await world.put_deployment(Deployment("d1", "shop"))
+
+    assert [deployment.id for deployment in await world.deployments()] == ["d1"]
+
+
+@pytest.mark.parametrize("change", ["data = 7", "data = NULL"])
+async def test_a_blob_that_is_none_is_not_there(world: SqliteWorld, change: str) -> None:
+    """Who has its content stores it anew."""
+    await world.put_blob("program/x", b"content")
+    damage_type(world, "blobs", f"UPDATE blobs SET {change}")  # noqa: S608  # our own
+
+    assert await world.blob("program/x") is None
+    assert not await world.has_blob("program/x")
+    assert await world.blob_sizes("program/") == {}
+    await world.put_blob("program/x", b"content")
+    assert await world.blob("program/x") == b"content"

@@ -123,7 +123,7 @@ class Step(msgspec.Struct, frozen=True):
         attempt: number of the newest attempt, 0 before the first.
         failures: how many attempts raised.
         created_at, started_at: of the step and of its newest attempt; 0 until it happened.
-        input: envelope of its arguments; None while the log has it at *seq* (:class:`RunState` and :class:`Task` always
+        input: envelope of its arguments; None while the log has it at *seq* (:class:`RunState` and tasks always
             have it).
         signature: what the run's program takes the step's signature for, ``""`` when it is not known.
         task: whether it was handed over; the fields that follow are the task's.

@@ -54,7 +54,7 @@ _ORPHANED: Final = (
 _PUT_DEPLOYMENT: Final = (
     "INSERT OR REPLACE INTO deployments (k, id, app, created_at, body) VALUES ("
     f"(SELECT ifnull(max(k), 0) + 1 FROM deployments WHERE k < {NUMBER_MAX}), ?1, ?2, "
-    "ifnull((SELECT created_at FROM deployments WHERE id = ?1), ?3), ?4)"
+    "ifnull((SELECT created_at FROM deployments WHERE id = ?1 AND typeof(created_at) = 'integer'), ?3), ?4)"
 )
 
 
