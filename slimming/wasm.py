@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
-TYPE, IMPORT, FUNCTION, EXPORT, ELEMENT, CODE, DATA, CUSTOM = 1, 2, 3, 7, 9, 10, 11, 0
+TYPE, IMPORT, FUNCTION, EXPORT, ELEMENT, CODE, DATA, DATA_COUNT, CUSTOM = 1, 2, 3, 7, 9, 10, 11, 12, 0
 """Numbers of sections."""
 
 EMPTY: Final = -1

@@ -70,7 +70,7 @@ class Interpreter:
             IMPORT: _vector([_text("host") + _text("call") + b"\x00\x00"]),
             FUNCTION: _vector([b"\x00"] * len(self.functions)),
             TABLE: _vector([b"\x70\x01" + to_leb(count) + to_leb(count)]),
-            MEMORY: _vector([b"\x00" + to_leb((BASE >> 16) + 1)]),
+            MEMORY: _vector([b"\x00" + to_leb((BASE >> 16) + 64)]),
             EXPORT: _vector([_text("memory") + b"\x02\x00", *map(self._exported, self.exports)]),
             ELEMENT: _vector([b"\x00\x41\x01\x0b" + _vector([to_leb(self.number(name)) for name in self.slots])]),
             CODE: _vector([_sized(b"\x00\x41\x00" + code + b"\x0b") for code in self.functions.values()]),

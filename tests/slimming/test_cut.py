@@ -10,10 +10,12 @@ import wasmtime
 
 from slimming.builtin_modules import Memory
 from slimming.cut import cut
+from slimming.dropped_data import MARGIN_BYTES
 from slimming.reach import REGISTRAR, reach
 from slimming.wasm import FormatError, read_module
 from tests.slimming.support import BASE, Interpreter, address, call, number, through
 
+MIB = 1 << 20
 METHODS = BASE + 0x100
 BUILT_INS = BASE + 0x200
 NAMES = BASE + 0x300
@@ -125,6 +127,33 @@ def test_third_party_modules_are_taken_off_the_list() -> None:
 
     assert [memory.text(memory.entry(BUILT_INS + at)[0]) for at in (0, 8)] == ["_host", "sys"]
     assert [memory.entry(BUILT_INS + at) for at in (16, 24)] == [(0, 0), (0, 0)]
+
+
+def test_memory_that_only_dropped_code_mentions_goes() -> None:
+    """The stretch between their mentions is dropped, but for its beginning; the rest stays where it was."""
+    made = interpreter()
+    made.functions["numpy"] += address(BASE + MIB) + address(BASE + 2 * MIB)
+    made.data[BASE + MIB - 8] = bytes(8) + b"x" * (MIB + 8) + b"\0"
+    made.data[METHODS + 8] = b"kept"
+
+    wasm = slim(made)
+    memory = Memory(read_module(wasm))
+
+    assert run(wasm) == 1033
+    assert memory.text(METHODS + 8) == "kept"
+    assert memory.text(BASE + MIB) == "x" * MARGIN_BYTES
+    assert memory.text(BASE + 2 * MIB) == "x" * 8
+    assert len(wasm) < 2 * MARGIN_BYTES
+
+
+def test_memory_between_mentions_of_kept_code_stays() -> None:
+    """A mention in its middle leaves no stretch that is large enough."""
+    made = interpreter()
+    made.functions["numpy"] += address(BASE + MIB) + address(BASE + 2 * MIB)
+    made.functions["method"] += address(BASE + MIB + MIB // 2)
+    made.data[BASE + MIB] = b"x" * MIB + b"\0"
+
+    assert Memory(read_module(slim(made))).text(BASE + MIB) == "x" * MIB
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import hashlib
 import io
 import zipfile
 from array import array
+from bisect import bisect_left
 
 import pytest
 import wasmtime
@@ -16,12 +17,13 @@ import slimming
 from slimming.archive import zip_of
 from slimming.builtin_modules import Memory, third_party_entries
 from slimming.cut import cut
+from slimming.dropped_data import MARGIN_BYTES, dropped_data
 from slimming.library import BROKEN, BUILT_IN, IN_PYTHON
 from slimming.reach import Reached, reach, started_modules
 from slimming.wasm import FormatError, Module, read_module
 from torpor.guests.cpython.manifest import _EXPORTS
 
-MIB = 1 << 20
+KIB, MIB = 1 << 10, 1 << 20
 FIRST_ADDRESS = 16 * MIB
 """Before it lies the stack."""
 
@@ -64,7 +66,7 @@ def test_it_is_small() -> None:
     """
     Most of the code is gone.
     """
-    assert len(files()[slimming.WASM]) < 22 * MIB
+    assert len(files()[slimming.WASM]) < 17 * MIB
     assert len(read_module(files()[slimming.WASM]).bodies) < len(full().bodies) / 7
 
 
@@ -171,6 +173,22 @@ def test_the_list_of_built_in_modules_ends_before_the_third_party_ones() -> None
         assert {"numpy._core._multiarray_umath", "lxml.etree"} <= names
         assert {after.entry(at) for at in entries[::8]} == {(0, 0)}
         assert after.entry(entries.start - 8)[1] in {0, *reached().slots}
+
+
+def test_memory_that_is_dropped_lies_between_neighbours() -> None:
+    """
+    What a dropped library mentions first follows closely what CPython mentions last, so that nothing lies between them.
+    """
+    module, stretches = full(), list(dropped_data(full(), reached().functions))
+    own = (function for function in reached().functions if function >= module.imports)
+    kept = sorted(mention.value for function in own for mention in module.mentions(function) if not mention.calls)
+
+    assert len(stretches) == 2
+    for stretch in stretches:
+        place = bisect_left(kept, stretch.start)
+        assert stretch.start - MARGIN_BYTES - kept[place - 1] < KIB
+        assert kept[place] >= stretch.stop
+        assert stretch.start not in kept
 
 
 def test_the_library_has_what_is_listed() -> None:
