@@ -53,6 +53,7 @@ from torpor.engine.settings import TurnOptions
 from torpor.engine.turn import Turn
 from torpor.errors import (
     BuildMissingError,
+    DamagedError,
     DivergenceError,
     EntityConflictError,
     GuestTrapError,
@@ -380,8 +381,8 @@ def test_the_world_is_asked_again_and_then_the_run_is_given_back() -> None:
 
 
 def test_a_claim_that_was_lost_needs_no_giving_back() -> None:
-    """What explains nothing is raised: the claim stays until this worker is gone."""
-    for error in (LeaseLostError("lost"), EntityConflictError("ended")):
+    """Nor is there one for a damaged row. What explains nothing is raised: the claim stays while this worker lives."""
+    for error in (LeaseLostError("lost"), EntityConflictError("ended"), DamagedError("row 1", "nonsense")):
         table = Table()
         table.fail(HostError("no memory"))
         assert table.fail(error) == End("left")

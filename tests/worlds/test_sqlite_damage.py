@@ -8,9 +8,11 @@ from pathlib import Path
 
 import pytest
 
+from torpor.codec.crypto.keys import Keyring
 from torpor.errors import DamagedError, SnapshotError
+from torpor.inspection.soundness import find_damage
 from torpor.model import ClaimRequest, Deployment, Event, NewTask, RunFilter, WorkerRow
-from torpor.testing.worlds.story import OTHER, RUN, STEPS, T, Turn, begin, ending, new_run, snapshot, step
+from torpor.testing.worlds.story import OTHER, RUN, STEPS, T, Turn, begin, ending, new_run, snapshot, step, watching
 from torpor.worlds.sqlite import SqliteWorld
 
 WORKER = "wrkr_1"
@@ -327,3 +329,23 @@ async def test_a_blob_that_is_none_is_not_there(world: SqliteWorld, change: str)
     assert await world.blob_sizes("program/") == {}
     await world.put_blob("program/x", b"content")
     assert await world.blob("program/x") == b"content"
+
+
+@pytest.mark.parametrize("change", ["status = 9", "seed = 7"])
+async def test_a_run_ends_whoever_waits_for_its_end(world: SqliteWorld, change: str) -> None:
+    """A damaged parent is stopped, and none of its children; once it is mended, it is told for what it would wait."""
+    for task in (await world.claim(ClaimRequest(WORKER, guests=("quickjs",), turns_max=2))).tasks:
+        created = (Event("run_started", T), *([watching(1, OTHER)] if task.run_id == RUN else []))
+        await Turn(world, task, 1, WORKER).commit(*created, park=True)
+    backup = sqlite3.connect(world.url.removeprefix("sqlite:///"))
+    status, seed = backup.execute("SELECT status, seed FROM runs WHERE k = 1").fetchone()
+    backup.close()
+    damage_type(world, "runs", f"UPDATE runs SET {change} WHERE k = 1")  # noqa: S608  # our own
+
+    assert (await world.cancel_run(OTHER, "")).status == "cancelled"
+
+    db = sqlite3.connect(world.url.removeprefix("sqlite:///"))
+    with db:
+        db.execute("UPDATE runs SET status = ?, seed = ? WHERE k = 1", (status, seed))
+    db.close()
+    assert f"it waits for the end of run {OTHER}, which has ended" in (await find_damage(world, Keyring()))[RUN]

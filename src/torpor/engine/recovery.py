@@ -179,6 +179,9 @@ class Recovery:
         Raises:
             Exception: the error, if neither the world nor a lost claim explains it.
         """
+        if isinstance(error, DamagedError):  # nobody can claim it either before it is mended, for which workers stop
+            remark = f"run {self._task.run_id}: it cannot be given back: {error}"
+            return Moves(End("left"), (Tell(Remark(logging.WARNING, remark)),))
         if isinstance(error, WorldError):
             told = self._giving_back.note(error, self._draw())
             return Moves(Pause(told.delay_ms, asked), (Tell(told),))

@@ -12,7 +12,7 @@ from torpor.engine.failpoints import Failpoint
 from torpor.engine.holding import Holding
 from torpor.engine.observer import Observer, Remark, StepLeft, Stored
 from torpor.engine.retry import Retrying
-from torpor.errors import ConflictError, NotFoundError
+from torpor.errors import ConflictError, DamagedError, NotFoundError
 from torpor.model import Event, StepOutcome, Task
 from torpor.retries import Backoff
 from torpor.world import World
@@ -22,7 +22,7 @@ _WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
 
 class Reports:
     """
-    Reports on their way to the world, each until the world has taken it or does not want it any more.
+    Reports on their way to the world, each until the world has taken it, or can or will not take it any more.
 
     Args:
         world: where they go.
@@ -74,6 +74,9 @@ class Reports:
         while True:
             try:
                 await store()
+                return
+            except DamagedError as error:  # it is begun again once that is mended, for which workers stop
+                self._observe(Remark(logging.WARNING, f"the {what} cannot be stored: {error}"))
                 return
             except (ConflictError, NotFoundError) as error:
                 self._observe(Remark(logging.INFO, f"the {what} is not wanted any more: {error}"))

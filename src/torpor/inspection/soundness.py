@@ -11,7 +11,7 @@ from torpor.engine.agreement import check_rows, check_state
 from torpor.engine.images import read_program
 from torpor.errors import DamagedError, KeyMissingError, LimitExceededError, SerializationError, SnapshotError
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import Event, Run, RunFilter, RunState
+from torpor.model import Entities, Event, Run, RunFilter, RunState
 from torpor.thread_start import in_thread
 from torpor.vm.delta import unpack_delta
 from torpor.world import World
@@ -56,12 +56,29 @@ async def _damage_of(world: World, keyring: Keyring, run: Run) -> dict[str, str]
         if state.run.status in RUN_TERMINAL:
             return {}
         events = [event for event in await world.events(run.id) if event.seq <= state.run.head]
+        await _check_watches(world, state.held)
         has_key = not run.key_id or run.key_id in keyring.ids
         run_codec = keyring.run(run.id, run.key_id)
         await in_thread("comparing what is stored", _check, state, events, run_codec, has_key=has_key)
     except (DamagedError, SnapshotError) as error:
         return {run.id: str(error)}
     return {}
+
+
+async def _check_watches(world: World, held: Entities) -> None:
+    """
+    Check that a run that waits for the end of others has heard of those that have ended.
+
+    Raises:
+        DamagedError: it has not, and would wait for ever.
+    """
+    watched = {hook.watch for hook in held.hooks.values() if hook.watch and hook.status == "live"}
+    ended = {run.id for run in (await world.statuses(watched)).values() if run.status in RUN_TERMINAL}
+    if ended:  # whose end is told with it: what is read after it knows
+        for hook in (await world.open_entities(held.run.id)).hooks.values():
+            if hook.watch in ended and hook.status == "live":
+                problem = f"it waits for the end of run {hook.watch}, which has ended"
+                raise DamagedError(f"hook {hook.id}", problem, run_id=held.run.id)
 
 
 def _check(state: RunState, events: Iterable[Event], run_codec: RunCodec, *, has_key: bool) -> None:

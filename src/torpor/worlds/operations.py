@@ -421,13 +421,11 @@ def _tell_watchers(changes: Changes, now: int) -> Conversation[bool]:
         while True:
             try:
                 entities: Entities | None = yield Part(hook.run_id, due=now, hook=hook.id)
-            except DamagedError:  # who waits for the end is the one that cannot go on, and not the one that ends
-                break
-            if entities is None or hook.id not in entities.hooks or entities.run.status in RUN_TERMINAL:
-                break
-            try:
-                yield Apply(rules.watched(entities, hook.id, ended.id, now))
+                if entities is not None and hook.id in entities.hooks and entities.run.status not in RUN_TERMINAL:
+                    yield Apply(rules.watched(entities, hook.id, ended.id, now))
             except StaleError:
                 continue
+            except DamagedError:  # who waits for the end is the one that cannot go on, and not the one that ends
+                pass
             break
     return bool(watchers)
