@@ -4,7 +4,7 @@
 export PYTHON
 ARGS ?=
 SOAK ?= --minutes 10
-BENCHMARKS ?= floor vm sequential fanout throughput fair resume payload crash idle codec
+BENCHMARKS ?= floor vm sequential fanout throughput fair resume payload crash idle idle_worker cli warm codec
 PY := .venv/bin/python
 
 .PHONY: help

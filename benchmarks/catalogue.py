@@ -21,6 +21,7 @@ from benchmarks import (
     sequential,
     throughput,
     vm,
+    warm,
 )
 from benchmarks.harness.rows import Row
 from benchmarks.harness.setting import Setting
@@ -57,5 +58,6 @@ BENCHMARKS = {
     "idle": Benchmark("100 000 parked runs: bytes, memory, waking 100", idle.run),
     "idle_worker": Benchmark("a worker with nothing to do: queries, processor time, waking", idle_worker.run),
     "cli": Benchmark("processor time of torpor --help, runs and inspect", cli.run),
+    "warm": Benchmark("compile and boot each guest on an empty cache", warm.run),
     "codec": Benchmark("encode and decode payloads, beside json, pickle and npm devalue", codec.run),
 }
