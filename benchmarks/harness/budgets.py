@@ -53,7 +53,7 @@ BUDGETS = (
     Budget("cli", "cpu", at_most=350),
     Budget("payload", "wall", world="sqlite", at_most=60),
     Budget("resume", "warm", {"past_steps": 10_000}, at_most=5),
-    Budget("resume", "cold", {"past_steps": 10_000}, at_most=100),
+    Budget("resume", "cold", {"past_steps": 10_000}, at_most=60),
     Budget("resume", "warm_ratio", {"past_steps": 10_000}, at_most=1.2),
     Budget("resume", "cold_ratio", {"past_steps": 10_000}, at_most=1.2),
 )

@@ -34,16 +34,19 @@ class FileImage(MemoryImage):
     Args:
         fd: the file, which nobody changes; closed with the image.
         view: its bytes.
-        at: where they begin in memory; before it are zeros.
+        at: where they begin in memory; before it are zeros. Only an image that begins at 0 has a view.
         stack_pointer: the guest's stack pointer.
-        digest: hash of the file, which becomes the image's.
+        digest: the image's hash, such as that of the file.
     """
 
     def __init__(self, fd: int | None, view: memoryview, at: int, stack_pointer: int, digest: str) -> None:
         self.size = at + len(view)
         self.stack_pointer = stack_pointer
         self.hash, self.fd = digest, fd
-        self._pieces = [Piece(0, at, None), Piece(at, len(view), view, fd)]
+        self._pieces = [Piece(0, at, None)] if at else []
+        self._pieces.append(Piece(at, len(view), view, fd))
+        if at == 0:
+            self._view = view
         if fd is not None:
             weakref.finalize(self, os.close, fd)
 

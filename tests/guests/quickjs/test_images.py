@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
-from tests.guests.quickjs.support import program
+from tests.guests.quickjs.support import BOOTSTRAP, program, run_to_end
 from tests.guests.support import NOW, SEED, answer, begin, result
 from torpor.errors import GuestTrapError, SnapshotError
 from torpor.guests.quickjs import QuickJS
+from torpor.guests.quickjs import guest as guest_module
+from torpor.guests.quickjs.boot import Booted
 
 READS_CLOCK = """
 import { step } from "workflow";
@@ -119,3 +124,81 @@ def test_a_program_that_fails_to_load_only_in_a_run_ends_that_run(js: QuickJS) -
     with pytest.raises(GuestTrapError, match=r"does not load in this run: Error: too late"):
         begin(vm, "main", at=NOW + 1)
     vm.release()
+
+
+def fresh(js: QuickJS) -> QuickJS:
+    """Return a guest as a process has it that has only just begun."""
+    return QuickJS(backend=js.backend.name, bootstrap=BOOTSTRAP)
+
+
+@pytest.fixture
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where guests of this test keep their boot image."""
+    path = tmp_path / "boot.image"
+    monkeypatch.setattr(QuickJS, "boot_path", path)
+    return path
+
+
+@pytest.fixture
+def never_boots(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
+    """Let no guest boot from the call of this on."""
+
+    def boot(*_: object) -> Booted:
+        raise AssertionError("booted again")
+
+    return lambda: monkeypatch.setattr(guest_module, "boot", boot)
+
+
+def test_the_second_process_boots_nothing(js: QuickJS, path: Path, never_boots: Callable[[], None]) -> None:
+    """
+    The boot image comes from its file, for programs of both kinds, and is the same image.
+    """
+    pure, impure = program("export async function main() { return 41; }"), program(DRAWS)
+    first = fresh(js)
+    hashes = [first.load(each).hash for each in (pure, impure)]
+    packed = first.load(impure).to_bytes()
+    first.close()
+    never_boots()
+
+    second = fresh(js)
+    assert run_to_end(second, "export async function main() { return 41; }") == 41
+    assert [second.load(each).hash for each in (pure, impure)] == hashes
+    assert second.revive(packed, impure).hash == hashes[1]
+    second.close()
+    assert path.exists()
+
+
+@pytest.mark.parametrize("damage", ["flip", "cut", "no seal"])
+def test_a_damaged_boot_image_is_made_anew(js: QuickJS, path: Path, damage: str) -> None:
+    """
+    Whatever happened to the file, the next process boots and leaves a whole one.
+    """
+    first = fresh(js)
+    first.prepare()
+    whole = path.read_bytes()
+    first.close()
+    match damage:
+        case "flip":
+            path.write_bytes(b"\1" + whole[1:])
+        case "cut":
+            path.write_bytes(whole[:5000])
+        case "no seal":
+            path.with_suffix(".seal").unlink()
+
+    second = fresh(js)
+    assert run_to_end(second, "export async function main() { return 41; }") == 41
+    assert path.read_bytes() == whole
+    second.close()
+
+
+def test_where_nothing_can_be_kept_each_process_boots(
+    js: QuickJS, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """
+    A cache that cannot be written costs time only.
+    """
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setattr(QuickJS, "boot_path", tmp_path / "file" / "boot.image")
+    guest = fresh(js)
+    assert run_to_end(guest, "export async function main() { return 41; }") == 41
+    guest.close()

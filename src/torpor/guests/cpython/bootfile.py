@@ -1,27 +1,20 @@
 """
-The boot image on disk, beside the compiled code: a fresh process maps it instead of booting.
+The boot image as a file that all processes of a machine map.
 
-The file holds the memory behind the stack, and a last page that says where the guest's function is. All processes of a
-machine share its pages. The seal's hash of it is the image's hash, so that an image that came out otherwise, though
-nothing should make it, would be another image.
+The file holds the memory behind the stack, and says where the guest's function is. Its hash is the image's hash, so
+that an image that came out otherwise, though nothing should make it, would be another image.
 """
 
 from __future__ import annotations
 
-import hashlib
-import mmap
-import os
 import struct
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from torpor.guests.cpython.boot import Booted
-from torpor.vm import posix
-from torpor.vm.cache_files import file_lock, keep_sealed, sealed
-from torpor.vm.host import needs_host
-from torpor.vm.image import MemoryImage, keep_bytes
+from torpor.vm.boot_file import boot_file
+from torpor.vm.image import MemoryImage
 from torpor.vm.layers import FileImage
 from torpor.vm.progress import Progress
 
@@ -56,41 +49,11 @@ def boot_image(path: Path, stack_bytes: int, boot: Callable[[], Booted], progres
         VmError: the guest does not boot.
         HostError: the system lacks memory or descriptors.
     """
-    if (found := _mapped(path, stack_bytes)) is not None:
-        return found
-    with file_lock(path, progress):
-        if (found := _mapped(path, stack_bytes)) is not None:
-            return found
+
+    def first_boot() -> tuple[bytes, bytes]:
         booted = boot()
-        data = booted.memory + _TURN.pack(booted.turn).ljust(posix.PAGE, b"\0")
-        with suppress(OSError):  # where nothing can be kept, the next process boots again
-            keep_sealed(path, data)
-    return _mapped(path, stack_bytes) or _held(data, stack_bytes)
+        return booted.memory, _TURN.pack(booted.turn)
 
-
-def _mapped(path: Path, stack_bytes: int) -> BootImage | None:
-    digest = sealed(path)
-    if digest is None:
-        return None
-    with needs_host("mapping the boot image"):
-        try:
-            fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-        except FileNotFoundError:  # removed meanwhile
-            return None
-        try:
-            view = memoryview(mmap.mmap(fd, 0, access=mmap.ACCESS_READ))
-        except BaseException:
-            os.close(fd)
-            raise
-    return _image(fd, view, stack_bytes, digest)
-
-
-def _held(data: bytes, stack_bytes: int) -> BootImage:
-    fd, view = keep_bytes(data)
-    return _image(fd, view, stack_bytes, hashlib.sha256(data).hexdigest())
-
-
-def _image(fd: int | None, view: memoryview, stack_bytes: int, digest: str) -> BootImage:
-    size = len(view) - posix.PAGE
-    (turn,) = _TURN.unpack_from(view, size)
-    return BootImage(FileImage(fd, view[:size], stack_bytes, 0, digest), turn)
+    found = boot_file(path, first_boot, progress)
+    (turn,) = _TURN.unpack_from(found.note)
+    return BootImage(FileImage(found.fd, found.memory, stack_bytes, 0, found.digest), turn)

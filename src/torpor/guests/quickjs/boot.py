@@ -15,7 +15,7 @@ from torpor.guests.quickjs.instance import (
     Handles,
     QuickJsInstance,
 )
-from torpor.guests.quickjs.linking import ALLOCATOR, Layout, Plan
+from torpor.guests.quickjs.linking import ALLOCATOR, Layout
 from torpor.guests.quickjs.shims import align
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.image import MemoryImage
@@ -35,12 +35,12 @@ class Booted:
 
     Attributes:
         image: memory after it.
-        plan: for linking later instances.
+        layout: how later instances are linked.
         handles: where the image keeps its values.
     """
 
     image: MemoryImage
-    plan: Plan
+    layout: Layout
     handles: Handles
 
 
@@ -84,7 +84,7 @@ class _BootingInstance(QuickJsInstance):
             functions = tuple(self._property_of(namespace, name) for name in FUNCTIONS)
             self._call("wasm_free", self._call("wasm_malloc", manifest.heap_reserve_bytes))
             self._call("qjs_run_gc")
-        return Booted(self.freeze(), self._build.plan(self._layout), Handles(functions, undefined, argv, length_out))
+        return Booted(self.freeze(), self._layout, Handles(functions, undefined, argv, length_out))
 
     def _link(self, memories: list[LinearMemory]) -> wasmtime.Instance:
         build = self._build

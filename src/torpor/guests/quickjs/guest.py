@@ -7,7 +7,9 @@ from pathlib import Path
 
 from torpor.errors import ConfigurationError, ProgramError, VmError
 from torpor.guests.quickjs.boot import Booted, boot
+from torpor.guests.quickjs.bootfile import booted_from
 from torpor.guests.quickjs.instance import Build, QuickJsInstance
+from torpor.guests.quickjs.linking import Plan
 from torpor.guests.quickjs.manifest import NAME, PROTOCOL, JavaScriptManifest, installed_manifest
 from torpor.guests.quickjs.modules import API, INTERNAL
 from torpor.guests.quickjs.vm import QuickJsImage, QuickJsVm, load_program
@@ -31,7 +33,7 @@ class QuickJS:
         limits: bounds of each VM.
         pool_size: most VMs kept idle.
         backend: ``cow`` or ``portable``; without it the best one that works here.
-        cache_dir: where compiled WebAssembly is kept.
+        cache_dir: where compiled WebAssembly and the boot image are kept.
         bootstrap: directory of the guest's own modules.
         stored: a build from elsewhere, instead of what is installed here.
 
@@ -64,7 +66,7 @@ class QuickJS:
             self.files = StoredFiles(self._manifest.files, stored, shared_engine(self._cache).cache.path_of)
         self.build = build_of(self.manifest)
         self._lock = threading.Lock()
-        self._booted: tuple[Build, Booted] | None = None
+        self._booted: tuple[Build, Booted, Plan] | None = None
         self._pool: Pool[QuickJsInstance] = Pool(self._create, pool_size)
 
     @property
@@ -78,7 +80,7 @@ class QuickJS:
 
     def load(self, program: Program) -> Image:
         _refuse_names(program)
-        _, booted = self._boot()
+        _, booted, _ = self._boot()
         instance = self._pool.lease(booted.image)
         try:
             loaded = load_program(instance, program)
@@ -117,26 +119,36 @@ class QuickJS:
         """Free all idle VMs; leased ones are freed when they are released."""
         self._pool.close()
 
-    def _boot(self) -> tuple[Build, Booted]:
+    @property
+    def boot_path(self) -> Path:
+        """Where the boot image is kept."""
+        return shared_engine(self._cache).cache.path_of(f"{NAME}-boot-{self.build[:32]}.image")
+
+    def _boot(self) -> tuple[Build, Booted, Plan]:
         with self._lock:
             if self._booted is None:
-                build = Build(shared_engine(self._cache), self._manifest, self.files)
-                try:
-                    self._booted = build, boot(build, self._limits, self._backend)
-                except VmError as problem:  # no run's doing, and no VM is left
-                    raise ConfigurationError(f"the guest {NAME} does not boot: {problem}") from problem
+                engine = shared_engine(self._cache)
+                build = Build(engine, self._manifest, self.files)
+                booted = booted_from(self.boot_path, lambda: self._first_boot(build), engine.cache.progress)
+                self._booted = build, booted, build.plan(booted.layout)
             return self._booted
 
+    def _first_boot(self, build: Build) -> Booted:
+        try:
+            return boot(build, self._limits, self._backend)
+        except VmError as problem:  # no run's doing, and no VM is left
+            raise ConfigurationError(f"the guest {NAME} does not boot: {problem}") from problem
+
     def _create(self) -> QuickJsInstance:
-        build, booted = self._boot()
-        return QuickJsInstance(build, self._limits, self._backend, booted.plan, booted.handles)
+        build, booted, plan = self._boot()
+        return QuickJsInstance(build, self._limits, self._backend, plan, booted.handles)
 
     def _image(self, memory: MemoryImage, program: Program, per_run: str | None) -> QuickJsImage:
         return QuickJsImage(self.build, memory, program, per_run)
 
     def _impure_place(self, program: Program, loaded: Loaded) -> str:
         """Load once more, in a VM that is thrown away, to learn which line made the program impure."""
-        _, booted = self._boot()
+        _, booted, _ = self._boot()
         instance = self._pool.lease(booted.image)
         try:
             traced = load_program(instance, program, trace=True)
