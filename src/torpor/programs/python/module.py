@@ -91,7 +91,7 @@ class Module:
 
 def read_module(source: Source, steps: Mapping[str, str], workflows: Mapping[str, str]) -> Module:
     """
-    Read a file.
+    Read a file; one that goes in whole has no statements here, as nothing in it has to be told apart.
 
     Raises:
         ConfigurationError: it cannot be read, or is not Python.
@@ -107,6 +107,8 @@ def read_module(source: Source, steps: Mapping[str, str], workflows: Mapping[str
         raise ConfigurationError(f"{source.label} is not Python source: {error}") from error
     except OSError as error:
         raise ConfigurationError(f"cannot read {source.label}: {error.strerror or error}") from error
+    if source.whole:
+        return Module(source, text, tree, {}, {})
     module = Module(source, text, tree, steps, workflows, effects=effects_of(tree))
     for node in own_nodes(tree.body):
         if isinstance(node, ast.Import | ast.ImportFrom):

@@ -95,6 +95,15 @@ def imports_of(node: ast.Import | ast.ImportFrom, *, optional: bool = False) -> 
     ]
 
 
+def import_by_call(node: ast.Call, *, optional: bool = False) -> Import | None:
+    """Return what ``importlib.import_module("x")`` imports, None for another call."""
+    match node.args:
+        case [ast.Constant(value=str(module))] if (chain_of(node.func) or ("",))[-1] in {"import_module", "__import__"}:
+            return Import(module, None, "", module, node.lineno, optional)
+        case _:
+            return None
+
+
 def bound_names(statements: list[ast.stmt]) -> set[str]:
     """Return the names that statements define in the scope that they stand in."""
     return {name for statement in statements for name in _bound(statement)}
@@ -205,7 +214,7 @@ class _Reader(ast.NodeVisitor):
             self.found.bindings += imports
 
     def visit_Try(self, node: ast.Try) -> None:
-        optional = any(_does_without(handler) for handler in node.handlers)
+        optional = any(does_without(handler) for handler in node.handlers)
         self._optional += optional
         for statement in node.body:
             self.visit(statement)
@@ -215,14 +224,9 @@ class _Reader(ast.NodeVisitor):
 
     def visit_Call(self, node: ast.Call) -> None:
         """Take ``importlib.import_module("x")`` for the import that it is."""
-        chain = chain_of(node.func) or ("",)
-        match node.args:
-            case [ast.Constant(value=str(module))] if chain[-1] in {"import_module", "__import__"}:
-                found = Import(module, None, "", module, node.lineno, self._optional > 0)
-                self.found.imports.append(found)
-                self.found.inner.add((found, ()))
-            case _:
-                pass
+        if found := import_by_call(node, optional=self._optional > 0):
+            self.found.imports.append(found)
+            self.found.inner.add((found, ()))
         self.generic_visit(node)
 
     # Scopes
@@ -312,7 +316,7 @@ def own_nodes(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
             todo += reversed(list(ast.iter_child_nodes(node)))
 
 
-def _does_without(handler: ast.ExceptHandler) -> bool:
+def does_without(handler: ast.ExceptHandler) -> bool:
     """Tell whether a handler catches a failed import and goes on."""
     if any(isinstance(node, ast.Raise) for part in handler.body for node in ast.walk(part)):
         return False

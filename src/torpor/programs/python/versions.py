@@ -39,14 +39,16 @@ def version_attribute(module: str, names: Chain) -> tuple[str, Version] | None:
     return None
 
 
-def distributions_asked_for(tree: ast.Module, package: str) -> Iterator[tuple[str, str]]:
+def distributions_asked_for(text: str, tree: ast.Module, package: str) -> Iterator[tuple[str, str]]:
     """
     Yield the distributions whose metadata a module seems to ask for, each with its version.
 
     Args:
-        tree: the module.
+        text, tree: the module.
         package: its outermost package, which ``__name__`` and ``__package__`` mean.
     """
+    if "metadata" not in text:  # most modules need no second look
+        return
     for node in ast.walk(tree):
         match node:
             case ast.Call(func=function, args=[asked, *_]) if (chain_of(function) or ("",))[-1] in _ASKED_BY_NAME:
