@@ -12,7 +12,20 @@ from torpor.codec.crypto.keys import Keyring
 from torpor.errors import DamagedError, SnapshotError
 from torpor.inspection.soundness import find_damage
 from torpor.model import ClaimRequest, Deployment, Event, NewTask, RunFilter, WorkerRow
-from torpor.testing.worlds.story import OTHER, RUN, STEPS, T, Turn, begin, ending, new_run, snapshot, step, watching
+from torpor.testing.worlds.story import (
+    OTHER,
+    RUN,
+    STEPS,
+    T,
+    Turn,
+    begin,
+    ending,
+    hook,
+    new_run,
+    snapshot,
+    step,
+    watching,
+)
 from torpor.worlds.sqlite import SqliteWorld
 
 WORKER = "wrkr_1"
@@ -349,3 +362,28 @@ async def test_a_run_ends_whoever_waits_for_its_end(world: SqliteWorld, change: 
         db.execute("UPDATE runs SET status = ?, seed = ? WHERE k = 1", (status, seed))
     db.close()
     assert f"it waits for the end of run {OTHER}, which has ended" in (await find_damage(world, Keyring()))[RUN]
+
+
+@pytest.mark.parametrize("change", ["id = ''", "id = CAST(x'ff' AS TEXT)"])
+async def test_a_hook_that_is_found_by_its_token_alone_holds_nobody_up(world: SqliteWorld, change: str) -> None:
+    """Who resumes it hears that it is damaged, and whoever comes next is served."""
+    for task in (await world.claim(ClaimRequest(WORKER, guests=("quickjs",), turns_max=2))).tasks:
+        created = (Event("run_started", T), *([hook("hook_created", 1)] if task.run_id == RUN else []))
+        await Turn(world, task, 1, WORKER).commit(*created, park=True)
+    damage(world, f"UPDATE hooks SET {change}")  # noqa: S608  # our own
+
+    with pytest.raises(DamagedError, match="found, and never as it was read"):
+        await world.resume_hook("token", b"devl1", "r1")
+
+    assert (await world.cancel_run(OTHER, "")).status == "cancelled"
+
+
+@pytest.mark.parametrize("table", ["runs", "steps"])
+async def test_a_claim_of_nobody_by_name_holds_nobody_up(world: SqliteWorld, table: str) -> None:
+    """A text without characters is not what no worker is stored as."""
+    await begin_with_steps(world)
+    damage(world, f"UPDATE {table} SET worker = '' WHERE {'k' if table == 'runs' else 'run'} = 1")  # noqa: S608
+
+    with pytest.raises(DamagedError, match="its worker is a text without characters"):
+        await world.load(RUN)
+    assert (await world.cancel_run(OTHER, "")).status == "cancelled"

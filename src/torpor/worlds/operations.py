@@ -26,7 +26,7 @@ holder is a single :class:`Apply`, and a new back end writes no rule.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, Final, TypeAlias, TypeVar
 
 import msgspec
 
@@ -48,6 +48,9 @@ from torpor.model import (
 )
 from torpor.worlds import claims, refusals, rules
 from torpor.worlds.draft import Changes
+
+LOOKS_MAX: Final = 100
+"""How often an operation looks at a run that others change at the same time."""
 
 T = TypeVar("T")
 
@@ -152,6 +155,30 @@ class StaleError(Exception):
     """The stored run or step is not the expected one any more; nothing was stored."""
 
 
+class _Looks:
+    """
+    How often an operation has looked at a run, since what it had read was stale each time.
+
+    Args:
+        run_id: which.
+    """
+
+    def __init__(self, run_id: str) -> None:
+        self._run_id = run_id
+        self._left = LOOKS_MAX
+
+    def count(self) -> None:
+        """
+        Count one more.
+
+        Raises:
+            DamagedError: nobody else changes a run so fast; what is stored is not what it is read as.
+        """
+        if not self._left:
+            raise DamagedError("a row", "it is found, and never as it was read", run_id=self._run_id)
+        self._left -= 1
+
+
 class TokenTakenError(Exception):
     """
     Another live hook has the token; nothing was stored.
@@ -209,7 +236,9 @@ def create(new: NewRun, now: int, url: str) -> Operation[Run]:
 
 def cancel(run_id: str, reason: str, now: int, url: str) -> Operation[Run]:
     """Answer :meth:`torpor.world.Runs.cancel_run`."""
+    looks = _Looks(run_id)
     while True:
+        looks.count()
         entities = yield from _load(run_id, url)
         changes = rules.cancel(entities, reason, now)
         try:
@@ -222,7 +251,9 @@ def cancel(run_id: str, reason: str, now: int, url: str) -> Operation[Run]:
 
 def archive(run_id: str, through: int, url: str) -> Operation[Run]:
     """Answer :meth:`torpor.world.Runs.archive`."""
+    looks = _Looks(run_id)
     while True:
+        looks.count()
         entities = yield from _load(run_id, url)
         run = entities.run
         if run.status not in RUN_TERMINAL and not (run.build and (yield Kept(build_key(run.build)))):
@@ -240,7 +271,9 @@ def archive(run_id: str, through: int, url: str) -> Operation[Run]:
 
 def forget_snapshot(run_id: str, url: str) -> Operation[None]:
     """Answer :meth:`torpor.world.Snapshots.delete_snapshot`."""
+    looks = _Looks(run_id)
     while True:
+        looks.count()
         run = (yield from _part(Part(run_id), url)).run
         try:
             yield Apply(rules.forget_snapshot(run))
@@ -256,16 +289,18 @@ def resume(
     token: str, payload: bytes, resume_id: str, now: int, url: str, run_id: str | None = None
 ) -> Operation[Hook]:
     """Answer :meth:`torpor.world.Hooks.resume_hook`."""
+    looks = _Looks(run_id or "")
     while True:
+        looks.count()
         hook = yield from hook_of(token)
         if run_id is not None and hook.run_id != run_id:
             raise refusals.hook_of_another(token, run_id)
         if (yield Received(hook.run_id, hook.id, resume_id)):
             return hook, None
         entities = yield from _part(Part(hook.run_id, due=now, hook=hook.id), url)
-        if hook.id not in entities.hooks:  # disposed of since it was looked up
-            continue
         try:
+            if hook.id not in entities.hooks:  # disposed of since it was looked up
+                raise StaleError
             yield Apply(rules.receive(entities, hook.id, payload, resume_id, now))
         except StaleError:
             continue
@@ -298,7 +333,9 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
         held = None  # what lies between the two may be foreign
     if held is not None and _touches_tasks(commit, held):
         held = None  # tasks change without the run, so that nobody knows them who has not just looked
+    looks = _Looks(commit.run_id)
     while True:
+        looks.count()
         if held is None:
             held = yield from _load(commit.run_id, url)
             rules.check_claim(held.run, commit.worker_id, commit.epoch)
@@ -332,7 +369,9 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
 
 def snooze(run_id: str, worker_id: str, epoch: int, until: int, why: str, url: str) -> Operation[None]:
     """Answer :meth:`torpor.world.Turns.snooze`."""
+    looks = _Looks(run_id)
     while True:
+        looks.count()
         run = (yield from _part(Part(run_id), url)).run
         rules.check_claim(run, worker_id, epoch)
         try:
@@ -344,7 +383,9 @@ def snooze(run_id: str, worker_id: str, epoch: int, until: int, why: str, url: s
 
 def finish_step(outcome: StepOutcome, now: int, url: str) -> Operation[None]:
     """Answer :meth:`torpor.world.Turns.finish_step`."""
+    looks = _Looks(outcome.run_id)
     while True:
+        looks.count()
         entities = yield from _part(Part(outcome.run_id, due=now, step=outcome.step_id), url)
         try:
             yield Apply(rules.finish(entities, outcome, now))
@@ -418,8 +459,10 @@ def _tell_watchers(changes: Changes, now: int) -> Conversation[bool]:
     assert changes.events[-1].type in RUN_ENDINGS, "only an end is told"
     watchers: tuple[Hook, ...] = yield Watchers(ended.id)
     for hook in watchers:
+        looks = _Looks(hook.run_id)
         while True:
             try:
+                looks.count()
                 entities: Entities | None = yield Part(hook.run_id, due=now, hook=hook.id)
                 if entities is not None and hook.id in entities.hooks and entities.run.status not in RUN_TERMINAL:
                     yield Apply(rules.watched(entities, hook.id, ended.id, now))

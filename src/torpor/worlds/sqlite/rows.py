@@ -12,7 +12,16 @@ from typing import Any, Final
 
 from torpor.model import Event, Hook, Step, Wait
 from torpor.worlds.sqlite.codes import EVENT_CODE, EVENT_OF, HOOK_OF, STEP_OF
-from torpor.worlds.sqlite.sound import NUMBER_MAX, NonsenseError, Shape, check_attempts, check_numbers, coded, reading
+from torpor.worlds.sqlite.sound import (
+    NUMBER_MAX,
+    NonsenseError,
+    Shape,
+    check_attempts,
+    check_numbers,
+    check_owner,
+    coded,
+    reading,
+)
 
 Row = tuple[Any, ...]
 
@@ -145,6 +154,7 @@ def _step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> S
     if min(numbers) < 0 or max(numbers) > NUMBER_MAX:
         check_numbers(numbers, "op seq created_at attempt failures started_at queued_at epoch redeliveries ready_at")
     check_attempts(attempt, failures, redeliveries)
+    check_owner(worker)
     return Step(
         run_id,
         about,

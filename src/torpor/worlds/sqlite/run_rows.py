@@ -13,6 +13,7 @@ from torpor.worlds.sqlite.sound import (
     NonsenseError,
     Shape,
     check_numbers,
+    check_owner,
     check_redeliveries,
     coded,
     reading,
@@ -122,6 +123,7 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
     if base > head:
         raise NonsenseError(f"its log begins after event {base} and ends with event {head}")
     check_redeliveries(redeliveries)
+    check_owner(worker)
     times = (created_at, started_at, ended_at, latest_at, ready_at or 0, queued_at)
     counts = (ops, logs, epoch, redeliveries, snoozes)
     check_numbers(times, "created_at started_at ended_at latest_at ready_at queued_at")

@@ -131,3 +131,14 @@ def check_redeliveries(redeliveries: int) -> None:
     """
     if redeliveries > _CLAIMS_MAX:
         raise NonsenseError(f"it was begun {redeliveries} times in a row; nothing is after {REDELIVERIES_MAX}")
+
+
+def check_owner(worker: str | None) -> None:
+    """
+    Check who has a claim: somebody with a name, or nobody.
+
+    Raises:
+        NonsenseError: it is neither.
+    """
+    if worker == "":
+        raise NonsenseError("its worker is a text without characters; it is a worker's id, or nothing")
