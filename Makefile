@@ -25,7 +25,7 @@ test: .venv/.installed ## run the tests; ARGS='tests/vm -x' for some of them
 .PHONY: full
 full: .venv/.installed ## run the tests of the full Python guest, with numpy and the like: compiles for a minute
 	@.venv/bin/torpor warm --full
-	$(PY) -m pytest --full tests/guests/cpython tests/guests/test_protocols.py $(ARGS)
+	$(PY) -m pytest --full tests/guests/cpython tests/guests/test_protocols.py tests/engine/test_full_guest.py $(ARGS)
 
 .PHONY: crash
 crash: .venv/.installed ## kill, freeze and starve workers for half an hour; SOAK='--minutes 60 --seed 3'
