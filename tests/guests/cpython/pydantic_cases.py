@@ -16,6 +16,7 @@ import uuid
 import warnings
 from collections.abc import Callable
 from decimal import Decimal
+from fractions import Fraction
 from typing import Annotated, Any, Generic, Literal, NamedTuple, TypeVar
 
 from pydantic import (
@@ -220,6 +221,8 @@ TYPES: dict[str, Any] = {
     "short str": Annotated[str, Field(min_length=2, max_length=4, pattern=r"^[a-z0-9.]+$")],
     "bytes": bytes,
     "Decimal": Decimal,
+    "Fraction": Fraction,
+    "bounded Fraction": Annotated[Fraction, Field(gt=0, multiple_of=Fraction(1, 3))],  # type: ignore[call-overload]
     "bounded Decimal": Annotated[Decimal, Field(max_digits=4, decimal_places=2)],
     "complex": complex,
     "date": dt.date,

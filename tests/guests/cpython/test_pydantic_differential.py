@@ -56,7 +56,7 @@ WORDS = """
 true|no|ON|0|1|1.0|1.5|-3|+4|007|1_000|1__0|_1|0x10|1e3|inf|nan|a|red|2|cat| 12 |1.00|12.345|2024-02-29|2023-02-29
 2024-1-1|2024-01-02T03:04:05.678901+02:00|2024-01-02 03:04Z|2024-01-02T03:04:05.1234567|23:59:59|25:00|12:30:15+05:30
 P1DT2H|-PT3S|1 day, 2:03:04|3d|00:00:01.5|1700000000|-1.5|20000000001|ffffffffffffffffffffffffffffffff|not-a-uuid|1+2j
-{11111111111111111111111111111111}|12345678-1234-5678-1234-567812345678|/tmp/x|abc.|a b
+{11111111111111111111111111111111}|12345678-1234-5678-1234-567812345678|/tmp/x|abc.|a b|1/3|2/0|1e5000
 """.strip("\n").replace("\n", "|")
 """Texts that mean something to one type or another."""
 
@@ -69,6 +69,7 @@ NAMES = """
 Color.RED|Number.TWO|Point(1, 2.0)|Item(name='n')|Open(a=1, b=[2])|Pair(1)|Cat(kind='cat')|Item.model_construct(name=5)
 Page[int](items=[1])|bytearray(b'12')|float('nan')|1j|object|collections.deque([1, 2])|range(3)|{1: 2}|...
 pathlib.PurePosixPath('x')|SecretStr('s')|{'a': 1}.keys()|Decimal('NaN')|Tree(name='t')
+Fraction(2, 3)|Fraction(-1)
 """.strip("\n").replace("\n", "|")
 """Objects, as Python says them."""
 

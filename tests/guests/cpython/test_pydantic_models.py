@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import pytest
+from pydantic import Field, TypeAdapter
+from pydantic_core import SchemaError
 
 from tests.guests.cpython.conftest import Author
 from torpor import codec
@@ -240,3 +244,37 @@ class Mine(pydantic.BaseModel):
     body = "return [cls.__name__ for cls in pydantic.BaseModel.__subclasses__()]"
 
     assert author.body(body, before=before).begin().value in (["Mine"], ["RootModel", "Mine"])
+
+
+def test_models_inside_models_are_made_once(author: Author) -> None:
+    """Sixty models, each with three others inside, and those with three."""
+    body = """
+        classes = []
+        for i in range(60):
+            inside = {f"ref{j}": (before | None, None) for j, before in enumerate(classes[-3:])}
+            classes.append(create_model(f"Node{i}", value=(int, ...), **inside))
+        return classes[-1].model_validate({"value": 1, "ref2": {"value": "2"}}).model_dump(exclude_none=True)
+    """
+    value = author.body(body, before="from pydantic import create_model\n").begin().value
+
+    assert value == {"value": 1, "ref2": {"value": 2}}
+
+
+def test_a_schema_that_is_none_says_where(author: Author) -> None:
+    """In pydantic's words, with the error of pydantic's."""
+    body = """
+        try:
+            TypeAdapter(dict[str, Annotated[int, Field(multiple_of=-1)]])
+        except SchemaError as error:
+            return str(error)
+    """
+    before = """
+from typing import Annotated
+from pydantic import Field, TypeAdapter
+from pydantic_core import SchemaError
+"""
+    value = author.body(body, before=before).begin().value
+
+    with pytest.raises(SchemaError) as caught:
+        TypeAdapter(dict[str, Annotated[int, Field(multiple_of=-1)]])
+    assert value == str(caught.value)

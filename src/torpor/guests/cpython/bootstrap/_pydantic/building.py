@@ -40,6 +40,18 @@ def refuse(what: str, place: str = "") -> NoReturn:
     )
 
 
+def made_before(schema: Schema, name: str) -> Any:
+    """
+    Return what a class has been given to validate or serialize it; None for one that is not complete.
+
+    Without this, a model would be made anew inside each one that has it, and so would what is in it.
+    """
+    if schema["type"] not in ("model", "dataclass") or "generic_origin" in schema:
+        return None
+    attributes = schema["cls"].__dict__
+    return attributes.get(name) if attributes.get("__pydantic_complete__") is True else None
+
+
 class Building:
     """
     The making of one validator.
@@ -47,9 +59,11 @@ class Building:
     Attributes:
         definitions: schemas that others refer to, by their reference.
         place: fields around the schema, from the outside in.
+        reuses: whether classes that are complete are validated by the validators that they have.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, reuses: bool = True) -> None:
+        self.reuses = reuses
         self.definitions: dict[str, Definition] = {}
         self.place: list[str] = []
 
@@ -61,7 +75,14 @@ class Building:
             if kind == "invalid":
                 raise SchemaError("Cannot construct schema with `InvalidSchema` member.")
             refuse(f"a value of kind {kind!r}", ".".join(self.place))
-        return builder(schema, config, self)
+        inner = getattr(made_before(schema, "__pydantic_validator__"), "_inner", None) if self.reuses else None
+        if isinstance(inner, Validator) and inner.is_reusable:
+            return inner
+        try:
+            return builder(schema, config, self)
+        except (ValueError, TypeError, KeyError, SchemaError) as error:
+            problem = f'Error building "{kind}" validator:\n  {type(error).__name__}: {error}'
+        raise SchemaError(problem)
 
     def field(self, name: str, schema: Schema, config: Config) -> Validator:
         """Return the validator of a field."""

@@ -120,6 +120,15 @@ def time_of_text(text: str, *, is_exact: bool = False) -> dt.time:
     return _time_and_zone(_Reader(text), is_exact)
 
 
+def clock_of_text(text: str, *, is_exact: bool) -> tuple[int, int, int, int]:
+    """Return hour, minute, second and microsecond of a text without a zone."""
+    reader = _Reader(text)
+    clock = _pure_time(reader, is_exact)
+    if reader.at < len(reader.text):
+        raise Unreadable("unexpected extra characters at the end of the input")
+    return clock
+
+
 def _time_and_zone(reader: _Reader, is_exact: bool) -> dt.time:
     hour, minute, second, microsecond = _pure_time(reader, is_exact)
     zone = _zone(reader)

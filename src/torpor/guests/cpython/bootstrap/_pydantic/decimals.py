@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from decimal import Decimal, DecimalException
-from typing import Any
+from fractions import Fraction
+from typing import Any, Final
 
 from .building import Building, Config, Schema, builds, from_either, is_strict
 from .errors import Invalid, invalid
+from .rendering import plain_number
 from .scalars import COMPARISONS, ERRORS_OF_BOUNDS, bounds_of, decimal_value
-from .state import State, Validator
+from .state import EXACT, LAX, STRICT, State, Validator
+
+_EXPONENT_MAX: Final = 4300
+"""Of a text that a Fraction is made of, as of pydantic."""
 
 
 class DecimalValidator(Validator):
@@ -91,3 +96,70 @@ def _decimal(schema: Schema, config: Config, _building: Building) -> Validator:
     if not finite and (digits is not None or places is not None):
         raise ValueError("allow_inf_nan=True cannot be used with max_digits or decimal_places")
     return DecimalValidator(is_strict(schema, config), finite, digits, places, bounds_of(schema, _bound))
+
+
+class FractionValidator(Validator):
+    """Makes Fractions and checks their bounds."""
+
+    __slots__ = ("bounds", "strict")
+    name = "fraction"
+
+    def __init__(self, strict: bool, bounds: dict[str, Fraction]) -> None:
+        self.strict, self.bounds = strict, bounds
+
+    def validate(self, value: Any, state: State) -> Fraction:
+        number = fraction_value(value, state, state.is_strict(self.strict))
+        for bound, limit in self.bounds.items():
+            if not (number % limit == 0 if bound == "multiple_of" else COMPARISONS[bound](number, limit)):
+                raise invalid(ERRORS_OF_BOUNDS[bound], value, **{bound: limit})
+        return number
+
+
+def fraction_value(value: Any, state: State, strict: bool) -> Fraction:
+    """Return the Fraction that a value is."""
+    if state.source == "json":
+        if isinstance(value, bool) or not isinstance(value, int | float | str):
+            raise invalid("fraction_type", value)
+        state.floor(STRICT)
+        return _fraction_of(plain_number(value) if isinstance(value, float) else value, value)
+    if isinstance(value, Fraction):
+        state.floor(EXACT if type(value) is Fraction else STRICT)
+        return value
+    if strict:
+        raise invalid("is_instance_of", value, **{"class": "Fraction"})
+    state.floor(LAX)
+    return _fraction_of(value, value)
+
+
+def _fraction_of(source: Any, value: Any) -> Fraction:
+    if isinstance(source, str) and _has_large_exponent(source):
+        raise invalid("fraction_parsing", value)
+    try:
+        return Fraction(source)
+    except TypeError:
+        raise invalid("fraction_type", value) from None
+    except (ValueError, ZeroDivisionError, OverflowError):
+        raise invalid("fraction_parsing", value) from None
+
+
+def _has_large_exponent(text: str) -> bool:
+    exponent = text.lower().rpartition("e")[2] if "e" in text.lower() else "0"
+    try:
+        return abs(int(exponent.strip())) > _EXPONENT_MAX
+    except ValueError:
+        return False
+
+
+def _fraction_bound(bound: str, limit: Any) -> Fraction:
+    try:
+        number = fraction_value(limit, State("python"), strict=False)
+    except Invalid:
+        raise ValueError(f"'{bound}' must be coercible to a Fraction instance") from None
+    if bound == "multiple_of" and number <= 0:
+        raise ValueError("'multiple_of' must be greater than 0")
+    return number
+
+
+@builds("fraction")
+def _fraction(schema: Schema, config: Config, _building: Building) -> Validator:
+    return FractionValidator(is_strict(schema, config), bounds_of(schema, _fraction_bound))

@@ -7,7 +7,7 @@ import math
 import re
 from typing import Final
 
-from .clock_text import Unreadable, size_of, time_of_text
+from .clock_text import Unreadable, clock_of_text, size_of
 
 _UINT32: Final = 2**32
 _NUMBER = re.compile(r"([0-9]+)(?:[.,]([0-9]*))?")
@@ -141,8 +141,6 @@ def _clock(text: str, is_exact: bool) -> tuple[int, int, int]:
         if is_exact:
             raise Unreadable("second fraction value is more than 6 digits long")
         rest = rest.encode("utf-8", "surrogateescape")[:12].decode("utf-8", "surrogateescape")
-    if re.fullmatch(r"[0-9]{2}(?::[0-9]{2}(?:[.,][0-9]*)?)?(?:[Zz]|[+\-\u2212].*)", rest):
-        raise Unreadable("unexpected extra characters at the end of the input")
-    time = time_of_text(f"00:{rest}", is_exact=is_exact)
+    _, minute, second, microsecond = clock_of_text(f"00:{rest}", is_exact=is_exact)
     days, hour = divmod(int(hours or "0"), 24)
-    return days, hour * 3600 + time.minute * 60 + time.second, time.microsecond
+    return days, hour * 3600 + minute * 60 + second, microsecond

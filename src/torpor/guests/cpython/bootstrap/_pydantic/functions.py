@@ -70,6 +70,7 @@ class Before(Function):
 
 class After(Function):
     __slots__ = ()
+    is_reusable = False
 
     def validate(self, value: Any, state: State) -> Any:
         assert self.inner is not None, "it stands after one"
@@ -89,6 +90,7 @@ class Plain(Function):
 
 class Wrap(Function):
     __slots__ = ()
+    is_reusable = False
 
     def validate(self, value: Any, state: State) -> Any:
         assert self.inner is not None, "it stands around one"

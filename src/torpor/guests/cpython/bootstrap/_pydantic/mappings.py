@@ -38,9 +38,16 @@ def pairs_of(mapping: Any) -> Iterator[tuple[Any, Any]]:
 
 
 class Dict(Validator):
-    """Makes dicts of validated keys and values."""
+    """
+    Makes dicts of validated keys and values.
+
+    Attributes:
+        noun: what errors call them.
+    """
 
     __slots__ = ("fail_fast", "key", "kind", "longest", "shortest", "strict", "value")
+
+    noun = "Dictionary"
 
     def __init__(self, schema: Schema, config: Config, key: Validator, value: Validator) -> None:
         self.strict, self.key, self.value = is_strict(schema, config), key, value
@@ -89,11 +96,11 @@ class Dict(Validator):
             if made_key is not None:
                 output[made_key[0]] = made
                 if self.longest is not None and len(output) > self.longest:
-                    told = {"field_type": "Dictionary", "max_length": self.longest, "actual_length": None}
+                    told = {"field_type": self.noun, "max_length": self.longest, "actual_length": None}
                     raise Invalid([Line("too_long", value, told)])
         collect(lines)
         if self.shortest is not None and len(output) < self.shortest:
-            told = {"field_type": "Dictionary", "min_length": self.shortest, "actual_length": len(output)}
+            told = {"field_type": self.noun, "min_length": self.shortest, "actual_length": len(output)}
             raise Invalid([Line("too_short", value, told)])
         return output
 
@@ -101,7 +108,7 @@ class Dict(Validator):
 class Ordered(Dict):
     """Makes an OrderedDict or a Counter."""
 
-    __slots__ = ("cls", "error")
+    __slots__ = ("cls", "error", "noun")
 
     def __init__(self, schema: Schema, config: Config, key: Validator, value: Validator) -> None:
         super().__init__(schema, config, key, value)
@@ -109,6 +116,7 @@ class Ordered(Dict):
             "ordered-dict": (OrderedDict, "ordered_dict_type"),
             "counter": (Counter, "counter_type"),
         }[self.kind]
+        self.noun = self.cls.__name__
 
     def validate(self, value: Any, state: State) -> Any:
         if state.source == "json":

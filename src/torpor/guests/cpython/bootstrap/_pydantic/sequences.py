@@ -140,8 +140,7 @@ class Deque(Items):
         items = items_of(value, state, state.is_strict(self.strict), deque, "deque_type", STRICT)
         output = self.validated(items, value, state)
         self.check_shortest(output, value)
-        longest = value.maxlen if isinstance(value, deque) else None
-        return deque(output, longest if longest is not None else self.longest)
+        return deque(output, value.maxlen if isinstance(value, deque) else None)
 
 
 @builds("list", "deque")

@@ -23,8 +23,9 @@ def filtered(
     items: Iterable[Any], filtering: Filter, state: Serialization, length: int | None
 ) -> Iterator[tuple[int, Any]]:
     """Yield the items that are not left out, each while the state is that of its place."""
-    include, exclude = of_sequence(state.include, length), of_sequence(state.exclude, length)
     for index, item in enumerate(items):
+        if not index:
+            include, exclude = of_sequence(state.include, length), of_sequence(state.exclude, length)
         following = filtering.next(index, include, exclude)
         if following is not None:
             with state.having(include=following[0], exclude=following[1]):
@@ -239,8 +240,8 @@ class SerializationIterator:
 
     def __next__(self) -> Any:
         state = self._state
-        include, exclude = of_sequence(state.include, None), of_sequence(state.exclude, None)
         for item in self._iterator:
+            include, exclude = of_sequence(state.include, None), of_sequence(state.exclude, None)
             following = self._filter.next(self.index, include, exclude)
             self.index += 1
             if following is not None:

@@ -316,6 +316,10 @@ class Polymorphic(Serializer):
         return self.inner.retries
 
     @property
+    def is_reusable(self) -> bool:
+        return self.inner.is_reusable
+
+    @property
     def is_of_field(self) -> bool:
         return self.inner.is_of_field
 

@@ -148,6 +148,10 @@ class FunctionSerializer(Serializer):
         return self.inner.retries or self.returned.retries
 
     @property
+    def is_reusable(self) -> bool:
+        return not self.is_around
+
+    @property
     def is_of_field(self) -> bool:
         return self.of_field
 

@@ -283,28 +283,43 @@ def _format(schema: Schema, _config: Config, _making: Making) -> Serializer:
 
 
 class Sentinel(Serializer):
-    """Of a value that is always the same."""
+    """
+    Of a value that is always the same, which JSON lacks.
 
-    __slots__ = ("inner", "is_it")
+    Attributes:
+        what: what it is called.
+        is_it: tells whether a value is that.
+        inner: of any other value; None if there is none.
+    """
 
-    def __init__(self, name: str, is_it: Callable[[Any], bool], inner: Serializer) -> None:
-        self.name, self.is_it, self.inner = name, is_it, inner
+    __slots__ = ("inner", "is_it", "what")
+
+    def __init__(self, name: str, what: str, is_it: Callable[[Any], bool], inner: Serializer | None) -> None:
+        self.name, self.what, self.is_it, self.inner = name, what, is_it, inner
 
     def output(self, value: Any, state: Serialization) -> Any:
-        return value if self.is_it(value) else self.inner.output(value, state)
+        is_it = self.is_it(value)
+        if self.inner is not None and not is_it:
+            return self.inner.output(value, state)
+        name = self.what.partition(" ")[0]
+        if state.is_text:
+            raise PydanticSerializationError(f"Error serializing to JSON: {name} can't be serialized to JSON")
+        if not is_it:
+            raise PydanticSerializationUnexpectedValue(f"Expected {self.what}")
+        return value
 
     def key(self, value: Any, state: Serialization) -> str:
-        return self.inner.key(value, state)
+        return (ANY if self.inner is None else self.inner).key(value, state)
 
 
 @serializes("missing-sentinel", "ellipsis")
 def _sentinel(schema: Schema, config: Config, making: Making) -> Serializer:
     from .others import missing  # noqa: PLC0415  # of the other half of this package
 
-    inner = making.make(schema["schema"], config) if schema.get("schema") else ANY
     if schema["type"] == "ellipsis":
-        return Sentinel("ellipsis", lambda value: value is ..., inner)
-    return Sentinel("missing-sentinel", lambda value: value is missing(), inner)
+        return Sentinel("ellipsis", "'Ellipsis' object", lambda value: value is ..., None)
+    inner = making.make(schema["schema"], config) if schema.get("schema") else None
+    return Sentinel("missing-sentinel", "'MISSING' sentinel", lambda value: value is missing(), inner)
 
 
 def run(serializer: Serializer, value: Any, state: Serialization) -> Any:

@@ -33,7 +33,7 @@ class SchemaSerializer:
 
     def __init__(self, schema: Schema, config: Config | None = None, _use_prebuilt: bool = True) -> None:
         self._schema, self._config = schema, config or {}
-        making = Making()
+        making = Making(reuses=_use_prebuilt)
         self.inner = making.make(schema, self._config)
         for reference, definition in making.definitions.items():
             if definition.validator is None:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
-from .building import Config, Definition, Schema, refuse
+from .building import Config, Definition, Schema, made_before, refuse
 from .errors import PydanticSerializationError, PydanticSerializationUnexpectedValue, SchemaError
 
 UNCHECKED: Final = 0
@@ -190,6 +190,11 @@ class Serializer:
         return False
 
     @property
+    def is_reusable(self) -> bool:
+        """Whether that of a class serializes it inside others too."""
+        return True
+
+    @property
     def is_of_field(self) -> bool:
         """Whether it is a function that was written for a field."""
         return False
@@ -217,9 +222,11 @@ class Making:
 
     Attributes:
         definitions: serializers that others refer to, by their reference.
+        reuses: whether classes that are complete are serialized by the serializers that they have.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, reuses: bool = True) -> None:
+        self.reuses = reuses
         self.definitions: dict[str, Definition] = {}
 
     def make(self, schema: Schema, config: Config) -> Serializer:
@@ -231,16 +238,25 @@ class Making:
         elif kind is not None and kind not in _NOT_SERIALIZERS:
             made = self.make(own, config)  # type: ignore[arg-type]  # there is one
         else:
-            kind = schema["type"]
-            builder = _BUILDERS.get(kind)
-            if builder is None:
-                if kind == "invalid":
-                    raise SchemaError("Cannot construct schema with `InvalidSchema` member.")
-                refuse(f"a value of kind {kind!r}")
-            made = builder(schema, config, self)
+            inner = getattr(made_before(schema, "__pydantic_serializer__"), "inner", None) if self.reuses else None
+            if isinstance(inner, Serializer) and inner.is_reusable:
+                return inner
+            made = self._built(schema["type"], schema, config)
         if schema["type"] in ("model", "dataclass"):
             return _BUILDERS["polymorphic"](schema, {"inner": made}, self)
         return made
+
+    def _built(self, kind: str, schema: Schema, config: Config) -> Serializer:
+        builder = _BUILDERS.get(kind)
+        if builder is None:
+            if kind == "invalid":
+                raise SchemaError("Cannot construct schema with `InvalidSchema` member.")
+            refuse(f"a value of kind {kind!r}")
+        try:
+            return builder(schema, config, self)
+        except (ValueError, TypeError, KeyError, SchemaError) as error:
+            problem = f"Error building `{kind}` serializer:\n  {type(error).__name__}: {error}"
+        raise SchemaError(problem)
 
     def definition(self, reference: str) -> Definition:
         """Return what stands for a schema that is defined elsewhere, perhaps later."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from .errors import Invalid, Line
 
@@ -120,11 +120,13 @@ class Validator:
 
     Attributes:
         name: what it is called where a union says which of its members has failed.
+        is_reusable: whether that of a class validates it inside others too.
     """
 
     __slots__ = ("name",)
 
     name: str
+    is_reusable: ClassVar[bool] = True
 
     def validate(self, value: Any, state: State) -> Any:
         """

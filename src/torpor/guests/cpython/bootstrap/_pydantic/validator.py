@@ -28,7 +28,7 @@ class SchemaValidator:
 
     def __init__(self, schema: Schema, config: Config | None = None, _use_prebuilt: bool = True) -> None:
         self._schema, self._config = schema, config or {}
-        building = Building()
+        building = Building(reuses=_use_prebuilt)
         self._inner: Validator = building.make(schema, self._config)
         building.finish()
         self.title = self._config.get("title", self._inner.name)
