@@ -12,7 +12,7 @@ from torpor.errors import LeaseLostError
 from torpor.model import NOW, Commit, Entities, Event, Hook, NewRun, Notice, Run, Step, StepOutcome, Wait
 from torpor.worlds import operations
 from torpor.worlds.draft import Changes
-from torpor.worlds.operations import (
+from torpor.worlds.requests import (
     Apply,
     First,
     Inputs,

@@ -14,10 +14,10 @@ from typing import Any, Final, TypeVar
 from torpor.lifecycle import INPUTS, RUN_TERMINAL
 from torpor.model import Deployment, Entities, Event, Hook, LogEntry, Run, Snapshot, Step, Wait, WorkerRow
 from torpor.worlds import claims, refusals
-from torpor.worlds import operations as ask
+from torpor.worlds import requests as ask
 from torpor.worlds.draft import Changes, fence
 from torpor.worlds.notifier import Notifier
-from torpor.worlds.operations import StaleError, TokenTakenError
+from torpor.worlds.requests import StaleError, TokenTakenError
 
 T = TypeVar("T")
 

@@ -40,7 +40,7 @@ from torpor.worlds import claims, operations
 from torpor.worlds.memory import queries
 from torpor.worlds.memory.store import Rows, Store
 from torpor.worlds.notifier import Listener
-from torpor.worlds.operations import Operation, converse
+from torpor.worlds.requests import Operation, converse
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""What a store answers to the requests of :mod:`torpor.worlds.operations`, inside the writer's transaction."""
+"""What a store answers to the requests of :mod:`torpor.worlds.requests`, inside the writer's transaction."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 from torpor.model import Entities, Event, Hook
-from torpor.worlds import operations as ask
-from torpor.worlds.operations import Conversation, StaleError
+from torpor.worlds import requests as ask
+from torpor.worlds.requests import Conversation, StaleError
 from torpor.worlds.sqlite import blobs, changes
 from torpor.worlds.sqlite.store import Store
 

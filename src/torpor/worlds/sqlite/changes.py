@@ -16,7 +16,7 @@ from msgspec.structs import astuple
 from torpor.errors import DamagedError
 from torpor.model import Hook, Run, Step
 from torpor.worlds.draft import Changes, fence
-from torpor.worlds.operations import StaleError
+from torpor.worlds.requests import StaleError
 from torpor.worlds.sqlite.codes import HOOK_CODE, RUN_CODE, RUNTIME_CODE, STEP_CODE
 from torpor.worlds.sqlite.rows import ADD_EVENT, SHIFT, event_row
 from torpor.worlds.sqlite.store import Store

@@ -17,7 +17,7 @@ from torpor.errors import DamagedError, SnapshotError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Entities, Event, Hook, LogEntry, Run, RunState, Snapshot
 from torpor.worlds import refusals
-from torpor.worlds.operations import Part
+from torpor.worlds.requests import Part
 from torpor.worlds.sqlite.codes import INPUT_CODES
 from torpor.worlds.sqlite.file import DatabaseFile
 from torpor.worlds.sqlite.numbers import Numbers, Recent

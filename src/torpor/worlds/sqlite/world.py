@@ -35,7 +35,7 @@ from torpor.model import (
 from torpor.world import Capabilities, Unsubscribe
 from torpor.worlds import operations
 from torpor.worlds.notifier import Listener, Notifier
-from torpor.worlds.operations import Operation
+from torpor.worlds.requests import Operation
 from torpor.worlds.sqlite import blobs, examination, queries, queue, schema, workers
 from torpor.worlds.sqlite.answers import converse
 from torpor.worlds.sqlite.reader import Reader

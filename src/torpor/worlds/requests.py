@@ -1,0 +1,169 @@
+"""
+What an operation asks of a store, and the conversation in which it does.
+
+::
+
+    request      answer
+    Load         Entities | None      the run and what is open in it, locked until the end where there are locks
+    Part         Entities | None      the run, and of what is open in it one step, one hook and the waits that are due
+    First        Event | None         the first event of a log that is whole
+    Inputs       tuple[Event, …]      inputs in the log after a seq
+    Payloads     dict[int, bytes]     payloads of events, by seq
+    Newest       Snapshot | None      the run's snapshot, without its data
+    Owner        Hook | None          the live hook that has a token
+    Received     bool                 whether a hook has had a payload with this resume id
+    Watchers     tuple[Hook, …]       live hooks that watch a run, in the order of their creation
+    Kept         bool                 whether there is a blob of this key
+    Apply        None, or StaleError / TokenTakenError is thrown in; then nothing of it is stored
+    PutStep      None, or StaleError  a step task's row, if its epoch is still the expected one
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from typing import Any, TypeAlias, TypeVar
+
+import msgspec
+
+from torpor.errors import DamagedError
+from torpor.model import Notice, Step
+from torpor.worlds.draft import Changes
+
+T = TypeVar("T")
+
+
+class Load(msgspec.Struct, frozen=True):
+    """Ask for a run and all that is open in it."""
+
+    run_id: str
+
+
+class Part(msgspec.Struct, frozen=True):
+    """
+    Ask for a run and only that of what is open in it which a thing from outside can change; more does no harm.
+
+    A run may have ten thousand open steps, and each of them ends alone.
+
+    Attributes:
+        run_id: which run.
+        due: waits that are due by then.
+        step, hook: id of a step and of a hook, ``""`` for none.
+    """
+
+    run_id: str
+    due: int = 0
+    step: str = ""
+    hook: str = ""
+
+
+class First(msgspec.Struct, frozen=True):
+    """Ask for the event that a run began with."""
+
+    run_id: str
+
+
+class Inputs(msgspec.Struct, frozen=True):
+    """Ask for the inputs in a run's log after seq *after*."""
+
+    run_id: str
+    after: int
+
+
+class Payloads(msgspec.Struct, frozen=True):
+    """Ask for the payloads of a run's events."""
+
+    run_id: str
+    seqs: tuple[int, ...]
+
+
+class Newest(msgspec.Struct, frozen=True):
+    """Ask for a run's snapshot; its data may be left out."""
+
+    run_id: str
+
+
+class Owner(msgspec.Struct, frozen=True):
+    """Ask for the live hook that has a token."""
+
+    token: str
+
+
+class Received(msgspec.Struct, frozen=True):
+    """Ask whether a hook has had the payload with this resume id."""
+
+    run_id: str
+    hook_id: str
+    resume_id: str
+
+
+class Watchers(msgspec.Struct, frozen=True):
+    """Ask for the live hooks that watch a run."""
+
+    run_id: str
+
+
+class Kept(msgspec.Struct, frozen=True):
+    """Ask whether there is a blob."""
+
+    key: str
+
+
+class Apply(msgspec.Struct, frozen=True):
+    """Have changes stored, all or none."""
+
+    changes: Changes
+
+
+class PutStep(msgspec.Struct, frozen=True):
+    """Have a step task's row stored, if its epoch is still *expected*."""
+
+    step: Step
+    expected: int
+
+
+Request: TypeAlias = (
+    Load | Part | First | Inputs | Payloads | Newest | Owner | Received | Watchers | Kept | Apply | PutStep
+)
+Operation: TypeAlias = Generator[Request, Any, tuple[T, Notice | None]]
+Conversation: TypeAlias = Generator[Request, Any, T]
+
+
+class StaleError(Exception):
+    """The stored run or step is not the expected one any more; nothing was stored."""
+
+
+class TokenTakenError(Exception):
+    """
+    Another live hook has the token; nothing was stored.
+
+    Attributes:
+        token, run_id: which, and whose hook it is.
+    """
+
+    def __init__(self, token: str, run_id: str) -> None:
+        super().__init__(token)
+        self.token = token
+        self.run_id = run_id
+
+
+def converse(conversation: Conversation[T], answer: Callable[[Request], Any]) -> T:
+    """
+    Carry a conversation on with a store that answers at once, and return its result.
+
+    Its transaction is the caller's to begin, and to undo when this raises.
+
+    Raises:
+        DamagedError: something that the operation needs is damaged.
+    """
+    try:
+        request = next(conversation)
+        while True:
+            try:
+                answered = answer(request)
+            except (StaleError, TokenTakenError, DamagedError) as error:
+                request = conversation.throw(error)
+            else:
+                request = conversation.send(answered)
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
