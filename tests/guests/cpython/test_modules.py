@@ -66,6 +66,12 @@ def test_the_standard_library_is_there(author: Author) -> None:
         "import requests\nclass Hero(requests.Model, table=True): x: int\nclass Villain(Hero, frozen=True): ...",
         "import requests\nclass Mixin: ...\nclass Hero(requests.Model[int], Mixin, requests.base, table=True): ...",
         "import requests\nclass Hero(metaclass=requests.Meta, table=True): ...",
+        "import requests\nclass Plain: ...\nclass Hero(Plain, metaclass=requests.Meta, table=True): ...",
+        "import enum, requests\nclass Hero(requests.Named, enum.Enum):\n    X = 1\nassert Hero.X.value == 1",
+        "import requests\nclass Meta(type): ...\nclass Hero(requests.Model, metaclass=Meta): x = 1\nassert Hero.x == 1",
+        "import requests\nfrom typing import Protocol\nclass Hero(requests.Named, Protocol): ...",
+        "import requests\nclass Heroes(requests.Model, list): ...\nclass More(dict, requests.base, table=True): ...",
+        "import requests\nclass Slots:\n    __slots__ = ('a',)\nclass Hero(requests.Model, Slots): ...",
         "import requests\nassert requests.codes != requests.Codes and requests.codes in (None, requests.codes)",
         "import requests\nTYPES = requests.Session | None; MANY = requests.lists[int]; x: requests.Nothing = None",
         "import requests\nwith requests.open() as f:\n    for line in f: pass",
@@ -94,6 +100,8 @@ def test_placeholders_are_harmless_while_modules_load(author: Author, use: str) 
         ("for _ in session: ...", "requests.Session"),
         ("return session + 1", "requests.Session"),
         ("session.auth = 1", "requests.Session"),
+        ("return Many()", "requests.Session"),
+        ("return Kept.get('x')", "requests.Session.get"),
         ("import requests.auth; return requests.auth.Basic('a')", "requests.auth.Basic"),
         ("from requests import put", "requests.put"),
     ],
@@ -101,10 +109,11 @@ def test_placeholders_are_harmless_while_modules_load(author: Author, use: str) 
 def test_placeholders_refuse_to_be_used(author: Author, body: str, named: str) -> None:
     """In a workflow any use tells what, where, where from, why and what to do instead."""
     before = "import requests\nfrom requests import Session\nsession = Session()\nclass Mine(Session): ...\n"
+    before += "class Many(Session, list): ...\nKept = Many()\n"
     failure = author.body(body, before=before, absent=ABSENT).begin().failure
 
     assert isinstance(failure, NotInWorkflowError)
-    assert str(failure).startswith(f"{named} cannot be used in a workflow (./app.py:15, imported at ./app.py:")
+    assert str(failure).startswith(f"{named} cannot be used in a workflow (./app.py:17, imported at ./app.py:")
     assert "it is not part of the guest" in str(failure)
     assert str(failure).endswith("; move what uses it into a step: a function with @app.step")
 

@@ -12,6 +12,7 @@ from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
 from typing import Any
 
+from . import placeholders
 from .finder import author_place, finder, is_hidden
 from .placeholders import AbsentModule, Origin
 
@@ -84,6 +85,8 @@ class _Loader:
 def install(absent: Mapping[str, str], versions: Mapping[str, Any]) -> None:
     """Have imports of absent modules, given with the reason of each, find placeholders; these versions are known."""
     finder.fallback = _Loader(absent, versions).find
+    if absent:
+        placeholders.install()
 
 
 def suspects() -> str:

@@ -10,11 +10,12 @@ other use raises NotInWorkflowError too, unless a module is being imported late.
 
 from __future__ import annotations
 
+import builtins
 import sys
 from abc import ABCMeta
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from types import ModuleType
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Protocol
 
 from torpor.errors import NotInWorkflowError
 
@@ -214,12 +215,68 @@ class _AbsentType(ABCMeta):
 
 
 def _class(origin: Origin, name: str) -> type:
+    return _AbsentType(name, (Exception,), _body(origin))
+
+
+def _body(origin: Origin) -> dict[str, Any]:
     def __init_subclass__(cls: type, **_keywords: Any) -> None:  # noqa: N807  # that is its name
         """Take what the class outside takes: ``class Hero(SQLModel, table=True)``."""
 
-    body = {"_torpor_origin": origin, "__module__": origin.name.rpartition(".")[0] or origin.name}
-    body["__init_subclass__"] = __init_subclass__
-    return _AbsentType(name, (Exception,), body)
+    module = origin.name.rpartition(".")[0] or origin.name
+    return {"_torpor_origin": origin, "__module__": module, "__init_subclass__": __init_subclass__}
+
+
+class _Plain:
+    """What stands for an absent class where it would not go together with others: those have their own metaclass."""
+
+    _torpor_origin: Origin
+
+    def __init__(self, *_args: Any, **_kwargs: Any) -> None:
+        self._torpor_origin.used()
+
+    def __getattr__(self, name: str) -> Any:
+        if _is_internal(name) or name.startswith("_"):
+            raise AttributeError(name)
+        self._torpor_origin.named(name).used()
+        return self._torpor_origin.part(name)
+
+
+def install() -> None:
+    """Let classes have absent bases beside any others, and absent metaclasses."""
+    build = builtins.__build_class__
+
+    def build_class(body: Callable[[], Any], name: str, /, *bases: Any, metaclass: Any = None, **keywords: Any) -> Any:
+        bases = tuple(base.__mro_entries__(bases)[0] if isinstance(base, Placeholder) else base for base in bases)
+        if isinstance(metaclass, _AbsentType):
+            metaclass, keywords = None, {}  # which are the metaclass's
+        if any(isinstance(base, _AbsentType) for base in bases):
+            bases = _agreeing(bases, metaclass)
+        if metaclass is not None:
+            keywords["metaclass"] = metaclass
+        return build(body, name, *bases, **keywords)
+
+    builtins.__build_class__ = build_class
+
+
+def _agreeing(bases: tuple[Any, ...], metaclass: Any) -> tuple[Any, ...]:
+    """Return bases that go together."""
+    if any(getattr(base, "__origin__", base) is Protocol for base in bases):  # which takes protocols only
+        return tuple(base for base in bases if not isinstance(base, _AbsentType))
+    if metaclass is None and all(map(_is_easy, bases)):
+        return bases
+    return tuple(map(_plain, bases))
+
+
+def _is_easy(base: Any) -> bool:
+    """Tell whether this goes together with an absent class, which is an exception with a metaclass of its own."""
+    if not isinstance(base, type) or isinstance(base, _AbsentType):
+        return True
+    return type(base) in (type, ABCMeta) and base.__basicsize__ <= _Plain.__basicsize__
+
+
+def _plain(base: Any) -> Any:
+    origin = base._torpor_origin if isinstance(base, _AbsentType) else None  # noqa: SLF001  # its own module
+    return base if origin is None else type(base.__name__, (_Plain,), _body(origin))
 
 
 def _called(args: tuple[Any, ...]) -> Any:
