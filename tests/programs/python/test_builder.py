@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 from collections.abc import Iterator
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -388,6 +389,19 @@ def test_packages_that_the_guest_carries_are_neither_absent_nor_in_the_program(p
 
     assert made.absent == {}
     assert made.modules.keys() == {"app"}
+
+
+def test_packages_of_the_full_guest_are_absent_from_the_slim_one(project: Project) -> None:
+    """Whether they are installed outside or not; the reason says where they are."""
+    project.write(
+        "app.py", "import xlrd.book\n" + HEAD + "@app.workflow\nasync def main(): return xlrd.book.open_workbook()\n"
+    )
+    assert importlib.util.find_spec("xlrd") is None
+
+    absent = project.made().program.absent
+
+    assert list(absent) == ["xlrd"]
+    assert "the full guest has it: Torpor(python='full')" in absent["xlrd"]
 
 
 def test_an_import_that_may_fail_is_left_to_fail(project: Project) -> None:

@@ -61,13 +61,15 @@ def test_what_a_package_needs_is_bundled_with_it(installed: Installed) -> None:
     assert "Torpor(bundle=['pure', 'near', 'far'])" in why_absent("pure")
 
 
+FULL = "Torpor(python='full'), with torpor[science]"
+
+
 def test_what_the_full_guest_has_is_told(installed: Installed) -> None:
     """Whoever wants it in workflow code learns where it is; it does not ask for what it carries."""
     installed.write(sympy="import mpmath\n", mpmath="", pure="import sympy\n")
 
-    assert why_absent("sympy").endswith(
-        "Torpor(bundle=['sympy', 'mpmath']); the full guest has it: Torpor(python='full'), with torpor[science]"
-    )
+    assert why_absent("sympy").endswith("Torpor(bundle=['sympy', 'mpmath']); the full guest has it: " + FULL)
+    assert why_absent("xlrd").endswith("does not carry; use it in steps; the full guest has it: " + FULL)
     assert why_absent("pure", carried=carried_packages(full=True)).endswith("Torpor(bundle=['pure'])")
 
 

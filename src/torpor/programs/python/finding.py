@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from torpor.errors import ConfigurationError
-from torpor.programs.python.carried import LACKING, OWN, SLIM
+from torpor.programs.python.carried import LACKING, OWN, SCIENCE, SLIM
 from torpor.programs.python.locating import Located, is_installed, locate
 from torpor.programs.python.pydantic import VERSIONS, is_pydantic, pydantic_package
 from torpor.programs.python.third_party import COMPILED, why_absent
@@ -173,8 +173,8 @@ class Finder:
         if name in OWN:
             return Guests()
         found = locate(name, None)
-        if found is None:
-            return Guests()
+        if found is None:  # what the full guest has need not be installed
+            return self._third_party(name) if name in SCIENCE else Guests()
         if name in sys.stdlib_module_names and not self._is_below_root(found.file):
             return Absent(name, f"the guest has no module {name}: {LACKING[name]}") if name in LACKING else Guests()
         return self._located(name, found)

@@ -57,6 +57,8 @@ def why_absent(top: str, bundled: Collection[str] = (), carried: frozenset[str] 
     """
     said = f"{top} is a third-party package that the guest does not carry"
     full = "; the full guest has it: Torpor(python='full'), with torpor[science]" if top in SCIENCE else ""
+    if locate(top, None) is None:
+        return f"{said}; use it in steps{full}"
     needed: list[str] = []
     ahead = deque([top])
     while ahead and len(needed) <= NEEDED_MAX:
