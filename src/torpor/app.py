@@ -17,11 +17,12 @@ The front door: where steps and workflows are registered, runs are started and w
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import inspect
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
@@ -36,7 +37,7 @@ from torpor.engine.deployments import Startable, make_deployment, positional
 from torpor.engine.images import store_program
 from torpor.engine.observer import Observer
 from torpor.engine.settings import WorkerSettings
-from torpor.errors import ConfigurationError, UsageError
+from torpor.errors import ConfigurationError, TorporError, UsageError
 from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime
 from torpor.programs.catalogue import Programs, Registered, alias_main
@@ -50,6 +51,8 @@ from torpor.world import World
 from torpor.worlds import WORLD_DEFAULT, open_world
 
 _MAKING = "making the programs of an application"
+_PREPARE_SECONDS = 1.0
+"""How long a worker waits until its guests are booted; one that is compiled first is not waited for."""
 
 if TYPE_CHECKING:  # what works is imported when it begins to: most processes only ask
     from torpor.engine.worker import Worker
@@ -311,11 +314,19 @@ class Torpor(Registry):
                 **options,
             },
         )
+        preparing = asyncio.get_running_loop().create_task(in_thread(_MAKING, self._prepare_guests))
         try:
+            await asyncio.wait((preparing,), timeout=_PREPARE_SECONDS)
             await worker.start()
             yield worker
         finally:
             await worker.stop()
+
+    def _prepare_guests(self) -> None:
+        """Boot the guests of this application's workflows; where that fails, the first run that needs one says so."""
+        with suppress(TorporError):
+            for program in self._programs.all():
+                self._programs.guest(program.guest).prepare()
 
     # Runs
 

@@ -26,7 +26,8 @@ from torpor.engine.runner import Runner
 from torpor.engine.session import Session
 from torpor.engine.steps import Steps
 from torpor.engine.worker import Worker
-from torpor.errors import WorldError
+from torpor.errors import ConfigurationError, WorldError
+from torpor.guests.quickjs import QuickJS
 from torpor.model import ClaimRequest, Entities, Event, Heartbeat, Run, RunState, WorkerRow
 from torpor.vm.guest import Begin, Delivery, Op, Outbox
 
@@ -119,6 +120,27 @@ async def test_an_unexpected_error_does_not_end_the_heartbeat(database: str, mon
     monkeypatch.setattr(app.world, "heartbeat", failing)
     async with app, app.worker(), asyncio.timeout(PATIENCE):
         await went_on.wait()
+
+
+@pytest.mark.parametrize("problem", [None, ConfigurationError("the guest quickjs does not boot")])
+async def test_guests_are_booted_before_the_first_run(
+    database: str, monkeypatch: pytest.MonkeyPatch, problem: Exception | None
+) -> None:
+    """A worker that is at work need not boot any more; what fails is for the run to say that needs it."""
+    booted: list[str] = []
+
+    def prepare(guest: QuickJS) -> None:
+        """Note it, and fail if that is wanted."""
+        booted.append(guest.name)
+        if problem is not None:
+            raise problem
+
+    monkeypatch.setattr(QuickJS, "prepare", prepare)
+    app = application.on(database)
+    async with app, app.worker():
+        assert booted == ["quickjs"]
+        run = await app.start("addTen", 1)
+        assert await run.result(timeout=PATIENCE) == 11
 
 
 async def test_the_dead_of_this_machine_are_missed_between_heartbeats(database: str) -> None:
