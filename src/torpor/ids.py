@@ -44,11 +44,13 @@ def correlation(prefix: Prefix, seed: bytes, op: int, at: int) -> str:
     return f"{prefix}_{ulid(at, _op_digest(seed, op))}"
 
 
-def is_correlation(found: str, seed: bytes, op: int) -> bool:
+def is_correlation(found: str, prefix: str, seed: bytes, op: int) -> bool:
     """Return whether an id is that of op number *op* of a run with this *seed*, whenever that was emitted."""
-    drawn = found[-26:][_TIME_CHARS:].translate(_DIGITS)
+    its_prefix, _, code = found.partition("_")
     try:
-        return int(drawn, 32) == int.from_bytes(_op_digest(seed, op))
+        return its_prefix == prefix and int(code[_TIME_CHARS:].translate(_DIGITS), 32) == int.from_bytes(
+            _op_digest(seed, op)
+        )
     except ValueError:
         return False
 

@@ -146,3 +146,11 @@ def test_a_damaged_row_stops_nothing_but_its_run(table: str, sound: Path, tmp_pa
         if not makes_sense and table not in SHARED:
             assert end in ("as ever", "given back", "damaged", "gone", "waits"), f"{told}: {end}"
             assert end == "as ever" or named, f"{told}: it {end}, and nobody is told"
+
+
+def test_every_table_is_damaged(sound: Path) -> None:
+    """Who adds one says here how its rows are told apart."""
+    db = sqlite3.connect(sound)
+    tables = {name for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table' AND sql <> ''")}
+    db.close()
+    assert {table for table in tables if not table.startswith("sqlite_")} == set(KEYS)

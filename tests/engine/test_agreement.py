@@ -76,13 +76,14 @@ def restore(file: Path, backup: bytes) -> None:
 @pytest.mark.parametrize(
     ("statement", "told"),
     [
-        ("UPDATE runs SET seed = zeroblob(32)", "its id is not that of op 1 of a run with this seed"),
-        ("UPDATE runs SET seed = x'00'", "its id is not that of op 1 of a run with this seed"),
+        ("UPDATE runs SET seed = zeroblob(32)", "its id is not that of hook 1 of a run with this seed"),
+        ("UPDATE runs SET seed = x'00'", "its id is not that of hook 1 of a run with this seed"),
         ("UPDATE runs SET ops = ops + 1", "has emitted 2 ops"),
         ("UPDATE runs SET ops = 0", "has emitted 0 ops"),
-        ("UPDATE hooks SET op = 7", "its id is not that of op"),
+        ("UPDATE hooks SET op = 7", "its id is not that of hook"),
         ("UPDATE hooks SET id = 'hook_1'", "is damaged: "),
-        ("UPDATE events SET op = 3 WHERE type = 14", "its id is not that of op"),
+        ("UPDATE events SET type = 8 WHERE type = 14", "its id is not that of step 1"),
+        ("UPDATE events SET op = 3 WHERE type = 14", "its id is not that of hook"),
         ("UPDATE events SET payload = NULL WHERE type = 14", "it has lost its payload"),
         ("UPDATE events SET payload = x'00' WHERE type = 14", "its payload cannot be read"),
         ("UPDATE events SET payload = x'7a73746400' WHERE type = 14", "its payload cannot be read"),
@@ -142,11 +143,12 @@ def test_an_id_tells_of_which_op_and_seed_it_is() -> None:
     """Whatever else it is compared with is another."""
     seed = ids.seed()
     made = ids.correlation("step", seed, 7, 1_700_000_000_000)
-    assert ids.is_correlation(made, seed, 7)
-    assert not ids.is_correlation(made, seed, 8)
-    assert not ids.is_correlation(made, ids.seed(), 7)
+    assert ids.is_correlation(made, "step", seed, 7)
+    assert not ids.is_correlation(made, "step", seed, 8)
+    assert not ids.is_correlation(made, "wait", seed, 7)
+    assert not ids.is_correlation(made, "step", ids.seed(), 7)
     for other in ("", "step_1", made[:-1], made + "0", made.lower(), f"{made[:-2]}é1"):
-        assert not ids.is_correlation(other, seed, 7)
+        assert not ids.is_correlation(other, "step", seed, 7)
 
 
 @pytest.mark.parametrize(

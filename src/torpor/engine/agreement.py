@@ -136,19 +136,20 @@ def _check_ops(run: Run, recorded: list[int], snapshot: Snapshot | None) -> None
     raise DamagedError("the log", problem, run_id=run.id)
 
 
-def _check_ids(run_id: str, found: Iterable[tuple[str, int]], seed: bytes) -> None:
-    for entity_id, op in found:
-        if not ids.is_correlation(entity_id, seed, op):
-            problem = f"its id is not that of op {op} of a run with this seed; one of the three is another"
+def _check_ids(run_id: str, found: Iterable[tuple[str, str, int]], seed: bytes) -> None:
+    for entity_id, kind, op in found:
+        if not ids.is_correlation(entity_id, kind, seed, op):
+            problem = f"its id is not that of {kind} {op} of a run with this seed; one of the four is another"
             raise DamagedError(entity_id, problem, run_id=run_id)
 
 
-def _entities(events: Iterable[Event], held: Entities) -> set[tuple[str, int]]:
-    """Return the ids of all that is told of, each with the op that made it."""
+def _entities(events: Iterable[Event], held: Entities) -> set[tuple[str, str, int]]:
+    """Return the ids of all that is told of, each with what it is and the op that made it."""
     # What disposes of a hook is an op of its own.
-    found = {(event.id, event.op) for event in events if event.id and event.type != "hook_disposed"}
+    told = (event for event in events if event.id and event.type != "hook_disposed")
+    found: set[tuple[str, str, int]] = {(event.id, entity_of(event.type), event.op) for event in told}
     rows: tuple[Row, ...] = (*held.steps.values(), *held.waits.values(), *held.hooks.values())
-    return found | {(row.id, row.op) for row in rows}
+    return found | {(row.id, type(row).__name__.lower(), row.op) for row in rows}
 
 
 def _named(row: Row) -> str:
