@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import Torpor
 from tests.cli.processes import Process, environment, run
+from torpor.guests.cpython import CPython
 from torpor.vm.cache_files import UNUSED_DAYS_MAX, keep_sealed
 from torpor.vm.cache_folders import default_directory
 
@@ -52,6 +54,19 @@ def test_all_that_is_installed_is_made_ready(torpor: Torpor) -> None:
 
     assert [line.split()[0] for line in lines] == ["quickjs", "cpython"]
     assert list(default_directory().glob("cpython-boot-*.image"))
+
+
+def test_files_are_counted_for_one_guest_only() -> None:
+    """The slim and the full Python guest are files of one name; each line has the size of its own."""
+    counted = set[Path]()
+    guest = CPython()
+
+    first, second = (
+        importlib.import_module("torpor.cli.warm")._warm(name, guest, counted) for name in ("cpython", "cpython-full")
+    )
+
+    assert first["bytes"] > 0
+    assert second["bytes"] == 0
 
 
 def test_a_guest_that_is_not_there_is_refused(torpor: Torpor) -> None:

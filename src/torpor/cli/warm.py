@@ -87,7 +87,7 @@ def _warm(name: str, guest: Guest, others: set[Path]) -> Outcome:
     if not used:
         state = f"works, but nothing can be kept in {default_directory()}; set TORPOR_CACHE"
     size = sum(path.stat().st_size for path in used.keys() - others if path.exists())
-    others |= used.keys()
+    others.update(used)
     return {"guest": name, "state": state, "seconds": round(seconds, 3), "bytes": size}
 
 
