@@ -79,9 +79,10 @@ _HOOK: Final = Shape(id=str, op=int, token=str, status=int, created_at=int, meta
 def events_of(name_at: Callable[[int], str], k: int, rows: Iterable[Row]) -> list[Event]:
     """Return the values of rows of :data:`EVENT_COLUMNS`, of the run with rowid *k*, whose id *name_at* returns."""
     found = []
+    fitting = _EVENT.fitting
     for row in rows:
         code, at, about, seq, op, digest, name, attempt, due, ref, payload = row
-        kind = EVENT_OF.get(code) if _EVENT.fits(row) else None
+        kind = EVENT_OF.get(code) if tuple(map(type, row)) in fitting else None
         if kind is None or not (0 <= at <= NUMBER_MAX and 0 <= op <= NUMBER_MAX and 0 <= due <= NUMBER_MAX):
             with reading(f"event {seq}", name_at(k)):
                 _EVENT.check(row)

@@ -38,15 +38,18 @@ class Shape:
 
     Args:
         columns: in their order, each with its type: ``int``, ``str``, ``bytes``, or one of these ``| None``.
+
+    Attributes:
+        fitting: the rows of types that it admits.
     """
 
     def __init__(self, **columns: type | UnionType) -> None:
         self._columns = {column: get_args(kind) or (kind,) for column, kind in columns.items()}
-        self._fitting = frozenset(itertools.product(*self._columns.values()))
+        self.fitting = frozenset(itertools.product(*self._columns.values()))
 
     def fits(self, row: tuple[Any, ...]) -> bool:
         """Return whether all columns of *row* have the types that they should."""
-        return tuple(map(type, row)) in self._fitting
+        return tuple(map(type, row)) in self.fitting
 
     def check(self, row: tuple[Any, ...]) -> None:
         """
