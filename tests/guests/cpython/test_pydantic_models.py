@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import pytest
 from pydantic import Field, TypeAdapter
@@ -278,3 +278,41 @@ from pydantic_core import SchemaError
     with pytest.raises(SchemaError) as caught:
         TypeAdapter(dict[str, Annotated[int, Field(multiple_of=-1)]])
     assert value == str(caught.value)
+
+
+def test_bytes_in_texts(author: Author) -> None:
+    """base64 and hexadecimal digits, and what is wrong with others, as outside."""
+    before = """
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+def told(kind, text):
+    try:
+        return TypeAdapter(bytes, config=ConfigDict(val_json_bytes=kind)).validate_json(text)
+    except ValidationError as error:
+        return str(error)
+"""
+    texts = ["", "YWI=", "YWI", "-_+/", "-_8", "YQ==YQ", "Y", "YWJ", "=", "616263", "6x", "616", "\u00e9a"]
+    cases = [(kind, f'"{text}"') for kind in ("base64", "hex", "utf8") for text in texts]
+    value = author.body(f"return [told(*case) for case in {cases!r}]", before=before).begin().value
+
+    scope: dict[str, Any] = {}
+    exec(before, scope)  # noqa: S102  # the same outside
+    assert value == [scope["told"](*case) for case in cases]
+
+
+def test_an_endless_tuple_is_too_long(author: Author) -> None:
+    """Nobody waits for the end of it."""
+    body = """
+        try:
+            return TypeAdapter(Annotated[tuple[int, ...], Field(max_length=3)]).validate_python(itertools.count())
+        except ValidationError as error:
+            return error.errors()[0]["msg"]
+    """
+    before = """
+import itertools
+from typing import Annotated
+from pydantic import Field, TypeAdapter, ValidationError
+"""
+    value = author.body(body, before=before).begin().value
+
+    assert value == "Tuple should have at most 3 items after validation, not more"

@@ -7,6 +7,7 @@ none is refused when a model is defined, not when a value meets it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any, Final, NoReturn
 
@@ -80,7 +81,7 @@ class Building:
             return inner
         try:
             return builder(schema, config, self)
-        except (ValueError, TypeError, KeyError, SchemaError) as error:
+        except (ValueError, TypeError, KeyError, SchemaError, re.error) as error:
             problem = f'Error building "{kind}" validator:\n  {type(error).__name__}: {error}'
         raise SchemaError(problem)
 

@@ -356,9 +356,19 @@ def _line_of(told: dict[str, Any]) -> Line:
 
 
 class PydanticSerializationError(ValueError):
-    """A value cannot be serialized."""
+    """
+    A value cannot be serialized.
+
+    Attributes:
+        is_of_value: whether it is about a value for which JSON text has no form, and says all that there is to say.
+    """
 
     __module__ = MODULE
+    __slots__ = ("is_of_value",)
+
+    def __init__(self, message: str, /) -> None:
+        super().__init__(message)
+        self.is_of_value = False
 
     def __repr__(self) -> str:
         return f"PydanticSerializationError({self})"

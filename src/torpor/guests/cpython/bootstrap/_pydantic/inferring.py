@@ -72,7 +72,7 @@ def _sized(value: Any, state: Serialization) -> list[Any]:
 
 
 def _members(value: Any, state: Serialization) -> dict[Any, Any]:
-    return _pairs(value.items(), state)
+    return _pairs(dict.items(value), state)
 
 
 def _attributes(value: Any, state: Serialization) -> dict[Any, Any]:
@@ -96,7 +96,9 @@ def _unknown(value: Any, state: Serialization) -> Any:
         return infer(state.fallback(value), state)
     if state.serialize_unknown:
         return _unknown_text(value)
-    raise unknown_error(value)
+    error = unknown_error(value)
+    error.is_of_value = state.is_text
+    raise error
 
 
 def _unknown_text(value: Any) -> str:
@@ -151,7 +153,7 @@ _EXACT: Final[dict[type, str]] = {
     uuid.UUID: "UUID",
     Url: "text",
     MultiHostUrl: "text",
-    pathlib.PurePath: "text",
+    pathlib.Path: "text",
     re.Pattern: "pattern",
     ipaddress.IPv4Address: "text",
     ipaddress.IPv6Address: "text",

@@ -7,8 +7,9 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from .building import Building, Config, Schema, builds, from_either, is_strict, refuse
-from .errors import Invalid, invalid
+from .building import Building, Config, Schema, builds, from_either, is_strict
+from .byte_texts import DECODERS, Undecodable
+from .errors import Invalid, SchemaError, invalid
 from .numbers import (
     bool_of_text,
     decimal_of,
@@ -237,10 +238,17 @@ def _float(schema: Schema, config: Config, _building: Building) -> Validator:
 
 
 class Bytes(Validator):
-    __slots__ = ("longest", "shortest", "strict")
+    """
+    Makes bytes.
 
-    def __init__(self, strict: bool, shortest: int | None, longest: int | None) -> None:
-        self.strict, self.shortest, self.longest = strict, shortest, longest
+    Attributes:
+        kind: how texts say them.
+    """
+
+    __slots__ = ("kind", "longest", "shortest", "strict")
+
+    def __init__(self, strict: bool, shortest: int | None, longest: int | None, kind: str) -> None:
+        self.strict, self.shortest, self.longest, self.kind = strict, shortest, longest, kind
         self.name = "bytes" if shortest is None and longest is None else "constrained-bytes"
 
     def validate(self, value: Any, state: State) -> bytes:
@@ -256,24 +264,34 @@ class Bytes(Validator):
             if not isinstance(value, str):
                 raise invalid("bytes_type", value)
             state.floor(STRICT)
-            return value.encode()
+            return self._of_text(value.encode(), value)
         if isinstance(value, bytes):
             state.floor(EXACT if type(value) is bytes else STRICT)
             return value
         if not state.is_strict(self.strict):
             state.floor(LAX)
             if isinstance(value, str):
-                return utf8(value).encode()
+                return self._of_text(utf8(value).encode(), value)
             if isinstance(value, bytearray):
                 return bytes(value)
         raise invalid("bytes_type", value)
 
+    def _of_text(self, text: bytes, value: Any) -> bytes:
+        if self.kind == "utf8":
+            return text
+        try:
+            return DECODERS[self.kind](text)
+        except Undecodable as problem:
+            words = str(problem)
+        raise invalid("bytes_invalid_encoding", value, encoding=self.kind, encoding_error=words)
+
 
 @builds("bytes")
-def _bytes(schema: Schema, config: Config, building: Building) -> Validator:
-    if config.get("val_json_bytes", "utf8") != "utf8":
-        refuse(f"bytes with val_json_bytes={config['val_json_bytes']!r}", ".".join(building.place))
-    return Bytes(is_strict(schema, config), schema.get("min_length"), schema.get("max_length"))
+def _bytes(schema: Schema, config: Config, _building: Building) -> Validator:
+    kind = config.get("val_json_bytes", "utf8")
+    if kind not in ("utf8", *DECODERS):
+        raise SchemaError(f"Invalid bytes serialization mode: `{kind}`, expected `utf8`, `base64` or `hex`")
+    return Bytes(is_strict(schema, config), schema.get("min_length"), schema.get("max_length"), kind)
 
 
 class Complex(Validator):
@@ -322,7 +340,7 @@ def _decimal_of_parts(parts: Any, value: Any) -> Decimal:
     """Return the Decimal of a sign, digits and an exponent."""
     try:
         return Decimal(tuple(parts))
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         raise invalid("decimal_type", value) from None
 
 

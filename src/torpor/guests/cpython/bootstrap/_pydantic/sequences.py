@@ -195,6 +195,9 @@ def _set(schema: Schema, config: Config, building: Building) -> Validator:
     return (Set if schema["type"] == "set" else FrozenSet)(schema, config, item)
 
 
+_NOTHING: Any = object()
+
+
 class Tuple(Validator):
     """Makes tuples of some items, of which one may stand for any number."""
 
@@ -212,10 +215,10 @@ class Tuple(Validator):
     def validate(self, value: Any, state: State) -> tuple[Any, ...]:
         items = items_of(value, state, state.is_strict(self.strict), tuple, "tuple_type", STRICT)
         length = length_of(items)
-        found = [item for _, item in numbered(items, value)]
+        given = (item for _, item in numbered(items, value))
         lines: list[Line] = []
         output: list[Any] = []
-        for index, (validator, item) in enumerate(self._paired(found)):
+        for index, (validator, item) in enumerate(self._paired(given)):
             try:
                 made = validator.default(index, state) if item is None else (validator.validate(item[0], state),)
             except PydanticOmit:
@@ -231,7 +234,7 @@ class Tuple(Validator):
                     raise self._too_long(self.longest, value, length)
             if lines and self.fail_fast:
                 break
-        if not (lines and self.fail_fast) and self.variadic is None and len(found) > len(self.items):
+        if not (lines and self.fail_fast) and self.variadic is None and next(given, _NOTHING) is not _NOTHING:
             raise self._too_long(len(self.items), value, length)
         if self.shortest is not None and len(output) < self.shortest:
             told = {"field_type": "Tuple", "min_length": self.shortest, "actual_length": len(output)}
@@ -242,16 +245,27 @@ class Tuple(Validator):
     def _too_long(self, longest: int, value: Any, length: int | None) -> Invalid:
         return invalid("too_long", value, field_type="Tuple", max_length=longest, actual_length=length)
 
-    def _paired(self, found: list[Any]) -> Iterator[tuple[Validator, tuple[Any] | None]]:
-        """Yield the validators in order, each with its item; None where one is missing."""
+    def _paired(self, given: Iterator[Any]) -> Iterator[tuple[Validator, tuple[Any] | None]]:
+        """
+        Yield the validators in order, each with its item; None where one is missing.
+
+        Items are had one by one, as there may be no end of them, unless others come after the many.
+        """
         if self.variadic is None:
-            validators = self.items
+            validators: Iterable[Validator] = self.items
         else:
-            tail = self.items[self.variadic + 1 :]
-            many = max(0, len(found) - len(self.items) + 1)
-            validators = [*self.items[: self.variadic], *[self.items[self.variadic]] * many, *tail]
-        for index, validator in enumerate(validators):
-            yield validator, (found[index],) if index < len(found) else None
+            head, many, tail = self.items[: self.variadic], self.items[self.variadic], self.items[self.variadic + 1 :]
+            if tail:
+                found = list(given)
+                count, given = len(found), iter(found)
+                validators = [*head, *[many] * max(0, count - len(self.items) + 1), *tail]
+            else:
+                validators = head
+        for validator in validators:
+            item = next(given, _NOTHING)
+            yield validator, None if item is _NOTHING else (item,)
+        if self.variadic is not None and not tail:
+            yield from ((many, (item,)) for item in given)
 
 
 @builds("tuple")

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, OrderedDict, deque
 from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn, Self
+from typing import Any, Self
 
 from .building import Config, Schema
 from .errors import MODULE, PydanticSerializationUnexpectedValue
 from .filtering import Filter, filter_of, of_sequence
 from .inferring import infer, infer_key
-from .ser_simple import ANY, run, run_key
+from .ser_simple import ANY, foreign_key, run, run_key
 from .serializing import STRICT, UNCHECKED, Making, Serialization, Serializer, serializes
-
-
-def not_a_key(name: str) -> NoReturn:
-    """Raise the error of a kind that is no key of a JSON object."""
-    raise TypeError(f"`{name}` not valid as object key")
 
 
 def filtered(
@@ -48,7 +43,7 @@ class Sequence(Serializer):
         return deque(items, value.maxlen) if isinstance(value, deque) and not state.is_json else items
 
     def key(self, value: Any, state: Serialization) -> str:
-        not_a_key(self.kind)
+        return foreign_key(self, self.kind, value, state)
 
     @property
     def retries(self) -> bool:
@@ -76,7 +71,7 @@ class SetSerializer(Serializer):
         return items if state.is_json else self.cls(items)
 
     def key(self, value: Any, state: Serialization) -> str:
-        not_a_key(self.kind)
+        return foreign_key(self, self.kind, value, state)
 
 
 @serializes("set", "frozenset")
@@ -99,7 +94,7 @@ class DictSerializer(Serializer):
             state.warn(self.name, value)
             return infer(value, state)
         output = {}
-        for key, member in list(value.items()):
+        for key, member in list(dict.items(value)):
             following = self.filter.next(key, state.include, state.exclude)
             if following is None:
                 continue
@@ -110,7 +105,7 @@ class DictSerializer(Serializer):
         return output if state.is_json or self.cls is dict else self.cls(output)
 
     def key(self, value: Any, state: Serialization) -> str:
-        not_a_key(self.kind)
+        return foreign_key(self, self.kind, value, state)
 
 
 _DICTS = {"dict": dict, "ordered-dict": OrderedDict, "counter": Counter}
@@ -170,7 +165,7 @@ class TupleSerializer(Serializer):
 
     @property
     def retries(self) -> bool:
-        return any(item.retries for item in self.items)
+        return True
 
 
 @serializes("tuple")
@@ -268,7 +263,7 @@ class GeneratorSerializer(Serializer):
         return [run(self.item, item, state) for _, item in filtered(value, self.filter, state, None)]
 
     def key(self, value: Any, state: Serialization) -> str:
-        not_a_key(self.name)
+        return foreign_key(self, "generator", value, state)
 
 
 @serializes("generator")

@@ -10,8 +10,7 @@ from .errors import PydanticSerializationUnexpectedValue, SchemaError
 from .filtering import EVERYTHING
 from .inferring import infer, infer_key, serialized_by_class
 from .others import missing
-from .ser_containers import not_a_key
-from .ser_simple import ANY, run
+from .ser_simple import ANY, foreign_key, run
 from .serializing import LAX, STRICT, UNCHECKED, Making, Serialization, Serializer, serializes
 
 
@@ -142,7 +141,7 @@ class Fields(Serializer):
             output[field.key(state)] = run(field.serializer, value, state)
 
     def key(self, value: Any, state: Serialization) -> str:
-        not_a_key("fields")
+        return foreign_key(self, "fields", value, state)
 
 
 def _fields(
@@ -202,7 +201,7 @@ class TypedDictSerializer(Serializer):
             return self.fields.output(value, state)
 
     def key(self, value: Any, state: Serialization) -> str:
-        not_a_key(self.name)
+        return foreign_key(self, self.name, value, state)
 
 
 @serializes("typed-dict")

@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from torpor.errors import NotInWorkflowError
+
 from .building import Config, Definition, Schema, function_name
 from .errors import MODULE, PydanticOmit, PydanticSerializationError, PydanticSerializationUnexpectedValue, SchemaError
 from .filtering import EVERYTHING, of_sequence
@@ -139,8 +141,10 @@ class FunctionSerializer(Serializer):
             words, cause = str(error), None
         except RecursionError:
             words, cause = f"Error calling function `{self.called}`: RecursionError", None
-        except Exception as error:  # noqa: BLE001  # whatever the author's function raises
-            words, cause = f"Error calling function `{self.called}`: {_told(error)}", error
+        except NotInWorkflowError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # pydantic lets none through
+            words, cause = f"Error calling function `{self.called}`: {described(error)}", error
         raise PydanticSerializationError(words) from cause
 
     @property
@@ -156,7 +160,8 @@ class FunctionSerializer(Serializer):
         return self.of_field
 
 
-def _told(error: Exception) -> str:
+def described(error: BaseException) -> str:
+    """Return an error's class and text."""
     text = str(error)
     return f"{type(error).__qualname__}: {text}" if text else type(error).__qualname__
 

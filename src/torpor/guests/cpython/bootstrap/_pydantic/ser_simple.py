@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import operator
 import uuid
 from collections.abc import Callable
 from decimal import Decimal
@@ -10,10 +11,10 @@ from fractions import Fraction
 from typing import Any
 
 from .building import Config, Schema
-from .errors import PydanticSerializationError, PydanticSerializationUnexpectedValue
+from .errors import PydanticSerializationError, PydanticSerializationUnexpectedValue, SchemaError
 from .formats import bytes_json, complex_text, date_json, duration_json, key_text, moment_json, time_json, uuid_text
 from .inferring import infer, infer_key, special_text
-from .serializing import STRICT, Formats, Making, Serialization, Serializer, serializes
+from .serializing import STRICT, UNCHECKED, Formats, Making, Serialization, Serializer, serializes
 
 
 class Any_(Serializer):  # noqa: N801  # Any is another
@@ -33,6 +34,19 @@ ANY = Any_()
 @serializes("any", "is-instance", "is-subclass", "callable", "function-plain")
 def _any(_schema: Schema, _config: Config, _making: Making) -> Serializer:
     return ANY
+
+
+def foreign_key(serializer: Serializer, kind: str, value: Any, state: Serialization) -> str:
+    """
+    Return what becomes of a key where the schema has a kind that is none in JSON.
+
+    Raises:
+        TypeError: it is not even another one.
+    """
+    if value is None:
+        raise TypeError(f"`{kind}` not valid as object key")
+    state.warn(serializer.name, value)
+    return infer_key(value, state)
 
 
 class Plain(Serializer):
@@ -63,9 +77,15 @@ class Plain(Serializer):
 
     def key(self, value: Any, state: Serialization) -> str:
         if isinstance(value, self.cls):
-            return infer_key(value, state) if self.cls is bool else str(self.plain(value))
+            if type(value) is bool:
+                return infer_key(value, state) if self.cls is bool else str(value)
+            return str(self.plain(value))
         state.warn(self.name, value)
         return infer_key(value, state)
+
+    @property
+    def retries(self) -> bool:
+        return self.cls is int
 
 
 class None_(Serializer):  # noqa: N801  # None is another
@@ -91,14 +111,14 @@ class Float(Serializer):
         self.inf_nan = inf_nan
 
     def output(self, value: Any, state: Serialization) -> Any:
-        if state.is_text and isinstance(value, int | float):
+        if state.is_text and (hasattr(type(value), "__float__") or hasattr(type(value), "__index__")):
             number = float(value)
             if number - number == 0 or self.inf_nan == "constants":
                 return number
             return None if self.inf_nan == "null" else special_text(number)
         if type(value) is float:
             return value
-        if not isinstance(value, float) and type(value) is not int:
+        if not isinstance(value, int | float):
             state.warn(self.name, value)
             return infer(value, state)
         if state.check == STRICT:
@@ -106,7 +126,7 @@ class Float(Serializer):
         return float(value) if state.is_json else infer(value, state)
 
     def key(self, value: Any, state: Serialization) -> str:
-        if isinstance(value, float) or type(value) is int:
+        if isinstance(value, int | float):
             return str(value)
         state.warn(self.name, value)
         return infer_key(value, state)
@@ -148,6 +168,15 @@ class Written(Serializer):
         return self.write_key(value) if self._fits(value, state) else infer_key(value, state)
 
 
+class ComplexSerializer(Written):
+    """Writes complex numbers, which are no keys."""
+
+    __slots__ = ()
+
+    def key(self, value: Any, state: Serialization) -> str:
+        return foreign_key(self, "complex", value, state)
+
+
 class FractionSerializer(Written):
     """Writes fractions as texts, in Python too."""
 
@@ -173,6 +202,8 @@ def _plain(schema: Schema, config: Config, _making: Making) -> Serializer:
 @serializes("decimal", "fraction", "bytes", "datetime", "date", "time", "timedelta", "uuid", "complex")
 def _written(schema: Schema, config: Config, _making: Making) -> Serializer:
     kind, formats = schema["type"], Formats(config)
+    if kind == "complex":
+        return ComplexSerializer("complex", complex, complex_text)
     if kind == "fraction":
         return FractionSerializer("fraction", Fraction, str)
     classes: dict[str, tuple[type[Any], Callable[[Any], Any]]] = {
@@ -183,33 +214,46 @@ def _written(schema: Schema, config: Config, _making: Making) -> Serializer:
         "time": (dt.time, lambda value: time_json(value, formats.temporal)),
         "timedelta": (dt.timedelta, lambda value: duration_json(value, formats.timedelta)),
         "uuid": (uuid.UUID, uuid_text),
-        "complex": (complex, complex_text),
     }
     cls, write = classes[kind]
     return Written(kind, cls, write, dt.datetime if kind == "date" else None)
 
 
 class Literal(Serializer):
-    __slots__ = ("expected",)
+    """
+    Of some values, which only the member of a union looks at.
+
+    Attributes:
+        numbers, texts, others: which.
+    """
+
+    __slots__ = ("numbers", "others", "texts")
 
     def __init__(self, expected: list[Any]) -> None:
-        self.expected, self.name = expected, f"literal[{','.join(map(repr, expected))}]"
+        if not expected:
+            raise SchemaError("`expected` should have length > 0")
+        self.name = f"literal[{','.join(map(repr, expected))}]"
+        self.numbers = {int(each) for each in expected if _is_number(each)}
+        self.texts = {str.__str__(each) for each in expected if isinstance(each, str) and not _is_number(each)}
+        self.others = [each for each in expected if not _is_number(each) and not isinstance(each, str)]
 
-    def _fits(self, value: Any, state: Serialization) -> bool:
-        if any(value == each and type(value) is type(each) for each in self.expected):
-            return True
-        if state.check != STRICT and any(value == each for each in self.expected):
-            return True
-        state.warn(self.name, value)
-        return False
+    def _check(self, value: Any, state: Serialization) -> None:
+        if state.check == UNCHECKED or (_is_number(value) and operator.index(value) in self.numbers):
+            return
+        if not (isinstance(value, str) and str.__str__(value) in self.texts) and value not in self.others:
+            state.warn(self.name, value)
 
     def output(self, value: Any, state: Serialization) -> Any:
-        self._fits(value, state)
+        self._check(value, state)
         return infer(value, state)
 
     def key(self, value: Any, state: Serialization) -> str:
-        self._fits(value, state)
+        self._check(value, state)
         return infer_key(value, state)
+
+
+def _is_number(value: Any) -> bool:
+    return hasattr(type(value), "__index__") and not isinstance(value, bool)
 
 
 @serializes("literal")
@@ -237,6 +281,10 @@ class EnumSerializer(Serializer):
             state.warn(self.name, value)
             return infer_key(value, state)
         return self.value.key(value.value, state)
+
+    @property
+    def retries(self) -> bool:
+        return self.value.retries
 
 
 @serializes("enum")
@@ -303,7 +351,9 @@ class Sentinel(Serializer):
             return self.inner.output(value, state)
         name = self.what.partition(" ")[0]
         if state.is_text:
-            raise PydanticSerializationError(f"Error serializing to JSON: {name} can't be serialized to JSON")
+            error = PydanticSerializationError(f"Error serializing to JSON: {name} can't be serialized to JSON")
+            error.is_of_value = True
+            raise error
         if not is_it:
             raise PydanticSerializationUnexpectedValue(f"Expected {self.what}")
         return value

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any, final
 
+from torpor.errors import NotInWorkflowError
+
 from .building import Config, Schema, refuse
 from .errors import (
     MODULE,
@@ -14,6 +16,7 @@ from .errors import (
 from .inferring import infer
 from .json_out import json_of
 from .json_text import Malformed, read_json
+from .ser_functions import described
 from .ser_simple import ANY, run
 from .serializing import Formats, Making, Serialization, Serializer
 
@@ -75,12 +78,14 @@ def _written(serializer: Serializer, value: Any, state: Serialization, indent: i
     try:
         made = run(serializer, value, state)
         text = json_of(made, indent, ascii_only=ascii_only).encode()
-    except (PydanticSerializationError, PydanticSerializationUnexpectedValue):
+    except (NotInWorkflowError, PydanticSerializationUnexpectedValue):
         raise
     except UnicodeDecodeError as error:
         words = f"Error serializing to JSON: {_undecodable(error.object)}"
-    except (ValueError, TypeError) as error:
-        words = f"Error serializing to JSON: {type(error).__name__}: {error}"
+    except BaseException as error:  # pydantic lets none through
+        if isinstance(error, PydanticSerializationError) and error.is_of_value:
+            raise
+        words = f"Error serializing to JSON: {described(error)}"
     if words is not None:
         raise PydanticSerializationError(words)
     state.finish()
