@@ -1,0 +1,60 @@
+"""Waiting for runs to end: looks at the world are paced by what they cost."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from typing import cast
+
+from torpor.engine.endings import Endings
+from torpor.model import Notice, Run
+from torpor.testing.worlds.story import RUN, new_run
+from torpor.world import World
+from torpor.worlds.memory import MemoryWorld
+
+LOOKS = 4
+
+
+class SlowWorld:
+    """A world with one run that goes on; each look at it takes a while, in which others commit."""
+
+    def __init__(self, run: Run) -> None:
+        self.looks: list[tuple[float, float]] = []
+        self.enough = asyncio.Event()
+        self._run = run
+        self._listen: Callable[[Notice], None] = lambda _: None
+
+    def subscribe(self, listen: Callable[[Notice], None]) -> Callable[[], None]:
+        """Take the one listener."""
+        self._listen = listen
+        return lambda: None
+
+    async def get_run(self, _run_id: str) -> Run:
+        """Return the run, and say that others have committed."""
+        asyncio.get_running_loop().call_soon(self._listen, Notice(None, ended=True))
+        return self._run
+
+    async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
+        """Take a while, note it, and say that others have committed meanwhile."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
+        await asyncio.sleep(0.005)
+        self.looks.append((began, loop.time()))
+        self._listen(Notice(None, ended=True))
+        if len(self.looks) == LOOKS:
+            self.enough.set()
+        return dict.fromkeys(run_ids, self._run)
+
+
+async def test_looks_take_a_fifth_of_the_time() -> None:
+    """However often others commit, who waits leaves four times as long between looks as one takes."""
+    memory = MemoryWorld("memory://")
+    await memory.open()
+    world = SlowWorld(await memory.create_run(new_run()))
+    waiting = asyncio.create_task(Endings(cast("World", world)).wait(RUN))
+    async with asyncio.timeout(30):
+        await world.enough.wait()
+    waiting.cancel()
+
+    for (began, ended), (next_began, _) in zip(world.looks, world.looks[1:], strict=False):
+        assert next_began - ended >= 4 * (ended - began)
