@@ -134,6 +134,17 @@ def test_values_and_errors_are_those_of_the_host(ask: Asked, cases: list[tuple[s
     compare(ask, [[name, mode, text] for name, mode, text in cases])
 
 
+def test_large_integers_are_those_of_the_host(ask: Asked) -> None:
+    """Where pydantic looks a number up, it does not look beyond 64 bits, and says so."""
+    cases = [
+        [name, mode, str(number)]
+        for name in ("Literal", "Color", "Number", "complex", "told", "smart union", "bool", "timedelta", "Decimal")
+        for mode in ("lax", "strict", "json")
+        for number in (2**63 - 1, 2**63, -(2**63), -(2**63) - 1, 2**70)
+    ]
+    compare(ask, cases)
+
+
 def test_schemas_are_those_of_the_host(ask: Asked) -> None:
     """``model_json_schema`` describes models as outside."""
     assert json.loads(ask(None)) == json.loads(json.dumps(pydantic_cases.schemas()))

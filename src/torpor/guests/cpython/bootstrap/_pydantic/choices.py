@@ -46,6 +46,8 @@ class Lookup:
             (type(value) is str, self._texts),
         )
         for is_kind, table in kinds:
+            if is_kind and table is self._integers and table:
+                _check_size(value)
             if is_kind and (found := _get(table, value)) is not None:
                 return found
         if (found := _get(self._hashable, value)) is not None:
@@ -60,10 +62,14 @@ class Lookup:
 
     def find_int(self, value: Any, strict: bool) -> tuple[Any] | None:
         """Return what a value stands for as an integer."""
+        if not self._integers:
+            return None
         try:
-            return self._integers.get(int_of(value, strict)[0]) if self._integers else None
+            number = int_of(value, strict)[0]
         except Invalid:
             return None
+        _check_size(number)
+        return self._integers.get(number)
 
     def find_text(self, value: Any, state: State, strict: bool) -> tuple[Any] | None:
         """Return what a value stands for as a text."""
@@ -78,6 +84,12 @@ class Lookup:
             return _get(self._hashable, Float(strict, finite=False).validate(value, State("python")))
         except Invalid:
             return None
+
+
+def _check_size(number: Any) -> None:
+    """Raise the error of an integer with which pydantic does not look; of an enumeration it may be no integer."""
+    if not isinstance(number, int) or not -INT64 <= number < INT64:
+        raise invalid("int_parsing_size", number)
 
 
 def _get(table: dict[Any, tuple[Any]], value: Any) -> tuple[Any] | None:

@@ -323,7 +323,8 @@ class Complex(Validator):
                 return complex(value)
             except ValueError:
                 raise invalid("complex_str_parsing", value) from None
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        is_large = isinstance(value, int) and not -(2**63) <= value < 2**63
+        if isinstance(value, bool) or is_large or not isinstance(value, int | float):
             raise invalid("complex_type", value)
         if strict:
             raise invalid("complex_str_parsing", value)
