@@ -20,7 +20,7 @@ from torpor.vm.limits import Limits
 
 TIGHT: dict[str, Callable[[], Guest]] = {
     "quickjs": lambda: QuickJS(limits=Limits(cpu_seconds=1)),
-    "cpython": lambda: CPython(limits=Limits(cpu_seconds=1, memory_bytes=128 * MIB)),
+    "cpython": lambda: CPython(limits=Limits(cpu_seconds=4, memory_bytes=128 * MIB)),  # its program loads in about one
 }
 
 

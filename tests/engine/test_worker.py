@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from tests.engine.application import app as application
 from tests.engine.odd_steps import gates
@@ -63,9 +64,9 @@ def test_a_hook_in_conflict_can_be_disposed_of_in_a_redo() -> None:
     hook, step = plan.record(HOOK, PLAIN, seed, 1, {}), plan.record(STEP, PLAIN, seed, 1, {})
     events = [
         Event("run_created", 1, seq=1, payload=codec.dumps([])),
-        step,
-        Event("step_completed", 1, step.id, op=STEP.n, payload=codec.dumps(1)),
-        Event("hook_conflict", 1, hook.id, op=HOOK.n, digest=hook.digest, name=hook.name, ref="wrun_other"),
+        replace(step, seq=2),
+        Event("step_completed", 1, step.id, seq=3, op=STEP.n, payload=codec.dumps(1)),
+        Event("hook_conflict", 1, hook.id, seq=4, op=HOOK.n, digest=hook.digest, name=hook.name, ref="wrun_other"),
     ]
     run = Run("wrun_1", "w", "p", "quickjs", "replay", "running", seed, 1, ops=2, head=4)
     state, guest = RunState(Entities(run), None, events), DisposingGuest()

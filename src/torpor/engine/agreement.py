@@ -46,7 +46,7 @@ def check_state(state: RunState, seed: bytes) -> None:
     if [event.seq for event in events] != list(range(cursor + 1, run.head + 1)):
         problem = f"the {run.head - cursor} events after event {cursor} are not all there"
         raise DamagedError("the log", problem, run_id=run.id)
-    _check_ops(run, [event.op for event in events if event.digest and event.op], snapshot)
+    _check_ops(run, sorted(event.op for event in events if event.digest and event.op), snapshot)
     _check_ids(run.id, _entities(events, state.held), seed)
     check_rows(state.held, events, whole=snapshot is None and not run.base)
 
@@ -121,7 +121,7 @@ def _check_queue(held: Entities) -> None:
 
 def _check_ops(run: Run, recorded: list[int], snapshot: Snapshot | None) -> None:
     """
-    Check that the log records every op that the run has emitted since its snapshot.
+    Check that the log records every op that the run has emitted since its snapshot, once.
 
     The log may begin before what the snapshot has emitted last: its cursor is that of inputs.
     """

@@ -11,7 +11,7 @@ import pytest
 
 from tests.guests.quickjs.support import COUNTER, guest, program
 from tests.guests.support import NOW, answer, begin, instance_of, result
-from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, OutputLimitError, VmError
+from torpor.errors import CpuLimitError, MemoryLimitError, OutputLimitError, StackLimitError, VmError
 from torpor.guests.quickjs import Limits, QuickJS
 from torpor.vm.guest import Delivery
 
@@ -176,12 +176,12 @@ def test_recursion_of_hundreds_of_calls_works(js: QuickJS) -> None:
     vm.release()
 
 
-def test_exhausted_native_stack_is_a_trap(js: QuickJS) -> None:
+def test_exhausted_native_stack_is_a_limit(js: QuickJS) -> None:
     """
     Nesting that QuickJS does not count ends the run, not the process.
     """
     body = "let o = {}; for (let i = 0; i < 100_000; i++) o = { o }; structuredClone(o);"
-    fails(js, body, GuestTrapError, "stack is exhausted")
+    fails(js, body, StackLimitError, "used up the stack of its VM")
 
 
 def test_endless_work_leaves_other_threads_alive(backend: str) -> None:
