@@ -29,7 +29,7 @@ from torpor.engine.steps import Steps
 from torpor.engine.worker import Worker
 from torpor.errors import ConfigurationError, WorldError
 from torpor.guests.quickjs import QuickJS
-from torpor.model import ClaimRequest, Entities, Event, Heartbeat, Run, RunState, WorkerRow
+from torpor.model import ClaimRequest, Entities, Event, Heartbeat, Hook, Run, RunState, WorkerRow
 from torpor.vm.guest import Begin, Delivery, Op, Outbox
 
 HOOK = Op(1, "hook", 1, "token")
@@ -69,7 +69,8 @@ def test_a_hook_in_conflict_can_be_disposed_of_in_a_redo() -> None:
         Event("hook_conflict", 1, hook.id, seq=4, op=HOOK.n, digest=hook.digest, name=hook.name, ref="wrun_other"),
     ]
     run = Run("wrun_1", "w", "p", "quickjs", "replay", "running", seed, 1, ops=2, head=4)
-    state, guest = RunState(Entities(run), None, events), DisposingGuest()
+    row = Hook("wrun_1", hook.id, hook.op, hook.name, "conflict", 1)
+    state, guest = RunState(Entities(run, hooks={hook.id: row}), None, events), DisposingGuest()
     session = Session(
         guest,  # type: ignore[arg-type]  # it is enough of both
         guest,  # type: ignore[arg-type]  # as above
