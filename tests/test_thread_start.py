@@ -87,6 +87,7 @@ async def test_a_worker_that_can_start_no_thread_goes_on(
             refuse(short)
             run = await app.start("addTen", 2)
             assert await run.result(timeout=TIMEOUT) == 12
+            app.programs.renew()  # so that what the worker brings is made anew
             async with asyncio.timeout(TIMEOUT):
                 await said.wait()
 
