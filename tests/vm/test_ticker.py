@@ -110,6 +110,22 @@ def test_a_forked_child_ticks_too(kind: type[NativeTicker | ThreadTicker]) -> No
     assert done.returncode == 0
 
 
+def test_a_fork_makes_no_timer_in_the_child() -> None:
+    """It would wait for ever if a tick of the parent was under way; most children run no guests."""
+    code = """if True:
+        import os
+        from torpor.vm.engine import shared_engine
+        from torpor.vm.ticker import NativeTicker
+        def refused(*_): os._exit(3)
+        assert isinstance(shared_engine().ticker, NativeTicker)
+        NativeTicker._create = refused
+        child = os.fork()
+        if child == 0: os._exit(0)
+        os._exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"""
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, timeout=60, check=False)
+    assert done.returncode == 0
+
+
 def fork_and_spin(kind: type[NativeTicker | ThreadTicker]) -> None:
     """Have a guest ended, fork, have another one ended in the child, and exit with the child's code."""
     on = engine()

@@ -61,13 +61,15 @@ class NativeTicker:
         nanoseconds = int(TICK_SECONDS * 1e9)
         self._armed = ctypes.byref(_Interval(0, nanoseconds, 0, nanoseconds))
         self._disarmed = ctypes.byref(_Interval(0, 0, 0, 0))
-        self._create()
+        self._timer: ctypes.c_void_p | None = self._create()
         os.register_at_fork(after_in_child=self._after_fork)
         atexit.register(self._disarm)
 
     def begin(self) -> None:
         """A guest begins to run."""
         with self._lock:
+            if self._timer is None:
+                self._timer = self._create()
             self._running += 1
             if self._running == 1:
                 self._libc.timer_settime(self._timer, 0, self._armed, None)
@@ -79,21 +81,29 @@ class NativeTicker:
             if self._running == 0:
                 self._disarm()
 
-    def _create(self) -> None:
+    def _create(self) -> ctypes.c_void_p:
         function, argument = epoch_tick(self._engine)
         event = _SignalEvent(argument, 0, _SIGEV_THREAD, function, None, b"")
-        self._timer = ctypes.c_void_p()
-        if self._libc.timer_create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(self._timer)) != 0:
+        timer = ctypes.c_void_p()
+        if self._libc.timer_create(_CLOCK_MONOTONIC, ctypes.byref(event), ctypes.byref(timer)) != 0:
             code = ctypes.get_errno()
             raise OSError(code, f"timer_create: {os.strerror(code)}")
+        return timer
 
     def _disarm(self) -> None:
-        self._libc.timer_settime(self._timer, 0, self._disarmed, None)
+        if self._timer is not None:
+            self._libc.timer_settime(self._timer, 0, self._disarmed, None)
 
-    def _after_fork(self) -> None:  # timers are not inherited, and no guest runs in the child
+    def _after_fork(self) -> None:
+        """
+        Begin anew in a child process, which inherits no timers and runs no guests yet.
+
+        Its own timer is made for its first guest, not here: a tick of the parent may have been under way, and then the
+        C library's lock on timers is held for ever in the child.
+        """
         self._lock = threading.Lock()
         self._running = 0
-        self._create()
+        self._timer = None
 
 
 class ThreadTicker:
