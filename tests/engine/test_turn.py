@@ -173,7 +173,7 @@ def test_a_run_from_its_claim_to_its_end() -> None:
     )
 
     assert table.on(stored(table)) == Listen(TurnOptions().inline_ms)
-    told, begin = table.effects()
+    told, begin = table.effects(PutBack)
     assert isinstance(told, Tell)
     assert isinstance(told.observation, Stored)
     assert isinstance(begin, Begin)
@@ -243,12 +243,24 @@ def test_inputs_that_the_vm_had_no_room_for_come_again() -> None:
     table.on(stored(table))
     first, second = (Event("step_completed", 2_010, f"step_{op}", op=op) for op in (1, 2))
     table.on(Heard([first, second]))
-    table.running = ("step_2",)
     asked = table.on(Delivered(asks(left=(second,)), None))
     assert isinstance(asked, Store)
     assert asked.commit.inputs == (first,)
-    assert PutBack((second,)) in table.effects()
+    assert not asked.commit.park, "an outcome is still to come"
     assert isinstance(table.on(stored(table)), Listen)
+    assert PutBack((second,)) in table.effects()
+
+
+def test_inputs_that_were_put_off_are_not_lost_when_the_world_fails() -> None:
+    """All outcomes that were taken are put back, whether the VM has got them or not."""
+    table = Table()
+    woken(table, asks(step_created(1), step_created(2)))
+    table.on(stored(table))
+    outcomes = tuple(Event("step_completed", 2_010, f"step_{op}", op=op) for op in (1, 2))
+    table.on(Heard(outcomes))
+    table.on(Delivered(asks(left=outcomes[1:]), None))
+    table.fail(WorldError("away"))
+    assert PutBack(outcomes) in table.effects()
 
 
 def test_steps_that_take_long_are_handed_over() -> None:

@@ -112,6 +112,7 @@ class Pass:
         requests: what the VM asked for last.
         arrived: what came before that, not stored yet.
         taken: those outcomes among it that are inline steps'.
+        put_off: those outcomes among these that the VM has not got.
     """
 
     claim: Claim
@@ -131,6 +132,7 @@ class Pass:
     requests: Requests = field(init=False)
     arrived: Arrivals = NOTHING
     taken: list[Event] = field(default_factory=list)
+    put_off: tuple[Event, ...] = ()
 
     def __post_init__(self) -> None:
         self.hold(self.state.held)
@@ -160,22 +162,19 @@ class Pass:
         overdue = self.delivered and around.steady - self.snapshot_at >= options.snapshot_ms
         return bool(parks or overdue or self.checkpoint is not None or self.delivered >= options.snapshot_events)
 
-    def activated(self, requests: Requests) -> tuple[Event, ...]:
+    def activated(self, requests: Requests) -> None:
         """
         Take note of what the VM asks for.
 
-        Returns the outcomes that it has not got: they, and timers that are due, come again when the rest is stored.
+        Inputs that it has not got come again when the rest is stored: outcomes are put off until then, timers stay due.
         """
-        put_off: tuple[Event, ...] = ()
         if requests.left and self.arrived.inputs:
             left = {event.id for event in requests.left}
-            put_off = tuple(event for event in self.taken if event.id in left)
-            self.taken = [event for event in self.taken if event.id not in left]
+            self.put_off = tuple(event for event in self.taken if event.id in left)
             inputs = self.arrived.inputs[: -len(requests.left)]
             self.arrived = msgspec.structs.replace(self.arrived, inputs=inputs)
             requests = msgspec.structs.replace(requests, left=())
         self.requests = requests
-        return put_off
 
     def quiet(self) -> None:
         """Take note that the VM asks for nothing new."""
@@ -219,7 +218,7 @@ class Pass:
         self._note_waits(requests.outputs)
         park = not (requests.ended or requests.awaits_ack or requests.left or attempts)
         park = park and (leaves or not self.due(around.now))
-        park = park and (not around.running or arrived.handing_over)
+        park = park and (not (around.running or self.put_off) or arrived.handing_over)
         if park:
             for step_id in around.running:
                 signature = self._signature(self.held.steps[step_id].name)
@@ -255,7 +254,7 @@ class Pass:
 
     def stored(self, commit: Commit, held: Entities) -> None:
         """Take note that a commit was stored, and of what the world has now."""
-        self.taken, self.arrived = [], NOTHING
+        self.taken, self.put_off, self.arrived = [], (), NOTHING
         if commit.snapshot is not None:
             self.checkpoint = None
         self.hold(held)

@@ -141,7 +141,8 @@ class Turn:
         )
         effects = (HandOver(self._handed_over(state)), ForgetAllBut(frozenset(step.id for step in mine)))
         if (fatal := self._recovery.fatal) is not None:
-            return self._stores(around, None, self._requested(failed(fatal, around.now, this.run_codec)), *effects)
+            this.activated(failed(fatal, around.now, this.run_codec))
+            return self._stores(around, None, *effects)
         return self._wakes(state, *effects)
 
     def _handed_over(self, state: RunState) -> tuple[str, ...]:
@@ -213,12 +214,11 @@ class Turn:
 
     def _activated(self, answer: Woken | Delivered, around: Around) -> Moves:
         """Store what the VM consumed and asked for."""
+        this = self._at_hand
         if answer.snapshot is not None:
-            self._at_hand.delivered, self._at_hand.snapshot_at = 0, around.steady
-        return self._stores(around, answer.snapshot, self._requested(answer.requests))
-
-    def _requested(self, requests: Requests) -> Effect:
-        return PutBack(self._at_hand.activated(requests))
+            this.delivered, this.snapshot_at = 0, around.steady
+        this.activated(answer.requests)
+        return self._stores(around, answer.snapshot)
 
     def _stores(self, around: Around, snapshot: Snapshot | None, *effects: Effect) -> Moves:
         this = self._at_hand
@@ -250,7 +250,7 @@ class Turn:
             return self._loads(*self._leaving())
         run = this.state.run
         told = Stored(run.id, run.key_id, run.workflow, as_stored(plan.commit, answer), plan.commit.log_entries)
-        effects: list[Effect] = [Tell(told)]
+        effects: list[Effect] = [Tell(told), PutBack(this.put_off)]
         this.stored(plan.commit, answer.held)
         self._recovery.note = ""
         if plan.commit.park:
@@ -297,7 +297,8 @@ class Turn:
         """Fail the run if the error is its own doing."""
         if answer_to(answer.error) is not Answer.FAIL:
             return self._recovers(answer, around)
-        return self._stores(around, None, self._requested(failed(answer.error, around.now, self._at_hand.run_codec)))
+        self._at_hand.activated(failed(answer.error, around.now, self._at_hand.run_codec))
+        return self._stores(around, None)
 
     def _recovers(self, answer: Any, around: Around) -> Moves:
         """Do what follows from an error that is not the run's own doing."""
