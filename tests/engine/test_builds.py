@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from tests.behaviour.support import SECOND, MovableClock
 from tests.engine.application import app as application
 from tests.engine.support import TIMEOUT, has_event, until
 from tests.releases.upgrades import installed, newer_cpython, newer_quickjs
+from tests.semantics.support import SECOND, MovableClock
 from torpor import RunHandle, Torpor, WorkerSettings, codec
 from torpor.codec.crypto.keys import Keyring
 from torpor.engine import builds as engine_builds

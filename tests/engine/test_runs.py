@@ -1,4 +1,4 @@
-"""What the engine makes of runs, on every world and runtime; what workflows can do is tested in tests/behaviour."""
+"""What the engine makes of runs, on every world and runtime; what workflows can do is tested in tests/semantics."""
 
 from __future__ import annotations
 

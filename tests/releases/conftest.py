@@ -15,11 +15,11 @@ import pytest
 import pytest_asyncio
 import zstandard
 
-from tests.behaviour.support import SECOND, MovableClock
 from tests.releases.cast import KEYS
 from tests.releases.record import GUESTS, afterwards, record
 from tests.releases.shop.application import app
 from tests.releases.upgrades import installed, newer_cpython, newer_quickjs
+from tests.semantics.support import SECOND, MovableClock
 from torpor import Torpor
 from torpor.clock import SystemClock
 from torpor.model import RunFilter

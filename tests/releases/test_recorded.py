@@ -13,9 +13,9 @@ from typing import Any, cast
 
 import pytest
 
-from tests.behaviour.support import DAY, MovableClock
 from tests.engine.support import TIMEOUT
 from tests.releases.record import GUESTS
+from tests.semantics.support import DAY, MovableClock
 from torpor import RunCancelledError, RunFailedError, Torpor
 from torpor.inspection.soundness import find_damage
 

@@ -1,0 +1,103 @@
+"""Hooks."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any
+
+from tests.semantics.application import app
+from tests.semantics.steps import add
+from torpor import HookConflictError, hook, sleep
+
+
+@app.workflow
+async def hook_payloads(customer: str) -> list[str]:
+    seen = []
+    async for payload in hook(metadata={"customer": customer}):
+        seen.append(payload["message"])
+        if payload["done"]:
+            break
+    return seen
+
+
+@app.workflow
+async def waits_for(token: str) -> Any:
+    return await hook(token)
+
+
+@app.workflow
+async def takes_late(token: str, n: int) -> list[Any]:
+    early = hook(token)
+    await hook(f"{token}-go")
+    return [await early for _ in range(n)]
+
+
+@app.workflow
+async def hook_conflict(token: str) -> Any:
+    mine = hook(token)
+    owner = await mine.conflict()
+    if owner is None:
+        return await mine
+    try:
+        return await mine
+    except HookConflictError as error:
+        return {"error": type(error).__name__, "token": error.token, "owner": owner.id}
+
+
+@app.workflow
+async def hook_dispose_reuse(token: str) -> list[Any]:
+    async with hook(token) as first:
+        payload = await first
+    return [payload, await hook(f"{token}-second")]
+
+
+@app.workflow
+async def disposed_while_awaited(token: str) -> list[Any]:
+    doomed = hook(token)
+
+    async def collected() -> list[Any]:
+        return [payload async for payload in doomed]
+
+    seen = asyncio.create_task(collected())
+    await hook(f"{token}-stop")
+    doomed.dispose()
+    return await seen
+
+
+@app.workflow
+async def hook_with_sleep(token: str) -> list[int]:
+    night = asyncio.create_task(sleep("30d"))
+    seen: list[int] = []
+    async for payload in hook(token):
+        seen.append(await add(payload, 1))
+        if len(seen) == 3:
+            break
+    assert not night.done()
+    return seen
+
+
+@app.workflow
+async def many_hooks_and_sleep_race(token: str, hooks: int, total: int) -> dict[str, Any]:
+    """Race the next payload of many hooks with a short sleep, until *total* payloads have come."""
+
+    iterators = [aiter(hook(f"{token}-{i}")) for i in range(hooks)]
+    awaited: dict[asyncio.Future[Any], int] = {
+        asyncio.ensure_future(anext(iterator)): i for i, iterator in enumerate(iterators)
+    }
+    seen: list[list[int]] = [[] for _ in iterators]
+    naps = 0
+    while sum(map(len, seen)) < total:
+        nap: asyncio.Future[Any] = asyncio.create_task(sleep(random.randint(1, 3) / 1000))
+        await asyncio.wait([*awaited, nap], return_when=asyncio.FIRST_COMPLETED)
+        naps += nap.done()
+        for payload in [each for each in awaited if each.done()]:
+            i = awaited.pop(payload)
+            seen[i].append(payload.result())
+            awaited[asyncio.ensure_future(anext(iterators[i]))] = i
+    return {"seen": seen, "naps": naps}
+
+
+@app.workflow
+async def hook_with_unknown_option(token: str) -> None:
+    await hook(token, timeout="3d")  # type: ignore[call-arg]  # that is the case

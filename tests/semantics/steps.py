@@ -1,0 +1,169 @@
+"""Steps of the workflows in both languages."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, NoReturn, TypedDict, TypeVar
+
+from tests.semantics.application import app
+from tests.semantics.plain_steps import break_elsewhere
+from torpor import Backoff, FatalError, RetryableError, RunHandle, WorkflowMetadata, current_step, current_workflow
+
+QUICKLY = Backoff(first=0.01)
+
+T = TypeVar("T")
+
+
+class StepFacts(TypedDict):
+    """What a step knows of itself."""
+
+    id: str
+    name: str
+    run_id: str
+    attempt: int
+    started_at: datetime
+
+
+@app.step
+async def add(a: int, b: int) -> int:
+    """Add."""
+    return a + b
+
+
+@app.step
+async def add_twice(n: int) -> int:
+    """Call another step, which is a plain function here."""
+    return await add(await add(n, 1), 1)
+
+
+@app.step
+async def echo(value: T) -> T:
+    """Return the value."""
+    return value
+
+
+@app.step
+def multiply(a: int, b: int) -> int:
+    """Multiply."""
+    return a * b
+
+
+@app.step
+def name_of_thread() -> str:
+    """Return where it runs."""
+    return threading.current_thread().name
+
+
+@app.step
+async def apply(function: Callable[..., Awaitable[Any]], *args: object) -> object:
+    """Call a step that came as a value: inside a step that is a plain call."""
+    return await function(*args)
+
+
+@app.step
+async def describe_itself() -> StepFacts:
+    """Return what the step knows of itself."""
+    me = current_step()
+    return {
+        "id": me.step_id,
+        "name": me.name,
+        "run_id": me.run_id,
+        "attempt": me.attempt,
+        "started_at": me.started_at,
+    }
+
+
+@app.step
+async def describe_run() -> WorkflowMetadata:
+    """Return what a step knows of the run that it works for."""
+    return current_workflow()
+
+
+@app.step(backoff=QUICKLY)
+def describe_run_later() -> WorkflowMetadata:
+    """Return the same at the second attempt, in a thread."""
+    if current_step().attempt < 2:
+        raise ConnectionError("not yet")
+    return current_workflow()
+
+
+@app.step
+async def never() -> NoReturn:
+    """Take until the run ends and cancels it."""
+    await asyncio.Event().wait()
+    raise AssertionError("an event that nobody sets was set")
+
+
+@app.step(backoff=QUICKLY)
+async def unstable() -> int:
+    """Succeed at the third attempt."""
+    if current_step().attempt < 3:
+        raise ConnectionError("not yet")
+    return current_step().attempt
+
+
+@app.step(max_retries=1, backoff=QUICKLY)
+async def fails() -> None:
+    """Never succeed."""
+    raise ValueError("cannot")
+
+
+@app.step(max_retries=0)
+async def fails_across_files() -> None:
+    """Fail in another file."""
+    break_elsewhere()
+
+
+@app.step(max_retries=0)
+async def fails_once() -> None:
+    """Fail, and be given no second chance."""
+    raise ValueError("only once")
+
+
+@app.step(backoff=QUICKLY, retry_on=(OSError, KeyError), never_retry=(FileNotFoundError,))
+async def fails_with(kind: str) -> None:
+    """Fail with one of several errors."""
+    if kind == "later":
+        raise RetryableError(kind, retry_after=0)
+    raise {"refused": ConnectionRefusedError, "missing": FileNotFoundError, "wrong": ValueError}[kind](kind)
+
+
+@app.step(name="naps")
+async def naps() -> None:
+    """Take an hour."""
+    await asyncio.sleep(3600)
+
+
+@app.step
+async def refuses() -> None:
+    """Fail for good."""
+    raise FatalError("refused for good")
+
+
+@app.step(backoff=QUICKLY)
+async def asks_for_an_hour() -> int:
+    """Ask for a retry in an hour, which is not what the backoff says."""
+    if current_step().attempt == 1:
+        raise RetryableError("the other side is closed", retry_after="1h")
+    return current_step().attempt
+
+
+@app.step
+async def spawn(workflow: str, *args: object) -> RunHandle:
+    """Start a run of a workflow."""
+    return await app.start(workflow, *args)
+
+
+@app.step
+async def await_result(run: RunHandle) -> object:
+    """Wait for a run that another one has started."""
+    return await run.result()
+
+
+@app.step
+async def too_big() -> str:
+    """Return more than a payload may have."""
+    return "x" * (17 * 1024 * 1024)

@@ -1,0 +1,130 @@
+"""Hooks: payloads from outside, tokens, and races with everything else."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+
+import pytest
+
+from tests.engine.support import TIMEOUT
+from tests.semantics.support import DAY, Stage, kinds, outcome
+from torpor import RunFailedError, codec
+from torpor.errors import HookNotFoundError
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+HOOKS = 5
+PAYLOADS = 200
+
+
+@pytest.fixture
+def token(request: pytest.FixtureRequest) -> str:
+    """A token that no other test has."""
+    return str(request.node.name)
+
+
+async def test_hook(stage: Stage) -> None:
+    """A hook is found by its metadata; three payloads arrive in order, and the last one ends the loop."""
+    run = await stage.start("hook_payloads", "customer-7")
+    await stage.logged(run, "hook_created")
+    (hook,) = (await stage.app.world.open_entities(run.id)).hooks.values()
+    assert codec.loads(hook.metadata or b"") == {"customer": "customer-7"}
+    assert len(hook.token) >= 22
+    for message in ("one", "two", "three"):
+        await stage.app.resume_hook(hook.token, {"message": message, "done": message == "three"})
+    assert await outcome(run) == ["one", "two", "three"]
+
+
+async def test_payloads_before_the_first_await(stage: Stage, token: str) -> None:
+    """Payloads that come before anybody awaits them wait, in their order."""
+    run = await stage.start("takes_late", token, 20)
+    for n in range(20):
+        await stage.resume(token, n)
+    await stage.resume(f"{token}-go")
+    assert await outcome(run) == list(range(20))
+
+
+async def test_hook_token_reuse(stage: Stage, token: str) -> None:
+    """The end of a run frees its token, for another run and for nobody else."""
+    for n in (1, 2):
+        run = await stage.start("waits_for", token)
+        await stage.resume(token, n)
+        assert await outcome(run) == n
+    with pytest.raises(HookNotFoundError, match="test_hook_token_reuse"):
+        await stage.app.resume_hook(token, 3)
+
+
+async def test_hook_conflict(stage: Stage, token: str) -> None:
+    """The second run learns who has the token, its await throws, and the first one gets its payload."""
+    first = await stage.start("hook_conflict", token)
+    await stage.logged(first, "hook_created")
+    second = await stage.start("hook_conflict", token)
+    assert await outcome(second) == {"error": "HookConflictError", "token": token, "owner": first.id}
+    assert (await kinds(second))["hook_conflict"] == 1
+    await stage.app.resume_hook(token, "for the first")
+    assert await outcome(first) == "for the first"
+
+
+async def test_hook_dispose_reuse(stage: Stage, token: str) -> None:
+    """A token is free as soon as its hook was disposed of, while the first run goes on."""
+    first = await stage.start("hook_dispose_reuse", token)
+    await stage.resume(token, "first")
+    await stage.logged(first, "hook_disposed")
+    second = await stage.start("waits_for", token)
+    await stage.resume(token, "second")
+    assert await outcome(second) == "second"
+    assert await first.status() == "running"
+    await stage.resume(f"{token}-second", "last")
+    assert await outcome(first) == ["first", "last"]
+
+
+async def test_disposed_while_awaited(stage: Stage, token: str) -> None:
+    """Iteration over a hook ends when it is disposed of, with the payloads that came before."""
+    run = await stage.start("disposed_while_awaited", token)
+    await stage.resume(token, 1)
+    await stage.resume(token, 2)
+    await stage.resume(f"{token}-stop")
+    assert await outcome(run) == [1, 2]
+
+
+async def test_hook_with_sleep(stage: Stage, token: str) -> None:
+    """Three payloads are taken in order while a long sleep is pending."""
+    run = await stage.start("hook_with_sleep", token)
+    for n in (10, 20, 30):
+        await stage.resume(token, n)
+    assert await outcome(run) == [11, 21, 31]
+    (asleep,) = await stage.logged(run, "wait_created")
+    assert asleep.due >= (await run.info()).created_at + 30 * DAY
+    assert (await kinds(run))["wait_completed"] == 0
+
+
+async def test_hook_with_unknown_option(stage: Stage, token: str) -> None:
+    """An option that no hook has fails the run instead of being ignored, and no hook is made."""
+    run = await stage.start("hook_with_unknown_option", token)
+    with pytest.raises(RunFailedError, match=r"TypeError: .*timeout"):
+        await outcome(run)
+    assert (await kinds(run))["hook_created"] == 0
+
+
+async def test_many_hooks_and_sleep_race(stage: Stage, token: str) -> None:
+    """
+    A loop that races hooks against a sleep takes every payload once and in order, however they come.
+
+    Now and then the run loses its snapshot, so that it must find its way from the log: it would fail if it diverged.
+    """
+    dice = random.Random(token)
+    run = await stage.start("many_hooks_and_sleep_race", token, HOOKS, PAYLOADS)
+    sent: list[list[int]] = [[] for _ in range(HOOKS)]
+    for n in range(PAYLOADS):
+        which = dice.randrange(HOOKS)
+        sent[which].append(n)
+        await stage.resume(f"{token}-{which}", n)
+        if dice.random() < 0.3:
+            # Bursts and pauses of random length are the point here; nothing is expected of their timing.
+            await asyncio.sleep(dice.random() * 0.01)
+        if stage.runtime == "snapshot" and dice.random() < 0.05:
+            await stage.app.world.delete_snapshot(run.id)
+    raced = await run.result(timeout=TIMEOUT)
+    assert raced["seen"] == sent
+    assert raced["naps"] <= (await kinds(run))["wait_completed"]

@@ -1,0 +1,58 @@
+"""Limits: a run that passes one fails, alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.engine.support import TIMEOUT
+from tests.semantics.application import app as application
+from tests.semantics.support import MovableClock, Stage, outcome
+from torpor import RunFailedError
+from torpor.guests.cpython import CPython
+from torpor.guests.quickjs import QuickJS
+from torpor.limits import MIB
+from torpor.model import Runtime
+from torpor.programs.catalogue import Programs
+from torpor.vm.guest import Guest
+from torpor.vm.limits import Limits
+
+TIGHT: dict[str, Callable[[], Guest]] = {
+    "quickjs": lambda: QuickJS(limits=Limits(cpu_seconds=1)),
+    "cpython": lambda: CPython(limits=Limits(cpu_seconds=4, memory_bytes=128 * MIB)),  # its program loads in about one
+}
+
+
+@pytest.mark.parametrize(
+    ("workflow", "code", "words"),
+    [
+        ("spins", "LIMIT_EXCEEDED", "CPU"),
+        ("hoards", "LIMIT_EXCEEDED", "memory"),
+        ("floods", "LIMIT_EXCEEDED", "10001"),
+        ("returns_too_much", "LIMIT_EXCEEDED", "bytes"),
+        ("gets_too_much", "USER_ERROR", "bytes"),
+        ("returns_function", "USER_ERROR", "nested"),
+    ],
+)
+async def test_a_run_that_passes_a_limit_fails_alone(
+    guest: str, runtime: Runtime, monkeypatch: pytest.MonkeyPatch, workflow: str, code: str, words: str
+) -> None:
+    """It fails with the code of its fault, and its neighbour on the same worker ends as if nothing had been."""
+    guests = {name: make() for name, make in TIGHT.items()}
+    monkeypatch.setattr(Programs, "guest", lambda _self, name: guests[name])
+    clock = MovableClock()
+    async with application.on("memory://", runtime=runtime, clock=clock) as app, app.worker():
+        stage = Stage(app, guest, clock)
+        run = await stage.start(workflow)
+        neighbour = await stage.start("behaves", 1)
+        with pytest.raises(RunFailedError, match=words) as failed:
+            await run.result(timeout=TIMEOUT)
+        assert failed.value.failure == code
+        if code == "LIMIT_EXCEEDED":  # no traceback of the engine's, and workflow code's where the guest tells
+            told = "".join(getattr(failed.value, "__notes__", ()))
+            assert "engine" not in told
+            assert ('flows/limits.py", line 20, in spins' in told or "line 21, in spins" in told) is (
+                guest == "cpython" and workflow == "spins"
+            )
+        assert await outcome(neighbour) == 2
