@@ -15,12 +15,14 @@ The one exception hierarchy.
     │   ├── NotAllowedError         workflow code asked for what neither its program nor its application allows
     │   ├── SerializationError      a value cannot become bytes, or bytes a value
     │   │   └── DecryptionError     encrypted bytes do not open with their key: changed, damaged or another's
+    │   ├── StreamTypeError         a stream carries bytes where values were meant, or the other way round
     │   └── LimitExceededError      a named limit was passed
     ├── NotFoundError
     │   ├── RunNotFoundError
     │   └── HookNotFoundError
     ├── ConflictError
     │   ├── EntityConflictError     an event that the entity's lifecycle does not allow
+    │   ├── StreamClosedError       a stream has ended, and nothing is written to it any more
     │   └── LeaseLostError          another worker owns the run or task now
     ├── WorldError                  the back end failed; nothing of the operation was stored
     │   ├── DamagedError            the world has what no version has stored
@@ -143,6 +145,12 @@ class DecryptionError(SerializationError):
     code = "DECRYPTION"
 
 
+class StreamTypeError(UsageError):
+    """A stream carries bytes, and values were to be written to it, or the other way round; nothing was stored."""
+
+    code = "STREAM_TYPE"
+
+
 class LimitExceededError(UsageError):
     """A named limit of :mod:`torpor.limits` was passed."""
 
@@ -177,6 +185,12 @@ class EntityConflictError(ConflictError):
     """An event that the entity's lifecycle does not allow; nothing was stored."""
 
     code = "ENTITY_CONFLICT"
+
+
+class StreamClosedError(ConflictError):
+    """A stream has ended: one of those who hold it has closed it. Nothing was stored."""
+
+    code = "STREAM_CLOSED"
 
 
 class LeaseLostError(ConflictError):

@@ -42,6 +42,9 @@ from torpor.model import (
     RunState,
     Snapshot,
     StepOutcome,
+    Stream,
+    StreamBatch,
+    StreamPage,
     WaitingSteps,
     WorkerRow,
 )
@@ -310,6 +313,58 @@ class Turns(Protocol):
         ...
 
 
+class Streams(Protocol):
+    """
+    What steps write for others to read while they run. A stream is there from its first batch on, is append-only, and
+    goes with its run. Its chunks have indexes from 0.
+
+    Streams are no part of the log: workflow code does not see what is in them.
+    """
+
+    async def write_stream(self, batch: StreamBatch) -> Stream:
+        """
+        Add chunks to a stream, close it, or both, and tell who reads it.
+
+        The run may have ended. Who sends a batch again, because he does not know whether it arrived, adds nothing.
+        Closing a closed stream changes nothing.
+
+        Raises:
+            RunNotFoundError: no such run.
+            StreamClosedError: there are chunks, and the stream has ended; only a newer attempt of the step that closed
+                it opens it again.
+            StreamTypeError: it carries something else.
+            LeaseLostError: a newer attempt of the step has written to it.
+            EntityConflictError: the chunks that were written before these are not there.
+        """
+        ...
+
+    async def read_stream(
+        self, run_id: str, name: str, *, start: int = 0, limit: int | None = None, bytes_max: int | None = None
+    ) -> StreamPage:
+        """
+        Return chunks of a stream in their order, and the stream as it stands; an empty one before its first batch.
+
+        Args:
+            run_id, name: which stream.
+            start: index of the first chunk; a negative one counts from the end, and not beyond the beginning.
+            limit: how many chunks at most.
+            bytes_max: how many bytes at most; a chunk that has more comes alone.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        ...
+
+    async def streams(self, run_id: str) -> list[Stream]:
+        """
+        Return the streams of a run, in the order of their names.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        ...
+
+
 class Deployments(Protocol):
     """What the workers of a world bring, for whoever has no code: starting by name, and telling what waits for whom."""
 
@@ -403,7 +458,7 @@ class Queries(Protocol):
         ...
 
 
-class World(Runs, Log, Snapshots, Hooks, Blobs, Queue, Turns, Deployments, Queries, Protocol):
+class World(Runs, Log, Snapshots, Hooks, Blobs, Queue, Turns, Streams, Deployments, Queries, Protocol):
     """All of it, with a life of its own."""
 
     @property

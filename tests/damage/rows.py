@@ -18,6 +18,9 @@ KEYS: Final = {
     "waits": ("run", "id"),
     "hooks": ("run", "id"),
     "resumes": ("run", "hook", "resume_id"),
+    "streams": ("k",),
+    "writers": ("k",),
+    "chunks": ("k",),
     "labels": ("k",),
     "workflows": ("k",),
     "routes": ("k",),
@@ -28,9 +31,13 @@ KEYS: Final = {
 }
 """The tables, and what tells their rows apart."""
 
-_OF_RUN: Final = {"runs": "k = ?1", "events": "k >> 32 = ?1"} | dict.fromkeys(
-    ("lines", "snapshots", "steps", "waits", "hooks", "resumes"), "run = ?1"
-)
+_OF_RUN: Final = {
+    "runs": "k = ?1",
+    "events": "k >> 32 = ?1",
+    **dict.fromkeys(("lines", "snapshots", "steps", "waits", "hooks", "resumes", "streams"), "run = ?1"),
+    "writers": "stream IN (SELECT k FROM streams WHERE run = ?1)",
+    "chunks": "k >> 32 IN (SELECT k FROM streams WHERE run = ?1)",
+}
 SHARED: Final = tuple(table for table in KEYS if table not in _OF_RUN)
 """Tables whose rows belong to no run alone."""
 

@@ -135,6 +135,10 @@ class TestSteps(worlds.StepsSuite):
     """See :class:`torpor.testing.worlds.StepsSuite`."""
 
 
+class TestStreams(worlds.StreamsSuite):
+    """See :class:`torpor.testing.worlds.StreamsSuite`."""
+
+
 class TestTimes(worlds.TimesSuite):
     """See :class:`torpor.testing.worlds.TimesSuite`."""
 

@@ -9,12 +9,23 @@ from __future__ import annotations
 from torpor.model.log import NOTHING, Event, LogEntry, Snapshot
 from torpor.model.queries import ImageUse, Notice, ProgramUse, RunFilter, WaitingSteps, build_key
 from torpor.model.runs import NOW, Entities, Hook, NewRun, Run, RunState, Runtime, Step, StepInfo, Wait
+from torpor.model.streams import (
+    Chunk,
+    NewChunk,
+    Stream,
+    StreamBatch,
+    StreamEnd,
+    StreamPage,
+    StreamType,
+    StreamWriter,
+)
 from torpor.model.work import ClaimRequest, Claims, Commit, Committed, NewTask, StepOutcome, Task, TaskKind
 from torpor.model.workers import DeployedWorkflow, Deployment, Heartbeat, WorkerRow
 
 __all__ = [
     "NOTHING",
     "NOW",
+    "Chunk",
     "ClaimRequest",
     "Claims",
     "Commit",
@@ -27,6 +38,7 @@ __all__ = [
     "Hook",
     "ImageUse",
     "LogEntry",
+    "NewChunk",
     "NewRun",
     "NewTask",
     "Notice",
@@ -39,6 +51,12 @@ __all__ = [
     "Step",
     "StepInfo",
     "StepOutcome",
+    "Stream",
+    "StreamBatch",
+    "StreamEnd",
+    "StreamPage",
+    "StreamType",
+    "StreamWriter",
     "Task",
     "TaskKind",
     "Wait",

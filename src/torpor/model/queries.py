@@ -94,8 +94,10 @@ class Notice(msgspec.Struct, frozen=True):
         run_id: which run, None when it is not known (another process wrote).
         work: there may be a task to claim.
         ended: the run may have ended.
+        written: one of its streams may have been written to, or closed.
     """
 
     run_id: str | None = None
     work: bool = False
     ended: bool = False
+    written: bool = False

@@ -24,9 +24,11 @@ from torpor.model import (
     Run,
     Snapshot,
     StepOutcome,
+    Stream,
+    StreamBatch,
     build_key,
 )
-from torpor.worlds import claims, refusals, rules
+from torpor.worlds import claims, refusals, rules, streams
 from torpor.worlds.draft import Changes
 from torpor.worlds.requests import (
     Apply,
@@ -41,8 +43,11 @@ from torpor.worlds.requests import (
     Part,
     Payloads,
     PutStep,
+    PutStream,
     Received,
     StaleError,
+    StreamOf,
+    StreamState,
     TokenTakenError,
     Watchers,
 )
@@ -266,6 +271,28 @@ def snooze_step(
     except StaleError:
         raise refusals.task_lost(run_id, step_id, worker_id, epoch) from None
     return None, Notice(run_id, work=True)
+
+
+# Streams
+
+
+def write_stream(batch: StreamBatch, now: int, url: str) -> Operation[Stream]:
+    """Answer :meth:`torpor.world.Streams.write_stream`."""
+    looks = _Looks(batch.run_id)
+    while True:
+        looks.count()
+        found: StreamState | None = yield StreamOf(batch.run_id, batch.name, batch.writer)
+        if found is None:
+            raise refusals.run_not_found(batch.run_id, url)
+        changes = streams.write(found.stream, found.writer, batch, now)
+        if changes is None:
+            assert found.stream is not None, "what is stored already is there"
+            return found.stream, None
+        try:
+            yield PutStream(changes)
+        except StaleError:
+            continue
+        return changes.stream, Notice(batch.run_id, written=True)
 
 
 # Within

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
-from torpor.errors import EntityConflictError, HookNotFoundError, LeaseLostError, RunNotFoundError
+from torpor.errors import (
+    EntityConflictError,
+    HookNotFoundError,
+    LeaseLostError,
+    RunNotFoundError,
+    StreamClosedError,
+    StreamTypeError,
+)
 from torpor.lifecycle import EventType
+from torpor.model import StreamBatch
 
 
 def run_not_found(run_id: str, url: str) -> RunNotFoundError:
@@ -94,4 +102,37 @@ def needs_snapshot(run_id: str, base: int) -> EntityConflictError:
     return EntityConflictError(
         f"the snapshot of run {run_id} was not deleted: the run's log begins after event {base}, and only the snapshot "
         "knows what was before; nothing was changed"
+    )
+
+
+def stream_closed(batch: StreamBatch) -> StreamClosedError:
+    """Return the error for chunks behind a stream's end."""
+    return StreamClosedError(
+        f"stream {batch.name} of run {batch.run_id} is closed, and {batch.writer} has {len(batch.chunks)} more chunks "
+        "for it; nothing was stored; write to another stream, or close this one later"
+    )
+
+
+def stream_carries(batch: StreamBatch, kind: str) -> StreamTypeError:
+    """Return the error for values in a stream of bytes, or the other way round."""
+    have, want = ("bytes", "a value") if kind else ("values", "bytes")
+    return StreamTypeError(
+        f"stream {batch.name} of run {batch.run_id} carries {have}, and {batch.writer} writes {want} to it; nothing "
+        "was stored; give type='bytes' wherever a stream of bytes is asked for, or nowhere"
+    )
+
+
+def stream_of_newer_attempt(batch: StreamBatch, attempt: int) -> LeaseLostError:
+    """Return the error for chunks of an attempt that another one has replaced."""
+    return LeaseLostError(
+        f"attempt {batch.attempt} of step {batch.writer} may not write to stream {batch.name} of run {batch.run_id} "
+        f"any more: attempt {attempt} does; nothing was stored"
+    )
+
+
+def stream_lacks_chunks(batch: StreamBatch, sent: int) -> EntityConflictError:
+    """Return the error for a batch that follows on chunks that are not there."""
+    return EntityConflictError(
+        f"chunks refused: {batch.writer} says that it wrote {batch.first} chunks to stream {batch.name} of run "
+        f"{batch.run_id} before these, and the world has {sent} of them; nothing was stored"
     )

@@ -16,6 +16,8 @@ What an operation asks of a store, and the conversation in which it does.
     Kept         bool                 whether there is a blob of this key
     Apply        None, or StaleError / TokenTakenError is thrown in; then nothing of it is stored
     PutStep      None, or StaleError  a step task's row, if its epoch is still the expected one
+    StreamOf     StreamState | None   a stream and one of its writers; None when there is no such run
+    PutStream    None, or StaleError  what a batch of chunks changes, if the stream is still the expected one
 """
 
 from __future__ import annotations
@@ -26,8 +28,9 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from torpor.errors import DamagedError
-from torpor.model import Notice, Step
+from torpor.model import Notice, Step, Stream, StreamWriter
 from torpor.worlds.draft import Changes
+from torpor.worlds.streams import StreamChanges
 
 T = TypeVar("T")
 
@@ -121,8 +124,42 @@ class PutStep(msgspec.Struct, frozen=True):
     expected: int
 
 
+class StreamOf(msgspec.Struct, frozen=True):
+    """Ask for a stream, and for what a writer has written to it."""
+
+    run_id: str
+    name: str
+    writer: str
+
+
+class StreamState(msgspec.Struct, frozen=True):
+    """A stream, None before anybody has written to it, and a writer, None before it has."""
+
+    stream: Stream | None = None
+    writer: StreamWriter | None = None
+
+
+class PutStream(msgspec.Struct, frozen=True):
+    """Have chunks stored, all or none."""
+
+    changes: StreamChanges
+
+
 Request: TypeAlias = (
-    Load | Part | First | Inputs | Payloads | Newest | Owner | Received | Watchers | Kept | Apply | PutStep
+    Load
+    | Part
+    | First
+    | Inputs
+    | Payloads
+    | Newest
+    | Owner
+    | Received
+    | Watchers
+    | Kept
+    | Apply
+    | PutStep
+    | StreamOf
+    | PutStream
 )
 Operation: TypeAlias = Generator[Request, Any, tuple[T, Notice | None]]
 Conversation: TypeAlias = Generator[Request, Any, T]

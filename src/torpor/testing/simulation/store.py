@@ -116,9 +116,8 @@ class SimulatedWorld:
             weather = self._weather
             if weather.happens("notice lost"):
                 self._story.tell(self._process.name, "does not hear", notice)
-                self._process.call_later(
-                    self._random.uniform(0, SWEEP_MS / 1000), tell, Notice(None, work=True, ended=True)
-                )
+                everything = Notice(None, work=True, ended=True, written=True)
+                self._process.call_later(self._random.uniform(0, SWEEP_MS / 1000), tell, everything)
                 return
             if weather.happens("notice late"):
                 self._process.call_later(self._random.uniform(0, 1), tell, notice)

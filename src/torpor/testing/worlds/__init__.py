@@ -28,7 +28,7 @@ import pytest
 
 for _group in (
     "archive", "blobs", "crowds", "deployments", "due", "hooks", "keys", "life", "log", "notices", "parking",
-    "population", "queries", "queue", "routes", "runs", "snapshots", "steps", "times", "turns", "watching",
+    "population", "queries", "queue", "routes", "runs", "snapshots", "steps", "streams", "times", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -51,6 +51,7 @@ from torpor.testing.worlds.routes import RoutesSuite  # noqa: E402
 from torpor.testing.worlds.runs import RunsSuite  # noqa: E402
 from torpor.testing.worlds.snapshots import CursorSuite  # noqa: E402
 from torpor.testing.worlds.steps import StepsSuite  # noqa: E402
+from torpor.testing.worlds.streams import StreamsSuite  # noqa: E402
 from torpor.testing.worlds.suite import MakeWorld, Suite  # noqa: E402
 from torpor.testing.worlds.times import TimesSuite  # noqa: E402
 from torpor.testing.worlds.turns import CommitSuite, ForeignSuite, HeldSuite, LoadSuite  # noqa: E402
@@ -83,6 +84,7 @@ __all__ = [
     "RunsSuite",
     "SnoozeSuite",
     "StepsSuite",
+    "StreamsSuite",
     "Suite",
     "TimesSuite",
     "WatchingSuite",

@@ -37,6 +37,7 @@ from torpor.model import (
     build_key,
 )
 from torpor.testing.clock import ManualClock
+from torpor.testing.worlds.batches import random_batch
 from torpor.world import World
 
 T = TypeVar("T")
@@ -64,6 +65,7 @@ _MOVES: Final = {
     "snooze": 1,
     "snooze_step": 2,
     "cancel": 1,
+    "write": 6,
     "release": 1,
     "forget": 1,
     "archive": 2,
@@ -209,6 +211,10 @@ class _Teller:
         run_id = self._random.choice(_RUNS)
         await self._ask(("cancel", run_id), self._world.cancel_run(run_id, "enough"))
 
+    async def _write(self) -> None:
+        batch = random_batch(self._random, _RUNS)
+        await self._ask(batch, self._world.write_stream(batch))
+
     async def _release(self) -> None:
         workers = self._random.sample(_WORKERS, self._random.randint(1, 2))
         await self._ask(("release", workers), self._world.release(workers))
@@ -348,6 +354,8 @@ class _Teller:
             await self._ask("open", self._world.open_entities(run_id))
             await self._ask("events", self._world.events(run_id))
             await self._ask("lines", self._world.log_entries(run_id))
+            for stream in await self._ask("streams", self._world.streams(run_id)) or []:
+                await self._ask("stream", self._world.read_stream(run_id, stream.name))
         for token in _TOKENS:
             await self._ask("hook", self._world.hook(token))
         await self._ask("hooks", self._world.live_hooks())

@@ -12,7 +12,21 @@ from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
 from torpor.lifecycle import INPUTS, RUN_TERMINAL
-from torpor.model import Deployment, Entities, Event, Hook, LogEntry, Run, Snapshot, Step, Wait, WorkerRow
+from torpor.model import (
+    Chunk,
+    Deployment,
+    Entities,
+    Event,
+    Hook,
+    LogEntry,
+    Run,
+    Snapshot,
+    Step,
+    Stream,
+    StreamWriter,
+    Wait,
+    WorkerRow,
+)
 from torpor.worlds import claims, refusals
 from torpor.worlds import requests as ask
 from torpor.worlds.draft import Changes, fence
@@ -26,6 +40,15 @@ Place = tuple[str, str]
 
 
 @dataclass(slots=True)
+class StreamRows:
+    """A stream with its chunks, and who has written to it."""
+
+    stream: Stream
+    chunks: list[Chunk] = field(default_factory=list)
+    writers: dict[str, StreamWriter] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class Rows:
     """
     A run with everything that belongs to it.
@@ -35,6 +58,7 @@ class Rows:
         log: the events after the run's base.
         resumed: resume ids of the payloads that a hook has received, by the hook's id.
         lines: of the run's own log, by number.
+        streams: by name.
     """
 
     n: int
@@ -46,6 +70,7 @@ class Rows:
     resumed: dict[str, set[str]] = field(default_factory=dict)
     lines: dict[int, LogEntry] = field(default_factory=dict)
     snapshot: Snapshot | None = None
+    streams: dict[str, StreamRows] = field(default_factory=dict)
 
     def events(self, after: int) -> list[Event]:
         """Return the log after seq *after*, or after its base."""
@@ -304,6 +329,27 @@ def _put_step(store: Store, request: ask.PutStep) -> None:
     store.put_step(request.step)
 
 
+def _stream_of(store: Store, request: ask.StreamOf) -> ask.StreamState | None:
+    run = store.runs.get(request.run_id)
+    if run is None:
+        return None
+    rows = run.streams.get(request.name)
+    return ask.StreamState() if rows is None else ask.StreamState(rows.stream, rows.writers.get(request.writer))
+
+
+def _put_stream(store: Store, request: ask.PutStream) -> None:
+    changes = request.changes
+    streams = store.runs[changes.stream.run_id].streams
+    rows = streams.get(changes.stream.name)
+    if (rows and rows.stream) != changes.before:
+        raise StaleError
+    if rows is None:
+        rows = streams[changes.stream.name] = StreamRows(changes.stream)
+    rows.stream = changes.stream
+    rows.chunks += changes.chunks
+    rows.writers[changes.writer.id] = changes.writer
+
+
 _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Load: _load,
     ask.Part: _part,
@@ -317,4 +363,6 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Kept: lambda store, request: request.key in store.blobs,
     ask.Apply: lambda store, request: store.apply(request.changes),
     ask.PutStep: _put_step,
+    ask.StreamOf: _stream_of,
+    ask.PutStream: _put_stream,
 }

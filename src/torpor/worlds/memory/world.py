@@ -31,13 +31,16 @@ from torpor.model import (
     Snapshot,
     Step,
     StepOutcome,
+    Stream,
+    StreamBatch,
+    StreamPage,
     Task,
     WaitingSteps,
     WorkerRow,
 )
 from torpor.world import Capabilities, Unsubscribe
 from torpor.worlds import claims, operations
-from torpor.worlds.memory import queries
+from torpor.worlds.memory import queries, streams
 from torpor.worlds.memory.store import Rows, Store
 from torpor.worlds.notifier import Listener
 from torpor.worlds.requests import Operation, converse
@@ -228,6 +231,20 @@ class MemoryWorld:
     ) -> None:
         until = self._clock.now() + delay_ms
         self._carry_out(operations.snooze_step(run_id, step_id, worker_id, epoch, until, why, self._url))
+
+    # Streams
+
+    async def write_stream(self, batch: StreamBatch) -> Stream:
+        return self._carry_out(operations.write_stream(batch, self._clock.now(), self._url))
+
+    async def read_stream(
+        self, run_id: str, name: str, *, start: int = 0, limit: int | None = None, bytes_max: int | None = None
+    ) -> StreamPage:
+        return self._read(lambda store: streams.page(store.existing(run_id), name, start, limit, bytes_max))
+
+    async def streams(self, run_id: str) -> list[Stream]:
+        rows = self._read(lambda store: list(store.existing(run_id).streams.values()))
+        return sorted((each.stream for each in rows), key=lambda stream: stream.name)
 
     # Deployments
 

@@ -8,6 +8,7 @@ The SQLite world: one file, any number of processes.
     store.py       a connection with what every operation needs: numbers.py for texts, reading
     answers.py     what a store answers to the requests of an operation; changes.py stores what a rule decided
     queue.py       claiming; workers.py who lives, and what they bring
+    streams.py     streams and their chunks
     queries.py     lists and counts for people, on a connection thread of their own
     rows.py        rows ↔ values; codes.py statuses and types as the integers that are stored
     schema.py      opening a file: what it must be, migrations; file.py whose it is, and whether it is still there

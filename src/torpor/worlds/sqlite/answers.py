@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from torpor.model import Entities, Event, Hook
 from torpor.worlds import requests as ask
 from torpor.worlds.requests import Conversation, StaleError
-from torpor.worlds.sqlite import blobs, changes
+from torpor.worlds.sqlite import blobs, changes, streams
 from torpor.worlds.sqlite.store import Store
 
 T = TypeVar("T")
@@ -60,4 +60,6 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Watchers: _watchers,
     ask.Kept: lambda store, request: blobs.has(store, request.key),
     ask.PutStep: _put_step,
+    ask.StreamOf: streams.state,
+    ask.PutStream: lambda store, request: streams.put(store, request.changes),
 }

@@ -15,6 +15,7 @@ import msgspec
 from torpor.clock import Clock
 from torpor.errors import DamagedError
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL, TRANSITIONS, EventType, RunStatus
+from torpor.worlds.sqlite import streams
 from torpor.worlds.sqlite.codes import RUN_OF
 from torpor.worlds.sqlite.rows import EVENT_COLUMNS, SHIFT, events_of
 from torpor.worlds.sqlite.run_rows import RUNS
@@ -27,7 +28,7 @@ FINDINGS_MAX: Final = 1_000
 
 _PAGES_MAX: Final = 20
 _LOGS: Final = f"SELECT k >> {SHIFT}, {EVENT_COLUMNS} FROM events ORDER BY k"
-_OF_RUNS: Final = ("steps", "waits", "hooks", "snapshots", "lines", "resumes")
+_OF_RUNS: Final = ("steps", "waits", "hooks", "snapshots", "lines", "resumes", "streams")
 _ASTRAY: Final = (
     # A step task lies on the route of its run, without the guest.
     "SELECT s.run, s.id FROM steps s JOIN runs r ON r.k = s.run JOIN routes u ON u.k = r.route "
@@ -48,6 +49,7 @@ def _found(store: Store, clock: Clock) -> Iterator[DamagedError]:
     yield from _pages(store)
     yield from _runs(store)
     yield from _logs(store)
+    yield from _streams(store)
     yield from _astray(store)
     for row in store.db.execute(WORKERS).fetchall():
         try:
@@ -111,6 +113,19 @@ def _check_ending(last: EventType, status: RunStatus | None) -> None:
     ending = TRANSITIONS[last][1] if last in RUN_ENDINGS else None
     if status is not None and ending != (status if status in RUN_TERMINAL else None):
         raise NonsenseError(f"it ends with {last}, and the run is {status}")
+
+
+def _streams(store: Store) -> Iterator[DamagedError]:
+    """Look at every stream: that each chunk makes sense but for its content, and that none lacks."""
+    for k, run in store.rows("SELECT k, run FROM streams ORDER BY k"):
+        try:
+            streams.check(store, k, store.name_at(run))
+        except DamagedError as error:
+            yield error
+    for table, column in (("writers", "stream"), ("chunks", f"k >> {SHIFT}")):
+        query = f"SELECT {column}, count(*) FROM {table} WHERE {column} NOT IN (SELECT k FROM streams) GROUP BY 1"
+        for k, count in store.db.execute(query).fetchall():
+            yield DamagedError(f"{count} of table {table}", f"there is no stream number {k}, whose they are")
 
 
 def _astray(store: Store) -> Iterator[DamagedError]:

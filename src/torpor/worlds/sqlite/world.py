@@ -29,6 +29,9 @@ from torpor.model import (
     RunState,
     Snapshot,
     StepOutcome,
+    Stream,
+    StreamBatch,
+    StreamPage,
     WaitingSteps,
     WorkerRow,
 )
@@ -36,7 +39,7 @@ from torpor.world import Capabilities, Unsubscribe
 from torpor.worlds import operations
 from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.requests import Operation
-from torpor.worlds.sqlite import blobs, examination, queries, queue, schema, workers
+from torpor.worlds.sqlite import blobs, examination, queries, queue, schema, streams, workers
 from torpor.worlds.sqlite.answers import converse
 from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
@@ -253,6 +256,27 @@ class SqliteWorld:
         await self._operate(
             lambda now: operations.snooze_step(run_id, step_id, worker_id, epoch, now + delay_ms, why, self._url),
             f"snooze of step {step_id} of run {run_id}",
+        )
+
+    # Streams
+
+    async def write_stream(self, batch: StreamBatch) -> Stream:
+        return await self._operate(
+            lambda now: operations.write_stream(batch, now, self._url),
+            f"writing of stream {batch.name} of run {batch.run_id}",
+        )
+
+    async def read_stream(
+        self, run_id: str, name: str, *, start: int = 0, limit: int | None = None, bytes_max: int | None = None
+    ) -> StreamPage:
+        return await self._queries.submit(
+            lambda store: streams.page(store, run_id, name, start, limit, bytes_max),
+            f"reading of stream {name} of run {run_id}",
+        )
+
+    async def streams(self, run_id: str) -> list[Stream]:
+        return await self._queries.submit(
+            lambda store: streams.of_run(store, run_id), f"listing of the streams of run {run_id}"
         )
 
     # Deployments
