@@ -19,7 +19,8 @@ The one exception hierarchy.
     │   └── LimitExceededError      a named limit was passed
     ├── NotFoundError
     │   ├── RunNotFoundError
-    │   └── HookNotFoundError
+    │   ├── HookNotFoundError
+    │   └── ScheduleNotFoundError
     ├── ConflictError
     │   ├── EntityConflictError     an event that the entity's lifecycle does not allow
     │   ├── StreamClosedError       a stream has ended, and nothing is written to it any more
@@ -173,6 +174,12 @@ class HookNotFoundError(NotFoundError):
     """No live hook has this token: it never existed, was disposed of, or its run has ended."""
 
     code = "HOOK_NOT_FOUND"
+
+
+class ScheduleNotFoundError(NotFoundError):
+    """No schedule of that name is in this world."""
+
+    code = "SCHEDULE_NOT_FOUND"
 
 
 class ConflictError(TorporError):

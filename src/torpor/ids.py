@@ -78,6 +78,12 @@ def child(step_id: str) -> str:
     return f"wrun_{asked_at}{ulid(0, digest.digest())[_TIME_CHARS:]}"
 
 
+def scheduled(schedule_id: str, slot: int) -> str:
+    """Return the id of the run that a slot of a schedule begins, whoever starts it; its time is the slot's."""
+    digest = hashlib.blake2b(f"{schedule_id}//{slot}".encode(), digest_size=_RANDOM_BYTES, person=b"torpor-slot-id")
+    return f"wrun_{ulid(slot, digest.digest())}"
+
+
 def seed() -> bytes:
     """Return a fresh secret seed for a run."""
     return os.urandom(SEED_BYTES)

@@ -64,6 +64,15 @@ INLINE_STEPS_MAX = 256
 DEPLOYMENTS_KEPT = 50
 """Deployments of one application that a world keeps, and those that rows of workers name beside them."""
 
+SLOT_MS_LEAST = 1_000
+"""Between two slots of a schedule."""
+
+CATCH_UP_MAX = 1_000
+"""Slots of a schedule that are made up for when they were missed."""
+
+BACKFILL_MAX = 10_000
+"""Slots of a schedule that are filled at once for a time that is over."""
+
 assert EVENTS_PER_CALL <= OPS_PER_TURN_MAX
 assert INLINE_STEPS_MAX <= OPS_PER_TURN_MAX
 assert PAYLOAD_BYTES_MAX < SNAPSHOT_BYTES_MAX

@@ -48,6 +48,7 @@ from torpor.model import (
     WaitingSteps,
     WorkerRow,
 )
+from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 
 Unsubscribe = Callable[[], None]
 
@@ -382,6 +383,52 @@ class Deployments(Protocol):
         ...
 
 
+class Schedules(Protocol):
+    """When runs are started; see :class:`torpor.model.schedules.Schedule`, and :mod:`torpor.worlds.schedules`."""
+
+    async def put_schedule(self, schedule: Schedule) -> Schedule:
+        """
+        Store a schedule in place of the one with its name, or as a new one, and return it with its next slot.
+
+        Raises:
+            EntityConflictError: what there is has another version than *schedule* (none has version 0).
+            ConfigurationError: its timing names no slots, or a number is out of bounds.
+        """
+        ...
+
+    async def schedule(self, app: str, name: str) -> Schedule:
+        """
+        Raises:
+            ScheduleNotFoundError: there is none.
+        """
+        ...
+
+    async def schedules(self, app: str | None = None) -> list[Schedule]:
+        """Return the schedules of one application, or of all, in the order of their names."""
+        ...
+
+    async def delete_schedule(self, app: str, name: str) -> None:
+        """
+        Forget a schedule; its runs go on.
+
+        Raises:
+            ScheduleNotFoundError: there is none.
+        """
+        ...
+
+    async def due_schedules(self, apps: Sequence[str], *, limit: int = 50) -> DueSchedules:
+        """Return which schedules of these applications somebody must look at now, longest due first."""
+        ...
+
+    async def fire(self, wanted: Firing) -> Fired:
+        """
+        Start runs of a schedule, and let the schedule move on, in one transaction.
+
+        A slot whose run is there already begins no second one, whatever that run was started with.
+        """
+        ...
+
+
 class Queries(Protocol):
     """
     Lists, searches and counts, for people. They are answered apart from the engine's work and never delay it.
@@ -458,7 +505,7 @@ class Queries(Protocol):
         ...
 
 
-class World(Runs, Log, Snapshots, Hooks, Blobs, Queue, Turns, Streams, Deployments, Queries, Protocol):
+class World(Runs, Log, Snapshots, Hooks, Blobs, Queue, Turns, Streams, Deployments, Schedules, Queries, Protocol):
     """All of it, with a life of its own."""
 
     @property

@@ -28,6 +28,7 @@ KEYS: Final = {
     "workers": ("id",),
     "deployments": ("k",),
     "blobs": ("key",),
+    "schedules": ("app", "name"),
 }
 """The tables, and what tells their rows apart."""
 

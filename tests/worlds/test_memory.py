@@ -127,6 +127,10 @@ class TestRuns(worlds.RunsSuite):
     """See :class:`torpor.testing.worlds.RunsSuite`."""
 
 
+class TestSchedules(worlds.SchedulesSuite):
+    """See :class:`torpor.testing.worlds.SchedulesSuite`."""
+
+
 class TestSnooze(worlds.SnoozeSuite):
     """See :class:`torpor.testing.worlds.SnoozeSuite`."""
 

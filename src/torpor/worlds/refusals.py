@@ -7,6 +7,7 @@ from torpor.errors import (
     HookNotFoundError,
     LeaseLostError,
     RunNotFoundError,
+    ScheduleNotFoundError,
     StreamClosedError,
     StreamTypeError,
 )
@@ -136,3 +137,17 @@ def stream_lacks_chunks(batch: StreamBatch, sent: int) -> EntityConflictError:
         f"chunks refused: {batch.writer} says that it wrote {batch.first} chunks to stream {batch.name} of run "
         f"{batch.run_id} before these, and the world has {sent} of them; nothing was stored"
     )
+
+
+def schedule_not_found(app: str, name: str, url: str) -> ScheduleNotFoundError:
+    """Return the error for a name that no schedule has."""
+    whose = f" of application {app!r}" if app else ""
+    return ScheduleNotFoundError(
+        f"no schedule {name!r}{whose} in world {url}; torpor schedules list shows those there are"
+    )
+
+
+def schedule_changed(name: str, version: int) -> EntityConflictError:
+    """Return the error for a change of a schedule that is not as it was any more."""
+    have = "was deleted or never made" if not version else "was changed by somebody else, or made already"
+    return EntityConflictError(f"schedule {name!r} {have}; nothing was stored; look at it again")

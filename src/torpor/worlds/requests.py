@@ -18,6 +18,9 @@ What an operation asks of a store, and the conversation in which it does.
     PutStep      None, or StaleError  a step task's row, if its epoch is still the expected one
     StreamOf     StreamState | None   a stream and one of its writers; None when there is no such run
     PutStream    None, or StaleError  what a batch of chunks changes, if the stream is still the expected one
+    Scheduled    Schedule | None      the schedule of a name, locked until the end where there are locks
+    PutSchedule  None                 a schedule, in place of the one of its name
+    DropSchedule None                 it is there no more
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ import msgspec
 
 from torpor.errors import DamagedError
 from torpor.model import Notice, Step, Stream, StreamWriter
+from torpor.model.schedules import Schedule
 from torpor.worlds.draft import Changes
 from torpor.worlds.streams import StreamChanges
 
@@ -145,6 +149,26 @@ class PutStream(msgspec.Struct, frozen=True):
     changes: StreamChanges
 
 
+class Scheduled(msgspec.Struct, frozen=True):
+    """Ask for the schedule that has a name."""
+
+    app: str
+    name: str
+
+
+class PutSchedule(msgspec.Struct, frozen=True):
+    """Have a schedule stored that was just asked for."""
+
+    schedule: Schedule
+
+
+class DropSchedule(msgspec.Struct, frozen=True):
+    """Have a schedule forgotten."""
+
+    app: str
+    name: str
+
+
 Request: TypeAlias = (
     Load
     | Part
@@ -160,6 +184,9 @@ Request: TypeAlias = (
     | PutStep
     | StreamOf
     | PutStream
+    | Scheduled
+    | PutSchedule
+    | DropSchedule
 )
 Operation: TypeAlias = Generator[Request, Any, tuple[T, Notice | None]]
 Conversation: TypeAlias = Generator[Request, Any, T]

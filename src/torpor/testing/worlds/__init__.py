@@ -28,7 +28,8 @@ import pytest
 
 for _group in (
     "archive", "blobs", "crowds", "deployments", "due", "hooks", "keys", "life", "log", "notices", "parking",
-    "population", "queries", "queue", "routes", "runs", "snapshots", "steps", "streams", "times", "turns", "watching",
+    "population", "queries", "queue", "routes", "runs", "schedules", "snapshots", "steps", "streams", "times",
+    "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -49,6 +50,7 @@ from torpor.testing.worlds.queries import QueriesSuite  # noqa: E402
 from torpor.testing.worlds.queue import QueueSuite  # noqa: E402
 from torpor.testing.worlds.routes import RoutesSuite  # noqa: E402
 from torpor.testing.worlds.runs import RunsSuite  # noqa: E402
+from torpor.testing.worlds.schedules import SchedulesSuite  # noqa: E402
 from torpor.testing.worlds.snapshots import CursorSuite  # noqa: E402
 from torpor.testing.worlds.steps import StepsSuite  # noqa: E402
 from torpor.testing.worlds.streams import StreamsSuite  # noqa: E402
@@ -82,6 +84,7 @@ __all__ = [
     "QueueSuite",
     "RoutesSuite",
     "RunsSuite",
+    "SchedulesSuite",
     "SnoozeSuite",
     "StepsSuite",
     "StreamsSuite",

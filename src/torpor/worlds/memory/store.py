@@ -27,6 +27,7 @@ from torpor.model import (
     Wait,
     WorkerRow,
 )
+from torpor.model.schedules import Schedule
 from torpor.worlds import claims, refusals
 from torpor.worlds import requests as ask
 from torpor.worlds.draft import Changes, fence
@@ -109,6 +110,7 @@ class Store:
         watchers: places of the live hooks that watch a run, by the run's id.
         beats: when a worker was heard of last, by the steady clock.
         deployments: by id, the newest last.
+        schedules: by application and name.
     """
 
     url: str
@@ -122,6 +124,7 @@ class Store:
     workers: dict[str, WorkerRow] = field(default_factory=dict)
     beats: dict[str, int] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
+    schedules: dict[tuple[str, str], Schedule] = field(default_factory=dict)
     notifier: Notifier = field(default_factory=Notifier)
 
     def answer(self, request: ask.Request) -> Any:
@@ -350,6 +353,10 @@ def _put_stream(store: Store, request: ask.PutStream) -> None:
     rows.writers[changes.writer.id] = changes.writer
 
 
+def _put_schedule(store: Store, request: ask.PutSchedule) -> None:
+    store.schedules[request.schedule.app, request.schedule.name] = request.schedule
+
+
 _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Load: _load,
     ask.Part: _part,
@@ -365,4 +372,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.PutStep: _put_step,
     ask.StreamOf: _stream_of,
     ask.PutStream: _put_stream,
+    ask.Scheduled: lambda store, request: store.schedules.get((request.app, request.name)),
+    ask.PutSchedule: _put_schedule,
+    ask.DropSchedule: lambda store, request: store.schedules.pop((request.app, request.name), None),
 }

@@ -38,9 +38,10 @@ from torpor.model import (
     WaitingSteps,
     WorkerRow,
 )
+from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 from torpor.world import Capabilities, Unsubscribe
-from torpor.worlds import claims, operations
-from torpor.worlds.memory import queries, streams
+from torpor.worlds import claims, firing, operations
+from torpor.worlds.memory import queries, schedules, streams
 from torpor.worlds.memory.store import Rows, Store
 from torpor.worlds.notifier import Listener
 from torpor.worlds.requests import Operation, converse
@@ -261,6 +262,26 @@ class MemoryWorld:
     async def deployments(self, app: str | None = None) -> list[Deployment]:
         newest_first = self._read(lambda store: list(reversed(store.deployments.values())))
         return [deployment for deployment in newest_first if app is None or deployment.app == app]
+
+    # Schedules
+
+    async def put_schedule(self, schedule: Schedule) -> Schedule:
+        return self._carry_out(firing.put(schedule, self._clock.now()))
+
+    async def schedule(self, app: str, name: str) -> Schedule:
+        return self._read(lambda store: converse(firing.existing(app, name, self._url), store.answer))
+
+    async def schedules(self, app: str | None = None) -> list[Schedule]:
+        return self._read(lambda store: schedules.all_of(store, app))
+
+    async def delete_schedule(self, app: str, name: str) -> None:
+        self._carry_out(firing.delete(app, name, self._url))
+
+    async def due_schedules(self, apps: Sequence[str], *, limit: int = 50) -> DueSchedules:
+        return self._read(lambda store: schedules.due(store, apps, limit, self._clock.now()))
+
+    async def fire(self, wanted: Firing) -> Fired:
+        return self._carry_out(firing.fire(wanted, self._clock.now(), self._url))
 
     # Queries
 

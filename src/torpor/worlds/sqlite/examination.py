@@ -19,6 +19,7 @@ from torpor.worlds.sqlite import streams
 from torpor.worlds.sqlite.codes import RUN_OF
 from torpor.worlds.sqlite.rows import EVENT_COLUMNS, SHIFT, events_of
 from torpor.worlds.sqlite.run_rows import RUNS
+from torpor.worlds.sqlite.schedules import SCHEDULES, schedule_of
 from torpor.worlds.sqlite.sound import NonsenseError, reading
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.workers import WORKERS, deployment_of, worker_of
@@ -61,6 +62,11 @@ def _found(store: Store, clock: Clock) -> Iterator[DamagedError]:
             deployment_of(created_at, body)
         except (NonsenseError, msgspec.DecodeError) as error:
             yield DamagedError(f"row {k} of table deployments", str(error))
+    for row in store.rows(SCHEDULES):
+        try:
+            schedule_of(row)
+        except DamagedError as error:
+            yield error
 
 
 def _pages(store: Store) -> Iterator[DamagedError]:

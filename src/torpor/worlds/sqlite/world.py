@@ -35,11 +35,12 @@ from torpor.model import (
     WaitingSteps,
     WorkerRow,
 )
+from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 from torpor.world import Capabilities, Unsubscribe
-from torpor.worlds import operations
+from torpor.worlds import firing, operations
 from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.requests import Operation
-from torpor.worlds.sqlite import blobs, examination, queries, queue, schema, streams, workers
+from torpor.worlds.sqlite import blobs, examination, queries, queue, schedules, schema, streams, workers
 from torpor.worlds.sqlite.answers import converse
 from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
@@ -289,6 +290,32 @@ class SqliteWorld:
 
     async def deployments(self, app: str | None = None) -> list[Deployment]:
         return await self._reader.submit(lambda store: workers.deployments(store, app), "reading of deployments")
+
+    # Schedules
+
+    async def put_schedule(self, schedule: Schedule) -> Schedule:
+        return await self._operate(lambda now: firing.put(schedule, now), f"storing of schedule {schedule.name!r}")
+
+    async def schedule(self, app: str, name: str) -> Schedule:
+        return await self._reader.submit(
+            lambda store: converse(store, firing.existing(app, name, self._url)), f"reading of schedule {name!r}"
+        )
+
+    async def schedules(self, app: str | None = None) -> list[Schedule]:
+        return await self._queries.submit(lambda store: schedules.all_of(store, app), "listing of schedules")
+
+    async def delete_schedule(self, app: str, name: str) -> None:
+        await self._operate(lambda _: firing.delete(app, name, self._url), f"deletion of schedule {name!r}")
+
+    async def due_schedules(self, apps: Sequence[str], *, limit: int = 50) -> DueSchedules:
+        return await self._reader.submit(
+            lambda store: schedules.due(store, apps, limit, self._clock.now()), "search for due schedules"
+        )
+
+    async def fire(self, wanted: Firing) -> Fired:
+        return await self._operate(
+            lambda now: firing.fire(wanted, now, self._url), f"firing of schedule {wanted.schedule.name!r}"
+        )
 
     # Queries
 
