@@ -31,6 +31,7 @@ FLOORS = (
     {"world", "processes"},
     {
         "model",
+        "attributes",
         "lifecycle",
         "ids",
         "errors",

@@ -12,6 +12,7 @@ Lifecycles of runs, steps, waits and hooks as one table. An event that the table
     hook   live ──hook_received──▶ live ──hook_disposed──▶ disposed      (conflict from the start; disposed of alike;
                                                                           one that watched a run is told, once)
 
+An ``attr_set`` changes attributes of a run that has not ended, whatever its state.
 Terminal states are final. The names are those of the TypeScript Workflow SDK's event log.
 """
 
@@ -27,6 +28,7 @@ EventType = Literal[
     "run_completed",
     "run_failed",
     "run_cancelled",
+    "attr_set",
     "step_created",
     "step_started",
     "step_retrying",
@@ -44,12 +46,13 @@ RunStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
 Entity = Literal["run", "step", "wait", "hook"]
 
 TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
-    # event type: (states that it may come from, None meaning "not there yet"; the state after it)
+    # event type: (states that it may come from, None meaning "not there yet"; the state after it, "" for the same)
     "run_created": ((None,), "pending"),
     "run_started": (("pending",), "running"),
     "run_completed": (("running",), "completed"),
     "run_failed": (("pending", "running"), "failed"),
     "run_cancelled": (("pending", "running"), "cancelled"),
+    "attr_set": (("pending", "running"), ""),
     "step_created": ((None,), "pending"),
     "step_started": (("pending", "running", "retrying"), "running"),
     "step_retrying": (("running",), "retrying"),
@@ -76,7 +79,8 @@ CREATIONS: Final[frozenset[EventType]] = frozenset(("run_created", "step_created
 
 def entity_of(event: EventType) -> Entity:
     """Return which kind of entity an event is about."""
-    return event.partition("_")[0]  # type: ignore[return-value]  # every event type begins with its entity
+    # All other event types begin with their entity.
+    return "run" if event == "attr_set" else event.partition("_")[0]  # type: ignore[return-value]
 
 
 def advance(event: EventType, status: str | None, what: str) -> str:
@@ -96,4 +100,4 @@ def advance(event: EventType, status: str | None, what: str) -> str:
         have = "does not exist" if status is None else f"is {status}"
         allowed = " or ".join("absent" if state is None else state for state in before)
         raise EntityConflictError(f"{event} refused: {what} {have}, and {event} needs it {allowed}; nothing was stored")
-    return after
+    return after or status or ""

@@ -20,6 +20,7 @@ from typing import Protocol
 
 import msgspec
 
+from torpor.attributes import Attributes
 from torpor.clock import Clock
 from torpor.errors import DamagedError
 from torpor.model import (
@@ -75,7 +76,7 @@ class Runs(Protocol):
 
     async def create_run(self, new: NewRun) -> Run:
         """
-        Store a run with its ``run_created`` event (seq 1) and a turn that is ready at once.
+        Store a run with its ``run_created`` event (seq 1) and a turn that is ready at once, or at ``starts_at``.
 
         Creating the same id again with the same workflow and input returns the stored run.
 
@@ -99,6 +100,18 @@ class Runs(Protocol):
         Raises:
             RunNotFoundError: no such run.
             EntityConflictError: the run has ended already; the message says how.
+        """
+        ...
+
+    async def set_attributes(self, run_id: str, attributes: Attributes) -> Run:
+        """
+        Append ``attr_set`` and change the run's attributes; None takes one away. What is written was checked by
+        :func:`torpor.attributes.check_write`. The run is not woken.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: the run has ended.
+            LimitExceededError: it would have more than :data:`torpor.attributes.PER_RUN_MAX`.
         """
         ...
 
@@ -236,7 +249,11 @@ class Queue(Protocol):
 
     async def claim(self, request: ClaimRequest) -> Claims:
         """
-        Claim what is ready and fits the request: longest ready first, of equals the one that was created first.
+        Claim what is ready and fits the request: highest priority first, then longest ready, of equals the one that was
+        created first.
+
+        Before that, and with a :meth:`heartbeat`, runs of any application whose deadline has passed end as failed, with
+        code ``DEADLINE_EXCEEDED``.
 
         A turn fits when the request has the run's application, queue, guest and key; a step task, when it has the
         run's application, queue and key, and the step's name. What fits no worker waits.

@@ -21,6 +21,7 @@ KEYS: Final = {
     "streams": ("k",),
     "writers": ("k",),
     "chunks": ("k",),
+    "attributes": ("name", "value", "run"),
     "labels": ("k",),
     "workflows": ("k",),
     "routes": ("k",),
@@ -35,7 +36,7 @@ KEYS: Final = {
 _OF_RUN: Final = {
     "runs": "k = ?1",
     "events": "k >> 32 = ?1",
-    **dict.fromkeys(("lines", "snapshots", "steps", "waits", "hooks", "resumes", "streams"), "run = ?1"),
+    **dict.fromkeys(("lines", "snapshots", "steps", "waits", "hooks", "resumes", "streams", "attributes"), "run = ?1"),
     "writers": "stream IN (SELECT k FROM streams WHERE run = ?1)",
     "chunks": "k >> 32 IN (SELECT k FROM streams WHERE run = ?1)",
 }
@@ -43,6 +44,7 @@ SHARED: Final = tuple(table for table in KEYS if table not in _OF_RUN)
 """Tables whose rows belong to no run alone."""
 
 _ANYTHING: Final = (
+    "value",
     "id",
     "resume_id",
     "parent",

@@ -24,7 +24,7 @@ from torpor.model import (
     StepOutcome,
 )
 from torpor.testing.clock import ManualClock
-from torpor.worlds import rules
+from torpor.worlds import control, rules
 from torpor.worlds.draft import Changes
 from torpor.worlds.memory import MemoryWorld
 
@@ -99,7 +99,7 @@ def test_what_is_refused_here_is_right_otherwise() -> None:
     (lambda: _finish(worker_id="wrkr_1"), LeaseLostError, ["step_2"]),
     (lambda: _finish(step_id="step_1"), LeaseLostError, ["step_1"]),
     (lambda: _finish(step_id="step_9"), LeaseLostError, ["step_9", "the step or run has ended"]),
-    (lambda: rules.cancel(COMPLETED, "", T), EntityConflictError, ["run_cancelled refused", "wrun_1 is completed"]),
+    (lambda: control.cancel(COMPLETED, "", T), EntityConflictError, ["run_cancelled refused", "wrun_1 is completed"]),
     (lambda: _archive(RUN, None), EntityConflictError, ["wrun_1", "no snapshot", "event 5", "nothing was changed"]),
     (
         lambda: _archive(RUN, Snapshot(4, 0, 0, "i", T, b"")),

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from torpor.errors import EntityConflictError, LeaseLostError
 from torpor.lifecycle import INPUTS, RUN_TERMINAL, EventType
 from torpor.model import NOW, Commit, Entities, Event, NewRun, NewTask, Run, Runtime, Snapshot, Step, StepOutcome
-from torpor.worlds import claims, rules
+from torpor.worlds import claims, control, rules
 from torpor.worlds.draft import Changes, after, fence
 
 T: Final = 1_000_000
@@ -165,7 +165,7 @@ class Life(RuleBasedStateMachine):
     def cancel(self) -> None:
         """End the run from outside."""
         worker, epoch = self.run.worker, self.run.epoch
-        self._store(rules.cancel(self.entities, "enough", self.now))
+        self._store(control.cancel(self.entities, "enough", self.now))
         with pytest.raises(LeaseLostError):
             rules.check_claim(self.run, worker, epoch)
 
@@ -200,7 +200,7 @@ class Life(RuleBasedStateMachine):
             with pytest.raises((EntityConflictError, LeaseLostError)):
                 rules.finish(self.entities, outcome, self.now)
         with pytest.raises(EntityConflictError):
-            rules.cancel(self.entities, "again", self.now)
+            control.cancel(self.entities, "again", self.now)
         commit = Commit("wrun_1", self.run.worker, self.run.epoch, self.run.head)
         with pytest.raises(EntityConflictError, match="final"):
             rules.turn(self.entities, commit)

@@ -136,6 +136,10 @@ class TestSnooze(worlds.SnoozeSuite):
     """See :class:`torpor.testing.worlds.SnoozeSuite`."""
 
 
+class TestStarting(worlds.StartingSuite):
+    """See :class:`torpor.testing.worlds.StartingSuite`."""
+
+
 class TestSteps(worlds.StepsSuite):
     """See :class:`torpor.testing.worlds.StepsSuite`."""
 

@@ -167,6 +167,8 @@ async def _live_a_whole_life(world: SqliteWorld) -> None:
     await world.register(worker_row())
     await world.heartbeat(WORKER)
     turn = await claim(world)
+    await world.set_attributes(RUN, {"a": "1", "b": "2"})
+    turn.held = None
     await world.put_blob("build/b1", b"build")
     await turn.commit(hook("hook_disposed", 4), snapshot=snapshot())
     await turn.commit(ending("run_failed"))
@@ -210,11 +212,12 @@ async def _read(world: SqliteWorld) -> None:
 
 def _filters() -> list[RunFilter]:
     return [
-        RunFilter(status, workflow, app, before)
+        RunFilter(status, workflow, app, before, attributes=attributes)
         for status in (None, "running")
         for workflow in (None, "order")
         for app in (None, "")
         for before in (None, OTHER)
+        for attributes in ({}, {"a": "1"}, {"a": "1", "b": "2"})
     ]
 
 

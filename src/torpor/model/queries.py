@@ -20,6 +20,7 @@ class RunFilter(msgspec.Struct, frozen=True):
         status, workflow, app: only these; the workflow by its full or its short name.
         before: id of the last run of the previous page.
         limit: how many at most.
+        attributes: only runs that have all of these.
     """
 
     status: RunStatus | None = None
@@ -27,6 +28,7 @@ class RunFilter(msgspec.Struct, frozen=True):
     app: str | None = None
     before: str | None = None
     limit: int = 50
+    attributes: dict[str, str] = {}
 
 
 class WaitingSteps(msgspec.Struct, frozen=True):

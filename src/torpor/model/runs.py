@@ -41,6 +41,10 @@ class Run(msgspec.Struct, frozen=True):
         app: name of the application that it belongs to; workers of others leave it alone. ``""`` is any application's:
             runs of version 0.1.0 have none.
         queue: which of the application's queues.
+        priority: of equals that are ready, runs of a higher one are claimed first, with their steps.
+        starts_at: before then its turn is not claimed, whatever comes; 0 for no such time.
+        deadline: when it fails if it has not ended, 0 for never.
+        attributes: what is said of it in plain text, for searching; see :mod:`torpor.attributes`.
         build: hash of the guest build that its snapshot is of, and that made its log; before it begins, the one that
             its program was made for; ``""`` when it is not known (version 0.1.0).
         base: seq of the newest event that was dropped from the beginning of the log, 0 when the log is whole.
@@ -86,6 +90,10 @@ class Run(msgspec.Struct, frozen=True):
     redeliveries: int = 0
     snoozes: int = 0
     snoozed: str = ""
+    priority: int = 0
+    starts_at: int = 0
+    deadline: int = 0
+    attributes: dict[str, str] = {}
     damage: str = ""
 
 
@@ -107,6 +115,10 @@ class NewRun(msgspec.Struct, frozen=True):
     app: str = ""
     queue: str = ""
     build: str = ""
+    priority: int = 0
+    starts_at: int = 0
+    deadline: int = 0
+    attributes: dict[str, str] = {}
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -8,6 +8,7 @@ from typing import TypeVar, cast
 import msgspec
 from msgspec.structs import replace
 
+from torpor.attributes import written
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL, RunStatus, advance, entity_of
 from torpor.model import (
     NOTHING,
@@ -153,8 +154,10 @@ class Draft:
 
     def wake(self, now: int) -> None:
         """Make the run's turn ready; one that is claimed meets what was appended when it commits."""
-        ready_at = self._before.run.ready_at
-        if ready_at != NOW or self._before.run.worker:
+        run = self._before.run
+        if run.starts_at > now and self.status == "pending":
+            return  # what comes before its time waits with it
+        if run.ready_at != NOW or run.worker:
             self._fields |= {"ready_at": NOW, "queued_at": now}
 
     def park(self) -> None:
@@ -218,6 +221,9 @@ class Draft:
         self.status = cast("RunStatus", advance(event.type, self.status, f"run {run_id}"))
         if event.type == "run_started":
             self._fields["started_at"] = event.at
+        elif event.type == "attr_set":
+            attributes = cast("dict[str, str]", self._fields.get("attributes", self._before.run.attributes))
+            self._fields["attributes"] = written(attributes, msgspec.json.decode(event.ref))
         elif event.type in RUN_ENDINGS:
             code = event.name if event.type == "run_failed" else ""
             self._fields |= {"ended_at": event.at, "error_code": code, "worker": "", "ready_at": None}

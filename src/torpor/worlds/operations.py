@@ -9,8 +9,10 @@ holder is a single :class:`~torpor.worlds.requests.Apply`, and a new back end wr
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final, TypeVar
 
+from torpor.attributes import Attributes
 from torpor.errors import DamagedError, EntityConflictError, LeaseLostError
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
 from torpor.model import (
@@ -28,7 +30,7 @@ from torpor.model import (
     StreamBatch,
     build_key,
 )
-from torpor.worlds import claims, refusals, rules, streams
+from torpor.worlds import claims, control, refusals, rules, streams
 from torpor.worlds.draft import Changes
 from torpor.worlds.requests import (
     Apply,
@@ -102,17 +104,30 @@ def create(new: NewRun, now: int, url: str) -> Operation[Run]:
 
 def cancel(run_id: str, reason: str, now: int, url: str) -> Operation[Run]:
     """Answer :meth:`torpor.world.Runs.cancel_run`."""
+    return (yield from _end(run_id, lambda entities: control.cancel(entities, reason, now), now, url))
+
+
+def expire(run_id: str, now: int, url: str) -> Operation[Run]:
+    """
+    End a run whose deadline has passed; see :meth:`torpor.world.Queue.claim`.
+
+    Raises:
+        EntityConflictError: it has ended meanwhile.
+    """
+    return (yield from _end(run_id, lambda entities: control.expire(entities, now), now, url))
+
+
+def set_attributes(run_id: str, attributes: Attributes, now: int, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Runs.set_attributes`."""
     looks = _Looks(run_id)
     while True:
         looks.count()
-        entities = yield from _load(run_id, url)
-        changes = rules.cancel(entities, reason, now)
+        changes = control.set_attributes((yield from _part(Part(run_id), url)), attributes, now)
         try:
             yield Apply(changes)
         except StaleError:
             continue
-        told = yield from _tell_watchers(changes, now)
-        return changes.run, Notice(run_id, work=told, ended=True)
+        return changes.run, None
 
 
 def archive(run_id: str, through: int, url: str) -> Operation[Run]:
@@ -296,6 +311,20 @@ def write_stream(batch: StreamBatch, now: int, url: str) -> Operation[Stream]:
 
 
 # Within
+
+
+def _end(run_id: str, rule: Callable[[Entities], Changes], now: int, url: str) -> Operation[Run]:
+    """End a run from outside, and tell those who watch it."""
+    looks = _Looks(run_id)
+    while True:
+        looks.count()
+        changes = rule((yield from _load(run_id, url)))
+        try:
+            yield Apply(changes)
+        except StaleError:
+            continue
+        told = yield from _tell_watchers(changes, now)
+        return changes.run, Notice(run_id, work=told, ended=True)
 
 
 def _load(run_id: str, url: str) -> Conversation[Entities]:

@@ -4,13 +4,14 @@ What an event does to a run: the rules that every world obeys, as pure functions
 ::
 
     begin       a new run                         finish            how a step task's attempt ended
-    turn        what a turn committed             cancel            the end from outside
-    receive     a payload for a hook              archive           the log's beginning goes
-    watched     another run's end, for a hook     forget_snapshot   the run is to be rebuilt from its log
+    turn        what a turn committed             archive           the log's beginning goes
+    receive     a payload for a hook              forget_snapshot   the run is to be rebuilt from its log
+    watched     another run's end, for a hook
 
 A rule takes the entities of one moment and returns :class:`~torpor.worlds.draft.Changes`, or raises the refusal that
 :mod:`torpor.worlds.refusals` words. It reads nothing, stores nothing and knows no clock: :mod:`.operations` asks a
-store for what a rule needs, and hands the result to it. Who works on what is :mod:`.claims`.
+store for what a rule needs, and hands the result to it. Who works on what is :mod:`.claims`; what people and clocks
+do to runs is :mod:`.control`.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def steps_of(run_id: str, events: Iterable[Event], open_steps: Iterable[Step]) -
 
 
 def begin(new: NewRun, now: int) -> Changes:
-    """Return a run with its ``run_created`` event, ready at once."""
+    """Return a run with its ``run_created`` event, ready at once or when it is to start."""
     run = Run(
         new.id,
         new.workflow,
@@ -100,8 +101,12 @@ def begin(new: NewRun, now: int) -> Changes:
         queue=new.queue,
         build=new.build,
         latest_at=now,
-        ready_at=NOW,
-        queued_at=now,
+        ready_at=new.starts_at if new.starts_at > now else NOW,
+        queued_at=max(now, new.starts_at),
+        priority=new.priority,
+        starts_at=new.starts_at,
+        deadline=new.deadline,
+        attributes=new.attributes,
     )
     first = Event("run_created", now, seq=1, digest=new.digest, payload=new.input)
     return Changes(run, None, (first,))
@@ -122,18 +127,6 @@ def same_start(new: NewRun, stored: Run, first: Event | None) -> bool:
     # A run without an application, which version 0.1.0 made, may have been anybody's.
     same_app = new.app == stored.app or "" in (new.app, stored.app)
     return new.workflow == stored.workflow and same_app and same_input
-
-
-def cancel(entities: Entities, reason: str, now: int) -> Changes:
-    """
-    End a run from outside and fence its worker off.
-
-    Raises:
-        EntityConflictError: it has ended already.
-    """
-    draft = Draft(entities)
-    draft.append(Event("run_cancelled", now, ref=reason))
-    return draft.changes(epoch=entities.run.epoch + 1)
 
 
 def archive(entities: Entities, snapshot: Snapshot | None, through: int, inputs: Mapping[int, bytes]) -> Changes:

@@ -28,8 +28,8 @@ import pytest
 
 for _group in (
     "archive", "blobs", "crowds", "deployments", "due", "hooks", "keys", "life", "log", "notices", "parking",
-    "population", "queries", "queue", "routes", "runs", "schedules", "snapshots", "steps", "streams", "times",
-    "turns", "watching",
+    "population", "queries", "queue", "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams",
+    "times", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -52,6 +52,7 @@ from torpor.testing.worlds.routes import RoutesSuite  # noqa: E402
 from torpor.testing.worlds.runs import RunsSuite  # noqa: E402
 from torpor.testing.worlds.schedules import SchedulesSuite  # noqa: E402
 from torpor.testing.worlds.snapshots import CursorSuite  # noqa: E402
+from torpor.testing.worlds.starting import StartingSuite  # noqa: E402
 from torpor.testing.worlds.steps import StepsSuite  # noqa: E402
 from torpor.testing.worlds.streams import StreamsSuite  # noqa: E402
 from torpor.testing.worlds.suite import MakeWorld, Suite  # noqa: E402
@@ -86,6 +87,7 @@ __all__ = [
     "RunsSuite",
     "SchedulesSuite",
     "SnoozeSuite",
+    "StartingSuite",
     "StepsSuite",
     "StreamsSuite",
     "Suite",

@@ -72,6 +72,7 @@ _MOVES: Final = {
     "build": 1,
     "deploy": 1,
     "set_clock": 1,
+    "attribute": 2,
     "look": 4,
     "search": 2,
 }
@@ -122,7 +123,10 @@ class _Teller:
         new = NewRun(
             run_id, "order", "5f" * 32, _GUESTS[n % 2], runtime, run_id.encode(), args,
             parent="wrun_0" if n > 6 else "", app=_APPS[n % 5 == 0], queue=_QUEUES[n % 4 == 0],
-            key_id=_KEYS[n % 3 == 0], build=_BUILDS[n % 3],
+            key_id=_KEYS[n % 3 == 0], build=_BUILDS[n % 3], priority=n % 3 - 1,
+            starts_at=self._soon(50) if self._random.random() < 0.2 else 0,
+            deadline=self._soon(300) if self._random.random() < 0.2 else 0,
+            attributes={"n": str(n % 3)} if n % 2 else {},
         )  # fmt: skip
         await self._ask(new, self._world.create_run(new))
 
@@ -214,6 +218,11 @@ class _Teller:
     async def _write(self) -> None:
         batch = random_batch(self._random, _RUNS)
         await self._ask(batch, self._world.write_stream(batch))
+
+    async def _attribute(self) -> None:
+        run_id = self._random.choice(_RUNS)
+        attributes = {"n": self._random.choice((None, "0", "1")), "who": self._random.choice(("me", "you"))}
+        await self._ask(("attribute", run_id), self._world.set_attributes(run_id, attributes))
 
     async def _release(self) -> None:
         workers = self._random.sample(_WORKERS, self._random.randint(1, 2))
@@ -334,6 +343,7 @@ class _Teller:
             app=self._random.choice((None, *_APPS)),
             before=self._random.choice((None, *_RUNS)),
             limit=self._random.choice((1, 3, 50)),
+            attributes=self._random.choice(({}, {"n": "1"}, {"who": "me", "n": "0"})),
         )
         await self._ask(where, self._world.list_runs(where))
         before = self._random.choice((None, "hook_010"))

@@ -22,6 +22,7 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
         and (where.status is None or rows.run.status == where.status)
         and (where.workflow is None or f"//{rows.run.workflow}".endswith(f"//{where.workflow}"))
         and (where.app is None or rows.run.app == where.app)
+        and where.attributes.items() <= rows.run.attributes.items()
     )
     return list(islice(found, where.limit))
 

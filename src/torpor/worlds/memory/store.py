@@ -111,6 +111,7 @@ class Store:
         beats: when a worker was heard of last, by the steady clock.
         deployments: by id, the newest last.
         schedules: by application and name.
+        deadlines: of the runs that have one and have not ended.
     """
 
     url: str
@@ -125,6 +126,7 @@ class Store:
     beats: dict[str, int] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
     schedules: dict[tuple[str, str], Schedule] = field(default_factory=dict)
+    deadlines: dict[str, int] = field(default_factory=dict)
     notifier: Notifier = field(default_factory=Notifier)
 
     def answer(self, request: ask.Request) -> Any:
@@ -170,6 +172,10 @@ class Store:
         rows = self.runs[run.id]
         self._index((run.id, ""), rows.run.worker, run.worker, run.ready_at)
         rows.run = run
+        if run.deadline and run.status not in RUN_TERMINAL:
+            self.deadlines[run.id] = run.deadline
+        else:
+            self.deadlines.pop(run.id, None)
 
     def put_step(self, step: Step) -> None:
         """Put a step's row in place of the one there is, if there is one."""

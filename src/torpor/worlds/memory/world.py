@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
+from torpor.attributes import Attributes
 from torpor.clock import Clock, SystemClock
 from torpor.errors import DamagedError
 from torpor.model import (
@@ -101,6 +102,9 @@ class MemoryWorld:
     async def cancel_run(self, run_id: str, reason: str) -> Run:
         return self._carry_out(operations.cancel(run_id, reason, self._clock.now(), self._url))
 
+    async def set_attributes(self, run_id: str, attributes: Attributes) -> Run:
+        return self._carry_out(operations.set_attributes(run_id, attributes, self._clock.now(), self._url))
+
     async def archive(self, run_id: str, through: int) -> Run:
         return self._carry_out(operations.archive(run_id, through, self._url))
 
@@ -165,6 +169,7 @@ class MemoryWorld:
                 store.beats[worker_id] = self._clock.steady()
             strangers = [owner for owner in store.claims if owner not in store.workers]
             orphans = sum(store.release(owner, self._clock.now()) for owner in strangers)
+        self._expire(self._clock.now())
         self._tell_released(orphans)
         return Heartbeat(known, tuple(everybody.values()), orphans)
 
@@ -182,6 +187,7 @@ class MemoryWorld:
 
     async def claim(self, request: ClaimRequest) -> Claims:
         store, now = self._store, self._clock.now()
+        self._expire(now)
         with store.lock:
             if not any(worker.id == request.worker_id for worker in self._all_workers()):
                 return Claims(known=False)
@@ -189,7 +195,7 @@ class MemoryWorld:
                 now,
                 request.turns_max,
                 [
-                    (rows.run.ready_at, (rows.run.queued_at, rows.n), rows)
+                    (rows.run.ready_at, (-rows.run.priority, rows.run.queued_at, rows.n), rows)
                     for rows in store.ready_turns()
                     if claims.fits_turn(request, rows.run)
                 ],
@@ -198,7 +204,7 @@ class MemoryWorld:
                 now,
                 request.steps_max,
                 [
-                    (step.ready_at, (step.queued_at, rows.n, step.seq), (rows, step))
+                    (step.ready_at, (-rows.run.priority, step.queued_at, rows.n, step.seq), (rows, step))
                     for rows, step in store.ready_steps()
                     if claims.fits_step(request, rows.run, step)
                 ],
@@ -206,7 +212,8 @@ class MemoryWorld:
             tasks = [self._claim_turn(rows, request.worker_id) for rows in turns]
             tasks += [self._claim_step(rows, step, request.worker_id, now) for rows, step in steps]
         full = 0 < request.turns_max == len(turns) or 0 < request.steps_max == len(steps)
-        return Claims(tasks, None if full else min(turns_at + steps_at, default=None))
+        deadlines = [deadline for deadline in store.deadlines.values() if deadline > now]
+        return Claims(tasks, None if full else min(turns_at + steps_at + deadlines, default=None))
 
     # Turns
 
@@ -345,6 +352,11 @@ class MemoryWorld:
         claimed = claims.claim_step(step, worker_id, now)
         self._store.put_step(claimed)
         return claims.step_task(rows.run, replace(claimed, input=rows.input_of(step)))
+
+    def _expire(self, now: int) -> None:
+        """End the runs whose deadline has passed."""
+        for run_id in [run_id for run_id, deadline in self._store.deadlines.items() if deadline <= now]:
+            self._carry_out(operations.expire(run_id, now, self._url))
 
     def _all_workers(self) -> list[WorkerRow]:
         steady = self._clock.steady()

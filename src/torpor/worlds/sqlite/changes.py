@@ -11,10 +11,11 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 from msgspec.structs import astuple
 
 from torpor.errors import DamagedError
-from torpor.model import Hook, Run, Step
+from torpor.model import Hook, Run, Step, Wait
 from torpor.worlds.draft import Changes, fence
 from torpor.worlds.requests import StaleError
 from torpor.worlds.sqlite.codes import HOOK_CODE, RUN_CODE, RUNTIME_CODE, STEP_CODE
@@ -48,6 +49,7 @@ _CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
     "redeliveries": _same,
     "snoozes": _same,
     "snoozed": _same,
+    "attributes": lambda attributes: msgspec.json.encode(attributes, order="sorted").decode(),
 }
 _PLACES: Final = [(Run.__struct_fields__.index(name), name, stored) for name, stored in _CHANGING.items()]
 _HEAD: Final = Run.__struct_fields__.index("head")
@@ -56,7 +58,7 @@ _WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS 
 
 _RUN_FACTS: Final = [
     *("id", "workflow", "program", "build", "runtime", "seed", "key_id", "public", "parent", "root", "created_at"),
-    "route",
+    *("route", "starts_at", "deadline"),
 ]
 _ADD_RUN: Final = f"{_insert('runs', [*_RUN_FACTS, *_CHANGING])} RETURNING k"
 
@@ -130,11 +132,8 @@ def apply(store: Store, changes: Changes) -> None:
             db.execute("DELETE FROM steps WHERE run = ? AND id = ?", (k, step_id))
         else:
             db.execute(_PUT_STEP, (k, step_id, step.op, step.seq, step.created_at, *_step_changing(store, run, step)))
-    for wait_id, wait in changes.waits.items():
-        if wait is None:
-            db.execute("DELETE FROM waits WHERE run = ? AND id = ?", (k, wait_id))
-        else:
-            db.execute("INSERT INTO waits (run, id, op, due) VALUES (?, ?, ?, ?)", (k, wait_id, wait.op, wait.due))
+    if changes.waits:
+        _put_waits(store, k, changes.waits)
     if changes.hooks:
         _put_hooks(store, k, changes.hooks)
     if changes.resumed is not None:
@@ -146,6 +145,9 @@ def apply(store: Store, changes: Changes) -> None:
         new = changes.snapshot
         image = store.labels.number(new.image)
         db.execute(_PUT_SNAPSHOT, (k, new.cursor, new.ops, new.logs, image, new.at, new.data))
+    was = changes.before.attributes if changes.before is not None else {}
+    if was is not run.attributes:
+        _put_attributes(store, k, was, run.attributes)
     if changes.drop_snapshot:
         db.execute("DELETE FROM snapshots WHERE run = ?", (k,))
     if changes.drop_log:
@@ -214,7 +216,9 @@ def _add_run(store: Store, run: Run) -> int:
             run.parent,
             run.root,
             run.created_at,
-            store.routes.number(run.app, run.queue, run.guest, run.key_id),
+            store.routes.number(run.app, run.queue, run.guest, run.key_id, str(run.priority)),
+            run.starts_at,
+            run.deadline,
             *changing.values(),
         ),
     ).fetchone()
@@ -231,7 +235,7 @@ def _step_changing(store: Store, run: Run, step: Step) -> tuple[Any, ...]:
         step.failures,
         step.started_at,
         step.task,
-        store.routes.number(run.app, run.queue, "", run.key_id) if step.task else None,
+        store.routes.number(run.app, run.queue, "", run.key_id, str(run.priority)) if step.task else None,
         step.ready_at,
         step.queued_at,
         step.worker or None,
@@ -239,6 +243,16 @@ def _step_changing(store: Store, run: Run, step: Step) -> tuple[Any, ...]:
         step.redeliveries,
         step.snoozed,
     )
+
+
+def _put_waits(store: Store, k: int, waits: dict[str, Wait | None]) -> None:
+    for wait_id, wait in waits.items():
+        if wait is None:
+            store.db.execute("DELETE FROM waits WHERE run = ? AND id = ?", (k, wait_id))
+        else:
+            store.db.execute(
+                "INSERT INTO waits (run, id, op, due) VALUES (?, ?, ?, ?)", (k, wait_id, wait.op, wait.due)
+            )
 
 
 def _put_hooks(store: Store, k: int, hooks: dict[str, Hook | None]) -> None:
@@ -250,6 +264,14 @@ def _put_hooks(store: Store, k: int, hooks: dict[str, Hook | None]) -> None:
         if hook is not None:
             about = (hook.op, hook.token, HOOK_CODE[hook.status], hook.created_at, hook.metadata, hook.watch)
             store.db.execute(_PUT_HOOK, (k, hook.id, *about))
+
+
+def _put_attributes(store: Store, k: int, before: dict[str, str], after: dict[str, str]) -> None:
+    gone, new = before.items() - after.items(), after.items() - before.items()
+    store.db.executemany(
+        "DELETE FROM attributes WHERE name = ? AND value = ? AND run = ?", [(*each, k) for each in gone]
+    )
+    store.db.executemany("INSERT INTO attributes (name, value, run) VALUES (?, ?, ?)", [(*each, k) for each in new])
 
 
 def _drop_log(store: Store, k: int, changes: Changes) -> None:

@@ -25,6 +25,7 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
     "hook_received",
     "hook_disposed",
     "wait_disposed",
+    "attr_set",
 )
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
 STEP_STATUSES: Final = ("pending", "running", "retrying")

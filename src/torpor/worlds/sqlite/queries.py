@@ -39,6 +39,15 @@ _NEWEST: Final = (
     "AND k < :before ORDER BY k DESC LIMIT :limit)) "
     "FROM (SELECT * FROM lists WHERE newest IS NOT NULL ORDER BY newest DESC LIMIT :limit) l"
 )
+_WITH_ATTRIBUTES: Final = (
+    "SELECT a.run FROM attributes a CROSS JOIN runs r ON r.k = a.run CROSS JOIN workflows w ON w.k = r.workflow "
+    "WHERE a.name = :attribute AND a.value = :value AND a.run < :before "
+    "AND (:status IS NULL OR r.status = :status) AND (:app IS NULL OR w.app = :app) "
+    "AND (:name IS NULL OR w.name = :name OR substr(w.name, -length(:suffix)) = :suffix) "
+    "AND NOT EXISTS (SELECT 1 FROM json_each(:others) WHERE NOT EXISTS (SELECT 1 FROM attributes WHERE run = a.run "
+    "AND name = json_extract(json_each.value, '$[0]') AND value = json_extract(json_each.value, '$[1]'))) "
+    "ORDER BY a.run DESC LIMIT :limit"
+)
 _NO_RUN_YET: Final = 1 << 62
 _LAST_CHARACTER: Final = "\U0010ffff"
 _NEXT_KEY: Final = "SELECT min(key_id) FROM runs INDEXED BY runs_key WHERE key_id <> '' AND key_id > ?"
@@ -67,6 +76,8 @@ _IMAGES: Final = (
 def list_runs(store: Store, where: RunFilter) -> list[Run]:
     """Answer :meth:`torpor.world.Queries.list_runs`."""
     before = _NO_RUN_YET if where.before is None else store.existing(where.before)
+    if where.attributes:
+        return _runs_with(store, where, before)
     if where.status is None and where.workflow is None and where.app is None:
         return store.runs("WHERE k < ? ORDER BY k DESC LIMIT ?", before, where.limit)
     statuses = RUN_CODE.values() if where.status is None else [RUN_CODE[where.status]]
@@ -83,6 +94,24 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
         newest += msgspec.json.decode(found)
     chosen = heapq.nlargest(where.limit, newest)
     return store.runs("WHERE k IN (SELECT value FROM json_each(?)) ORDER BY k DESC", _json(chosen))
+
+
+def _runs_with(store: Store, where: RunFilter, before: int) -> list[Run]:
+    """Return a page of the runs that have attributes: along the index of the first, those that have the others."""
+    (name, value), *others = where.attributes.items()
+    asked = {
+        "attribute": name,
+        "value": value,
+        "others": msgspec.json.encode(others).decode(),
+        "before": before,
+        "limit": where.limit,
+        "status": None if where.status is None else RUN_CODE[where.status],
+        "app": where.app,
+        "name": where.workflow,
+        "suffix": f"//{where.workflow}",
+    }
+    found = [k for (k,) in store.db.execute(_WITH_ATTRIBUTES, asked).fetchall()]
+    return store.runs("WHERE k IN (SELECT value FROM json_each(?)) ORDER BY k DESC", _json(found))
 
 
 def runs_beginning_with(store: Store, prefix: str, *, limit: int) -> list[Run]:

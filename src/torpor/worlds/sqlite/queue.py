@@ -1,10 +1,11 @@
 """
 Claiming: what is ready, and who gets it.
 
-A claim looks along its routes: at what is ready at once (``ready_at = 0``) in the order of ``queued_at``, and at what
-is due in that of ``ready_at``, which is its ``queued_at`` too; timers of the future are never passed. Step tasks lie by
-route and kind, and the look goes from kind to kind, so that tasks whose names a worker lacks cost it nothing,
-however many there are. All of that is one query, which tells of the worker, too: who polls an empty queue asks no more.
+A claim looks along its routes, each of which is of one priority: at what is ready at once (``ready_at = 0``) in the
+order of ``queued_at``, and at what is due in that of ``ready_at``, which is its ``queued_at`` too; timers of the future
+are never passed. Step tasks lie by route and kind, and the look goes from kind to kind, so that tasks whose names a
+worker lacks cost it nothing, however many there are. All of that is one query, which tells of the worker, too: who
+polls an empty queue asks no more. It also tells whether a deadline has passed; runs that missed theirs end first.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import msgspec
 
 from torpor.clock import Clock
 from torpor.errors import DamagedError
-from torpor.model import NOW, ClaimRequest, Claims, Run, Task
+from torpor.model import NOW, ClaimRequest, Claims, Notice, Run, Task
 from torpor.worlds import claims
 from torpor.worlds.sqlite.changes import save_run, save_step, set_run_aside, set_step_aside
+from torpor.worlds.sqlite.deadlines import OVERDUE, expire
 from torpor.worlds.sqlite.rows import SHIFT, STEP_COLUMNS, Row, step_of
 from torpor.worlds.sqlite.sound import NUMBER_MAX
 from torpor.worlds.sqlite.store import Store
 
-Found = list[list[Any]]  # place in the queue, then which: a run's rowid, and of a step also its seq and id
+Found = list[list[Any]]  # rank, place in the queue, then which: a run's rowid, and of a step also its seq and id
 
 
 def _routes(apps: str, guests: str) -> str:
@@ -55,9 +57,11 @@ WAITING: Final = (
 )
 _LOOK: Final = (
     f"{WAITING.format(routes=_routes(':apps_of_steps', ':no_guest'))} "
-    "SELECT 'worker', NULL, NULL, NULL FROM workers WHERE id = :worker "
-    f"UNION ALL SELECT 'turns', {_TURNS} FROM routes WHERE {_routes(':apps_of_turns', ':guests')} "
-    "UNION ALL SELECT 'steps', place, kind, "
+    "SELECT 'worker', NULL, NULL, NULL, NULL FROM workers WHERE id = :worker "
+    f"UNION ALL SELECT 'overdue', NULL, exists (SELECT 1 FROM runs WHERE {OVERDUE} <= :now), NULL, "
+    f"(SELECT min(deadline) FROM runs WHERE {OVERDUE} > :now AND deadline <= {NUMBER_MAX}) "
+    f"UNION ALL SELECT 'turns', priority, {_TURNS} FROM routes WHERE {_routes(':apps_of_turns', ':guests')} "
+    "UNION ALL SELECT 'steps', (SELECT priority FROM routes WHERE k = place), place, kind, "
     "(SELECT min(ready_at) FROM steps WHERE route = place AND kind = waiting.kind "
     f"AND ready_at <= {NUMBER_MAX}) FROM waiting WHERE kind IS NOT NULL"
 )
@@ -75,21 +79,32 @@ _TASK: Final = (
 )
 
 
-def claim(store: Store, request: ClaimRequest, clock: Clock) -> tuple[Claims, None]:
+def claim(store: Store, request: ClaimRequest, clock: Clock) -> tuple[Claims, Notice | None]:
     """Answer :meth:`torpor.world.Queue.claim`."""
     now = clock.now()
-    looked: dict[str, list[Row]] = {"worker": [], "turns": [], "steps": []}
-    for kind, *told in store.db.execute(_LOOK, _asked(store, request, now)).fetchall():
-        looked[kind].append(tuple(told))
+    looked = _looked(store, request, now)
     if not looked["worker"]:
         return Claims(known=False), None
+    ((_, overdue, _, deadline),) = looked["overdue"]
+    notice = expire(store, now) if overdue else None
+    if notice is not None:
+        looked = _looked(store, request, now)
     turns, turns_at = _choose(store, looked["turns"], request.turns_max)
     steps, steps_at = _choose(store, _look_at_steps(store, looked["steps"], request, now), request.steps_max)
     tasks = _claim_turns(store, turns, request.worker_id, now) + _claim_steps(store, steps, request.worker_id, now)
     if len(tasks) < len(turns) + len(steps):  # damaged ones stood before others, which are to be claimed at once
-        return Claims(tasks, NOW), None
+        return Claims(tasks, NOW), notice
     more = 0 < request.turns_max == len(turns) or 0 < request.steps_max == len(steps)
-    return Claims(tasks, None if more else min(turns_at + steps_at, default=None)), None
+    deadlines = [] if deadline is None else [deadline]
+    return Claims(tasks, None if more else min(turns_at + steps_at + deadlines, default=None)), notice
+
+
+def _looked(store: Store, request: ClaimRequest, now: int) -> dict[str, list[Row]]:
+    """Return what one look along the routes of a request tells."""
+    looked: dict[str, list[Row]] = {"worker": [], "overdue": [], "turns": [], "steps": []}
+    for kind, *told in store.db.execute(_LOOK, _asked(store, request, now)).fetchall():
+        looked[kind].append(tuple(told))
+    return looked
 
 
 def _asked(store: Store, request: ClaimRequest, now: int) -> dict[str, object]:
@@ -110,15 +125,15 @@ def _look_at_steps(store: Store, waiting: list[Row], request: ClaimRequest, now:
     told: list[Row] = []
     wanted = set(request.steps) if waiting else ()
     left = msgspec.json.encode(request.left).decode()
-    for place, kind, first_at in waiting:
+    for priority, place, kind, first_at in waiting:
         of_kind = store.kinds.find(kind)
         if of_kind is None or of_kind[0] not in wanted or first_at is None:
             continue
         if first_at > now and not request.left:
-            told.append(("[]", "[]", first_at))
+            told.append((priority, "[]", "[]", first_at))
         else:
             asked = {"place": place, "kind": kind, "now": now, "steps": _most(store, request.steps_max), "left": left}
-            told.append(store.db.execute(_STEPS, asked).fetchone())
+            told.append((priority, *store.db.execute(_STEPS, asked).fetchone()))
     return told
 
 
@@ -128,22 +143,23 @@ def _most(store: Store, most: int) -> int:
 
 
 def _choose(store: Store, places: list[Row], most: int) -> tuple[Found, list[int]]:
-    """Return those of all places that were ready first, and when the next of each is."""
+    """Return those of all places that come first, and when the next of each is."""
     found: Found = []
-    for at_once, due, _ in places:
-        found += msgspec.json.decode(at_once) + msgspec.json.decode(due)
+    for priority, at_once, due, _ in places:
+        rank = -int(priority)
+        found += [[rank, *each] for each in msgspec.json.decode(at_once) + msgspec.json.decode(due)]
     if store.unwritable:
         found = [each for each in found if _which(*each) not in store.unwritable]
-    return sorted(found)[:most], [next_at for _, _, next_at in places if next_at is not None]
+    return sorted(found)[:most], [next_at for *_, next_at in places if next_at is not None]
 
 
-def _which(_place: int, k: int, _seq: int = 0, step_id: str = "") -> tuple[int, str]:
+def _which(_rank: int, _place: int, k: int, _seq: int = 0, step_id: str = "") -> tuple[int, str]:
     return k, step_id
 
 
 def _claim_turns(store: Store, found: Found, worker_id: str, now: int) -> list[Task]:
     tasks = []
-    for _, k in found:
+    for _, _, k in found:
         try:
             run = store.run_at(k)
             claimed = claims.claim(run, worker_id)
@@ -158,7 +174,7 @@ def _claim_turns(store: Store, found: Found, worker_id: str, now: int) -> list[T
 def _claim_steps(store: Store, found: Found, worker_id: str, now: int) -> list[Task]:
     runs: dict[int, Run] = {}
     tasks = []
-    for _, k, _, step_id in found:
+    for _, _, k, _, step_id in found:
         try:
             if k not in runs:
                 runs[k] = store.run_at(k)

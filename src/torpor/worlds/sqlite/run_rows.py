@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+import msgspec
+
 from torpor.model import Run
 from torpor.worlds.sqlite.codes import RUN_OF, RUNTIME_OF
 from torpor.worlds.sqlite.rows import Row
@@ -22,7 +24,7 @@ from torpor.worlds.sqlite.sound import (
 RUNS: Final = (
     "SELECT k, id, workflow, program, route, runtime, status, seed, created_at, started_at, ended_at, error_code, "
     "head, ops, logs, epoch, parent, root, public, build, base, latest_at, ready_at, queued_at, worker, redeliveries, "
-    "snoozes, snoozed, key_id FROM runs"
+    "snoozes, snoozed, key_id, starts_at, deadline, attributes FROM runs"
 )
 _RUN: Final = Shape(
     k=int,
@@ -54,7 +56,12 @@ _RUN: Final = Shape(
     snoozes=int,
     snoozed=str,
     key_id=str,
+    starts_at=int,
+    deadline=int,
+    attributes=str,
 )
+_ATTRIBUTES: Final = msgspec.json.Decoder(dict[str, str])
+_NO_ATTRIBUTES: Final = "{}"
 
 Texts = Callable[[int], tuple[str, ...]]
 """What numbers of one kind stand for."""
@@ -114,9 +121,12 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         snoozes,
         snoozed,
         its_key_id,
+        starts_at,
+        deadline,
+        attributes,
     ) = row
     _RUN.check(row)
-    app, queue, guest, key_id = routes(route)
+    app, queue, guest, key_id, priority = routes(route)
     if key_id != its_key_id:
         raise NonsenseError(f"its key is {its_key_id!r}, and its route is for {key_id!r}")
     check_numbers((base, head), "base head", SEQ_MAX)
@@ -124,9 +134,9 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         raise NonsenseError(f"its log begins after event {base} and ends with event {head}")
     check_redeliveries(redeliveries)
     check_owner(worker)
-    times = (created_at, started_at, ended_at, latest_at, ready_at or 0, queued_at)
+    times = (created_at, started_at, ended_at, latest_at, ready_at or 0, queued_at, starts_at, deadline)
     counts = (ops, logs, epoch, redeliveries, snoozes)
-    check_numbers(times, "created_at started_at ended_at latest_at ready_at queued_at")
+    check_numbers(times, "created_at started_at ended_at latest_at ready_at queued_at starts_at deadline")
     check_numbers(counts, "ops logs epoch redeliveries snoozes")
     return Run(
         run_id,
@@ -159,4 +169,24 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         redeliveries,
         snoozes,
         snoozed,
+        _priority_of(priority),
+        starts_at,
+        deadline,
+        _attributes_of(attributes),
     )
+
+
+def _priority_of(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise NonsenseError(f"its route is of priority {text!r}") from None
+
+
+def _attributes_of(text: str) -> dict[str, str]:
+    if text == _NO_ATTRIBUTES:
+        return {}
+    try:
+        return _ATTRIBUTES.decode(text)
+    except msgspec.DecodeError as error:
+        raise NonsenseError(f"its attributes are no JSON object of texts: {error}") from error

@@ -82,7 +82,7 @@ class Store:
         self.labels = Numbers(db, "labels", "text")
         self.workflows = Numbers(db, "workflows", "app", "name")
         self.kinds = Numbers(db, "kinds", "name", "signature")
-        self.routes = Numbers(db, "routes", "app", "queue", "guest", "key_id")
+        self.routes = Numbers(db, "routes", "app", "queue", "guest", "key_id", "priority")
         self.unwritable: set[tuple[int, str]] = set()
         self._rowids: Recent[str, int] = Recent()
 

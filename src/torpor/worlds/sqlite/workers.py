@@ -20,6 +20,7 @@ from torpor.errors import DamagedError
 from torpor.model import Deployment, Heartbeat, Notice, WorkerRow
 from torpor.worlds import claims
 from torpor.worlds.sqlite.changes import save_run, save_step, set_run_aside, set_step_aside
+from torpor.worlds.sqlite.deadlines import expire
 from torpor.worlds.sqlite.rows import STEP_COLUMNS, Row, step_of
 from torpor.worlds.sqlite.sound import NUMBER_MAX, NonsenseError, Shape, check_numbers, reading
 from torpor.worlds.sqlite.store import Store
@@ -90,8 +91,9 @@ def heartbeat(store: Store, worker_id: str, clock: Clock) -> tuple[Heartbeat, No
         store.db.execute("UPDATE workers SET seen_at = ?, boot = ?, beat = ? WHERE id = ?", beat)
     orphaned = store.db.execute(_ORPHANED).fetchall()
     taken = sum(_take_claims(store, owner, clock) for (owner,) in orphaned)
+    ended = expire(store, clock.now())  # whoever has room for work sees to it sooner
     answer = Heartbeat(known, tuple(everybody.values()), taken)
-    return answer, Notice(None, work=True) if taken else None
+    return answer, Notice(None, work=True, ended=ended is not None) if taken or ended else None
 
 
 def release(store: Store, worker_ids: Sequence[str], clock: Clock, *, expired_only: bool) -> tuple[int, Notice | None]:

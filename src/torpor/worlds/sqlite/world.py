@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
+from torpor.attributes import Attributes
 from torpor.clock import Clock, SystemClock
 from torpor.errors import DamagedError, LimitExceededError
 from torpor.model import (
@@ -139,6 +140,11 @@ class SqliteWorld:
     async def cancel_run(self, run_id: str, reason: str) -> Run:
         return await self._operate(
             lambda now: operations.cancel(run_id, reason, now, self._url), f"cancellation of run {run_id}"
+        )
+
+    async def set_attributes(self, run_id: str, attributes: Attributes) -> Run:
+        return await self._operate(
+            lambda now: operations.set_attributes(run_id, attributes, now, self._url), f"attributes of run {run_id}"
         )
 
     async def archive(self, run_id: str, through: int) -> Run:
