@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         OutsideWorkflowError,
         RetryableError,
         RunCancelledError,
+        RunEndedError,
         RunFailedError,
         RunNotFoundError,
         SerializationError,
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from torpor.retries import Backoff
     from torpor.run_info import Awaited, RunInfo
     from torpor.sync import SyncTorpor
-    from torpor.workflow import Hook, Workflow, current_workflow, hook, sleep
+    from torpor.workflow import Hook, Workflow, current_workflow, hook, receive, sleep
     from torpor.worlds import open_world
 
 __all__ = [
@@ -57,6 +58,7 @@ __all__ = [
     "Registry",
     "RetryableError",
     "RunCancelledError",
+    "RunEndedError",
     "RunFailedError",
     "RunHandle",
     "RunInfo",
@@ -76,6 +78,7 @@ __all__ = [
     "current_workflow",
     "hook",
     "open_world",
+    "receive",
     "register",
     "serializable",
     "sleep",
@@ -105,6 +108,7 @@ _HOMES = {
         "OutsideWorkflowError",
         "RetryableError",
         "RunCancelledError",
+        "RunEndedError",
         "RunFailedError",
         "RunNotFoundError",
         "SerializationError",
@@ -121,6 +125,7 @@ _HOMES = {
         "Workflow",
         "current_workflow",
         "hook",
+        "receive",
         "sleep",
     ),
     "torpor.worlds": ("open_world",),

@@ -471,6 +471,23 @@ class Torpor(Registry):
         await self._open_for_use()
         return await self.client.resume_hook(token, payload, resume_id=resume_id)
 
+    async def send(
+        self,
+        run: RunHandle | str,
+        name: str,
+        payload: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002  # the word
+    ) -> None:
+        """
+        Send a run a message, which it keeps until its code receives it: ``await receive(name)``.
+
+        Raises:
+            UsageError: the application is closed; and all that :meth:`torpor.client.Client.send` raises.
+        """
+        await self._open_for_use()
+        await self.client.send(run, name, payload, id=id)
+
     async def cancel(self, run_ids: Sequence[str], reason: str = "") -> list[str]:
         """
         Cancel runs and return the ids of those that had not ended.

@@ -68,6 +68,7 @@ class BuiltinSteps:
             "step//torpor//result": self.result,
             "step//torpor//status": self.status,
             "step//torpor//cancel": self.cancel,
+            "step//torpor//send": self.send,
         }
         self._definitions = {name: StepDefinition(name, made, final=_FINAL) for name, made in functions.items()}
 
@@ -187,6 +188,17 @@ class BuiltinSteps:
         except EntityConflictError:
             if await run.status() != "cancelled":
                 raise
+
+    async def send(self, run_id: str, name: str, payload: Any = None) -> None:
+        """
+        Send a run a message, once however often this step is tried.
+
+        Raises:
+            NotAllowedError: it is another application's.
+            RunNotFoundError, RunEndedError, LimitExceededError: as :meth:`torpor.client.Client.send`.
+        """
+        run = await self._own(run_id)
+        await run.send(name, payload, id=current_step().step_id)
 
 
 class ApplicationSteps(AsTheyAre):

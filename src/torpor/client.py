@@ -34,8 +34,10 @@ from torpor.errors import (
     RunFailedError,
     RunNotFoundError,
     SerializationError,
+    UsageError,
 )
 from torpor.lifecycle import RunStatus
+from torpor.limits import MAILBOX_CHARS_MAX
 from torpor.model import Event, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo
 from torpor.run_info import RunInfo, read_info, read_infos
 from torpor.world import World
@@ -129,6 +131,10 @@ class RunHandle(Generic[R]):
             run = await self._run()
             reason = self._client.keyring.run(run.id, run.key_id, run.public).pack_text(reason)
         await self._client.world.cancel_run(self.id, reason)
+
+    async def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
+        """Send the run a message; see :meth:`Client.send`."""
+        await self._client.send(self.id, name, payload, id=id)
 
     async def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
         """Return the run's log after seq *after*, as it is stored: payloads of an encrypted run are encrypted."""
@@ -352,6 +358,41 @@ class Client:
                 continue  # it is gone, or by now another run's, which the next look tells
             return self.run(hook.run_id)
 
+    async def send(
+        self,
+        run: RunHandle | str,
+        name: str,
+        payload: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002  # the word
+    ) -> None:
+        """
+        Send a run a message, which it keeps until its code receives it: ``await receive(name)``.
+
+        The run may sleep, work, or not have begun. Messages of one name are received in the order in which they were
+        sent.
+
+        Args:
+            run: which, or its id.
+            name: which of its mailboxes, 1 to 256 characters.
+            payload: any value that the codec takes.
+            id: give the same one when you try again, up to 256 characters; the run then gets the message once.
+
+        Raises:
+            RunNotFoundError: no such run in this world.
+            RunEndedError: it has ended.
+            LimitExceededError: too many messages wait in it already, or this one is too large.
+            SerializationError: the payload cannot be stored.
+            UsageError: the name or the id is no text of that length.
+        """
+        run_id = run if isinstance(run, str) else run.id
+        _check_text("a mailbox", name)
+        message = ids.fresh("msg", self.world.clock.now()) if id is None else _check_text("the id of a message", id)
+        text = await in_thread_if(is_large_value(payload), codec.dumps, payload)
+        found = await self.world.get_run(run_id)
+        data = self.keyring.run(found.id, found.key_id, found.public).encrypt(text)
+        await self.world.send(found.id, name, data, message)
+
     async def cancel_many(self, run_ids: Sequence[str], reason: str = "") -> list[str]:
         """Cancel several runs and return the ids of those that had not ended."""
         cancelled = []
@@ -371,6 +412,13 @@ class Client:
             RunNotFoundError: no such run in this world.
         """
         return await self._endings.wait(run_id)
+
+
+def _check_text(what: str, text: str) -> str:
+    if not isinstance(text, str) or not 1 <= len(text) <= MAILBOX_CHARS_MAX:
+        told = f"has {len(text)} characters" if isinstance(text, str) else f"is {text!r}"
+        raise UsageError(f"{what} {told}; it is a text of 1 to {MAILBOX_CHARS_MAX}")
+    return text
 
 
 def chosen_runtime(name: str | None) -> Runtime:

@@ -23,6 +23,7 @@ The one exception hierarchy.
     │   └── ScheduleNotFoundError
     ├── ConflictError
     │   ├── EntityConflictError     an event that the entity's lifecycle does not allow
+    │   │   └── RunEndedError       a run that has ended receives nothing any more
     │   ├── StreamClosedError       a stream has ended, and nothing is written to it any more
     │   └── LeaseLostError          another worker owns the run or task now
     ├── WorldError                  the back end failed; nothing of the operation was stored
@@ -192,6 +193,12 @@ class EntityConflictError(ConflictError):
     """An event that the entity's lifecycle does not allow; nothing was stored."""
 
     code = "ENTITY_CONFLICT"
+
+
+class RunEndedError(EntityConflictError):
+    """A run that has ended receives nothing any more; the message was not stored."""
+
+    code = "RUN_ENDED"
 
 
 class StreamClosedError(ConflictError):

@@ -11,6 +11,7 @@ Lifecycles of runs, steps, waits and hooks as one table. An event that the table
                    ──wait_disposed───▶ disposed               (nothing awaits it any more: a timeout was left in time)
     hook   live ──hook_received──▶ live ──hook_disposed──▶ disposed      (conflict from the start; disposed of alike;
                                                                           one that watched a run is told, once)
+    message   message_sent: nothing changes it; the run keeps it until its code receives it
 
 An ``attr_set`` changes attributes of a run that has not ended, whatever its state.
 Terminal states are final. The names are those of the TypeScript Workflow SDK's event log.
@@ -41,9 +42,10 @@ EventType = Literal[
     "hook_conflict",
     "hook_received",
     "hook_disposed",
+    "message_sent",
 ]
 RunStatus = Literal["pending", "running", "completed", "failed", "cancelled"]
-Entity = Literal["run", "step", "wait", "hook"]
+Entity = Literal["run", "step", "wait", "hook", "message"]
 
 TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
     # event type: (states that it may come from, None meaning "not there yet"; the state after it, "" for the same)
@@ -65,12 +67,19 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
     "hook_conflict": ((None,), "conflict"),
     "hook_received": (("live",), "live"),
     "hook_disposed": (("live", "conflict", "told"), "disposed"),
+    "message_sent": ((None,), "sent"),
 }
 
 INPUTS: Final[frozenset[EventType]] = frozenset(
-    ("step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict", "hook_received")
+    (
+        *("step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict", "hook_received"),
+        "message_sent",
+    )
 )
 """Events that are delivered into the VM (``run_created`` begins it); the others only record."""
+
+FROM_OUTSIDE: Final[frozenset[EventType]] = frozenset(("hook_received", "message_sent"))
+"""Events whose payload is anybody's who may write to the run, sealed for it if it is encrypted."""
 
 RUN_ENDINGS: Final[frozenset[EventType]] = frozenset(("run_completed", "run_failed", "run_cancelled"))
 RUN_TERMINAL: Final[frozenset[RunStatus]] = frozenset(("completed", "failed", "cancelled"))

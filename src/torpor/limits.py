@@ -55,6 +55,15 @@ LOG_NOTE_CHARS_MAX = 100
 TOKEN_CHARS_MAX = 256
 """A hook's token."""
 
+MAILBOX_CHARS_MAX = 256
+"""A mailbox's name, and the id of a message."""
+
+MESSAGES_WAITING_MAX = 10_000
+"""Messages that were sent to a run and that its code has not received; more are refused."""
+
+RECEIVING_TOLD_MAX = 100
+"""Mailboxes of one run in which its code is told to wait; it may wait in more."""
+
 STEP_NAME_CHARS_MAX = 1024
 """The full name of a step, with the path of its file."""
 

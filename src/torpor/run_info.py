@@ -18,17 +18,17 @@ class Awaited(msgspec.Struct, frozen=True):
     Something that a run waits for.
 
     Attributes:
-        kind: ``step``, ``timer``, ``hook`` (the outside world), or ``run`` (the end of another run).
-        id: of the step, wait or hook in the run's log.
-        name: short name of the step, token of the hook, id of the other run; ``""`` for a timer.
-        since: when it was asked for, epoch milliseconds; 0 for a timer, of which only the end is kept.
+        kind: ``step``, ``timer``, ``hook`` (the outside world), ``run`` (the end of another run), or ``message``.
+        id: of the step, wait or hook in the run's log; ``""`` for a message.
+        name: short name of the step, token of the hook, id of the other run, mailbox; ``""`` for a timer.
+        since: when it was asked for, epoch milliseconds; 0 for a timer and a message, of which that is not kept.
         status: ``pending``, ``running`` or ``retrying`` for a step, else ``waiting``.
         attempt: number of a step's newest attempt, 0 before the first and for everything else.
         due: when a timer ends, epoch milliseconds; 0 for everything else.
         why: why no worker took or kept a step, ``""`` when it simply waits for its turn, and for everything else.
     """
 
-    kind: Literal["step", "timer", "hook", "run"]
+    kind: Literal["step", "timer", "hook", "run", "message"]
     id: str
     name: str = ""
     since: int = 0
@@ -49,6 +49,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         created_at, started_at, ended_at: epoch milliseconds, 0 until it happened.
         error_code: why it failed, ``""`` unless it did.
         waits_for: what it waits for now; empty when it has ended, or computes, or has not begun.
+        sent: messages that were sent to it.
+        unreceived: of those, how many its code has not received; of a run that has ended, how many it never did.
         snoozed: why a worker gave it back for later, ``""`` once something of it was stored.
         damage: what of it cannot be read, ``""`` of a sound run; of one that is damaged the other fields tell little.
         head: seq of the newest event of its log.
@@ -72,6 +74,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     ended_at: int = 0
     error_code: str = ""
     waits_for: tuple[Awaited, ...] = ()
+    sent: int = 0
+    unreceived: int = 0
     snoozed: str = ""
     damage: str = ""
     head: int = 0
@@ -99,6 +103,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
             ended_at=run.ended_at,
             error_code=run.error_code,
             waits_for=() if rows is None or run.status in RUN_TERMINAL else _waits_for(rows),
+            sent=run.sent,
+            unreceived=max(0, run.sent - run.received),
             snoozed=run.snoozed,
             damage=run.damage,
             head=run.head,
@@ -138,4 +144,5 @@ def _waits_for(rows: Entities) -> tuple[Awaited, ...]:
         if hook.status == "live":
             kind: Literal["run", "hook"] = "run" if hook.watch else "hook"
             found.append((hook.op, Awaited(kind, hook.id, hook.watch or hook.token, hook.created_at)))
-    return tuple(awaited for _, awaited in sorted(found, key=lambda each: each[0]))
+    asked_for = [awaited for _, awaited in sorted(found, key=lambda each: each[0])]
+    return (*asked_for, *(Awaited("message", "", name) for name in rows.run.receiving))

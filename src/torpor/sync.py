@@ -112,6 +112,17 @@ class SyncTorpor:
         """See :meth:`torpor.app.Torpor.resume_hook`."""
         return SyncRun(self, self.wait(self._app.resume_hook(token, payload, resume_id=resume_id)))
 
+    def send(
+        self,
+        run: SyncRun[Any] | str,
+        name: str,
+        payload: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002  # the word
+    ) -> None:
+        """See :meth:`torpor.app.Torpor.send`."""
+        self.wait(self._app.send(run if isinstance(run, str) else run.id, name, payload, id=id))
+
     def cancel(self, run_ids: Sequence[str], reason: str = "") -> list[str]:
         """See :meth:`torpor.app.Torpor.cancel`."""
         return self.wait(self._app.cancel(run_ids, reason))
@@ -158,6 +169,9 @@ class SyncRun(Generic[T]):
 
     def cancel(self, reason: str = "") -> None:
         self._front.wait(self._handle.cancel(reason))
+
+    def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
+        self._front.wait(self._handle.send(name, payload, id=id))
 
     def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
         return self._front.wait(self._handle.events(after=after, limit=limit))

@@ -222,6 +222,24 @@ def hook(token: str | None = None, *, metadata: Any = None) -> Hook:  # noqa: AR
     _refuse("torpor.hook")
 
 
+async def receive(name: str) -> Any:  # noqa: ARG001  # as above
+    """
+    Return the next message that ``app.send(run, name, …)`` has sent to this run; wait for it if there is none. For
+    workflow code.
+
+    Messages of one name come in the order in which they were sent. One is taken by who gets it: a call that was
+    cancelled, or timed out, has taken none.
+
+    Args:
+        name: 1 to 256 characters.
+
+    Raises:
+        UsageError: the name is no string of that length.
+        OutsideWorkflowError: called outside of a run.
+    """
+    _refuse("torpor.receive")
+
+
 async def sleep(duration: When) -> None:  # noqa: ARG001  # as above
     """
     Sleep, for years if need be; a sleeping run costs nothing. For workflow code.

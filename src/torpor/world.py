@@ -199,6 +199,24 @@ class Hooks(Protocol):
         ...
 
 
+class Mailbox(Protocol):
+    """Messages to a run, which it keeps until its code receives them."""
+
+    async def send(self, run_id: str, name: str, payload: bytes, message_id: str) -> Run:
+        """
+        Append ``message_sent`` and wake the run. Waits of the run that are due are completed before it.
+
+        The same *message_id* for the same run is recorded once, as long as the run is kept; a repetition changes
+        nothing and succeeds, also when the run has ended.
+
+        Raises:
+            RunNotFoundError: no such run.
+            RunEndedError: the run has ended.
+            LimitExceededError: :data:`torpor.limits.MESSAGES_WAITING_MAX` messages wait in it already.
+        """
+        ...
+
+
 class Blobs(Protocol):
     """Content-addressed bytes: programs, images, guest builds. A key always means the same bytes."""
 
@@ -522,7 +540,9 @@ class Queries(Protocol):
         ...
 
 
-class World(Runs, Log, Snapshots, Hooks, Blobs, Queue, Turns, Streams, Deployments, Schedules, Queries, Protocol):
+class World(
+    Runs, Log, Snapshots, Hooks, Mailbox, Blobs, Queue, Turns, Streams, Deployments, Schedules, Queries, Protocol
+):
     """All of it, with a life of its own."""
 
     @property

@@ -8,7 +8,15 @@ from typing import Final
 import pytest
 from msgspec.structs import replace
 
-from torpor.errors import EntityConflictError, HookNotFoundError, LeaseLostError, RunNotFoundError, TorporError
+from torpor.errors import (
+    EntityConflictError,
+    HookNotFoundError,
+    LeaseLostError,
+    LimitExceededError,
+    RunEndedError,
+    RunNotFoundError,
+    TorporError,
+)
 from torpor.model import (
     NOW,
     Commit,
@@ -24,7 +32,7 @@ from torpor.model import (
     StepOutcome,
 )
 from torpor.testing.clock import ManualClock
-from torpor.worlds import control, rules
+from torpor.worlds import control, mailbox, rules
 from torpor.worlds.draft import Changes
 from torpor.worlds.memory import MemoryWorld
 
@@ -100,6 +108,16 @@ def test_what_is_refused_here_is_right_otherwise() -> None:
     (lambda: _finish(step_id="step_1"), LeaseLostError, ["step_1"]),
     (lambda: _finish(step_id="step_9"), LeaseLostError, ["step_9", "the step or run has ended"]),
     (lambda: control.cancel(COMPLETED, "", T), EntityConflictError, ["run_cancelled refused", "wrun_1 is completed"]),
+    (
+        lambda: mailbox.send(COMPLETED, "work", b"", "m1", T),
+        RunEndedError,
+        ["wrun_1 is completed", "the message was not stored"],
+    ),
+    (
+        lambda: mailbox.send(Entities(replace(RUN, sent=10_001, received=1)), "work", b"", "m1", T),
+        LimitExceededError,
+        ["wrun_1 has 10000 messages", "send it again when"],
+    ),
     (lambda: _archive(RUN, None), EntityConflictError, ["wrun_1", "no snapshot", "event 5", "nothing was changed"]),
     (
         lambda: _archive(RUN, Snapshot(4, 0, 0, "i", T, b"")),

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from torpor.errors import EntityConflictError, LeaseLostError
+from torpor.errors import EntityConflictError, LeaseLostError, RunEndedError
 from torpor.lifecycle import INPUTS, RUN_TERMINAL, EventType
 from torpor.model import NOW, Commit, Entities, Event, NewRun, NewTask, Run, Runtime, Snapshot, Step, StepOutcome
-from torpor.worlds import claims, control, rules
+from torpor.worlds import claims, control, mailbox, rules
 from torpor.worlds.draft import Changes, after, fence
 
 T: Final = 1_000_000
@@ -119,6 +119,15 @@ class Life(RuleBasedStateMachine):
         else:
             self._from_outside(rules.receive(self.entities, hook.id, b"payload", "r1", self.now), hook.id, wakes=True)
 
+    @precondition(lambda self: not self._ended())
+    @rule()
+    def send(self) -> None:
+        """Let a message come."""
+        sent = self.run.sent
+        changes = mailbox.send(self.entities, "work", b"payload", f"m{sent}", self.now)
+        assert changes.resumed == ("", f"m{sent}")
+        self._from_outside(changes, "", wakes=True)
+
     @precondition(lambda self: self._tasks(free=True))
     @rule(data=st.data(), worker=st.sampled_from(WORKERS))
     def claim_step(self, data: st.DataObject, worker: str) -> None:
@@ -201,6 +210,8 @@ class Life(RuleBasedStateMachine):
                 rules.finish(self.entities, outcome, self.now)
         with pytest.raises(EntityConflictError):
             control.cancel(self.entities, "again", self.now)
+        with pytest.raises(RunEndedError):
+            mailbox.send(self.entities, "work", b"", "m", self.now)
         commit = Commit("wrun_1", self.run.worker, self.run.epoch, self.run.head)
         with pytest.raises(EntityConflictError, match="final"):
             rules.turn(self.entities, commit)
@@ -219,6 +230,11 @@ class Life(RuleBasedStateMachine):
             assert step.failures == failures
             if not step.task:
                 assert (step.status, step.attempt) == (status, attempt)
+
+    @invariant()
+    def every_message_is_counted(self) -> None:
+        """The run knows how many its log tells of."""
+        assert self.run.sent == sum(event.type == "message_sent" for event in self.log)
 
     @invariant()
     def what_an_ended_run_leaves_is_nobodys(self) -> None:
@@ -348,7 +364,7 @@ class Life(RuleBasedStateMachine):
         assert all(wait.due > self.now for wait in self.entities.waits.values())
         if wakes:
             assert self.run.ready_at == NOW
-        assert replace(self.run, head=woken.head, latest_at=woken.latest_at) == woken
+        assert replace(self.run, head=woken.head, latest_at=woken.latest_at, sent=woken.sent) == woken
 
     def _put_run(self, run: Run) -> None:
         self.entities = replace(self.entities, run=run)

@@ -80,6 +80,10 @@ class TestHooks(worlds.HooksSuite):
     """See :class:`torpor.testing.worlds.HooksSuite`."""
 
 
+class TestMailbox(worlds.MailboxSuite):
+    """See :class:`torpor.testing.worlds.MailboxSuite`."""
+
+
 class TestKeys(worlds.KeysSuite):
     """See :class:`torpor.testing.worlds.KeysSuite`."""
 

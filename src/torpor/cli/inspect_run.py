@@ -110,6 +110,9 @@ def _show_head(found: RunDetails) -> None:
         _fact("snoozed", run.snoozed)
     for awaited in run.waits_for:
         _fact("waits for", awaited_text(awaited))
+    if run.unreceived:
+        never = "never received" if run.ended_at else "not received yet"
+        _fact("messages", f"{run.unreceived} of {run.sent} {never}")
     program = found.program
     absent = "encrypted, and its key is not here" if run.key_id else "not in this world"
     files = absent if program is None else f"{program.guest}, {', '.join(program.files)}"
@@ -205,7 +208,7 @@ def _show_lacks(found: RunDetails) -> None:
     for each in found.unmet:
         say((f"waits for {each.steps.name} since {clock_text(each.steps.since)}: {each.reason}", "yellow"))
     if found.is_stuck:
-        say(("waits for nothing: no step, timer or hook can wake it", "yellow"))
+        say(("waits for nothing: no step, timer, hook or message can wake it", "yellow"))
     if not found.run.ended_at and found.run.guest not in LANGUAGES:
         say((f"waits for workers that have the guest {found.run.guest}; this installation lacks it", "yellow"))
 

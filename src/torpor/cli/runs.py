@@ -126,6 +126,8 @@ def awaited_text(awaited: Awaited) -> str:
             return f"hook {awaited.name}"
         case "run":
             return f"run {awaited.name}"
+        case "message":
+            return f"message {awaited.name}"
 
 
 def _show_runs(found: list[RunInfo], limit: int) -> None:

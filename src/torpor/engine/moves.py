@@ -49,6 +49,7 @@ class Requests(msgspec.Struct, frozen=True):
         log_entries: new lines.
         ended: the workflow has returned or thrown.
         awaits_ack: the guest waits for the answer to one of the outputs.
+        received, receiving: see :class:`torpor.model.Run`.
         left: events that the VM has not got yet, because what it asked for has to be stored first.
     """
 
@@ -58,6 +59,8 @@ class Requests(msgspec.Struct, frozen=True):
     log_entries: tuple[LogEntry, ...]
     ended: bool
     awaits_ack: bool
+    received: int = 0
+    receiving: tuple[str, ...] = ()
     left: tuple[Event, ...] = ()
 
 

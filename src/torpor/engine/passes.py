@@ -232,6 +232,8 @@ class Pass:
             outputs=tuple(outputs),
             ops=max(requests.ops, self.held.run.ops),
             logs=max(requests.logs, self.held.run.logs),
+            received=max(requests.received, self.held.run.received),
+            receiving=requests.receiving,
             log_entries=requests.log_entries if epitaph is None else (epitaph, *requests.log_entries),
             tasks=tuple(tasks),
             park=park,

@@ -20,10 +20,16 @@ from torpor.errors import (
     NotAllowedError,
     SerializationError,
 )
-from torpor.lifecycle import INPUTS
-from torpor.limits import LOG_LINE_CHARS_MAX, LOG_NOTE_CHARS_MAX, STEP_NAME_CHARS_MAX, TOKEN_CHARS_MAX
+from torpor.lifecycle import FROM_OUTSIDE, INPUTS
+from torpor.limits import (
+    LOG_LINE_CHARS_MAX,
+    LOG_NOTE_CHARS_MAX,
+    MAILBOX_CHARS_MAX,
+    STEP_NAME_CHARS_MAX,
+    TOKEN_CHARS_MAX,
+)
 from torpor.model import NOTHING, Event
-from torpor.vm.guest import Delivery, LogLine, Op, Program
+from torpor.vm.guest import Delivery, LogLine, Op, Outbox, Program
 
 _DIGEST_BYTES = 8
 _TIME_MAX = 2**53 - 1  # what JavaScript counts exactly
@@ -129,6 +135,21 @@ def check_line(run_id: str, line: LogLine, last: int) -> None:
         )
 
 
+def check_counts(run_id: str, outbox: Outbox) -> None:
+    """
+    Check what a guest tells of the run's mailboxes.
+
+    Raises:
+        GuestTrapError: no sound guest would.
+    """
+    longest = max(map(len, outbox.receiving), default=0)
+    if not 0 <= outbox.received <= _TIME_MAX or longest > MAILBOX_CHARS_MAX:
+        raise _spoiled(
+            f"run {run_id}: it has received {outbox.received} messages, and waits in mailboxes with names of up to "
+            f"{longest} characters"
+        )
+
+
 def _spoiled(what: str) -> GuestTrapError:
     return GuestTrapError(f"{what}; workflow code must have changed what its own VM is made of")
 
@@ -185,6 +206,8 @@ def delivery(run_id: str, event: Event, run_codec: RunCodec) -> Delivery | None:
             return Delivery(event.type, event.op, event.at, value=stored_text(run_id, event, run_codec))
         case "hook_conflict":
             return Delivery("hook_conflict", event.op, event.at, owner=event.ref)
+        case "message_sent":
+            return Delivery(event.type, 0, event.at, value=stored_text(run_id, event, run_codec), name=event.name)
         case kind:
             return Delivery(kind, event.op, event.at)  # type: ignore[arg-type]  # INPUTS are the delivery types
 
@@ -197,10 +220,10 @@ def stored_text(run_id: str, event: Event, run_codec: RunCodec) -> str:
         DamagedError: as :func:`delivery`.
     """
     what = f"event {event.seq} ({event.type} of op {event.op})"
-    from_outside = event.type == "hook_received"
+    from_outside = event.type in FROM_OUTSIDE
     if event.payload is None:
         raise DamagedError(what, "it has lost its payload", run_id=run_id)
-    if from_outside and event.payload == NOTHING:  # the world's own word, which knows no key
+    if event.type == "hook_received" and event.payload == NOTHING:  # the world's own word, which knows no key
         return NOTHING.decode()
     try:
         return run_codec.unpack_devalue(event.payload, from_outside=from_outside)

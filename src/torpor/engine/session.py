@@ -68,7 +68,8 @@ class Session:
         self._events_per_call = events_per_call
         self._state = state
         self._url = url
-        self.ops = self.logs = 0
+        self.ops = self.logs = self.received = 0
+        self.receiving: tuple[str, ...] = ()
         self._outputs: list[Event] = []
         self._entries: list[LogEntry] = []
         self._outbox_bytes = 0  # of both
@@ -99,6 +100,7 @@ class Session:
             self._take(self._vm.begin(self._beginning()), now)
         else:
             self.ops, self.logs = snapshot.ops, snapshot.logs
+            self.received, self.receiving = run.received, run.receiving  # until its VM tells
             self._counted_by_snapshot = True
             self._vm.restore(self._opened(snapshot), self._seed)
         events: Sequence[Event] = self._state.events
@@ -238,6 +240,10 @@ class Session:
                 f"{limits.OPS_PER_TURN_MAX}; start them in smaller groups"
             )
         self._check_counts(outbox)
+        if outbox.received or outbox.receiving or self.receiving:
+            plan.check_counts(run.id, outbox)
+            self.received = outbox.received
+            self.receiving = tuple(sorted(outbox.receiving)[: limits.RECEIVING_TOLD_MAX])
         for number, op in enumerate(outbox.ops, self.ops + 1):
             plan.check_form(run.id, op, number)
             if number <= run.ops:
@@ -279,6 +285,8 @@ class Session:
             tuple(self._entries),
             ended=self._ended,
             awaits_ack=self._awaits_ack,
+            received=self.received,
+            receiving=self.receiving,
             left=tuple(left),
         )
         self._outputs, self._entries, self._outbox_bytes = [], [], 0

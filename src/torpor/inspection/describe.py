@@ -211,6 +211,8 @@ def event_line(run: Run, event: Event, began: int = 0) -> Line | None:
             )
         case "hook_conflict":
             return line("hook", f"cannot have hook {event.name}, which is of run {event.ref}", "warn")
+        case "message_sent":
+            return line("hook", f"message {event.name}", detail=_text(event))
         case "run_completed" | "run_failed" | "run_cancelled":
             return line("ended", *_ending(run, event))
         case _:

@@ -122,6 +122,7 @@ def summary_data(summary: RunSummary) -> dict[str, Any]:
         "ended_at": iso(run.ended_at),
         "duration_ms": run.ended_at - run.created_at if run.ended_at else None,
         "waits_for": [awaited_data(awaited) for awaited in run.waits_for],
+        "messages": {"sent": run.sent, "unreceived": run.unreceived} if run.sent else None,
         "snoozed": run.snoozed or None,
         "damage": run.damage or None,
         "app": run.app or None,
@@ -167,6 +168,7 @@ def details_data(found: RunDetails) -> dict[str, Any]:
             }
             for hook in history.hooks.values()
         ],
+        "messages": [_timed(msgspec.structs.asdict(message)) for message in history.messages],
         "logs": [_timed(msgspec.structs.asdict(entry)) for entry in found.logs],
         "events": [event_data(event, start) for event in found.events],
         "snapshot": snapshot and {**_timed(msgspec.structs.asdict(snapshot)), "age_ms": found.now - snapshot.at},

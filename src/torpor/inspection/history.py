@@ -1,5 +1,5 @@
 """
-A log read back: what became of each step, wait and hook.
+A log read back: what became of each step, wait and hook, and which messages came.
 
 States are those of :mod:`torpor.lifecycle`, and ``dropped`` for what was open when its run ended.
 Made from the log, and from the rows of what is open: these know of attempts that have no outcome yet, and of what was
@@ -94,6 +94,15 @@ class HookStory(msgspec.Struct, tag="hook"):
     received: list[Receipt] = []
 
 
+class Message(msgspec.Struct):
+    """A message that was sent to the run; ``name`` is the mailbox, ``id`` the sender's."""
+
+    at: int
+    name: str
+    id: str
+    payload: Any
+
+
 Story = StepStory | WaitStory | HookStory
 
 
@@ -103,6 +112,7 @@ class History(msgspec.Struct):
 
     Attributes:
         steps, waits, hooks: by id, in the order in which the run asked for them.
+        messages: in the order in which they came.
         problems: what in the log makes no sense, for people.
         more: the run has asked for others, beyond these.
     """
@@ -110,6 +120,7 @@ class History(msgspec.Struct):
     steps: dict[str, StepStory] = {}
     waits: dict[str, WaitStory] = {}
     hooks: dict[str, HookStory] = {}
+    messages: list[Message] = []
     problems: list[str] = []
     more: bool = False
 
@@ -178,6 +189,10 @@ class Historian:
                 return self._take_wait(event)
             case "hook":
                 return self._take_hook(event)
+            case "message":
+                payload = readable_payload(event.payload)
+                self.history.messages.append(Message(event.at, event.name, event.ref, payload))
+                return True
             case "run":
                 if event.type in RUN_ENDINGS:
                     self._drop_open(event.at)

@@ -17,6 +17,7 @@ from torpor import codec
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.errors import KeyMissingError, TorporError
+from torpor.lifecycle import FROM_OUTSIDE
 from torpor.model import NOTHING, Event, LogEntry, Run
 
 
@@ -70,7 +71,7 @@ class Redactor:
         if event.type == "run_cancelled" and ref:
             ref = self._text(run_codec, ref, from_outside=True)
         if payload is not None and not (payload == NOTHING and event.type == "hook_received"):
-            opened = partial(run_codec.decrypt, from_outside=event.type == "hook_received")
+            opened = partial(run_codec.decrypt, from_outside=event.type in FROM_OUTSIDE)
             payload = self._shown(run_codec, opened, payload, instead=codec.dumps)
         return replace(event, ref=ref, payload=payload)
 

@@ -17,7 +17,7 @@ from torpor.programs.catalogue import short_name
 
 TEXT_CHARS_MAX = 160
 
-Kind = Literal["run", "step", "attempt", "wait", "hook", "received", "child", "log"]
+Kind = Literal["run", "step", "attempt", "wait", "hook", "received", "message", "child", "log"]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -51,6 +51,7 @@ def timeline(found: RunDetails) -> list[Row]:
     rows += [_wait_row(wait, found.run.created_at) for wait in found.history.waits.values()]
     for hook in found.history.hooks.values():
         rows += _hook_rows(hook)
+    rows += [Row(each.at, None, "message", each.name, detail=_text(each.payload)) for each in found.history.messages]
     rows += [_log_row(entry) for entry in found.logs]
     return sorted(rows, key=_order)  # stable: the parts of a thing stay together
 

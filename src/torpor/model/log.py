@@ -23,15 +23,15 @@ class Event(msgspec.Struct, frozen=True):
         seq: place in the log, 1, 2, 3 …, dense; 0 until the world has stored it.
         op: number of the op that it records or answers; 0 for events without one.
         digest: of the op that it records (creations and ``hook_disposed``), else empty.
-        name: step name, hook token, or error code of ``run_failed``.
+        name: step name, hook token, mailbox of ``message_sent``, or error code of ``run_failed``.
         attempt: of ``step_started``, ``step_retrying``, ``step_completed``, ``step_failed``; 1 in a ``step_created``
             whose first attempt the turn begins with it, which spares a ``step_started``.
         due: when a wait ends, when a retry may start, or the deadline that a ``run_failed`` missed.
         ref: another thing concerned: owner run of ``hook_conflict``, the run that a ``hook_created`` watches,
-            resume id of ``hook_received`` (the watched run's id where a watching hook receives), the reason of
-            ``run_cancelled``, the worker of ``step_started`` and of a ``step_created`` with an attempt; of ``attr_set``
-            a JSON object of attributes, null for those that go.
-        payload: arguments, step input, result, error, hook payload or hook metadata.
+            resume id of ``hook_received`` (the watched run's id where a watching hook receives), the sender's id of
+            ``message_sent``, the reason of ``run_cancelled``, the worker of ``step_started`` and of a ``step_created``
+            with an attempt; of ``attr_set`` a JSON object of attributes, null for those that go.
+        payload: arguments, step input, result, error, hook payload, hook metadata or message.
     """
 
     type: EventType

@@ -56,6 +56,10 @@ class Run(msgspec.Struct, frozen=True):
         redeliveries: claims in a row without an effect.
         snoozes: how often in a row it was snoozed, 0 once something of it was stored.
         snoozed: why it was snoozed last, ``""`` once something of it was stored.
+        sent: messages that were sent to it.
+        received: of those, how many its code has received.
+        receiving: mailboxes in which its code waits for a message, in the order of their names; at most
+            :data:`torpor.limits.RECEIVING_TOLD_MAX` of them.
         damage: what of it cannot be read, ``""`` of a sound run; only lists have others. Then its id is here, its
             application and workflow if they can be told, and the other fields tell nothing.
     """
@@ -94,6 +98,9 @@ class Run(msgspec.Struct, frozen=True):
     starts_at: int = 0
     deadline: int = 0
     attributes: dict[str, str] = {}
+    sent: int = 0
+    received: int = 0
+    receiving: tuple[str, ...] = ()
     damage: str = ""
 
 

@@ -116,6 +116,7 @@ class Commit(msgspec.Struct, frozen=True):
             these, nothing is stored: a replay would consume them in another order, or times would go back.
         outputs: what the turn asks for; stored after the inputs.
         ops, logs: totals after this commit.
+        received, receiving: as of :class:`torpor.model.Run` after this commit.
         log_entries: new lines of workflow code.
         tasks: steps that leave the turn.
         snapshot: state to keep; its ``cursor`` is set by the world.
@@ -132,6 +133,8 @@ class Commit(msgspec.Struct, frozen=True):
     outputs: tuple[Event, ...] = ()
     ops: int = 0
     logs: int = 0
+    received: int = 0
+    receiving: tuple[str, ...] = ()
     log_entries: tuple[LogEntry, ...] = ()
     tasks: tuple[NewTask, ...] = ()
     snapshot: Snapshot | None = None

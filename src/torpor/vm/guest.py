@@ -21,7 +21,13 @@ import msgspec
 from torpor.vm.manifest import BuildFiles, StoredBuild
 
 DeliveryType = Literal[
-    "step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict", "hook_received"
+    "step_completed",
+    "step_failed",
+    "wait_completed",
+    "hook_created",
+    "hook_conflict",
+    "hook_received",
+    "message_sent",
 ]
 OpType = Literal["step", "wait", "hook", "hook_dispose"]
 Status = Literal["pending", "completed", "failed"]
@@ -120,11 +126,12 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         type: the event's type.
-        op: number of the op that it answers.
+        op: number of the op that it answers; 0 of a message, which answers none.
         at: the event's time, epoch milliseconds.
-        value: codec text: a step's result, a hook's payload.
+        value: codec text: a step's result, a hook's payload, a message.
         error: codec text of the error of ``step_failed``.
         owner: run that holds the token (``hook_conflict``).
+        name: mailbox of a message.
     """
 
     type: DeliveryType
@@ -133,6 +140,7 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
     value: str | None = None
     error: str | None = None
     owner: str | None = None
+    name: str | None = None
 
 
 class Op(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -184,6 +192,8 @@ class Outbox(msgspec.Struct, frozen=True):
             not differ.
         awaits_ack: the workflow awaits the answer to an op of its own (``hook_created``/``hook_conflict``), so that
             parking now would make it wait for nothing.
+        received: messages that workflow code has received since the run began.
+        receiving: mailboxes in which it waits for one.
     """
 
     ops: list[Op] = []
@@ -193,6 +203,8 @@ class Outbox(msgspec.Struct, frozen=True):
     error: str | None = None
     left: list[int] = []
     awaits_ack: bool = False
+    received: int = 0
+    receiving: list[str] = []
 
 
 class Image(Protocol):

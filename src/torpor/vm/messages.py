@@ -27,7 +27,7 @@ _ESCAPE: Final = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>\\u[d
 
 def inbox_bytes(inbox: Sequence[Delivery]) -> bytes:
     """Return the message that hands deliveries to the guest."""
-    bare = [Delivery(d.type, d.op, d.at, _place(d.value), _place(d.error), d.owner) for d in inbox]
+    bare = [Delivery(d.type, d.op, d.at, _place(d.value), _place(d.error), d.owner, d.name) for d in inbox]
     texts = [text for d in inbox for text in (d.value, d.error) if text is not None]
     return b"\n".join((_encoder.encode(bare), *(text.encode("utf-8", "surrogatepass") for text in texts)))
 

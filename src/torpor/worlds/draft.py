@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import TypeVar, cast
+from typing import Final, TypeVar, cast
 
 import msgspec
 from msgspec.structs import replace
@@ -29,6 +29,10 @@ from torpor.worlds import refusals
 T = TypeVar("T")
 
 
+MAILBOX: Final = ""
+"""In place of a hook's id: where the ids of messages are remembered that a run was sent."""
+
+
 class Changes(msgspec.Struct, frozen=True):
     """
     What is to be stored of one run, all of it or nothing.
@@ -39,7 +43,7 @@ class Changes(msgspec.Struct, frozen=True):
             run. What differs between the two is what a store has to write.
         events: to be appended, with their seqs.
         steps, waits, hooks: rows to put, by id; None takes one away. A live hook that watches no run claims its token.
-        resumed: (hook id, resume id) of a payload, to be recorded once.
+        resumed: (hook id, resume id) of a payload, to be recorded once; of a message (:data:`MAILBOX`, its id).
         lines: log lines to add; those that are there already stay.
         snapshot: to take the place of the one there is.
         drop_snapshot: forget the one there is.
@@ -108,6 +112,7 @@ class Draft:
         self._taken = dict(taken or {})
         self._over = over
         self._latest_at = run.latest_at
+        self._sent = run.sent
         self._fields: dict[str, object] = {}  # of the run, that will be others
         self._steps: dict[str, Step | None] = {}
         self._waits: dict[str, Wait | None] = {}
@@ -141,6 +146,8 @@ class Draft:
                 self._change_wait(event)
             case "hook":
                 event = self._change_hook(event)
+            case "message":
+                self._sent += 1
         self.events.append(event)
         if event.type == "hook_created" and event.ref in self._over:
             self.append(watched_ended(event.id, event.op, event.ref, event.at))
@@ -202,7 +209,14 @@ class Draft:
     ) -> Changes:
         """Return it all; *fields* are further fields of the run."""
         run = self._before.run
-        made = replace(run, status=self.status, head=self.head, latest_at=self._latest_at, **{**fields, **self._fields})
+        made = replace(
+            run,
+            status=self.status,
+            head=self.head,
+            latest_at=self._latest_at,
+            sent=self._sent,
+            **{**fields, **self._fields},
+        )
         return Changes(
             made,
             run,

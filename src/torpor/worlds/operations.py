@@ -30,8 +30,8 @@ from torpor.model import (
     StreamBatch,
     build_key,
 )
-from torpor.worlds import claims, control, refusals, rules, streams
-from torpor.worlds.draft import Changes
+from torpor.worlds import claims, control, mailbox, refusals, rules, streams
+from torpor.worlds.draft import MAILBOX, Changes
 from torpor.worlds.requests import (
     Apply,
     Conversation,
@@ -199,6 +199,25 @@ def hook_of(token: str) -> Conversation[Hook]:
     if hook is None:
         raise refusals.hook_not_found(token)
     return hook
+
+
+# Messages
+
+
+def send(run_id: str, name: str, payload: bytes, message_id: str, now: int, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Mailbox.send`."""
+    looks = _Looks(run_id)
+    while True:
+        looks.count()
+        entities = yield from _part(Part(run_id, due=now), url)
+        if (yield Received(run_id, MAILBOX, message_id)):
+            return entities.run, None
+        changes = mailbox.send(entities, name, payload, message_id, now)
+        try:
+            yield Apply(changes)
+        except StaleError:
+            continue
+        return changes.run, Notice(run_id, work=True)
 
 
 # Turns

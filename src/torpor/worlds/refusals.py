@@ -6,6 +6,8 @@ from torpor.errors import (
     EntityConflictError,
     HookNotFoundError,
     LeaseLostError,
+    LimitExceededError,
+    RunEndedError,
     RunNotFoundError,
     ScheduleNotFoundError,
     StreamClosedError,
@@ -30,6 +32,19 @@ def hook_not_found(token: str) -> HookNotFoundError:
 def hook_of_another(token: str, run_id: str) -> HookNotFoundError:
     """Return the error for a token that is not any more the hook of the run that a payload was encrypted for."""
     return HookNotFoundError(f"the hook with the token {token!r} is not run {run_id}'s any more; look it up again")
+
+
+def mailbox_closed(run_id: str, status: str) -> RunEndedError:
+    """Return the error for a message to a run that has ended."""
+    return RunEndedError(f"run {run_id} is {status} and receives nothing any more; the message was not stored")
+
+
+def mailbox_full(run_id: str, waiting: int) -> LimitExceededError:
+    """Return the error for a message to a run that does not receive what it has."""
+    return LimitExceededError(
+        f"run {run_id} has {waiting} messages that its code has not received, and takes no more; the message was not "
+        "stored; send it again when some have been received"
+    )
 
 
 def run_taken(run_id: str, workflow: str) -> EntityConflictError:

@@ -11,7 +11,7 @@ What an operation asks of a store, and the conversation in which it does.
     Payloads     dict[int, bytes]     payloads of events, by seq
     Newest       Snapshot | None      the run's snapshot, without its data
     Owner        Hook | None          the live hook that has a token
-    Received     bool                 whether a hook has had a payload with this resume id
+    Received     bool                 whether a hook, or a mailbox, has had a payload with this id
     Watchers     tuple[Hook, …]       live hooks that watch a run, in the order of their creation
     Kept         bool                 whether there is a blob of this key
     Apply        None, or StaleError / TokenTakenError is thrown in; then nothing of it is stored
@@ -96,7 +96,7 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 class Received(msgspec.Struct, frozen=True):
-    """Ask whether a hook has had the payload with this resume id."""
+    """Ask whether a hook has had the payload with this resume id, or the run a message with this id."""
 
     run_id: str
     hook_id: str

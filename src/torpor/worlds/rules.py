@@ -219,6 +219,8 @@ def turn(
         build=commit.build or run.build,
         ops=commit.ops,
         logs=commit.logs,
+        received=commit.received,
+        receiving=() if ended else commit.receiving,
         redeliveries=0,
         snoozes=0,
         snoozed="",

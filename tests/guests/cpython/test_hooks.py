@@ -167,7 +167,7 @@ def test_cancelled_takers_are_forgotten(author: Author) -> None:
             await asyncio.sleep(0)
             task.cancel()
             await asyncio.sleep(0)
-        return len(h._takers)
+        return len(h._arrivals._takers)
     """).begin()
 
     assert run.value == 0

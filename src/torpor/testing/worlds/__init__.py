@@ -27,7 +27,7 @@ whose outcome is compared with another world's.
 import pytest
 
 for _group in (
-    "archive", "blobs", "crowds", "deployments", "due", "hooks", "keys", "life", "log", "notices", "parking",
+    "archive", "blobs", "crowds", "deployments", "due", "hooks", "keys", "life", "log", "mailbox", "notices", "parking",
     "population", "queries", "queue", "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams",
     "times", "turns", "watching",
 ):  # fmt: skip
@@ -43,6 +43,7 @@ from torpor.testing.worlds.hooks import HooksSuite  # noqa: E402
 from torpor.testing.worlds.keys import KeysSuite  # noqa: E402
 from torpor.testing.worlds.life import LifeSuite, LoseWorker  # noqa: E402
 from torpor.testing.worlds.log import LogSuite  # noqa: E402
+from torpor.testing.worlds.mailbox import MailboxSuite  # noqa: E402
 from torpor.testing.worlds.notices import NoticesSuite, OpeningSuite  # noqa: E402
 from torpor.testing.worlds.parking import ParkSuite, SnoozeSuite  # noqa: E402
 from torpor.testing.worlds.population import PopulationSuite  # noqa: E402
@@ -76,6 +77,7 @@ __all__ = [
     "LoadSuite",
     "LogSuite",
     "LoseWorker",
+    "MailboxSuite",
     "MakeWorld",
     "NoticesSuite",
     "OpeningSuite",

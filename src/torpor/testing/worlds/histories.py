@@ -61,6 +61,7 @@ _MOVES: Final = {
     "commit": 50,
     "finish": 14,
     "resume": 16,
+    "send": 6,
     "beat": 3,
     "snooze": 1,
     "snooze_step": 2,
@@ -185,6 +186,11 @@ class _Teller:
         payload = b"devl%d" % self._now()
         await self._ask((token, resume_id), self._world.resume_hook(token, payload, resume_id, run_id=run_id))
 
+    async def _send(self) -> None:
+        run_id, message_id = self._random.choice(_RUNS), f"m{self._random.randrange(40)}"
+        payload = b"devl%d" % self._now()
+        await self._ask((run_id, message_id), self._world.send(run_id, "work", payload, message_id))
+
     async def _beat(self) -> None:
         worker = self._random.choice(_WORKERS)
         beat = await self._ask(("beat", worker), self._world.heartbeat(worker))
@@ -276,6 +282,8 @@ class _Teller:
             outputs=tuple(outputs),
             ops=run.ops + len(outputs),
             logs=run.logs + 1,
+            received=min(run.sent, run.received + self._few()),
+            receiving=self._random.choice(((), ("work",), ("other", "work"))),
             log_entries=(LogEntry(run.logs + 1, self._now(), "info", "line"),),
             tasks=tuple(
                 NewTask(about, self._random.choice((NOW, self._soon(20))), self._random.random() < 0.2, "(n)")

@@ -146,6 +146,8 @@ class Turn:
         park: bool = False,
         ops: int = 0,
         logs: int = 0,
+        received: int = 0,
+        receiving: tuple[str, ...] = (),
         worker: str = "",
         epoch: int | None = None,
     ) -> Committed:
@@ -160,6 +162,8 @@ class Turn:
                 outputs=outputs,
                 ops=ops,
                 logs=logs,
+                received=received,
+                receiving=receiving,
                 log_entries=tuple(lines),
                 tasks=tuple(tasks),
                 snapshot=snapshot,

@@ -123,7 +123,10 @@ class MemoryWorld:
     async def delete_snapshot(self, run_id: str) -> None:
         self._carry_out(operations.forget_snapshot(run_id, self._url))
 
-    # Hooks
+    # Hooks and messages
+
+    async def send(self, run_id: str, name: str, payload: bytes, message_id: str) -> Run:
+        return self._carry_out(operations.send(run_id, name, payload, message_id, self._clock.now(), self._url))
 
     async def hook(self, token: str) -> Hook:
         return self._read(lambda store: converse(operations.hook_of(token), store.answer))

@@ -50,6 +50,9 @@ _CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
     "snoozes": _same,
     "snoozed": _same,
     "attributes": lambda attributes: msgspec.json.encode(attributes, order="sorted").decode(),
+    "sent": _same,
+    "received": _same,
+    "receiving": lambda names: msgspec.json.encode(names).decode(),
 }
 _PLACES: Final = [(Run.__struct_fields__.index(name), name, stored) for name, stored in _CHANGING.items()]
 _HEAD: Final = Run.__struct_fields__.index("head")

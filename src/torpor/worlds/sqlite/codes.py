@@ -26,6 +26,7 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
     "hook_disposed",
     "wait_disposed",
     "attr_set",
+    "message_sent",
 )
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
 STEP_STATUSES: Final = ("pending", "running", "retrying")

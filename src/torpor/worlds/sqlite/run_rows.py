@@ -24,7 +24,7 @@ from torpor.worlds.sqlite.sound import (
 RUNS: Final = (
     "SELECT k, id, workflow, program, route, runtime, status, seed, created_at, started_at, ended_at, error_code, "
     "head, ops, logs, epoch, parent, root, public, build, base, latest_at, ready_at, queued_at, worker, redeliveries, "
-    "snoozes, snoozed, key_id, starts_at, deadline, attributes FROM runs"
+    "snoozes, snoozed, sent, received, receiving, key_id, starts_at, deadline, attributes FROM runs"
 )
 _RUN: Final = Shape(
     k=int,
@@ -55,6 +55,9 @@ _RUN: Final = Shape(
     redeliveries=int,
     snoozes=int,
     snoozed=str,
+    sent=int,
+    received=int,
+    receiving=str,
     key_id=str,
     starts_at=int,
     deadline=int,
@@ -62,6 +65,8 @@ _RUN: Final = Shape(
 )
 _ATTRIBUTES: Final = msgspec.json.Decoder(dict[str, str])
 _NO_ATTRIBUTES: Final = "{}"
+
+_NO_TEXTS: Final = "[]"
 
 Texts = Callable[[int], tuple[str, ...]]
 """What numbers of one kind stand for."""
@@ -120,6 +125,9 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         redeliveries,
         snoozes,
         snoozed,
+        sent,
+        received,
+        receiving,
         its_key_id,
         starts_at,
         deadline,
@@ -135,9 +143,9 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
     check_redeliveries(redeliveries)
     check_owner(worker)
     times = (created_at, started_at, ended_at, latest_at, ready_at or 0, queued_at, starts_at, deadline)
-    counts = (ops, logs, epoch, redeliveries, snoozes)
+    counts = (ops, logs, epoch, redeliveries, snoozes, sent, received)
     check_numbers(times, "created_at started_at ended_at latest_at ready_at queued_at starts_at deadline")
-    check_numbers(counts, "ops logs epoch redeliveries snoozes")
+    check_numbers(counts, "ops logs epoch redeliveries snoozes sent received")
     return Run(
         run_id,
         workflows(workflow)[1],
@@ -173,7 +181,14 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         starts_at,
         deadline,
         _attributes_of(attributes),
+        sent,
+        received,
+        _texts(receiving),
     )
+
+
+def _texts(stored: str) -> tuple[str, ...]:
+    return () if stored == _NO_TEXTS else msgspec.json.decode(stored, type=tuple[str, ...])
 
 
 def _priority_of(text: str) -> int:

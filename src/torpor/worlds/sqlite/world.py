@@ -177,7 +177,7 @@ class SqliteWorld:
             lambda _: operations.forget_snapshot(run_id, self._url), f"deletion of the snapshot of run {run_id}"
         )
 
-    # Hooks
+    # Hooks and messages
 
     async def hook(self, token: str) -> Hook:
         return await self._reader.submit(
@@ -188,6 +188,12 @@ class SqliteWorld:
         return await self._operate(
             lambda now: operations.resume(token, payload, resume_id, now, self._url, run_id),
             f"resumption of hook {token!r}",
+        )
+
+    async def send(self, run_id: str, name: str, payload: bytes, message_id: str) -> Run:
+        return await self._operate(
+            lambda now: operations.send(run_id, name, payload, message_id, now, self._url),
+            f"sending to run {run_id}",
         )
 
     # Blobs

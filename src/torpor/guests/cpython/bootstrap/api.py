@@ -24,6 +24,7 @@ from torpor.errors import (
     OutsideWorkflowError,
     RetryableError,
     RunCancelledError,
+    RunEndedError,
     RunFailedError,
     RunNotFoundError,
     SerializationError,
@@ -38,6 +39,7 @@ from ._guest.absent import OUTSIDE, part_of
 from ._guest.advice import refuse
 from ._guest.children import RunHandle, start
 from ._guest.hooks import Hook, hook
+from ._guest.mailbox import receive
 from ._guest.sleeping import sleep
 from ._guest.workflows import WorkflowMetadata, current_workflow
 
@@ -55,6 +57,7 @@ __all__ = [
     "Registry",
     "RetryableError",
     "RunCancelledError",
+    "RunEndedError",
     "RunFailedError",
     "RunHandle",
     "RunNotFoundError",
@@ -67,6 +70,7 @@ __all__ = [
     "WorkflowNotRegisteredError",
     "current_workflow",
     "hook",
+    "receive",
     "register",
     "serializable",
     "sleep",

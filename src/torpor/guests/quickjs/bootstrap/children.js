@@ -10,7 +10,7 @@ import { takePlace } from "torpor:stacks";
 import { stepsOf, withPlace } from "torpor:steps";
 
 const { isArray } = Array;
-const [startRun, resultOf, statusOf, cancelRun] = stepsOf("torpor", ["start", "result", "status", "cancel"]);
+const [startRun, resultOf, statusOf, cancelRun, sendTo] = stepsOf("torpor", ["start", "result", "status", "cancel", "send"]);
 
 /**
  * A run, as others see it. It may be passed to steps, other runs and back.
@@ -50,6 +50,11 @@ export class Run {
   async cancel(reason = "") {
     if (typeof reason !== "string") throw new TypeError(`cancel: the reason must be a string, not ${typeof reason}`);
     return cancelRun(this.runId, reason);
+  }
+
+  /** Send the run a message, once, which its code receives with `receive(name)`. Rejects when it has ended. */
+  async send(name, payload) {
+    return sendTo(this.runId, name, payload);
   }
 
   static [Symbol.for("workflow-serialize")]({ runId }) {

@@ -3,10 +3,11 @@
 // load → (jobs) → loaded → begin → (jobs) → outbox, then inbox → next, (jobs), next, (jobs) … → outbox, for ever.
 
 import { installWeb } from "torpor:web-mended"; // before all that keeps the globals that a program may replace
-import { awaitsAck, deliver as deliverToOp, endRun, run, takeOps } from "torpor:run";
+import { awaitsAck, deliver as deliverToOp, endRun, run, takeLeft, takeOps } from "torpor:run";
 import { parse, registerClass, stringify } from "torpor:codec";
 import { installConsole, stampLoadLines, takeLines } from "torpor:console";
 import { installAbsences } from "torpor:absent";
+import { mailboxReport } from "torpor:mailbox";
 import { impurePlace, traceImpurity } from "torpor:purity";
 export { evaluate, evaluated } from "torpor:prompt";
 import { installRandom, seedRandom } from "torpor:random";
@@ -117,7 +118,7 @@ export function outbox() {
   };
   const ops = takeOps();
   for (const op of ops) aside(op, "input");
-  const message = { ops, logs: takeLines(), ...outcome, awaits_ack: awaitsAck() };
+  const message = { ops, logs: takeLines(), left: takeLeft(), ...mailboxReport(), ...outcome, awaits_ack: awaitsAck() };
   aside(message, "value");
   aside(message, "error");
   return [JSON.stringify(message), ...texts].join("\n");

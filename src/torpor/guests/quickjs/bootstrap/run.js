@@ -8,7 +8,9 @@ export const run = { id: "", workflow: "", url: "", startedAt: 0, at: 0, phase: 
 const waiting = new Map(); // op number → function that takes its deliveries
 let count = 0;
 let ops = [];
+let left = [];
 let answersAwaited = 0;
+let takeMessage = () => {};
 
 /**
  * Ask the host for something and return the op's number.
@@ -31,10 +33,21 @@ export function forget(n) {
   waiting.delete(n);
 }
 
+/** Give up a wait: nothing awaits it any more, and the host need not wake the run for it. */
+export function leave(n) {
+  if (waiting.delete(n) && run.phase === "running") left.push(n);
+}
+
+/** Have `receive(delivery)` called with every message to the run. */
+export function receiveMessagesWith(receive) {
+  takeMessage = receive;
+}
+
 /** Deliver one event; the answer to an op that nothing waits for any more is ignored. */
 export function deliver(delivery) {
   run.at = Math.max(run.at, delivery.at); // clocks of several machines may disagree; the guest's never goes back
-  waiting.get(delivery.op)?.(delivery);
+  if (delivery.type !== "message_sent") waiting.get(delivery.op)?.(delivery);
+  else if (run.phase === "running") takeMessage(delivery);
 }
 
 /** Say that workflow code awaits (+1) or no longer awaits (-1) the answer to the creation of an op of its own. */
@@ -49,6 +62,13 @@ export function awaitsAck() {
 export function takeOps() {
   const taken = ops;
   ops = [];
+  return taken;
+}
+
+export function takeLeft() {
+  if (left.length === 0) return undefined;
+  const taken = left;
+  left = [];
   return taken;
 }
 

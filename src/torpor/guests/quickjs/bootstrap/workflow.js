@@ -4,6 +4,7 @@ import { emit, forget, run } from "torpor:run";
 import { dueTime } from "torpor:duration";
 
 export { createHook } from "torpor:hooks";
+export { receive } from "torpor:mailbox";
 export { getRun, Run, start } from "torpor:children";
 export { FatalError, HookConflictError, RetryableError } from "torpor:codec";
 

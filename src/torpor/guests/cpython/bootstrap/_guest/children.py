@@ -74,6 +74,17 @@ class RunHandle:
         """
         await _built_in("cancel", self.id, reason)
 
+    async def send(self, name: str, payload: Any = None) -> None:
+        """
+        Send the run a message, once; see ``app.send``.
+
+        Raises:
+            RunEndedError: it has ended.
+            RunNotFoundError: there is no such run.
+            LimitExceededError: too many messages wait in it already.
+        """
+        await _built_in("send", self.id, name, payload)
+
 
 async def start(
     workflow: Workflow, /, *args: Any, run_id: str | None = None, runtime: str | None = None, **kwargs: Any

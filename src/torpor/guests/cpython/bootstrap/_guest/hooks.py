@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from asyncio import CancelledError, Future
-from collections import deque
+from asyncio import Future
 from collections.abc import AsyncIterator, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -13,6 +12,7 @@ from torpor.codec.guest import text_of, value_of
 from torpor.errors import HookConflictError, HookDisposedError, SerializationError, UsageError
 from torpor.limits import TOKEN_CHARS_MAX
 
+from .arrivals import Arrivals
 from .loop import loop
 from .run import Delivery, run
 from .unawaited import hook_made, hook_used
@@ -42,8 +42,7 @@ class Hook:
         self._owner: str | None = None  # of the token, in a conflict
         self._is_answered = False
         self._answer_takers: list[Future[None]] = []
-        self._payloads: deque[str] = deque()  # codec texts that nothing has taken yet
-        self._takers: deque[Future[str | None]] = deque()  # who waits for a payload; None says that there is none
+        self._arrivals = Arrivals()
         self._watch = watch
         fields = {} if metadata is None else {"input": _encoded(token, metadata)}
         if watch:
@@ -96,21 +95,20 @@ class Hook:
         if self._state in ("disposed", "conflict"):
             return
         self._state = "disposed"
-        self._payloads.clear()
+        self._arrivals.drop()
         run.emit("hook_dispose", None, target=self.op)
         if self._is_answered:
             run.forget(self.op)
-        self._release()
+        self._arrivals.dismiss()
 
     def receive(self, delivery: Delivery) -> None:
         if delivery["type"] != "hook_received":
             self._answered(delivery)
         elif self._state != "disposed":
-            self._payloads.append(delivery["value"])
-            self._hand_out()
+            self._arrivals.put(delivery["value"])
 
     def wakes(self, future: Future[Any]) -> bool:
-        return future in self._takers or future in self._answer_takers
+        return future in self._arrivals or future in self._answer_takers
 
     def describe(self) -> str:
         return f"the end of run {self._watch}" if self._watch else f"hook {self._token!r}"
@@ -125,31 +123,7 @@ class Hook:
         """Wait for the next payload and return its text, or None when there will never be one."""
         if self._state == "conflict":
             raise self._conflict_error()
-        if self._state == "disposed":
-            return None
-        if self._payloads:
-            return self._payloads.popleft()
-        taker: Future[str | None] = loop.create_future()
-        self._takers.append(taker)
-        try:
-            return await taker
-        except (CancelledError, GeneratorExit):
-            self._give_up(taker)
-            raise
-
-    def _give_up(self, taker: Future[str | None]) -> None:
-        """Take nothing: what has been handed to the taker in the meantime is the next one's."""
-        if taker in self._takers:
-            self._takers.remove(taker)
-        elif not taker.cancelled() and taker.exception() is None and (text := taker.result()) is not None:
-            self._payloads.appendleft(text)
-            self._hand_out()
-
-    def _hand_out(self) -> None:
-        while self._payloads and self._takers:
-            taker = self._takers.popleft()
-            if not taker.done():  # else it was cancelled just now and has not run yet
-                taker.set_result(self._payloads.popleft())
+        return None if self._state == "disposed" else await self._arrivals.take()
 
     def _answered(self, delivery: Delivery) -> None:
         self._is_answered = True
@@ -159,24 +133,13 @@ class Hook:
         if self._state == "asked":
             self._state = "conflict" if is_conflict else "live"
             if is_conflict:
-                self._release()
+                self._arrivals.dismiss(self._conflict_error())
         if self._state != "live":
             run.forget(self.op)
         answers, self._answer_takers = self._answer_takers, []
         for answer in answers:
             if not answer.done():
                 answer.set_result(None)
-
-    def _release(self) -> None:
-        """Tell all who wait for a payload that there will be none."""
-        takers, self._takers = self._takers, deque()
-        for taker in takers:
-            if taker.done():
-                continue
-            if self._state == "conflict":
-                taker.set_exception(self._conflict_error())
-            else:
-                taker.set_result(None)
 
     def _conflict_error(self) -> HookConflictError:
         return HookConflictError(self._token, self._owner or "")

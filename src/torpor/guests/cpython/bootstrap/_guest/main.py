@@ -23,6 +23,7 @@ from . import (
     log,
     log_libraries,
     loop,
+    mailbox,
     outcome,
     program,
     prompt,
@@ -35,7 +36,7 @@ from . import (
 )
 from .entropy import seed_random
 from .imports import imports
-from .run import run
+from .run import Receiver, run
 from .steps import short_name
 
 _STDERR = 2
@@ -108,7 +109,8 @@ def _deliver(text: bytes) -> bytes:
         if at > run.at:  # clocks of several machines may disagree; the guest's never goes back
             run.at = at
             host.set_clock(at)
-        receiver = run.waiting.get(delivery["op"])
+        is_message = delivery["type"] == "message_sent"
+        receiver: Receiver | None = mailbox.mailbox(delivery["name"]) if is_message else run.waiting.get(delivery["op"])
         if receiver is not None and run.phase != "ended":  # nothing waits any more for the answer to some
             receiver.receive(delivery)
             _pump()
@@ -160,6 +162,7 @@ def _outbox() -> bytes:
     message = {"ops": ops, "logs": log.lines.take(), "awaits_ack": run.phase == "running" and run.answers_awaited > 0}
     if run.left:
         message["left"], run.left = run.left, []
+    message |= mailbox.report()
     message |= outcome.state
     for key in ("value", "error"):
         if key in message:

@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 from torpor.errors import UsageError
 
 Delivery = dict[str, Any]
-"""One event on its way in: ``type``, ``op``, ``at`` and, as far as it has them, ``value``, ``error``, ``owner``."""
+"""One event on its way in: ``type``, ``op``, ``at`` and, if it has them, ``value``, ``error``, ``owner``, ``name``."""
 
 
 class Receiver(Protocol):

@@ -19,6 +19,7 @@ from typing import Any
 
 from .finder import is_hidden
 from .loop import loop
+from .mailbox import mailboxes
 from .outcome import main_task
 from .run import run
 
@@ -119,7 +120,7 @@ def _describe_op(future: Future[Any]) -> str:
     for n, receiver in run.waiting.items():
         if receiver.wakes(future):
             return f"{receiver.describe()} (op {n})"
-    return ""
+    return next((box.describe() for box in mailboxes() if box.wakes(future)), "")
 
 
 def _describe_future(future: Any) -> str:
