@@ -24,7 +24,7 @@ FLOORS = (
     {"torpor"},
     {"inspection"},
     {"app", "authority", "builtin_steps", "client", "registry", "run_info", "step", "sync", "workflow"}
-    | {"worker_processes"},
+    | {"scheduler", "schedules", "scheduling", "worker_processes"},
     {"engine"},
     {"programs", "guests"},
     {"vm", "worlds", "codec"},

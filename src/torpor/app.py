@@ -21,6 +21,7 @@ import asyncio
 import copy
 import inspect
 import os
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
@@ -43,8 +44,10 @@ from torpor.model import DeployedWorkflow, Deployment, Runtime
 from torpor.programs.catalogue import Programs, Registered, alias_main
 from torpor.programs.languages import LANGUAGES
 from torpor.project import application_name, checked_name
-from torpor.registry import Entry, Names, Registry
+from torpor.registry import DeclaredSchedule, Entry, Names, Registry
 from torpor.run_info import RunInfo
+from torpor.scheduler import Scheduler
+from torpor.schedules import Schedules
 from torpor.thread_start import in_thread
 from torpor.workflow import Workflow, workflow_name
 from torpor.world import World
@@ -124,6 +127,7 @@ class Torpor(Registry):
             allows=self.authority.allows_step,
             full=_full_guests(python),
         )
+        self._declared: list[DeclaredSchedule] = []
         self.watch(self._name)
         alias_main()
         self._stored_generation = -1  # of the programs that the world has
@@ -217,6 +221,11 @@ class Torpor(Registry):
                 "use one process, or leave clock= out"
             )
 
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules of this application; see also :meth:`schedule`, which declares one in code."""
+        return Schedules(self.client, runtime=self.runtime, opened=self._open_for_use, resolve=self._startable)
+
     # Life
 
     async def open(self) -> None:
@@ -307,6 +316,7 @@ class Torpor(Registry):
             self.settings,
             keyring=self.keyring,
             observers=observers,
+            scheduler=self._scheduler,
             **{
                 "guest_names": list(LANGUAGES),
                 "deployment": self.deploy,
@@ -321,6 +331,15 @@ class Torpor(Registry):
             yield worker
         finally:
             await worker.stop()
+
+    def _scheduler(self, observe: Observer) -> Scheduler:
+        """Return what keeps this application's schedules for a worker."""
+        plans = {made.name: made for made in (each.plan() for each in self._declared)}
+        if len(plans) < len(self._declared):
+            names = Counter(each.plan().name for each in self._declared)
+            twice = ", ".join(repr(name) for name, count in names.items() if count > 1)
+            raise ConfigurationError(f"several schedules are declared as {twice}; give each a name=")
+        return Scheduler(self.client, self.runtime, plans.values(), observe)
 
     def _prepare_guests(self) -> None:
         """Boot the guests of this application's workflows; where that fails, the first run that needs one says so."""
@@ -381,14 +400,18 @@ class Torpor(Registry):
             EntityConflictError: the id is taken by a run of another workflow or with other arguments.
         """
         await self._open_for_use()
-        await self.store_programs()
-        found = self._programs.resolve(workflow_name(workflow))
-        own = self._names.workflow(found.name)
+        startable = await self._startable(workflow_name(workflow))
+        own = self._names.workflow(startable.name)
         arguments = positional(args, kwargs) if own is None else own.arguments(args, kwargs)
-        startable = Startable(found.name, self.name, self._deployed_workflow(found))
         return await self.client.create_run(
             startable, arguments, runtime=chosen_runtime(runtime or self.runtime), run_id=run_id
         )
+
+    async def _startable(self, workflow: str) -> Startable:
+        """Return the workflow that this application has under a name, once its program is in the world."""
+        await self.store_programs()
+        found = self._programs.resolve(workflow)
+        return Startable(found.name, self.name, self._deployed_workflow(found))
 
     async def deployment(self) -> Deployment:
         """
@@ -500,6 +523,9 @@ class Torpor(Registry):
         return await self.client.cancel_many(run_ids, reason)
 
     def _name(self, entry: Entry) -> None:
+        if isinstance(entry, DeclaredSchedule):
+            self._declared.append(entry)
+            return
         self._names.add(entry)
         if isinstance(entry, Workflow):
             self._programs.renew()

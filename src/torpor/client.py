@@ -226,7 +226,7 @@ class Client:
         """
         found = await find_workflow(self.world, workflow, self.app)
         arguments = found.arguments(args, kwargs)
-        await self._require_program(found)
+        await self.require_program(found)
         return await self.create_run(found, arguments, runtime=chosen_runtime(runtime), run_id=run_id)
 
     async def create_run(
@@ -249,6 +249,20 @@ class Client:
             EntityConflictError: the id is taken by a run of another workflow or with other arguments.
             KeyMissingError: the id is taken by a run whose key is not here, so that it cannot be told.
         """
+        new, text = await self._new_run(workflow, arguments, runtime, run_id)
+        return self.run((await self._create(new, text)).id)
+
+    async def new_run(
+        self, workflow: Startable, arguments: Sequence[Any], *, runtime: Runtime, run_id: str | None = None
+    ) -> NewRun:
+        """Return the run that :meth:`create_run` would create; nothing is stored."""
+        new, text = await self._new_run(workflow, arguments, runtime, run_id)
+        return self._encrypted(new, text, self.keyring.current)
+
+    async def _new_run(
+        self, workflow: Startable, arguments: Sequence[Any], runtime: Runtime, run_id: str | None
+    ) -> tuple[NewRun, bytes]:
+        """Return a run without its input, and that as it is before it is encrypted."""
         about = workflow.workflow
         text = await in_thread_if(is_large_value(arguments), codec.dumps, list(arguments))
         parent, root = await self._ancestors()
@@ -265,10 +279,16 @@ class Client:
             app=workflow.app,
             build=about.build,
         )
-        return self.run((await self._create(new, text)).id)
+        return new, text
 
-    async def _require_program(self, workflow: Startable) -> None:
-        """Refuse to start a run whose program no worker could read: programs are stored under their runs' key."""
+    async def require_program(self, workflow: Startable) -> None:
+        """
+        Refuse to start a run whose program no worker could read: programs are stored under their runs' key.
+
+        Raises:
+            ProgramMissingError: the world has lost it.
+            KeyMissingError, ConfigurationError: it is stored under other keys than this client's.
+        """
         current, address = self.keyring.current, workflow.workflow.program
         if await self.world.has_blob(program_key(address, current)):
             return

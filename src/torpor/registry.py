@@ -18,11 +18,11 @@ such as ``step//./shop/payment.py//charge``, because the path in a name begins a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar, overload
+from typing import Any, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -32,14 +32,16 @@ from torpor.durations import Duration
 from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import step_function
 from torpor.errors import ConfigurationError
-from torpor.programs.catalogue import module_name
+from torpor.programs.catalogue import module_name, short_name
 from torpor.programs.languages import Functions
 from torpor.retries import RETRIES_DEFAULT, Backoff, Exceptions, checked_retries, exception_classes, timeout_ms
+from torpor.scheduling import Plan, ScheduleOptions, plan
 from torpor.step import Step, StepDecorator, offer_options
-from torpor.workflow import Workflow, check_workflow
+from torpor.workflow import Workflow, check_workflow, workflow_name
 
 P = ParamSpec("P")
 R = TypeVar("R")
+W = TypeVar("W", bound=Workflow[..., Any] | str)
 
 _STEP = "step//"
 
@@ -68,7 +70,30 @@ class RegisteredStep:
     full_name: str = ""
 
 
-Entry = RegisteredStep | Workflow[..., Any]
+@dataclass(slots=True, eq=False)
+class DeclaredSchedule:
+    """
+    A schedule as code declares it.
+
+    Attributes:
+        workflow: what it starts, or the name of that.
+        make: returns what its author wants, given the workflow's name.
+    """
+
+    workflow: Workflow[..., Any] | str
+    make: Callable[[str], Plan]
+
+    def plan(self) -> Plan:
+        """
+        Return what its author wants.
+
+        Raises:
+            ConfigurationError: its workflow is in a registry that no application includes.
+        """
+        return self.make(workflow_name(self.workflow))
+
+
+Entry = RegisteredStep | Workflow[..., Any] | DeclaredSchedule
 Watcher = Callable[[Entry], None]
 
 
@@ -187,6 +212,51 @@ class Registry:
 
         return register if function is None else register(function)
 
+    def schedule(
+        self,
+        cron: str | None = None,
+        /,
+        *,
+        name: str | None = None,
+        args: Sequence[Any] = (),
+        kwargs: Mapping[str, Any] | None = None,
+        **options: Unpack[ScheduleOptions],
+    ) -> Callable[[W], W]:
+        """
+        Declare a schedule of a workflow: ``@app.schedule("0 9 * * MON-FRI", zone="Europe/Berlin")`` above
+        ``@app.workflow``, or ``app.schedule(every="15m")("sync")`` for the name of one in another language.
+
+        Workers keep it as it is declared. One that is not declared any more is deleted by the next worker that begins.
+
+        Args:
+            cron: as the option of that name.
+            name: of the schedule; the workflow's short name by default.
+            args, kwargs: what the workflow is started with.
+            options: when, and how; see :class:`torpor.scheduling.ScheduleOptions`.
+
+        Raises:
+            ConfigurationError: an option is wrong, or what is decorated is no workflow.
+        """
+        if cron is not None:
+            options["cron"] = cron
+
+        def register(workflow: W) -> W:
+            if not isinstance(workflow, Workflow | str):
+                raise ConfigurationError(
+                    f"{getattr(workflow, '__qualname__', workflow)} is no workflow yet; write @app.schedule(…) above "
+                    f"@app.workflow"
+                )
+            called = name or (workflow.short_name if isinstance(workflow, Workflow) else short_name(workflow))
+
+            def make(named: str) -> Plan:
+                return plan(called, named, args, kwargs or {}, options)
+
+            make("")  # so that what is wrong is told where it stands
+            self._add(DeclaredSchedule(workflow, make))
+            return workflow
+
+        return register
+
     serializable = staticmethod(serializable)
 
     def include(self, *registries: Registry) -> None:
@@ -229,7 +299,7 @@ class Names:
         self._renamed: dict[str, str] = {}  # old name → new one
         self._workflows: dict[str, Workflow[..., Any]] = {}
 
-    def add(self, entry: Entry) -> None:
+    def add(self, entry: RegisteredStep | Workflow[..., Any]) -> None:
         """
         Name a step or a workflow.
 
@@ -296,7 +366,12 @@ class Names:
                 )
 
 
-def _check(entry: Entry, full: str, function: Callable[..., Any], known: Callable[..., Any] | None) -> None:
+def _check(
+    entry: RegisteredStep | Workflow[..., Any],
+    full: str,
+    function: Callable[..., Any],
+    known: Callable[..., Any] | None,
+) -> None:
     if known is not None and _origin(known) != _origin(function):
         raise ConfigurationError(f"two functions are registered as {full}; give one of them another name")
     if entry.full_name not in ("", full):

@@ -37,6 +37,14 @@ COMMANDS: Final[dict[str, Place]] = {
     "warm": Place("warm", "Compile and boot the guest languages ahead of time."),
     "deployments": Place("deployments", "List what is deployed, and what still has runs."),
     "deploy check": Place("deployments", "Say, before a deploy, which runs would wait for what.", "check"),
+    "schedules list": Place("schedules", "List schedules, and when each starts its next run.", "list_schedules"),
+    "schedules show": Place("schedules", "Show a schedule, and when it starts its next runs.", "show_schedule"),
+    "schedules create": Place("schedules", "Make a schedule that starts runs of a workflow."),
+    "schedules pause": Place("schedules", "Start nothing any more, until it is unpaused."),
+    "schedules unpause": Place("schedules", "Go on with the next slot."),
+    "schedules trigger": Place("schedules", "Start a run now, beside its slots, and print the run's id."),
+    "schedules backfill": Place("schedules", "Start the runs of all slots of a time that is over."),
+    "schedules delete": Place("schedules", "Forget a schedule; its runs go on."),
     "keys generate": Place("keys", "Print a new key, ready for the environment.", "generate_key"),
     "keys list": Place("keys", "List the keys by their ids, and how many runs use each.", "list_keys"),
     "keys rotate": Place("keys", "Print the present keys with a new one before them.", "rotate_keys"),
@@ -46,6 +54,7 @@ COMMANDS: Final[dict[str, Place]] = {
 
 _GROUPS: Final = {
     "deploy": "Look at a deploy before it is made.",
+    "schedules": "See to what starts runs by the clock.",
     "keys": "Make and look after the keys that runs are encrypted with.",
     "program": "Look at the programs that workflow files make.",
 }

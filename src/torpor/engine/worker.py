@@ -6,6 +6,7 @@ A worker: claims turns and steps, runs them, shows that it lives, and takes over
     claim loop      claim what there is room for; otherwise wait for a notice or the next ready time
     heartbeat       every five seconds: tell the world that we live, look for dead workers, take their claims away;
                     at once when the process of one on this machine is gone, which is looked for every second
+    schedules       when the next is due, and when the world has changed: start runs by the clock
     deployment      every second: tell the world what we bring if that has changed, and people what runs wait for
     upkeep          every ten seconds: store what sleeping runs need of this installation, drop what none needs
     turns, steps    tasks of the event loop, bounded by the settings
@@ -47,6 +48,7 @@ from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.settings import WorkerSettings
 from torpor.engine.steps import StepLookup, Steps
 from torpor.engine.threads import VmThreads
+from torpor.engine.timekeeping import Timekeeper, Timekeeping, first_of
 from torpor.engine.upkeep import Upkeep
 from torpor.errors import ConfigurationError, DamagedError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
@@ -74,6 +76,7 @@ class Worker:
         guest_names: of which guests it takes runs; runs of others wait for a worker that has theirs.
         deployment: returns what it brings now, once the programs are in the world; it takes runs of that application.
         programs: returns the program of a content address, if the application has it.
+        scheduler: makes what starts runs by the clock, which tells its observer; None for a worker that starts none.
         url: address of the HTTP front door, for workflow metadata.
         observers: are told what it does, besides its log; see :mod:`torpor.engine.observer`.
     """
@@ -89,6 +92,7 @@ class Worker:
         guest_names: Collection[str],
         deployment: Callable[[], Awaitable[Deployment]],
         programs: Callable[[str], Program | None] = lambda _: None,
+        scheduler: Callable[[Observer], Timekeeper] | None = None,
         url: str = "",
         observers: Sequence[Observer] = (),
     ) -> None:
@@ -102,6 +106,7 @@ class Worker:
         self._settings = settings
         self._guest_names = tuple(guest_names)
         self._observe = observe = all_of((LOG, *observers))
+        self._timekeeping = Timekeeping(scheduler(observe), clock) if scheduler is not None else None
         self._wake = asyncio.Event()
         self._ended = asyncio.Event()  # a turn or a step has
         self._beginning_anew = asyncio.Lock()
@@ -172,6 +177,8 @@ class Worker:
         await self._register(self.id)
         await self._beat()
         await self._complaints.tell(self.id, self._deployment.app)
+        if self._timekeeping is not None:
+            await self._timekeeping.begin()
         self._unsubscribe = self._world.subscribe(self._notice)
         self._observe(WorkerBegan(self.id, self._deployment.app))
         loop = asyncio.get_running_loop()
@@ -181,6 +188,9 @@ class Worker:
             loop.create_task(self._repeat("deployment", self._deploy_and_wait, lambda: not self._stopping)),
             loop.create_task(self._repeat("upkeep", self._wait_and_keep_up, lambda: not self._stopping)),
         ]
+        if self._timekeeping is not None:
+            rounds = self._repeat("schedules", self._timekeeping.round_and_wait, lambda: not self._stopping)
+            self._loops.append(loop.create_task(rounds))
 
     async def stop(self) -> None:
         """
@@ -269,17 +279,12 @@ class Worker:
         )
 
     async def _wait_for_work(self, ready_at: int | None) -> None:
-        loop = asyncio.get_running_loop()
-        waits: list[asyncio.Task[Any]] = [loop.create_task(self._wake.wait())]
+        waits: list[Awaitable[Any]] = [self._wake.wait()]
         if ready_at is not None:
-            waits.append(loop.create_task(self._clock.wait_until(ready_at)))
+            waits.append(self._clock.wait_until(ready_at))
         if (delay := self._left.due_in()) is not None:
-            waits.append(loop.create_task(self._clock.sleep(delay)))
-        try:
-            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+            waits.append(self._clock.sleep(delay))
+        await first_of(waits)
 
     def _begin_turn(self, task: Task) -> None:
         turn = asyncio.get_running_loop().create_task(run_turn(self._env, task))
@@ -398,6 +403,8 @@ class Worker:
         self._observe(WorkerPresumedDead(before, anew, self._settings.lease_ms))
 
     def _notice(self, notice: Notice) -> None:
+        if self._timekeeping is not None:
+            self._timekeeping.stir()
         if notice.work:
             self._runs_wait = True
             self._wake.set()

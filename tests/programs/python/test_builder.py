@@ -186,6 +186,21 @@ def test_code_that_runs_the_program_stays_outside(project: Project) -> None:
     )
 
 
+def test_declared_schedules_stay_outside(project: Project) -> None:
+    """Above the workflow or by themselves, however many lines they have, and what they read with them."""
+    project.write(
+        "app.py",
+        HEAD
+        + "INTERVAL = '1h'\nNAME = 'nightly'\n"
+        + "app.schedule(every=INTERVAL)('main')\n"
+        + "@app.schedule(\n    '@daily',\n    name=NAME,\n)\n@app.schedule('@hourly')\n"
+        + "@app.workflow\nasync def main(): return app.run('')\n",
+    )
+
+    assert "schedule" not in project.text()
+    assert project.names() == {"Torpor", "app", "main"}
+
+
 def test_an_application_of_another_module_is_told(project: Project) -> None:
     """``from app import app`` brings the application without its settings and set-up."""
     project.write("app.py", HEAD + "app.workflows('flows/*.py')\n")

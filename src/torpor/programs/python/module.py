@@ -136,11 +136,17 @@ def definitions(body: Iterable[ast.stmt], prefix: str = "") -> Iterator[tuple[st
 
 def registering_decorator(node: FunctionNode) -> ast.expr | None:
     """Return the decorator that registers a workflow."""
-    for decorator in node.decorator_list:
-        chain = chain_of(decorator.func if isinstance(decorator, ast.Call) else decorator)
-        if chain is not None and chain[-1] == "workflow":
-            return decorator
-    return None
+    return next((each for each in node.decorator_list if _called(each)[-1:] == ("workflow",)), None)
+
+
+def scheduling_decorators(node: FunctionNode) -> list[ast.Call]:
+    """Return the decorators of a workflow that declare schedules, ``@app.schedule(…)``."""
+    calls = [each for each in node.decorator_list if isinstance(each, ast.Call)]
+    return [each for each in calls if len(_called(each)) > 1 and _called(each)[-1] == "schedule"]
+
+
+def _called(decorator: ast.expr) -> Chain:
+    return chain_of(decorator.func if isinstance(decorator, ast.Call) else decorator) or ()
 
 
 def absolute(module: Module, name: str) -> str | None:
@@ -203,8 +209,10 @@ def _reads(module: Module, node: ast.stmt) -> Reads:
         if name in module.steps:
             skipped.add(found)
             annotations.append(_signature(found))
-        elif name in module.workflows and (decorator := registering_decorator(found)) is not None:
-            skipped.add(decorator)
+        elif name in module.workflows:
+            skipped.update(scheduling_decorators(found))
+            if (decorator := registering_decorator(found)) is not None:
+                skipped.add(decorator)
     result = reads(node, skipped=frozenset(skipped))
     for signature in annotations:
         result.chains |= reads(signature).chains  # a step's results are of these types

@@ -16,6 +16,7 @@ from torpor.programs.python.module import (
     definitions,
     is_application_call,
     registering_decorator,
+    scheduling_decorators,
 )
 
 _COMPOUND = (
@@ -153,14 +154,19 @@ class _Page:
     def put_workflow(self, node: FunctionNode, name: str) -> None:
         """Mark a workflow that stands here."""
         mark = f"__torpor_workflow__({json.dumps(name)})"
+        for schedule in scheduling_decorators(node):
+            self._blank(schedule)
         decorator = registering_decorator(node)
         if decorator is None:
             self._behind.append(f"{node.name} = {mark}({node.name})")
             return
-        for line in range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1):
-            self._lines[line - 1] = ""
+        self._blank(decorator)
         indent = _columns(self._original[node.lineno - 1], 0, node.col_offset)
         self._lines[decorator.lineno - 1] = f"{indent}@{mark}"
+
+    def _blank(self, decorator: ast.expr) -> None:
+        for line in range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1):
+            self._lines[line - 1] = ""
 
 
 def _plain_decorators(node: FunctionNode) -> set[str]:

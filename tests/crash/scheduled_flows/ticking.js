@@ -1,0 +1,6 @@
+import { note } from "../scheduled.py";
+
+export async function everySecond({ slot }) {
+  "use workflow";
+  return await note(slot);
+}

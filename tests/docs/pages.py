@@ -1,0 +1,25 @@
+"""Pages of ``docs/`` as their readers follow them: the files that a page shows, and the commands."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+DOCS = Path(__file__).parent.parent.parent / "docs"
+_FILE = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOTALL)
+
+
+def write_files(page: str, folder: Path) -> list[str]:
+    """Write the files that a page shows with a title into a folder; return their names."""
+    text = (DOCS / page).read_text(encoding="utf-8")
+    found = _FILE.findall(text)
+    for name, content in found:
+        (folder / name).write_text(content, encoding="utf-8")
+    return [name for name, _ in found]
+
+
+def run_python(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
+    """Run Python in a folder, as a reader's command does; what it says comes back as text."""
+    return subprocess.run([sys.executable, *args], cwd=folder, capture_output=True, text=True, timeout=100, check=False)
