@@ -34,7 +34,7 @@ class Machine:
         own_memories(config)
         self.engine = wasmtime.Engine(config)
         self.store = wasmtime.Store(self.engine)
-        self.deadline = Deadline(self.store, seconds)
+        self.deadline = Deadline(self.store, seconds, 0, lambda: None)
         with created_memories(3 * PAGE) as self.memories:
             instance = wasmtime.Instance(self.store, wasmtime.Module(self.engine, MODULE), [])
         self.exports = instance.exports(self.store)

@@ -30,7 +30,7 @@ def engine() -> wasmtime.Engine:
 def spin(ticking: NativeTicker | ThreadTicker, module: wasmtime.Module, on: wasmtime.Engine) -> None:
     """Run a guest that never returns, for 30 ms of CPU time."""
     store = wasmtime.Store(on)
-    deadline = Deadline(store, 0.03)
+    deadline = Deadline(store, 0.03, 0, lambda: None)
     func = wasmtime.Instance(store, module, []).exports(store)["spin"]
     assert isinstance(func, wasmtime.Func)
     deadline.restart()

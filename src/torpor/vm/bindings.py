@@ -18,7 +18,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -276,16 +276,24 @@ class Deadline:
     """
     Ends a guest that uses more CPU time than it may, or that is to stop; until then every tick lets other threads run.
 
+    Args:
+        store: the guest's.
+        seconds: CPU time of a turn.
+        grace: seconds that a guest has beyond them to end by itself and tell where it was.
+        on_passed: called when the time is over and the grace begins, while the guest stands still.
+
     Attributes:
         passed: whether the guest was ended for its time.
         interrupted: why it was ended otherwise: what a signal handler raised, such as KeyboardInterrupt, or that the
             thread or the process is to stop.
     """
 
-    __slots__ = ("_armed", "_callback", "_seconds", "_since", "_stopped", "interrupted", "passed")
+    __slots__ = (
+        "_armed", "_callback", "_grace", "_on_passed", "_seconds", "_since", "_stopped", "interrupted", "passed",
+    )  # fmt: skip
 
-    def __init__(self, store: wasmtime.Store, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, store: wasmtime.Store, seconds: float, grace: float, on_passed: Callable[[], None]) -> None:
+        self._seconds, self._grace, self._on_passed = seconds, grace, on_passed
         self._since: float | None = None
         self._armed = self._stopped = False
         self.passed = False
@@ -305,7 +313,7 @@ class Deadline:
             raise stop
         self._since = None
         self._armed = True
-        self._stopped = False
+        self._stopped = self.passed = False
 
     def stop(self) -> None:
         """End the turn that runs in another thread at the next tick; it changes nothing when none does."""
@@ -321,8 +329,11 @@ class Deadline:
             if self._since is None or not self._armed:  # the first tick comes within one interval of the turn's begin
                 self._since = now
             if now - self._since > self._seconds:
-                self.passed = True
-                return _error(b"the CPU limit of this turn is reached")
+                if not self.passed:
+                    self.passed = True
+                    self._on_passed()
+                if now - self._since > self._seconds + self._grace:
+                    return _error(b"the CPU limit of this turn is reached")
             interrupts.rest()
             if self._armed and (stop := self._stop_reason()) is not None:
                 self.interrupted = stop

@@ -75,7 +75,7 @@ class Instance:
         self.wasi.printed_bytes_max = limits.output_bytes
         self.broken = False
         self._pristine = False
-        self._deadline = Deadline(self.store, limits.cpu_seconds)
+        self._deadline = Deadline(self.store, limits.cpu_seconds, self.grace_seconds, lambda: running().out_of_time())
         self._linker = wasmtime.Linker(engine.wasmtime)
         self._linker.allow_shadowing = True
         memory = limits.memory_bytes
@@ -102,6 +102,14 @@ class Instance:
     @stack_pointer.setter
     def stack_pointer(self, value: int) -> None:
         pass
+
+    @property
+    def grace_seconds(self) -> float:
+        """CPU time beyond its limit in which the guest ends by itself and tells where it was."""
+        return 0
+
+    def out_of_time(self) -> None:
+        """Let the guest know that the grace begins; it stands still during this call."""
 
     @property
     def dead_bytes(self) -> int:
@@ -270,6 +278,9 @@ class Instance:
             self.engine.ticker.end()
             deadline.rest()
             _running.instance = None
+        if deadline.passed:
+            self.broken = True
+            raise self._too_slow()
         self._require_memory()
         return result
 
@@ -310,10 +321,7 @@ class Instance:
         if (signal := self._deadline.interrupted) is not None:
             raise signal
         if self._deadline.passed:
-            raise CpuLimitError(
-                f"a turn used more than {self.limits.cpu_seconds:g} s of CPU time; look for an endless loop, or move"
-                " the work into a step"
-            ) from problem
+            raise self._too_slow() from problem
         self._require_memory(problem)
         if self._is_out_of_stack(problem):
             raise StackLimitError(
@@ -323,6 +331,12 @@ class Instance:
         printed = self.wasi.printed.decode("utf-8", "replace").strip()
         said = f"; the guest said: {printed}" if printed else ""
         raise GuestTrapError(f"the guest trapped: {_reason(problem)}{said}") from problem
+
+    def _too_slow(self) -> CpuLimitError:
+        return CpuLimitError(
+            f"a turn used more than {self.limits.cpu_seconds:g} s of CPU time; look for an endless loop, or move"
+            " the work into a step"
+        )
 
     def _is_out_of_stack(self, problem: Exception) -> bool:
         return isinstance(problem, wasmtime.Trap) and problem.trap_code is wasmtime.TrapCode.STACK_OVERFLOW

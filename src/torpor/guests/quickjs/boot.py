@@ -11,6 +11,7 @@ import wasmtime
 from torpor.errors import GuestTrapError
 from torpor.guests.quickjs.instance import (
     FUNCTIONS,
+    TELLING_FUNCTIONS,
     Build,
     Handles,
     QuickJsInstance,
@@ -81,10 +82,17 @@ class _BootingInstance(QuickJsInstance):
             self._hold(Handles((), undefined, argv, length_out))
             self._call("qjs_free_value", self._evaluate("torpor:headroom", manifest.headroom))
             namespace = self._evaluate("torpor:main", manifest.modules["torpor:main"])
-            functions = tuple(self._property_of(namespace, name) for name in FUNCTIONS)
+            names = (*FUNCTIONS, *TELLING_FUNCTIONS) if manifest.tells else FUNCTIONS
+            functions = tuple(self._property_of(namespace, name) for name in names)
+            context = self._interruptible() if manifest.tells else 0
             self._call("wasm_free", self._call("wasm_malloc", manifest.heap_reserve_bytes))
             self._call("qjs_run_gc")
-        return Booted(self.freeze(), self._layout, Handles(functions, undefined, argv, length_out))
+        return Booted(self.freeze(), self._layout, Handles(functions, undefined, argv, length_out, context))
+
+    def _interruptible(self) -> int:
+        """Let the engine ask now and then whether to go on; return the address of its context."""
+        self._call("qjs_set_interrupt_handler", 1)
+        return self._call("qjs_get_context_ptr")
 
     def _link(self, memories: list[LinearMemory]) -> wasmtime.Instance:
         build = self._build

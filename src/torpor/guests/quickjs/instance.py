@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import re
 import struct
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 
 import wasmtime
 
-from torpor.errors import GuestTrapError, MemoryLimitError, OutputLimitError
+from torpor.errors import GuestTrapError, MemoryLimitError, OutputLimitError, VmError
 from torpor.guests.quickjs.linking import Layout, Plan
 from torpor.guests.quickjs.manifest import MAIN, JavaScriptManifest
 from torpor.guests.quickjs.modules import ImportRefusedError, ModuleLoader
@@ -27,11 +28,27 @@ from torpor.vm.wasi import DeterministicWasi, define_wasi
 FUNCTIONS = ("load", "loaded", "begin", "inbox", "next", "outbox", "evaluate", "evaluated")
 """What the bootstrap's main module exports, in the order in which the driver numbers them."""
 
+TELLING_FUNCTIONS = ("whereabouts", "interrupted")
+"""What builds export, too, that tell where they are when their time is over; the driver's next numbers."""
+
 LOAD, LOADED, BEGIN, INBOX, NEXT, OUTBOX, EVALUATE, EVALUATED = range(len(FUNCTIONS))
+WHEREABOUTS, INTERRUPTED = range(len(FUNCTIONS), len(FUNCTIONS) + len(TELLING_FUNCTIONS))
 
 # Cells of driver.wat, offsets in the scratch memory.
 _CLOCK, _STACK_POINTER, _ANSWER_BYTES, _EXCEPTION, _ANSWER_BYTES_MAX = 0, 8, 12, 16, 20
 _UNDEFINED, _ARGV, _LENGTH_OUT, _TEXT_AT, _FUNCTIONS = 24, 28, 32, 36, 64
+
+_GRACE_SECONDS = 0.25
+"""CPU time in which the engine ends what runs, once it is told to."""
+
+_COUNTER_AT, _COUNTER_MAX = 292, 10_000
+"""
+Where the engine's context counts calls and rounds of loops down to the next question whether to go on, and from what.
+Each of them may be long, so the count is shortened when time is over, if there is such a number in that place.
+"""
+
+_TOP_PLACE = re.compile(r"(^\n.*?)(?::\d+){1,2}(?=\)(?:\n|$))")
+"""Line and column of the innermost frame, which the engine does not know while the frame runs."""
 
 _THREW, _NO_MEMORY, _TOO_LONG = 1, 2, 3
 
@@ -46,12 +63,14 @@ class Handles:
         undefined: the value undefined.
         argv: four bytes for an argument list.
         length_out: four bytes for a length.
+        context: the engine's context; 0 where the engine does not ask whether to go on.
     """
 
     functions: tuple[int, ...]
     undefined: int
     argv: int
     length_out: int
+    context: int = 0
 
 
 class Build:
@@ -103,7 +122,8 @@ class QuickJsInstance(Instance):
     """
 
     def __init__(self, build: Build, limits: Limits, backend: Backend, plan: Plan | None, handles: Handles) -> None:
-        self._build, self._plan = build, plan
+        self._build, self._plan, self._context = build, plan, handles.context
+        self._asking, self._whereabouts = False, ""
         self.program: Mapping[str, str] = {}
         super().__init__(build.engine, limits, backend)
         self._text_at = text_at(limits.memory_bytes)
@@ -111,6 +131,8 @@ class QuickJsInstance(Instance):
         driver = self._instantiate("quickjs-driver", build.manifest.driver)
         calls = self._calls(driver, *names)
         self._exchange, self._turn, self._property, self._text, self._throw, self._c_string, self._tidy = calls
+        if self._context:
+            (self._ask,) = self._calls(driver, "ask")
         self._cell(_TEXT_AT, self._text_at)
         self._cell(_ANSWER_BYTES_MAX, limits.output_bytes)
         self._hold(handles)
@@ -128,6 +150,41 @@ class QuickJsInstance(Instance):
     @property
     def dead_bytes(self) -> int:
         return self.stack_pointer  # the stack lies below everything else (checked at boot) and is empty between turns
+
+    @property
+    def grace_seconds(self) -> float:
+        return _GRACE_SECONDS if self._build.manifest.tells else 0
+
+    def out_of_time(self) -> None:
+        """Have the engine ask soon whether to go on, where it would count many calls and rounds before."""
+        at = self._context + _COUNTER_AT
+        if self._context and 1 < struct.unpack("<i", self.memory.read(at, 4))[0] <= _COUNTER_MAX:
+            self.memory.write(at, struct.pack("<i", 1))
+
+    def to_stop(self) -> int:
+        """Answer ``host_interrupt``: whether the engine has to end what it runs. It has, once it is in the program."""
+        if not self._deadline.passed or self._asking:
+            return 0
+        if not self._whereabouts:
+            self._asking = True
+            self._whereabouts = self._asked(self._ask(WHEREABOUTS))
+            self._asking = False
+        if not self._whereabouts:
+            self.out_of_time()
+        return int(bool(self._whereabouts))
+
+    def interrupted_at(self) -> str:
+        """Return where the program was when its time was over: lines, each with a line break before it, or nothing."""
+        if not self._whereabouts:
+            return ""
+        try:
+            told = self._asked(self.run(self._turn, INTERRUPTED, NEXT, INTERRUPTED, self._text_at, 0, 0))
+        except VmError:  # it was not ended by its own engine
+            told = ""
+        return told or _TOP_PLACE.sub(r"\1", self._whereabouts, count=1)
+
+    def _asked(self, status: int) -> str:
+        return self._answer().decode("utf-8", "replace") if status == 0 else ""
 
     def exchange(self, take: int, text: bytes, give: int) -> bytes:
         """
@@ -264,7 +321,7 @@ def _current_wasi() -> DeterministicWasi:
 
 _HOST_FUNCTIONS: dict[str, Any] = {
     "host_get_timezone_offset": lambda _high, _low: 0,
-    "host_interrupt": lambda: 0,
+    "host_interrupt": lambda: _current().to_stop(),
     "host_promise_rejection": lambda _promise, _reason, _handled: None,
     "host_module_normalize": lambda importer, specifier: _current().resolve(importer, specifier),
     "host_module_load": lambda name, length_out: _current().source(name, length_out),

@@ -24,6 +24,9 @@ Builds of an earlier number are driven as before or refused, never driven differ
 
 MAIN: Final = "quickjs.wasm"
 
+TELLS: Final = "torpor:interrupted"
+"""Module of builds that tell where they were when their CPU time was over; those of 0.1.0 do not."""
+
 _EXTENSIONS: Final = ("url", "encoding", "headers", "structured-clone", "crypto")
 _FOLDER: Final = Path(str(files("torpor.guests.quickjs")))
 
@@ -77,6 +80,11 @@ class JavaScriptManifest(Manifest, frozen=True):
     heap_reserve_bytes: int
     js_stack_bytes: int
     gc_threshold_bytes: int
+
+    @property
+    def tells(self) -> bool:
+        """Whether the guest is to be interrupted before it is ended, and says then where it was."""
+        return TELLS in self.modules
 
 
 def installed_manifest(bootstrap: Path | None) -> tuple[JavaScriptManifest, InstalledFiles]:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import accumulate
 
 import msgspec
 
-from torpor.errors import ConfigurationError, GuestTrapError
+from torpor.codec.errors import remember_traceback
+from torpor.errors import ConfigurationError, CpuLimitError, GuestTrapError
 from torpor.guests.quickjs.instance import BEGIN, EVALUATE, EVALUATED, LOAD, LOADED, OUTBOX, QuickJsInstance
 from torpor.vm.base_vm import BaseVm, Loaded, read_loaded, read_outbox
 from torpor.vm.entropy import Entropy
@@ -58,6 +60,21 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
     def __init__(self, pool: Pool[QuickJsInstance], image: QuickJsImage) -> None:
         self._image = image
         super().__init__(pool, image)
+
+    @contextmanager
+    def _leased(self) -> Iterator[QuickJsInstance]:
+        with super()._leased() as instance:
+            try:
+                yield instance
+            except CpuLimitError as error:
+                self._tell_where(error, instance)
+                raise
+
+    def _tell_where(self, error: CpuLimitError, instance: QuickJsInstance) -> None:
+        """Let an error have the stack of what workflow code was at when its time was over."""
+        if frames := instance.interrupted_at():
+            remember_traceback(error, f"{type(error).__module__}.{type(error).__qualname__}: {error}{frames}")
+        instance.broken = True
 
     def begin(self, begin: Begin) -> Outbox:
         entropy = Entropy(begin.seed)

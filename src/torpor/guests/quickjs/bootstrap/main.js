@@ -10,6 +10,7 @@ import { installAbsences } from "torpor:absent";
 import { mailboxReport } from "torpor:mailbox";
 import { impurePlace, traceImpurity } from "torpor:purity";
 export { evaluate, evaluated } from "torpor:prompt";
+export { interrupted, whereabouts } from "torpor:interrupted";
 import { installRandom, seedRandom } from "torpor:random";
 import { installStacks, setLineMaps } from "torpor:stacks";
 import { installSteps } from "torpor:steps";

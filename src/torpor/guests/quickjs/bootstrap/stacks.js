@@ -8,12 +8,20 @@ import { adviseOnAbsence } from "torpor:absent";
 const RAW_FRAME = /^ {4}at (.+) \((.+?)(?::(\d+):(\d+))?\)$/;
 
 let lineMaps = {};
+let witness = () => {};
 
 export function installStacks() {
   Error.prepareStackTrace = (error, sites) => {
     adviseOnAbsence(error);
-    return header(error) + textOf(sites.map(frameOfSite));
+    const text = textOf(sites.map(frameOfSite));
+    witness(error, text);
+    return header(error) + text;
   };
+}
+
+/** Let a function see each error that is made, and its frames as text. */
+export function setWitness(see) {
+  witness = see;
 }
 
 /** Take module name → author's line for each evaluated line. */
