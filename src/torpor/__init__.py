@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         UsageError,
         WorkflowNotRegisteredError,
     )
+    from torpor.hook_info import HookInfo
     from torpor.registry import Registry
     from torpor.retries import Backoff
     from torpor.run_info import Awaited, RunInfo
@@ -52,6 +53,7 @@ __all__ = [
     "Hook",
     "HookConflictError",
     "HookDisposedError",
+    "HookInfo",
     "HookNotFoundError",
     "NotInWorkflowError",
     "OutsideWorkflowError",
@@ -117,6 +119,7 @@ _HOMES = {
         "UsageError",
         "WorkflowNotRegisteredError",
     ),
+    "torpor.hook_info": ("HookInfo",),
     "torpor.registry": ("Registry",),
     "torpor.run_info": ("Awaited", "RunInfo"),
     "torpor.sync": ("SyncTorpor",),

@@ -34,11 +34,13 @@ from torpor.client import Client, RunHandle, chosen_runtime
 from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.values import WorkflowFunction
+from torpor.durations import Duration
 from torpor.engine.deployments import Startable, make_deployment, positional
 from torpor.engine.images import store_program
 from torpor.engine.observer import Observer
 from torpor.engine.settings import WorkerSettings
 from torpor.errors import ConfigurationError, TorporError, UsageError
+from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime
 from torpor.programs.catalogue import Programs, Registered, alias_main
@@ -484,15 +486,33 @@ class Torpor(Registry):
         await self._open_for_use()
         return await self.client.list_runs(status=status, workflow=workflow, before=before, limit=limit)
 
-    async def resume_hook(self, token: str, payload: Any = None, *, resume_id: str | None = None) -> RunHandle:
+    async def get_hook(self, token: str) -> HookInfo[RunHandle]:
         """
-        Deliver a payload to the live hook with this token.
+        Look a live hook up by its token: its run, and what its creator says of it.
+
+        Raises:
+            HookNotFoundError: no live hook has this token.
+            UsageError: the application is closed.
+        """
+        await self._open_for_use()
+        return await self.client.get_hook(token)
+
+    async def resume_hook(
+        self,
+        token: str | HookInfo[Any],
+        payload: Any = None,
+        *,
+        resume_id: str | None = None,
+        wait: Duration | None = None,
+    ) -> RunHandle:
+        """
+        Deliver a payload to the live hook with this token; *wait* is how long to wait for one that is not there yet.
 
         Raises:
             UsageError: the application is closed; and all that :meth:`torpor.client.Client.resume_hook` raises.
         """
         await self._open_for_use()
-        return await self.client.resume_hook(token, payload, resume_id=resume_id)
+        return await self.client.resume_hook(token, payload, resume_id=resume_id, wait=wait)
 
     async def send(
         self,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, Generic, cast, get_args
 
 from msgspec.structs import replace
@@ -20,8 +20,10 @@ from torpor.codec.errors import remembered_traceback
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import AsTheyAre, recognise
 from torpor.codec.values import RunReference
+from torpor.durations import Duration, milliseconds
 from torpor.engine.deployments import Startable, find_workflow
 from torpor.engine.endings import Endings, read_ending
+from torpor.engine.hook_arrival import wait_for_hook
 from torpor.engine.images import program_key
 from torpor.engine.metadata import running_step
 from torpor.errors import (
@@ -36,9 +38,10 @@ from torpor.errors import (
     SerializationError,
     UsageError,
 )
+from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.limits import MAILBOX_CHARS_MAX
-from torpor.model import Event, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo
+from torpor.model import Event, Hook, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo
 from torpor.run_info import RunInfo, read_info, read_infos
 from torpor.world import World
 from torpor.worlds.rules import steps_of
@@ -354,29 +357,70 @@ class Client:
         found = await self.world.list_runs(RunFilter(status=status, workflow=workflow, before=before, limit=limit))
         return await read_infos(self.world, found)
 
-    async def resume_hook(self, token: str, payload: Any = None, *, resume_id: str | None = None) -> RunHandle:
+    async def get_hook(self, token: str) -> HookInfo[RunHandle]:
         """
-        Deliver a payload to the live hook with this token; it is stored durably before the run wakes.
-
-        Args:
-            token: the hook's token.
-            payload: any value that the codec takes.
-            resume_id: give the same one when you try again; the payload is then received once.
+        Look a live hook up by its token.
 
         Raises:
             HookNotFoundError: no live hook has this token.
-            SerializationError, LimitExceededError: the payload cannot be stored.
         """
+        hook = await self.world.hook(token)
+        return HookInfo(hook, self.run(hook.run_id), self.keyring.run(hook.run_id, hook.key_id), self.references)
+
+    async def resume_hook(
+        self,
+        token: str | HookInfo[Any],
+        payload: Any = None,
+        *,
+        resume_id: str | None = None,
+        wait: Duration | None = None,
+    ) -> RunHandle:
+        """
+        Deliver a payload to a live hook; it is stored durably before the run wakes.
+
+        Args:
+            token: the hook's token, or the hook as :meth:`get_hook` returned it.
+            payload: any value that the codec takes.
+            resume_id: give the same one when you try again; the payload is then received once.
+            wait: how long to wait for a hook that is not there yet: seconds, text such as ``"1h"``, or a timedelta.
+
+        Raises:
+            HookNotFoundError: no live hook has this token, or had it in time.
+            SerializationError, LimitExceededError: the payload cannot be stored.
+            UsageError: *wait* is no duration.
+        """
+        name = token if isinstance(token, str) else token.token
+        look = self._look_for(name, wait)
         resume = resume_id or ids.fresh("rsme", self.world.clock.now())
         text = await in_thread_if(is_large_value(payload), codec.dumps, payload)
         while True:
-            hook = await self.world.hook(token)
-            data = self.keyring.run(hook.run_id, hook.key_id, hook.public).encrypt(text)
+            found = await look()
+            data = self.keyring.run(found.run_id, found.key_id, found.public).encrypt(text)
             try:
-                await self.world.resume_hook(token, data, resume, run_id=hook.run_id)
+                await self.world.resume_hook(name, data, resume, run_id=found.run_id)
             except HookNotFoundError:
                 continue  # it is gone, or by now another run's, which the next look tells
-            return self.run(hook.run_id)
+            return self.run(found.run_id)
+
+    def _look_for(self, token: str, wait: Duration | None) -> Callable[[], Awaitable[Hook]]:
+        """Return what finds the live hook with a token, and waits for it until *wait* is over from now on."""
+        if wait is None:
+            return lambda: self.world.hook(token)
+        try:
+            deadline = asyncio.get_running_loop().time() + milliseconds(wait) / 1000
+        except ValueError as error:
+            raise UsageError(f"resume_hook(wait=…): {error}") from None
+
+        async def look() -> Hook:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await wait_for_hook(self.world, token)
+            except TimeoutError:
+                raise HookNotFoundError(
+                    f"no live hook had the token {token!r} within {wait!r}: no run has made it, or it is disposed of"
+                ) from None
+
+        return look
 
     async def send(
         self,

@@ -19,7 +19,9 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from torpor.app import Torpor
 from torpor.client import RunHandle
+from torpor.durations import Duration
 from torpor.errors import HostError, UsageError
+from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, Runtime, StepInfo
 from torpor.run_info import RunInfo
@@ -108,9 +110,21 @@ class SyncTorpor:
         """See :meth:`torpor.app.Torpor.list_runs`."""
         return self.wait(self._app.list_runs(status=status, workflow=workflow, before=before, limit=limit))
 
-    def resume_hook(self, token: str, payload: Any = None, *, resume_id: str | None = None) -> SyncRun[Any]:
+    def get_hook(self, token: str) -> HookInfo[SyncRun[Any]]:
+        """See :meth:`torpor.app.Torpor.get_hook`."""
+        found = self.wait(self._app.get_hook(token))
+        return found.of(SyncRun(self, found.run))
+
+    def resume_hook(
+        self,
+        token: str | HookInfo[Any],
+        payload: Any = None,
+        *,
+        resume_id: str | None = None,
+        wait: Duration | None = None,
+    ) -> SyncRun[Any]:
         """See :meth:`torpor.app.Torpor.resume_hook`."""
-        return SyncRun(self, self.wait(self._app.resume_hook(token, payload, resume_id=resume_id)))
+        return SyncRun(self, self.wait(self._app.resume_hook(token, payload, resume_id=resume_id, wait=wait)))
 
     def send(
         self,

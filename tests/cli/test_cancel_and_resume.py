@@ -1,4 +1,4 @@
-"""``torpor cancel`` and ``torpor resume``."""
+"""``torpor cancel``, ``torpor resume`` and ``torpor send``."""
 
 from __future__ import annotations
 
@@ -127,3 +127,33 @@ def test_resume_of_an_unknown_token_says_so(torpor: Torpor) -> None:
 
         assert result.exit_code == 1
         assert result.stderr.startswith("error[HOOK_NOT_FOUND]: ")
+
+
+def test_resume_waits_in_vain(torpor: Torpor, runs: Runs) -> None:
+    """No hook of this token is made; the error says how long it was waited for."""
+    result = torpor("resume", "nobody", "--wait", "1ms")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith("error[HOOK_NOT_FOUND]: no live hook had the token 'nobody' within '1ms'")
+    assert torpor.ok("resume", "token-2", "now", "--wait", "1h") == f"{runs.waiting}\n"
+
+
+def test_send_gives_a_message(torpor: Torpor, runs: Runs) -> None:
+    """It stands in the run's log, once under its id, and is counted."""
+    for _ in range(2):
+        assert torpor.ok("send", runs.waiting, "address", '{"city": "Ghent"}', "--id", "m1") == ""
+
+    found = torpor.json("inspect", runs.waiting)
+    assert [(each["name"], each["id"], each["payload"]) for each in found["messages"]] == [
+        ("address", "m1", {"city": "Ghent"})
+    ]
+    assert found["run"]["messages"] == {"sent": 1, "unreceived": 1}
+    assert "messages  1 of 1 not received yet" in torpor.ok("inspect", runs.waiting)
+
+
+def test_send_to_a_run_that_has_ended(torpor: Torpor, runs: Runs) -> None:
+    """The sender is told how it ended."""
+    result = torpor("send", runs.completed, "address")
+
+    assert result.exit_code == 1
+    assert result.stderr.startswith(f"error[RUN_ENDED]: run {runs.completed} is completed")

@@ -37,6 +37,7 @@ def test_the_table_holds_every_command() -> None:
         "inspect",
         "repl",
         "resume",
+        "send",
         "cancel",
         "archive",
         "doctor",

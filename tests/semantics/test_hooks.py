@@ -4,18 +4,36 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import pytest
 
 from tests.engine.support import TIMEOUT
 from tests.semantics.support import DAY, Stage, kinds, outcome
-from torpor import RunFailedError, codec
+from torpor import ArgumentError, RunFailedError, UsageError, codec
 from torpor.errors import HookNotFoundError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 HOOKS = 5
 PAYLOADS = 200
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a workflow says of its hook."""
+
+    work: str
+    since: datetime
+
+
+@dataclass(frozen=True)
+class Other:
+    """What it does not say."""
+
+    unit: int
 
 
 @pytest.fixture
@@ -34,6 +52,48 @@ async def test_hook(stage: Stage) -> None:
     for message in ("one", "two", "three"):
         await stage.app.resume_hook(hook.token, {"message": message, "done": message == "three"})
     assert await outcome(run) == ["one", "two", "three"]
+
+
+async def test_hook_is_looked_up(stage: Stage, token: str) -> None:
+    """By its token, with its run, and its metadata as a class wants it; one that is gone, or was never, is told."""
+    with pytest.raises(HookNotFoundError, match=re.escape(token)):
+        await stage.app.get_hook(token)
+    run = await stage.start("hook_owner_does_it", token)
+    await stage.logged(run, "hook_created")
+    found = await stage.app.get_hook(token)
+    assert (found.token, found.run.id) == (token, run.id)
+    assert found.metadata == {"work": token, "since": datetime.fromtimestamp(0, UTC)}
+    assert found.metadata_as(Work) == Work(token, datetime.fromtimestamp(0, UTC))
+    with pytest.raises(ArgumentError, match=r"the metadata of hook .* is no Other: .*unit"):
+        found.metadata_as(Other)
+    await stage.app.resume_hook(found, "done")
+    assert await outcome(run) == "done"
+    with pytest.raises(HookNotFoundError, match=re.escape(token)):
+        await stage.app.get_hook(token)
+
+
+async def test_generated_tokens_cannot_be_guessed(stage: Stage) -> None:
+    """They are long, differ from run to run, and say nothing of the run."""
+    runs = [await stage.start("hook_payloads", "customer") for _ in range(3)]
+    tokens = [(await stage.logged(run, "hook_created"))[0].name for run in runs]
+    assert len(set(tokens)) == len(runs)
+    assert all(re.fullmatch(r"[\w-]{24}", token) for token in tokens)
+    for run in runs:
+        await run.cancel()
+
+
+async def test_resume_waits_for_a_hook(stage: Stage, token: str) -> None:
+    """A payload that comes before its hook is delivered as soon as a run has made it; in vain it is told."""
+    async with asyncio.TaskGroup() as group:
+        resumed = group.create_task(stage.app.resume_hook(token, "early", wait="1h"))
+        await asyncio.sleep(0)
+        run = await stage.start("waits_for", token)
+    assert resumed.result().id == run.id
+    assert await outcome(run) == "early"
+    with pytest.raises(HookNotFoundError, match=r"no live hook had the token .* within 0"):
+        await stage.app.resume_hook(token, "late", wait=0)
+    with pytest.raises(UsageError, match="wait"):
+        await stage.app.resume_hook(token, "late", wait="soon")
 
 
 async def test_payloads_before_the_first_await(stage: Stage, token: str) -> None:
@@ -64,6 +124,17 @@ async def test_hook_conflict(stage: Stage, token: str) -> None:
     assert (await kinds(second))["hook_conflict"] == 1
     await stage.app.resume_hook(token, "for the first")
     assert await outcome(first) == "for the first"
+
+
+async def test_hook_owner_does_it(stage: Stage, token: str) -> None:
+    """The owner of a token is a handle, whose result the second run takes over."""
+    first = await stage.start("hook_owner_does_it", token)
+    await stage.logged(first, "hook_created")
+    second = await stage.start("hook_owner_does_it", token)
+    await stage.logged(second, "hook_conflict")
+    await stage.app.resume_hook(token, "work done")
+    assert await outcome(first) == "work done"
+    assert await outcome(second) == {"from": first.id, "result": "work done"}
 
 
 async def test_hook_dispose_reuse(stage: Stage, token: str) -> None:

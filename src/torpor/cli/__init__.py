@@ -31,6 +31,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "inspect": Place("inspect_run", "Show what happened in a run."),
     "repl": Place("repl", "Open a prompt inside a copy of a parked run."),
     "resume": Place("start", "Deliver a payload to a hook, and print the id of its run."),
+    "send": Place("start", "Send a message to a run, which keeps it until it is received."),
     "cancel": Place("cancel", "Cancel runs by their ids, their status or their workflow."),
     "archive": Place("archive", "Drop the beginning of logs, behind tried snapshots."),
     "doctor": Place("doctor", "Check the installation, the application and its world."),

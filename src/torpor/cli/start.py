@@ -1,4 +1,4 @@
-"""``torpor start`` and ``torpor resume``: give a value to a run that begins, or to a hook of one that waits."""
+"""``torpor start``, ``resume`` and ``send``: give a value to a run that begins, to a hook, or to a run's mailbox."""
 
 from __future__ import annotations
 
@@ -101,17 +101,44 @@ def resume(
         str | None,
         typer.Option("--resume-id", metavar="ID", help="With the same id again, the payload is received once."),
     ] = None,
+    wait: Annotated[
+        str | None,
+        typer.Option("--wait", metavar="TIME", help="Wait so long, such as 1h, for a hook that is not there yet."),
+    ] = None,
     app: AppOption = None,
     world: WorldOption = None,
 ) -> None:
     """
     Deliver a payload to a hook, and print the id of its run.
 
-    Example: torpor resume approval-o-1 '{"approved": true}'
+    Example: torpor resume approval-o-1 '{"approved": true}' --wait 1h
     """
     value = value_of(payload)
-    run = with_client(app, world, lambda client: client.resume_hook(token, value, resume_id=resume_id))
+    run = with_client(app, world, lambda client: client.resume_hook(token, value, resume_id=resume_id, wait=wait))
     say(run.id)
+
+
+@command
+def send(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="The mailbox, as in receive(NAME).")],
+    payload: Annotated[
+        str, typer.Argument(metavar="[VALUE]", help=f"What the workflow receives, {VALUE_HELP}")
+    ] = "null",
+    message_id: Annotated[
+        str | None,
+        typer.Option("--id", metavar="ID", help="With the same id again, the message is received once."),
+    ] = None,
+    app: AppOption = None,
+    world: WorldOption = None,
+) -> None:
+    """
+    Send a message to a run, which keeps it until it is received.
+
+    Example: torpor send order-17 address '{"city": "Ghent"}'
+    """
+    value = value_of(payload)
+    with_client(app, world, lambda client: client.send(run, name, value, id=message_id))
 
 
 def _placed(error: RunFailedError) -> RunFailedError:

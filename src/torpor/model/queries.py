@@ -97,9 +97,11 @@ class Notice(msgspec.Struct, frozen=True):
         work: there may be a task to claim.
         ended: the run may have ended.
         written: one of its streams may have been written to, or closed.
+        hooked: it may have a new hook.
     """
 
     run_id: str | None = None
     work: bool = False
     ended: bool = False
     written: bool = False
+    hooked: bool = False

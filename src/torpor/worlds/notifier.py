@@ -33,7 +33,7 @@ class Notifier:
 
     def notify(self, notice: Notice) -> None:
         """Tell everybody. May be called on any thread, with or without a running loop."""
-        if not self._listeners or not (notice.work or notice.ended or notice.written):
+        if not self._listeners or not (notice.work or notice.ended or notice.written or notice.hooked):
             return
         here = _running_loop()
         for key, (loop, listener) in tuple(self._listeners.items()):

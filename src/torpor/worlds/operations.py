@@ -264,7 +264,8 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
             continue
         told = (yield from _tell_watchers(changes, now)) if changes.ended else False
         work = told if changes.ended else committed.parked or bool(commit.tasks)
-        return committed, Notice(commit.run_id, work=work, ended=changes.ended)
+        hooked = bool(committed.answers) and not changes.ended
+        return committed, Notice(commit.run_id, work=work, ended=changes.ended, hooked=hooked)
 
 
 def snooze(run_id: str, worker_id: str, epoch: int, until: int, why: str, url: str) -> Operation[None]:

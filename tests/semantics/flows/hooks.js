@@ -97,3 +97,11 @@ export async function hookWithUnknownOption(token) {
   "use workflow";
   await createHook({ token, timeout: "3d" });
 }
+
+/** Do the work of a token once: whoever comes second takes the owner's result. */
+export async function hookOwnerDoesIt(token) {
+  "use workflow";
+  using mine = createHook({ token, metadata: { work: token, since: new Date(0) } });
+  const owner = await mine.getConflict();
+  return owner === null ? await mine : { from: owner.runId, result: await owner.result() };
+}

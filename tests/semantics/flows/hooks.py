@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.semantics.application import app
@@ -101,3 +102,11 @@ async def many_hooks_and_sleep_race(token: str, hooks: int, total: int) -> dict[
 @app.workflow
 async def hook_with_unknown_option(token: str) -> None:
     await hook(token, timeout="3d")  # type: ignore[call-arg]  # that is the case
+
+
+@app.workflow
+async def hook_owner_does_it(token: str) -> Any:
+    """Do the work of a token once: whoever comes second takes the owner's result."""
+    async with hook(token, metadata={"work": token, "since": datetime.fromtimestamp(0, UTC)}) as mine:
+        owner = await mine.conflict()
+        return await mine if owner is None else {"from": owner.id, "result": await owner.result()}

@@ -116,7 +116,7 @@ class SimulatedWorld:
             weather = self._weather
             if weather.happens("notice lost"):
                 self._story.tell(self._process.name, "does not hear", notice)
-                everything = Notice(None, work=True, ended=True, written=True)
+                everything = Notice(None, work=True, ended=True, written=True, hooked=True)
                 self._process.call_later(self._random.uniform(0, SWEEP_MS / 1000), tell, everything)
                 return
             if weather.happens("notice late"):

@@ -52,6 +52,24 @@ class Ear:
 class NoticesSuite(Suite):
     """``subscribe``."""
 
+    async def test_a_new_hook_is_told(self, world: World) -> None:
+        """To who waits for it, though the run stays awake and nobody gets work."""
+        turn = await begin(world)
+        ear = Ear(world)
+        await turn.commit(hook("hook_created", 1))
+        notice = await ear.wait_for(lambda notice: notice.hooked)
+        assert (notice.run_id, notice.work, notice.ended) == (RUN, False, False)
+
+    async def test_others_hooks_are_told(self, world: World, make_world: MakeWorld) -> None:
+        """Those that another world on the same store has made, where the world can hear of it."""
+        if not world.capabilities.listen_ms:
+            pytest.skip("this world does not hear of others' changes")
+        async with opened(make_world()) as other:
+            turn = await begin(other)
+            ear = Ear(world)
+            await turn.commit(hook("hook_created", 1))
+            await ear.wait_for(lambda notice: notice.hooked and notice.run_id in {None, RUN})
+
     async def test_a_new_run_is_work(self, world: World) -> None:
         """The notice names the run."""
         ear = Ear(world)

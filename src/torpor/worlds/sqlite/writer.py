@@ -110,7 +110,7 @@ class Writer(ConnectionThread):
         if version != self._version:
             self._stirred_at = now
             self._look_from = now + REST_MS / 1000  # who is told looks around, which is not for free
-            self._notifier.notify(Notice(None, work=True, ended=True, written=True))
+            self._notifier.notify(Notice(None, work=True, ended=True, written=True, hooked=True))
         self._version = version
 
     def _work(self, store: Store, jobs: list[Job]) -> None:

@@ -3,6 +3,7 @@
 import { awaitAnswer, emit, forget } from "torpor:run";
 import { parse, stringify, HookConflictError } from "torpor:codec";
 import { knownOptions } from "torpor:options";
+import { Run } from "torpor:children";
 
 const TOKEN_CHARS_MAX = 256;
 const TOKEN_BYTES = 18; // 144 random bits, 24 url-safe characters
@@ -30,7 +31,7 @@ class Hook {
     this.#op = emit("createHook", { type: "hook", name: token, ...input }, (delivery) => this.#receive(delivery));
   }
 
-  /** Resolve with null when the token is this hook's, or with the `{ runId }` of the run that owns it. */
+  /** Resolve with null when the token is this hook's, or with the Run that owns it. */
   async getConflict() {
     if (!this.#isAnswered) {
       awaitAnswer(+1);
@@ -40,7 +41,7 @@ class Hook {
         awaitAnswer(-1);
       }
     }
-    return this.#conflict && { runId: this.#conflict };
+    return this.#conflict && new Run(this.#conflict);
   }
 
   then(fulfilled, rejected) {
