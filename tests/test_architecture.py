@@ -32,6 +32,7 @@ FLOORS = (
     {
         "model",
         "attributes",
+        "starting",
         "lifecycle",
         "ids",
         "errors",

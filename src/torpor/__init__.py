@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from torpor.retries import Backoff
     from torpor.run_info import Awaited, RunInfo
     from torpor.sync import SyncTorpor
-    from torpor.workflow import Hook, Workflow, current_workflow, hook, receive, sleep
+    from torpor.workflow import Hook, Workflow, current_workflow, hook, receive, set_attributes, set_status, sleep
     from torpor.worlds import open_world
 
 __all__ = [
@@ -83,6 +83,8 @@ __all__ = [
     "receive",
     "register",
     "serializable",
+    "set_attributes",
+    "set_status",
     "sleep",
 ]
 
@@ -129,6 +131,8 @@ _HOMES = {
         "current_workflow",
         "hook",
         "receive",
+        "set_attributes",
+        "set_status",
         "sleep",
     ),
     "torpor.worlds": ("open_world",),

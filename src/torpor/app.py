@@ -22,19 +22,21 @@ import copy
 import inspect
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
+from torpor.attributes import Attributes
 from torpor.authority import Authority
 from torpor.builtin_steps import ApplicationSteps
 from torpor.client import Client, RunHandle, chosen_runtime
 from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.values import WorkflowFunction
-from torpor.durations import Duration
+from torpor.durations import Duration, When
 from torpor.engine.deployments import Startable, make_deployment, positional
 from torpor.engine.images import store_program
 from torpor.engine.observer import Observer
@@ -50,6 +52,7 @@ from torpor.registry import DeclaredSchedule, Entry, Names, Registry
 from torpor.run_info import RunInfo
 from torpor.scheduler import Scheduler
 from torpor.schedules import Schedules
+from torpor.starting import beginning
 from torpor.thread_start import in_thread
 from torpor.workflow import Workflow, workflow_name
 from torpor.world import World
@@ -355,13 +358,35 @@ class Torpor(Registry):
     async def start(self, workflow: Workflow[P, R], /, *args: P.args, **kwargs: P.kwargs) -> RunHandle[R]: ...
 
     @overload
-    async def start(
-        self, workflow: Workflow[..., R], /, *args: Any, run_id: str, runtime: Runtime | None = ..., **kwargs: Any
-    ) -> RunHandle[R]: ...
+    async def start(self, workflow: Workflow[..., R], /, *args: Any, run_id: str, **kwargs: Any) -> RunHandle[R]: ...
 
     @overload
     async def start(
         self, workflow: Workflow[..., R], /, *args: Any, runtime: Runtime, **kwargs: Any
+    ) -> RunHandle[R]: ...
+
+    @overload
+    async def start(
+        self, workflow: Workflow[..., R], /, *args: Any, at: datetime | str, **kwargs: Any
+    ) -> RunHandle[R]: ...
+
+    @overload
+    async def start(
+        self, workflow: Workflow[..., R], /, *args: Any, delay: Duration, **kwargs: Any
+    ) -> RunHandle[R]: ...
+
+    @overload
+    async def start(self, workflow: Workflow[..., R], /, *args: Any, queue: str, **kwargs: Any) -> RunHandle[R]: ...
+
+    @overload
+    async def start(self, workflow: Workflow[..., R], /, *args: Any, priority: int, **kwargs: Any) -> RunHandle[R]: ...
+
+    @overload
+    async def start(self, workflow: Workflow[..., R], /, *args: Any, deadline: When, **kwargs: Any) -> RunHandle[R]: ...
+
+    @overload
+    async def start(
+        self, workflow: Workflow[..., R], /, *args: Any, attributes: Attributes, **kwargs: Any
     ) -> RunHandle[R]: ...
 
     @overload
@@ -372,16 +397,28 @@ class Torpor(Registry):
         *args: Any,
         run_id: str | None = ...,
         runtime: Runtime | None = ...,
+        at: datetime | str | None = ...,
+        delay: Duration | None = ...,
+        queue: str = ...,
+        priority: int = ...,
+        deadline: When | None = ...,
+        attributes: Attributes | None = ...,
         **kwargs: Any,
     ) -> RunHandle[Any]: ...
 
-    async def start(  # type: ignore[misc]  # parameters of a workflow are not called run_id or runtime
+    async def start(  # type: ignore[misc]  # parameters of a workflow are not called as these options
         self,
         workflow: Workflow[..., Any] | WorkflowFunction | str,
         /,
         *args: Any,
         run_id: str | None = None,
         runtime: Runtime | None = None,
+        at: datetime | str | None = None,
+        delay: Duration | None = None,
+        queue: str = "",
+        priority: int = 0,
+        deadline: When | None = None,
+        attributes: Attributes | None = None,
         **kwargs: Any,
     ) -> RunHandle[Any]:
         """
@@ -391,23 +428,54 @@ class Torpor(Registry):
             workflow: the workflow, also as a step gets one among its arguments, or its name, such as ``checkout``, or
                 the full one, ``workflow//./flows/checkout.js//checkout``.
             args: its arguments.
-            run_id: an id of your own, any text such as ``order-17``, to start once however often you ask.
+            run_id: a name of your own, any text such as ``order-17``, to start once however often you ask; it is
+                remembered as long as the run is kept.
             runtime: ``snapshot`` or ``replay`` for this run.
+            at: when it begins, an aware datetime or ISO 8601 text with a time zone; what has passed means at once.
+            delay: or after how long: seconds, text such as ``"1h 30m"``, or a timedelta.
+            queue: name of a queue, whose workers take it and its steps; see ``WorkerSettings(queues=…)``.
+            priority: a whole number from -100 to 100; of runs and steps that are ready the highest is taken first.
+            deadline: when it fails with code ``DEADLINE_EXCEEDED`` if it has not ended, wherever it is: a moment, or a
+                duration from its beginning.
+            attributes: plain texts to find it by, such as ``{"customer": "c-17"}``; see :mod:`torpor.attributes`.
             kwargs: its keyword arguments; a workflow in JavaScript gets them as an object behind the others.
 
         Raises:
             WorkflowNotRegisteredError: no such workflow; the message lists those there are.
-            UsageError: it is no workflow, or does not take these arguments; or the application is closed.
-            SerializationError, LimitExceededError: the arguments cannot be stored.
+            UsageError: it is no workflow, or does not take these arguments, or an option of the start is not what it
+                should be; or the application is closed.
+            SerializationError, LimitExceededError: the arguments cannot be stored, or the attributes.
             EntityConflictError: the id is taken by a run of another workflow or with other arguments.
         """
-        await self._open_for_use()
-        startable = await self._startable(workflow_name(workflow))
-        own = self._names.workflow(startable.name)
-        arguments = positional(args, kwargs) if own is None else own.arguments(args, kwargs)
-        return await self.client.create_run(
-            startable, arguments, runtime=chosen_runtime(runtime or self.runtime), run_id=run_id
+        begins = beginning(
+            self.clock.now(),
+            at=at,
+            delay=delay,
+            queue=queue,
+            priority=priority,
+            deadline=deadline,
+            attributes=attributes,
         )
+        startable, arguments = await self.startable(workflow_name(workflow), args, kwargs)
+        return await self.client.create_run(
+            startable, arguments, runtime=chosen_runtime(runtime or self.runtime), run_id=run_id, begins=begins
+        )
+
+    async def startable(
+        self, workflow: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Startable, list[Any]]:
+        """
+        Return a workflow of this application, given by its name, once its program is in the world, and what a run of it
+        is started with.
+
+        Raises:
+            WorkflowNotRegisteredError: no such workflow.
+            UsageError: it does not take these arguments, or the application is closed.
+        """
+        await self._open_for_use()
+        startable = await self._startable(workflow)
+        own = self._names.workflow(startable.name)
+        return startable, positional(args, kwargs) if own is None else own.arguments(tuple(args), dict(kwargs))
 
     async def _startable(self, workflow: str) -> Startable:
         """Return the workflow that this application has under a name, once its program is in the world."""
@@ -474,6 +542,7 @@ class Torpor(Registry):
         *,
         status: RunStatus | None = None,
         workflow: str | None = None,
+        attributes: Mapping[str, str] | None = None,
         before: str | None = None,
         limit: int = 50,
     ) -> list[RunInfo]:
@@ -484,7 +553,9 @@ class Torpor(Registry):
             UsageError: the application is closed.
         """
         await self._open_for_use()
-        return await self.client.list_runs(status=status, workflow=workflow, before=before, limit=limit)
+        return await self.client.list_runs(
+            status=status, workflow=workflow, attributes=attributes, before=before, limit=limit
+        )
 
     async def get_hook(self, token: str) -> HookInfo[RunHandle]:
         """

@@ -33,6 +33,7 @@ from torpor.errors import (
 )
 from torpor.programs.catalogue import Programs
 from torpor.registry import Names
+from torpor.starting import checked
 from torpor.step import function_of
 
 _FINAL: Final = (UsageError, NotFoundError, ConflictError, RunFailedError, RunCancelledError)
@@ -48,7 +49,9 @@ class Application(Protocol):
     @property
     def programs(self) -> Programs: ...
 
-    async def start(self, workflow: str, /, *args: Any, run_id: str, runtime: Any, **kwargs: Any) -> RunHandle: ...
+    async def startable(
+        self, workflow: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+    ) -> tuple[Startable, list[Any]]: ...
 
     def run(self, run_id: str) -> RunHandle: ...
 
@@ -92,35 +95,51 @@ class BuiltinSteps:
         Args:
             workflow: name, or the workflow itself.
             args: its arguments; keyword arguments last, as :class:`~torpor.codec.values.Kwargs`.
-            options: ``runtime``; that of the starting run by default.
+            options: ``runtime``, that of the starting run by default; ``runId``, an id of the author's own; and how it
+                begins, as :func:`torpor.starting.beginning` returns it.
 
         Raises:
             WorkflowNotRegisteredError, ArgumentError: none of the application's deployments has such a workflow.
             SerializationError, LimitExceededError: as :meth:`torpor.app.Torpor.start`.
+            EntityConflictError: *runId* is taken by a run of another workflow or with other arguments.
         """
         name = workflow.workflow_id if isinstance(workflow, WorkflowFunction) else workflow
         *positional, last = [*args, None] if not args or not isinstance(args[-1], Kwargs) else args
         step = current_step()
-        child = ids.child(step.step_id)
-        runtime = (options or {}).get("runtime") or (await self._app.run(step.run_id).info()).runtime
+        options = options or {}
+        child = options.get("runId") or ids.child(step.step_id)
+        if not isinstance(child, str):
+            raise ArgumentError(f"runId: the id of a run is a text, not {child!r:.100}")
+        runtime = options.get("runtime") or (await self._app.run(step.run_id).info()).runtime
+        begins = checked(options)
         try:
-            return await self._start(name, positional, last or {}, child, runtime)
+            return await self._start(name, positional, last or {}, child, runtime, begins)
         except (EntityConflictError, KeyMissingError):
             # An earlier attempt has started it, in a process that wrote the members of a set in another order, or
             # that had a newer key.
+            if (await self._app.run(child).info()).parent != step.run_id:
+                raise
             return self._app.run(child)
 
     async def _start(
-        self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any], run_id: str, runtime: str
+        self,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        run_id: str,
+        runtime: str,
+        begins: Mapping[str, Any],
     ) -> RunHandle:
         try:
-            return await self._app.start(name, *args, run_id=run_id, runtime=runtime, **kwargs)
+            version, arguments = await self._app.startable(name, args, kwargs)
         except (WorkflowNotRegisteredError, ArgumentError):
             found = await self._elsewhere(name, args, kwargs)
             if found is None:
                 raise
-        version, arguments = found
-        return await self._app.client.create_run(version, arguments, runtime=chosen_runtime(runtime), run_id=run_id)
+            version, arguments = found
+        return await self._app.client.create_run(
+            version, arguments, runtime=chosen_runtime(runtime), run_id=run_id, begins=begins
+        )
 
     async def _elsewhere(
         self, name: str, args: Sequence[Any], kwargs: Mapping[str, Any]

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, cast, get_args
 
 from msgspec.structs import replace
 
 from torpor import codec, ids
+from torpor.attributes import PARENT, ROOT, Attributes, check_write
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import AsTheyAre, recognise
 from torpor.codec.values import RunReference
-from torpor.durations import Duration, milliseconds
+from torpor.durations import Duration, When, milliseconds
 from torpor.engine.deployments import Startable, find_workflow
-from torpor.engine.endings import Endings, read_ending
+from torpor.engine.endings import Endings, ended_by_world, read_ending
 from torpor.engine.hook_arrival import wait_for_hook
 from torpor.engine.images import program_key
 from torpor.engine.metadata import running_step
@@ -43,6 +46,7 @@ from torpor.lifecycle import RunStatus
 from torpor.limits import MAILBOX_CHARS_MAX
 from torpor.model import Event, Hook, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo
 from torpor.run_info import RunInfo, read_info, read_infos
+from torpor.starting import beginning
 from torpor.world import World
 from torpor.worlds.rules import steps_of
 
@@ -139,6 +143,21 @@ class RunHandle(Generic[R]):
         """Send the run a message; see :meth:`Client.send`."""
         await self._client.send(self.id, name, payload, id=id)
 
+    async def set_attributes(self, attributes: Attributes) -> None:
+        """
+        Say something of the run in plain text, to find it by; the run is not woken.
+
+        Args:
+            attributes: texts by name; None takes one away. See :mod:`torpor.attributes` for bounds.
+
+        Raises:
+            ArgumentError: they are no texts, or are reserved.
+            LimitExceededError: they are too long, or the run would have too many.
+            EntityConflictError: the run has ended.
+            RunNotFoundError: no such run in this world.
+        """
+        await self._client.world.set_attributes(self.id, check_write(attributes))
+
     async def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
         """Return the run's log after seq *after*, as it is stored: payloads of an encrypted run are encrypted."""
         return await self._client.world.events(self.id, after=after, limit=limit)
@@ -206,7 +225,19 @@ class Client:
         return RunHandle(self, run_id)
 
     async def start(
-        self, workflow: str, /, *args: Any, run_id: str | None = None, runtime: Runtime | None = None, **kwargs: Any
+        self,
+        workflow: str,
+        /,
+        *args: Any,
+        run_id: str | None = None,
+        runtime: Runtime | None = None,
+        at: datetime | str | None = None,
+        delay: Duration | None = None,
+        queue: str = "",
+        priority: int = 0,
+        deadline: When | None = None,
+        attributes: Attributes | None = None,
+        **kwargs: Any,
     ) -> RunHandle:
         """
         Start a run by name, without the application: the newest live deployment in the world that has the workflow
@@ -217,23 +248,46 @@ class Client:
         Args:
             workflow: its name, such as ``checkout``, or the full one.
             args: its arguments.
-            run_id: an id of your own, any text such as ``order-17``, to start once however often you ask.
+            run_id: a name of your own, any text such as ``order-17``, to start once however often you ask; it is
+                remembered as long as the run is kept.
             runtime: ``snapshot`` or ``replay`` for this run; else ``TORPOR_RUNTIME``, else ``snapshot``.
+            at: when it begins, an aware datetime or ISO 8601 text with a time zone; what has passed means at once.
+            delay: or after how long: seconds, text such as ``"1h 30m"``, or a timedelta.
+            queue: name of a queue, whose workers take it and its steps; see ``WorkerSettings(queues=…)``.
+            priority: a whole number from -100 to 100; of runs and steps that are ready the highest is taken first.
+            deadline: when it fails with code ``DEADLINE_EXCEEDED`` if it has not ended, wherever it is: a moment, or a
+                duration from its beginning.
+            attributes: plain texts to find it by, such as ``{"customer": "c-17"}``; see :mod:`torpor.attributes`.
             kwargs: its keyword arguments; a workflow in JavaScript gets them as an object behind the others.
 
         Raises:
             WorkflowNotRegisteredError: no deployment has it, or those of several applications do.
-            ArgumentError: it does not take these arguments.
+            ArgumentError: it does not take these arguments, or an option of the start is not what it should be.
             KeyMissingError: its program is stored under other keys than this client's.
             SerializationError, LimitExceededError, EntityConflictError: as :meth:`create_run`.
         """
+        begins = beginning(
+            self.world.clock.now(),
+            at=at,
+            delay=delay,
+            queue=queue,
+            priority=priority,
+            deadline=deadline,
+            attributes=attributes,
+        )
         found = await find_workflow(self.world, workflow, self.app)
         arguments = found.arguments(args, kwargs)
         await self.require_program(found)
-        return await self.create_run(found, arguments, runtime=chosen_runtime(runtime), run_id=run_id)
+        return await self.create_run(found, arguments, runtime=chosen_runtime(runtime), run_id=run_id, begins=begins)
 
     async def create_run(
-        self, workflow: Startable, arguments: Sequence[Any], *, runtime: Runtime, run_id: str | None = None
+        self,
+        workflow: Startable,
+        arguments: Sequence[Any],
+        *,
+        runtime: Runtime,
+        run_id: str | None = None,
+        begins: Mapping[str, Any] = MappingProxyType({}),
     ) -> RunHandle:
         """
         Create a run of a workflow whose program is stored, encrypted if there are keys; asking again for the same one
@@ -246,29 +300,36 @@ class Client:
             arguments: its arguments, as :func:`torpor.engine.deployments.positional` puts them.
             runtime: ``snapshot`` or ``replay``.
             run_id: an id of your own, any text such as ``order-17``, to start once however often you ask.
+            begins: how it begins; see :func:`torpor.starting.beginning`.
 
         Raises:
             SerializationError, LimitExceededError: the arguments cannot be stored.
             EntityConflictError: the id is taken by a run of another workflow or with other arguments.
             KeyMissingError: the id is taken by a run whose key is not here, so that it cannot be told.
         """
-        new, text = await self._new_run(workflow, arguments, runtime, run_id)
+        new, text = await self._new_run(workflow, arguments, runtime, run_id, begins)
         return self.run((await self._create(new, text)).id)
 
     async def new_run(
         self, workflow: Startable, arguments: Sequence[Any], *, runtime: Runtime, run_id: str | None = None
     ) -> NewRun:
         """Return the run that :meth:`create_run` would create; nothing is stored."""
-        new, text = await self._new_run(workflow, arguments, runtime, run_id)
+        new, text = await self._new_run(workflow, arguments, runtime, run_id, {})
         return self._encrypted(new, text, self.keyring.current)
 
     async def _new_run(
-        self, workflow: Startable, arguments: Sequence[Any], runtime: Runtime, run_id: str | None
+        self,
+        workflow: Startable,
+        arguments: Sequence[Any],
+        runtime: Runtime,
+        run_id: str | None,
+        begins: Mapping[str, Any],
     ) -> tuple[NewRun, bytes]:
         """Return a run without its input, and that as it is before it is encrypted."""
         about = workflow.workflow
         text = await in_thread_if(is_large_value(arguments), codec.dumps, list(arguments))
         parent, root = await self._ancestors()
+        ancestors = {PARENT: parent, ROOT: root} if parent else {}
         new = NewRun(
             id=run_id or ids.fresh("wrun", self.world.clock.now()),
             workflow=workflow.name,
@@ -281,6 +342,7 @@ class Client:
             root=root,
             app=workflow.app,
             build=about.build,
+            **{**begins, "attributes": {**begins.get("attributes", {}), **ancestors}},
         )
         return new, text
 
@@ -342,6 +404,7 @@ class Client:
         *,
         status: RunStatus | None = None,
         workflow: str | None = None,
+        attributes: Mapping[str, str] | None = None,
         before: str | None = None,
         limit: int = 50,
     ) -> list[RunInfo]:
@@ -351,10 +414,15 @@ class Client:
         Args:
             status: only runs in this state.
             workflow: only runs of this workflow, by its full or its short name.
+            attributes: only runs that have all of these; ``$parentRunId`` and ``$rootRunId`` find the runs that one has
+                started.
             before: id of the last run of the previous page.
             limit: how many at most.
         """
-        found = await self.world.list_runs(RunFilter(status=status, workflow=workflow, before=before, limit=limit))
+        where = RunFilter(
+            status=status, workflow=workflow, before=before, limit=limit, attributes=dict(attributes or {})
+        )
+        found = await self.world.list_runs(where)
         return await read_infos(self.world, found)
 
     async def get_hook(self, token: str) -> HookInfo[RunHandle]:
@@ -499,7 +567,7 @@ def chosen_runtime(name: str | None) -> Runtime:
 
 
 def _failure(run: Run, ending: Event, run_codec: RunCodec) -> RunFailedError:
-    cause = run_codec.loads(ending.payload) if ending.payload else None
+    cause = run_codec.loads(ending.payload) if ending.payload else ended_by_world(ending)
     told = _told(cause)
     error = RunFailedError(
         f"run {run.id} ({run.workflow}) failed with {run.error_code}: {told}", run_id=run.id, failure=run.error_code

@@ -40,6 +40,7 @@ The one exception hierarchy.
     │   ├── StackLimitError         a turn nested deeper than a VM's stack allows
     │   ├── OutputLimitError        a turn wrote more than allowed
     │   └── SnapshotError           a snapshot does not fit: image, version or damaged bytes
+    ├── DeadlineExceededError       a run did not end by its deadline
     ├── DivergenceError             a replay asked for something else than the log says
     ├── MaxDeliveriesError          a run or step was taken up too often without getting anywhere
     ├── RunFailedError              awaiting the result of a failed run
@@ -404,6 +405,12 @@ class HookDisposedError(TorporError):
     def __init__(self, token: str) -> None:
         super().__init__(f"hook {token!r} was disposed of and will receive nothing any more; make another one")
         self.token = token
+
+
+class DeadlineExceededError(TorporError):
+    """A run did not end by the deadline that it was started with; the cause of its RunFailedError."""
+
+    code = "DEADLINE_EXCEEDED"
 
 
 class FatalError(TorporError):

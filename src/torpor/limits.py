@@ -70,6 +70,12 @@ STEP_NAME_CHARS_MAX = 1024
 INLINE_STEPS_MAX = 256
 """Steps that one turn may run itself at the same time; the rest become tasks."""
 
+QUEUE_CHARS_MAX = 100
+"""The name of a queue."""
+
+PRIORITY_MAX = 100
+"""Of a run, and the least is its negative; a claim looks for each that there is."""
+
 DEPLOYMENTS_KEPT = 50
 """Deployments of one application that a world keeps, and those that rows of workers name beside them."""
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 import msgspec
 
+from torpor.attributes import STATUS
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Run, Runtime
 from torpor.programs.catalogue import short_name
@@ -62,6 +63,10 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         guest: name of its guest language.
         runtime: ``snapshot`` or ``replay``.
         app, queue: which application it belongs to, and which of its queues.
+        priority: of what is ready the highest is taken first.
+        starts_at, deadline: when it may begin, and when it fails if it has not ended; 0 for neither.
+        attributes: what is said of it in plain text, to find it by, Torpor's own included.
+        status_line: what its workflow says of how it stands, ``""`` for nothing.
         key_id: id of the deployment key that its payloads are encrypted with, ``""`` when they are plain.
     """
 
@@ -88,6 +93,11 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     runtime: Runtime
     app: str = ""
     queue: str = ""
+    priority: int = 0
+    starts_at: int = 0
+    deadline: int = 0
+    attributes: dict[str, str] = {}
+    status_line: str = ""
     key_id: str = ""
 
     @classmethod
@@ -117,6 +127,11 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
             runtime=run.runtime,
             app=run.app,
             queue=run.queue,
+            priority=run.priority,
+            starts_at=run.starts_at,
+            deadline=run.deadline,
+            attributes=run.attributes,
+            status_line=run.attributes.get(STATUS, ""),
             key_id=run.key_id,
         )
 

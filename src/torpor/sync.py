@@ -12,14 +12,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from torpor.app import Torpor
+from torpor.attributes import Attributes
 from torpor.client import RunHandle
-from torpor.durations import Duration
+from torpor.durations import Duration, When
 from torpor.errors import HostError, UsageError
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
@@ -79,16 +81,44 @@ class SyncTorpor:
     def start(self, workflow: Workflow[P, T], /, *args: P.args, **kwargs: P.kwargs) -> SyncRun[T]: ...
 
     @overload
-    def start(
-        self, workflow: Workflow[..., T], /, *args: Any, run_id: str, runtime: Runtime | None = ..., **kwargs: Any
-    ) -> SyncRun[T]: ...
+    def start(self, workflow: Workflow[..., T], /, *args: Any, run_id: str, **kwargs: Any) -> SyncRun[T]: ...
 
     @overload
     def start(self, workflow: Workflow[..., T], /, *args: Any, runtime: Runtime, **kwargs: Any) -> SyncRun[T]: ...
 
     @overload
+    def start(self, workflow: Workflow[..., T], /, *args: Any, at: datetime | str, **kwargs: Any) -> SyncRun[T]: ...
+
+    @overload
+    def start(self, workflow: Workflow[..., T], /, *args: Any, delay: Duration, **kwargs: Any) -> SyncRun[T]: ...
+
+    @overload
+    def start(self, workflow: Workflow[..., T], /, *args: Any, queue: str, **kwargs: Any) -> SyncRun[T]: ...
+
+    @overload
+    def start(self, workflow: Workflow[..., T], /, *args: Any, priority: int, **kwargs: Any) -> SyncRun[T]: ...
+
+    @overload
+    def start(self, workflow: Workflow[..., T], /, *args: Any, deadline: When, **kwargs: Any) -> SyncRun[T]: ...
+
+    @overload
+    def start(self, workflow: Workflow[..., T], /, *args: Any, attributes: Attributes, **kwargs: Any) -> SyncRun[T]: ...
+
+    @overload
     def start(
-        self, workflow: str, /, *args: Any, run_id: str | None = ..., runtime: Runtime | None = ..., **kwargs: Any
+        self,
+        workflow: str,
+        /,
+        *args: Any,
+        run_id: str | None = ...,
+        runtime: Runtime | None = ...,
+        at: datetime | str | None = ...,
+        delay: Duration | None = ...,
+        queue: str = ...,
+        priority: int = ...,
+        deadline: When | None = ...,
+        attributes: Attributes | None = ...,
+        **kwargs: Any,
     ) -> SyncRun[Any]: ...
 
     def start(self, workflow: Any, /, *args: Any, **kwargs: Any) -> SyncRun[Any]:
@@ -104,11 +134,14 @@ class SyncTorpor:
         *,
         status: RunStatus | None = None,
         workflow: str | None = None,
+        attributes: Mapping[str, str] | None = None,
         before: str | None = None,
         limit: int = 50,
     ) -> list[RunInfo]:
         """See :meth:`torpor.app.Torpor.list_runs`."""
-        return self.wait(self._app.list_runs(status=status, workflow=workflow, before=before, limit=limit))
+        return self.wait(
+            self._app.list_runs(status=status, workflow=workflow, attributes=attributes, before=before, limit=limit)
+        )
 
     def get_hook(self, token: str) -> HookInfo[SyncRun[Any]]:
         """See :meth:`torpor.app.Torpor.get_hook`."""
@@ -186,6 +219,9 @@ class SyncRun(Generic[T]):
 
     def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
         self._front.wait(self._handle.send(name, payload, id=id))
+
+    def set_attributes(self, attributes: Attributes) -> None:
+        self._front.wait(self._handle.set_attributes(attributes))
 
     def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
         return self._front.wait(self._handle.events(after=after, limit=limit))

@@ -15,6 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar
 
+from torpor.attributes import Attributes
 from torpor.client import RunHandle
 from torpor.codec.types.references import recognise
 from torpor.codec.typing.annotations import convert_arguments
@@ -24,12 +25,10 @@ from torpor.engine.deployments import positional
 from torpor.engine.metadata import WorkflowMetadata, running_workflow
 from torpor.errors import ArgumentError, ConfigurationError, OutsideWorkflowError, UsageError
 from torpor.signatures import signature_text
+from torpor.starting import OPTIONS
 
 P = ParamSpec("P")
 R = TypeVar("R")
-
-RESERVED = ("run_id", "runtime")
-"""Keywords of ``app.start`` that are not the workflow's."""
 
 
 class Workflow(Generic[P, R]):
@@ -150,7 +149,7 @@ def check_workflow(function: Callable[..., Any]) -> Path:
     if not inspect.iscoroutinefunction(plain):
         raise ConfigurationError(f"workflow {name} is not asynchronous; write `async def {name}(…)`")
     for parameter in inspect.signature(function).parameters:
-        if parameter in RESERVED:
+        if parameter in OPTIONS:
             raise ConfigurationError(
                 f"workflow {name} has a parameter {parameter!r}, which is a keyword of app.start; give it another name"
             )
@@ -253,6 +252,38 @@ async def sleep(duration: When) -> None:  # noqa: ARG001  # as above
         OutsideWorkflowError: called outside of a run.
     """
     _refuse("torpor.sleep")
+
+
+def set_attributes(attributes: Attributes) -> None:  # noqa: ARG001  # as above
+    """
+    Say something of the run in plain text, so that people find it by that. For workflow code; from outside there is
+    :meth:`torpor.client.RunHandle.set_attributes`.
+
+    Args:
+        attributes: texts by name, such as ``{"customer": "c-17"}``; None takes one away. Names of up to 256 characters,
+            values of up to 256 bytes, 8 KiB at once, 64 for each run; names that begin with ``$`` are reserved.
+
+    Raises:
+        ArgumentError: they are no texts, or are reserved.
+        LimitExceededError: they are too long. Too many fail the run.
+        OutsideWorkflowError: called outside of a run.
+    """
+    _refuse("torpor.set_attributes")
+
+
+def set_status(text: str) -> None:  # noqa: ARG001  # as above
+    """
+    Say in plain text how the run stands, such as ``waiting for approval``; lists of runs show it. For workflow code.
+
+    Args:
+        text: of up to 256 bytes; ``""`` for nothing.
+
+    Raises:
+        ArgumentError: it is no text.
+        LimitExceededError: it is too long.
+        OutsideWorkflowError: called outside of a run.
+    """
+    _refuse("torpor.set_status")
 
 
 def current_workflow() -> WorkflowMetadata:

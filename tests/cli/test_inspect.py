@@ -150,7 +150,7 @@ def test_a_child_shows_its_parent(torpor: Torpor, runs: Runs, project: Path) -> 
 def test_a_run_of_a_guest_that_is_not_here_says_so(torpor: Torpor, runs: Runs, project: Path) -> None:
     """It waits for a worker that has the guest; a run that has ended waits for nobody."""
     said = "waits for workers that have the guest gopher; this installation lacks it"
-    change(project, "INSERT INTO routes (app, queue, guest, key_id) VALUES ('', '', ?, '')", "gopher")
+    change(project, "INSERT INTO routes (app, queue, guest, key_id, priority) VALUES ('', '', ?, '', '0')", "gopher")
     for run in (runs.waiting, runs.completed):
         assert said not in torpor.ok("inspect", run)
         change(project, "UPDATE runs SET route = (SELECT k FROM routes WHERE guest = 'gopher') WHERE id = ?", run)

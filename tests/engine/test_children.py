@@ -158,7 +158,7 @@ async def test_a_run_that_does_not_exist_answers_at_once(working: Torpor) -> Non
     ("call", "name", "words"),
     [
         ("function", "TypeError", "is no workflow"),
-        ("option", "TypeError", "there is no option deploymentId; the only one is runtime"),
+        ("option", "TypeError", "there is no option deploymentId; there are runtime, runId"),
         ("unknown", "WorkflowNotRegisteredError", "no workflow is called 'nobody'"),
         ("runtime", "ConfigurationError", "use snapshot or replay"),
         ("own", "Error", "cannot wait for its own end"),

@@ -108,6 +108,7 @@ def _show_head(found: RunDetails) -> None:
         _fact("log", f"begins after event {run.base}; what was before it has been dropped")
     if run.snoozed:
         _fact("snoozed", run.snoozed)
+    _show_said(run)
     for awaited in run.waits_for:
         _fact("waits for", awaited_text(awaited))
     if run.unreceived:
@@ -122,6 +123,20 @@ def _show_head(found: RunDetails) -> None:
         _fact("key", run.key_id)
     _fact("snapshot", _snapshot_text(found))
     say()
+
+
+def _show_said(run: RunInfo) -> None:
+    """Print what is said of a run, and how it was started, where that is not as usual."""
+    if run.status_line:
+        _fact("says", run.status_line)
+    if own := [f"{name}={value}" for name, value in run.attributes.items() if not name.startswith("$")]:
+        _fact("attributes", ", ".join(own))
+    told = [f"at {clock_text(run.starts_at)}"] if run.starts_at else []
+    told += [f"in queue {run.queue}"] if run.queue else []
+    told += [f"with priority {run.priority}"] if run.priority else []
+    told += [f"deadline {clock_text(run.deadline)}"] if run.deadline else []
+    if told:
+        _fact("begins", ", ".join(told))
 
 
 def _fact(name: str, value: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, cast, get_args
 
 import msgspec
@@ -33,6 +34,10 @@ WorkflowOption = Annotated[
     str | None,
     typer.Option("--workflow", "-w", metavar="NAME", help="Only runs of this workflow, by its short or full name."),
 ]
+AttributeOption = Annotated[
+    list[str] | None,
+    typer.Option("--attribute", metavar="NAME=VALUE", help="Only runs with this attribute; may be repeated."),
+]
 LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")]
 
 
@@ -40,6 +45,7 @@ LimitOption = Annotated[int, typer.Option("--limit", "-n", min=1, help="How many
 def runs(
     status: StatusOption = None,
     workflow: WorkflowOption = None,
+    attribute: AttributeOption = None,
     limit: LimitOption = LIMIT_DEFAULT,
     before: Annotated[
         str | None,
@@ -53,12 +59,13 @@ def runs(
     """
     List runs, newest first, and what they wait for.
 
-    Example: torpor runs --status failed --workflow checkout
+    Example: torpor runs --status failed --attribute customer=c-17
     """
     wanted = parse_status(status)
+    attributes = parse_attributes(attribute or ())
 
     async def listed(reader: Reader) -> tuple[list[RunInfo], list[RunSummary], list[Unmet], str]:
-        found = await reader.runs(status=wanted, workflow=workflow, before=before, limit=limit)
+        found = await reader.runs(status=wanted, workflow=workflow, attributes=attributes, before=before, limit=limit)
         return found, await reader.summaries(found) if json else [], await reader.unmet(), reader.url
 
     found, summaries, unmet, url = with_reader(app, world, listed, decrypt=decrypt)
@@ -114,6 +121,22 @@ def parse_status(status: str | None) -> RunStatus | None:
     return cast("RunStatus | None", status)
 
 
+def parse_attributes(words: Iterable[str]) -> dict[str, str]:
+    """
+    Return attributes that are given as ``NAME=VALUE``.
+
+    Raises:
+        UsageError: a word is none.
+    """
+    found = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise UsageError(f"{word!r} is no attribute; write NAME=VALUE, such as customer=c-17")
+        found[name] = value
+    return found
+
+
 def awaited_text(awaited: Awaited) -> str:
     """Return what a run waits for in a few words."""
     match awaited.kind:
@@ -157,11 +180,19 @@ def _status(run: RunInfo) -> Text:
 
 
 def _waits_for(run: RunInfo) -> str:
-    """Return one of the things that a run waits for, rather no timer, and how many more there are."""
-    if not run.waits_for or run.snoozed or run.damage:
+    """
+    Return what a run says of itself and one of the things that it waits for, rather no timer, and how many more there
+    are.
+    """
+    if run.snoozed or run.damage:
         return run.damage or run.snoozed
-    first, *others = sorted(run.waits_for, key=lambda awaited: awaited.kind == "timer")
-    return awaited_text(first) + (f" and {len(others)} more" if others else "")
+    said = [f'"{run.status_line}"'] if run.status_line and not run.ended_at else []
+    if run.status == "pending" and run.starts_at:
+        said.append(f"starts at {clock_text(run.starts_at)}")
+    if run.waits_for:
+        first, *others = sorted(run.waits_for, key=lambda awaited: awaited.kind == "timer")
+        said.append(awaited_text(first) + (f" and {len(others)} more" if others else ""))
+    return ", ".join(said)
 
 
 def _show_hooks(found: list[WaitingHook]) -> None:

@@ -13,6 +13,7 @@ from torpor.cli.opening import app_if_any, with_client
 from torpor.cli.options import AppOption, WorldOption
 from torpor.cli.output import print_json, say
 from torpor.cli.reporting import command
+from torpor.cli.runs import parse_attributes
 from torpor.client import Client, RunHandle
 from torpor.errors import ConfigurationError, RunFailedError, UsageError
 from torpor.inspection.readable import place_of, readable
@@ -41,6 +42,24 @@ def start(
     runtime: Annotated[
         str | None, typer.Option("--runtime", metavar="RUNTIME", help="snapshot (the default) or replay.")
     ] = None,
+    at: Annotated[
+        str | None, typer.Option("--at", metavar="TIME", help="When it begins, such as 2026-11-21T17:30:00Z.")
+    ] = None,
+    delay: Annotated[
+        str | None, typer.Option("--delay", metavar="DURATION", help="After how long it begins, such as 1h 30m.")
+    ] = None,
+    queue: Annotated[str, typer.Option("--queue", metavar="NAME", help="In which queue.")] = "",
+    priority: Annotated[
+        int, typer.Option("--priority", help="From -100 to 100; of what is ready the highest is taken first.")
+    ] = 0,
+    deadline: Annotated[
+        str | None,
+        typer.Option("--deadline", metavar="TIME", help="When it fails if it has not ended: a time, or a duration."),
+    ] = None,
+    attribute: Annotated[
+        list[str] | None,
+        typer.Option("--attribute", metavar="NAME=VALUE", help="To find it by; may be repeated."),
+    ] = None,
     app: AppOption = None,
     app_name: Annotated[
         str | None,
@@ -58,7 +77,16 @@ def start(
     """
     values = [value_of(text) for text in arguments or ()]
     # An unknown runtime is for those who start to refuse.
-    options: dict[str, Any] = {"run_id": run_id, "runtime": runtime}
+    options: dict[str, Any] = {
+        "run_id": run_id,
+        "runtime": runtime,
+        "at": at,
+        "delay": delay,
+        "queue": queue,
+        "priority": priority,
+        "deadline": deadline,
+        "attributes": parse_attributes(attribute or ()),
+    }
     application = None if app_name is not None else app_if_any(app, world)
 
     async def by_name(client: Client) -> None:

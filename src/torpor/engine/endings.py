@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from datetime import UTC, datetime
 
-from torpor.errors import DamagedError, TorporError
+from torpor.errors import DamagedError, DeadlineExceededError, TorporError
 from torpor.lifecycle import RUN_TERMINAL, TRANSITIONS
 from torpor.model import Event, Notice, Run
 from torpor.world import World
@@ -86,6 +87,14 @@ class Endings:
             pass  # a hint less: who waits looks again anyway
         finally:
             self._look = None
+
+
+def ended_by_world(ending: Event) -> TorporError | None:
+    """Return the error that the world itself ended a run with, which has no payload; None for another ending."""
+    if ending.type != "run_failed" or ending.payload is not None:
+        return None
+    when = datetime.fromtimestamp(ending.due / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return DeadlineExceededError(f"its deadline, {when}, passed before it ended")
 
 
 async def read_ending(world: World, run: Run) -> Event:

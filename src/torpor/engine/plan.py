@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from torpor import ids
+from torpor.attributes import check_write
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.errors import (
     DamagedError,
@@ -19,6 +20,7 @@ from torpor.errors import (
     LimitExceededError,
     NotAllowedError,
     SerializationError,
+    UsageError,
 )
 from torpor.lifecycle import FROM_OUTSIDE, INPUTS
 from torpor.limits import (
@@ -77,6 +79,8 @@ def record(op: Op, run_codec: RunCodec, seed: bytes, at: int, hooks: Mapping[int
                 raise _spoiled(f"op {op.n} disposes of op {op.target}, which is no hook of this run")
             correlation, token = hooks[op.target]
             return Event("hook_disposed", at, correlation, op=op.n, digest=mark, name=token)
+        case "attributes":
+            return Event("attr_set", at, op=op.n, digest=mark, ref=msgspec.json.encode(op.attributes).decode())
 
 
 def check_form(run_id: str, op: Op, number: int) -> None:
@@ -102,6 +106,11 @@ def check_form(run_id: str, op: Op, number: int) -> None:
         wrong = f"has a name of {len(op.name)} characters; 1 to {STEP_NAME_CHARS_MAX} are allowed"
     elif len(op.watch) > TOKEN_CHARS_MAX:
         wrong = f"watches a run whose id has {len(op.watch)} characters; {TOKEN_CHARS_MAX} are allowed"
+    elif op.type == "attributes":
+        try:
+            check_write(op.attributes, reserved=True)
+        except UsageError as error:
+            wrong = f"says something of the run that it may not: {error}"
     if wrong:
         raise _spoiled(f"run {run_id}: op {number} ({op.type}) {wrong}")
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from torpor import limits
+from torpor.attributes import check_total, written
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine import plan
 from torpor.engine.agreement import check_state
@@ -24,7 +25,7 @@ from torpor.errors import (
     SnapshotError,
 )
 from torpor.model import Event, LogEntry, RunState, Snapshot
-from torpor.vm.guest import Begin, Delivery, Evaluation, Guest, Image, Outbox, TaskStack, Vm
+from torpor.vm.guest import Begin, Delivery, Evaluation, Guest, Image, Op, Outbox, TaskStack, Vm
 
 _HOOKS_MADE = frozenset(("hook_created", "hook_conflict"))
 
@@ -79,6 +80,7 @@ class Session:
         self._recorded = {event.op: event.digest for event in state.events if event.digest}
         self._hooks = {hook.op: (hook.id, hook.token) for hook in state.held.hooks.values()}
         self._hooks |= {event.op: (event.id, event.name) for event in state.events if event.type in _HOOKS_MADE}
+        self._attributes = state.run.attributes
         self._waits = {wait.op: wait.id for wait in state.held.waits.values()}
         self._vm: Vm = guest.lease(image)
 
@@ -251,6 +253,7 @@ class Session:
                 continue
             if op.type == "step":
                 plan.check_authority(run.id, op.name, self.image.program, self._allows)
+            self._note_attributes(op)
             event = plan.record(op, self._run_codec, self._seed, now, self._hooks)
             if event.type == "hook_created":
                 self._hooks[op.n] = (event.id, event.name)
@@ -276,6 +279,17 @@ class Session:
             self._outputs.append(Event("run_failed", now, name="USER_ERROR", payload=failure))
         self._ended = outbox.status != "pending"
         self._awaits_ack = outbox.awaits_ack
+
+    def _note_attributes(self, op: Op) -> None:
+        """
+        Note what an op says of the run.
+
+        Raises:
+            LimitExceededError: it has too many attributes then, as far as is known here.
+        """
+        if op.attributes is not None:
+            self._attributes = written(self._attributes, op.attributes)
+            check_total(self._attributes)
 
     def _requests(self, left: Sequence[Event]) -> Requests:
         requests = Requests(

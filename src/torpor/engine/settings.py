@@ -44,6 +44,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         lease_ms: a worker that was not heard of for so long counts as dead.
         heartbeat_ms: how often it is heard of. At least every second it looks whether workers on its machine still run.
         upkeep_ms: how often it puts guest builds that runs have come to need into the world.
+        queues: names of the queues whose runs and steps it takes, ``""`` for those of none; None for all.
         grace_seconds: how long stopping waits for steps that run.
         turn: how turns behave.
     """
@@ -55,6 +56,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     lease_ms: int = 15_000
     heartbeat_ms: int = 5_000
     upkeep_ms: int = 10_000
+    queues: tuple[str, ...] | None = None
     grace_seconds: float = 10.0
     turn: TurnOptions = TurnOptions()
 

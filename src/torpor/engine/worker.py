@@ -270,6 +270,7 @@ class Worker:
         return ClaimRequest(
             self.id,
             apps=(self._deployment.app, "") if self._deployment.app else ("",),
+            queues=self._settings.queues,
             guests=self._guest_names,
             key_ids=tuple(self._keyring.readable),
             steps=tuple(self._registry.claimable_steps()),

@@ -18,7 +18,7 @@ import msgspec
 from torpor.engine.endings import read_ending
 from torpor.engine.observer import Observation, Stored
 from torpor.errors import DamagedError, RunNotFoundError, WorldError
-from torpor.inspection.readable import place_of, readable_payload, summary
+from torpor.inspection.readable import place_of, readable_failure, readable_payload, summary
 from torpor.inspection.reading import newest_running
 from torpor.inspection.redaction import Redactor
 from torpor.inspection.timestamps import span_text
@@ -242,12 +242,12 @@ def _text(event: Event) -> str:
 
 
 def _error_text(event: Event) -> str:
-    error = readable_payload(event.payload)
+    error = readable_failure(event)
     if isinstance(error, dict) and "message" in error:
         return f"{error.get('name')}: {error['message']}"
     return summary(error, VALUE_CHARS_MAX)
 
 
 def _place_text(event: Event) -> str:
-    place = place_of(readable_payload(event.payload))
+    place = place_of(readable_failure(event))
     return f" (at {place})" if place else ""

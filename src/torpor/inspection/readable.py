@@ -30,7 +30,9 @@ from torpor.codec.values import (
     StepFunction,
     WorkflowFunction,
 )
+from torpor.engine.endings import ended_by_world
 from torpor.errors import TorporError
+from torpor.model import Event
 
 _PLACE: Final = re.compile(r"^ +at (?:.*\()?(\./[^()\n]+:\d+:\d+)\)?$", re.MULTILINE)
 
@@ -52,6 +54,12 @@ def readable_payload(payload: bytes | None) -> Any:
         return readable(bare.loads(payload))
     except TorporError as error:
         return {"unreadable": f"{error.code}: {error}"}
+
+
+def readable_failure(ending: Event) -> Any:
+    """Return what a ``run_failed`` or ``step_failed`` tells as JSON data, also where it is the world's own word."""
+    error = ended_by_world(ending)
+    return readable_payload(ending.payload) if error is None else readable(error)
 
 
 def summary(data: Any, chars: int) -> str:

@@ -7,7 +7,7 @@ Damage in one part of a run does not hide the others: what cannot be read is tol
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
@@ -21,7 +21,7 @@ from torpor.engine.waiting import Unmet, read_unmet, unmet_steps
 from torpor.errors import KeyMissingError, RunNotFoundError, TorporError, UsageError, WorldError
 from torpor.inspection.details import EventView, ProgramView, RunDetails, RunSummary, SnapshotView
 from torpor.inspection.history import Historian, History
-from torpor.inspection.readable import readable_payload
+from torpor.inspection.readable import readable_failure, readable_payload
 from torpor.inspection.redaction import Redactor
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Event, LogEntry, Run, RunFilter, WorkerRow
@@ -122,6 +122,7 @@ class Reader:
         *,
         status: RunStatus | None = None,
         workflow: str | None = None,
+        attributes: Mapping[str, str] | None = None,
         before: str | None = None,
         limit: int,
     ) -> list[RunInfo]:
@@ -131,13 +132,17 @@ class Reader:
         Args:
             status: their state.
             workflow: the full or the short name of their workflow.
+            attributes: that they have, all of them.
             before: the run to continue after.
             limit: how many at most.
         """
         found: list[Run] = []
         while len(found) < limit:
             most = min(_PAGE, limit - len(found))
-            page = await self._world.list_runs(RunFilter(status=status, workflow=workflow, before=before, limit=most))
+            where = RunFilter(
+                status=status, workflow=workflow, before=before, limit=most, attributes=dict(attributes or {})
+            )
+            page = await self._world.list_runs(where)
             found += page
             if len(page) < most:
                 break
@@ -316,7 +321,7 @@ class Reader:
             info,
             input=readable_payload(first[0].payload) if first and first[0].type == "run_created" else None,
             output=ending if run.status == "completed" else None,
-            error=ending if run.status == "failed" else None,
+            error=readable_failure(last[-1]) if last and run.status == "failed" else None,
             cancel_reason=last[-1].ref if last and run.status == "cancelled" else "",
         )
 

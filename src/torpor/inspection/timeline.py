@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from torpor.attributes import STATUS
 from torpor.inspection.details import RunDetails
 from torpor.inspection.history import HookStory, StepStory, WaitStory
 from torpor.inspection.readable import summary
@@ -17,7 +18,7 @@ from torpor.programs.catalogue import short_name
 
 TEXT_CHARS_MAX = 160
 
-Kind = Literal["run", "step", "attempt", "wait", "hook", "received", "message", "child", "log"]
+Kind = Literal["run", "step", "attempt", "wait", "hook", "received", "message", "child", "says", "log"]
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -74,6 +75,16 @@ def _run_rows(found: RunDetails) -> Iterator[Row]:
         if event.type.startswith("run_"):
             happened = event.type.removeprefix("run_")
             yield Row(event.at, None, "run", happened, detail=event.ref or event.name, tone=happened)
+        elif event.type == "attr_set":
+            yield Row(event.at, None, "says", said(event.ref))
+
+
+def said(write: str) -> str:
+    """Return what an ``attr_set`` says, given its ``ref``, in a few words."""
+    attributes: dict[str, str | None] = msgspec.json.decode(write)
+    status = attributes.pop(STATUS, "")
+    told = [f"{name}={value}" if value is not None else f"no {name}" for name, value in attributes.items()]
+    return ", ".join([*([f'"{status}"'] if status else []), *told])
 
 
 def _step_rows(step: StepStory) -> Iterator[Row]:

@@ -49,7 +49,7 @@ class ClaimRequest(msgspec.Struct, frozen=True):
     Attributes:
         worker_id: who asks; its row must be alive.
         apps: names of applications; ``""`` stands for runs that have none.
-        queues: names of queues.
+        queues: names of queues; None for all that there are.
         guests: whose turns.
         key_ids: runs that are encrypted under one of these; ``""`` stands for those that are not.
         steps: full names of steps that it has; the others wait for a worker that has them.
@@ -59,7 +59,7 @@ class ClaimRequest(msgspec.Struct, frozen=True):
 
     worker_id: str
     apps: tuple[str, ...] = ("",)
-    queues: tuple[str, ...] = ("",)
+    queues: tuple[str, ...] | None = ("",)
     guests: tuple[str, ...] = ()
     key_ids: tuple[str, ...] = ("",)
     steps: tuple[str, ...] = ()

@@ -29,7 +29,7 @@ DeliveryType = Literal[
     "hook_received",
     "message_sent",
 ]
-OpType = Literal["step", "wait", "hook", "hook_dispose"]
+OpType = Literal["step", "wait", "hook", "hook_dispose", "attributes"]
 Status = Literal["pending", "completed", "failed"]
 Version = str | tuple[str | int, ...]
 
@@ -156,6 +156,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
         due: when a wait ends, epoch milliseconds.
         target: number of the hook op that ``hook_dispose`` disposes of.
         watch: of a hook that awaits the end of another run instead of the outside world: that run's id.
+        attributes: what ``attributes`` says of the run; None takes one away.
     """
 
     n: int
@@ -166,6 +167,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
     due: int = 0
     target: int = 0
     watch: str = ""
+    attributes: dict[str, str | None] | None = None
 
 
 class LogLine(msgspec.Struct, frozen=True):

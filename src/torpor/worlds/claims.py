@@ -21,7 +21,8 @@ def fits_step(request: ClaimRequest, run: Run, step: Step) -> bool:
 
 
 def _fits(request: ClaimRequest, run: Run) -> bool:
-    return run.app in request.apps and run.queue in request.queues and run.key_id in request.key_ids
+    queue_fits = request.queues is None or run.queue in request.queues
+    return queue_fits and run.app in request.apps and run.key_id in request.key_ids
 
 
 def claim(run: Run, worker_id: str) -> Run:

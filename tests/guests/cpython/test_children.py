@@ -38,12 +38,12 @@ def test_what_cannot_be_started(author: Author) -> None:
     assert "too many positional arguments" in str(misfit.failure)
 
 
-def test_a_childs_id_cannot_be_chosen(author: Author) -> None:
-    """The id follows from the step."""
-    failure = author.body("await app.start('checkout', run_id='wrun_x')").begin().failure
+def test_a_start_has_options(author: Author) -> None:
+    """They travel with the step, their times as milliseconds of the run's clock; those that are as usual do not."""
+    run = author.body("await app.start('checkout', run_id='o-1', delay=1, deadline='2s', priority=0)").begin()
 
-    assert isinstance(failure, UsageError)
-    assert "takes no run_id" in str(failure)
+    begins = {"starts_at": run.ops[0].at + 1_000, "deadline": run.ops[0].at + 3_000, "runId": "o-1"}
+    assert run.inputs() == [{"args": ["checkout", [], begins]}]
 
 
 def test_result_waits_for_the_end(author: Author) -> None:

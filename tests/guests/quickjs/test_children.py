@@ -148,7 +148,7 @@ def test_showing_a_handle_asks_for_nothing(author: Author) -> None:
     [
         ("start(() => 1)", "TypeError: start: the first argument is no workflow"),
         ("start(undefined)", "TypeError: start: the first argument is no workflow"),
-        ("start('a', [], { world: 1 })", "TypeError: start: there is no option world; the only one is runtime"),
+        ("start('a', [], { world: 1 })", "TypeError: start: there is no option world; there are runtime, runId"),
         ("start('a', { world: 1 })", "TypeError: start: there is no option world"),
         ("start('a', 5)", "TypeError: start takes options as an object, such as { runtime: … }, not a number"),
         ("start('a', [], null)", "TypeError: start takes options as an object, such as { runtime: … }, not null"),

@@ -22,6 +22,8 @@ SHARED: Final = (
     "errors",
     "limits",
     "durations",
+    "attributes",
+    "starting",
     "clock",
     "retries",
     "codec.guest",

@@ -28,8 +28,9 @@ Found = list[list[Any]]  # rank, place in the queue, then which: a run's rowid, 
 
 
 def _routes(apps: str, guests: str) -> str:
-    wanted = {"app": apps, "queue": ":queues", "guest": guests, "key_id": ":key_ids"}
-    return " AND ".join(f"{column} IN (SELECT value FROM json_each({values}))" for column, values in wanted.items())
+    wanted = {"app": apps, "guest": guests, "key_id": ":key_ids"}
+    fits = [f"{column} IN (SELECT value FROM json_each({values}))" for column, values in wanted.items()]
+    return " AND ".join([*fits, "(:queues = 'null' OR queue IN (SELECT value FROM json_each(:queues)))"])
 
 
 def _look(table: str, place: str, which: str, most: str) -> str:

@@ -1,8 +1,8 @@
 """
 Torpor as workflow code sees it, inside the VM.
 
-What a workflow does is here: wait for steps, sleep, wait for hooks, start other runs. What runs an application (worlds,
-workers, clients) is not; using it in a workflow is an error that says so.
+What a workflow does is here: wait for steps, sleep, wait for hooks, start other runs, tell how it stands. What runs an
+application (worlds, workers, clients) is not; using it in a workflow is an error that says so.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from ._guest.children import RunHandle, start
 from ._guest.hooks import Hook, hook
 from ._guest.mailbox import receive
 from ._guest.sleeping import sleep
+from ._guest.telling import set_attributes, set_status
 from ._guest.workflows import WorkflowMetadata, current_workflow
 
 __all__ = [
@@ -73,6 +74,8 @@ __all__ = [
     "receive",
     "register",
     "serializable",
+    "set_attributes",
+    "set_status",
     "sleep",
 ]
 

@@ -4,12 +4,15 @@
 // watches the run, so that the waiting run is parked and holds no worker.
 
 import { emit, forget, run as own } from "torpor:run";
+import { checkAttributes } from "torpor:attributes";
+import { dueTime } from "torpor:duration";
 import { registerClass } from "torpor:codec";
 import { knownOptions } from "torpor:options";
 import { takePlace } from "torpor:stacks";
 import { stepsOf, withPlace } from "torpor:steps";
 
 const { isArray } = Array;
+const OPTIONS = ["runtime", "runId", "at", "delay", "queue", "priority", "deadline", "attributes"];
 const [startRun, resultOf, statusOf, cancelRun, sendTo] = stepsOf("torpor", ["start", "result", "status", "cancel", "send"]);
 
 /**
@@ -72,11 +75,35 @@ registerClass("class//torpor//Run", Run);
  * Start a run of another workflow and return its handle; it lives on by itself, whatever becomes of this run.
  *
  * `workflow` is an imported workflow function, or a name: short, such as "checkout", or full. `options` may have
- * `runtime`, "snapshot" or "replay"; this run's own by default.
+ * 
+ *
+ * - `runtime`: "snapshot" or "replay"; this run's own by default,
+ * - `runId`: an id of your own; without one the id follows from the step that starts the run,
+ * - `at` or `delay`: when it begins, a Date or ISO 8601 text, or after how long, milliseconds or a text such as "1h 30m",
+ * - `queue`, `priority` (-100 to 100, higher first),
+ * - `deadline`: when it fails if it has not ended, a Date, or a duration from its beginning,
+ * - `attributes`: strings to find it by.
  */
 export async function start(workflow, args = [], options) {
   if (!isArray(args)) return start(workflow, [], args);
-  return startRun(nameOf(workflow), args, knownOptions("start", options, ["runtime"]));
+  return startRun(nameOf(workflow), args, beginning(knownOptions("start", options, OPTIONS)));
+}
+
+/** Return options of a start with times as epoch milliseconds, as `torpor.starting` has them. */
+function beginning({ at, delay, deadline, attributes, ...others }) {
+  if (at !== undefined && delay !== undefined) throw new TypeError("start: give `at` or `delay`, not both");
+  const startsAt = at !== undefined ? moment(at) : delay !== undefined ? dueTime(delay, own.at) : 0;
+  const options = { ...others };
+  if (startsAt > 0) options.starts_at = startsAt;
+  if (deadline !== undefined) options.deadline = Math.max(1, dueTime(deadline, Math.max(own.at, startsAt)));
+  if (attributes !== undefined) options.attributes = checkAttributes("start", attributes);
+  return options;
+}
+
+function moment(at) {
+  // The same for any now: then it is no duration.
+  if (typeof at !== "number" && dueTime(at, 0) === dueTime(at, 1)) return dueTime(at, 0);
+  throw new TypeError("start: `at` is a Date or ISO 8601 text with a time zone; use `delay` for a time from now on");
 }
 
 /** Return the handle of the run with this id. */

@@ -3,6 +3,7 @@
 import { emit, forget, run } from "torpor:run";
 import { dueTime } from "torpor:duration";
 
+export { setAttributes, setStatus } from "torpor:attributes";
 export { createHook } from "torpor:hooks";
 export { receive } from "torpor:mailbox";
 export { getRun, Run, start } from "torpor:children";

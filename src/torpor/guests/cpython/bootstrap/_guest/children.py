@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from datetime import datetime
 from types import GenericAlias
 from typing import Any, ClassVar
 
+from torpor.attributes import Attributes
 from torpor.codec.types import references
 from torpor.codec.values import Kwargs, RunReference, WorkflowFunction
+from torpor.durations import Duration, When
 from torpor.errors import UsageError
+from torpor.starting import beginning
 
 from .hooks import watch
 from .references import reference_of
@@ -87,7 +91,18 @@ class RunHandle:
 
 
 async def start(
-    workflow: Workflow, /, *args: Any, run_id: str | None = None, runtime: str | None = None, **kwargs: Any
+    workflow: Workflow,
+    /,
+    *args: Any,
+    run_id: str | None = None,
+    runtime: str | None = None,
+    at: datetime | str | None = None,
+    delay: Duration | None = None,
+    queue: str = "",
+    priority: int = 0,
+    deadline: When | None = None,
+    attributes: Attributes | None = None,
+    **kwargs: Any,
 ) -> RunHandle:
     """
     Start another run, in any language, and return its handle; it goes on by itself.
@@ -95,17 +110,31 @@ async def start(
     Args:
         workflow: a workflow function of this program, or the name of any workflow.
         args: its arguments.
-        run_id: must be left out; the id follows from the step that starts the run, so that it is started once.
+        run_id: an id of your own. Without one the id follows from the step that starts the run, so that it is started
+            once.
         runtime: ``snapshot`` or ``replay``; this run's own by default.
+        at, delay, queue, priority, deadline, attributes: how it begins, as outside.
         kwargs: its keyword arguments.
 
     Raises:
         WorkflowNotRegisteredError: no such workflow.
-        UsageError: *workflow* is a function that is none, the arguments do not fit its signature, or *run_id* is given.
+        UsageError: *workflow* is a function that is none, the arguments do not fit its signature, or an option is not
+            what it should be.
+        EntityConflictError: *run_id* is taken by a run of another workflow or with other arguments.
     """
+    options = beginning(
+        run.at,
+        at=at,
+        delay=delay,
+        queue=queue,
+        priority=priority,
+        deadline=deadline,
+        attributes=attributes,
+    )
     if run_id is not None:
-        raise UsageError("app.start inside a workflow takes no run_id: the id follows from the step, so leave it out")
-    options = {} if runtime is None else {"runtime": runtime}
+        options["runId"] = run_id
+    if runtime is not None:
+        options["runtime"] = runtime
     target = _target(workflow)
     if callable(workflow):
         args, kwargs = _bound(workflow, args, kwargs)

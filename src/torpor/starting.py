@@ -1,0 +1,115 @@
+"""
+How a run may be started: at a time, in a queue, with a priority, a deadline, attributes.
+
+The guest of Python has this file too, so that ``app.start`` reads its options alike inside and outside of a workflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+from torpor.attributes import Attributes, check_total, check_write, written
+from torpor.durations import Duration, When, due_at, milliseconds, read_when
+from torpor.errors import ArgumentError
+from torpor.limits import PRIORITY_MAX, QUEUE_CHARS_MAX
+
+OPTIONS: Final = ("run_id", "runtime", "at", "delay", "queue", "priority", "deadline", "attributes")
+"""Keywords of ``app.start`` that are not the workflow's."""
+
+LATEST_MS: Final = 253_402_300_799_000
+"""The end of the year 9999; what is later has no date."""
+
+
+def beginning(
+    now: int,
+    *,
+    at: datetime | str | None = None,
+    delay: Duration | None = None,
+    queue: str = "",
+    priority: int = 0,
+    deadline: When | None = None,
+    attributes: Attributes | None = None,
+) -> dict[str, Any]:
+    """
+    Return how a run begins, as fields of :class:`torpor.model.NewRun`; only those that are not as usual.
+
+    Args:
+        now: epoch milliseconds.
+        at, delay, queue, priority, deadline, attributes: as for :meth:`torpor.app.Torpor.start`.
+
+    Raises:
+        ArgumentError: one of them is not what it should be; the message says which, and what it should be.
+        LimitExceededError: there are too many attributes, or they are too long.
+    """
+    if at is not None and delay is not None:
+        raise ArgumentError("a run starts either at= a moment or after a delay=; leave one of them out")
+    starts_at = 0
+    if at is not None:
+        starts_at = _moment("at", at)
+    elif delay is not None:
+        starts_at = now + _told("delay", lambda: milliseconds(delay))
+    begins = max(now, starts_at)
+    due = 0 if deadline is None else _told("deadline", lambda: due_at(deadline, begins))
+    return checked(
+        {
+            "queue": queue,
+            "priority": priority,
+            "starts_at": starts_at,
+            "deadline": 0 if deadline is None else max(1, due),
+            "attributes": attributes or {},
+        }
+    )
+
+
+def checked(fields: Mapping[str, Any], *, reserved: bool = False) -> dict[str, Any]:
+    """
+    Return fields of a beginning that are not as usual, once they are seen to be such.
+
+    Args:
+        fields: as :func:`beginning` returns them, wherever they come from.
+        reserved: whether attributes whose names begin with ``$`` are allowed.
+
+    Raises:
+        ArgumentError, LimitExceededError: as :func:`beginning`.
+    """
+    queue, priority = fields.get("queue", ""), fields.get("priority", 0)
+    if not isinstance(queue, str) or len(queue) > QUEUE_CHARS_MAX:
+        raise ArgumentError(f"queue: the name of a queue has up to {QUEUE_CHARS_MAX} characters, not {queue!r:.150}")
+    if not _is_whole(priority, -PRIORITY_MAX, PRIORITY_MAX):
+        raise ArgumentError(
+            f"priority: a whole number from {-PRIORITY_MAX} to {PRIORITY_MAX}, higher first, not {priority!r:.100}"
+        )
+    times = {name: fields.get(name, 0) for name in ("starts_at", "deadline")}
+    for name, time in times.items():
+        if not _is_whole(time, 0, LATEST_MS):
+            raise ArgumentError(f"{name}: a time after 1970 and before the year 10000, not {time!r:.100}")
+    attributes = written({}, check_write(fields.get("attributes", {}), reserved=reserved))
+    check_total(attributes)
+    numbers = {name: int(number) for name, number in {"priority": priority, **times}.items()}
+    found = {"queue": queue, **numbers, "attributes": attributes}
+    return {name: value for name, value in found.items() if value}
+
+
+def _moment(name: str, at: datetime | str) -> int:
+    read = _told(name, lambda: read_when(at))
+    if not isinstance(read, datetime):
+        raise ArgumentError(
+            f"{name}: {at!r:.100} is no moment; give an aware datetime or a text such as '2026-11-21T17:30:00Z', or "
+            f"use delay= for a time from now on"
+        )
+    return max(0, due_at(read, 0))
+
+
+def _told(name: str, read: Any) -> Any:
+    try:
+        return read()
+    except (ValueError, TypeError, OverflowError) as error:
+        raise ArgumentError(f"{name}: {error}") from None
+
+
+def _is_whole(value: object, least: int, most: int) -> bool:
+    if isinstance(value, float) and value.is_integer():  # as JavaScript has all numbers
+        value = int(value)
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= most
