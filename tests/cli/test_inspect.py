@@ -130,7 +130,7 @@ def test_a_run_that_nothing_can_wake_says_so(torpor: Torpor, fresh: Path) -> Non
         process.send(signal.SIGTERM)
         process.wait_end()
 
-    said = "waits for nothing: no step, timer or hook can wake it"
+    said = "waits for nothing: no step, timer, hook or message can wake it"
     assert said in torpor.ok("inspect", stuck)
     assert said not in torpor.ok("inspect", waiting)
 
