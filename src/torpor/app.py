@@ -22,8 +22,8 @@ import copy
 import inspect
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -166,6 +166,11 @@ class Torpor(Registry):
         return ApplicationSteps(self, self._names)
 
     @property
+    def names(self) -> Names:
+        """What is registered here, by full name."""
+        return self._names
+
+    @property
     def programs(self) -> Programs:
         """The workflow files of this application and what became of them."""
         return self._programs
@@ -186,12 +191,49 @@ class Torpor(Registry):
             world, runtime, clock, settings, keys: as for the constructor; what is not given stays as it is here.
         """
         twin = copy.copy(self)
-        twin._clock = clock or self._clock  # noqa: SLF001  # it is one of us
-        twin.runtime = chosen_runtime(runtime or self.runtime)
-        twin.settings = settings or self.settings
-        twin.keyring = self.keyring if keys is None else _keyring(keys)
+        twin._set(runtime, clock, settings, keys)  # noqa: SLF001  # it is one of us
         twin.use_world(world)
         return twin
+
+    @contextmanager
+    def moved(
+        self,
+        world: str | World,
+        *,
+        runtime: Runtime | None = None,
+        clock: Clock | None = None,
+        settings: WorkerSettings | None = None,
+        keys: str | Keyring | None = None,
+    ) -> Iterator[Self]:
+        """
+        Live in another world while the block runs; made for tests.
+
+        Unlike a twin of :meth:`on` this is the application that steps and everybody else know: what they start while
+        the block runs, they start in that world.
+
+        Args:
+            world, runtime, clock, settings, keys: as for the constructor; what is not given stays as it is here.
+        """
+        before = dict(vars(self))
+        try:
+            self._set(runtime, clock, settings, keys)
+            self.use_world(world)
+            yield self
+        finally:
+            vars(self).clear()
+            vars(self).update(before)
+
+    def _set(
+        self,
+        runtime: Runtime | None,
+        clock: Clock | None,
+        settings: WorkerSettings | None,
+        keys: str | Keyring | None,
+    ) -> None:
+        self._clock = clock or self._clock
+        self.runtime = chosen_runtime(runtime or self.runtime)
+        self.settings = settings or self.settings
+        self.keyring = self.keyring if keys is None else _keyring(keys)
 
     def use_world(self, world: str | World) -> None:
         """
@@ -315,7 +357,7 @@ class Torpor(Registry):
 
         await self._open_for_use()
         worker = Worker(
-            self.world,
+            options.pop("world", self.world),
             self._programs.guest,
             self.steps,
             self.settings,

@@ -48,6 +48,7 @@ The one exception hierarchy.
     ├── StepError                   what workflow code sees of a step that failed for good
     ├── HookConflictError           awaiting a hook whose token belongs to another run
     ├── HookDisposedError           awaiting a hook that was disposed of
+    ├── WaitTimeoutError            what a test waited for did not come in time
     └── (raised by users in steps and workflows)
         ├── FatalError              do not retry
         └── RetryableError          retry after a given time
@@ -411,6 +412,12 @@ class DeadlineExceededError(TorporError):
     """A run did not end by the deadline that it was started with; the cause of its RunFailedError."""
 
     code = "DEADLINE_EXCEEDED"
+
+
+class WaitTimeoutError(TorporError, TimeoutError):
+    """What a test waited for did not come in time; the message says where the run stands."""
+
+    code = "WAIT_TIMEOUT"
 
 
 class FatalError(TorporError):

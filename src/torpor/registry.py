@@ -298,6 +298,7 @@ class Names:
         self._steps: dict[str, StepDefinition] = {}
         self._renamed: dict[str, str] = {}  # old name → new one
         self._workflows: dict[str, Workflow[..., Any]] = {}
+        self._substitutes: dict[str, StepDefinition] = {}  # of tests, by full name
 
     def add(self, entry: RegisteredStep | Workflow[..., Any]) -> None:
         """
@@ -328,8 +329,16 @@ class Names:
         self.generation += 1
 
     def step(self, name: str) -> StepDefinition | None:
-        """Return the step that has this full name, or had it once."""
-        return self._steps.get(self._renamed.get(name, name))
+        """Return the step that has this full name, or had it once, or what stands in for it."""
+        full = self._renamed.get(name, name)
+        return self._substitutes.get(full) or self._steps.get(full)
+
+    def substitute(self, full: str, definition: StepDefinition | None) -> None:
+        """Let attempts of a step be made as *definition* says, until it is None; made for tests."""
+        if definition is None:
+            self._substitutes.pop(full, None)
+        else:
+            self._substitutes[full] = definition
 
     def workflow(self, name: str) -> Workflow[..., Any] | None:
         """Return the workflow with this full name."""

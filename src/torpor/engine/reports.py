@@ -29,17 +29,26 @@ class Reports:
         clock: the world's.
         holding: counts what they hold.
         observe: is told what becomes of them.
+        on_done: called each time that one is done with.
 
     Attributes:
         pending: those on their way.
     """
 
-    def __init__(self, world: World, clock: Clock, holding: Holding, observe: Observer) -> None:
+    def __init__(
+        self,
+        world: World,
+        clock: Clock,
+        holding: Holding,
+        observe: Observer,
+        on_done: Callable[[], None] = lambda: None,
+    ) -> None:
         self.pending: set[asyncio.Task[None]] = set()
         self._world = world
         self._clock = clock
         self._holding = holding
         self._observe = observe
+        self._on_done = on_done
 
     def report(self, worker_id: str, task: Task, event: Event) -> None:
         """Store how an attempt ended, of a step task or of a step that its turn has handed over."""
@@ -66,8 +75,12 @@ class Reports:
     def _begin(self, report: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(report)
         self.pending.add(task)
-        task.add_done_callback(self.pending.discard)
+        task.add_done_callback(self._done)
         return task
+
+    def _done(self, report: asyncio.Task[None]) -> None:
+        self.pending.discard(report)
+        self._on_done()
 
     async def _bring(self, what: str, store: Callable[[], Awaitable[None]]) -> None:
         retrying = Retrying(self._clock, _WORLD_BACKOFF, f"storing the {what}", self._observe)

@@ -342,12 +342,18 @@ def _check_readable(envelope: bytes, error: SerializationError) -> None:
 
 
 def _from_step_on(function: Callable[..., Any], trace: TracebackType | None) -> TracebackType | None:
-    """Return the part of a traceback that begins in the step itself, none of it when the step never began."""
-    code = getattr(inspect.unwrap(function), "__code__", None)
-    found = trace
-    while found is not None and found.tb_frame.f_code is not code:
-        found = found.tb_next
-    return found
+    """
+    Return the part of a traceback that begins in the step itself, or in what is wrapped around it; none of it when
+    neither began.
+    """
+    for each in (inspect.unwrap(function), function):
+        code = getattr(each, "__code__", None)
+        found = trace
+        while found is not None and found.tb_frame.f_code is not code:
+            found = found.tb_next
+        if found is not None:
+            return found
+    return None
 
 
 def told(error: BaseException) -> str:

@@ -108,7 +108,9 @@ class Worker:
         self._observe = observe = all_of((LOG, *observers))
         self._timekeeping = Timekeeping(scheduler(observe), clock) if scheduler is not None else None
         self._wake = asyncio.Event()
-        self._ended = asyncio.Event()  # a turn or a step has
+        self._changed = asyncio.Event()  # a turn, a step or a report has ended, or there was nothing left to claim
+        self._on_change: list[Callable[[], None]] = []
+        self._waits_for_work = False
         self._beginning_anew = asyncio.Lock()
         self._stopping = False
         self._stop: asyncio.Task[None] | None = None
@@ -128,7 +130,7 @@ class Worker:
         self._steps = Steps(registry, clock, threads=settings.step_threads, url=url, observe=observe)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
-        self._reports = Reports(world, clock, self._runner.holding, observe)
+        self._reports = Reports(world, clock, self._runner.holding, observe, self._note_change)
         images = Images(world, guests, self._threads, keyring, programs, observe=observe)
         self._builds, self._upkeep = images.builds, Upkeep(world, images, observe)
         self._env = Environment(
@@ -166,8 +168,28 @@ class Worker:
         """
         async with asyncio.timeout(timeout):
             while self._turns or self._runner.busy:
-                self._ended.clear()
-                await self._ended.wait()
+                self._changed.clear()
+                await self._changed.wait()
+
+    def is_quiet(self, *, resting: int = 0) -> bool:
+        """
+        Return whether only the clock or the outside can make it go on: nothing runs, all outcomes are stored, and what
+        is ready is claimed.
+
+        Args:
+            resting: of the steps that run, how many do nothing but wait for either.
+        """
+        at_rest = not (self._turns or self._reports.pending) and self._runner.busy <= resting
+        return at_rest and self._waits_for_work and not self._wake.is_set()
+
+    def on_change(self, call: Callable[[], None]) -> None:
+        """Call *call* each time that something has ended here, or there was nothing left to claim."""
+        self._on_change.append(call)
+
+    def _note_change(self) -> None:
+        self._changed.set()
+        for call in self._on_change:
+            call()
 
     async def start(self) -> None:
         """Say what it brings, register, take over from dead workers, and begin to claim."""
@@ -214,17 +236,37 @@ class Worker:
             await self._runner.drain(grace)
             await _ended(self._reports.pending, grace)
         finally:
-            left = [*self._loops, *self._turns.values(), *self._reports.pending]
-            for task in left:
-                task.cancel()
-            self._health.close()
-            self._builds.close()
-            await _ended(left, max(grace, CANCEL_SECONDS))
-            self._steps.shutdown()
-            self._threads.shutdown()
+            await self._let_go(max(grace, CANCEL_SECONDS))
             if self._loops:
                 await self._world.release([self.id])
                 self._observe(WorkerStopped(self.id))
+
+    async def abandon(self) -> None:
+        """
+        End at once, as in a process that dies: nothing more is stored, and nothing is given back; for tests.
+
+        Its claims stay until another worker takes over. Stopping it afterwards is harmless.
+        """
+        if self._stop is None:
+            self._stop = asyncio.get_running_loop().create_task(self._vanish())
+        await asyncio.shield(self._stop)
+
+    async def _vanish(self) -> None:
+        self._stopping = True
+        self._unsubscribe()
+        self._runner.cancel_all()
+        await self._let_go(CANCEL_SECONDS)
+
+    async def _let_go(self, seconds: float) -> None:
+        """End all that still goes on; wait for it at most so long."""
+        left = [*self._loops, *self._turns.values(), *self._reports.pending]
+        for task in left:
+            task.cancel()
+        self._health.close()
+        self._builds.close()
+        await _ended(left, seconds)
+        self._steps.shutdown()
+        self._threads.shutdown()
 
     async def _repeat(self, what: str, work: Callable[[], Awaitable[None]], goes_on: Callable[[], bool]) -> None:
         """Repeat *work*; whatever goes wrong, go on after a pause."""
@@ -285,7 +327,12 @@ class Worker:
             waits.append(self._clock.wait_until(ready_at))
         if (delay := self._left.due_in()) is not None:
             waits.append(self._clock.sleep(delay))
-        await first_of(waits)
+        self._waits_for_work = True
+        self._note_change()
+        try:
+            await first_of(waits)
+        finally:
+            self._waits_for_work = False
 
     def _begin_turn(self, task: Task) -> None:
         turn = asyncio.get_running_loop().create_task(run_turn(self._env, task))
@@ -323,7 +370,7 @@ class Worker:
 
     def _room_was_made(self) -> None:
         """Claim again if the last claim had no room; otherwise only a notice can mean more work."""
-        self._ended.set()
+        self._note_change()
         if self._starved:
             self._wake.set()
 

@@ -1,4 +1,4 @@
-"""Clocks that a test moves by hand, so that a night takes no time and no test waits for one."""
+"""Clocks that a test moves, so that a night takes no time and no test waits for one."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 
-from torpor.clock import Clock
+from torpor.clock import Clock, SystemClock
 
 
 class ManualClock:
@@ -69,6 +69,58 @@ class ManualClock:
                 await waiter
             finally:
                 self._waiting.discard(waiter)
+
+
+class SkippingClock:
+    """
+    A clock whose wall stands still until somebody makes it jump; how long things take is the machine's to say.
+
+    Leases and pauses, which are measured by :meth:`steady`, notice nothing of a jump: nobody is taken for dead.
+
+    Args:
+        now: what the wall shows at first, in epoch milliseconds.
+
+    Attributes:
+        on_change: called when somebody has come to wait, or waits no more.
+    """
+
+    def __init__(self, now: int) -> None:
+        self._now = now
+        self.on_change: Callable[[], None] = lambda: None
+        self._machine = SystemClock()
+        self._waiting: dict[asyncio.Future[None], int] = {}
+
+    def now(self) -> int:
+        return self._now
+
+    def steady(self) -> int:
+        return self._machine.steady()
+
+    async def sleep(self, ms: int) -> None:
+        await self._machine.sleep(ms)
+
+    async def wait_until(self, at: int) -> None:
+        while self._now < at:
+            waiter = asyncio.get_running_loop().create_future()
+            self._waiting[waiter] = at
+            self.on_change()
+            try:
+                await waiter
+            finally:
+                del self._waiting[waiter]
+                self.on_change()
+
+    @property
+    def next_due(self) -> int | None:
+        """The earliest moment that somebody waits for, None when nobody does; it is past for who is about to go on."""
+        return min(self._waiting.values(), default=None)
+
+    def jump_to(self, at: int) -> None:
+        """Set the wall to a later moment, and let all who waited for one until then go on."""
+        self._now = max(self._now, at)
+        for waiter, due in self._waiting.items():
+            if due <= self._now:
+                _wake(waiter)
 
 
 class SkewedClock:
