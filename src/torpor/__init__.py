@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from torpor.registry import Registry
     from torpor.retries import Backoff
     from torpor.run_info import Awaited, RunInfo
+    from torpor.starting import Cleanup
     from torpor.sync import SyncTorpor
     from torpor.workflow import Hook, Workflow, current_workflow, hook, receive, set_attributes, set_status, sleep
     from torpor.worlds import open_world
@@ -47,6 +48,7 @@ __all__ = [
     "ArgumentError",
     "Awaited",
     "Backoff",
+    "Cleanup",
     "Client",
     "EntityConflictError",
     "FatalError",
@@ -124,6 +126,7 @@ _HOMES = {
     "torpor.hook_info": ("HookInfo",),
     "torpor.registry": ("Registry",),
     "torpor.run_info": ("Awaited", "RunInfo"),
+    "torpor.starting": ("Cleanup",),
     "torpor.sync": ("SyncTorpor",),
     "torpor.workflow": (
         "Hook",

@@ -52,7 +52,7 @@ from torpor.registry import DeclaredSchedule, Entry, Names, Registry
 from torpor.run_info import RunInfo
 from torpor.scheduler import Scheduler
 from torpor.schedules import Schedules
-from torpor.starting import beginning
+from torpor.starting import Cleanup, beginning, checked_cleanup
 from torpor.thread_start import in_thread
 from torpor.workflow import Workflow, workflow_name
 from torpor.world import World
@@ -89,6 +89,8 @@ class Torpor(Registry):
             ``torpor[science]``. Runs keep the one that they began with.
         keys: deployment keys, newest first, as ``TORPOR_KEYS`` has them, or a keyring; else ``TORPOR_KEYS``. With keys
             everything that runs store is encrypted; ``""`` stands for no keys.
+        cleanup: what the code of a run may do once the run is cancelled: a :class:`torpor.Cleanup`, or how long; by
+            default 30 seconds and 100 steps. 0 ends runs at once.
         allow: what workflow code may do beside calling the steps that it imports and dealing with runs of this
             application: full names of steps, such as ``step//./ops.py//restart``, and ``application//NAME`` for runs of
             another one; ``*`` stands for any characters.
@@ -110,6 +112,7 @@ class Torpor(Registry):
         bundle: Sequence[str] = (),
         python: Literal["slim", "full"] = "slim",
         allow: Sequence[str] = (),
+        cleanup: Cleanup | Duration | None = None,
     ) -> None:
         super().__init__()
         self.authority = Authority(allow)
@@ -121,7 +124,8 @@ class Torpor(Registry):
         self.name = application_name(self.root) if name is None else checked_name(name, "Torpor(name=…)")
         self.settings = settings or WorkerSettings()
         self.keyring = _keyring(keys)
-        self.client = Client(self.world, self.keyring, app=self.name)
+        self._cleanup = Cleanup() if cleanup is None else checked_cleanup(cleanup)
+        self.client = Client(self.world, self.keyring, app=self.name, cleanup=self._cleanup)
         self._names = names = Names(self.root)
         self._programs = Programs(
             self.root,
@@ -246,7 +250,7 @@ class Torpor(Registry):
         """
         self.world = _opened(world, self._clock)
         self._moved = True
-        self.client = Client(self.world, self.keyring, app=self.name)
+        self.client = Client(self.world, self.keyring, app=self.name, cleanup=self._cleanup)
         self._stored_generation = -1  # of the programs that the world has
         self._closed = False
 
@@ -433,6 +437,14 @@ class Torpor(Registry):
 
     @overload
     async def start(
+        self, workflow: Workflow[..., R], /, *args: Any, cleanup: Cleanup | Duration, **kwargs: Any
+    ) -> RunHandle[R]: ...
+
+    @overload
+    async def start(self, workflow: Workflow[..., R], /, *args: Any, detached: bool, **kwargs: Any) -> RunHandle[R]: ...
+
+    @overload
+    async def start(
         self,
         workflow: str | WorkflowFunction,
         /,
@@ -445,6 +457,8 @@ class Torpor(Registry):
         priority: int = ...,
         deadline: When | None = ...,
         attributes: Attributes | None = ...,
+        cleanup: Cleanup | Duration | None = ...,
+        detached: bool = ...,
         **kwargs: Any,
     ) -> RunHandle[Any]: ...
 
@@ -461,6 +475,8 @@ class Torpor(Registry):
         priority: int = 0,
         deadline: When | None = None,
         attributes: Attributes | None = None,
+        cleanup: Cleanup | Duration | None = None,
+        detached: bool = False,
         **kwargs: Any,
     ) -> RunHandle[Any]:
         """
@@ -480,6 +496,8 @@ class Torpor(Registry):
             deadline: when it fails with code ``DEADLINE_EXCEEDED`` if it has not ended, wherever it is: a moment, or a
                 duration from its beginning.
             attributes: plain texts to find it by, such as ``{"customer": "c-17"}``; see :mod:`torpor.attributes`.
+            cleanup: what its code may do once it is cancelled; what the application says by default.
+            detached: it lives on when the run whose step starts it is cancelled.
             kwargs: its keyword arguments; a workflow in JavaScript gets them as an object behind the others.
 
         Raises:
@@ -497,6 +515,8 @@ class Torpor(Registry):
             priority=priority,
             deadline=deadline,
             attributes=attributes,
+            cleanup=cleanup,
+            detached=detached,
         )
         startable, arguments = await self.startable(workflow_name(workflow), args, kwargs)
         return await self.client.create_run(
@@ -644,16 +664,28 @@ class Torpor(Registry):
         await self._open_for_use()
         await self.client.send(run, name, payload, id=id)
 
-    async def cancel(self, run_ids: Sequence[str], reason: str = "") -> list[str]:
+    async def cancel(self, run_ids: Sequence[str], reason: str = "", *, force: bool = False) -> list[str]:
         """
-        Cancel runs and return the ids of those that had not ended.
+        Cancel runs and return the ids of those that had not ended; see :meth:`torpor.client.RunHandle.cancel`.
 
         Raises:
             RunNotFoundError: no such run in this world.
-            UsageError: the application is closed.
+            UsageError: the application is closed, or the reason is too long.
         """
         await self._open_for_use()
-        return await self.client.cancel_many(run_ids, reason)
+        return await self.client.cancel_many(run_ids, reason, force=force)
+
+    async def cancel_runs(
+        self, *, status: RunStatus | None = None, workflow: str | None = None, reason: str = "", force: bool = False
+    ) -> list[str]:
+        """
+        Cancel all runs of this application that match; see :meth:`torpor.client.Client.cancel_runs`.
+
+        Raises:
+            UsageError: the application is closed, runs of this *status* have ended, or the reason is too long.
+        """
+        await self._open_for_use()
+        return await self.client.cancel_runs(status=status, workflow=workflow, reason=reason, force=force)
 
     def _name(self, entry: Entry) -> None:
         if isinstance(entry, DeclaredSchedule):

@@ -192,7 +192,7 @@ class BuiltinSteps:
         """
         return await (await self._own(run_id)).status()
 
-    async def cancel(self, run_id: str, reason: str = "") -> None:
+    async def cancel(self, run_id: str, reason: str = "", force: bool = False) -> None:  # guests
         """
         Cancel a run; one that is cancelled already stays so, because it may be an earlier attempt's doing.
 
@@ -203,7 +203,7 @@ class BuiltinSteps:
         """
         run = await self._own(run_id)
         try:
-            await run.cancel(reason)
+            await run.cancel(reason, force=force)
         except EntityConflictError:
             if await run.status() != "cancelled":
                 raise

@@ -24,6 +24,7 @@ from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import AsTheyAre, recognise
 from torpor.codec.values import RunReference
 from torpor.durations import Duration, When, milliseconds
+from torpor.engine.cancellation import pack_reason, reason_of
 from torpor.engine.deployments import Startable, find_workflow
 from torpor.engine.endings import Endings, ended_by_world, read_ending
 from torpor.engine.hook_arrival import wait_for_hook
@@ -42,11 +43,11 @@ from torpor.errors import (
     UsageError,
 )
 from torpor.hook_info import HookInfo
-from torpor.lifecycle import RunStatus
+from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.limits import MAILBOX_CHARS_MAX
 from torpor.model import Event, Hook, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo
 from torpor.run_info import RunInfo, read_info, read_infos
-from torpor.starting import beginning
+from torpor.starting import Cleanup, beginning
 from torpor.world import World
 from torpor.worlds.rules import steps_of
 
@@ -122,22 +123,32 @@ class RunHandle(Generic[R]):
                 raise type(error)(f"{what} cannot be read here: {error}") from error
             return value
         if run.status == "cancelled":
-            reason = f": {run_codec.unpack_text(ending.ref, from_outside=True)}" if ending.ref else ""
-            raise RunCancelledError(f"run {self.id} ({run.workflow}) was cancelled{reason}", run_id=self.id)
+            reason = reason_of(ending.ref, run_codec)
+            told = f"run {self.id} ({run.workflow}) was cancelled{f': {reason}' if reason else ''}"
+            raise RunCancelledError(told, run_id=self.id, reason=reason)
         raise _failure(run, ending, run_codec)
 
-    async def cancel(self, reason: str = "") -> None:
+    async def cancel(self, reason: str = "", *, force: bool = False) -> None:
         """
-        End the run as cancelled, with its waits, hooks and pending steps.
+        Cancel the run, and the runs that it has started, but for detached ones.
+
+        Its code is told and may clean up, for as long as ``cleanup`` of the application or run says; then the run ends
+        as cancelled, with its waits, hooks and steps. This returns once the request is stored: :meth:`result` waits for
+        the end. A run that has not begun ends at once. Asking again is harmless; the first reason counts.
+
+        Args:
+            reason: why, at most 512 characters; awaiting the result tells it.
+            force: end it at once, whatever its code would clean up.
 
         Raises:
             EntityConflictError: it has ended already; the message says how.
             RunNotFoundError: no such run in this world.
+            UsageError: the reason is too long.
         """
         if reason:
             run = await self._run()
-            reason = self._client.keyring.run(run.id, run.key_id, run.public).pack_text(reason)
-        await self._client.world.cancel_run(self.id, reason)
+            reason = pack_reason(reason, self._client.keyring.run(run.id, run.key_id, run.public))
+        await self._client.world.cancel_run(self.id, reason, force=force)
 
     async def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
         """Send the run a message; see :meth:`Client.send`."""
@@ -211,12 +222,21 @@ class Client:
         world: an open world.
         keyring: deployment keys; without them runs that are encrypted can be seen, cancelled and written to, not read.
         app: name of the application whose workflows :meth:`start` means; that of any by default.
+        cleanup: what the code of runs that it starts may do once they are cancelled.
     """
 
-    def __init__(self, world: World, keyring: Keyring | None = None, *, app: str | None = None) -> None:
+    def __init__(
+        self,
+        world: World,
+        keyring: Keyring | None = None,
+        *,
+        app: str | None = None,
+        cleanup: Cleanup = Cleanup(),  # noqa: B008  # frozen
+    ) -> None:
         self.world = world
         self.keyring = keyring or Keyring()
         self.app = app
+        self.cleanup = cleanup
         self.references = Handles(self)
         self._endings = Endings(world)
 
@@ -237,6 +257,8 @@ class Client:
         priority: int = 0,
         deadline: When | None = None,
         attributes: Attributes | None = None,
+        cleanup: Cleanup | Duration | None = None,
+        detached: bool = False,
         **kwargs: Any,
     ) -> RunHandle:
         """
@@ -258,6 +280,8 @@ class Client:
             deadline: when it fails with code ``DEADLINE_EXCEEDED`` if it has not ended, wherever it is: a moment, or a
                 duration from its beginning.
             attributes: plain texts to find it by, such as ``{"customer": "c-17"}``; see :mod:`torpor.attributes`.
+            cleanup: what its code may do once it is cancelled; this client's by default.
+            detached: it lives on when the run whose step starts it is cancelled.
             kwargs: its keyword arguments; a workflow in JavaScript gets them as an object behind the others.
 
         Raises:
@@ -274,6 +298,8 @@ class Client:
             priority=priority,
             deadline=deadline,
             attributes=attributes,
+            cleanup=cleanup,
+            detached=detached,
         )
         found = await find_workflow(self.world, workflow, self.app)
         arguments = found.arguments(args, kwargs)
@@ -330,6 +356,7 @@ class Client:
         text = await in_thread_if(is_large_value(arguments), codec.dumps, list(arguments))
         parent, root = await self._ancestors()
         ancestors = {PARENT: parent, ROOT: root} if parent else {}
+        usual = {"cleanup_ms": self.cleanup.ms, "cleanup_steps": self.cleanup.steps}
         new = NewRun(
             id=run_id or ids.fresh("wrun", self.world.clock.now()),
             workflow=workflow.name,
@@ -342,7 +369,7 @@ class Client:
             root=root,
             app=workflow.app,
             build=about.build,
-            **{**begins, "attributes": {**begins.get("attributes", {}), **ancestors}},
+            **{**usual, **begins, "attributes": {**begins.get("attributes", {}), **ancestors}},
         )
         return new, text
 
@@ -525,12 +552,36 @@ class Client:
         data = self.keyring.run(found.id, found.key_id, found.public).encrypt(text)
         await self.world.send(found.id, name, data, message)
 
-    async def cancel_many(self, run_ids: Sequence[str], reason: str = "") -> list[str]:
-        """Cancel several runs and return the ids of those that had not ended."""
+    async def cancel_runs(
+        self, *, status: RunStatus | None = None, workflow: str | None = None, reason: str = "", force: bool = False
+    ) -> list[str]:
+        """
+        Cancel all runs that match and have not ended, and return their ids.
+
+        Args:
+            status: ``pending`` or ``running``; both by default.
+            workflow: only runs of this workflow, by its full or its short name.
+            reason, force: as for :meth:`RunHandle.cancel`.
+
+        Raises:
+            UsageError: runs of this *status* have ended, or the reason is too long.
+        """
+        if status in RUN_TERMINAL:
+            raise UsageError(f"runs that are {status} have ended; cancel those that are pending or running")
+        found: dict[str, None] = {}
+        for each in ["pending", "running"] if status is None else [status]:
+            where = RunFilter(status=cast("RunStatus", each), workflow=workflow, app=self.app)
+            while page := await self.world.list_runs(where):
+                found |= dict.fromkeys(run.id for run in page)
+                where = replace(where, before=page[-1].id)
+        return await self.cancel_many(list(found), reason, force=force)
+
+    async def cancel_many(self, run_ids: Sequence[str], reason: str = "", *, force: bool = False) -> list[str]:
+        """Cancel several runs and return the ids of those that had not ended; see :meth:`RunHandle.cancel`."""
         cancelled = []
         for run_id in run_ids:
             try:
-                await self.run(run_id).cancel(reason)
+                await self.run(run_id).cancel(reason, force=force)
             except EntityConflictError:
                 continue
             cancelled.append(run_id)

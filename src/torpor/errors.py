@@ -361,13 +361,20 @@ class RunFailedError(TorporError):
 
 
 class RunCancelledError(TorporError):
-    """The awaited run was cancelled."""
+    """
+    The awaited run was cancelled.
+
+    Attributes:
+        run_id: which.
+        reason: why, ``""`` when nobody gave a reason.
+    """
 
     code = "RUN_CANCELLED"
 
-    def __init__(self, message: str, *, run_id: str = "") -> None:
+    def __init__(self, message: str, *, run_id: str = "", reason: str = "") -> None:
         super().__init__(message)
         self.run_id = run_id
+        self.reason = reason
 
 
 class StepError(TorporError):

@@ -4,7 +4,8 @@ Lifecycles of runs, steps, waits and hooks as one table. An event that the table
 ::
 
     run    pending ──run_started──▶ running ──▶ completed │ failed │ cancelled        (cancelled also from pending)
-    step   pending ──step_started──▶ running ──▶ completed │ failed
+                                       │ run_cancelling ──▶ running               (it cleans up, and ends cancelled)
+    step   pending ──step_started──▶ running ──▶ completed │ failed │ cancelled       (cancelled also before it runs)
                         ▲               │ step_retrying
                         └── retrying ◀──┘            (step_started again while running: its worker died)
     wait   waiting ──wait_completed──▶ completed
@@ -28,6 +29,7 @@ EventType = Literal[
     "run_started",
     "run_completed",
     "run_failed",
+    "run_cancelling",
     "run_cancelled",
     "attr_set",
     "step_created",
@@ -35,6 +37,7 @@ EventType = Literal[
     "step_retrying",
     "step_completed",
     "step_failed",
+    "step_cancelled",
     "wait_created",
     "wait_completed",
     "wait_disposed",
@@ -53,6 +56,7 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
     "run_started": (("pending",), "running"),
     "run_completed": (("running",), "completed"),
     "run_failed": (("pending", "running"), "failed"),
+    "run_cancelling": (("running",), "running"),
     "run_cancelled": (("pending", "running"), "cancelled"),
     "attr_set": (("pending", "running"), ""),
     "step_created": ((None,), "pending"),
@@ -60,6 +64,7 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
     "step_retrying": (("running",), "retrying"),
     "step_completed": (("running",), "completed"),
     "step_failed": (("pending", "running", "retrying"), "failed"),
+    "step_cancelled": (("pending", "running", "retrying"), "cancelled"),
     "wait_created": ((None,), "waiting"),
     "wait_completed": (("waiting",), "completed"),
     "wait_disposed": (("waiting",), "disposed"),
@@ -73,7 +78,7 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
 INPUTS: Final[frozenset[EventType]] = frozenset(
     (
         *("step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict", "hook_received"),
-        "message_sent",
+        *("message_sent", "run_cancelling"),
     )
 )
 """Events that are delivered into the VM (``run_created`` begins it); the others only record."""

@@ -75,6 +75,8 @@ QUEUE_CHARS_MAX = 100
 
 PRIORITY_MAX = 100
 """Of a run, and the least is its negative; a claim looks for each that there is."""
+CANCEL_REASON_CHARS_MAX = 512
+"""Why a run was cancelled."""
 
 DEPLOYMENTS_KEPT = 50
 """Deployments of one application that a world keeps, and those that rows of workers name beside them."""

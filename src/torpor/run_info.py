@@ -52,6 +52,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         waits_for: what it waits for now; empty when it has ended, or computes, or has not begun.
         sent: messages that were sent to it.
         unreceived: of those, how many its code has not received; of a run that has ended, how many it never did.
+        cancel_by: by when it ends, epoch milliseconds, because it was cancelled and cleans up; 0 when it was not.
         snoozed: why a worker gave it back for later, ``""`` once something of it was stored.
         damage: what of it cannot be read, ``""`` of a sound run; of one that is damaged the other fields tell little.
         head: seq of the newest event of its log.
@@ -81,6 +82,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     waits_for: tuple[Awaited, ...] = ()
     sent: int = 0
     unreceived: int = 0
+    cancel_by: int = 0
     snoozed: str = ""
     damage: str = ""
     head: int = 0
@@ -115,6 +117,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
             waits_for=() if rows is None or run.status in RUN_TERMINAL else _waits_for(rows),
             sent=run.sent,
             unreceived=max(0, run.sent - run.received),
+            cancel_by=run.cancel_by,
             snoozed=run.snoozed,
             damage=run.damage,
             head=run.head,

@@ -1,5 +1,5 @@
 """
-How a run may be started: at a time, in a queue, with a priority, a deadline, attributes.
+How a run may be started: at a time, in a queue, with a priority, a deadline, attributes; what it may do once cancelled.
 
 The guest of Python has this file too, so that ``app.start`` reads its options alike inside and outside of a workflow.
 """
@@ -8,18 +8,64 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from torpor.attributes import Attributes, check_total, check_write, written
 from torpor.durations import Duration, When, due_at, milliseconds, read_when
 from torpor.errors import ArgumentError
 from torpor.limits import PRIORITY_MAX, QUEUE_CHARS_MAX
 
-OPTIONS: Final = ("run_id", "runtime", "at", "delay", "queue", "priority", "deadline", "attributes")
+OPTIONS: Final = (
+    "run_id",
+    "runtime",
+    "at",
+    "delay",
+    "queue",
+    "priority",
+    "deadline",
+    "attributes",
+    "cleanup",
+    "detached",
+)
 """Keywords of ``app.start`` that are not the workflow's."""
 
 LATEST_MS: Final = 253_402_300_799_000
 """The end of the year 9999; what is later has no date."""
+
+STEPS_MAX: Final = 1_000_000
+"""Steps that a cleanup may be allowed."""
+
+
+class Cleanup(NamedTuple):
+    """
+    What workflow code may do once its run is cancelled.
+
+    Attributes:
+        time: for how long: seconds, text such as ``"2m"``, or a timedelta; 0 ends the run at once.
+        steps: how many steps it may ask for.
+    """
+
+    time: Duration = 30.0
+    steps: int = 100
+
+    @property
+    def ms(self) -> int:
+        """The time in milliseconds."""
+        return milliseconds(self.time)
+
+
+def checked_cleanup(given: Cleanup | Duration) -> Cleanup:
+    """
+    Return what was meant: a duration stands for so much time and as many steps as usual.
+
+    Raises:
+        ArgumentError: it is no duration, or negative.
+    """
+    cleanup = given if isinstance(given, Cleanup) else Cleanup(given)
+    _told("cleanup", lambda: cleanup.ms)
+    if not _is_whole(cleanup.steps, 0, STEPS_MAX):
+        raise ArgumentError(f"cleanup: the number of steps is a whole number from 0, not {cleanup.steps!r:.100}")
+    return cleanup
 
 
 def beginning(
@@ -31,13 +77,15 @@ def beginning(
     priority: int = 0,
     deadline: When | None = None,
     attributes: Attributes | None = None,
+    cleanup: Cleanup | Duration | None = None,
+    detached: bool = False,
 ) -> dict[str, Any]:
     """
     Return how a run begins, as fields of :class:`torpor.model.NewRun`; only those that are not as usual.
 
     Args:
         now: epoch milliseconds.
-        at, delay, queue, priority, deadline, attributes: as for :meth:`torpor.app.Torpor.start`.
+        at, delay, queue, priority, deadline, attributes, cleanup, detached: as for :meth:`torpor.app.Torpor.start`.
 
     Raises:
         ArgumentError: one of them is not what it should be; the message says which, and what it should be.
@@ -59,6 +107,8 @@ def beginning(
             "starts_at": starts_at,
             "deadline": 0 if deadline is None else max(1, due),
             "attributes": attributes or {},
+            **_cleanup_fields(cleanup),
+            "detached": detached,
         }
     )
 
@@ -88,8 +138,23 @@ def checked(fields: Mapping[str, Any], *, reserved: bool = False) -> dict[str, A
     attributes = written({}, check_write(fields.get("attributes", {}), reserved=reserved))
     check_total(attributes)
     numbers = {name: int(number) for name, number in {"priority": priority, **times}.items()}
-    found = {"queue": queue, **numbers, "attributes": attributes}
-    return {name: value for name, value in found.items() if value}
+    found = {"queue": queue, **numbers, "attributes": attributes, "detached": bool(fields.get("detached"))}
+    limits = {name: fields[name] for name in ("cleanup_ms", "cleanup_steps") if name in fields}
+    for name, limit in limits.items():
+        if not _is_whole(limit, 0, LATEST_MS):
+            raise ArgumentError(f"{name}: a whole number from 0, not {limit!r:.100}")
+    return {name: value for name, value in found.items() if value} | {name: int(limits[name]) for name in limits}
+
+
+def _cleanup_fields(cleanup: Cleanup | Duration | None) -> dict[str, int]:
+    if cleanup is None:
+        return {}
+    meant = checked_cleanup(cleanup)
+    return (
+        {"cleanup_ms": meant.ms, "cleanup_steps": meant.steps}
+        if isinstance(cleanup, Cleanup)
+        else {"cleanup_ms": meant.ms}
+    )
 
 
 def _moment(name: str, at: datetime | str) -> int:

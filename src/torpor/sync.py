@@ -170,9 +170,15 @@ class SyncTorpor:
         """See :meth:`torpor.app.Torpor.send`."""
         self.wait(self._app.send(run if isinstance(run, str) else run.id, name, payload, id=id))
 
-    def cancel(self, run_ids: Sequence[str], reason: str = "") -> list[str]:
+    def cancel(self, run_ids: Sequence[str], reason: str = "", *, force: bool = False) -> list[str]:
         """See :meth:`torpor.app.Torpor.cancel`."""
-        return self.wait(self._app.cancel(run_ids, reason))
+        return self.wait(self._app.cancel(run_ids, reason, force=force))
+
+    def cancel_runs(
+        self, *, status: RunStatus | None = None, workflow: str | None = None, reason: str = "", force: bool = False
+    ) -> list[str]:
+        """See :meth:`torpor.app.Torpor.cancel_runs`."""
+        return self.wait(self._app.cancel_runs(status=status, workflow=workflow, reason=reason, force=force))
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """
@@ -214,8 +220,8 @@ class SyncRun(Generic[T]):
     def result(self, *, timeout: float | None = None) -> T:
         return self._front.wait(self._handle.result(timeout=timeout))
 
-    def cancel(self, reason: str = "") -> None:
-        self._front.wait(self._handle.cancel(reason))
+    def cancel(self, reason: str = "", *, force: bool = False) -> None:
+        self._front.wait(self._handle.cancel(reason, force=force))
 
     def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
         self._front.wait(self._handle.send(name, payload, id=id))

@@ -92,10 +92,14 @@ class Runs(Protocol):
         """
         ...
 
-    async def cancel_run(self, run_id: str, reason: str) -> Run:
+    async def cancel_run(self, run_id: str, reason: str, *, force: bool = False) -> Run:
         """
-        Append ``run_cancelled``, withdraw the run's tasks, free its tokens, fence its worker off, and tell those who
-        watch it.
+        Ask a run to clean up and end: append ``run_cancelling`` and wake it. It ends as cancelled by ``cancel_by``.
+
+        One that has not begun, whose guest cannot be told, that may not clean up, or is forced ends at once:
+        ``run_cancelled`` is appended, its tasks are withdrawn, its tokens freed, its worker fenced off, and those who
+        watch it are told. The runs that it has started are cancelled with it, and theirs, but for detached ones.
+        Asking again changes nothing.
 
         Raises:
             RunNotFoundError: no such run.

@@ -172,7 +172,7 @@ async def _make_runs(app: Torpor) -> Runs:
         await _reached(waiting, "wait_completed")  # so that ids, which begin with the time, keep the order
         cancelled = await app.start("approval", "token-3")
         await _reached(cancelled, "wait_completed")
-        await cancelled.cancel("wrong prices")
+        await cancelled.cancel("wrong prices", force=True)
     return Runs(completed.id, approved.id, failed.id, waiting.id, cancelled.id)
 
 

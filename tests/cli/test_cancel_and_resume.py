@@ -22,26 +22,46 @@ def test_a_named_run_is_cancelled_for_a_reason(torpor: Torpor, runs: Runs) -> No
     assert torpor.ok("cancel", runs.waiting, "--reason", "out of stock") == f"{runs.waiting}\n"
 
     run = torpor.json("inspect", runs.waiting)["run"]
+    assert (run["status"], run["cancel_reason"]) == ("running", "out of stock")
+    assert run["cancel_by"]
+
+
+def test_a_run_ends_at_once_by_force(torpor: Torpor, runs: Runs) -> None:
+    """No worker is needed for that, and the log keeps the reason."""
+    assert torpor.ok("cancel", runs.waiting, "--force", "--reason", "out of stock") == f"{runs.waiting}\n"
+
+    run = torpor.json("inspect", runs.waiting)["run"]
     assert (run["status"], run["cancel_reason"]) == ("cancelled", "out of stock")
+    assert run["cancel_by"] is None
+
+
+def test_many_are_cancelled_only_when_somebody_says_so(torpor: Torpor, runs: Runs) -> None:
+    """Who cannot be asked must say --yes."""
+    result = torpor("cancel", "--workflow", "approval")
+
+    assert result.exit_code == 2
+    assert "1 run of world" in result.stderr
+    assert "--yes" in result.stderr
+    assert torpor.json("inspect", runs.waiting)["run"]["cancel_by"] is None
 
 
 def test_what_was_open_ends_with_its_run(torpor: Torpor, runs: Runs) -> None:
     """The hook of a cancelled run is shown as disposed of."""
-    torpor.ok("cancel", runs.waiting)
+    torpor.ok("cancel", runs.waiting, "--force")
 
     assert [hook["status"] for hook in torpor.json("inspect", runs.waiting)["hooks"]] == ["disposed"]
 
 
 def test_runs_are_selected_by_workflow(torpor: Torpor, runs: Runs) -> None:
     """Of a workflow's runs only those that have not ended are touched."""
-    assert torpor.ok("cancel", "--workflow", "approval") == f"{runs.waiting}\n"
+    assert torpor.ok("cancel", "--workflow", "approval", "--yes") == f"{runs.waiting}\n"
 
     assert status(torpor, runs.approved) == "completed"
 
 
 def test_runs_are_selected_by_status(torpor: Torpor, runs: Runs) -> None:
     """All runs in a state are cancelled."""
-    assert torpor.json("cancel", "--status", "running") == {"cancelled": [runs.waiting], "refused": []}
+    assert torpor.json("cancel", "--status", "running", "--yes") == {"cancelled": [runs.waiting], "refused": []}
 
 
 def test_a_run_that_has_ended_is_refused(torpor: Torpor, runs: Runs) -> None:

@@ -51,7 +51,7 @@ def test_an_older_version_is_listed_while_it_has_runs(runs: Runs, torpor: Torpor
     [found] = torpor.json("deployments")["deployments"]
     assert (found["live"], found["runs"], found["workers"]) == (False, 1, [])
     assert "(no name)  not live" in torpor.ok("deployments")
-    torpor.ok("cancel", runs.waiting)
+    torpor.ok("cancel", runs.waiting, "--force")
     result = torpor("deployments")
     assert (result.exit_code, result.stdout) == (0, "")
     assert "no worker is at work, and no run waits for one" in result.stderr

@@ -44,7 +44,7 @@ def lived(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
             await done.result(timeout=30)
             await asyncio.wait_for(app.client.wait_ended(failed.id), 30)
             cancelled = await app.start("forgets")
-            await cancelled.cancel("nobody needs it")
+            await cancelled.cancel("nobody needs it", force=True)
             while not any(entry.text == "waiting for approval" for entry in await parked.logs()):
                 await worker.wait_idle(timeout=30)
                 await asyncio.sleep(0.01)

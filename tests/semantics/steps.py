@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, NoReturn, TypedDict, TypeVar
 
+from tests.engine.support import TIMEOUT
 from tests.semantics.application import app
 from tests.semantics.plain_steps import break_elsewhere
 from torpor import Backoff, FatalError, RetryableError, RunHandle, WorkflowMetadata, current_step, current_workflow
@@ -167,3 +169,32 @@ async def await_result(run: RunHandle) -> object:
 async def too_big() -> str:
     """Return more than a payload may have."""
     return "x" * (17 * 1024 * 1024)
+
+
+DIARIES: defaultdict[str, list[str]] = defaultdict(list)
+"""What steps have noted, by diary."""
+
+
+@app.step
+async def note(diary: str, text: str) -> None:
+    """Note something."""
+    DIARIES[diary].append(text)
+
+
+@app.step
+async def obey(diary: str) -> None:
+    """Take until it is cancelled, and note that it was."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        DIARIES[diary].append("cancelled")
+        raise
+
+
+@app.step
+def sleeps_in_thread(diary: str) -> None:
+    """Look until it is told that it is not wanted any more."""
+    me = current_step()
+    while not me.cancelled:
+        me.wait_cancelled(TIMEOUT)
+    DIARIES[diary].append("told")

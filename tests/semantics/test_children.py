@@ -78,8 +78,8 @@ async def test_run_as_argument(stage: Stage) -> None:
 
 
 async def test_a_child_outlives_its_parent(stage: Stage) -> None:
-    """The child is independent: it goes on when the parent is cancelled while it waits."""
-    parent = await stage.start("spawn_by_name", stage.full_name("sleeping"), "2h")
+    """The child is independent: one that is detached goes on when the parent is cancelled while it waits."""
+    parent = await stage.start("parent_of", stage.full_name("sleeping"), "2h", True)
     await stage.logged(parent, "hook_created")
     (child,) = [run for run in await stage.app.list_runs() if run.parent == parent.id]
     await stage.logged(stage.app.run(child.id), "wait_created")

@@ -47,6 +47,10 @@ class TestBlobs(worlds.BlobsSuite):
     """See :class:`torpor.testing.worlds.BlobsSuite`."""
 
 
+class TestCancelling(worlds.CancellingSuite):
+    """See :class:`torpor.testing.worlds.CancellingSuite`."""
+
+
 class TestCommit(worlds.CommitSuite):
     """See :class:`torpor.testing.worlds.CommitSuite`."""
 
@@ -65,6 +69,10 @@ class TestDeployments(worlds.DeploymentsSuite):
 
 class TestDue(worlds.DueSuite):
     """See :class:`torpor.testing.worlds.DueSuite`."""
+
+
+class TestFamilies(worlds.FamiliesSuite):
+    """See :class:`torpor.testing.worlds.FamiliesSuite`."""
 
 
 class TestForeign(worlds.ForeignSuite):

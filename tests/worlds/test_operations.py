@@ -14,6 +14,7 @@ from torpor.worlds import operations
 from torpor.worlds.draft import Changes
 from torpor.worlds.requests import (
     Apply,
+    Children,
     First,
     Inputs,
     Load,
@@ -158,9 +159,10 @@ def test_who_watches_is_told_although_it_moves() -> None:
         (Part, two), (Apply, StaleError()), (Part, two), (Apply, None),
         (Part, replace(three, hooks={})),
         (Part, None),
+        (Children, ()),
     )  # fmt: skip
     _, notice = store.run(operations.cancel("wrun_1", "enough", T, URL))
-    assert notice == Notice("wrun_1", work=True, ended=True)
+    assert notice == Notice("wrun_1", work=True, ended=True, cancelling=True)
 
 
 def test_an_outcome_that_was_overtaken_is_stored_behind() -> None:

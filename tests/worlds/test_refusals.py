@@ -32,7 +32,7 @@ from torpor.model import (
     StepOutcome,
 )
 from torpor.testing.clock import ManualClock
-from torpor.worlds import control, mailbox, rules
+from torpor.worlds import cancelling, mailbox, rules
 from torpor.worlds.draft import Changes
 from torpor.worlds.memory import MemoryWorld
 
@@ -107,7 +107,7 @@ def test_what_is_refused_here_is_right_otherwise() -> None:
     (lambda: _finish(worker_id="wrkr_1"), LeaseLostError, ["step_2"]),
     (lambda: _finish(step_id="step_1"), LeaseLostError, ["step_1"]),
     (lambda: _finish(step_id="step_9"), LeaseLostError, ["step_9", "the step or run has ended"]),
-    (lambda: control.cancel(COMPLETED, "", T), EntityConflictError, ["run_cancelled refused", "wrun_1 is completed"]),
+    (lambda: cancelling.cancel(COMPLETED, "", T), EntityConflictError, ["run_cancelled refused", "is completed"]),
     (
         lambda: mailbox.send(COMPLETED, "work", b"", "m1", T),
         RunEndedError,

@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from torpor.errors import EntityConflictError, LeaseLostError, RunEndedError
 from torpor.lifecycle import INPUTS, RUN_TERMINAL, EventType
 from torpor.model import NOW, Commit, Entities, Event, NewRun, NewTask, Run, Runtime, Snapshot, Step, StepOutcome
-from torpor.worlds import claims, control, mailbox, rules
+from torpor.worlds import cancelling, claims, mailbox, rules
 from torpor.worlds.draft import Changes, after, fence
 
 T: Final = 1_000_000
@@ -30,7 +30,7 @@ THEIRS: Final = {"red": "wrun_other"}
 OVER: Final = frozenset(("wrun_over",))
 
 
-ASKED: Final = ("step", "step", "wait", "hook", "watch", "go", "dispose", "leave")
+ASKED: Final = ("step", "step", "wait", "hook", "watch", "go", "dispose", "leave", "give_up")
 """What a turn may ask for."""
 
 
@@ -46,7 +46,8 @@ class Life(RuleBasedStateMachine):
         self.log: list[Event] = []
         self.snapshot: Snapshot | None = None
         self.consumed = 0  # seq of the last input that the VM behind the snapshot has seen
-        changes = rules.begin(NewRun("wrun_1", "order", "p", "g", runtime, b"seed", b"in", build="b1"), self.now)
+        new = NewRun("wrun_1", "order", "p", "g", runtime, b"seed", b"in", build="b1", cleanup_ms=200, cleanup_steps=2)
+        changes = rules.begin(new, self.now)
         assert changes.before is None
         self.entities = Entities(replace(changes.run, head=0, latest_at=0))
         self._store(replace(changes, before=self.entities.run))
@@ -169,12 +170,25 @@ class Life(RuleBasedStateMachine):
         with pytest.raises(LeaseLostError):
             rules.check_claim(self.run, worker, epoch)
 
+    @precondition(lambda self: not self._ended() and self.made > 9)
+    @rule()
+    def ask_to_end(self) -> None:
+        """Let the run clean up and end; asking again changes nothing."""
+        before = self.run
+        changes = cancelling.cancel(self.entities, "enough", self.now)
+        assert (changes is None) == bool(before.cancel_by)
+        if changes is not None:
+            self._from_outside(changes, "", wakes=True)
+            assert (self.run.cancel_by, self.run.cancel_reason) == (self.now + 200, "enough")
+
     @precondition(lambda self: not self._ended() and self.made > 12)
     @rule()
     def cancel(self) -> None:
         """End the run from outside."""
         worker, epoch = self.run.worker, self.run.epoch
-        self._store(control.cancel(self.entities, "enough", self.now))
+        changes = cancelling.cancel(self.entities, "enough", self.now, force=True)
+        assert changes is not None
+        self._store(changes)
         with pytest.raises(LeaseLostError):
             rules.check_claim(self.run, worker, epoch)
 
@@ -209,7 +223,7 @@ class Life(RuleBasedStateMachine):
             with pytest.raises((EntityConflictError, LeaseLostError)):
                 rules.finish(self.entities, outcome, self.now)
         with pytest.raises(EntityConflictError):
-            control.cancel(self.entities, "again", self.now)
+            cancelling.cancel(self.entities, "again", self.now)
         with pytest.raises(RunEndedError):
             mailbox.send(self.entities, "work", b"", "m", self.now)
         commit = Commit("wrun_1", self.run.worker, self.run.epoch, self.run.head)
@@ -292,9 +306,7 @@ class Life(RuleBasedStateMachine):
 
     def _outputs(self, data: st.DataObject, over: list[str]) -> list[Event]:
         outputs = [Event("run_started", self.now)] if self.run.status == "pending" else []
-        for kind in data.draw(
-            st.lists(st.sampled_from(("step", "step", "wait", "hook", "watch", "go", "dispose", "leave")))
-        ):
+        for kind in data.draw(st.lists(st.sampled_from(ASKED))):
             outputs += self._output(data, kind, [*over, *(event.id for event in outputs)])
         if data.draw(st.integers(0, 19)) == 0:
             outputs.append(Event(data.draw(st.sampled_from(("run_completed", "run_failed"))), self.now, name="CODE"))
@@ -307,6 +319,9 @@ class Life(RuleBasedStateMachine):
         if kind == "leave":
             waits = [wait for wait in self.entities.waits.values() if wait.id not in named]
             return [Event("wait_disposed", self.now, wait.id, op=wait.op) for wait in waits[:1]]
+        if kind == "give_up":
+            steps = [step for step in self.entities.steps.values() if step.id not in named]
+            return [Event("step_cancelled", self.now, step.id, op=step.op) for step in steps[:1]]
         if kind == "dispose":
             hooks = [hook for hook in self.entities.hooks.values() if hook.id not in named]
             return [Event("hook_disposed", self.now, hook.id, op=hook.op) for hook in hooks[:1]]
@@ -348,7 +363,10 @@ class Life(RuleBasedStateMachine):
             assert not foreign
             assert {event.type for event in answers} <= {"hook_created"}
             dues = [wait.due for wait in after(self.entities, changes).waits.values()]
+            dues += [self.run.cancel_by] if self.run.cancel_by else []
             assert changes.run.ready_at == min(dues, default=None)
+        if changes.run.status in RUN_TERMINAL and self.run.cancel_by:
+            assert (changes.run.status, stored[-1].ref) == ("cancelled", "enough")
         if changes.snapshot is not None:
             self.consumed = commit.expected_head if foreign else self.run.head + len(commit.inputs)
 
@@ -359,7 +377,9 @@ class Life(RuleBasedStateMachine):
         assert {event.type for event in before} <= {"wait_completed"}
         places = [(self.entities.waits[event.id].due, event.op) for event in before]
         assert places == sorted(places)
-        woken = replace(self.run, ready_at=changes.run.ready_at, queued_at=changes.run.queued_at)
+        new = changes.run
+        asked = {"cancel_by": new.cancel_by, "cancel_reason": new.cancel_reason} if not about else {}
+        woken = replace(self.run, ready_at=new.ready_at, queued_at=new.queued_at, **asked)
         self._store(changes)
         assert all(wait.due > self.now for wait in self.entities.waits.values())
         if wakes:
@@ -401,7 +421,7 @@ def _steps_of(log: list[Event]) -> dict[str, tuple[str, int, int]]:
                 steps[event.id] = ("running", event.attempt, steps[event.id][2])
             case "step_retrying":
                 steps[event.id] = ("retrying", event.attempt, steps[event.id][2] + 1)
-            case "step_completed" | "step_failed":
+            case "step_completed" | "step_failed" | "step_cancelled":
                 del steps[event.id]
             case "run_completed":
                 steps = {}

@@ -48,6 +48,10 @@ class TestBlobs(worlds.BlobsSuite):
     """See :class:`torpor.testing.worlds.BlobsSuite`."""
 
 
+class TestCancelling(worlds.CancellingSuite):
+    """See :class:`torpor.testing.worlds.CancellingSuite`."""
+
+
 class TestCommit(worlds.CommitSuite):
     """See :class:`torpor.testing.worlds.CommitSuite`."""
 
@@ -66,6 +70,10 @@ class TestDeployments(worlds.DeploymentsSuite):
 
 class TestDue(worlds.DueSuite):
     """See :class:`torpor.testing.worlds.DueSuite`."""
+
+
+class TestFamilies(worlds.FamiliesSuite):
+    """See :class:`torpor.testing.worlds.FamiliesSuite`."""
 
 
 class TestForeign(worlds.ForeignSuite):

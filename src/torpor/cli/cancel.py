@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Annotated, get_args
 
@@ -26,12 +27,16 @@ def cancel(
     status: StatusOption = None,
     workflow: WorkflowOption = None,
     reason: Annotated[str, typer.Option("--reason", metavar="TEXT", help="Kept in the runs' logs.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="End them at once: their code cleans nothing up.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before all that match are cancelled.")] = False,
     app: AppOption = None,
     world: WorldOption = None,
     json: JsonOption = False,
 ) -> None:
     """
-    Cancel runs by their ids, their status or their workflow.
+    Cancel runs by their ids, their status or their workflow, and the runs that they have started.
+
+    Their code is told and may clean up for a while; until then they are running.
 
     Example: torpor cancel --workflow checkout --reason "wrong prices"
     """
@@ -45,7 +50,9 @@ def cancel(
         chosen = runs or await _selected(Reader(client), wanted, workflow)
         if not chosen:
             say(f"no such run in world {client.world.url}", err=True)
-        return await _cancel(client, chosen, reason, tell=not json)
+        elif not (runs or yes):
+            _confirm(len(chosen), client.world.url)
+        return await _cancel(client, chosen, reason, force=force, tell=not json)
 
     cancelled, refused = with_client(app, world, carried_out)
     if json:
@@ -57,15 +64,29 @@ def cancel(
         raise typer.Exit(FAILED)
 
 
+def _confirm(count: int, url: str) -> None:
+    """
+    Ask whether so many runs are to be cancelled.
+
+    Raises:
+        UsageError: there is nobody to be asked.
+        typer.Abort: they are not.
+    """
+    what = f"{count} run{'s' * (count > 1)} of world {url}"
+    if not sys.stdin.isatty():
+        raise UsageError(f"this would cancel {what}, and nobody is here to be asked; say --yes")
+    typer.confirm(f"Cancel {what}?", abort=True, err=True)
+
+
 async def _cancel(
-    client: Client, run_ids: Sequence[str], reason: str, *, tell: bool
+    client: Client, run_ids: Sequence[str], reason: str, *, force: bool, tell: bool
 ) -> tuple[list[str], list[Refusal]]:
     """Cancel runs and return those that were, and those that could not be."""
     cancelled: list[str] = []
     refused: list[Refusal] = []
     for run_id in run_ids:
         try:
-            await client.run(run_id).cancel(reason)
+            await client.run(run_id).cancel(reason, force=force)
         except EntityConflictError:
             status = await client.run(run_id).status()
             refused.append((run_id, EntityConflictError(f"run {run_id} is already {status}")))

@@ -17,7 +17,7 @@ from torpor.model import Entities, Event, Hook, Run, RunState, Snapshot, Step, W
 
 _OPENING: Final[frozenset[EventType]] = frozenset(("step_created", "wait_created", "hook_created", "hook_conflict"))
 _CLOSING: Final[frozenset[EventType]] = frozenset(
-    ("step_completed", "step_failed", "wait_completed", "wait_disposed", "hook_disposed")
+    ("step_completed", "step_failed", "step_cancelled", "wait_completed", "wait_disposed", "hook_disposed")
 )
 
 Row = Step | Wait | Hook

@@ -21,6 +21,7 @@ from torpor.engine.moves import (
     End,
     Failed,
     ForgetAllBut,
+    GiveUp,
     HandOver,
     Happening,
     Heard,
@@ -123,6 +124,8 @@ class _Driver:
                 self._inline.put_back(outcomes)
             case CancelSteps():
                 self._inline.cancel()
+            case GiveUp(step_ids):
+                self._inline.give_up(step_ids)
             case LeaveStep(step_id):
                 self._env.leave(step_id)
             case Release():
@@ -190,7 +193,8 @@ class _Driver:
             checkpoint=asked.checkpoint,
         )
         requests = session.wake(asked.at)
-        return Woken(image.program, guest.build, requests, self._in_thread_snapshot(session, requests, asked.at))
+        snapshot = self._in_thread_snapshot(session, requests, asked.at)
+        return Woken(image.program, guest.build, requests, snapshot, deaf="run_cancelling" not in guest.hears)
 
     def _in_thread_deliver(self, events: Sequence[Event], now: int) -> Delivered:
         session = self._at_hand

@@ -37,6 +37,7 @@ class InlineSteps:
         self._outcomes: list[Event] = []
         self._arrival = asyncio.Event()
         self._handed_over: set[str] = set()
+        self._given_up: set[str] = set()
         self._held = Outcomes(runner.holding)
         self._is_closed = False
 
@@ -58,6 +59,14 @@ class InlineSteps:
     def cancel(self) -> None:
         """End every attempt that the turn still owns, because its claim is lost."""
         self._runner.cancel([self._attempts[step_id] for step_id in self._running])
+
+    def give_up(self, steps: Iterable[str]) -> None:
+        """End the attempts of these steps that are here, and drop their outcomes."""
+        given_up = set(steps)
+        self._runner.cancel([self._attempts[step_id] for step_id in self._running if step_id in given_up])
+        self._running = {step_id: None for step_id in self._running if step_id not in given_up}
+        self._given_up |= given_up
+        self.forget_all_but({event.id for event in self._outcomes} - given_up)
 
     async def outcomes(self, seconds: float) -> list[Event]:
         """
@@ -110,7 +119,7 @@ class InlineSteps:
             self._handed_over.discard(outcome.id)
             self._report(outcome)
             return
-        if self._is_closed:
+        if self._is_closed or outcome.id in self._given_up:
             return
         # It is never in neither: VM threads look, to see whether the run will park.
         self._held.add(outcome)

@@ -34,8 +34,20 @@ class StepMetadata:
 
     @property
     def cancelled(self) -> bool:
-        """True once the run has ended or the attempt timed out; a long ``def`` step should look and return."""
+        """
+        True once nobody wants the result: the run was cancelled or has ended, or the attempt timed out. A long ``def``
+        step should look and return.
+        """
         return self._cancelled.is_set()
+
+    def wait_cancelled(self, timeout: float | None = None) -> bool:
+        """
+        Wait in a ``def`` step until its result is not wanted any more, and tell whether that is so.
+
+        Args:
+            timeout: seconds to wait at most, None for as long as it takes.
+        """
+        return self._cancelled.wait(timeout)
 
     def cancel(self) -> None:
         self._cancelled.set()

@@ -8,7 +8,7 @@ done at once.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import msgspec
 
@@ -51,6 +51,7 @@ class Requests(msgspec.Struct, frozen=True):
         awaits_ack: the guest waits for the answer to one of the outputs.
         received, receiving: see :class:`torpor.model.Run`.
         left: events that the VM has not got yet, because what it asked for has to be stored first.
+        given_up: numbers of ops that it does not wait for any more, of steps if they are open.
     """
 
     outputs: tuple[Event, ...]
@@ -62,6 +63,10 @@ class Requests(msgspec.Struct, frozen=True):
     received: int = 0
     receiving: tuple[str, ...] = ()
     left: tuple[Event, ...] = ()
+    given_up: tuple[int, ...] = ()
+
+
+NOTHING_ASKED: Final = Requests((), 0, 0, (), ended=False, awaits_ack=False)
 
 
 class TooMuchAtOnceError(Exception):
@@ -165,12 +170,18 @@ class LogRead(msgspec.Struct, frozen=True):
 
 
 class Woken(msgspec.Struct, frozen=True):
-    """A VM of this guest build has the log behind it. A snapshot was taken if the turn wanted one."""
+    """
+    A VM of this guest build has the log behind it. A snapshot was taken if the turn wanted one.
+
+    Attributes:
+        deaf: the build cannot tell workflow code of a cancellation.
+    """
 
     program: Program
     build: str
     requests: Requests
     snapshot: Snapshot | None
+    deaf: bool = False
 
 
 class Delivered(msgspec.Struct, frozen=True):
@@ -247,6 +258,12 @@ class CancelSteps(msgspec.Struct, frozen=True):
     """Attempts that the turn still owns end."""
 
 
+class GiveUp(msgspec.Struct, frozen=True):
+    """Attempts of these steps end, and nobody wants their outcomes: the run has given the steps up."""
+
+    step_ids: tuple[str, ...]
+
+
 class LeaveStep(msgspec.Struct, frozen=True):
     """This worker does not claim this step for a while, because it is for another."""
 
@@ -263,7 +280,9 @@ class HostLacks(msgspec.Struct, frozen=True):
     error: Exception
 
 
-Effect: TypeAlias = Tell | Begin | HandOver | ForgetAllBut | PutBack | CancelSteps | LeaveStep | Release | HostLacks
+Effect: TypeAlias = (
+    Tell | Begin | HandOver | ForgetAllBut | PutBack | CancelSteps | GiveUp | LeaveStep | Release | HostLacks
+)
 
 
 class Moves(msgspec.Struct, frozen=True):

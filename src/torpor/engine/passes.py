@@ -76,11 +76,13 @@ class Plan(msgspec.Struct, frozen=True):
         commit: for the world.
         attempts: begin once it is stored.
         left: steps that are for another worker.
+        given_up: steps whose attempts end once it is stored.
     """
 
     commit: Commit
     attempts: tuple[Attempt, ...]
     left: tuple[str, ...]
+    given_up: tuple[str, ...] = ()
 
     @property
     def says_something(self) -> bool:
@@ -109,6 +111,7 @@ class Pass:
         checkpoint: its snapshot of the former build, until there is one of the new build.
         delivered: events that the VM got since the last snapshot.
         program, build: of the VM, once there is one.
+        deaf: its build cannot tell workflow code of a cancellation.
         requests: what the VM asked for last.
         arrived: what came before that, not stored yet.
         taken: those outcomes among it that are inline steps'.
@@ -129,6 +132,7 @@ class Pass:
     delivered: int = 0
     program: Program | None = None
     build: str = ""
+    deaf: bool = False
     requests: Requests = field(init=False)
     arrived: Arrivals = NOTHING
     taken: list[Event] = field(default_factory=list)
@@ -178,7 +182,24 @@ class Pass:
 
     def quiet(self) -> None:
         """Take note that the VM asks for nothing new."""
-        self.requests = msgspec.structs.replace(self.requests, outputs=(), log_entries=(), ended=False, left=())
+        self.requests = msgspec.structs.replace(
+            self.requests, outputs=(), log_entries=(), ended=False, left=(), given_up=()
+        )
+
+    def must_end(self, now: int) -> bool:
+        """Whether a run that is being cancelled has had its time, or wants more steps than it may have."""
+        run = self.held.run
+        if not run.cancel_by or self.requests.ended:
+            return False
+        asked = sum(event.type == "step_created" for event in self.requests.outputs)
+        return now >= run.cancel_by or asked > run.cleanup_steps
+
+    def end_cancelled(self, now: int) -> None:
+        """Let the run end as cancelled, whatever its VM asks for."""
+        ending = (Event("run_cancelled", now),)
+        self.requests = msgspec.structs.replace(
+            self.requests, outputs=ending, ops=0, ended=True, awaits_ack=False, left=(), given_up=()
+        )
 
     def hear(self, outcomes: Sequence[Event], now: int) -> None:
         """Take outcomes of inline steps, and timers that are due; a timer that was due before a step ended wins."""
@@ -208,19 +229,23 @@ class Pass:
             outputs.append(Event("run_started", self.woken_at))
             self.started = True
         outputs += arrived.retries
+        given_up = self._given_up(requests, around.now) if requests.given_up else []
         if requests.ended:
-            outputs += requests.outputs
+            outputs += (*requests.outputs[:-1], *given_up, requests.outputs[-1])
         else:
             room = 0 if leaves else around.room
-            asked, attempts, leaving, left = self._steps(requests.outputs, around.now, room)
+            asked, attempts, leaving, left = self._steps(requests, around.now, room)
             outputs += asked
+            outputs += given_up
             tasks += leaving
         self._note_waits(requests.outputs)
+        ending = {event.id for event in given_up}
+        running = [step_id for step_id in around.running if step_id not in ending] if ending else around.running
         park = not (requests.ended or requests.awaits_ack or requests.left or attempts)
         park = park and (leaves or not self.due(around.now))
-        park = park and (not (around.running or self.put_off) or arrived.handing_over)
+        park = park and (not (running or self.put_off) or arrived.handing_over)
         if park:
-            for step_id in around.running:
+            for step_id in running:
                 signature = self._signature(self.held.steps[step_id].name)
                 tasks.append(NewTask(step_id, claimed=True, signature=signature))
         commit = Commit(
@@ -236,9 +261,10 @@ class Pass:
             receiving=requests.receiving,
             log_entries=requests.log_entries if epitaph is None else (epitaph, *requests.log_entries),
             tasks=tuple(tasks),
+            deaf=self.deaf,
             park=park,
         )
-        return Plan(commit, tuple(attempts), tuple(left))
+        return Plan(commit, tuple(attempts), tuple(left), tuple(ending))
 
     def with_snapshot(self, plan: Plan, snapshot: Snapshot | None) -> Plan:
         """
@@ -261,8 +287,15 @@ class Pass:
             self.checkpoint = None
         self.hold(held)
 
+    def _given_up(self, requests: Requests, now: int) -> list[Event]:
+        """Return the events that close the steps which the VM does not wait for any more and which are open."""
+        ops = set(requests.given_up)
+        open_now = [(step.id, step.op, step.name) for step in self.held.steps.values()]
+        open_now += [(event.id, event.op, event.name) for event in requests.outputs if event.type == "step_created"]
+        return [Event("step_cancelled", now, about, op=op, name=name) for about, op, name in open_now if op in ops]
+
     def _steps(
-        self, asked: Sequence[Event], now: int, room: int
+        self, requests: Requests, now: int, room: int
     ) -> tuple[list[Event], list[Attempt], list[NewTask], list[str]]:
         """
         Return the events to store for what the VM asked for, the attempts to begin once they are, the steps that leave
@@ -288,11 +321,13 @@ class Pass:
             return True
 
         for step in orphans:
+            if step.op in requests.given_up:
+                continue
             attempt = next_attempt(self.run_codec, run, step, self._signature(step.name))
             if may_begin(attempt):
                 events.append(begun(attempt, now, self.claim.worker_id))
-        for event in asked:
-            if event.type == "step_created":
+        for event in requests.outputs:
+            if event.type == "step_created" and event.op not in requests.given_up:
                 attempt = first_attempt(self.run_codec, run, event, self._signature(event.name))
                 if may_begin(attempt):
                     event = msgspec.structs.replace(event, attempt=1, ref=self.claim.worker_id)  # noqa: PLW2901
@@ -322,7 +357,13 @@ class Pass:
 
 
 def as_stored(commit: Commit, committed: Committed) -> tuple[Event, ...]:
-    """Return the events of a commit; only its answer tells whether a token was free."""
+    """
+    Return the events of a commit; only its answer tells whether a token was free, and whether a run that ended was
+    being cancelled.
+    """
+    if committed.held is not None and committed.held.run.cancel_by and committed.held.run.status == "cancelled":
+        last = msgspec.structs.replace(commit.outputs[-1], type="run_cancelled", name="", payload=None)
+        commit = msgspec.structs.replace(commit, outputs=(*commit.outputs[:-1], last))
     if not committed.answers:  # then no token was asked for
         return commit.inputs + commit.outputs
     outputs = [event for event in commit.outputs if event.type != "hook_created"]

@@ -10,9 +10,10 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from torpor import ids
+from torpor import codec, ids
 from torpor.attributes import check_write
 from torpor.codec.crypto.run_codec import RunCodec
+from torpor.engine.cancellation import reason_of
 from torpor.errors import (
     DamagedError,
     DivergenceError,
@@ -209,6 +210,8 @@ def delivery(run_id: str, event: Event, run_codec: RunCodec) -> Delivery | None:
     if event.type not in INPUTS:
         return None
     match event.type:
+        case "run_cancelling":
+            return Delivery("run_cancelling", 0, event.at, value=_reason(run_id, event, run_codec))
         case "step_failed":
             return Delivery("step_failed", event.op, event.at, error=stored_text(run_id, event, run_codec))
         case "step_completed" | "hook_received":
@@ -219,6 +222,15 @@ def delivery(run_id: str, event: Event, run_codec: RunCodec) -> Delivery | None:
             return Delivery(event.type, 0, event.at, value=stored_text(run_id, event, run_codec), name=event.name)
         case kind:
             return Delivery(kind, event.op, event.at)  # type: ignore[arg-type]  # INPUTS are the delivery types
+
+
+def _reason(run_id: str, event: Event, run_codec: RunCodec) -> str:
+    """Return the codec text of why a run is cancelled."""
+    try:
+        return codec.dumps(reason_of(event.ref, run_codec)).decode()
+    except SerializationError as error:
+        what = f"event {event.seq} (run_cancelling)"
+        raise DamagedError(what, f"its reason cannot be read: {error}", run_id=run_id) from error
 
 
 def stored_text(run_id: str, event: Event, run_codec: RunCodec) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 
 from torpor.engine.attempts import Attempt
 from torpor.engine.holding import Holding
@@ -38,7 +38,7 @@ class Runner:
         self._steps = steps
         self._capacity = capacity
         self._on_free = on_free
-        self._running: dict[Running, str] = {}
+        self._running: dict[Running, tuple[str, str]] = {}  # the run and the step
         self.holding = Holding(on_free)
 
     @property
@@ -54,18 +54,23 @@ class Runner:
 
     def runs(self) -> list[str]:
         """Ids of the runs that have a step running here, each once."""
-        return list(dict.fromkeys(self._running.values()))
+        return list(dict.fromkeys(run_id for run_id, _ in self._running.values()))
 
     def start(self, attempt: Attempt, done: Callable[[Event], None]) -> Running:
         """Begin an attempt; *done* gets its outcome, or is never called when the attempt was cancelled."""
         task = asyncio.get_running_loop().create_task(self._carry_out(attempt, done))
-        self._running[task] = attempt.run_id
+        self._running[task] = attempt.run_id, attempt.step_id
         task.add_done_callback(self._forget)
         return task
 
-    def cancel_run(self, run_id: str) -> None:
-        """Cancel every attempt of a run: ``async def`` steps end here, ``def`` steps are told and left alone."""
-        self.cancel([task for task, owner in self._running.items() if owner == run_id])
+    def cancel_run(self, run_id: str, *, but: Collection[str] = ()) -> None:
+        """
+        Cancel every attempt of a run, but for those of some steps: ``async def`` steps end here, ``def`` steps are told
+        and left alone.
+        """
+        self.cancel(
+            [task for task, (owner, step_id) in self._running.items() if owner == run_id and step_id not in but]
+        )
 
     def cancel_all(self) -> None:
         """Cancel every attempt."""

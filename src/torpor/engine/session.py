@@ -73,6 +73,7 @@ class Session:
         self.receiving: tuple[str, ...] = ()
         self._outputs: list[Event] = []
         self._entries: list[LogEntry] = []
+        self._given_up: list[int] = []
         self._outbox_bytes = 0  # of both
         self._ended = self._awaits_ack = False
         self._counted_by_snapshot = False
@@ -270,15 +271,29 @@ class Session:
             self.logs = line.n  # not a count: lines that were dropped have numbers too
         self.ops += len(outbox.ops)
         # Of those that have ended, be it in the log that is replayed, there is nothing to dispose of.
-        given_up = [(n, self._waits.pop(n)) for n in outbox.left if n in self._waits and outbox.status == "pending"]
-        self._outputs += [Event("wait_disposed", now, wait_id, op=n) for n, wait_id in given_up]
+        if outbox.left and outbox.status in {"pending", "cancelled"}:
+            self._give_up(outbox.left, now)
+        if outbox.status != "pending":
+            self._end(outbox, now)
+        self._awaits_ack = outbox.awaits_ack
+
+    def _end(self, outbox: Outbox, now: int) -> None:
+        """Record how the workflow ended."""
+        self._ended = True
         if outbox.status == "completed" and outbox.value is not None:
             self._outputs.append(Event("run_completed", now, payload=self._run_codec.pack_devalue(outbox.value)))
         elif outbox.status == "failed" and outbox.error is not None:
             failure = self._run_codec.pack_devalue(outbox.error)
             self._outputs.append(Event("run_failed", now, name="USER_ERROR", payload=failure))
-        self._ended = outbox.status != "pending"
-        self._awaits_ack = outbox.awaits_ack
+        elif outbox.status == "cancelled":
+            self._outputs.append(Event("run_cancelled", now))
+
+    def _give_up(self, ops: Sequence[int], now: int) -> None:
+        for n in ops:
+            if (wait_id := self._waits.pop(n, None)) is not None:
+                self._outputs.append(Event("wait_disposed", now, wait_id, op=n))
+            else:
+                self._given_up.append(n)
 
     def _note_attributes(self, op: Op) -> None:
         """
@@ -302,6 +317,7 @@ class Session:
             received=self.received,
             receiving=self.receiving,
             left=tuple(left),
+            given_up=tuple(self._given_up),
         )
-        self._outputs, self._entries, self._outbox_bytes = [], [], 0
+        self._outputs, self._entries, self._given_up, self._outbox_bytes = [], [], [], 0
         return requests

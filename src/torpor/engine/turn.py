@@ -30,6 +30,7 @@ import msgspec
 
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.moves import (
+    NOTHING_ASKED,
     Around,
     Begin,
     Deliver,
@@ -38,6 +39,7 @@ from torpor.engine.moves import (
     End,
     Failed,
     ForgetAllBut,
+    GiveUp,
     HandOver,
     Happening,
     Heard,
@@ -140,8 +142,11 @@ class Turn:
             woken_at=around.now,
         )
         effects = (HandOver(self._handed_over(state)), ForgetAllBut(frozenset(step.id for step in mine)))
+        if run.cancel_by and around.now >= run.cancel_by:
+            this.activated(NOTHING_ASKED)
+            return self._stores(around, None, *effects)
         if (fatal := self._recovery.fatal) is not None:
-            this.activated(failed(fatal, around.now, this.run_codec))
+            self._fails(fatal, around)
             return self._stores(around, None, *effects)
         return self._wakes(state, *effects)
 
@@ -204,7 +209,7 @@ class Turn:
         this = self._at_hand
         if self._hot_since is None:
             self._hot_since = around.steady
-        this.program, this.build = answer.program, answer.build
+        this.program, this.build, this.deaf = answer.program, answer.build, answer.deaf
         if this.carried_over and this.state.run.status != "pending":
             told = f"carried over to guest build {answer.build} by a replay that agreed: {this.carried_over}"
             self._recovery.note, self._recovery.note_level = told, "info"
@@ -222,6 +227,9 @@ class Turn:
 
     def _stores(self, around: Around, snapshot: Snapshot | None, *effects: Effect) -> Moves:
         this = self._at_hand
+        if this.must_end(around.now):
+            self._ends_cancelled(around)
+            snapshot = None
         plan = this.plan(around, self._note(around.now), leaves=self._leaves(around))
         effects += tuple(LeaveStep(step_id) for step_id in plan.left)
         self._plan = this.with_snapshot(plan, snapshot)
@@ -251,6 +259,8 @@ class Turn:
         run = this.state.run
         told = Stored(run.id, run.key_id, run.workflow, as_stored(plan.commit, answer), plan.commit.log_entries)
         effects: list[Effect] = [Tell(told), PutBack(this.put_off)]
+        if plan.given_up:
+            effects.append(GiveUp(plan.given_up))
         this.stored(plan.commit, answer.held)
         self._recovery.note = ""
         if plan.commit.park:
@@ -270,6 +280,8 @@ class Turn:
             return self._delivers(events, *effects)
         patience = 0 if self._leaves(around) else self._claim.options.inline_ms
         nearest = min((wait.due for wait in self._at_hand.waits.values()), default=around.now + patience)
+        if cancel_by := self._at_hand.held.run.cancel_by:
+            nearest = min(nearest, cancel_by)
         return Moves(Listen(max(0, min(patience, nearest - around.now))), effects)
 
     def _delivers(self, events: tuple[Any, ...], *effects: Effect) -> Moves:
@@ -297,8 +309,25 @@ class Turn:
         """Fail the run if the error is its own doing."""
         if answer_to(answer.error) is not Answer.FAIL:
             return self._recovers(answer, around)
-        self._at_hand.activated(failed(answer.error, around.now, self._at_hand.run_codec))
+        self._fails(answer.error, around)
         return self._stores(around, None)
+
+    def _fails(self, error: Exception, around: Around) -> None:
+        """Fail the run; one that is being cancelled ends so, and its log says what happened."""
+        this = self._at_hand
+        if this.held.run.cancel_by:
+            self._recovery.note = f"the run failed while it cleaned up: {error}"
+            self._recovery.note_level = "error"
+        this.activated(failed(error, around.now, this.run_codec))
+
+    def _ends_cancelled(self, around: Around) -> None:
+        """End a run as cancelled whose cleanup has taken what it may take."""
+        this = self._at_hand
+        run = this.held.run
+        what = "its time was over" if around.now >= run.cancel_by else "it asked for more steps than it may have"
+        self._recovery.note = f"the run was ended while it cleaned up: {what}; see cleanup= of the application or run"
+        self._recovery.note_level = "warn"
+        this.end_cancelled(around.now)
 
     def _recovers(self, answer: Any, around: Around) -> Moves:
         """Do what follows from an error that is not the run's own doing."""

@@ -111,6 +111,7 @@ class Worker:
         self._changed = asyncio.Event()  # a turn, a step or a report has ended, or there was nothing left to claim
         self._on_change: list[Callable[[], None]] = []
         self._waits_for_work = False
+        self._unwanted = asyncio.Event()  # steps may be, which this worker carries out
         self._beginning_anew = asyncio.Lock()
         self._stopping = False
         self._stop: asyncio.Task[None] | None = None
@@ -377,10 +378,23 @@ class Worker:
     # Life and death
 
     async def _beat_and_wait(self) -> None:
-        await self._clock.sleep(self._look_ms)
+        await self._look_time()
         if self._clock.steady() - self._heard_of >= self._settings.heartbeat_ms or gone(self._others):
             await self._beat()
-        await self._drop_ended_runs(self._runner.runs())
+        await self._drop_unwanted(self._runner.runs())
+
+    async def _look_time(self) -> None:
+        """Return when it is time to look around, or at once when steps are given up."""
+        waits = [
+            asyncio.ensure_future(self._clock.sleep(self._look_ms)),
+            asyncio.ensure_future(self._unwanted.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+        self._unwanted.clear()
 
     async def _beat(self) -> None:
         me = self.id
@@ -458,16 +472,20 @@ class Worker:
             self._wake.set()
         if notice.ended and notice.run_id is not None and notice.run_id not in self._turns:
             self._runner.cancel_run(notice.run_id)
+        elif notice.cancelling:
+            self._unwanted.set()
 
-    async def _drop_ended_runs(self, run_ids: Iterable[str]) -> None:
-        """Cancel steps of runs that ended elsewhere, which no notice named."""
+    async def _drop_unwanted(self, run_ids: Iterable[str]) -> None:
+        """Cancel steps of runs that have ended elsewhere, and those that a cancelled run has given up."""
         for run_id in run_ids:
             try:
                 run = await self._world.get_run(run_id)
+                if run.status in RUN_TERMINAL:
+                    self._runner.cancel_run(run_id)
+                elif run.cancel_by:
+                    self._runner.cancel_run(run_id, but=(await self._world.open_entities(run_id)).steps)
             except (NotFoundError, DamagedError):
                 continue
-            if run.status in RUN_TERMINAL:
-                self._runner.cancel_run(run_id)
 
 
 async def _ended(tasks: Iterable[asyncio.Task[None]], seconds: float) -> None:

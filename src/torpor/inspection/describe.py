@@ -213,14 +213,16 @@ def event_line(run: Run, event: Event, began: int = 0) -> Line | None:
             return line("hook", f"cannot have hook {event.name}, which is of run {event.ref}", "warn")
         case "message_sent":
             return line("hook", f"message {event.name}", detail=_text(event))
-        case "run_completed" | "run_failed" | "run_cancelled":
-            return line("ended", *_ending(run, event))
+        case "run_cancelling" | "run_completed" | "run_failed" | "run_cancelled":
+            return line("ended" if event.type in RUN_ENDINGS else "hook", *_ending(run, event))
         case _:
             return None
 
 
 def _ending(run: Run, event: Event) -> tuple[str, str, str]:
-    """Return text, tone and detail of an event that ended a run."""
+    """Return text, tone and detail of an event that ended a run, or lets it clean up before."""
+    if event.type == "run_cancelling":
+        return "is cancelled, and cleans up", "waiting", event.ref
     status = event.type.removeprefix("run_")
     text = f"{status} in {span_text(event.at - run.created_at)}"
     if status == "completed":

@@ -23,7 +23,7 @@ class RunSummary(msgspec.Struct, frozen=True):
         input: its arguments.
         output: what it returned, None unless it completed.
         error: what it raised, None unless it failed.
-        cancel_reason: why it was cancelled, ``""`` when it was not or nobody said.
+        cancel_reason: why it was cancelled, also while it cleans up; ``""`` when it was not or nobody said.
     """
 
     run: RunInfo
@@ -123,6 +123,7 @@ def summary_data(summary: RunSummary) -> dict[str, Any]:
         "duration_ms": run.ended_at - run.created_at if run.ended_at else None,
         "waits_for": [awaited_data(awaited) for awaited in run.waits_for],
         "messages": {"sent": run.sent, "unreceived": run.unreceived} if run.sent else None,
+        "cancel_by": iso(run.cancel_by) if run.cancel_by and not run.ended_at else None,
         "snoozed": run.snoozed or None,
         "damage": run.damage or None,
         "app": run.app or None,

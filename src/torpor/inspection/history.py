@@ -253,6 +253,10 @@ class Historian:
                 known.status, known.ended_at = "failed", event.at
                 known.error = readable_payload(event.payload)
                 _end_attempt(known, "failed", event)
+            case "step_cancelled":
+                known.status, known.ended_at = "cancelled", event.at
+                if known.attempts:
+                    _end_attempt(known, "dropped", event)
         return True
 
     def _take_wait(self, event: Event) -> bool:

@@ -322,7 +322,7 @@ class Reader:
             input=readable_payload(first[0].payload) if first and first[0].type == "run_created" else None,
             output=ending if run.status == "completed" else None,
             error=readable_failure(last[-1]) if last and run.status == "failed" else None,
-            cancel_reason=last[-1].ref if last and run.status == "cancelled" else "",
+            cancel_reason=last[-1].ref if last and run.status == "cancelled" else self._redactor.reason(run),
         )
 
     async def _snapshot(self, run: Run) -> SnapshotView | None:

@@ -15,10 +15,11 @@ from msgspec.structs import replace
 
 from torpor import codec
 from torpor.codec.crypto.keys import Keyring
-from torpor.codec.crypto.run_codec import RunCodec
+from torpor.codec.crypto.run_codec import PLAIN, RunCodec
+from torpor.engine.cancellation import reason_of
 from torpor.errors import KeyMissingError, TorporError
 from torpor.lifecycle import FROM_OUTSIDE
-from torpor.model import NOTHING, Event, LogEntry, Run
+from torpor.model import BY_PARENT, NOTHING, Event, LogEntry, Run
 
 
 class Redactor:
@@ -47,9 +48,15 @@ class Redactor:
     def events(self, run: Run, events: Sequence[Event]) -> list[Event]:
         """Return the events of a run as they may be seen."""
         if not run.key_id:
-            return list(events)
+            return [
+                replace(event, ref=reason_of(event.ref, PLAIN)) if event.ref == BY_PARENT else event for event in events
+            ]
         run_codec = self._keyring.run(run.id, run.key_id)
         return [self._event(run_codec, event) for event in events]
+
+    def reason(self, run: Run) -> str:
+        """Return why a run is being cancelled, as it may be seen."""
+        return self._reason(self._keyring.run(run.id, run.key_id), run.cancel_reason) if run.cancel_by else ""
 
     def entries(self, run: Run, entries: Sequence[LogEntry]) -> list[LogEntry]:
         """Return the log lines of a run as they may be seen."""
@@ -68,12 +75,17 @@ class Redactor:
 
     def _event(self, run_codec: RunCodec, event: Event) -> Event:
         ref, payload = event.ref, event.payload
-        if event.type == "run_cancelled" and ref:
-            ref = self._text(run_codec, ref, from_outside=True)
+        if event.type in {"run_cancelling", "run_cancelled"}:
+            ref = self._reason(run_codec, ref)
         if payload is not None and not (payload == NOTHING and event.type == "hook_received"):
             opened = partial(run_codec.decrypt, from_outside=event.type in FROM_OUTSIDE)
             payload = self._shown(run_codec, opened, payload, instead=codec.dumps)
         return replace(event, ref=ref, payload=payload)
+
+    def _reason(self, run_codec: RunCodec, stored: str) -> str:
+        if stored in {"", BY_PARENT} or not run_codec.key_id:
+            return reason_of(stored, run_codec)
+        return self._text(run_codec, stored, from_outside=True)
 
     def _text(self, run_codec: RunCodec, stored: str, *, from_outside: bool = False) -> str:
         opened = partial(run_codec.unpack_text, from_outside=from_outside)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from torpor.model.log import NOTHING, Event, LogEntry, Snapshot
 from torpor.model.queries import ImageUse, Notice, ProgramUse, RunFilter, WaitingSteps, build_key
-from torpor.model.runs import NOW, Entities, Hook, NewRun, Run, RunState, Runtime, Step, StepInfo, Wait
+from torpor.model.runs import BY_PARENT, NOW, Entities, Hook, NewRun, Run, RunState, Runtime, Step, StepInfo, Wait
 from torpor.model.streams import (
     Chunk,
     NewChunk,
@@ -23,6 +23,7 @@ from torpor.model.work import ClaimRequest, Claims, Commit, Committed, NewTask, 
 from torpor.model.workers import DeployedWorkflow, Deployment, Heartbeat, WorkerRow
 
 __all__ = [
+    "BY_PARENT",
     "NOTHING",
     "NOW",
     "Chunk",

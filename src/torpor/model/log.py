@@ -26,11 +26,12 @@ class Event(msgspec.Struct, frozen=True):
         name: step name, hook token, mailbox of ``message_sent``, or error code of ``run_failed``.
         attempt: of ``step_started``, ``step_retrying``, ``step_completed``, ``step_failed``; 1 in a ``step_created``
             whose first attempt the turn begins with it, which spares a ``step_started``.
-        due: when a wait ends, when a retry may start, or the deadline that a ``run_failed`` missed.
+        due: when a wait ends, when a retry may start, by when a run that is being cancelled ends, or the deadline that
+            a ``run_failed`` missed.
         ref: another thing concerned: owner run of ``hook_conflict``, the run that a ``hook_created`` watches,
             resume id of ``hook_received`` (the watched run's id where a watching hook receives), the sender's id of
-            ``message_sent``, the reason of ``run_cancelled``, the worker of ``step_started`` and of a ``step_created``
-            with an attempt; of ``attr_set`` a JSON object of attributes, null for those that go.
+            ``message_sent``, the reason of ``run_cancelling`` and ``run_cancelled``, the worker of ``step_started`` and
+            of a ``step_created`` with an attempt; of ``attr_set`` a JSON object of attributes, null for those that go.
         payload: arguments, step input, result, error, hook payload, hook metadata or message.
     """
 

@@ -98,6 +98,7 @@ class Notice(msgspec.Struct, frozen=True):
         ended: the run may have ended.
         written: one of its streams may have been written to, or closed.
         hooked: it may have a new hook.
+        cancelling: it was cancelled, or gave up steps because it was: what carries them out elsewhere may stop.
     """
 
     run_id: str | None = None
@@ -105,3 +106,4 @@ class Notice(msgspec.Struct, frozen=True):
     ended: bool = False
     written: bool = False
     hooked: bool = False
+    cancelling: bool = False

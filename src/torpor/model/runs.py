@@ -11,6 +11,9 @@ from torpor.model.log import Event, Snapshot
 
 Runtime = Literal["snapshot", "replay"]
 
+BY_PARENT: Final = "$parent"
+"""Why a run was cancelled, in the world's own words, which know no codec: the run that started it was."""
+
 NOW: Final = 0
 """In place of a time: at once. A state, not a time, so that whose clock is ahead cannot delay anybody."""
 
@@ -60,6 +63,12 @@ class Run(msgspec.Struct, frozen=True):
         received: of those, how many its code has received.
         receiving: mailboxes in which its code waits for a message, in the order of their names; at most
             :data:`torpor.limits.RECEIVING_TOLD_MAX` of them.
+        cleanup_ms: how long its code may clean up once it is cancelled; 0 when it then ends at once, because nobody
+            wants it to clean up, or its guest build cannot be told.
+        cleanup_steps: how many steps it may still ask for while it is being cancelled.
+        cancel_by: by when a run that is being cancelled ends, 0 when nobody has cancelled it.
+        cancel_reason: why it was cancelled, as its codec packs texts.
+        detached: it lives on when the run that started it is cancelled.
         damage: what of it cannot be read, ``""`` of a sound run; only lists have others. Then its id is here, its
             application and workflow if they can be told, and the other fields tell nothing.
     """
@@ -101,6 +110,11 @@ class Run(msgspec.Struct, frozen=True):
     sent: int = 0
     received: int = 0
     receiving: tuple[str, ...] = ()
+    cleanup_ms: int = 0
+    cleanup_steps: int = 0
+    cancel_by: int = 0
+    cancel_reason: str = ""
+    detached: bool = False
     damage: str = ""
 
 
@@ -126,6 +140,9 @@ class NewRun(msgspec.Struct, frozen=True):
     starts_at: int = 0
     deadline: int = 0
     attributes: dict[str, str] = {}
+    cleanup_ms: int = 0
+    cleanup_steps: int = 0
+    detached: bool = False
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -180,7 +197,7 @@ class StepInfo(msgspec.Struct, frozen=True):
 
     Attributes:
         run_id, id, op, name: which.
-        status: ``pending running retrying completed failed``.
+        status: ``pending running retrying completed failed cancelled``.
         attempt: number of the newest attempt.
         created_at, started_at, ended_at: *started_at* is the first attempt's where the log tells; 0 until it happened.
     """

@@ -122,6 +122,7 @@ class Commit(msgspec.Struct, frozen=True):
         snapshot: state to keep; its ``cursor`` is set by the world.
         build: guest build that the run goes on with, ``""`` for the one that it has. Another one comes with a snapshot,
             unless the run has none.
+        deaf: that build cannot tell workflow code of a cancellation, so that the run ends at once when it is cancelled.
         park: give up the claim: the run sleeps until its next wait or wake-up.
     """
 
@@ -139,6 +140,7 @@ class Commit(msgspec.Struct, frozen=True):
     tasks: tuple[NewTask, ...] = ()
     snapshot: Snapshot | None = None
     build: str = ""
+    deaf: bool = False
     park: bool = False
 
 

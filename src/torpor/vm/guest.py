@@ -13,7 +13,7 @@ machines disagree); after each event all microtasks are drained.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Literal, Protocol
 
 import msgspec
@@ -21,6 +21,7 @@ import msgspec
 from torpor.vm.manifest import BuildFiles, StoredBuild
 
 DeliveryType = Literal[
+    "run_cancelling",
     "step_completed",
     "step_failed",
     "wait_completed",
@@ -30,7 +31,7 @@ DeliveryType = Literal[
     "message_sent",
 ]
 OpType = Literal["step", "wait", "hook", "hook_dispose", "attributes"]
-Status = Literal["pending", "completed", "failed"]
+Status = Literal["pending", "completed", "failed", "cancelled"]
 Version = str | tuple[str | int, ...]
 
 
@@ -53,6 +54,8 @@ class Program(msgspec.Struct, frozen=True):
             was made (:mod:`torpor.signatures`); None in programs of version 0.1.0, which do not tell.
         versions: attribute of an absent module that tells a version, ``requests.__version__`` → its value.
         distributions: installed distribution that the code asks about → its version.
+        cleanup: module name → where its code cleans up after errors (JavaScript's ``catch`` and ``finally``): first and
+            last line and column of each block, from 1, columns in UTF-16 units, the last one exclusive.
     """
 
     guest: str
@@ -66,6 +69,7 @@ class Program(msgspec.Struct, frozen=True):
     steps: dict[str, str] | None = None
     versions: dict[str, Version] = {}
     distributions: dict[str, str] = {}
+    cleanup: dict[str, list[tuple[int, int, int, int]]] = {}
 
     def signature(self, step: str) -> str:
         """Return the signature that a step had when the program was made, ``""`` when that is not known."""
@@ -88,7 +92,7 @@ def program_bytes(program: Program) -> bytes:
     fields = msgspec.structs.asdict(program)
     if program.steps is None:
         del fields["steps"]  # programs of version 0.1.0 keep their address, which their images name
-    for name in ("versions", "distributions"):
+    for name in ("versions", "distributions", "cleanup"):
         if not fields[name]:
             del fields[name]  # as above
     return msgspec.json.encode(fields, order="sorted")
@@ -126,9 +130,9 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
 
     Attributes:
         type: the event's type.
-        op: number of the op that it answers; 0 of a message, which answers none.
+        op: number of the op that it answers; 0 of a message and for the run itself.
         at: the event's time, epoch milliseconds.
-        value: codec text: a step's result, a hook's payload, a message.
+        value: codec text: a step's result, a hook's payload, a message, the reason of a cancellation.
         error: codec text of the error of ``step_failed``.
         owner: run that holds the token (``hook_conflict``).
         name: mailbox of a message.
@@ -186,12 +190,12 @@ class Outbox(msgspec.Struct, frozen=True):
     Attributes:
         ops: new ops, in order.
         logs: new log lines, in order.
-        status: ``pending`` while the workflow waits.
+        status: ``pending`` while the workflow waits; ``cancelled`` once one that was to be cancelled has cleaned up.
         value: codec text of the result when ``completed``.
         error: codec text of the thrown value when ``failed``.
-        left: numbers of wait ops that nothing awaits any more, such as that of a timeout that was left in time. It is a
-            hint: what the host delivers for them is ignored, and a replay that meets a log without their disposal does
-            not differ.
+        left: numbers of wait ops that nothing awaits any more, such as that of a timeout that was left in time, and of
+            steps that a cancelled run has given up. It is a hint: what the host delivers for them is ignored, and a
+            replay that meets a log without their disposal does not differ.
         awaits_ack: the workflow awaits the answer to an op of its own (``hook_created``/``hook_conflict``), so that
             parking now would make it wait for nothing.
         received: messages that workflow code has received since the run began.
@@ -356,6 +360,11 @@ class Guest(Protocol):
     @property
     def manifest(self) -> bytes:
         """What the guest is made of; see :mod:`torpor.vm.manifest`."""
+        ...
+
+    @property
+    def hears(self) -> Collection[str]:
+        """Which deliveries this build understands; see :attr:`torpor.vm.manifest.Manifest.hears`."""
         ...
 
     @property

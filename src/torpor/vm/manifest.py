@@ -18,7 +18,7 @@ import mmap
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Final, NamedTuple, Protocol, TypeVar
 
 import msgspec
 
@@ -47,12 +47,17 @@ class Manifest(msgspec.Struct, frozen=True):
         guest: name of the guest.
         protocol: what the host half must speak.
         files: the large parts by name.
+        hears: types of deliveries that the guest understands beside those that every guest does, which answer its ops.
     """
 
     guest: str
     protocol: int
     files: dict[str, FileEntry]
+    hears: list[str] = []
 
+
+HEARS: Final = ("run_cancelling",)
+"""What the guests of this version understand; see :attr:`Manifest.hears`."""
 
 M = TypeVar("M", bound=Manifest)
 Fetch = Callable[[FileEntry], bytes]

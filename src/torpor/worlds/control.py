@@ -3,8 +3,7 @@ What people and clocks do to a run from outside: rules as those of :mod:`.rules`
 
 ::
 
-    cancel           the end from outside                expire            the end because its deadline has passed
-    set_attributes   what is said of it
+    expire   the end because its deadline has passed                set_attributes   what is said of it
 """
 
 from __future__ import annotations
@@ -14,18 +13,6 @@ import msgspec
 from torpor.attributes import Attributes, check_total
 from torpor.model import Entities, Event
 from torpor.worlds.draft import Changes, Draft
-
-
-def cancel(entities: Entities, reason: str, now: int) -> Changes:
-    """
-    End a run from outside and fence its worker off.
-
-    Raises:
-        EntityConflictError: it has ended already.
-    """
-    draft = Draft(entities)
-    draft.append(Event("run_cancelled", now, ref=reason))
-    return draft.changes(epoch=entities.run.epoch + 1)
 
 
 def expire(entities: Entities, now: int) -> Changes:

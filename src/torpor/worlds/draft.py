@@ -123,7 +123,7 @@ class Draft:
         Add *event* to the log, change the entity that it is about, and return it as it will be stored.
 
         A ``hook_created`` whose token is taken becomes a ``hook_conflict``; one that watches a run which is over is
-        followed by its ``hook_received``.
+        followed by its ``hook_received``. Every ending of a run that is being cancelled becomes ``run_cancelled``.
 
         Args:
             event: its seq is set here.
@@ -139,7 +139,7 @@ class Draft:
         event = replace(event, seq=self.head, at=event.at if consumed else self._latest_at)
         match entity_of(event.type):
             case "run":
-                self._change_run(event)
+                event = self._change_run(event)
             case "step":
                 self._change_step(event)
             case "wait":
@@ -168,8 +168,10 @@ class Draft:
             self._fields |= {"ready_at": NOW, "queued_at": now}
 
     def park(self) -> None:
-        """Give the turn up until the earliest of the run's waits."""
+        """Give the turn up until the earliest of the run's waits, or until a run that is being cancelled must end."""
         dues = [wait.due for wait in self._open(self._before.waits, self._waits)]
+        if self._before.run.cancel_by:
+            dues.append(self._before.run.cancel_by)
         due = min(dues, default=None)
         self._fields |= {"worker": "", "ready_at": due, "queued_at": due or 0}
 
@@ -230,18 +232,23 @@ class Draft:
             drop_snapshot=self.status == "completed",
         )
 
-    def _change_run(self, event: Event) -> None:
-        run_id = self._before.run.id
-        self.status = cast("RunStatus", advance(event.type, self.status, f"run {run_id}"))
+    def _change_run(self, event: Event) -> Event:
+        run = self._before.run
+        if run.cancel_by and event.type in RUN_ENDINGS:
+            event = replace(event, type="run_cancelled", name="", ref=event.ref or run.cancel_reason, payload=None)
+        self.status = cast("RunStatus", advance(event.type, self.status, f"run {run.id}"))
         if event.type == "run_started":
             self._fields["started_at"] = event.at
         elif event.type == "attr_set":
             attributes = cast("dict[str, str]", self._fields.get("attributes", self._before.run.attributes))
             self._fields["attributes"] = written(attributes, msgspec.json.decode(event.ref))
+        elif event.type == "run_cancelling":
+            self._fields |= {"cancel_by": event.due, "cancel_reason": event.ref}
         elif event.type in RUN_ENDINGS:
             code = event.name if event.type == "run_failed" else ""
             self._fields |= {"ended_at": event.at, "error_code": code, "worker": "", "ready_at": None}
             self._end()
+        return event
 
     def _change_step(self, event: Event) -> None:
         step = self._now(self._before.steps, self._steps, event.id)

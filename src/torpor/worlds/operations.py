@@ -16,6 +16,7 @@ from torpor.attributes import Attributes
 from torpor.errors import DamagedError, EntityConflictError, LeaseLostError
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
 from torpor.model import (
+    BY_PARENT,
     Commit,
     Committed,
     Entities,
@@ -30,10 +31,11 @@ from torpor.model import (
     StreamBatch,
     build_key,
 )
-from torpor.worlds import claims, control, mailbox, refusals, rules, streams
+from torpor.worlds import cancelling, claims, control, mailbox, refusals, rules, streams
 from torpor.worlds.draft import MAILBOX, Changes
 from torpor.worlds.requests import (
     Apply,
+    Children,
     Conversation,
     First,
     Inputs,
@@ -102,9 +104,24 @@ def create(new: NewRun, now: int, url: str) -> Operation[Run]:
     return stored.run, None
 
 
-def cancel(run_id: str, reason: str, now: int, url: str) -> Operation[Run]:
+def cancel(run_id: str, reason: str, now: int, url: str, *, force: bool = False) -> Operation[Run]:
     """Answer :meth:`torpor.world.Runs.cancel_run`."""
-    return (yield from _end(run_id, lambda entities: control.cancel(entities, reason, now), now, url))
+    looks = _Looks(run_id)
+    while True:
+        looks.count()
+        entities = yield from _load(run_id, url)
+        changes = cancelling.cancel(entities, reason, now, force=force)
+        if changes is None:
+            return entities.run, None
+        try:
+            yield Apply(changes)
+        except StaleError:
+            continue
+        told = (yield from _tell_watchers(changes, now)) if changes.ended else True
+        alone = yield from _cancel_children(run_id, now, force=force)
+        return changes.run, Notice(
+            run_id if alone else None, work=told or not alone, ended=changes.ended or not alone, cancelling=True
+        )
 
 
 def expire(run_id: str, now: int, url: str) -> Operation[Run]:
@@ -265,7 +282,8 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
         told = (yield from _tell_watchers(changes, now)) if changes.ended else False
         work = told if changes.ended else committed.parked or bool(commit.tasks)
         hooked = bool(committed.answers) and not changes.ended
-        return committed, Notice(commit.run_id, work=work, ended=changes.ended, hooked=hooked)
+        given_up = any(event.type == "step_cancelled" for event in commit.outputs)
+        return committed, Notice(commit.run_id, work=work, ended=changes.ended, hooked=hooked, cancelling=given_up)
 
 
 def snooze(run_id: str, worker_id: str, epoch: int, until: int, why: str, url: str) -> Operation[None]:
@@ -388,6 +406,34 @@ def _taken(commit: Commit) -> Conversation[dict[str, str]]:
             if hook is not None:
                 taken[event.name] = hook.run_id
     return taken
+
+
+def _cancel_children(run_id: str, now: int, *, force: bool) -> Conversation[bool]:
+    """Cancel what a run has started, and what that has started; return whether there was nothing."""
+    started: tuple[str, ...] = yield Children(run_id)
+    left = list(started)
+    while left:
+        child = left.pop()
+        looks = _Looks(child)
+        while True:
+            try:
+                looks.count()
+                entities: Entities | None = yield Load(child)
+                if entities is None or entities.run.status in RUN_TERMINAL:
+                    break
+                changes = cancelling.cancel(entities, BY_PARENT, now, force=force)
+                if changes is None:
+                    break
+                yield Apply(changes)
+            except StaleError:
+                continue
+            except DamagedError:  # it cannot go on anyway; its parent is cancelled all the same
+                break
+            if changes.ended:
+                yield from _tell_watchers(changes, now)
+            left += yield Children(child)
+            break
+    return not started
 
 
 def _tell_watchers(changes: Changes, now: int) -> Conversation[bool]:

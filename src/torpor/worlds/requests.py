@@ -13,6 +13,7 @@ What an operation asks of a store, and the conversation in which it does.
     Owner        Hook | None          the live hook that has a token
     Received     bool                 whether a hook, or a mailbox, has had a payload with this id
     Watchers     tuple[Hook, …]       live hooks that watch a run, in the order of their creation
+    Children     tuple[str, …]        ids of the live runs that a run has started, but for those that are detached
     Kept         bool                 whether there is a blob of this key
     Apply        None, or StaleError / TokenTakenError is thrown in; then nothing of it is stored
     PutStep      None, or StaleError  a step task's row, if its epoch is still the expected one
@@ -109,6 +110,12 @@ class Watchers(msgspec.Struct, frozen=True):
     run_id: str
 
 
+class Children(msgspec.Struct, frozen=True):
+    """Ask for the runs that a run has started and that are to be cancelled with it, in the order of their creation."""
+
+    run_id: str
+
+
 class Kept(msgspec.Struct, frozen=True):
     """Ask whether there is a blob."""
 
@@ -179,6 +186,7 @@ Request: TypeAlias = (
     | Owner
     | Received
     | Watchers
+    | Children
     | Kept
     | Apply
     | PutStep

@@ -11,16 +11,17 @@ What an event does to a run: the rules that every world obeys, as pure functions
 A rule takes the entities of one moment and returns :class:`~torpor.worlds.draft.Changes`, or raises the refusal that
 :mod:`torpor.worlds.refusals` words. It reads nothing, stores nothing and knows no clock: :mod:`.operations` asks a
 store for what a rule needs, and hands the result to it. Who works on what is :mod:`.claims`; what people and clocks
-do to runs is :mod:`.control`.
+do to runs is :mod:`.control`, and how runs are cancelled :mod:`.cancelling`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Final
 
 from msgspec.structs import replace
 
-from torpor.lifecycle import INPUTS, RUN_TERMINAL, TRANSITIONS, entity_of
+from torpor.lifecycle import INPUTS, RUN_TERMINAL, TRANSITIONS, EventType, entity_of
 from torpor.model import (
     NOW,
     Commit,
@@ -61,7 +62,7 @@ def steps_of(run_id: str, events: Iterable[Event], open_steps: Iterable[Step]) -
             status="running" if begun else status,
             attempt=max(step.attempt, event.attempt),
             started_at=step.started_at or (event.at if begun else 0),
-            ended_at=event.at if status in ("completed", "failed") else 0,
+            ended_at=event.at if status in ("completed", "failed", "cancelled") else 0,
         )
     for row in open_steps:
         known = found.get(row.id)
@@ -107,6 +108,9 @@ def begin(new: NewRun, now: int) -> Changes:
         starts_at=new.starts_at,
         deadline=new.deadline,
         attributes=new.attributes,
+        cleanup_ms=new.cleanup_ms,
+        cleanup_steps=new.cleanup_steps,
+        detached=new.detached,
     )
     first = Event("run_created", now, seq=1, digest=new.digest, payload=new.input)
     return Changes(run, None, (first,))
@@ -173,6 +177,9 @@ def forget_snapshot(run: Run) -> Changes:
 
 # A turn's commit
 
+_GIVEN_UP: Final[frozenset[EventType]] = frozenset(("wait_disposed", "step_cancelled"))
+_OVER: Final[frozenset[EventType]] = frozenset(("wait_completed", "step_completed", "step_failed"))
+
 
 def turn(
     entities: Entities,
@@ -201,9 +208,9 @@ def turn(
     draft = Draft(entities, taken=taken or {}, over=over)
     for event in commit.inputs:
         draft.append(event, consumed=True)
-    over_already = {event.id for event in foreign if event.type == "wait_completed"}
+    over_already = {event.id for event in foreign if event.type in _OVER}
     for event in commit.outputs:
-        if event.type != "wait_disposed" or event.id not in over_already:  # else there is nothing to give up
+        if event.type not in _GIVEN_UP or event.id not in over_already:  # else there is nothing to give up
             draft.append(event)
     answers = tuple(event for event in draft.events[len(commit.inputs) :] if event.type in INPUTS)
     ended = draft.status in RUN_TERMINAL
@@ -221,6 +228,8 @@ def turn(
         logs=commit.logs,
         received=commit.received,
         receiving=() if ended else commit.receiving,
+        cleanup_ms=0 if commit.deaf else run.cleanup_ms,
+        cleanup_steps=_cleanup_steps(run, commit),
         redeliveries=0,
         snoozes=0,
         snoozed="",
@@ -264,6 +273,13 @@ def _cursor(expected_head: int, head: int, foreign: Sequence[Event], answers: Se
     if answers:
         return answers[0].seq - 1
     return head
+
+
+def _cleanup_steps(run: Run, commit: Commit) -> int:
+    """Return how many steps a run may still ask for while it is being cancelled."""
+    if not run.cancel_by:
+        return run.cleanup_steps
+    return max(0, run.cleanup_steps - sum(event.type == "step_created" for event in commit.outputs))
 
 
 def _may_park(foreign: Sequence[Event], answers: Sequence[Event]) -> bool:

@@ -94,6 +94,10 @@ class CPython:
         return NAME
 
     @property
+    def hears(self) -> list[str]:
+        return self._manifest.hears
+
+    @property
     def backend(self) -> Backend:
         """How memory is kept, and why so."""
         return self._backend

@@ -7,7 +7,7 @@ from typing import Final
 
 from torpor.guests.cpython.artifacts import WASM, Artifacts
 from torpor.guests.cpython.sources import GuestCode, startup_text
-from torpor.vm.manifest import Manifest
+from torpor.vm.manifest import HEARS, Manifest
 
 NAME: Final = "cpython"
 
@@ -27,7 +27,7 @@ _EXPORTS: Final = {
 _FOLDER: Final = files("torpor.guests.cpython")
 
 
-class PythonManifest(Manifest, frozen=True):
+class PythonManifest(Manifest, frozen=True, kw_only=True):
     """
     What a Python guest is made of; its files are :data:`WASM` and :data:`LIBRARY` of ``artifacts.py``.
 
@@ -72,6 +72,7 @@ def installed_manifest(artifacts: Artifacts, code: GuestCode) -> PythonManifest:
     return PythonManifest(
         guest=NAME,
         protocol=PROTOCOL,
+        hears=list(HEARS),
         files=artifacts.entries,
         version=artifacts.version,
         packages=artifacts.packages,

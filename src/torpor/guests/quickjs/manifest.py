@@ -10,7 +10,7 @@ from typing import Final
 from torpor.errors import ConfigurationError
 from torpor.guests.quickjs.modules import API, INTERNAL
 from torpor.limits import KIB, MIB
-from torpor.vm.manifest import FileEntry, InstalledFiles, Manifest
+from torpor.vm.manifest import HEARS, FileEntry, InstalledFiles, Manifest
 
 NAME: Final = "quickjs"
 
@@ -60,7 +60,7 @@ all of it moves into the run's snapshots.
 """
 
 
-class JavaScriptManifest(Manifest, frozen=True):
+class JavaScriptManifest(Manifest, frozen=True, kw_only=True):
     """
     What a JavaScript guest is made of; its files are :data:`MAIN` and the extensions.
 
@@ -102,6 +102,7 @@ def installed_manifest(bootstrap: Path | None) -> tuple[JavaScriptManifest, Inst
     manifest = JavaScriptManifest(
         guest=NAME,
         protocol=PROTOCOL,
+        hears=list(HEARS),
         files=entries,
         extensions=list(_EXTENSIONS),
         driver=_FOLDER.joinpath("driver.wat").read_text("utf-8"),

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from itertools import accumulate
+from typing import Any
 
 import msgspec
 
@@ -129,11 +130,13 @@ def load_program(instance: QuickJsInstance, program: Program, *, trace: bool = F
         VmError: a limit was passed.
     """
     instance.program = program.files
-    message = {
+    message: dict[str, Any] = {
         "entries": program.entries,
         "workflows": program.workflows,
         "line_maps": program.line_maps,
         "trace": trace,
     }
+    if program.cleanup:
+        message["cleanup"] = program.cleanup
     text = instance.exchange(LOAD, _encoder.encode(message), LOADED)
     return read_loaded(instance, text)

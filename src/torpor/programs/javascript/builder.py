@@ -19,6 +19,7 @@ from urllib.parse import quote
 
 from torpor.errors import ConfigurationError
 from torpor.programs.javascript.aliases import read_aliases
+from torpor.programs.javascript.cleanup import cleanup_blocks
 from torpor.programs.javascript.resolution import BUILTIN, SCRIPT_SUFFIXES, Resolver, kind_advice, module_name
 from torpor.programs.javascript.syntax import Import, ModuleSyntax, read_module
 from torpor.programs.javascript.typescript import SUFFIXES as TYPESCRIPT_SUFFIXES
@@ -74,6 +75,7 @@ def build_program(
             for export in builder.modules[name].syntax.workflows
         },
         steps={name: signature_of(name) for name in builder.imported_steps(reached)},
+        cleanup={name: blocks for name in sorted(reached) if (blocks := cleanup_blocks(builder.texts[name]))},
     )
 
 

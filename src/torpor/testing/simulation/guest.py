@@ -203,6 +203,7 @@ class ModelGuest:
     """
 
     name = NAME
+    hears: tuple[str, ...] = ()
 
     def __init__(self, version: int, complain: Callable[[str], None] = lambda _: None) -> None:
         self.manifest = manifest_bytes(Manifest(NAME, version, {}))

@@ -27,14 +27,15 @@ whose outcome is compared with another world's.
 import pytest
 
 for _group in (
-    "archive", "blobs", "crowds", "deployments", "due", "hooks", "keys", "life", "log", "mailbox", "notices", "parking",
-    "population", "queries", "queue", "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams",
-    "times", "turns", "watching",
+    "archive", "blobs", "cancelling", "crowds", "deployments", "due", "hooks", "keys", "life", "log", "mailbox",
+    "notices", "parking", "population", "queries", "queue", "routes", "runs", "schedules", "snapshots", "starting",
+    "steps", "streams", "times", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
 from torpor.testing.worlds.archive import ArchiveSuite  # noqa: E402  # see above
 from torpor.testing.worlds.blobs import BlobsSuite  # noqa: E402
+from torpor.testing.worlds.cancelling import CancellingSuite, FamiliesSuite  # noqa: E402
 from torpor.testing.worlds.crowds import CrowdsSuite  # noqa: E402
 from torpor.testing.worlds.deployments import DeploymentsSuite  # noqa: E402
 from torpor.testing.worlds.due import DueSuite  # noqa: E402
@@ -64,11 +65,13 @@ from torpor.testing.worlds.watching import WatchingSuite  # noqa: E402
 __all__ = [
     "ArchiveSuite",
     "BlobsSuite",
+    "CancellingSuite",
     "CommitSuite",
     "CrowdsSuite",
     "CursorSuite",
     "DeploymentsSuite",
     "DueSuite",
+    "FamiliesSuite",
     "ForeignSuite",
     "HeldSuite",
     "HooksSuite",

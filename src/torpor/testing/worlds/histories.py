@@ -65,7 +65,7 @@ _MOVES: Final = {
     "beat": 3,
     "snooze": 1,
     "snooze_step": 2,
-    "cancel": 1,
+    "cancel": 2,
     "write": 6,
     "release": 1,
     "forget": 1,
@@ -128,6 +128,7 @@ class _Teller:
             starts_at=self._soon(50) if self._random.random() < 0.2 else 0,
             deadline=self._soon(300) if self._random.random() < 0.2 else 0,
             attributes={"n": str(n % 3)} if n % 2 else {},
+            cleanup_ms=40 * (n % 2), cleanup_steps=2, detached=n == 8,
         )  # fmt: skip
         await self._ask(new, self._world.create_run(new))
 
@@ -219,7 +220,8 @@ class _Teller:
 
     async def _cancel(self) -> None:
         run_id = self._random.choice(_RUNS)
-        await self._ask(("cancel", run_id), self._world.cancel_run(run_id, "enough"))
+        force = self._random.random() < 0.3
+        await self._ask(("cancel", run_id, force), self._world.cancel_run(run_id, "enough", force=force))
 
     async def _write(self) -> None:
         batch = random_batch(self._random, _RUNS)
@@ -292,6 +294,7 @@ class _Teller:
             ),
             snapshot=snapshot if self._random.random() < 0.4 else None,
             build=self._random.choice(("", "", "b1", "b2")),
+            deaf=self._random.random() < 0.02,
             park=self._random.random() < 0.4,
         )
 

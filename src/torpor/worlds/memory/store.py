@@ -108,6 +108,7 @@ class Store:
         claims: those that are claimed, by worker.
         tokens: places of the live hooks that await the outside world.
         watchers: places of the live hooks that watch a run, by the run's id.
+        children: ids of the runs that a run has started, by its id.
         beats: when a worker was heard of last, by the steady clock.
         deployments: by id, the newest last.
         schedules: by application and name.
@@ -121,6 +122,7 @@ class Store:
     claims: dict[str, dict[Place, None]] = field(default_factory=dict)
     tokens: dict[str, Place] = field(default_factory=dict)
     watchers: dict[str, set[Place]] = field(default_factory=dict)
+    children: dict[str, list[str]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
     workers: dict[str, WorkerRow] = field(default_factory=dict)
     beats: dict[str, int] = field(default_factory=dict)
@@ -208,6 +210,8 @@ class Store:
         self._check_tokens(changes)
         if rows is None:
             rows = self.runs[run.id] = Rows(len(self.runs), run)
+            if run.parent:
+                self.children.setdefault(run.parent, []).append(run.id)
         if changes.drop_log:
             del rows.log[: run.base - rows.run.base]
         rows.log += changes.events
@@ -331,6 +335,11 @@ def _watchers(store: Store, request: ask.Watchers) -> tuple[Hook, ...]:
     return tuple(sorted(hooks, key=lambda hook: (store.runs[hook.run_id].n, hook.op)))
 
 
+def _children(store: Store, request: ask.Children) -> tuple[str, ...]:
+    runs = [store.runs[run_id].run for run_id in store.children.get(request.run_id, ())]
+    return tuple(run.id for run in runs if run.status not in RUN_TERMINAL and not run.detached)
+
+
 def _put_step(store: Store, request: ask.PutStep) -> None:
     stored = store.runs[request.step.run_id].steps.get(request.step.id)
     if stored is None or stored.epoch != request.expected:
@@ -373,6 +382,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Owner: _owner,
     ask.Received: _received,
     ask.Watchers: _watchers,
+    ask.Children: _children,
     ask.Kept: lambda store, request: request.key in store.blobs,
     ask.Apply: lambda store, request: store.apply(request.changes),
     ask.PutStep: _put_step,

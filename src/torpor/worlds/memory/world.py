@@ -99,8 +99,8 @@ class MemoryWorld:
     async def get_run(self, run_id: str) -> Run:
         return self._read(lambda store: store.existing(run_id).run)
 
-    async def cancel_run(self, run_id: str, reason: str) -> Run:
-        return self._carry_out(operations.cancel(run_id, reason, self._clock.now(), self._url))
+    async def cancel_run(self, run_id: str, reason: str, *, force: bool = False) -> Run:
+        return self._carry_out(operations.cancel(run_id, reason, self._clock.now(), self._url, force=force))
 
     async def set_attributes(self, run_id: str, attributes: Attributes) -> Run:
         return self._carry_out(operations.set_attributes(run_id, attributes, self._clock.now(), self._url))

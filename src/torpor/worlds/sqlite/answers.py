@@ -40,6 +40,11 @@ def _watchers(store: Store, request: ask.Watchers) -> tuple[Hook, ...]:
     return tuple(hook for hook in store.hooks(where, request.run_id) if hook is not None)
 
 
+def _children(store: Store, request: ask.Children) -> tuple[str, ...]:
+    query = "SELECT id FROM runs WHERE parent = ? AND parent <> '' AND status < 2 AND NOT detached ORDER BY k"
+    return tuple(run_id for (run_id,) in store.rows(query, request.run_id) if isinstance(run_id, str))
+
+
 def _put_step(store: Store, request: ask.PutStep) -> None:
     found = store.find(request.step.run_id)
     if found is None:
@@ -58,6 +63,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Owner: lambda store, request: store.owner(request.token),
     ask.Received: _received,
     ask.Watchers: _watchers,
+    ask.Children: _children,
     ask.Kept: lambda store, request: blobs.has(store, request.key),
     ask.PutStep: _put_step,
     ask.StreamOf: streams.state,

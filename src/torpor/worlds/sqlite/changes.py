@@ -53,6 +53,10 @@ _CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
     "sent": _same,
     "received": _same,
     "receiving": lambda names: msgspec.json.encode(names).decode(),
+    "cleanup_ms": _same,
+    "cleanup_steps": _same,
+    "cancel_by": _same,
+    "cancel_reason": _same,
 }
 _PLACES: Final = [(Run.__struct_fields__.index(name), name, stored) for name, stored in _CHANGING.items()]
 _HEAD: Final = Run.__struct_fields__.index("head")
@@ -61,7 +65,7 @@ _WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS 
 
 _RUN_FACTS: Final = [
     *("id", "workflow", "program", "build", "runtime", "seed", "key_id", "public", "parent", "root", "created_at"),
-    *("route", "starts_at", "deadline"),
+    *("route", "starts_at", "deadline", "detached"),
 ]
 _ADD_RUN: Final = f"{_insert('runs', [*_RUN_FACTS, *_CHANGING])} RETURNING k"
 
@@ -222,6 +226,7 @@ def _add_run(store: Store, run: Run) -> int:
             store.routes.number(run.app, run.queue, run.guest, run.key_id, str(run.priority)),
             run.starts_at,
             run.deadline,
+            run.detached,
             *changing.values(),
         ),
     ).fetchone()

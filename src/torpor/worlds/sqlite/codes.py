@@ -27,6 +27,8 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
     "wait_disposed",
     "attr_set",
     "message_sent",
+    "run_cancelling",
+    "step_cancelled",
 )
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
 STEP_STATUSES: Final = ("pending", "running", "retrying")

@@ -24,7 +24,8 @@ from torpor.worlds.sqlite.sound import (
 RUNS: Final = (
     "SELECT k, id, workflow, program, route, runtime, status, seed, created_at, started_at, ended_at, error_code, "
     "head, ops, logs, epoch, parent, root, public, build, base, latest_at, ready_at, queued_at, worker, redeliveries, "
-    "snoozes, snoozed, sent, received, receiving, key_id, starts_at, deadline, attributes FROM runs"
+    "snoozes, snoozed, sent, received, receiving, cleanup_ms, cleanup_steps, cancel_by, cancel_reason, detached, "
+    "key_id, starts_at, deadline, attributes FROM runs"
 )
 _RUN: Final = Shape(
     k=int,
@@ -58,6 +59,11 @@ _RUN: Final = Shape(
     sent=int,
     received=int,
     receiving=str,
+    cleanup_ms=int,
+    cleanup_steps=int,
+    cancel_by=int,
+    cancel_reason=str,
+    detached=int,
     key_id=str,
     starts_at=int,
     deadline=int,
@@ -128,6 +134,11 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         sent,
         received,
         receiving,
+        cleanup_ms,
+        cleanup_steps,
+        cancel_by,
+        cancel_reason,
+        detached,
         its_key_id,
         starts_at,
         deadline,
@@ -142,10 +153,10 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         raise NonsenseError(f"its log begins after event {base} and ends with event {head}")
     check_redeliveries(redeliveries)
     check_owner(worker)
-    times = (created_at, started_at, ended_at, latest_at, ready_at or 0, queued_at, starts_at, deadline)
-    counts = (ops, logs, epoch, redeliveries, snoozes, sent, received)
-    check_numbers(times, "created_at started_at ended_at latest_at ready_at queued_at starts_at deadline")
-    check_numbers(counts, "ops logs epoch redeliveries snoozes sent received")
+    times = (created_at, started_at, ended_at, latest_at, ready_at or 0, queued_at, starts_at, deadline, cancel_by)
+    counts = (ops, logs, epoch, redeliveries, snoozes, sent, received, cleanup_ms, cleanup_steps)
+    check_numbers(times, "created_at started_at ended_at latest_at ready_at queued_at starts_at deadline cancel_by")
+    check_numbers(counts, "ops logs epoch redeliveries snoozes sent received cleanup_ms cleanup_steps")
     return Run(
         run_id,
         workflows(workflow)[1],
@@ -184,6 +195,11 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         sent,
         received,
         _texts(receiving),
+        cleanup_ms,
+        cleanup_steps,
+        cancel_by,
+        cancel_reason,
+        bool(detached),
     )
 
 

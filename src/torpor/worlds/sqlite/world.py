@@ -137,9 +137,10 @@ class SqliteWorld:
     async def get_run(self, run_id: str) -> Run:
         return await self._reader.submit(lambda store: store.run(run_id)[1], f"reading of run {run_id}")
 
-    async def cancel_run(self, run_id: str, reason: str) -> Run:
+    async def cancel_run(self, run_id: str, reason: str, *, force: bool = False) -> Run:
         return await self._operate(
-            lambda now: operations.cancel(run_id, reason, now, self._url), f"cancellation of run {run_id}"
+            lambda now: operations.cancel(run_id, reason, now, self._url, force=force),
+            f"cancellation of run {run_id}",
         )
 
     async def set_attributes(self, run_id: str, attributes: Attributes) -> Run:

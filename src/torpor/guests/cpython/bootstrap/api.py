@@ -34,6 +34,7 @@ from torpor.errors import (
     WorkflowNotRegisteredError,
 )
 from torpor.retries import Backoff
+from torpor.starting import Cleanup
 
 from ._guest.absent import OUTSIDE, part_of
 from ._guest.advice import refuse
@@ -47,6 +48,7 @@ from ._guest.workflows import WorkflowMetadata, current_workflow
 __all__ = [
     "ArgumentError",
     "Backoff",
+    "Cleanup",
     "EntityConflictError",
     "FatalError",
     "Hook",

@@ -3,16 +3,17 @@
 // What is asked of another run is a step that every application has. Waiting for its end is none: that is a hook which
 // watches the run, so that the waiting run is parked and holds no worker.
 
+import { refusal } from "torpor:cancelling";
 import { emit, forget, run as own } from "torpor:run";
 import { checkAttributes } from "torpor:attributes";
-import { dueTime } from "torpor:duration";
+import { dueTime, milliseconds } from "torpor:duration";
 import { registerClass } from "torpor:codec";
 import { knownOptions } from "torpor:options";
 import { takePlace } from "torpor:stacks";
 import { stepsOf, withPlace } from "torpor:steps";
 
 const { isArray } = Array;
-const OPTIONS = ["runtime", "runId", "at", "delay", "queue", "priority", "deadline", "attributes"];
+const OPTIONS = ["runtime", "runId", "at", "delay", "queue", "priority", "deadline", "attributes", "cleanup", "detached"];
 const [startRun, resultOf, statusOf, cancelRun, sendTo] = stepsOf("torpor", ["start", "result", "status", "cancel", "send"]);
 
 /**
@@ -45,14 +46,21 @@ export class Run {
    * RunNotFoundError.
    */
   result() {
-    this.#result ??= awaitResult(this.runId, takePlace(takePlace));
+    this.#result ??= awaitResult(this.runId, takePlace(takePlace)).catch((error) => {
+      if (error === own.cancelled) this.#result = undefined; // what cleans up may ask again
+      throw error;
+    });
     return this.#result;
   }
 
-  /** End the run as cancelled. Cancelling it twice is harmless; one that has ended otherwise rejects. */
-  async cancel(reason = "") {
+  /**
+   * Cancel the run: its code is told, may clean up for a while, and ends; with `{ force: true }` it ends at once.
+   * Cancelling it twice is harmless; one that has ended otherwise rejects.
+   */
+  async cancel(reason = "", options) {
     if (typeof reason !== "string") throw new TypeError(`cancel: the reason must be a string, not ${typeof reason}`);
-    return cancelRun(this.runId, reason);
+    const { force = false } = knownOptions("cancel", options, ["force"]);
+    return force ? cancelRun(this.runId, reason, true) : cancelRun(this.runId, reason);
   }
 
   /** Send the run a message, once, which its code receives with `receive(name)`. Rejects when it has ended. */
@@ -72,7 +80,7 @@ export class Run {
 registerClass("class//torpor//Run", Run);
 
 /**
- * Start a run of another workflow and return its handle; it lives on by itself, whatever becomes of this run.
+ * Start a run of another workflow and return its handle; it lives on by itself, until this run is cancelled.
  *
  * `workflow` is an imported workflow function, or a name: short, such as "checkout", or full. `options` may have
  * 
@@ -82,7 +90,9 @@ registerClass("class//torpor//Run", Run);
  * - `at` or `delay`: when it begins, a Date or ISO 8601 text, or after how long, milliseconds or a text such as "1h 30m",
  * - `queue`, `priority` (-100 to 100, higher first),
  * - `deadline`: when it fails if it has not ended, a Date, or a duration from its beginning,
- * - `attributes`: strings to find it by.
+ * - `attributes`: strings to find it by,
+ * - `cleanup`: how long its code may clean up once it is cancelled, milliseconds or a text, 0 for not at all,
+ * - `detached`: true for one that lives on when this run is cancelled.
  */
 export async function start(workflow, args = [], options) {
   if (!isArray(args)) return start(workflow, [], args);
@@ -90,12 +100,13 @@ export async function start(workflow, args = [], options) {
 }
 
 /** Return options of a start with times as epoch milliseconds, as `torpor.starting` has them. */
-function beginning({ at, delay, deadline, attributes, ...others }) {
+function beginning({ at, delay, deadline, attributes, cleanup, ...others }) {
   if (at !== undefined && delay !== undefined) throw new TypeError("start: give `at` or `delay`, not both");
   const startsAt = at !== undefined ? moment(at) : delay !== undefined ? dueTime(delay, own.at) : 0;
   const options = { ...others };
   if (startsAt > 0) options.starts_at = startsAt;
   if (deadline !== undefined) options.deadline = Math.max(1, dueTime(deadline, Math.max(own.at, startsAt)));
+  if (cleanup !== undefined) options.cleanup_ms = Math.round(milliseconds(cleanup));
   if (attributes !== undefined) options.attributes = checkAttributes("start", attributes);
   return options;
 }
@@ -130,12 +141,17 @@ async function awaitResult(runId, place) {
 }
 
 function ended(runId) {
-  const { promise, resolve } = Promise.withResolvers();
-  const n = emit("run.result()", { type: "hook", watch: runId }, ({ type }) => {
-    if (type !== "hook_received") return; // its creation
+  const refused = refusal();
+  if (refused !== undefined) return Promise.reject(refused);
+  const { promise, resolve, reject } = Promise.withResolvers();
+  const settle = (then, value) => {
     forget(n);
     emit("run.result()", { type: "hook_dispose", target: n });
-    resolve();
-  });
+    then(value);
+  };
+  const receive = ({ type }) => {
+    if (type === "hook_received") settle(resolve); // else it is its creation
+  };
+  const n = emit("run.result()", { type: "hook", watch: runId }, receive, (error) => settle(reject, error));
   return promise;
 }

@@ -29,6 +29,11 @@ function cut(text) {
   return extra > 0 ? `${text.slice(0, CHARS_MAX)}… ${extra} more characters were dropped` : text;
 }
 
+/** Write a line of the guest's own. */
+export function logError(text) {
+  write("error", text);
+}
+
 /** Hand out the lines written since the last call. */
 export function takeLines() {
   if (dropped > 0) {

@@ -1,5 +1,6 @@
 // Hooks: places where the outside world hands payloads to a run.
 
+import { refusal } from "torpor:cancelling";
 import { awaitAnswer, emit, forget } from "torpor:run";
 import { parse, stringify, HookConflictError } from "torpor:codec";
 import { knownOptions } from "torpor:options";
@@ -28,7 +29,7 @@ class Hook {
   constructor(token, metadata) {
     Object.defineProperty(this, "token", { value: token, enumerable: true });
     const input = metadata === undefined ? {} : { input: encode(token, metadata) };
-    this.#op = emit("createHook", { type: "hook", name: token, ...input }, (delivery) => this.#receive(delivery));
+    this.#op = emit("createHook", { type: "hook", name: token, ...input }, (delivery) => this.#receive(delivery), (error) => this.#interrupt(error));
   }
 
   /** Resolve with null when the token is this hook's, or with the Run that owns it. */
@@ -77,6 +78,11 @@ class Hook {
     this.dispose();
   }
 
+  /** Let nobody wait any more, because the run is cancelled; the hook lives on. */
+  #interrupt(error) {
+    for (const taker of this.#takers.splice(0)) taker.reject(error);
+  }
+
   #receive(delivery) {
     if (delivery.type === "hook_received") this.#accept(delivery.value);
     else this.#answer(delivery);
@@ -104,7 +110,9 @@ class Hook {
 
   #take() {
     const taker = Promise.withResolvers();
-    if (this.#state === "conflict") taker.reject(new HookConflictError(this.token, this.#conflict));
+    const refused = refusal();
+    if (refused !== undefined) taker.reject(refused);
+    else if (this.#state === "conflict") taker.reject(new HookConflictError(this.token, this.#conflict));
     else if (this.#state === "disposed") taker.resolve(ENDED);
     else if (this.#payloads.length > 0) settle(taker, this.#payloads.shift());
     else this.#takers.push(taker);

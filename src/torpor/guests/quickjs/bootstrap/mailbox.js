@@ -1,6 +1,7 @@
 // Messages to this run: kept by the name under which they were sent until workflow code receives them.
 
-import { emit, forget, leave, receiveMessagesWith, run } from "torpor:run";
+import { refusal } from "torpor:cancelling";
+import { emit, forget, interruptWith, leave, receiveMessagesWith, run } from "torpor:run";
 import { parse } from "torpor:codec";
 import { dueTime } from "torpor:duration";
 import { knownOptions } from "torpor:options";
@@ -9,6 +10,10 @@ const NAME_CHARS_MAX = 256;
 
 const mailboxes = new Map(); // name → { texts that nothing has taken yet, takers who wait for one }
 let received = 0;
+
+interruptWith((error) => {
+  for (const { takers } of mailboxes.values()) for (const taker of [...takers]) taker.giveUp(error);
+});
 
 receiveMessagesWith(({ name, value }) => {
   const { texts, takers } = mailbox(name);
@@ -29,6 +34,8 @@ export function receive(name, options) {
   checkName(name);
   const due = timeout === undefined ? undefined : dueTime(timeout, run.at);
   if (signal?.aborted) return Promise.reject(signal.reason);
+  const refused = refusal();
+  if (refused !== undefined) return Promise.reject(refused);
   const { texts, takers } = mailbox(name);
   if (texts.length > 0) return new Promise((resolve) => resolve(taken(texts.shift())));
   return new Promise((resolve, reject) => {
@@ -42,19 +49,19 @@ export function receive(name, options) {
         end();
         resolve(new Promise((settle) => settle(taken(text))));
       },
+      giveUp(reason) {
+        takers.splice(takers.indexOf(taker), 1);
+        end();
+        reject(reason);
+      },
     };
-    const giveUp = (reason) => {
-      takers.splice(takers.indexOf(taker), 1);
-      end();
-      reject(reason);
-    };
-    const abort = () => giveUp(signal.reason);
+    const abort = () => taker.giveUp(signal.reason);
     takers.push(taker);
     signal?.addEventListener("abort", abort);
     if (due === undefined) return;
     timer = emit("receive", { type: "wait", due }, () => {
       forget(timer);
-      giveUp(new DOMException(`no message ${JSON.stringify(name)} came in time`, "TimeoutError"));
+      taker.giveUp(new DOMException(`no message ${JSON.stringify(name)} came in time`, "TimeoutError"));
     });
   });
 }

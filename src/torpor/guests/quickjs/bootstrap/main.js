@@ -3,9 +3,10 @@
 // load → (jobs) → loaded → begin → (jobs) → outbox, then inbox → next, (jobs), next, (jobs) … → outbox, for ever.
 
 import { installWeb } from "torpor:web-mended"; // before all that keeps the globals that a program may replace
-import { awaitsAck, deliver as deliverToOp, endRun, run, takeLeft, takeOps } from "torpor:run";
+import { awaitsAck, cleansUp, deliver as deliverToOp, endRun, run, takeLeft, takeOps } from "torpor:run";
+import { CancelledError, cancelRun, setCleanupBlocks } from "torpor:cancelling";
 import { parse, registerClass, stringify } from "torpor:codec";
-import { installConsole, stampLoadLines, takeLines } from "torpor:console";
+import { installConsole, logError, stampLoadLines, takeLines } from "torpor:console";
 import { installAbsences } from "torpor:absent";
 import { mailboxReport } from "torpor:mailbox";
 import { impurePlace, traceImpurity } from "torpor:purity";
@@ -21,6 +22,7 @@ const workflows = new Map(); // workflow name → function
 let loading = { ok: false, error: { name: "Error", message: "nothing was loaded", stack: "" } };
 let deliveries = [];
 let outcome = { status: "pending" };
+let settled = false; // the workflow function of a cancelled run has; others may still clean up
 
 installStacks();
 installWeb();
@@ -33,6 +35,7 @@ installSteps();
 export function load(text) {
   const program = JSON.parse(text);
   setLineMaps(program.line_maps);
+  setCleanupBlocks(program.cleanup);
   if (program.trace) traceImpurity();
   loading = { ok: false, error: unsettled(program.entries[0]) };
   evaluateModules(program).then(
@@ -106,7 +109,9 @@ export function inbox(text) {
 
 /** Apply the next delivery. */
 export function next() {
-  deliverToOp(deliveries.shift());
+  const delivery = deliveries.shift();
+  if (delivery.type === "run_cancelling") cancelRun(delivery);
+  else deliverToOp(delivery);
 }
 
 /** Hand out what is new since the last call: JSON, and behind it codec texts on lines of their own. */
@@ -119,6 +124,7 @@ export function outbox() {
   };
   const ops = takeOps();
   for (const op of ops) aside(op, "input");
+  if (settled && !cleansUp()) endCancelled();
   const message = { ops, logs: takeLines(), left: takeLeft(), ...mailboxReport(), ...outcome, awaits_ack: awaitsAck() };
   aside(message, "value");
   aside(message, "error");
@@ -126,6 +132,8 @@ export function outbox() {
 }
 
 function complete(value) {
+  settled = run.cancelled !== null;
+  if (settled) return;
   try {
     outcome = { status: "completed", value: stringify(value) };
     endRun();
@@ -134,7 +142,18 @@ function complete(value) {
   }
 }
 
+function endCancelled() {
+  settled = false;
+  endRun();
+  outcome = { status: "cancelled" };
+}
+
 function fail(thrown) {
+  if (run.cancelled !== null && run.phase === "running") {
+    if (!CancelledError.is(thrown)) logError(`the run failed while it cleaned up: ${describe(thrown).stack || thrown}`);
+    settled = true;
+    return;
+  }
   endRun();
   outcome = { status: "failed", error: encodeThrown(thrown) };
 }

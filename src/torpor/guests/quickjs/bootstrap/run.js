@@ -3,22 +3,29 @@
 // Ops are numbered by one counter that lives in VM memory, so that a replay from any snapshot gives every op the number
 // it had. Time is `run.at`, the time of the event being delivered; the host sets the VM's clock to the same value.
 
-export const run = { id: "", workflow: "", url: "", startedAt: 0, at: 0, phase: "loading" };
+export const run = { id: "", workflow: "", url: "", startedAt: 0, at: 0, phase: "loading", cancelled: null };
 
 const waiting = new Map(); // op number → function that takes its deliveries
+const cancellable = new Map(); // op number → function that takes the error of a cancellation
 let count = 0;
 let ops = [];
 let left = [];
 let answersAwaited = 0;
 let takeMessage = () => {};
+const interrupts = []; // functions that take the error of a cancellation
+let shields = 0;
+let asked = 0; // how many ops there were when the run was cancelled
 
 /**
  * Ask the host for something and return the op's number.
  *
  * `receive(delivery)` is called with every delivery for this op until `forget(n)`. Once the workflow function has
  * settled the run is over: nothing is emitted, nothing is ever delivered, and 0 is returned.
+ *
+ * When the run is cancelled, `cancel(error)` is called in place of `receive`, and the op is given up; without `cancel`,
+ * and for code that must not be interrupted, it stays.
  */
-export function emit(what, op, receive) {
+export function emit(what, op, receive, cancel) {
   if (run.phase === "loading") {
     throw new Error(`${what} was called while the module was loaded; call it inside a workflow function`);
   }
@@ -26,11 +33,43 @@ export function emit(what, op, receive) {
   const n = ++count;
   ops.push({ n, at: run.at, ...op });
   if (receive !== undefined) waiting.set(n, receive);
+  if (cancel !== undefined && shields === 0) cancellable.set(n, cancel);
   return n;
 }
 
 export function forget(n) {
   waiting.delete(n);
+  cancellable.delete(n);
+}
+
+/** Give up what is waited for, because the run is cancelled. */
+export function deliverCancellation(error) {
+  asked = count;
+  for (const interrupt of interrupts) interrupt(error);
+  for (const [n, cancel] of [...cancellable]) {
+    cancellable.delete(n);
+    cancel(error);
+    if (!waiting.has(n)) left.push(n);
+  }
+}
+
+/** Have `interrupt(error)` called when the run is cancelled, for those who wait for no op. */
+export function interruptWith(interrupt) {
+  interrupts.push(interrupt);
+}
+
+/** Protect what is asked for from now on from being cancelled (+1), or no longer (-1). */
+export function shield(change) {
+  shields += change;
+}
+
+export function isShielded() {
+  return shields > 0;
+}
+
+/** Say whether code of a cancelled run still cleans up: it waits for what it has asked for since. */
+export function cleansUp() {
+  return shields > 0 || [...waiting.keys()].some((n) => n > asked);
 }
 
 /** Give up a wait: nothing awaits it any more, and the host need not wake the run for it. */
@@ -75,4 +114,5 @@ export function takeLeft() {
 export function endRun() {
   run.phase = "ended";
   waiting.clear();
+  cancellable.clear();
 }

@@ -58,7 +58,8 @@ export function callerPlace() {
   return frame === undefined ? null : `${frame.file}:${authorLine(frame)}`;
 }
 
-function framesOfPlace(place) {
+/** Return the frames of a place: function name, file or null, line and column as they are evaluated. */
+export function framesOfPlace(place) {
   const matches = place.split("\n").map((line) => RAW_FRAME.exec(line));
   return matches.filter(Boolean).map(([, name, file, line, column]) => {
     return { name, file: line === undefined ? null : file, line: Number(line), column: Number(column) };

@@ -1,5 +1,6 @@
 // Step proxies: what `import { charge } from "./orders.py"` gives to workflow code.
 
+import { refusal } from "torpor:cancelling";
 import { emit, forget } from "torpor:run";
 import { parse, reviveStepsWith, stringify, FatalError } from "torpor:codec";
 import { placeText, takePlace } from "torpor:stacks";
@@ -49,6 +50,8 @@ function stepProxy({ stepId, closureVars, boundThis, boundArgs = [], options }) 
 
 function call(proxy, { args, ...captured }) {
   const { stepId } = proxy;
+  const refused = refusal();
+  if (refused !== undefined) return Promise.reject(refused);
   let input;
   try {
     input = stringify(withoutUndefined({ args, ...captured }));
@@ -57,7 +60,7 @@ function call(proxy, { args, ...captured }) {
   }
   const { promise, resolve, reject } = Promise.withResolvers();
   const place = takePlace(proxy);
-  const n = emit(`step ${stepId}`, { type: "step", name: stepId, input }, ({ type, value, error }) => {
+  const receive = ({ type, value, error }) => {
     forget(n);
     try {
       if (type === "step_completed") resolve(parse(value));
@@ -65,7 +68,12 @@ function call(proxy, { args, ...captured }) {
     } catch (unreadable) {
       reject(withPlace(unreadable, place));
     }
-  });
+  };
+  const cancel = (error) => {
+    forget(n);
+    reject(error);
+  };
+  const n = emit(`step ${stepId}`, { type: "step", name: stepId, input }, receive, cancel);
   return promise;
 }
 

@@ -1,9 +1,11 @@
 // The module `workflow`: what workflow code may import.
 
+import { refusal } from "torpor:cancelling";
 import { emit, forget, run } from "torpor:run";
 import { dueTime } from "torpor:duration";
 
 export { setAttributes, setStatus } from "torpor:attributes";
+export { CancelledError, cancelSignal, cleanup } from "torpor:cancelling";
 export { createHook } from "torpor:hooks";
 export { receive } from "torpor:mailbox";
 export { getRun, Run, start } from "torpor:children";
@@ -19,11 +21,15 @@ export { FatalError, HookConflictError, RetryableError } from "torpor:codec";
 export function sleep(duration, options) {
   // Not of any second argument: [1, 2].map(sleep) gives more.
   if (typeof options === "object" && options !== null) throw new TypeError("sleep takes a duration, and no options");
-  const { promise, resolve } = Promise.withResolvers();
-  const n = emit("sleep", { type: "wait", due: dueTime(duration, run.at) }, () => {
+  const due = dueTime(duration, run.at);
+  const refused = refusal();
+  if (refused !== undefined) return Promise.reject(refused);
+  const { promise, resolve, reject } = Promise.withResolvers();
+  const settle = (then) => (error) => {
     forget(n);
-    resolve();
-  });
+    then(error);
+  };
+  const n = emit("sleep", { type: "wait", due }, settle(() => resolve()), settle(reject));
   return promise;
 }
 

@@ -13,7 +13,7 @@ from torpor.codec.types import references
 from torpor.codec.values import Kwargs, RunReference, WorkflowFunction
 from torpor.durations import Duration, When
 from torpor.errors import UsageError
-from torpor.starting import beginning
+from torpor.starting import Cleanup, beginning
 
 from .hooks import watch
 from .references import reference_of
@@ -68,15 +68,15 @@ class RunHandle:
         """Return ``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``."""
         return await _built_in("status", self.id)  # type: ignore[no-any-return]  # the step returns a string
 
-    async def cancel(self, reason: str = "") -> None:
+    async def cancel(self, reason: str = "", *, force: bool = False) -> None:
         """
-        End the run as cancelled.
+        Cancel the run: its code is told, may clean up for a while, and ends; with *force* it ends at once.
 
         Raises:
             EntityConflictError: it has ended already.
             RunNotFoundError: there is no such run.
         """
-        await _built_in("cancel", self.id, reason)
+        await _built_in("cancel", self.id, reason, *([force] if force else []))
 
     async def send(self, name: str, payload: Any = None) -> None:
         """
@@ -102,10 +102,12 @@ async def start(
     priority: int = 0,
     deadline: When | None = None,
     attributes: Attributes | None = None,
+    cleanup: Cleanup | Duration | None = None,
+    detached: bool = False,
     **kwargs: Any,
 ) -> RunHandle:
     """
-    Start another run, in any language, and return its handle; it goes on by itself.
+    Start another run, in any language, and return its handle; it goes on by itself, until this run is cancelled.
 
     Args:
         workflow: a workflow function of this program, or the name of any workflow.
@@ -113,7 +115,7 @@ async def start(
         run_id: an id of your own. Without one the id follows from the step that starts the run, so that it is started
             once.
         runtime: ``snapshot`` or ``replay``; this run's own by default.
-        at, delay, queue, priority, deadline, attributes: how it begins, as outside.
+        at, delay, queue, priority, deadline, attributes, cleanup, detached: how it begins, as outside.
         kwargs: its keyword arguments.
 
     Raises:
@@ -130,6 +132,8 @@ async def start(
         priority=priority,
         deadline=deadline,
         attributes=attributes,
+        cleanup=cleanup,
+        detached=detached,
     )
     if run_id is not None:
         options["runId"] = run_id

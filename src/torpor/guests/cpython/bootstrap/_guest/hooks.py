@@ -121,6 +121,7 @@ class Hook:
 
     async def take(self) -> str | None:
         """Wait for the next payload and return its text, or None when there will never be one."""
+        run.check()
         if self._state == "conflict":
             raise self._conflict_error()
         return None if self._state == "disposed" else await self._arrivals.take()

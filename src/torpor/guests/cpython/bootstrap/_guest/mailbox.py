@@ -66,6 +66,7 @@ async def receive(name: str) -> Any:
 
     Raises:
         UsageError: the name is no string of that length, or modules are being loaded; there is no run.
+        CancelledError: the run is being cancelled.
     """
     global _received  # noqa: PLW0603  # a fact of the one run in this VM
     if run.phase == "loading":
@@ -74,6 +75,7 @@ async def receive(name: str) -> Any:
         raise UsageError(f"receive: the name must be a string, not {type(name).__name__}")
     if not 1 <= len(name) <= MAILBOX_CHARS_MAX:
         raise UsageError(f"receive: the name has {len(name)} characters; 1 to {MAILBOX_CHARS_MAX} are allowed")
+    run.check()
     text = await mailbox(name).arrivals.take()
     assert text is not None, "nobody is dismissed from a mailbox"
     _received += 1

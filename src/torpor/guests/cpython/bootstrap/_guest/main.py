@@ -16,6 +16,7 @@ from torpor.codec.guest import text_of, value_of
 
 from . import (
     blocked,
+    cancelling,
     children,
     environment,
     errnos,
@@ -109,6 +110,10 @@ def _deliver(text: bytes) -> bytes:
         if at > run.at:  # clocks of several machines may disagree; the guest's never goes back
             run.at = at
             host.set_clock(at)
+        if delivery["type"] == "run_cancelling":
+            cancelling.receive(delivery, outcome.main_task())
+            _pump()
+            continue
         is_message = delivery["type"] == "message_sent"
         receiver: Receiver | None = mailbox.mailbox(delivery["name"]) if is_message else run.waiting.get(delivery["op"])
         if receiver is not None and run.phase != "ended":  # nothing waits any more for the answer to some

@@ -1,4 +1,4 @@
-"""How the run stands: pending, completed with a value, or failed with what was raised."""
+"""How the run stands: pending, completed with a value, failed with what was raised, or cancelled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torpor.codec.guest import text_of, value_of
 from torpor.codec.values import Kwargs
 from torpor.errors import SerializationError, TorporError, UsageError
 
-from . import log, unawaited
+from . import cancelling, log, unawaited
 from .loop import loop
 from .program import workflow_of
 from .run import run
@@ -45,6 +45,17 @@ async def _execute(args: str) -> None:
         if inspect.isawaitable(result):
             result = await result
     except BaseException as raised:  # noqa: BLE001  # whatever it is, it ends the run and not the VM
+        await _end_with(raised, None)
+    else:
+        await _end_with(None, result)
+
+
+async def _end_with(raised: BaseException | None, result: Any) -> None:
+    """End the run; one that is being cancelled ends so, whatever its code returns or raises."""
+    if run.cancelled is not None:
+        await cancelling.wind_up(raised)
+        _end({"status": "cancelled"})
+    elif raised is not None:
         fail(raised)
     else:
         complete(result)

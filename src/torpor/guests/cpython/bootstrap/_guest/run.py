@@ -8,6 +8,7 @@ had. Time is ``run.at``, the time of the event being delivered; the VM's own clo
 from __future__ import annotations
 
 from asyncio import Future
+from collections.abc import Callable
 from typing import Any, Literal, Protocol
 
 from torpor.errors import UsageError
@@ -45,6 +46,8 @@ class Run:
         waiting: op number → who takes its deliveries.
         left: waits that nothing awaits any more, by their op numbers, since the last outbox.
         answers_awaited: tasks that await the answer to the creation of an op of their own.
+        cancelled: why the run is being cancelled, None while it is not.
+        check: raises CancelledError when workflow code may not ask for anything, because the run is being cancelled.
     """
 
     def __init__(self) -> None:
@@ -55,6 +58,8 @@ class Run:
         self.left: list[int] = []
         self.waiting: dict[int, Receiver] = {}
         self.answers_awaited = 0
+        self.cancelled: str | None = None
+        self.check: Callable[[], None] = _nothing
         self._count = 0
 
     @property
@@ -94,6 +99,10 @@ class Run:
     def end(self) -> None:
         """Emit nothing and deliver nothing from now on. Who waits is kept, as tasks that vanish would do cleanup."""
         self.phase = "ended"
+
+
+def _nothing() -> None:
+    """Let code ask for what it likes."""
 
 
 run = Run()

@@ -68,6 +68,7 @@ def install() -> None:
 
 
 async def _sleep_until(due: int) -> None:
+    run.check()
     if due <= run.at:
         await (loop.pollers.pause() or _others())
         return

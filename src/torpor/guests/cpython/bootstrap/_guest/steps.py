@@ -67,7 +67,9 @@ def ask(step_id: str, step_input: dict[str, Any]) -> Future[Any]:
 
     Raises:
         FatalError: an argument cannot be stored; names step and path.
+        CancelledError: the run is being cancelled.
     """
+    run.check()
     try:
         text = text_of(step_input)
     except SerializationError as cause:
