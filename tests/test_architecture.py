@@ -42,6 +42,7 @@ FLOORS = (
         "retries",
         "project",
         "signatures",
+        "stream_names",
         "thread_start",
     },
 )

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from torpor.codec import register, serializable
     from torpor.engine.metadata import StepMetadata, WorkflowMetadata, current_step
     from torpor.engine.settings import WorkerSettings
+    from torpor.engine.stream_reading import StreamChunk
+    from torpor.engine.stream_steps import get_readable, get_writable
+    from torpor.engine.streams import ReadableStream, StreamInfo, WritableStream
     from torpor.errors import (
         ArgumentError,
         EntityConflictError,
@@ -31,6 +34,8 @@ if TYPE_CHECKING:
         RunNotFoundError,
         SerializationError,
         StepError,
+        StreamClosedError,
+        StreamTypeError,
         TorporError,
         UsageError,
         WorkflowNotRegisteredError,
@@ -59,6 +64,7 @@ __all__ = [
     "HookNotFoundError",
     "NotInWorkflowError",
     "OutsideWorkflowError",
+    "ReadableStream",
     "Registry",
     "RetryableError",
     "RunCancelledError",
@@ -70,6 +76,10 @@ __all__ = [
     "SerializationError",
     "StepError",
     "StepMetadata",
+    "StreamChunk",
+    "StreamClosedError",
+    "StreamInfo",
+    "StreamTypeError",
     "SyncTorpor",
     "Torpor",
     "TorporError",
@@ -78,8 +88,11 @@ __all__ = [
     "Workflow",
     "WorkflowMetadata",
     "WorkflowNotRegisteredError",
+    "WritableStream",
     "current_step",
     "current_workflow",
+    "get_readable",
+    "get_writable",
     "hook",
     "open_world",
     "receive",
@@ -102,6 +115,9 @@ _HOMES = {
     ),
     "torpor.engine.metadata": ("StepMetadata", "WorkflowMetadata", "current_step"),
     "torpor.engine.settings": ("WorkerSettings",),
+    "torpor.engine.stream_reading": ("StreamChunk",),
+    "torpor.engine.stream_steps": ("get_readable", "get_writable"),
+    "torpor.engine.streams": ("ReadableStream", "StreamInfo", "WritableStream"),
     "torpor.retries": ("Backoff",),
     "torpor.errors": (
         "ArgumentError",
@@ -119,6 +135,8 @@ _HOMES = {
         "RunNotFoundError",
         "SerializationError",
         "StepError",
+        "StreamClosedError",
+        "StreamTypeError",
         "TorporError",
         "UsageError",
         "WorkflowNotRegisteredError",

@@ -15,7 +15,14 @@ from torpor import ids
 from torpor.authority import APPLICATION, Authority
 from torpor.client import Client, RunHandle, chosen_runtime
 from torpor.codec.types.references import AsTheyAre, References
-from torpor.codec.values import Kwargs, RunReference, StepFunction, WorkflowFunction
+from torpor.codec.values import (
+    Kwargs,
+    ReadableStream,
+    RunReference,
+    StepFunction,
+    WorkflowFunction,
+    WritableStream,
+)
 from torpor.engine.deployments import Startable, read_versions
 from torpor.engine.metadata import current_step
 from torpor.engine.step_definition import StepDefinition
@@ -263,3 +270,9 @@ class ApplicationSteps(AsTheyAre):
 
     def run(self, reference: RunReference) -> RunHandle:
         return self._app.run(reference.run_id)
+
+    def readable(self, reference: ReadableStream) -> object:
+        return self._app.client.streams.read_handle(reference)
+
+    def writable(self, reference: WritableStream) -> object:
+        return self._app.client.streams.write_handle(reference)

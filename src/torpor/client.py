@@ -22,7 +22,9 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import AsTheyAre, recognise
+from torpor.codec.values import ReadableStream as ReadableReference
 from torpor.codec.values import RunReference
+from torpor.codec.values import WritableStream as WritableReference
 from torpor.durations import Duration, When, milliseconds
 from torpor.engine.cancellation import pack_reason, reason_of
 from torpor.engine.deployments import Startable, find_workflow
@@ -30,6 +32,8 @@ from torpor.engine.endings import Endings, ended_by_world, read_ending
 from torpor.engine.hook_arrival import wait_for_hook
 from torpor.engine.images import program_key
 from torpor.engine.metadata import running_step
+from torpor.engine.stream_reading import Attempts, Until
+from torpor.engine.streams import ReadableStream, StreamInfo, Streams, WritableStream
 from torpor.errors import (
     ConfigurationError,
     EntityConflictError,
@@ -45,7 +49,7 @@ from torpor.errors import (
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.limits import MAILBOX_CHARS_MAX
-from torpor.model import Event, Hook, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo
+from torpor.model import Event, Hook, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo, StreamType
 from torpor.run_info import RunInfo, read_info, read_infos
 from torpor.starting import Cleanup, beginning
 from torpor.world import World
@@ -192,6 +196,47 @@ class RunHandle(Generic[R]):
         entries = await self._client.world.log_entries(self.id, after=after)
         return [replace(entry, text=run_codec.unpack_text(entry.text)) for entry in entries]
 
+    def stream(
+        self, name: str = "", *, start: int = 0, until: Until = "end", attempts: Attempts = "all"
+    ) -> ReadableStream[Any]:
+        """
+        Return one of the run's streams, to read it: ``async for value in run.stream(): …``.
+
+        Args:
+            name: of the stream, ``""`` for the run's default one.
+            start: index of the first chunk; a negative one counts from the end, so -10 stands for the last ten.
+            until: when to stop: ``end`` when the stream is closed, or the run has ended and all is read; ``close`` when
+                it is closed, since others may write longer than the run lives; ``now`` when all is read that is there.
+            attempts: ``all`` chunks, or not those of attempts of steps that another one had replaced: ``last``.
+
+        Raises:
+            UsageError: an argument makes no sense.
+            RunNotFoundError, KeyMissingError, DecryptionError, SerializationError: where it is read.
+        """
+        return self._client.streams.readable(self.id, name, start=start, until=until, attempts=attempts)
+
+    def writable(self, name: str = "", *, type: StreamType = "") -> WritableStream:  # noqa: A002  # as the SDK
+        """
+        Return one of the run's streams, to write to it or to close it from outside.
+
+        Args:
+            name: of the stream, ``""`` for the run's default one.
+            type: ``bytes`` for raw bytes, ``""`` for values.
+
+        Raises:
+            UsageError: an argument makes no sense.
+        """
+        return self._client.streams.writable(self.id, name, type)
+
+    async def streams(self) -> list[StreamInfo]:
+        """
+        Return the run's streams, those that somebody has written to, in the order of their names.
+
+        Raises:
+            RunNotFoundError: no such run in this world.
+        """
+        return await self._client.streams.of_run(self.id)
+
     async def _run(self) -> Run:
         return await self._client.world.get_run(self.id)
 
@@ -209,6 +254,12 @@ class Handles(AsTheyAre):
 
     def run(self, reference: RunReference) -> RunHandle:
         return self._client.run(reference.run_id)
+
+    def readable(self, reference: ReadableReference) -> object:
+        return self._client.streams.read_handle(reference)
+
+    def writable(self, reference: WritableReference) -> object:
+        return self._client.streams.write_handle(reference)
 
 
 recognise(RunHandle, lambda handle: RunReference(handle.id))
@@ -238,6 +289,7 @@ class Client:
         self.app = app
         self.cleanup = cleanup
         self.references = Handles(self)
+        self.streams = Streams(world, self.keyring, self.references)
         self._endings = Endings(world)
 
     def run(self, run_id: str) -> RunHandle:

@@ -17,7 +17,7 @@ _TIME_CHARS = 10
 _DIGITS = str.maketrans(_ALPHABET, "0123456789abcdefghijklmnopqrstuv")
 SEED_BYTES = 32
 
-Prefix = Literal["wrun", "step", "wait", "hook", "wrkr", "rsme", "msg"]
+Prefix = Literal["wrun", "step", "wait", "hook", "wrkr", "rsme", "msg", "wrtr"]
 
 
 def ulid(at: int, randomness: bytes) -> str:

@@ -67,6 +67,18 @@ RECEIVING_TOLD_MAX = 100
 STEP_NAME_CHARS_MAX = 1024
 """The full name of a step, with the path of its file."""
 
+FRAME_BYTES_MAX = 100_000_000
+"""One chunk of a stream as it is stored, header included; a value has :data:`PAYLOAD_BYTES_MAX` at most."""
+
+STREAM_BATCH_CHUNKS_MAX = 1_000
+"""Chunks of a stream that are stored, or read, at once."""
+
+STREAM_BATCH_BYTES_MAX = MIB
+"""Bytes of a stream that are stored, or read, at once; a chunk that has more goes alone."""
+
+STREAM_BUFFER_BYTES_MAX = 8 * MIB
+"""What one writer of a stream has given and the world has not stored yet; past this much the writer waits."""
+
 INLINE_STEPS_MAX = 256
 """Steps that one turn may run itself at the same time; the rest become tasks."""
 
@@ -94,3 +106,4 @@ assert EVENTS_PER_CALL <= OPS_PER_TURN_MAX
 assert INLINE_STEPS_MAX <= OPS_PER_TURN_MAX
 assert PAYLOAD_BYTES_MAX < SNAPSHOT_BYTES_MAX
 assert 2 * PAYLOAD_BYTES_MAX < HELD_BYTES_MAX, "a step's arguments and its result find room"
+assert STREAM_BATCH_BYTES_MAX < STREAM_BUFFER_BYTES_MAX, "a batch is stored while the next one comes together"

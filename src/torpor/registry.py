@@ -18,7 +18,7 @@ such as ``step//./shop/payment.py//charge``, because the path in a name begins a
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,6 +31,7 @@ from torpor.codec.types.references import name_step
 from torpor.durations import Duration
 from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import step_function
+from torpor.engine.streams import ReadableStream
 from torpor.errors import ConfigurationError
 from torpor.programs.catalogue import module_name, short_name
 from torpor.programs.languages import Functions
@@ -109,6 +110,12 @@ class Registry:
         self._watchers: list[Watcher] = []
 
     @overload
+    def step(self, function: Callable[P, AsyncIterator[R]], /) -> Step[P, ReadableStream[R]]: ...
+
+    @overload
+    def step(self, function: Callable[P, Iterator[R]], /) -> Step[P, ReadableStream[R]]: ...
+
+    @overload
     def step(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...
 
     @overload
@@ -142,7 +149,9 @@ class Registry:
         """
         Register a function as a step. Called outside of a workflow it stays the function that it is.
 
-        To type checkers a ``def`` becomes awaitable, because workflows await it.
+        To type checkers a ``def`` becomes awaitable, because workflows await it. A generator, with ``async def`` or
+        ``def``, streams what it yields: its values go to the run's default stream, and workflows await a
+        :class:`~torpor.ReadableStream` of them.
 
         Args:
             function: ``async def``, or ``def`` (runs in a thread); at module level, or a method of a class there.

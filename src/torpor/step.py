@@ -7,7 +7,7 @@ What is added is ``with_options``, which says how single calls of a step differ 
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
@@ -16,6 +16,7 @@ from torpor.codec.types.references import recognise, reference_of
 from torpor.codec.values import StepFunction
 from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import as_called
+from torpor.engine.streams import ReadableStream
 from torpor.retries import StepOptions, travelling
 
 P = ParamSpec("P")
@@ -78,6 +79,12 @@ class BoundStep(Protocol[P, R_co]):
 
 class StepDecorator(Protocol):
     """What ``@registry.step(…)`` does to types."""
+
+    @overload
+    def __call__(self, function: Callable[P, AsyncIterator[R]], /) -> Step[P, ReadableStream[R]]: ...
+
+    @overload
+    def __call__(self, function: Callable[P, Iterator[R]], /) -> Step[P, ReadableStream[R]]: ...
 
     @overload
     def __call__(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Step[P, R]: ...

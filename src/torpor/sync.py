@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
@@ -22,6 +22,8 @@ from torpor.app import Torpor
 from torpor.attributes import Attributes
 from torpor.client import RunHandle
 from torpor.durations import Duration, When
+from torpor.engine.stream_reading import Attempts, StreamChunk, Until
+from torpor.engine.streams import PAGE_CHUNKS, ChunkPage, ReadableStream, StreamInfo
 from torpor.errors import HostError, UsageError
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
@@ -192,6 +194,17 @@ class SyncTorpor:
             raise UsageError("a SyncTorpor works inside its `with` block only; do this there")
         return asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
+    def iterate(self, values: AsyncIterator[T]) -> Iterator[T]:
+        """Yield what an iterator yields in the background loop."""
+
+        async def next_value() -> tuple[T, ...]:
+            async for value in values:
+                return (value,)
+            return ()
+
+        while found := self.wait(next_value()):
+            yield found[0]
+
     async def _open(self) -> None:
         await self._stack.enter_async_context(self._app)
         if self._processes is not None:
@@ -237,3 +250,54 @@ class SyncRun(Generic[T]):
 
     def logs(self, *, after: int | None = None) -> list[LogEntry]:
         return self._front.wait(self._handle.logs(after=after))
+
+    def stream(
+        self, name: str = "", *, start: int = 0, until: Until = "end", attempts: Attempts = "all"
+    ) -> SyncStream[Any]:
+        """Return one of the run's streams, to read it with ``for``; see :meth:`torpor.client.RunHandle.stream`."""
+        return SyncStream(self._front, self._handle.stream(name, start=start, until=until, attempts=attempts))
+
+    def streams(self) -> list[StreamInfo]:
+        return self._front.wait(self._handle.streams())
+
+    def write(self, value: Any, name: str = "") -> None:
+        """Write a value to one of the run's streams, and wait until it is stored."""
+
+        async def write() -> None:
+            await self._handle.writable(name).write(value)
+
+        self._front.wait(write())
+
+    def close_stream(self, name: str = "") -> None:
+        """Close one of the run's streams."""
+
+        async def close() -> None:
+            await self._handle.writable(name).close()
+
+        self._front.wait(close())
+
+
+class SyncStream(Generic[T]):
+    """A stream behind blocking calls: iterate it; see :class:`torpor.ReadableStream`."""
+
+    def __init__(self, front: SyncTorpor, stream: ReadableStream[T]) -> None:
+        self._front = front
+        self._stream = stream
+
+    def __repr__(self) -> str:
+        return f"SyncStream({self._stream.run_id!r}, {self._stream.name!r})"
+
+    def __iter__(self) -> Iterator[T]:
+        return self._front.iterate(aiter(self._stream))
+
+    def chunks(self) -> Iterator[StreamChunk]:
+        return self._front.iterate(self._stream.chunks())
+
+    def page(self, *, start: int | None = None, limit: int = PAGE_CHUNKS) -> ChunkPage:
+        return self._front.wait(self._stream.page(start=start, limit=limit))
+
+    def tail_index(self) -> int:
+        return self._front.wait(self._stream.tail_index())
+
+    def info(self) -> StreamInfo:
+        return self._front.wait(self._stream.info())

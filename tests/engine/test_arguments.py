@@ -98,7 +98,7 @@ async def forwarded(traveller: Traveller) -> list[Any]:
 @pytest.fixture
 def steps() -> Iterator[Steps]:
     """Return what makes attempts."""
-    made = Steps(app.steps, SystemClock(), threads=1)
+    made = Steps(app.steps, SystemClock(), app.client.streams, threads=1)
     yield made
     made.shutdown()
 

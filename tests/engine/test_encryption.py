@@ -420,7 +420,7 @@ async def test_a_missing_key_is_no_failure_of_a_step(tmp_path: Path) -> None:
         step_id = ids.correlation("step", bytes(32), 1, app.clock.now())
         begun = await app.start("addAll", [5], run_id=ids.child(step_id))
     async with on(tmp_path, ONE, family) as app:
-        steps = Steps(app.steps, app.clock)
+        steps = Steps(app.steps, app.clock, app.client.streams)
         parent = await app.start("addAll", [])
 
         async def attempt(name: str, *args: object) -> Event:

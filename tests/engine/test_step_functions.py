@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -47,16 +47,6 @@ class Till:
         """Be called."""
 
 
-def numbers() -> Iterator[int]:
-    """Yield."""
-    yield 1
-
-
-async def pages() -> AsyncIterator[int]:
-    """Yield now and then."""
-    yield 1
-
-
 async def a_workflow() -> None:
     """Become a workflow."""
 
@@ -74,8 +64,6 @@ NONE_OF_THEM: dict[str, tuple[Callable[[], Any], str]] = {
     "class": (lambda: Till, "Till cannot be a step: it is a class; write a `def` that makes the object"),
     "object": (Till, "a Till cannot be a step: it is <.*Till object .* and no function; write a `def`"),
     "call": (a_workflow, "a_workflow cannot be a step: it is a call; decorate the function itself"),
-    "generator": (lambda: numbers, "numbers cannot be a step: it is a generator .*; return a list"),
-    "asynchronous generator": (lambda: pages, "pages cannot be a step: it is a generator .*; return a list"),
     "workflow": (lambda: Registry().workflow(a_workflow), r"a_workflow is a workflow.*start it with app\.start"),
 }
 

@@ -255,7 +255,7 @@ async def _stop_and_give_up(worker: Worker) -> None:
 
 async def test_no_room_is_never_negative() -> None:
     """A worker that claimed more steps than there is room for says that there is none, and starts none inline."""
-    steps = Steps(application.steps, SystemClock())
+    steps = Steps(application.steps, SystemClock(), application.client.streams)
     runner = Runner(steps, 1, lambda: None)
     inline = InlineSteps(runner, lambda _: None, 10)
     assert (runner.free, inline.room) == (1, 1)

@@ -63,8 +63,6 @@ def _why_not(plain: Any) -> str:  # noqa: PLR0911  # one return, one reason
             f"it is made anew by each call of {maker}, so that its name means no one function; move it to module level "
             f"and pass what it needs as arguments; if {maker} is a decorator, let it use functools.wraps"
         )
-    if inspect.isasyncgenfunction(plain) or inspect.isgeneratorfunction(plain):
-        return "it is a generator (it has a `yield`), and a step has one result, which is stored; return a list"
     return ""
 
 

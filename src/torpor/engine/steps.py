@@ -27,6 +27,9 @@ from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.observer import AttemptBegan, AttemptEnded, Observer, ignore
 from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import as_called
+from torpor.engine.stream_steps import is_generator, stream_values, streaming
+from torpor.engine.stream_writing import AttemptStreams
+from torpor.engine.streams import Streams
 from torpor.errors import (
     ArgumentError,
     DamagedError,
@@ -107,6 +110,13 @@ class _Thread:
             raise
         return await asyncio.shield(self._work)
 
+    async def value(self, call: Call) -> Any:
+        """Make the call, and return what it returns or raise what it raises."""
+        value, error = await self.run(call)
+        if error is not None:
+            raise error
+        return value
+
     def give_back(self) -> None:
         """Free the place as soon as the thread is done."""
         if self._work is None or self._work.done():
@@ -115,11 +125,13 @@ class _Thread:
             self._work.add_done_callback(lambda _: self._free.release())
 
 
-async def _called(call: Call, thread: _Thread | None) -> _Outcome:
-    if thread is None:
-        return await call(), None
-    value, error = await thread.run(call)
-    return (await value if inspect.isawaitable(value) else value), error
+async def _called(call: Call, thread: _Thread | None, streams: AttemptStreams) -> _Outcome:
+    value, error = (call(), None) if thread is None else await thread.run(call)
+    if inspect.isawaitable(value):
+        value = await value
+    if is_generator(value):
+        value = await stream_values(streams, value, None if thread is None else thread.value)
+    return value, error
 
 
 def _caught(call: Call) -> _Outcome:
@@ -136,17 +148,26 @@ class Steps:
     Args:
         registry: where the functions are.
         clock: tells when an attempt ended.
+        streams: of the world that its runs are in.
         threads: how many ``def`` steps may run at once.
         url: address of this deployment's HTTP front door, for the workflow's metadata.
         observe: is told each attempt.
     """
 
     def __init__(
-        self, registry: StepLookup, clock: Clock, *, threads: int = 32, url: str = "", observe: Observer = ignore
+        self,
+        registry: StepLookup,
+        clock: Clock,
+        streams: Streams,
+        *,
+        threads: int = 32,
+        url: str = "",
+        observe: Observer = ignore,
     ) -> None:
         self._observe = observe
         self._registry = registry
         self._clock = clock
+        self._streams = streams
         self._url = url
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="torpor-step")
         self._free_threads = asyncio.Semaphore(threads)
@@ -187,6 +208,9 @@ class Steps:
         assert definition is not None, "who makes an attempt has asked why_not"
         about = attempt.run_id, attempt.step_id, attempt.name, attempt.attempt
         self._observe(AttemptBegan(*about))
+        streams = self._streams.attempt(
+            attempt.run_id, attempt.run_codec, attempt.step_id, attempt.attempt, attempt.name
+        )
         try:
             if attempt.attempt - attempt.failures > REDELIVERIES_MAX:
                 raise FatalError(
@@ -194,9 +218,10 @@ class Steps:
                     f"outcome; it probably kills its process"
                 )
             definition, call = await self._prepared(definition, attempt)
-            result, error = await self._call(definition, attempt, call)
+            result, error = await self._call(definition, attempt, call, streams)
             if error is not None:
                 raise error
+            await streams.finish()  # what it wrote is stored before its outcome is
             what = f"the result of step {attempt.name}"
             payload = await in_thread_if(is_large_value(result), attempt.run_codec.dumps, result, what)
         except BaseException as error:  # GeneratorExit too: of a coroutine that is closed, Python drops what it returns
@@ -205,7 +230,10 @@ class Steps:
                 self._observe(AttemptEnded(*about, "cancelled"))
                 raise
             error.__traceback__ = _from_step_on(definition.function, error.__traceback__)
+            await streams.finish_failed()
             return self._failure(definition, attempt, error)
+        finally:
+            streams.end()
         self._observe(AttemptEnded(*about, "completed"))
         return self._event("step_completed", attempt, payload=payload)
 
@@ -223,14 +251,17 @@ class Steps:
             what = f"step {attempt.step_id}"
             raise DamagedError(what, f"its arguments cannot be read: {error}", run_id=attempt.run_id) from error
 
-    async def _call(self, definition: StepDefinition, attempt: Attempt, call: Call) -> _Outcome:
-        if inspect.iscoroutinefunction(definition.function):
-            return await self._within_time(definition, attempt, call, None)
+    async def _call(
+        self, definition: StepDefinition, attempt: Attempt, call: Call, streams: AttemptStreams
+    ) -> _Outcome:
+        function = definition.function
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            return await self._within_time(definition, attempt, call, None, streams)
         # The wait for a thread is not the step's time.
         await self._free_threads.acquire()
         thread = _Thread(self._threads, self._free_threads)
         try:
-            return await self._within_time(definition, attempt, call, thread)
+            return await self._within_time(definition, attempt, call, thread, streams)
         finally:
             thread.give_back()
 
@@ -266,7 +297,12 @@ class Steps:
         return given
 
     async def _within_time(
-        self, definition: StepDefinition, attempt: Attempt, call: Call, thread: _Thread | None
+        self,
+        definition: StepDefinition,
+        attempt: Attempt,
+        call: Call,
+        thread: _Thread | None,
+        streams: AttemptStreams,
     ) -> _Outcome:
         step = StepMetadata(
             step_id=attempt.step_id,
@@ -276,13 +312,14 @@ class Steps:
             started_at=self._clock.now(),
         )
         created_at = datetime.fromtimestamp(attempt.run_created_at / 1000, UTC)
-        with running(step, WorkflowMetadata(attempt.run_id, attempt.workflow, created_at, self._url)):
+        workflow = WorkflowMetadata(attempt.run_id, attempt.workflow, created_at, self._url)
+        with running(step, workflow), streaming(self._streams, streams):
             if definition.timeout is None:
-                return await _called(call, thread)
+                return await _called(call, thread, streams)
             limit = asyncio.timeout(definition.timeout)
             try:
                 async with limit:
-                    return await _called(call, thread)
+                    return await _called(call, thread, streams)
             except TimeoutError as error:
                 if not limit.expired():
                     raise

@@ -47,6 +47,7 @@ from torpor.engine.retry import Retrying
 from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.settings import WorkerSettings
 from torpor.engine.steps import StepLookup, Steps
+from torpor.engine.streams import Streams
 from torpor.engine.threads import VmThreads
 from torpor.engine.timekeeping import Timekeeper, Timekeeping, first_of
 from torpor.engine.upkeep import Upkeep
@@ -128,7 +129,8 @@ class Worker:
         self._complaints = Complaints(world, keyring, observe)
         self._left = LeftSteps(clock)
         self._lacks_step = False  # a turn has met a step that is not here
-        self._steps = Steps(registry, clock, threads=settings.step_threads, url=url, observe=observe)
+        streams = Streams(world, keyring, registry.references, observe)
+        self._steps = Steps(registry, clock, streams, threads=settings.step_threads, url=url, observe=observe)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
         self._reports = Reports(world, clock, self._runner.holding, observe, self._note_change)

@@ -87,6 +87,10 @@ class RunCodec:
         """Return a fingerprint of plain data, of *size* bytes, which only a holder of the key could have made."""
         return hashlib.blake2b(data, digest_size=size).digest()
 
+    def authenticate(self, purpose: bytes, data: bytes, size: int) -> bytes:
+        """Return a tag of *size* bytes that only a holder of the key could have made; nothing where there is no key."""
+        return b""
+
     def decrypt(self, data: bytes, *, from_outside: bool = False) -> bytes:
         """
         Return an envelope without its encryption.
@@ -121,6 +125,7 @@ class KeyedRunCodec(RunCodec):
         self.key_id = key_id
         self._what = what
         self._key = key
+        self._derived: dict[bytes, bytes] = {}
 
     @property
     def public(self) -> bytes:
@@ -143,6 +148,12 @@ class KeyedRunCodec(RunCodec):
 
     def digest(self, data: bytes, size: int) -> bytes:
         return hashlib.blake2b(data, digest_size=size, key=self._digest_key).digest()
+
+    def authenticate(self, purpose: bytes, data: bytes, size: int) -> bytes:
+        key = self._derived.get(purpose)
+        if key is None:
+            key = self._derived[purpose] = self._key.derive(purpose)
+        return hashlib.blake2b(data, digest_size=size, key=key).digest()
 
     def decrypt(self, data: bytes, *, from_outside: bool = False) -> bytes:
         try:
@@ -191,6 +202,9 @@ class KeylessRunCodec(RunCodec):
         raise self._missing()
 
     def digest(self, data: bytes, size: int) -> bytes:
+        raise self._missing()
+
+    def authenticate(self, purpose: bytes, data: bytes, size: int) -> bytes:
         raise self._missing()
 
     def decrypt(self, data: bytes, *, from_outside: bool = False) -> bytes:

@@ -197,22 +197,31 @@ CODE_REDUCERS = (
 """References to code, by id."""
 
 
+_REVIVED: Mapping[type, str] = {ReadableStream: "readable", WritableStream: "writable"}
+
+
 def _handle_reducer(cls: type[Handle]) -> Reducer:
+    revive = _REVIVED.get(cls)
+
     def fill(begun: Handle, payload: object) -> None:
         if type(payload) is not dict:
             raise TypeError(f"its fields are a {type(payload).__name__}")
         begun.fields.update(payload)
 
-    def decode(payload: object) -> Handle:
+    def decode(payload: object) -> object:
         fill(begun := cls(), payload)
-        return begun
+        return begun if revive is None else getattr(revivers(), revive)(begun)
 
-    def encode(handle: Handle) -> dict[str, Any]:
+    def encode(value: object) -> dict[str, Any] | Pass:
+        handle = value if revive is None else reference_of(value)
+        if not isinstance(handle, cls):
+            return PASS
         # What is undefined to JavaScript reads as None; of all fields only a body is ever null.
         fields = handle.fields.items()
         return {name: UNDEFINED if field is None and name != "body" else field for name, field in fields}
 
-    return Reducer(cls.__name__, exactly(cls), encode, decode, lambda _: cls(), fill)
+    may_be = exactly(cls) if revive is None else _may_be(cls)
+    return Reducer(cls.__name__, may_be, encode, decode, lambda _: cls(), fill)
 
 
 JAVASCRIPT_REDUCERS = (

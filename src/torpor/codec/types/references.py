@@ -1,5 +1,5 @@
 """
-Step functions, workflows and run handles as values.
+Step functions, workflows, run handles and streams as values.
 
 They are no data: on the wire stands which one is meant. The surrounding program says once, by class, what stands for
 its own objects (:func:`recognise`, :func:`name_step`), and, for all reading or for one, what a reference becomes
@@ -14,10 +14,10 @@ from contextvars import ContextVar
 from types import FunctionType
 from typing import Any, Protocol
 
-from torpor.codec.values import RunReference, StepFunction, WorkflowFunction
+from torpor.codec.values import ReadableStream, RunReference, StepFunction, WorkflowFunction, WritableStream
 from torpor.codec.wire.reducers import forget_classes
 
-Reference = StepFunction | WorkflowFunction | RunReference
+Reference = StepFunction | WorkflowFunction | RunReference | ReadableStream | WritableStream
 
 _STEP_ID = "__torpor_step_id__"
 
@@ -31,6 +31,10 @@ class References(Protocol):
 
     def run(self, reference: RunReference) -> object: ...
 
+    def readable(self, reference: ReadableStream) -> object: ...
+
+    def writable(self, reference: WritableStream) -> object: ...
+
 
 class AsTheyAre:
     """References stay what they are."""
@@ -42,6 +46,12 @@ class AsTheyAre:
         return reference
 
     def run(self, reference: RunReference) -> object:
+        return reference
+
+    def readable(self, reference: ReadableStream) -> object:
+        return reference
+
+    def writable(self, reference: WritableStream) -> object:
         return reference
 
 

@@ -26,6 +26,7 @@ SHARED: Final = (
     "starting",
     "clock",
     "retries",
+    "stream_names",
     "codec.guest",
     "codec.errors",
     "codec.values",

@@ -29,6 +29,8 @@ from torpor.errors import (
     RunNotFoundError,
     SerializationError,
     StepError,
+    StreamClosedError,
+    StreamTypeError,
     TorporError,
     UsageError,
     WorkflowNotRegisteredError,
@@ -42,6 +44,7 @@ from ._guest.children import RunHandle, start
 from ._guest.hooks import Hook, hook
 from ._guest.mailbox import receive
 from ._guest.sleeping import sleep
+from ._guest.streams import ReadableStream, WritableStream, get_readable, get_writable
 from ._guest.telling import set_attributes, set_status
 from ._guest.workflows import WorkflowMetadata, current_workflow
 
@@ -57,6 +60,7 @@ __all__ = [
     "HookNotFoundError",
     "NotInWorkflowError",
     "OutsideWorkflowError",
+    "ReadableStream",
     "Registry",
     "RetryableError",
     "RunCancelledError",
@@ -66,12 +70,17 @@ __all__ = [
     "RunNotFoundError",
     "SerializationError",
     "StepError",
+    "StreamClosedError",
+    "StreamTypeError",
     "Torpor",
     "TorporError",
     "UsageError",
     "WorkflowMetadata",
     "WorkflowNotRegisteredError",
+    "WritableStream",
     "current_workflow",
+    "get_readable",
+    "get_writable",
     "hook",
     "receive",
     "register",

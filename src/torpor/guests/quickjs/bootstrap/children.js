@@ -11,6 +11,7 @@ import { registerClass } from "torpor:codec";
 import { knownOptions } from "torpor:options";
 import { takePlace } from "torpor:stacks";
 import { stepsOf, withPlace } from "torpor:steps";
+import { readableOf, writableOf } from "torpor:streams";
 
 const { isArray } = Array;
 const OPTIONS = ["runtime", "runId", "at", "delay", "queue", "priority", "deadline", "attributes", "cleanup", "detached"];
@@ -51,6 +52,21 @@ export class Run {
       throw error;
     });
     return this.#result;
+  }
+
+  /** The run's default stream, to be passed to steps that read it. */
+  get readable() {
+    return this.getReadable();
+  }
+
+  /** One of the run's streams, to be passed to steps that read it; see `getReadable` of "workflow". */
+  getReadable(options) {
+    return readableOf(this.runId, options);
+  }
+
+  /** One of the run's streams, to be passed to steps that write to it; see `getWritable` of "workflow". */
+  getWritable(options) {
+    return writableOf(this.runId, options);
   }
 
   /**

@@ -2,6 +2,7 @@
 
 import { noteImpurity } from "torpor:purity";
 import { run } from "torpor:run";
+import { ReadableStream, Request, Response, TransformStream, WritableStream } from "torpor:codec-handles";
 import { AbortController, AbortSignal } from "torpor:web-abort";
 import { Blob } from "torpor:web-blob";
 import { CustomEvent, Event, EventTarget } from "torpor:web-events";
@@ -15,7 +16,10 @@ const QUOTA_BYTES = 65_536; // of one draw of entropy
 
 export function installWeb() {
   installLocale();
-  const classes = { AbortController, AbortSignal, Blob, CustomEvent, Event, EventTarget, TextDecoder };
+  const classes = {
+    AbortController, AbortSignal, Blob, CustomEvent, Event, EventTarget, ReadableStream, Request, Response, TextDecoder,
+    TransformStream, WritableStream,
+  };
   for (const [name, value] of Object.entries(classes)) hidden(globalThis, name, value);
   hidden(globalThis, "performance", performanceOf(Date.now));
   hidden(globalThis, "structuredClone", cloning(structuredClone));

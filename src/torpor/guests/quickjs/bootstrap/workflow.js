@@ -9,6 +9,7 @@ export { CancelledError, cancelSignal, cleanup } from "torpor:cancelling";
 export { createHook } from "torpor:hooks";
 export { receive } from "torpor:mailbox";
 export { getRun, Run, start } from "torpor:children";
+export { getReadable, getWritable } from "torpor:streams";
 export { FatalError, HookConflictError, RetryableError } from "torpor:codec";
 
 /**

@@ -19,6 +19,7 @@ from .hooks import watch
 from .references import reference_of
 from .run import run
 from .steps import ask
+from .streams import ReadableStream, WritableStream, readable, writable
 
 _STEP = "step//torpor//"
 
@@ -67,6 +68,14 @@ class RunHandle:
     async def status(self) -> str:
         """Return ``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``."""
         return await _built_in("status", self.id)  # type: ignore[no-any-return]  # the step returns a string
+
+    def stream(self, name: str = "", *, start: int = 0, until: str = "end", attempts: str = "all") -> ReadableStream:
+        """Return one of the run's streams, for steps to read; see :func:`torpor.get_readable`."""
+        return readable(self.id, name, start=start, until=until, attempts=attempts)
+
+    def writable(self, name: str = "", *, type: str = "") -> WritableStream:  # noqa: A002  # as get_writable
+        """Return one of the run's streams, for steps to write to; see :func:`torpor.get_writable`."""
+        return writable(self.id, name, type)
 
     async def cancel(self, reason: str = "", *, force: bool = False) -> None:
         """

@@ -6,7 +6,7 @@ from types import FunctionType
 from typing import Any, TypeVar
 
 from torpor.codec.types import references
-from torpor.codec.values import RunReference, StepFunction, WorkflowFunction
+from torpor.codec.values import ReadableStream, RunReference, StepFunction, WorkflowFunction, WritableStream
 
 _MARK = "__torpor_reference__"
 
@@ -25,7 +25,7 @@ def reference_of(function: Any) -> StepFunction | WorkflowFunction | None:
     return found
 
 
-class _InWorkflows:
+class _InWorkflows(references.AsTheyAre):
     """What references become in workflow code."""
 
     def step(self, reference: StepFunction) -> object:
@@ -33,13 +33,20 @@ class _InWorkflows:
 
         return revived(reference)
 
-    def workflow(self, reference: WorkflowFunction) -> object:
-        return reference
-
     def run(self, reference: RunReference) -> object:
         from .children import RunHandle  # noqa: PLC0415  # as above
 
         return RunHandle(reference.run_id)
+
+    def readable(self, reference: ReadableStream) -> object:
+        from .streams import ReadableStream as Readable  # noqa: PLC0415  # as above
+
+        return Readable(reference)
+
+    def writable(self, reference: WritableStream) -> object:
+        from .streams import WritableStream as Writable  # noqa: PLC0415  # as above
+
+        return Writable(reference)
 
 
 def install() -> None:

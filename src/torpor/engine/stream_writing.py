@@ -1,0 +1,406 @@
+"""
+Writing to streams: what a writer gives is taken at once, and stored in batches.
+
+A :class:`Sink` is one writer of one stream. The first chunk is stored as soon as the event loop runs; what is given
+while a batch is on its way to the world goes with the next one. So a slow writer's chunks are seen at once, and a quick
+one's share their commits. When more has been given than the world takes, the writer waits.
+
+A step's sinks are its attempt's (:class:`AttemptStreams`), which is not over before all of them are stored.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections import deque
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import Any, Final, TypeVar
+
+from torpor import codec
+from torpor.clock import Clock
+from torpor.codec.crypto.run_codec import RunCodec
+from torpor.codec.frames import HEADER_BYTES, Place, frame
+from torpor.engine.observer import Observer, ignore
+from torpor.engine.retry import Retrying
+from torpor.errors import DamagedError, LimitExceededError, StreamClosedError, UsageError, WorldError
+from torpor.limits import (
+    FRAME_BYTES_MAX,
+    STREAM_BATCH_BYTES_MAX,
+    STREAM_BATCH_CHUNKS_MAX,
+    STREAM_BUFFER_BYTES_MAX,
+)
+from torpor.model import NewChunk, StreamBatch, StreamType
+from torpor.retries import Backoff
+from torpor.world import World
+
+_WORLD_BACKOFF: Final = Backoff(first=0.05, most=10)
+_ENCRYPTION_BYTES: Final = 32  # prefix, nonce and tag
+_BODY_BYTES_MAX: Final = FRAME_BYTES_MAX - HEADER_BYTES - _ENCRYPTION_BYTES
+
+T = TypeVar("T")
+
+GetCodec = Callable[[str], Awaitable[RunCodec]]
+
+
+class Taken:
+    """What a write returns: awaited, it waits until there is room for more; the value is on its way in any case."""
+
+    __slots__ = ("_wait",)
+
+    def __init__(self, wait: Callable[[], Awaitable[None]] | None = None) -> None:
+        self._wait = wait
+
+    def __await__(self) -> Generator[Any, None, None]:
+        if self._wait is not None:
+            yield from self._wait().__await__()
+
+
+class Sink:
+    """
+    One writer of one stream. It belongs to an event loop, and may be given chunks on any thread.
+
+    Args:
+        world: stores them.
+        codec_of: returns the codec of a run.
+        run_id, name: which stream.
+        type: what it carries.
+        writer, attempt: who writes.
+        observe: is told when the world fails, which is tried again.
+
+    Attributes:
+        first: a lower bound of the indexes of its chunks, None before the first one is stored.
+        behind: an upper bound, excluded.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        codec_of: GetCodec,
+        run_id: str,
+        name: str,
+        type: StreamType,  # noqa: A002  # the model's word
+        writer: str,
+        attempt: int = 0,
+        observe: Observer = ignore,
+    ) -> None:
+        self.run_id, self.name, self.type = run_id, name, type
+        self.writer, self.attempt = writer, attempt
+        self.first: int | None = None
+        self.behind = 0
+        self._world = world
+        self._clock: Clock = world.clock
+        self._codec_of = codec_of
+        self._observe = observe
+        self.loop = asyncio.get_running_loop()
+        self._lock = threading.Lock()  # of what follows
+        self._buffer: deque[bytes] = deque()
+        self._buffered = 0  # bytes that the world has not stored …
+        self._on_its_way = 0  # … those among them that it was given
+        self._closing = False
+        self._over = ""  # why nothing is taken any more
+        self._is_awake = False
+        # Of the loop:
+        self._sent = 0
+        self._closed = False
+        self._error: BaseException | None = None
+        self._is_told = False
+        self._work: asyncio.Task[None] | None = None
+        self._waiting: list[asyncio.Future[None]] = []
+
+    def write(self, value: object) -> Taken:
+        """
+        Take a value, or bytes where the stream carries bytes. On another thread than the loop's this waits for room.
+
+        Raises:
+            SerializationError, LimitExceededError: it cannot be stored.
+            StreamClosedError: the stream has ended.
+            UsageError: it is no bytes, or the attempt is over.
+        """
+        body = self._encoded(value)
+        if body is None:
+            return Taken()
+        with self._lock:
+            self._check_open()
+            self._buffer.append(body)
+            self._buffered += len(body)
+            is_full = self._buffered > STREAM_BUFFER_BYTES_MAX
+        self._wake()
+        if _running_loop() is self.loop:
+            return Taken(self._room)
+        return self._elsewhere(self._room) if is_full else Taken()
+
+    def close(self) -> Taken:
+        """End the stream behind what was written; awaited, or on another thread, wait until that is stored."""
+        with self._lock:
+            self._check_attempt()
+            self._closing = True
+        self._wake()
+        return Taken(self.flush) if _running_loop() is self.loop else self._elsewhere(self.flush)
+
+    async def flush(self) -> None:
+        """
+        Wait until all that was written is stored.
+
+        Raises:
+            StreamClosedError, LeaseLostError, KeyMissingError: it cannot be; told once.
+        """
+        while self._is_awake and self._error is None and not self._over:
+            await self._next_batch()
+        self._raise()
+
+    def end(self, why: str) -> None:
+        """Take nothing more, for this reason, and drop what is not stored."""
+        with self._lock:
+            self._over = why
+            self._buffer.clear()
+        if self._work is not None:
+            self._work.cancel()
+        self._tell()
+
+    # Within
+
+    def _encoded(self, value: object) -> bytes | None:
+        what = f"a chunk of stream {self.name}"
+        if self.type != "bytes":
+            return codec.dumps(value, what)
+        if not isinstance(value, bytes | bytearray | memoryview):
+            raise UsageError(f"{what}: it carries bytes, and was given a {type(value).__name__}; encode it first")
+        body = bytes(value)
+        if len(body) > _BODY_BYTES_MAX:
+            raise LimitExceededError(
+                f"{what} has {len(body):,} bytes, and one chunk has {_BODY_BYTES_MAX:,} at most; write it in pieces"
+            )
+        return body or None  # as in the SDK, nothing is no chunk
+
+    def _check_attempt(self) -> None:
+        if self._over:
+            raise UsageError(f"nothing is written to stream {self.name} of run {self.run_id} any more: {self._over}")
+
+    def _check_open(self) -> None:
+        self._check_attempt()
+        if self._closing:
+            raise StreamClosedError(
+                f"stream {self.name} of run {self.run_id} was closed here, and nothing is written behind that; close "
+                "it later, or write to another one"
+            )
+        if self._error is not None:
+            self._is_told = True
+            raise self._error
+
+    def _elsewhere(self, wait: Callable[[], Awaitable[None]]) -> Taken:
+        """Wait on a thread that is not the loop's; where that has a loop of its own, let it go on."""
+
+        async def waited() -> None:
+            await wait()
+
+        waiting = asyncio.run_coroutine_threadsafe(waited(), self.loop)
+        if _running_loop() is None:
+            waiting.result()
+            return Taken()
+        return Taken(lambda: asyncio.wrap_future(waiting))
+
+    def _wake(self) -> None:
+        """Have what was given stored."""
+        with self._lock:
+            if self._is_awake:
+                return
+            self._is_awake = True
+        if _running_loop() is self.loop:
+            self._begin()
+        else:
+            self.loop.call_soon_threadsafe(self._begin)
+
+    def _begin(self) -> None:
+        self._work = self.loop.create_task(self._store_all())
+
+    async def _room(self) -> None:
+        await asyncio.sleep(0)  # else who never waits for anything would hold up the first batch
+        while self._buffered > STREAM_BUFFER_BYTES_MAX and self._error is None and not self._over:
+            await self._next_batch()
+        self._raise()
+
+    async def _next_batch(self) -> None:
+        waiting: asyncio.Future[None] = self.loop.create_future()
+        self._waiting.append(waiting)
+        await waiting
+
+    def _tell(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            if not each.done():
+                each.set_result(None)
+
+    def _raise(self) -> None:
+        if self._error is not None and not self._is_told:
+            self._is_told = True
+            raise self._error
+
+    async def _store_all(self) -> None:
+        try:
+            run_codec = await self._codec_of(self.run_id)
+            place = Place(run_codec, self.name, self.writer, self.attempt)
+            while (batch := self._next(run_codec, place)) is not None:
+                await self._store(batch)
+                self._tell()
+        except asyncio.CancelledError:
+            raise
+        except BaseException as error:  # noqa: BLE001  # whoever writes next, or ends the attempt, gets it
+            self._error = error
+        finally:
+            self._tell()
+
+    def _next(self, run_codec: RunCodec, place: Place) -> StreamBatch | None:
+        """Return what is to be stored now; with None the sink is asleep."""
+        with self._lock:
+            bodies = self._taken()
+            is_end = self._closing and not self._closed and not self._buffer
+            if not bodies and not is_end:
+                self._is_awake = False
+                return None
+        frames = [frame(run_codec.encrypt(body)) for body in bodies]
+        return StreamBatch(
+            run_id=self.run_id,
+            name=self.name,
+            type=self.type,
+            writer=self.writer,
+            attempt=self.attempt,
+            first=self._sent,
+            chunks=tuple(NewChunk(data, place.tag(self._sent + n, data)) for n, data in enumerate(frames)),
+            end=place.end_tag(self._sent + len(frames)) if is_end else None,
+        )
+
+    def _taken(self) -> list[bytes]:
+        size = 0
+        bodies: list[bytes] = []
+        while self._buffer and len(bodies) < STREAM_BATCH_CHUNKS_MAX:
+            size += len(self._buffer[0])
+            if bodies and size > STREAM_BATCH_BYTES_MAX:
+                break
+            bodies.append(self._buffer.popleft())
+        self._on_its_way = sum(map(len, bodies))
+        return bodies
+
+    async def _store(self, batch: StreamBatch) -> None:
+        retrying = Retrying(self._clock, _WORLD_BACKOFF, f"writing of stream {self.name}", self._observe)
+        is_first_try = True
+        while True:
+            try:
+                stream = await self._world.write_stream(batch)
+                break
+            except DamagedError:
+                raise
+            except WorldError as error:  # nothing of it is stored, or the world knows that it comes again
+                is_first_try = False
+                await retrying.pause(error)
+        with self._lock:
+            self._buffered -= self._on_its_way
+        self._sent += len(batch.chunks)
+        self._closed = self._closed or batch.end is not None
+        if self.first is None and batch.chunks:
+            # What was stored by a try whose answer was lost stands anywhere before.
+            self.first = stream.count - len(batch.chunks) if is_first_try else 0
+        self.behind = stream.count
+
+
+class AttemptStreams:
+    """
+    What one attempt of a step writes.
+
+    Args:
+        sink: makes one, of a run's stream, for the step and its attempt.
+        run_id: the step's run.
+        about: names the attempt in messages.
+    """
+
+    def __init__(self, sink: Callable[[str, str, StreamType], Sink], run_id: str, about: str) -> None:
+        self.run_id = run_id
+        self._sink = sink
+        self._about = about
+        self._sinks: dict[tuple[str, str], Sink] = {}
+        self._loop = asyncio.get_running_loop()
+        self._over = ""
+
+    def sink(self, run_id: str, name: str, kind: StreamType) -> Sink:
+        """
+        Return what the attempt writes to a stream by; it is one, however often it is asked for, on whichever thread.
+
+        Raises:
+            UsageError: the attempt is over.
+        """
+        found = self._sinks.get((run_id, name))
+        if found is not None:
+            return found
+        if self._over:
+            raise UsageError(f"stream {name} cannot be written to: {self._over}")
+        if _running_loop() is self._loop:
+            return self._made(run_id, name, kind)
+
+        async def made() -> Sink:
+            return self._made(run_id, name, kind)
+
+        return asyncio.run_coroutine_threadsafe(made(), self._loop).result()
+
+    def _made(self, run_id: str, name: str, kind: StreamType) -> Sink:
+        if (run_id, name) not in self._sinks:
+            self._sinks[run_id, name] = self._sink(run_id, name, kind)
+        return self._sinks[run_id, name]
+
+    async def finish(self) -> None:
+        """
+        Wait until all that was written is stored.
+
+        Raises:
+            StreamClosedError, LeaseLostError, KeyMissingError: something cannot be, and its writer has not been told.
+        """
+        for sink in list(self._sinks.values()):
+            await sink.flush()
+
+    async def finish_failed(self) -> None:
+        """Do the same for an attempt that has failed anyway."""
+        for sink in list(self._sinks.values()):
+            with suppress(Exception):  # it has its error
+                await sink.flush()
+
+    def iterate(self, values: AsyncIterator[T]) -> Iterator[T]:
+        """Yield on the step's thread what an iterator yields on the event loop."""
+
+        async def next_value() -> tuple[T, ...]:
+            async for value in values:
+                return (value,)
+            return ()
+
+        while found := asyncio.run_coroutine_threadsafe(next_value(), self._loop).result():
+            yield found[0]
+
+    def end(self) -> None:
+        """Take nothing more: the attempt is over. What is not stored is dropped."""
+        self._over = f"{self._about} is over"
+        for sink in self._sinks.values():
+            sink.end(self._over)
+
+
+_here: ContextVar[AttemptStreams] = ContextVar("torpor-attempt-streams")
+
+
+@contextmanager
+def writing(streams: AttemptStreams) -> Iterator[None]:
+    """Let what runs in the block, and in threads and tasks that it makes, write as this attempt."""
+    token = _here.set(streams)
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def attempt_streams() -> AttemptStreams | None:
+    """Return what the step that is running here writes by, None outside steps."""
+    return _here.get(None)
+
+
+def _running_loop() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
