@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, cast, get_args
@@ -157,6 +157,40 @@ class RunHandle(Generic[R]):
     async def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
         """Send the run a message; see :meth:`Client.send`."""
         await self._client.send(self.id, name, payload, id=id)
+
+    async def pause(self) -> None:
+        """
+        Let nothing happen in the run for now: its workflow's code gets nothing and none of its steps begins. What
+        arrives is kept, steps that run end and are recorded, and a deadline passes. Pausing twice changes nothing.
+
+        Raises:
+            EntityConflictError: it has ended.
+            RunNotFoundError: no such run in this world.
+        """
+        await self._client.world.pause_run(self.id)
+
+    async def unpause(self) -> None:
+        """
+        Let a paused run go on; one that is not paused stays as it is.
+
+        Raises:
+            EntityConflictError: it has ended.
+            RunNotFoundError: no such run in this world.
+        """
+        await self._client.world.unpause_run(self.id)
+
+    async def wake_up(self, ids: Collection[str] | None = None) -> list[str]:
+        """
+        End sleeps and other timers of the run before their time, and return the ids of those that were open.
+
+        Args:
+            ids: of which timers, as :attr:`torpor.run_info.RunInfo.waits_for` has them; all without it.
+
+        Raises:
+            EntityConflictError: it has ended.
+            RunNotFoundError: no such run in this world.
+        """
+        return list(await self._client.world.wake_up(self.id, ids))
 
     async def set_attributes(self, attributes: Attributes) -> None:
         """

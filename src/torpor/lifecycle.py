@@ -14,7 +14,8 @@ Lifecycles of runs, steps, waits and hooks as one table. An event that the table
                                                                           one that watched a run is told, once)
     message   message_sent: nothing changes it; the run keeps it until its code receives it
 
-An ``attr_set`` changes attributes of a run that has not ended, whatever its state.
+An ``attr_set`` changes attributes of a run that has not ended, whatever its state, and so do ``run_paused`` and
+``run_unpaused`` whether it may go on.
 Terminal states are final. The names are those of the TypeScript Workflow SDK's event log.
 """
 
@@ -31,6 +32,8 @@ EventType = Literal[
     "run_failed",
     "run_cancelling",
     "run_cancelled",
+    "run_paused",
+    "run_unpaused",
     "attr_set",
     "step_created",
     "step_started",
@@ -58,6 +61,8 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
     "run_failed": (("pending", "running"), "failed"),
     "run_cancelling": (("running",), "running"),
     "run_cancelled": (("pending", "running"), "cancelled"),
+    "run_paused": (("pending", "running"), ""),
+    "run_unpaused": (("pending", "running"), ""),
     "attr_set": (("pending", "running"), ""),
     "step_created": ((None,), "pending"),
     "step_started": (("pending", "running", "retrying"), "running"),

@@ -67,6 +67,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         priority: of what is ready the highest is taken first.
         starts_at, deadline: when it may begin, and when it fails if it has not ended; 0 for neither.
         attributes: what is said of it in plain text, to find it by, Torpor's own included.
+        paused: nothing of it happens before somebody lets it go on.
         status_line: what its workflow says of how it stands, ``""`` for nothing.
         key_id: id of the deployment key that its payloads are encrypted with, ``""`` when they are plain.
     """
@@ -99,6 +100,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     starts_at: int = 0
     deadline: int = 0
     attributes: dict[str, str] = {}
+    paused: bool = False
     status_line: str = ""
     key_id: str = ""
 
@@ -134,6 +136,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
             starts_at=run.starts_at,
             deadline=run.deadline,
             attributes=run.attributes,
+            paused=run.paused,
             status_line=run.attributes.get(STATUS, ""),
             key_id=run.key_id,
         )

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
@@ -238,6 +238,15 @@ class SyncRun(Generic[T]):
 
     def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
         self._front.wait(self._handle.send(name, payload, id=id))
+
+    def pause(self) -> None:
+        self._front.wait(self._handle.pause())
+
+    def unpause(self) -> None:
+        self._front.wait(self._handle.unpause())
+
+    def wake_up(self, ids: Collection[str] | None = None) -> list[str]:
+        return self._front.wait(self._handle.wake_up(ids))
 
     def set_attributes(self, attributes: Attributes) -> None:
         self._front.wait(self._handle.set_attributes(attributes))

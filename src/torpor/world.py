@@ -107,6 +107,41 @@ class Runs(Protocol):
         """
         ...
 
+    async def pause_run(self, run_id: str) -> Run:
+        """
+        Append ``run_paused``: from then on nobody claims the run or its steps, no commit is stored but one that hands
+        over the steps that run and parks, and what arrives is kept in the log. Pausing twice changes nothing.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: the run has ended.
+        """
+        ...
+
+    async def unpause_run(self, run_id: str) -> Run:
+        """
+        Append ``run_unpaused`` and wake the run; its step tasks are ready when they were to be.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: the run has ended.
+        """
+        ...
+
+    async def wake_up(self, run_id: str, wait_ids: Collection[str] | None = None) -> tuple[str, ...]:
+        """
+        Complete waits of a run before their time, and wake it; return their ids.
+
+        Args:
+            run_id: which run.
+            wait_ids: of which waits; all that are open without it. Those that are not open are left out.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: the run has ended.
+        """
+        ...
+
     async def set_attributes(self, run_id: str, attributes: Attributes) -> Run:
         """
         Append ``attr_set`` and change the run's attributes; None takes one away. What is written was checked by

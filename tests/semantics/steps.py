@@ -198,3 +198,24 @@ def sleeps_in_thread(diary: str) -> None:
     while not me.cancelled:
         me.wait_cancelled(TIMEOUT)
     DIARIES[diary].append("told")
+
+
+class Gate:
+    """Where a step waits until a test lets it pass."""
+
+    def __init__(self) -> None:
+        self.reached = asyncio.Event()
+        self.open = asyncio.Event()
+
+
+gates: defaultdict[str, Gate] = defaultdict(Gate)
+"""By name, which each test makes up."""
+
+
+@app.step
+async def pass_gate(name: str) -> str:
+    """Wait at a gate."""
+    gate = gates[name]
+    gate.reached.set()
+    await gate.open.wait()
+    return name

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.engine.support import until
-from tests.semantics.support import HOUR, Stage, outcome
-from torpor import EntityConflictError, RunFailedError
+from tests.semantics.steps import gates
+from tests.semantics.support import HOUR, Stage, kinds, outcome
+from torpor import EntityConflictError, RunFailedError, RunHandle
 from torpor.attributes import PARENT, ROOT
 from torpor.errors import ArgumentError, DeadlineExceededError, LimitExceededError
 
@@ -178,3 +179,88 @@ async def test_queues(stage: Stage) -> None:
         return (await run.info()).queue == "mail"
 
     assert await until(stage.app, there)
+
+
+# Pausing
+
+
+async def _settled(stage: Stage, run: RunHandle) -> list[str]:
+    """Return the types of a run's events, once its turn is nobody's and another run has had its turn meanwhile."""
+
+    async def parked() -> bool:
+        return not (await stage.app.world.get_run(run.id)).worker
+
+    await until(stage.app, parked)
+    assert await stage.result("doubled", 2) == 4
+    return [event.type for event in await run.events()]
+
+
+async def test_pause_a_sleeping_run(stage: Stage) -> None:
+    """What arrives is kept and does nothing before the run goes on; then it is there, in its order."""
+    token = _unique(stage, "paused")
+    run = await stage.start("telling", token)
+    await stage.logged(run, "hook_created")
+    await run.pause()
+    assert (await run.info()).paused
+    await stage.resume(token)
+    assert (await _settled(stage, run))[-2:] == ["run_paused", "hook_received"]
+    await run.unpause()
+    assert await outcome(run) == 3
+
+
+async def test_pause_a_busy_run(stage: Stage) -> None:
+    """A run that is awake takes nothing more and begins no step, also when its timers pass; it goes on where it was."""
+    run = await stage.start("calling_for_ever", _unique(stage, "busy"))
+    await stage.logged(run, "step_completed")
+    await run.pause()
+    told = await _settled(stage, run)
+    assert set(told[told.index("run_paused") + 1 :]) <= {"step_completed"}
+    stage.clock.put_forward(HOUR)
+    assert await _settled(stage, run) == told
+    await run.unpause()
+    await stage.logged(run, "step_completed", told.count("step_completed") + 2)
+    await run.cancel()
+
+
+async def test_pause_while_a_step_runs(stage: Stage) -> None:
+    """The step ends and is recorded once, although the run is paused; its result is there when the run goes on."""
+    name = _unique(stage, "gate")
+    run = await stage.start("passing_a_gate", name)
+    await gates[name].reached.wait()
+    await run.pause()
+    gates[name].open.set()
+    await stage.logged(run, "step_completed")
+    assert (await _settled(stage, run))[-1] == "step_completed"
+    await run.unpause()
+    assert await outcome(run) == name
+    assert (await kinds(run))["step_completed"] == 1
+
+
+async def test_pause_before_the_beginning(stage: Stage) -> None:
+    """A run that has not begun does not begin."""
+    run = await stage.app.start(stage.full_name("doubled"), 4, delay="1h")
+    await run.pause()
+    stage.clock.put_forward(HOUR + 1_000)
+    assert await _settled(stage, run) == ["run_created", "run_paused"]
+    await run.unpause()
+    assert await outcome(run) == 8
+
+
+async def test_wake_up(stage: Stage) -> None:
+    """A sleep for a year ends at once when somebody says so; a timer that is named, and no other."""
+    run = await stage.start("sleeping_for", "1y")
+    await stage.logged(run, "wait_created")
+    (timer,) = (await run.info()).waits_for
+    assert await run.wake_up(["wait_unknown"]) == []
+    assert await run.wake_up([timer.id]) == [timer.id]
+    assert await outcome(run) == "awake"
+    with pytest.raises(EntityConflictError, match="completed"):
+        await run.wake_up()
+
+
+async def test_wake_up_a_timeout(stage: Stage) -> None:
+    """What waits with a timeout times out at once."""
+    run = await stage.start("ending_a_timeout", _unique(stage, "timeout"))
+    await stage.logged(run, "wait_created")
+    assert len(await run.wake_up()) == 1
+    assert await outcome(run) == "timed out"

@@ -119,6 +119,10 @@ class TestPark(worlds.ParkSuite):
     """See :class:`torpor.testing.worlds.ParkSuite`."""
 
 
+class TestPausing(worlds.PausingSuite):
+    """See :class:`torpor.testing.worlds.PausingSuite`."""
+
+
 class TestPopulation(worlds.PopulationSuite):
     """See :class:`torpor.testing.worlds.PopulationSuite`."""
 

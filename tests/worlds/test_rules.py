@@ -156,7 +156,11 @@ class Life(RuleBasedStateMachine):
     def give_step_back(self, data: st.DataObject, snoozed: bool) -> None:
         """Take a task from its worker, which died, or which cannot carry it out."""
         step = data.draw(st.sampled_from(self._tasks(free=False)))
-        given = claims.snooze_step(step, self.now, "ill") if snoozed else claims.release_step(step, self.now)
+        given = (
+            claims.snooze_step(self.entities.run, step, self.now, "ill")
+            if snoozed
+            else claims.release_step(self.entities.run, step, self.now)
+        )
         assert (given.worker, given.attempt) == ("", step.attempt - snoozed)
         self._put_step(given)
 

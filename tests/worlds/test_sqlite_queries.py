@@ -168,6 +168,9 @@ async def _live_a_whole_life(world: SqliteWorld) -> None:
     await world.heartbeat(WORKER)
     turn = await claim(world)
     await world.set_attributes(RUN, {"a": "1", "b": "2"})
+    await world.pause_run(RUN)
+    await world.wake_up(RUN)
+    await world.unpause_run(RUN)
     turn.held = None
     await world.put_blob("build/b1", b"build")
     await turn.commit(hook("hook_disposed", 4), snapshot=snapshot())

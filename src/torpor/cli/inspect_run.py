@@ -93,7 +93,8 @@ def inspect(
 def _show_head(found: RunDetails) -> None:
     run, about = found.run, found.summary
     took = span_text((run.ended_at or found.now) - run.created_at)
-    say((run.status, STYLES[run.status]), (f"  {run.name}  ", "bold"), run.id)
+    paused = " paused" if run.paused and not run.ended_at else ""
+    say((run.status, STYLES[run.status]), (paused, "yellow"), (f"  {run.name}  ", "bold"), run.id)
     _fact("workflow", run.workflow)
     if run.parent:
         _fact("parent", run.parent + (f", first of the line is {run.root}" if run.root != run.parent else ""))

@@ -176,6 +176,8 @@ def _status(run: RunInfo) -> Text:
     if run.damage:
         return Text("damaged", "bold red")
     text = status_text(run.status)
+    if run.paused and not run.ended_at:
+        text.append(" paused", "yellow")
     return text.append(f" {run.error_code}", "dim") if run.error_code else text
 
 

@@ -112,6 +112,8 @@ def _check_ends(run: Run, snapshot: Snapshot) -> None:
 def _check_queue(held: Entities) -> None:
     """Check that somebody will see to what is open: what nobody has is in the queue."""
     run = held.run
+    if run.paused:
+        return
     if held.waits and not run.worker and run.ready_at is None:
         raise DamagedError("the run", "it has timers, and is not to be woken for them", run_id=run.id)
     for step in held.steps.values():

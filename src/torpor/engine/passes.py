@@ -201,6 +201,29 @@ class Pass:
             self.requests, outputs=ending, ops=0, ended=True, awaits_ack=False, left=(), given_up=()
         )
 
+    def rests(self) -> None:
+        """Take note that no VM is woken, because the run is paused."""
+        self.requests = Requests((), self.held.run.ops, self.held.run.logs, (), ended=False, awaits_ack=False)
+
+    def resting(self, around: Around) -> Plan:
+        """Return what to store of a paused run: the steps that run here are handed over, and it parks."""
+        run, steps = self.held.run, self.held.steps
+        mine = [steps[step_id] for step_id in around.running if step_id in steps]
+        tasks = [NewTask(step.id, claimed=True) for step in mine if step.status == "running" and not step.task]
+        commit = Commit(
+            run_id=run.id,
+            worker_id=self.claim.worker_id,
+            epoch=self.claim.task.epoch,
+            expected_head=run.head,
+            ops=run.ops,
+            logs=run.logs,
+            tasks=tuple(tasks),
+            park=True,
+            received=run.received,
+            receiving=run.receiving,
+        )
+        return Plan(commit, (), ())
+
     def hear(self, outcomes: Sequence[Event], now: int) -> None:
         """Take outcomes of inline steps, and timers that are due; a timer that was due before a step ended wins."""
         self.taken = list(outcomes)

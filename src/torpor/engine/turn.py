@@ -145,6 +145,10 @@ class Turn:
         if run.cancel_by and around.now >= run.cancel_by:
             this.activated(NOTHING_ASKED)
             return self._stores(around, None, *effects)
+        if run.paused:
+            this.rests()
+            self._plan = this.resting(around)
+            return Moves(Store(self._plan.commit, this.held), effects)
         if (fatal := self._recovery.fatal) is not None:
             self._fails(fatal, around)
             return self._stores(around, None, *effects)

@@ -132,6 +132,7 @@ def summary_data(summary: RunSummary) -> dict[str, Any]:
         "starts_at": iso(run.starts_at),
         "deadline": iso(run.deadline),
         "attributes": run.attributes,
+        "paused": run.paused,
         "status_line": run.status_line or None,
         "runtime": run.runtime,
         "guest": run.guest,

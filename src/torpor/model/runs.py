@@ -48,6 +48,7 @@ class Run(msgspec.Struct, frozen=True):
         starts_at: before then its turn is not claimed, whatever comes; 0 for no such time.
         deadline: when it fails if it has not ended, 0 for never.
         attributes: what is said of it in plain text, for searching; see :mod:`torpor.attributes`.
+        paused: nothing goes into its VM, and none of its steps begins, before it goes on.
         build: hash of the guest build that its snapshot is of, and that made its log; before it begins, the one that
             its program was made for; ``""`` when it is not known (version 0.1.0).
         base: seq of the newest event that was dropped from the beginning of the log, 0 when the log is whole.
@@ -107,6 +108,7 @@ class Run(msgspec.Struct, frozen=True):
     starts_at: int = 0
     deadline: int = 0
     attributes: dict[str, str] = {}
+    paused: bool = False
     sent: int = 0
     received: int = 0
     receiving: tuple[str, ...] = ()

@@ -44,14 +44,20 @@ def turn_task(run: Run) -> Task:
 
 
 def release(run: Run, now: int) -> Run:
-    """Return a run whose claim was taken from a worker that died; its turn is ready at once for anybody."""
-    return replace(run, worker="", epoch=run.epoch + 1, ready_at=NOW, queued_at=now)
+    """Return a run whose claim was taken from a worker that died; its turn is ready at once, unless it is paused."""
+    return replace(run, worker="", epoch=run.epoch + 1, ready_at=_unless_paused(run, NOW), queued_at=now)
 
 
 def snooze(run: Run, until: int, why: str) -> Run:
     """Return a run whose claim was given back until later, without harm to it."""
     return replace(
-        run, worker="", ready_at=until, queued_at=until, redeliveries=0, snoozes=run.snoozes + 1, snoozed=why
+        run,
+        worker="",
+        ready_at=_unless_paused(run, until),
+        queued_at=until,
+        redeliveries=0,
+        snoozes=run.snoozes + 1,
+        snoozed=why,
     )
 
 
@@ -90,23 +96,27 @@ def step_task(run: Run, step: Step) -> Task:
     )
 
 
-def release_step(step: Step, now: int) -> Step:
-    """Return a step task whose claim was taken from a worker that died."""
-    return replace(step, worker="", ready_at=NOW, queued_at=now, epoch=step.epoch + 1)
+def release_step(run: Run, step: Step, now: int) -> Step:
+    """Return a step task of a run whose claim was taken from a worker that died."""
+    return replace(step, worker="", ready_at=_unless_paused(run, NOW), queued_at=now, epoch=step.epoch + 1)
 
 
-def snooze_step(step: Step, until: int, why: str) -> Step:
+def snooze_step(run: Run, step: Step, until: int, why: str) -> Step:
     """Return a step task that its worker gave back before the attempt began: that attempt does not count."""
     return replace(
         step,
         status="retrying" if step.failures else "pending",
         attempt=step.attempt - 1,
         worker="",
-        ready_at=until,
+        ready_at=_unless_paused(run, until),
         queued_at=until,
         redeliveries=0,
         snoozed=why,
     )
+
+
+def _unless_paused(run: Run, at: int) -> int | None:
+    return None if run.paused else at
 
 
 def outdated(newest_first: Sequence[str], named: Collection[str]) -> list[str]:

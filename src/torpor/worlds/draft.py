@@ -113,6 +113,7 @@ class Draft:
         self._over = over
         self._latest_at = run.latest_at
         self._sent = run.sent
+        self._paused = run.paused
         self._fields: dict[str, object] = {}  # of the run, that will be others
         self._steps: dict[str, Step | None] = {}
         self._waits: dict[str, Wait | None] = {}
@@ -155,25 +156,31 @@ class Draft:
 
     def elapse(self, now: int) -> None:
         """Complete the waits that are due at *now*: what was due before something came stands before it."""
-        due = [wait for wait in self._before.waits.values() if wait.due <= now]
-        for wait in sorted(due, key=lambda wait: (wait.due, wait.op)):
+        ended = [wait for wait in self._before.waits.values() if wait.due <= now]
+        for wait in sorted(ended, key=lambda wait: (wait.due, wait.op)):
             self.append(Event("wait_completed", now, wait.id, op=wait.op))
 
     def wake(self, now: int) -> None:
         """Make the run's turn ready; one that is claimed meets what was appended when it commits."""
         run = self._before.run
-        if run.starts_at > now and self.status == "pending":
+        if self._paused or (run.starts_at > now and self.status == "pending"):
             return  # what comes before its time waits with it
         if run.ready_at != NOW or run.worker:
             self._fields |= {"ready_at": NOW, "queued_at": now}
 
     def park(self) -> None:
-        """Give the turn up until the earliest of the run's waits, or until a run that is being cancelled must end."""
+        """
+        Give the turn up until the earliest of the run's waits, until a run that is being cancelled must end, or until a
+        paused one goes on.
+        """
+        if self._paused:
+            self._fields |= {"worker": "", "ready_at": None}
+            return
         dues = [wait.due for wait in self._open(self._before.waits, self._waits)]
         if self._before.run.cancel_by:
             dues.append(self._before.run.cancel_by)
-        due = min(dues, default=None)
-        self._fields |= {"worker": "", "ready_at": due, "queued_at": due or 0}
+        first = min(dues, default=None)
+        self._fields |= {"worker": "", "ready_at": first, "queued_at": first or 0}
 
     def hand_over(self, task: NewTask, commit: Commit) -> None:
         """
@@ -195,11 +202,12 @@ class Draft:
             step = replace(step, ready_at=task.ready_at, queued_at=queued_at, **about)
         self._steps[step.id] = step
 
-    def requeue(self, step_id: str, due: int) -> None:
-        """Make a step task ready again at *due*."""
+    def requeue(self, step_id: str, at: int) -> None:
+        """Make a step task ready again at a time."""
         step = self._steps[step_id]
         assert step is not None
-        self._steps[step_id] = replace(step, worker="", ready_at=due, queued_at=due, redeliveries=0)
+        ready_at = None if self._paused else at
+        self._steps[step_id] = replace(step, worker="", ready_at=ready_at, queued_at=at, redeliveries=0)
 
     def changes(
         self,
@@ -244,11 +252,26 @@ class Draft:
             self._fields["attributes"] = written(attributes, msgspec.json.decode(event.ref))
         elif event.type == "run_cancelling":
             self._fields |= {"cancel_by": event.due, "cancel_reason": event.ref}
+            if self._paused:  # else it would never come to its end
+                self._pause(False, event.at)
+        elif event.type in ("run_paused", "run_unpaused"):
+            self._pause(event.type == "run_paused", event.at)
         elif event.type in RUN_ENDINGS:
             code = event.name if event.type == "run_failed" else ""
             self._fields |= {"ended_at": event.at, "error_code": code, "worker": "", "ready_at": None}
             self._end()
         return event
+
+    def _pause(self, paused: bool, at: int) -> None:
+        """Take what nobody has claimed from the queue, or put it back: tasks at their time, the turn at once."""
+        run = self._before.run
+        self._paused = paused
+        self._fields["paused"] = paused
+        if not run.worker:
+            self._fields |= {"ready_at": None} if paused else {"ready_at": due(run.starts_at, at), "queued_at": at}
+        for step in self._open(self._before.steps, self._steps):
+            if step.task and not step.worker:
+                self._steps[step.id] = replace(step, ready_at=None if paused else due(step.queued_at, at))
 
     def _change_step(self, event: Event) -> None:
         step = self._now(self._before.steps, self._steps, event.id)
@@ -333,6 +356,11 @@ class Draft:
     @staticmethod
     def _open(before: dict[str, T], changed: Mapping[str, T | None]) -> list[T]:
         return list(_merged(before, changed).values())
+
+
+def due(at: int, now: int) -> int:
+    """Return when something is ready that is to be ready *at* a time: :data:`NOW` if that has passed."""
+    return at if at > now else NOW
 
 
 def watched_ended(hook_id: str, op: int, run_id: str, at: int) -> Event:

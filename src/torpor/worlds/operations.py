@@ -9,7 +9,7 @@ holder is a single :class:`~torpor.worlds.requests.Apply`, and a new back end wr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final, TypeVar
 
 from torpor.attributes import Attributes
@@ -134,6 +134,36 @@ def expire(run_id: str, now: int, url: str) -> Operation[Run]:
     return (yield from _end(run_id, lambda entities: control.expire(entities, now), now, url))
 
 
+def pause(run_id: str, paused: bool, now: int, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Runs.pause_run` and :meth:`torpor.world.Runs.unpause_run`."""
+    looks = _Looks(run_id)
+    while True:
+        looks.count()
+        changes = control.pause((yield from _load(run_id, url)), paused, now)
+        try:
+            if changes is not None:
+                yield Apply(changes)
+        except StaleError:
+            continue
+        if changes is None:
+            return (yield from _part(Part(run_id), url)).run, None
+        return changes.run, Notice(run_id, work=not paused)
+
+
+def wake_up(run_id: str, wait_ids: Collection[str] | None, now: int, url: str) -> Operation[tuple[str, ...]]:
+    """Answer :meth:`torpor.world.Runs.wake_up`."""
+    looks = _Looks(run_id)
+    while True:
+        looks.count()
+        changes = control.wake_up((yield from _load(run_id, url)), wait_ids, now)
+        try:
+            if changes.events:
+                yield Apply(changes)
+        except StaleError:
+            continue
+        return tuple(event.id for event in changes.events), Notice(run_id, work=True)
+
+
 def set_attributes(run_id: str, attributes: Attributes, now: int, url: str) -> Operation[Run]:
     """Answer :meth:`torpor.world.Runs.set_attributes`."""
     looks = _Looks(run_id)
@@ -246,8 +276,8 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
     taken = yield from _taken(commit)
     foreign: tuple[Event, ...] = ()
     fresh = False
-    if held is not None and held.run.head != commit.expected_head:
-        held = None  # what lies between the two may be foreign
+    if held is not None and not (held.run.head == commit.expected_head and rules.may_commit(held.run, commit)):
+        held = None  # what lies between the two may be foreign, and a paused run may go on by now
     if held is not None and _touches_tasks(commit, held):
         held = None  # tasks change without the run, so that nobody knows them who has not just looked
     looks = _Looks(commit.run_id)
@@ -261,7 +291,7 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
                 foreign = yield Inputs(commit.run_id, commit.expected_head)
                 # What a VM has consumed keeps its time, and the log's times never go back.
                 too_late = any(event.at < held.run.latest_at for event in commit.inputs)
-            if commit.inputs and (foreign or too_late):
+            if (commit.inputs and (foreign or too_late)) or not rules.may_commit(held.run, commit):
                 return Committed(stored=False, head=held.run.head, foreign=foreign), None
             fresh = True
         try:
@@ -320,7 +350,7 @@ def snooze_step(
     entities = yield from _part(Part(run_id, step=step_id), url)
     step = rules.check_task(entities, step_id, worker_id, epoch)
     try:
-        yield PutStep(claims.snooze_step(step, until, why), step.epoch)
+        yield PutStep(claims.snooze_step(entities.run, step, until, why), step.epoch)
     except StaleError:
         raise refusals.task_lost(run_id, step_id, worker_id, epoch) from None
     return None, Notice(run_id, work=True)

@@ -65,6 +65,13 @@ def ended(event: EventType, run_id: str, status: str) -> EntityConflictError:
     return EntityConflictError(f"{event} refused: run {run_id} is {status}, which is final; nothing was stored")
 
 
+def is_cancelled(run_id: str) -> EntityConflictError:
+    """Return the error for pausing a run that is to come to its end."""
+    return EntityConflictError(
+        f"run_paused refused: run {run_id} is being cancelled, and ends soon; nothing was stored"
+    )
+
+
 def not_a_task(run_id: str, step_id: str, status: str | None) -> EntityConflictError:
     """Return the error for a task that no unfinished step stands behind, or a second one for the same step."""
     have = "does not exist" if status is None else f"is {status}"

@@ -23,7 +23,6 @@ from msgspec.structs import replace
 
 from torpor.lifecycle import INPUTS, RUN_TERMINAL, TRANSITIONS, EventType, entity_of
 from torpor.model import (
-    NOW,
     Commit,
     Committed,
     Entities,
@@ -36,7 +35,7 @@ from torpor.model import (
     StepOutcome,
 )
 from torpor.worlds import refusals
-from torpor.worlds.draft import Changes, Draft, after, watched_ended
+from torpor.worlds.draft import Changes, Draft, after, due, watched_ended
 
 
 def steps_of(run_id: str, events: Iterable[Event], open_steps: Iterable[Step]) -> list[StepInfo]:
@@ -102,7 +101,7 @@ def begin(new: NewRun, now: int) -> Changes:
         queue=new.queue,
         build=new.build,
         latest_at=now,
-        ready_at=new.starts_at if new.starts_at > now else NOW,
+        ready_at=due(new.starts_at, now),
         queued_at=max(now, new.starts_at),
         priority=new.priority,
         starts_at=new.starts_at,
@@ -216,7 +215,7 @@ def turn(
     ended = draft.status in RUN_TERMINAL
     for task in () if ended else commit.tasks:  # nobody is to carry out what comes with the end
         draft.hand_over(task, commit)
-    parked = ended or (commit.park and _may_park(foreign, answers))
+    parked = ended or (commit.park and (run.paused or _may_park(foreign, answers)))
     if parked and not ended:
         draft.park()
     snapshot = None
@@ -245,6 +244,12 @@ def turn(
         held=after(entities, changes),
     )
     return changes, committed
+
+
+def may_commit(run: Run, commit: Commit) -> bool:
+    """Return whether a run may take a commit in: of a paused one only steps are handed over that run."""
+    said = commit.inputs or commit.outputs or commit.snapshot or not commit.park
+    return not run.paused or not (said or any(not task.claimed for task in commit.tasks))
 
 
 def check_claim(run: Run, worker_id: str, epoch: int) -> None:

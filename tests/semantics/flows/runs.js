@@ -1,5 +1,5 @@
 import { createHook, getWorkflowMetadata, setAttributes, setStatus, sleep, start } from "workflow";
-import { add } from "../steps.py";
+import { add, pass_gate } from "../steps.py";
 import { doubled } from "./children.js";
 
 export async function telling(token) {
@@ -95,4 +95,15 @@ export async function startingWrongly() {
     }
   }
   return refused;
+}
+
+export async function passingAGate(name) {
+  "use workflow";
+  return await pass_gate(name);
+}
+
+export async function endingATimeout(token) {
+  "use workflow";
+  const timeout = sleep("1h").then(() => "timed out");
+  return await Promise.race([createHook({ token }).then(() => "received"), timeout]);
 }

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from tests.semantics.application import app
 from tests.semantics.flows.children import doubled
-from tests.semantics.steps import add
+from tests.semantics.steps import add, pass_gate
 from torpor import TorporError, current_workflow, hook, set_attributes, set_status, sleep
 
 
@@ -97,3 +98,18 @@ async def starting_wrongly() -> list[str]:
         except TorporError as error:
             refused.append(str(error))
     return refused
+
+
+@app.workflow
+async def passing_a_gate(name: str) -> str:
+    return await pass_gate(name)
+
+
+@app.workflow
+async def ending_a_timeout(token: str) -> str:
+    try:
+        async with asyncio.timeout(3600):
+            await hook(token)
+    except TimeoutError:
+        return "timed out"
+    return "received"

@@ -28,8 +28,8 @@ import pytest
 
 for _group in (
     "archive", "blobs", "cancelling", "crowds", "deployments", "due", "hooks", "keys", "life", "log", "mailbox",
-    "notices", "parking", "population", "queries", "queue", "routes", "runs", "schedules", "snapshots", "starting",
-    "steps", "streams", "times", "turns", "watching",
+    "notices", "parking", "pausing", "population", "queries", "queue", "routes", "runs", "schedules", "snapshots",
+    "starting", "steps", "streams", "times", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -47,6 +47,7 @@ from torpor.testing.worlds.log import LogSuite  # noqa: E402
 from torpor.testing.worlds.mailbox import MailboxSuite  # noqa: E402
 from torpor.testing.worlds.notices import NoticesSuite, OpeningSuite  # noqa: E402
 from torpor.testing.worlds.parking import ParkSuite, SnoozeSuite  # noqa: E402
+from torpor.testing.worlds.pausing import PausingSuite  # noqa: E402
 from torpor.testing.worlds.population import PopulationSuite  # noqa: E402
 from torpor.testing.worlds.queries import QueriesSuite  # noqa: E402
 from torpor.testing.worlds.queue import QueueSuite  # noqa: E402
@@ -85,6 +86,7 @@ __all__ = [
     "NoticesSuite",
     "OpeningSuite",
     "ParkSuite",
+    "PausingSuite",
     "PopulationSuite",
     "QueriesSuite",
     "QueueSuite",

@@ -74,6 +74,9 @@ _MOVES: Final = {
     "deploy": 1,
     "set_clock": 1,
     "attribute": 2,
+    "pause": 2,
+    "unpause": 4,
+    "wake": 2,
     "look": 4,
     "search": 2,
 }
@@ -226,6 +229,18 @@ class _Teller:
     async def _write(self) -> None:
         batch = random_batch(self._random, _RUNS)
         await self._ask(batch, self._world.write_stream(batch))
+
+    async def _pause(self) -> None:
+        run_id = self._random.choice(_RUNS)
+        await self._ask(("pause", run_id), self._world.pause_run(run_id))
+
+    async def _unpause(self) -> None:
+        run_id = self._random.choice(_RUNS)
+        await self._ask(("unpause", run_id), self._world.unpause_run(run_id))
+
+    async def _wake(self) -> None:
+        run_id, wait_ids = self._random.choice(_RUNS), self._random.choice((None, None, ("wait_001", "wait_003")))
+        await self._ask(("wake", run_id), self._world.wake_up(run_id, wait_ids))
 
     async def _attribute(self) -> None:
         run_id = self._random.choice(_RUNS)

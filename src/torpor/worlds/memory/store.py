@@ -192,7 +192,7 @@ class Store:
         for run_id, step_id in places:
             rows = self.runs[run_id]
             if step_id:
-                self.put_step(claims.release_step(rows.steps[step_id], now))
+                self.put_step(claims.release_step(rows.run, rows.steps[step_id], now))
             else:
                 self.put_run(claims.release(rows.run, now))
         return len(places)

@@ -102,6 +102,15 @@ class MemoryWorld:
     async def cancel_run(self, run_id: str, reason: str, *, force: bool = False) -> Run:
         return self._carry_out(operations.cancel(run_id, reason, self._clock.now(), self._url, force=force))
 
+    async def pause_run(self, run_id: str) -> Run:
+        return self._carry_out(operations.pause(run_id, True, self._clock.now(), self._url))
+
+    async def unpause_run(self, run_id: str) -> Run:
+        return self._carry_out(operations.pause(run_id, False, self._clock.now(), self._url))
+
+    async def wake_up(self, run_id: str, wait_ids: Collection[str] | None = None) -> tuple[str, ...]:
+        return self._carry_out(operations.wake_up(run_id, wait_ids, self._clock.now(), self._url))
+
     async def set_attributes(self, run_id: str, attributes: Attributes) -> Run:
         return self._carry_out(operations.set_attributes(run_id, attributes, self._clock.now(), self._url))
 

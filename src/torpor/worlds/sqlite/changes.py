@@ -49,6 +49,7 @@ _CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
     "redeliveries": _same,
     "snoozes": _same,
     "snoozed": _same,
+    "paused": _same,
     "attributes": lambda attributes: msgspec.json.encode(attributes, order="sorted").decode(),
     "sent": _same,
     "received": _same,

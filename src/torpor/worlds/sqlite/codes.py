@@ -29,6 +29,8 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
     "message_sent",
     "run_cancelling",
     "step_cancelled",
+    "run_paused",
+    "run_unpaused",
 )
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
 STEP_STATUSES: Final = ("pending", "running", "retrying")

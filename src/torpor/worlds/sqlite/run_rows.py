@@ -25,7 +25,7 @@ RUNS: Final = (
     "SELECT k, id, workflow, program, route, runtime, status, seed, created_at, started_at, ended_at, error_code, "
     "head, ops, logs, epoch, parent, root, public, build, base, latest_at, ready_at, queued_at, worker, redeliveries, "
     "snoozes, snoozed, sent, received, receiving, cleanup_ms, cleanup_steps, cancel_by, cancel_reason, detached, "
-    "key_id, starts_at, deadline, attributes FROM runs"
+    "key_id, starts_at, deadline, attributes, paused FROM runs"
 )
 _RUN: Final = Shape(
     k=int,
@@ -68,6 +68,7 @@ _RUN: Final = Shape(
     starts_at=int,
     deadline=int,
     attributes=str,
+    paused=int,
 )
 _ATTRIBUTES: Final = msgspec.json.Decoder(dict[str, str])
 _NO_ATTRIBUTES: Final = "{}"
@@ -143,6 +144,7 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         starts_at,
         deadline,
         attributes,
+        paused,
     ) = row
     _RUN.check(row)
     app, queue, guest, key_id, priority = routes(route)
@@ -192,6 +194,7 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         starts_at,
         deadline,
         _attributes_of(attributes),
+        bool(paused),
         sent,
         received,
         _texts(receiving),

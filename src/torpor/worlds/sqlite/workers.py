@@ -166,7 +166,7 @@ def _take_claims(store: Store, worker_id: str, clock: Clock) -> int:
         try:
             run = store.run_at(k)
             step = step_of(run.id, tuple(row), store.kinds.texts)
-            save_step(store, run, claims.release_step(step, now), step.epoch)
+            save_step(store, run, claims.release_step(run, step, now), step.epoch)
             taken += 1
         except DamagedError as error:
             taken += set_step_aside(store, k, row[0], str(error), now)

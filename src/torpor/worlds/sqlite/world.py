@@ -143,6 +143,21 @@ class SqliteWorld:
             f"cancellation of run {run_id}",
         )
 
+    async def pause_run(self, run_id: str) -> Run:
+        return await self._operate(
+            lambda now: operations.pause(run_id, True, now, self._url), f"pausing of run {run_id}"
+        )
+
+    async def unpause_run(self, run_id: str) -> Run:
+        return await self._operate(
+            lambda now: operations.pause(run_id, False, now, self._url), f"unpausing of run {run_id}"
+        )
+
+    async def wake_up(self, run_id: str, wait_ids: Collection[str] | None = None) -> tuple[str, ...]:
+        return await self._operate(
+            lambda now: operations.wake_up(run_id, wait_ids, now, self._url), f"waking up of run {run_id}"
+        )
+
     async def set_attributes(self, run_id: str, attributes: Attributes) -> Run:
         return await self._operate(
             lambda now: operations.set_attributes(run_id, attributes, now, self._url), f"attributes of run {run_id}"
