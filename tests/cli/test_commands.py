@@ -35,6 +35,7 @@ def test_the_table_holds_every_command() -> None:
         "runs",
         "hooks",
         "inspect",
+        "stream",
         "repl",
         "resume",
         "send",

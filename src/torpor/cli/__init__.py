@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "runs": Place("runs", "List runs, newest first, and what they wait for."),
     "hooks": Place("runs", "List what waits for the outside world."),
     "inspect": Place("inspect_run", "Show what happened in a run."),
+    "stream": Place("stream", "Show what is in a run's stream, chunk by chunk."),
     "repl": Place("repl", "Open a prompt inside a copy of a parked run."),
     "resume": Place("start", "Deliver a payload to a hook, and print the id of its run."),
     "send": Place("start", "Send a message to a run, which keeps it until it is received."),

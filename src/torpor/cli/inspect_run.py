@@ -11,9 +11,10 @@ from rich.tree import Tree
 
 from torpor.cli.opening import named_run, with_reader
 from torpor.cli.options import AppOption, DecryptOption, JsonOption, LastOption, RunArgument, WorldOption
-from torpor.cli.output import STYLES, console, line, print_json, printable, say, show, show_table
+from torpor.cli.output import STYLES, console, counted, line, print_json, printable, say, show, show_table
 from torpor.cli.reporting import FAILED, command, report
 from torpor.cli.runs import awaited_text
+from torpor.engine.streams import StreamInfo
 from torpor.errors import WorldError
 from torpor.inspection.details import RunDetails, details_data, event_data
 from torpor.inspection.readable import stack_of, summary
@@ -115,6 +116,8 @@ def _show_head(found: RunDetails) -> None:
     if run.unreceived:
         never = "never received" if run.ended_at else "not received yet"
         _fact("messages", f"{run.unreceived} of {run.sent} {never}")
+    for info in found.streams:
+        _fact("stream", _stream_text(info))
     program = found.program
     absent = "encrypted, and its key is not here" if run.key_id else "not in this world"
     files = absent if program is None else f"{program.guest}, {', '.join(program.files)}"
@@ -150,6 +153,12 @@ def _snapshot_text(found: RunDetails) -> str:
         return "none"
     age = span_text(found.now - snapshot.at)
     return f"{bytes_text(snapshot.bytes)}, after event {snapshot.cursor} of {found.run.head}, {age} old"
+
+
+def _stream_text(info: StreamInfo) -> str:
+    name = info.name or "(default)"
+    state = "closed" if info.closed else "open"
+    return f"{name}: {counted(info.count, 'chunk')}, {bytes_text(info.size)}, {state}"
 
 
 def _show_timeline(rows: list[Row], found: RunDetails, full: bool) -> None:

@@ -14,11 +14,9 @@ from typing import Any, Final, Literal
 
 import msgspec
 
-from torpor import codec
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.frames import Place, body_of
 from torpor.codec.large import in_thread_if, is_large_payload
-from torpor.codec.types.references import References
 from torpor.errors import DecryptionError
 from torpor.limits import STREAM_BATCH_BYTES_MAX, STREAM_BATCH_CHUNKS_MAX
 from torpor.model import Chunk, Notice, Stream, StreamPage
@@ -134,13 +132,13 @@ class Decoder:
     Args:
         run_codec: the run's.
         run_id, name: which stream.
-        references: makes values of references in them.
+        loads: makes a value of an envelope.
     """
 
-    def __init__(self, run_codec: RunCodec, run_id: str, name: str, references: References | None) -> None:
+    def __init__(self, run_codec: RunCodec, run_id: str, name: str, loads: Callable[[bytes], Any]) -> None:
         self._run_codec = run_codec
         self._run_id, self._name = run_id, name
-        self._references = references
+        self._loads = loads
         self._places: dict[tuple[str, int], Place] = {}
         self._seen: dict[tuple[str, int], int] = {}  # number of the next chunk of each attempt
         self._from_start = False
@@ -161,7 +159,7 @@ class Decoder:
         body = self._run_codec.decrypt(body_of(chunk.data))
         if stream.type == "bytes":
             return body
-        return await in_thread_if(is_large_payload(body), codec.loads, body, self._references)
+        return await in_thread_if(is_large_payload(body), self._loads, body)
 
     def check(self, chunk: Chunk) -> None:
         """

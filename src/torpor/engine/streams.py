@@ -8,13 +8,13 @@ workflows and steps, and cross into workflow code, where nobody reads or writes.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
-from torpor import ids
+from torpor import codec, ids
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.types.references import References, recognise
@@ -24,7 +24,7 @@ from torpor.engine.observer import Observer, ignore
 from torpor.engine.stream_reading import Attempts, Decoder, News, Part, StreamChunk, Until, pages
 from torpor.engine.stream_writing import AttemptStreams, GetCodec, Sink, Taken, attempt_streams
 from torpor.errors import SerializationError, UsageError
-from torpor.model import Stream, StreamPage, StreamType
+from torpor.model import Chunk, Stream, StreamPage, StreamType
 from torpor.stream_names import given_name, stored_name
 from torpor.world import World
 
@@ -320,9 +320,11 @@ class Streams:
 
     # Reading
 
-    async def read(self, run_id: str, name: str, part: Part) -> AsyncIterator[StreamChunk]:
-        """Yield chunks of a stream, as they are written."""
-        decoder = Decoder(await self.codec_of(run_id), run_id, name, self._references)
+    async def read(
+        self, run_id: str, name: str, part: Part, loads: Callable[[bytes], Any] | None = None
+    ) -> AsyncIterator[StreamChunk]:
+        """Yield chunks of a stream, as they are written; *loads* makes values of envelopes in place of the codec."""
+        decoder = Decoder(await self.codec_of(run_id), run_id, name, loads or self._loads)
         is_first = True
         async for page in pages(self._world, self._news, run_id, name, part):
             if is_first:
@@ -333,12 +335,18 @@ class Streams:
             if page.is_last and page.stream is not None:
                 decoder.check_end(page.stream)
 
+    async def sealed(self, run_id: str, name: str, part: Part) -> AsyncIterator[StreamChunk]:
+        """Yield chunks of a stream as they are stored, for whoever has no key."""
+        async for page in pages(self._world, self._news, run_id, name, part):
+            for chunk in filter(part.has, page.chunks):
+                yield _chunk(chunk, chunk.data)
+
     async def page(self, run_id: str, name: str, part: Part, limit: int) -> ChunkPage:
         """Return chunks of a stream that are there; see :meth:`ReadableStream.page`."""
         if not isinstance(limit, int) or not 1 <= limit <= 1000:
             raise UsageError(f"limit={limit!r} of a page of chunks: give a number from 1 to 1000")
         page = await self._world.read_stream(run_id, name, start=part.start, limit=limit)
-        decoder = Decoder(await self.codec_of(run_id), run_id, name, self._references)
+        decoder = Decoder(await self.codec_of(run_id), run_id, name, self._loads)
         decoder.begin(page)
         return ChunkPage(tuple(await self._decoded(decoder, page, part)), page.next, page.is_last)
 
@@ -363,14 +371,19 @@ class Streams:
             decoder.check(chunk)
             if part.has(chunk):
                 assert page.stream is not None, "whose chunks they are"
-                value = await decoder.value(page.stream, chunk)
-                about = chunk.writer, chunk.attempt, chunk.last, chunk.at
-                found.append(StreamChunk(chunk.index, value, *about))
+                found.append(_chunk(chunk, await decoder.value(page.stream, chunk)))
         return found
+
+    def _loads(self, envelope: bytes) -> Any:
+        return codec.loads(envelope, self._references)
 
 
 recognise(ReadableStream, lambda stream: stream._reference)  # noqa: SLF001  # it is what stands for it
 recognise(WritableStream, lambda stream: stream._reference)  # noqa: SLF001  # as above
+
+
+def _chunk(chunk: Chunk, value: Any) -> StreamChunk:
+    return StreamChunk(chunk.index, value, chunk.writer, chunk.attempt, chunk.last, chunk.at)
 
 
 def _check(value: object, options: Any, what: str) -> None:

@@ -10,6 +10,7 @@ The command line reads runs through this room alone, and so will everything else
     readable.py     stored payloads as JSON data
     history.py      what became of each step, wait and hook
     details.py      one run, as far as it can be read
+    streams.py      what is in its streams
     timeline.py     its history as rows in the order of time
     describe.py     what happens, as lines, while it happens
     parked.py       a copy of a parked run's VM

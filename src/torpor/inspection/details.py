@@ -6,8 +6,10 @@ from typing import Any
 
 import msgspec
 
+from torpor.engine.streams import StreamInfo
 from torpor.engine.waiting import Unmet
 from torpor.inspection.history import History
+from torpor.inspection.streams import stream_data
 from torpor.inspection.timestamps import iso
 from torpor.model import LogEntry
 from torpor.programs.catalogue import short_name
@@ -79,6 +81,7 @@ class RunDetails(msgspec.Struct):
         history: what became of each step, wait and hook.
         logs: what its workflow's code wrote.
         snapshot: None when there is none.
+        streams: what its steps have written to, by name.
         program: None when the world does not have it, or it cannot be decrypted.
         unmet: its steps that wait for a worker which has them.
         problems: what could not be read, for people.
@@ -90,6 +93,7 @@ class RunDetails(msgspec.Struct):
     history: History = msgspec.field(default_factory=History)
     logs: list[LogEntry] = []
     snapshot: SnapshotView | None = None
+    streams: list[StreamInfo] = []
     program: ProgramView | None = None
     unmet: list[Unmet] = []
     problems: list[str] = []
@@ -179,6 +183,7 @@ def details_data(found: RunDetails) -> dict[str, Any]:
         "logs": [_timed(msgspec.structs.asdict(entry)) for entry in found.logs],
         "events": [event_data(event, start) for event in found.events],
         "snapshot": snapshot and {**_timed(msgspec.structs.asdict(snapshot)), "age_ms": found.now - snapshot.at},
+        "streams": [stream_data(info) for info in found.streams],
         "program": found.program and msgspec.structs.asdict(found.program),
         "unmet": [
             {"step": each.steps.name, "since": iso(each.steps.since), "reason": each.reason} for each in found.unmet

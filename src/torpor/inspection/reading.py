@@ -17,16 +17,20 @@ import msgspec
 from torpor.client import Client
 from torpor.engine.images import program_key, read_program
 from torpor.engine.liveness import living
+from torpor.engine.stream_reading import Part, StreamChunk
+from torpor.engine.streams import StreamInfo
 from torpor.engine.waiting import Unmet, read_unmet, unmet_steps
 from torpor.errors import KeyMissingError, RunNotFoundError, TorporError, UsageError, WorldError
 from torpor.inspection.details import EventView, ProgramView, RunDetails, RunSummary, SnapshotView
 from torpor.inspection.history import Historian, History
 from torpor.inspection.readable import readable_failure, readable_payload
 from torpor.inspection.redaction import Redactor
+from torpor.inspection.streams import shown_chunks
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Event, LogEntry, Run, RunFilter, WorkerRow
 from torpor.programs.catalogue import guests, short_name
 from torpor.run_info import RunInfo, read_info, read_infos
+from torpor.stream_names import stored_name
 from torpor.vm.guest import TaskStack
 from torpor.world import World
 
@@ -204,6 +208,7 @@ class Reader:
         unmet: list[Unmet] = []
         if rows is not None:
             unmet = await _part("whom it waits for", unmet_steps(world, rows), [], problems)
+        streams = await _part("its streams", self._client.streams.of_run(run.id), [], problems)
         info = RunInfo.of(run, rows)
         summary = await _part("its input or output", self._summary(run, info), RunSummary(info), problems)
         historian = Historian(base=run.base, rows=rows, shown=partial(self._shown, run))
@@ -216,6 +221,7 @@ class Reader:
             history=history,
             logs=self._redactor.entries(run, entries),
             snapshot=snapshot,
+            streams=streams,
             program=program,
             unmet=unmet,
             problems=problems + history.problems,
@@ -242,6 +248,22 @@ class Reader:
         """Return at most *limit* lines that a run's code wrote, after line *after*; the engine's notes come first."""
         run = await self._readable(run_id)
         return self._redactor.entries(run, (await self._world.log_entries(run.id, after=after))[:limit])
+
+    async def streams(self, run_id: str) -> list[StreamInfo]:
+        """Return the streams of a run, in the order of their names."""
+        return await self._client.streams.of_run((await self._run(run_id)).id)
+
+    async def stream(self, run_id: str, name: str, part: Part) -> AsyncIterator[StreamChunk]:
+        """
+        Yield a stream's chunks as they are written; see :func:`torpor.inspection.streams.shown_chunks`.
+
+        Raises:
+            UsageError: there can be no stream of this name.
+        """
+        run = await self._readable(run_id)
+        stored = stored_name(run.id, name)
+        async for chunk in shown_chunks(self._client, run, stored, part, decrypt=self._decrypt):
+            yield chunk
 
     async def stack(self, run_id: str) -> tuple[RunInfo, list[TaskStack]]:
         """
