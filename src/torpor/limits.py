@@ -102,6 +102,9 @@ CATCH_UP_MAX = 1_000
 BACKFILL_MAX = 10_000
 """Slots of a schedule that are filled at once for a time that is over."""
 
+DELETED_ROWS_MAX = 500
+"""Rows of one run that are deleted in one transaction, so that turns do not wait for it."""
+
 assert EVENTS_PER_CALL <= OPS_PER_TURN_MAX
 assert INLINE_STEPS_MAX <= OPS_PER_TURN_MAX
 assert PAYLOAD_BYTES_MAX < SNAPSHOT_BYTES_MAX

@@ -23,18 +23,21 @@ import msgspec
 from torpor.attributes import Attributes
 from torpor.clock import Clock
 from torpor.errors import DamagedError
+from torpor.limits import DELETED_ROWS_MAX
 from torpor.model import (
     ClaimRequest,
     Claims,
     Commit,
     Committed,
     Deployment,
+    EndedFilter,
     Entities,
     Event,
     Heartbeat,
     Hook,
     ImageUse,
     LogEntry,
+    LongLogs,
     NewRun,
     Notice,
     ProgramUse,
@@ -164,6 +167,23 @@ class Runs(Protocol):
         Raises:
             RunNotFoundError: no such run.
             EntityConflictError: the run needs the events; the message says why.
+        """
+        ...
+
+    async def delete_run(self, run_id: str, *, keep_name: bool = False, rows_max: int = DELETED_ROWS_MAX) -> bool:
+        """
+        Delete a run that has ended, with everything that belongs to it, or begin to: about *rows_max* rows go in one
+        transaction, so that nobody waits long for it. Return whether it is done; if not, ask again.
+
+        Args:
+            run_id: which run.
+            keep_name: keep the run itself, the event that ended it, and the ids of what it has received, so that a
+                start and a resumption that are tried again are recognised.
+            rows_max: how many rows of its log, of its streams and of other long lists go at most.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: it has not ended.
         """
         ...
 
@@ -565,6 +585,18 @@ class Queries(Protocol):
         Return what images are needed by runs that have not ended, and by those that failed or were cancelled, which may
         be looked into. Those of a guest build that is not known are left out.
         """
+        ...
+
+    async def programs_kept(self) -> set[tuple[str, str]]:
+        """Return the programs that any run keeps, ended or not, each with the id of the key that it is stored under."""
+        ...
+
+    async def ended_runs(self, where: EndedFilter) -> list[Run]:
+        """Return runs that have ended, those that ended first first."""
+        ...
+
+    async def long_logs(self, where: LongLogs) -> list[Run]:
+        """Return runs that have not ended, are kept by snapshots and have long logs."""
         ...
 
     async def damaged(self) -> list[DamagedError]:

@@ -63,6 +63,10 @@ class TestCursor(worlds.CursorSuite):
     """See :class:`torpor.testing.worlds.CursorSuite`."""
 
 
+class TestDeletion(worlds.DeletionSuite):
+    """See :class:`torpor.testing.worlds.DeletionSuite`."""
+
+
 class TestDeployments(worlds.DeploymentsSuite):
     """See :class:`torpor.testing.worlds.DeploymentsSuite`."""
 

@@ -7,7 +7,16 @@ Times are epoch milliseconds; payloads are codec envelopes (``devlâ€¦``, ``zstdâ
 from __future__ import annotations
 
 from torpor.model.log import NOTHING, Event, LogEntry, Snapshot
-from torpor.model.queries import ImageUse, Notice, ProgramUse, RunFilter, WaitingSteps, build_key
+from torpor.model.queries import (
+    EndedFilter,
+    ImageUse,
+    LongLogs,
+    Notice,
+    ProgramUse,
+    RunFilter,
+    WaitingSteps,
+    build_key,
+)
 from torpor.model.runs import BY_PARENT, NOW, Entities, Hook, NewRun, Run, RunState, Runtime, Step, StepInfo, Wait
 from torpor.model.streams import (
     Chunk,
@@ -33,12 +42,14 @@ __all__ = [
     "Committed",
     "DeployedWorkflow",
     "Deployment",
+    "EndedFilter",
     "Entities",
     "Event",
     "Heartbeat",
     "Hook",
     "ImageUse",
     "LogEntry",
+    "LongLogs",
     "NewChunk",
     "NewRun",
     "NewTask",

@@ -31,6 +31,42 @@ class RunFilter(msgspec.Struct, frozen=True):
     attributes: dict[str, str] = {}
 
 
+class EndedFilter(msgspec.Struct, frozen=True):
+    """
+    Which runs that have ended to list, those that ended first first.
+
+    Attributes:
+        app, workflow: only these, by their full names; None for any.
+        statuses: how they ended.
+        before: only those that ended before this time, epoch milliseconds.
+        whole: only those of which more is kept than what :meth:`torpor.world.Runs.delete_run` leaves of a name.
+        limit: how many at most.
+    """
+
+    before: int
+    app: str | None = None
+    workflow: str | None = None
+    statuses: tuple[RunStatus, ...] = ("completed", "failed", "cancelled")
+    whole: bool = False
+    limit: int = 50
+
+
+class LongLogs(msgspec.Struct, frozen=True):
+    """
+    Which runs that have not ended, and are kept by snapshots, to list: those with long logs.
+
+    Attributes:
+        app, workflow: only these, by their full names; None for any.
+        more_than: how many events their logs have at least.
+        limit: how many at most.
+    """
+
+    more_than: int
+    app: str | None = None
+    workflow: str | None = None
+    limit: int = 50
+
+
 class WaitingSteps(msgspec.Struct, frozen=True):
     """
     Steps of one name that wait for a worker: nobody has claimed them, and they are ready, or were given back.

@@ -106,6 +106,11 @@ def task_lost(run_id: str, step_id: str, worker_id: str, epoch: int) -> LeaseLos
     )
 
 
+def not_ended(run_id: str, status: str) -> EntityConflictError:
+    """Return the refusal to delete a run that goes on."""
+    return EntityConflictError(f"run {run_id} is {status} and cannot be deleted; cancel it first")
+
+
 def needs_log(run_id: str, why: str) -> EntityConflictError:
     """Return the error for dropping events that a run cannot do without."""
     return EntityConflictError(f"the log of run {run_id} was not dropped: {why}; nothing was changed")

@@ -22,6 +22,7 @@ What an operation asks of a store, and the conversation in which it does.
     Scheduled    Schedule | None      the schedule of a name, locked until the end where there are locks
     PutSchedule  None                 a schedule, in place of the one of its name
     DropSchedule None                 it is there no more
+    Erase        bool                 what belongs to a run that has ended goes; whether all of it has
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from torpor.errors import DamagedError
-from torpor.model import Notice, Step, Stream, StreamWriter
+from torpor.model import Notice, Run, Step, Stream, StreamWriter
 from torpor.model.schedules import Schedule
 from torpor.worlds.draft import Changes
 from torpor.worlds.streams import StreamChanges
@@ -176,6 +177,18 @@ class DropSchedule(msgspec.Struct, frozen=True):
     name: str
 
 
+class Erase(msgspec.Struct, frozen=True):
+    """
+    Have rows of a run that has ended deleted; see :meth:`torpor.world.Runs.delete_run`.
+
+    Between two such requests the run makes sense: its log begins late, and nothing refers to what is gone.
+    """
+
+    run: Run
+    keep_name: bool
+    rows_max: int
+
+
 Request: TypeAlias = (
     Load
     | Part
@@ -195,6 +208,7 @@ Request: TypeAlias = (
     | Scheduled
     | PutSchedule
     | DropSchedule
+    | Erase
 )
 Operation: TypeAlias = Generator[Request, Any, tuple[T, Notice | None]]
 Conversation: TypeAlias = Generator[Request, Any, T]

@@ -27,9 +27,9 @@ whose outcome is compared with another world's.
 import pytest
 
 for _group in (
-    "archive", "blobs", "cancelling", "crowds", "deployments", "due", "hooks", "keys", "life", "log", "mailbox",
-    "notices", "parking", "pausing", "population", "queries", "queue", "routes", "runs", "schedules", "snapshots",
-    "starting", "steps", "streams", "times", "turns", "watching",
+    "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "hooks", "keys", "life", "log",
+    "mailbox", "notices", "parking", "pausing", "population", "queries", "queue", "routes", "runs", "schedules",
+    "snapshots", "starting", "steps", "streams", "times", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -37,6 +37,7 @@ from torpor.testing.worlds.archive import ArchiveSuite  # noqa: E402  # see abov
 from torpor.testing.worlds.blobs import BlobsSuite  # noqa: E402
 from torpor.testing.worlds.cancelling import CancellingSuite, FamiliesSuite  # noqa: E402
 from torpor.testing.worlds.crowds import CrowdsSuite  # noqa: E402
+from torpor.testing.worlds.deletion import DeletionSuite  # noqa: E402
 from torpor.testing.worlds.deployments import DeploymentsSuite  # noqa: E402
 from torpor.testing.worlds.due import DueSuite  # noqa: E402
 from torpor.testing.worlds.histories import run_history  # noqa: E402
@@ -70,6 +71,7 @@ __all__ = [
     "CommitSuite",
     "CrowdsSuite",
     "CursorSuite",
+    "DeletionSuite",
     "DeploymentsSuite",
     "DueSuite",
     "FamiliesSuite",

@@ -8,13 +8,13 @@ from itertools import islice
 
 from msgspec.structs import replace
 
-from torpor.model import Entities, Hook, ImageUse, ProgramUse, Run, RunFilter, Step, WaitingSteps
+from torpor.model import EndedFilter, Entities, Hook, ImageUse, LongLogs, ProgramUse, Run, RunFilter, Step, WaitingSteps
 from torpor.worlds.memory.store import Store
 
 
 def list_runs(store: Store, where: RunFilter) -> list[Run]:
     """Answer :meth:`torpor.world.Queries.list_runs`."""
-    before = len(store.runs) if where.before is None else store.existing(where.before).n
+    before = store.created if where.before is None else store.existing(where.before).n
     found = (
         rows.run
         for rows in reversed(store.runs.values())
@@ -88,6 +88,38 @@ def images_in_use(store: Store) -> set[ImageUse]:
     """Answer :meth:`torpor.world.Queries.images_in_use`."""
     runs = (rows.run for rows in store.runs.values())
     return {ImageUse(run.program, run.build, run.key_id) for run in runs if run.build and run.status != "completed"}
+
+
+def programs_kept(store: Store) -> set[tuple[str, str]]:
+    """Answer :meth:`torpor.world.Queries.programs_kept`."""
+    return {(rows.run.program, rows.run.key_id) for rows in store.runs.values()}
+
+
+def ended_runs(store: Store, where: EndedFilter) -> list[Run]:
+    """Answer :meth:`torpor.world.Queries.ended_runs`."""
+    found = [
+        rows.run
+        for rows in store.runs.values()
+        if rows.run.status in where.statuses
+        and 0 < rows.run.ended_at < where.before
+        and where.app in (None, rows.run.app)
+        and where.workflow in (None, rows.run.workflow)
+        and (not where.whole or rows.run.base < rows.run.head - 1)
+    ]
+    return sorted(found, key=lambda run: run.ended_at)[: where.limit]
+
+
+def long_logs(store: Store, where: LongLogs) -> list[Run]:
+    """Answer :meth:`torpor.world.Queries.long_logs`."""
+    found = (
+        run
+        for run in store.live()
+        if run.head - run.base >= where.more_than
+        and run.runtime == "snapshot"
+        and where.app in (None, run.app)
+        and where.workflow in (None, run.workflow)
+    )
+    return list(islice(found, where.limit))
 
 
 def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
+from msgspec.structs import replace
+
 from torpor.lifecycle import INPUTS, RUN_TERMINAL
 from torpor.model import (
     Chunk,
@@ -113,6 +115,7 @@ class Store:
         deployments: by id, the newest last.
         schedules: by application and name.
         deadlines: of the runs that have one and have not ended.
+        created: how many runs there have been.
     """
 
     url: str
@@ -129,6 +132,7 @@ class Store:
     deployments: dict[str, Deployment] = field(default_factory=dict)
     schedules: dict[tuple[str, str], Schedule] = field(default_factory=dict)
     deadlines: dict[str, int] = field(default_factory=dict)
+    created: int = 0
     notifier: Notifier = field(default_factory=Notifier)
 
     def answer(self, request: ask.Request) -> Any:
@@ -179,6 +183,19 @@ class Store:
         else:
             self.deadlines.pop(run.id, None)
 
+    def erase(self, run_id: str, *, keep_name: bool) -> None:
+        """Take away what belongs to a run that has ended, all of it or all but what its name needs."""
+        rows = self.runs[run_id]
+        self.watchers.pop(run_id, None)
+        if not keep_name:
+            del self.runs[run_id]
+            self.children.pop(run_id, None)
+            if rows.run.parent in self.children:
+                self.children[rows.run.parent].remove(run_id)
+            return
+        bare = Rows(rows.n, replace(rows.run, base=rows.run.head - 1), log=rows.log[-1:], resumed=rows.resumed)
+        self.runs[run_id] = bare
+
     def put_step(self, step: Step) -> None:
         """Put a step's row in place of the one there is, if there is one."""
         steps = self.runs[step.run_id].steps
@@ -209,7 +226,8 @@ class Store:
         rows = self._expected(run.id, changes.before)
         self._check_tokens(changes)
         if rows is None:
-            rows = self.runs[run.id] = Rows(len(self.runs), run)
+            rows = self.runs[run.id] = Rows(self.created, run)
+            self.created += 1
             if run.parent:
                 self.children.setdefault(run.parent, []).append(run.id)
         if changes.drop_log:
@@ -372,6 +390,11 @@ def _put_schedule(store: Store, request: ask.PutSchedule) -> None:
     store.schedules[request.schedule.app, request.schedule.name] = request.schedule
 
 
+def _erase(store: Store, request: ask.Erase) -> bool:
+    store.erase(request.run.id, keep_name=request.keep_name)
+    return True
+
+
 _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Load: _load,
     ask.Part: _part,
@@ -390,5 +413,6 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.PutStream: _put_stream,
     ask.Scheduled: lambda store, request: store.schedules.get((request.app, request.name)),
     ask.PutSchedule: _put_schedule,
+    ask.Erase: _erase,
     ask.DropSchedule: lambda store, request: store.schedules.pop((request.app, request.name), None),
 }

@@ -11,18 +11,21 @@ from msgspec.structs import replace
 from torpor.attributes import Attributes
 from torpor.clock import Clock, SystemClock
 from torpor.errors import DamagedError
+from torpor.limits import DELETED_ROWS_MAX
 from torpor.model import (
     ClaimRequest,
     Claims,
     Commit,
     Committed,
     Deployment,
+    EndedFilter,
     Entities,
     Event,
     Heartbeat,
     Hook,
     ImageUse,
     LogEntry,
+    LongLogs,
     NewRun,
     Notice,
     ProgramUse,
@@ -41,7 +44,7 @@ from torpor.model import (
 )
 from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 from torpor.world import Capabilities, Unsubscribe
-from torpor.worlds import claims, firing, operations
+from torpor.worlds import claims, erasing, firing, operations
 from torpor.worlds.memory import queries, schedules, streams
 from torpor.worlds.memory.store import Rows, Store
 from torpor.worlds.notifier import Listener
@@ -116,6 +119,9 @@ class MemoryWorld:
 
     async def archive(self, run_id: str, through: int) -> Run:
         return self._carry_out(operations.archive(run_id, through, self._url))
+
+    async def delete_run(self, run_id: str, *, keep_name: bool = False, rows_max: int = DELETED_ROWS_MAX) -> bool:
+        return self._carry_out(erasing.delete(run_id, keep_name, rows_max, self._url))
 
     # Log and snapshots
 
@@ -336,6 +342,15 @@ class MemoryWorld:
 
     async def damaged(self) -> list[DamagedError]:
         return []
+
+    async def programs_kept(self) -> set[tuple[str, str]]:
+        return self._read(queries.programs_kept)
+
+    async def ended_runs(self, where: EndedFilter) -> list[Run]:
+        return self._read(lambda store: queries.ended_runs(store, where))
+
+    async def long_logs(self, where: LongLogs) -> list[Run]:
+        return self._read(lambda store: queries.long_logs(store, where))
 
     async def images_in_use(self) -> set[ImageUse]:
         return self._read(queries.images_in_use)

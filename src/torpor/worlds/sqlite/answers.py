@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from torpor.model import Entities, Event, Hook
 from torpor.worlds import requests as ask
 from torpor.worlds.requests import Conversation, StaleError
-from torpor.worlds.sqlite import blobs, changes, schedules, streams
+from torpor.worlds.sqlite import blobs, changes, pruning, schedules, streams
 from torpor.worlds.sqlite.store import Store
 
 T = TypeVar("T")
@@ -71,4 +71,5 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Scheduled: schedules.find,
     ask.PutSchedule: schedules.put,
     ask.DropSchedule: schedules.drop,
+    ask.Erase: pruning.erase,
 }

@@ -61,7 +61,7 @@ _CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
 }
 _PLACES: Final = [(Run.__struct_fields__.index(name), name, stored) for name, stored in _CHANGING.items()]
 _HEAD: Final = Run.__struct_fields__.index("head")
-_WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS ? AND base = ?"
+_WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS ? AND base = ? AND id = ?"
 
 
 _RUN_FACTS: Final = [
@@ -170,7 +170,7 @@ def save_run(store: Store, before: Run, run: Run) -> int:
         DamagedError: its row cannot be written any more; nothing was stored.
         StaleError: it is not as it was *before* any more; nothing was stored.
     """
-    k = store.rowid(run.id)
+    k = store.rowid_as_known(run.id)  # and if that is another run's by now, the id tells
     old, new = astuple(before), astuple(run)
     changed = [(name, stored(new[n])) for n, name, stored in _PLACES if n == _HEAD or old[n] != new[n]]
     if before.build != run.build:
@@ -178,7 +178,7 @@ def save_run(store: Store, before: Run, run: Run) -> int:
     query = f"UPDATE runs SET {', '.join([f'{name} = ?' for name, _ in changed])} {_WHERE_AS_BEFORE}"
     values = [value for _, value in changed]
     epoch, head, worker, base = fence(before)
-    expected = (k, epoch, head, worker or None, base)
+    expected = (k, epoch, head, worker or None, base, run.id)
     if k is None or not _updated(store, query, (*values, *expected), f"row {k} of table runs", run.id):
         raise StaleError
     return k

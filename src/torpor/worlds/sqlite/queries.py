@@ -208,6 +208,13 @@ def images_in_use(store: Store) -> set[ImageUse]:
     return {use for use in found if use.build}
 
 
+def programs_kept(store: Store) -> set[tuple[str, str]]:
+    """Answer :meth:`torpor.world.Queries.programs_kept`."""
+    rows = store.db.execute("SELECT DISTINCT program, key_id FROM runs").fetchall()
+    with reading("a program in table runs"):  # as above
+        return {(store.label(program), key_id) for program, key_id in rows}
+
+
 def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:
     """Answer :meth:`torpor.world.Queries.statuses`."""
     found = store.runs("WHERE id IN (SELECT value FROM json_each(?))", _json(list(run_ids)))

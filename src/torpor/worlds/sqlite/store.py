@@ -1,8 +1,8 @@
 """
 A connection with what every operation needs: numbers for texts, rowids for run ids, and reading.
 
-A run's rowid ``k`` never changes, and neither does what a number stands for, so the connection remembers both: the
-usual commit looks nothing up.
+What a number stands for never changes, and neither does a run's rowid ``k`` while there is the run, so the connection
+remembers both: the usual commit looks nothing up. Once a run is deleted, ``k`` may become another's.
 
 What makes no sense is a :class:`~torpor.errors.DamagedError`. Who reads many rows for people, or to see what is to be
 done, goes on with the others.
@@ -114,13 +114,17 @@ class Store:
 
     def rowid(self, run_id: str) -> int | None:
         """Return a run's rowid, None when there is no such run."""
-        k = self._rowids.get(run_id)
-        if k is None:
-            row = self.db.execute("SELECT k FROM runs WHERE id = ?", (run_id,)).fetchone()
-            if row is not None:
-                k = int(row[0])
-                self.learn(run_id, k)
+        row = self.db.execute("SELECT k FROM runs WHERE id = ?", (run_id,)).fetchone()
+        if row is None:
+            return None
+        k = int(row[0])
+        self.learn(run_id, k)
         return k
+
+    def rowid_as_known(self, run_id: str) -> int | None:
+        """Return a run's rowid without looking, where it is known: since then the run may have been deleted."""
+        k = self._rowids.get(run_id)
+        return self.rowid(run_id) if k is None else k
 
     def learn(self, run_id: str, k: int) -> None:
         """Remember a run's rowid."""

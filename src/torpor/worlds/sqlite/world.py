@@ -11,18 +11,21 @@ from typing import Final, TypeVar
 from torpor.attributes import Attributes
 from torpor.clock import Clock, SystemClock
 from torpor.errors import DamagedError, LimitExceededError
+from torpor.limits import DELETED_ROWS_MAX
 from torpor.model import (
     ClaimRequest,
     Claims,
     Commit,
     Committed,
     Deployment,
+    EndedFilter,
     Entities,
     Event,
     Heartbeat,
     Hook,
     ImageUse,
     LogEntry,
+    LongLogs,
     NewRun,
     ProgramUse,
     Run,
@@ -38,10 +41,10 @@ from torpor.model import (
 )
 from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 from torpor.world import Capabilities, Unsubscribe
-from torpor.worlds import firing, operations
+from torpor.worlds import erasing, firing, operations
 from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.requests import Operation
-from torpor.worlds.sqlite import blobs, examination, queries, queue, schedules, schema, streams, workers
+from torpor.worlds.sqlite import blobs, examination, pruning, queries, queue, schedules, schema, streams, workers
 from torpor.worlds.sqlite.answers import converse
 from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
@@ -166,6 +169,11 @@ class SqliteWorld:
     async def archive(self, run_id: str, through: int) -> Run:
         return await self._operate(
             lambda _: operations.archive(run_id, through, self._url), f"archiving of the log of run {run_id}"
+        )
+
+    async def delete_run(self, run_id: str, *, keep_name: bool = False, rows_max: int = DELETED_ROWS_MAX) -> bool:
+        return await self._operate(
+            lambda _: erasing.delete(run_id, keep_name, rows_max, self._url), f"deletion of run {run_id}"
         )
 
     # Log
@@ -390,6 +398,15 @@ class SqliteWorld:
         return await self._queries.submit(
             lambda store: queries.runs_by_key(store, live=live), "counting of runs by key"
         )
+
+    async def programs_kept(self) -> set[tuple[str, str]]:
+        return await self._queries.submit(queries.programs_kept, "listing of the programs of all runs")
+
+    async def ended_runs(self, where: EndedFilter) -> list[Run]:
+        return await self._queries.submit(lambda store: pruning.ended_runs(store, where), "search for ended runs")
+
+    async def long_logs(self, where: LongLogs) -> list[Run]:
+        return await self._queries.submit(lambda store: pruning.long_logs(store, where), "search for long logs")
 
     async def images_in_use(self) -> set[ImageUse]:
         return await self._queries.submit(queries.images_in_use, "listing of images in use")
