@@ -105,6 +105,15 @@ BACKFILL_MAX = 10_000
 DELETED_ROWS_MAX = 500
 """Rows of one run that are deleted in one transaction, so that turns do not wait for it."""
 
+QUEUE_LIMIT_MAX = 1_000_000_000
+"""Any number that a queue is limited to."""
+
+KEY_CHARS_MAX = 256
+"""The name of a queue, and a key in it."""
+
+KEYS_LOOKED_MAX = 1_000
+"""Keys of one queue that one claim looks at; the next one goes on behind them."""
+
 assert EVENTS_PER_CALL <= OPS_PER_TURN_MAX
 assert INLINE_STEPS_MAX <= OPS_PER_TURN_MAX
 assert PAYLOAD_BYTES_MAX < SNAPSHOT_BYTES_MAX

@@ -52,6 +52,7 @@ from torpor.model import (
     WaitingSteps,
     WorkerRow,
 )
+from torpor.model.flow import Limits, Place, QueueInfo
 from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 
 Unsubscribe = Callable[[], None]
@@ -340,6 +341,42 @@ class Queue(Protocol):
         ...
 
 
+class Queues(Protocol):
+    """
+    Queues with limits, each of one application; see :mod:`torpor.worlds.flow`.
+
+    A queue needs no making: one that nobody has set has no limits. They may change at any time; what has a slot keeps
+    it.
+    """
+
+    async def set_queue(self, app: str, name: str, limits: Limits) -> None:
+        """
+        Set what a queue allows.
+
+        Raises:
+            ConfigurationError: a number is out of bounds, or the name is none.
+        """
+        ...
+
+    async def delete_queue(self, app: str, name: str) -> None:
+        """Forget what a queue allows; harmless when nothing was set."""
+        ...
+
+    async def queues(self, app: str | None = None) -> list[QueueInfo]:
+        """Return the queues that were set, and those in which something waits or has a slot, by name."""
+        ...
+
+    async def ahead_of(self, run_id: str) -> int | None:
+        """
+        Return how many runs in the queue of a run wait for a slot before it, of its key only if the queue is limited by
+        key; None when it waits for none.
+
+        Raises:
+            RunNotFoundError: no such run.
+        """
+        ...
+
+
 class Turns(Protocol):
     """Reading and writing for the one who holds a claim."""
 
@@ -397,10 +434,20 @@ class Turns(Protocol):
         ...
 
     async def snooze_step(
-        self, run_id: str, step_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str
+        self,
+        run_id: str,
+        step_id: str,
+        worker_id: str,
+        epoch: int,
+        *,
+        delay_ms: int,
+        why: str,
+        place: Place | None = None,
     ) -> None:
         """
         Give a claimed step task back before its attempt began, which then does not count.
+
+        With a *place*, it waits there from now on.
 
         Raises:
             LeaseLostError: as :meth:`finish_step`.
@@ -555,7 +602,8 @@ class Queries(Protocol):
 
     async def waiting_steps(self) -> list[WaitingSteps]:
         """
-        Return what step tasks wait for a worker, by application, name and signature, longest waiting first.
+        Return what step tasks wait for a worker, by application, name and signature, longest waiting first; those that
+        wait in a queue of their own are :meth:`Queues.queues`' to tell.
 
         They are not claimed, and are ready or were given back by a worker that is not the right one.
         """
@@ -612,7 +660,20 @@ class Queries(Protocol):
 
 
 class World(
-    Runs, Log, Snapshots, Hooks, Mailbox, Blobs, Queue, Turns, Streams, Deployments, Schedules, Queries, Protocol
+    Runs,
+    Log,
+    Snapshots,
+    Hooks,
+    Mailbox,
+    Blobs,
+    Queue,
+    Queues,
+    Turns,
+    Streams,
+    Deployments,
+    Schedules,
+    Queries,
+    Protocol,
 ):
     """All of it, with a life of its own."""
 

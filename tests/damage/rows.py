@@ -30,6 +30,8 @@ KEYS: Final = {
     "deployments": ("k",),
     "blobs": ("key",),
     "schedules": ("app", "name"),
+    "lanes": ("k",),
+    "queues": ("app", "name"),
 }
 """The tables, and what tells their rows apart."""
 

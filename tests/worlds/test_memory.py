@@ -147,6 +147,10 @@ class TestRuns(worlds.RunsSuite):
     """See :class:`torpor.testing.worlds.RunsSuite`."""
 
 
+class TestQueues(worlds.QueuesSuite):
+    """See :class:`torpor.testing.worlds.QueuesSuite`."""
+
+
 class TestSchedules(worlds.SchedulesSuite):
     """See :class:`torpor.testing.worlds.SchedulesSuite`."""
 

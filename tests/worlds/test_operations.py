@@ -179,7 +179,7 @@ def test_a_task_that_is_anothers_meanwhile_is_not_snoozed() -> None:
     task = Step("wrun_1", "step_1", 1, 3, "pay", "running", T, attempt=1, task=True, worker="wrkr_2", epoch=5)
     store = Script((Part, Entities(RUN, {"step_1": task})), (PutStep, StaleError()))
     with pytest.raises(LeaseLostError, match="step_1"):
-        store.run(operations.snooze_step("wrun_1", "step_1", "wrkr_2", 5, T, "ill", URL))
+        store.run(operations.snooze_step("wrun_1", "step_1", "wrkr_2", 5, T, "ill", None, URL))
 
 
 def test_what_the_store_fails_with_comes_out() -> None:

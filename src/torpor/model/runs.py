@@ -7,6 +7,7 @@ from typing import Final, Literal
 import msgspec
 
 from torpor.lifecycle import RunStatus
+from torpor.model.flow import Place, Slot
 from torpor.model.log import Event, Snapshot
 
 Runtime = Literal["snapshot", "replay"]
@@ -49,6 +50,8 @@ class Run(msgspec.Struct, frozen=True):
         deadline: when it fails if it has not ended, 0 for never.
         attributes: what is said of it in plain text, for searching; see :mod:`torpor.attributes`.
         paused: nothing goes into its VM, and none of its steps begins, before it goes on.
+        key: of whom it is in its queue, ``""`` for nobody in particular.
+        slot: what it has of its queue.
         build: hash of the guest build that its snapshot is of, and that made its log; before it begins, the one that
             its program was made for; ``""`` when it is not known (version 0.1.0).
         base: seq of the newest event that was dropped from the beginning of the log, 0 when the log is whole.
@@ -117,6 +120,8 @@ class Run(msgspec.Struct, frozen=True):
     cancel_by: int = 0
     cancel_reason: str = ""
     detached: bool = False
+    key: str = ""
+    slot: Slot = ""
     damage: str = ""
 
 
@@ -145,6 +150,7 @@ class NewRun(msgspec.Struct, frozen=True):
     cleanup_ms: int = 0
     cleanup_steps: int = 0
     detached: bool = False
+    key: str = ""
 
 
 class Step(msgspec.Struct, frozen=True):
@@ -165,6 +171,7 @@ class Step(msgspec.Struct, frozen=True):
             have it).
         signature: what the run's program takes the step's signature for, ``""`` when it is not known.
         task: whether it was handed over; the fields that follow are the task's.
+        place: where it waits, None for the queue of its run.
         ready_at, queued_at: as of a run.
         worker: who has it, ``""`` when nobody.
         epoch: fence of the task.
@@ -191,6 +198,7 @@ class Step(msgspec.Struct, frozen=True):
     epoch: int = 0
     redeliveries: int = 0
     snoozed: str = ""
+    place: Place | None = None
 
 
 class StepInfo(msgspec.Struct, frozen=True):

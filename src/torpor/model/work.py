@@ -6,6 +6,7 @@ from typing import Literal
 
 import msgspec
 
+from torpor.model.flow import Place
 from torpor.model.log import Event, LogEntry, Snapshot
 from torpor.model.runs import NOW, Entities
 
@@ -24,6 +25,7 @@ class Task(msgspec.Struct, frozen=True):
         step_id, op, name, attempt, failures, input, signature: of a step; *attempt* is this one's number, *failures*
             how many attempts raised before.
         key_id, workflow, created_at: of the run.
+        queue: of the step's place, ``""`` for a step that waits in the queue of its run.
     """
 
     kind: TaskKind
@@ -40,6 +42,7 @@ class Task(msgspec.Struct, frozen=True):
     key_id: str = ""
     workflow: str = ""
     created_at: int = 0
+    queue: str = ""
 
 
 class ClaimRequest(msgspec.Struct, frozen=True):
@@ -95,6 +98,7 @@ class NewTask(msgspec.Struct, frozen=True):
         claimed: the committing worker is running it and keeps it; the task's epoch is then that of the commit.
         signature: see :class:`Step`.
         snoozed: why the committing worker does not carry it out itself, for people to read.
+        place: where it waits, None for the queue of its run.
     """
 
     step_id: str
@@ -102,6 +106,7 @@ class NewTask(msgspec.Struct, frozen=True):
     claimed: bool = False
     signature: str = ""
     snoozed: str = ""
+    place: Place | None = None
 
 
 class Commit(msgspec.Struct, frozen=True):
@@ -176,6 +181,8 @@ class StepOutcome(msgspec.Struct, frozen=True):
     Attributes:
         run_id, step_id, worker_id, epoch: the task, with the fence of its claim.
         event: ``step_completed``, ``step_failed`` or ``step_retrying`` (``due`` says when to try again).
+        queue: of the task.
+        spent: how much more of its queue's rate the attempt took than was known before it; less than 0 gives back.
     """
 
     run_id: str
@@ -183,3 +190,5 @@ class StepOutcome(msgspec.Struct, frozen=True):
     worker_id: str
     epoch: int
     event: Event
+    queue: str = ""
+    spent: int = 0

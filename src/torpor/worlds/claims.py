@@ -8,26 +8,41 @@ from msgspec.structs import replace
 
 from torpor.limits import DEPLOYMENTS_KEPT
 from torpor.model import NOW, ClaimRequest, Run, Step, Task
+from torpor.model.flow import Asleep, Place, Slot
 
 
 def fits_turn(request: ClaimRequest, run: Run) -> bool:
     """Return whether a request would take a run's turn."""
-    return _fits(request, run) and run.guest in request.guests
+    return _fits(request, run, run.queue) and run.guest in request.guests
 
 
 def fits_step(request: ClaimRequest, run: Run, step: Step) -> bool:
     """Return whether a request would take a step task of a run, whatever language the run is written in."""
-    return _fits(request, run) and step.name in request.steps and step.id not in request.left
+    queue = run.queue if step.place is None else step.place.queue
+    return _fits(request, run, queue) and step.name in request.steps and step.id not in request.left
 
 
-def _fits(request: ClaimRequest, run: Run) -> bool:
-    queue_fits = request.queues is None or run.queue in request.queues
+def _fits(request: ClaimRequest, run: Run, queue: str) -> bool:
+    queue_fits = request.queues is None or queue in request.queues
     return queue_fits and run.app in request.apps and run.key_id in request.key_ids
 
 
-def claim(run: Run, worker_id: str) -> Run:
-    """Return a run whose turn *worker_id* has claimed; the fence rises."""
-    return replace(run, worker=worker_id, epoch=run.epoch + 1, redeliveries=run.redeliveries + 1)
+def claim(run: Run, worker_id: str, asleep: Asleep = "hold") -> Run:
+    """
+    Return a run whose turn *worker_id* has claimed; the fence rises.
+
+    Args:
+        run: the run.
+        worker_id: whose it is now.
+        asleep: what its queue says of slots of runs that sleep.
+    """
+    slot = run.slot and ("holds" if asleep == "hold" else "awake")
+    return replace(run, worker=worker_id, epoch=run.epoch + 1, redeliveries=run.redeliveries + 1, slot=slot)
+
+
+def slot_of_sleeping(run: Run) -> Slot:
+    """Return what a run has of its queue once its turn is given up."""
+    return "waits" if run.slot == "awake" else run.slot
 
 
 def turn_task(run: Run) -> Task:
@@ -45,7 +60,8 @@ def turn_task(run: Run) -> Task:
 
 def release(run: Run, now: int) -> Run:
     """Return a run whose claim was taken from a worker that died; its turn is ready at once, unless it is paused."""
-    return replace(run, worker="", epoch=run.epoch + 1, ready_at=_unless_paused(run, NOW), queued_at=now)
+    ready_at, slot = _unless_paused(run, NOW), slot_of_sleeping(run)
+    return replace(run, worker="", epoch=run.epoch + 1, ready_at=ready_at, queued_at=now, slot=slot)
 
 
 def snooze(run: Run, until: int, why: str) -> Run:
@@ -58,6 +74,7 @@ def snooze(run: Run, until: int, why: str) -> Run:
         redeliveries=0,
         snoozes=run.snoozes + 1,
         snoozed=why,
+        slot=slot_of_sleeping(run),
     )
 
 
@@ -93,6 +110,7 @@ def step_task(run: Run, step: Step) -> Task:
         key_id=run.key_id,
         workflow=run.workflow,
         created_at=run.created_at,
+        queue=step.place.queue if step.place is not None else "",
     )
 
 
@@ -101,8 +119,17 @@ def release_step(run: Run, step: Step, now: int) -> Step:
     return replace(step, worker="", ready_at=_unless_paused(run, NOW), queued_at=now, epoch=step.epoch + 1)
 
 
-def snooze_step(run: Run, step: Step, until: int, why: str) -> Step:
-    """Return a step task that its worker gave back before the attempt began: that attempt does not count."""
+def snooze_step(run: Run, step: Step, until: int, why: str, place: Place | None = None) -> Step:
+    """
+    Return a step task that its worker gave back before the attempt began: that attempt does not count.
+
+    Args:
+        run: whose step it is.
+        step: the step.
+        until: when it is ready again.
+        why: for people.
+        place: where it waits from now on, None to leave it where it was.
+    """
     return replace(
         step,
         status="retrying" if step.failures else "pending",
@@ -112,6 +139,7 @@ def snooze_step(run: Run, step: Step, until: int, why: str) -> Step:
         queued_at=until,
         redeliveries=0,
         snoozed=why,
+        place=place or step.place,
     )
 
 

@@ -25,6 +25,7 @@ from torpor.model import (
     Wait,
 )
 from torpor.worlds import refusals
+from torpor.worlds.claims import slot_of_sleeping
 
 T = TypeVar("T")
 
@@ -181,6 +182,8 @@ class Draft:
             dues.append(self._before.run.cancel_by)
         first = min(dues, default=None)
         self._fields |= {"worker": "", "ready_at": first, "queued_at": first or 0}
+        if self._before.run.slot:
+            self._fields["slot"] = slot_of_sleeping(self._before.run)
 
     def hand_over(self, task: NewTask, commit: Commit) -> None:
         """
@@ -194,7 +197,8 @@ class Draft:
             raise refusals.not_a_task(self._before.run.id, task.step_id, step.status if step else None)
         if task.claimed and step.status != "running":
             raise refusals.not_begun(self._before.run.id, step.id, step.status)
-        about = {"task": True, "signature": task.signature or step.signature, "snoozed": task.snoozed}
+        signature = task.signature or step.signature
+        about = {"task": True, "signature": signature, "snoozed": task.snoozed, "place": task.place}
         if task.claimed:
             step = replace(step, worker=commit.worker_id, epoch=commit.epoch, redeliveries=1, **about)
         else:
@@ -258,7 +262,7 @@ class Draft:
             self._pause(event.type == "run_paused", event.at)
         elif event.type in RUN_ENDINGS:
             code = event.name if event.type == "run_failed" else ""
-            self._fields |= {"ended_at": event.at, "error_code": code, "worker": "", "ready_at": None}
+            self._fields |= {"ended_at": event.at, "error_code": code, "worker": "", "ready_at": None, "slot": ""}
             self._end()
         return event
 

@@ -31,6 +31,7 @@ from torpor.model import (
     StreamBatch,
     build_key,
 )
+from torpor.model.flow import Place
 from torpor.worlds import cancelling, claims, control, mailbox, refusals, rules, streams
 from torpor.worlds.draft import MAILBOX, Changes
 from torpor.worlds.requests import (
@@ -49,6 +50,7 @@ from torpor.worlds.requests import (
     PutStep,
     PutStream,
     Received,
+    Spend,
     StaleError,
     StreamOf,
     StreamState,
@@ -310,7 +312,7 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
             taken[error.token] = error.run_id
             continue
         told = (yield from _tell_watchers(changes, now)) if changes.ended else False
-        work = told if changes.ended else committed.parked or bool(commit.tasks)
+        work = told or _frees(held) if changes.ended else committed.parked or bool(commit.tasks)
         hooked = bool(committed.answers) and not changes.ended
         given_up = any(event.type == "step_cancelled" for event in commit.outputs)
         return committed, Notice(commit.run_id, work=work, ended=changes.ended, hooked=hooked, cancelling=given_up)
@@ -340,17 +342,19 @@ def finish_step(outcome: StepOutcome, now: int, url: str) -> Operation[None]:
             yield Apply(rules.finish(entities, outcome, now))
         except StaleError:
             continue
+        if outcome.queue and outcome.spent:
+            yield Spend(entities.run.app, outcome.queue, outcome.spent, now)
         return None, Notice(outcome.run_id, work=True)
 
 
 def snooze_step(
-    run_id: str, step_id: str, worker_id: str, epoch: int, until: int, why: str, url: str
+    run_id: str, step_id: str, worker_id: str, epoch: int, until: int, why: str, place: Place | None, url: str
 ) -> Operation[None]:
     """Answer :meth:`torpor.world.Turns.snooze_step`."""
     entities = yield from _part(Part(run_id, step=step_id), url)
     step = rules.check_task(entities, step_id, worker_id, epoch)
     try:
-        yield PutStep(claims.snooze_step(entities.run, step, until, why), step.epoch)
+        yield PutStep(claims.snooze_step(entities.run, step, until, why, place), step.epoch)
     except StaleError:
         raise refusals.task_lost(run_id, step_id, worker_id, epoch) from None
     return None, Notice(run_id, work=True)
@@ -386,13 +390,14 @@ def _end(run_id: str, rule: Callable[[Entities], Changes], now: int, url: str) -
     looks = _Looks(run_id)
     while True:
         looks.count()
-        changes = rule((yield from _load(run_id, url)))
+        entities = yield from _load(run_id, url)
+        changes = rule(entities)
         try:
             yield Apply(changes)
         except StaleError:
             continue
         told = yield from _tell_watchers(changes, now)
-        return changes.run, Notice(run_id, work=told, ended=True)
+        return changes.run, Notice(run_id, work=told or _frees(entities), ended=True)
 
 
 def _load(run_id: str, url: str) -> Conversation[Entities]:
@@ -407,6 +412,11 @@ def _part(part: Part, url: str) -> Conversation[Entities]:
     if found is None:
         raise refusals.run_not_found(part.run_id, url)
     return found
+
+
+def _frees(ended: Entities) -> bool:
+    """Return whether the end of a run may let something begin that waits for a slot."""
+    return bool(ended.run.slot) or any(step.place is not None for step in ended.steps.values())
 
 
 def _touches_tasks(commit: Commit, held: Entities) -> bool:

@@ -19,6 +19,7 @@ What an operation asks of a store, and the conversation in which it does.
     PutStep      None, or StaleError  a step task's row, if its epoch is still the expected one
     StreamOf     StreamState | None   a stream and one of its writers; None when there is no such run
     PutStream    None, or StaleError  what a batch of chunks changes, if the stream is still the expected one
+    Spend        None                 more, or less, weight has begun in a queue than was known
     Scheduled    Schedule | None      the schedule of a name, locked until the end where there are locks
     PutSchedule  None                 a schedule, in place of the one of its name
     DropSchedule None                 it is there no more
@@ -157,6 +158,15 @@ class PutStream(msgspec.Struct, frozen=True):
     changes: StreamChanges
 
 
+class Spend(msgspec.Struct, frozen=True):
+    """Have weight counted against the rate of a queue, if it has one."""
+
+    app: str
+    queue: str
+    weight: int
+    now: int
+
+
 class Scheduled(msgspec.Struct, frozen=True):
     """Ask for the schedule that has a name."""
 
@@ -205,6 +215,7 @@ Request: TypeAlias = (
     | PutStep
     | StreamOf
     | PutStream
+    | Spend
     | Scheduled
     | PutSchedule
     | DropSchedule

@@ -110,6 +110,8 @@ def begin(new: NewRun, now: int) -> Changes:
         cleanup_ms=new.cleanup_ms,
         cleanup_steps=new.cleanup_steps,
         detached=new.detached,
+        key=new.key,
+        slot="waits" if new.queue else "",
     )
     first = Event("run_created", now, seq=1, digest=new.digest, payload=new.input)
     return Changes(run, None, (first,))

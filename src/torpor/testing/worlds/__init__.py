@@ -28,8 +28,8 @@ import pytest
 
 for _group in (
     "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "hooks", "keys", "life", "log",
-    "mailbox", "notices", "parking", "pausing", "population", "queries", "queue", "routes", "runs", "schedules",
-    "snapshots", "starting", "steps", "streams", "times", "turns", "watching",
+    "mailbox", "notices", "parking", "pausing", "population", "queries", "queue", "queues", "routes", "runs",
+    "schedules", "snapshots", "starting", "steps", "streams", "times", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -52,6 +52,7 @@ from torpor.testing.worlds.pausing import PausingSuite  # noqa: E402
 from torpor.testing.worlds.population import PopulationSuite  # noqa: E402
 from torpor.testing.worlds.queries import QueriesSuite  # noqa: E402
 from torpor.testing.worlds.queue import QueueSuite  # noqa: E402
+from torpor.testing.worlds.queues import QueuesSuite  # noqa: E402
 from torpor.testing.worlds.routes import RoutesSuite  # noqa: E402
 from torpor.testing.worlds.runs import RunsSuite  # noqa: E402
 from torpor.testing.worlds.schedules import SchedulesSuite  # noqa: E402
@@ -92,6 +93,7 @@ __all__ = [
     "PopulationSuite",
     "QueriesSuite",
     "QueueSuite",
+    "QueuesSuite",
     "RoutesSuite",
     "RunsSuite",
     "SchedulesSuite",

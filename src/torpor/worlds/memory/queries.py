@@ -55,7 +55,7 @@ def waiting_steps(store: Store, now: int) -> list[WaitingSteps]:
     """Answer :meth:`torpor.world.Queries.waiting_steps`."""
     groups: dict[tuple[str, str, str], list[Step]] = {}
     for rows, step in store.ready_steps():
-        if step.ready_at is not None and (step.ready_at <= now or step.snoozed):
+        if step.place is None and step.ready_at is not None and (step.ready_at <= now or step.snoozed):
             groups.setdefault((rows.run.app, step.name, step.signature), []).append(step)
     found = []
     for about, steps in groups.items():

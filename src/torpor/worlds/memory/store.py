@@ -29,8 +29,9 @@ from torpor.model import (
     Wait,
     WorkerRow,
 )
+from torpor.model.flow import QueueState
 from torpor.model.schedules import Schedule
-from torpor.worlds import claims, refusals
+from torpor.worlds import claims, flow, refusals
 from torpor.worlds import requests as ask
 from torpor.worlds.draft import Changes, fence
 from torpor.worlds.notifier import Notifier
@@ -113,7 +114,7 @@ class Store:
         children: ids of the runs that a run has started, by its id.
         beats: when a worker was heard of last, by the steady clock.
         deployments: by id, the newest last.
-        schedules: by application and name.
+        schedules, queues: by application and name.
         deadlines: of the runs that have one and have not ended.
         created: how many runs there have been.
     """
@@ -131,6 +132,7 @@ class Store:
     beats: dict[str, int] = field(default_factory=dict)
     deployments: dict[str, Deployment] = field(default_factory=dict)
     schedules: dict[tuple[str, str], Schedule] = field(default_factory=dict)
+    queues: dict[tuple[str, str], QueueState] = field(default_factory=dict)
     deadlines: dict[str, int] = field(default_factory=dict)
     created: int = 0
     notifier: Notifier = field(default_factory=Notifier)
@@ -395,6 +397,13 @@ def _erase(store: Store, request: ask.Erase) -> bool:
     return True
 
 
+def _spend(store: Store, request: ask.Spend) -> None:
+    name = request.app, request.queue
+    state = store.queues.get(name)
+    if state is not None and state.limits.rate:
+        store.queues[name] = replace(state, spent=flow.add_spent(state, request.now, request.weight))
+
+
 _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Load: _load,
     ask.Part: _part,
@@ -411,6 +420,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.PutStep: _put_step,
     ask.StreamOf: _stream_of,
     ask.PutStream: _put_stream,
+    ask.Spend: _spend,
     ask.Scheduled: lambda store, request: store.schedules.get((request.app, request.name)),
     ask.PutSchedule: _put_schedule,
     ask.Erase: _erase,

@@ -42,10 +42,13 @@ from torpor.model import (
     WaitingSteps,
     WorkerRow,
 )
+from torpor.model.flow import Limits, Place, QueueInfo
 from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 from torpor.world import Capabilities, Unsubscribe
 from torpor.worlds import claims, erasing, firing, operations
-from torpor.worlds.memory import queries, schedules, streams
+from torpor.worlds.flow import Waiting
+from torpor.worlds.memory import flow, queries, schedules, streams
+from torpor.worlds.memory.flow import Lanes
 from torpor.worlds.memory.store import Rows, Store
 from torpor.worlds.notifier import Listener
 from torpor.worlds.requests import Operation, converse
@@ -209,29 +212,55 @@ class MemoryWorld:
         with store.lock:
             if not any(worker.id == request.worker_id for worker in self._all_workers()):
                 return Claims(known=False)
+            lanes = Lanes(store, request.worker_id, now)
             turns, turns_at = _choose(
                 now,
                 request.turns_max,
                 [
-                    (rows.run.ready_at, (-rows.run.priority, rows.run.queued_at, rows.n), rows)
+                    (rows.run.ready_at, (-rows.run.priority, rows.run.queued_at, rows.n), rows, _lane_of_turn(rows.run))
                     for rows in store.ready_turns()
                     if claims.fits_turn(request, rows.run)
                 ],
+                lanes,
             )
             steps, steps_at = _choose(
                 now,
                 request.steps_max,
                 [
-                    (step.ready_at, (-rows.run.priority, step.queued_at, rows.n, step.seq), (rows, step))
+                    (
+                        step.ready_at,
+                        (-rows.run.priority, step.queued_at, rows.n, step.seq),
+                        (rows, step),
+                        _lane_of_step(rows.run, step),
+                    )
                     for rows, step in store.ready_steps()
                     if claims.fits_step(request, rows.run, step)
                 ],
+                lanes,
             )
-            tasks = [self._claim_turn(rows, request.worker_id) for rows in turns]
-            tasks += [self._claim_step(rows, step, request.worker_id, now) for rows, step in steps]
+            tasks = [self._claim_turn(rows, request.worker_id, lanes) for rows in turns]
+            tasks += [self._claim_step(rows, step, request.worker_id, now, lanes) for rows, step in steps]
+            retry_at = lanes.save()
         full = 0 < request.turns_max == len(turns) or 0 < request.steps_max == len(steps)
         deadlines = [deadline for deadline in store.deadlines.values() if deadline > now]
-        return Claims(tasks, None if full else min(turns_at + steps_at + deadlines, default=None))
+        later = turns_at + steps_at + deadlines + ([] if retry_at is None else [retry_at])
+        return Claims(tasks, None if full else min(later, default=None))
+
+    # Queues with limits
+
+    async def set_queue(self, app: str, name: str, limits: Limits) -> None:
+        self._read(lambda store: flow.set_limits(store, app, name, limits))
+        self._store.notifier.notify(Notice(None, work=True))
+
+    async def delete_queue(self, app: str, name: str) -> None:
+        self._read(lambda store: store.queues.pop((app, name), None))
+        self._store.notifier.notify(Notice(None, work=True))
+
+    async def queues(self, app: str | None = None) -> list[QueueInfo]:
+        return self._read(lambda store: flow.all_of(store, app))
+
+    async def ahead_of(self, run_id: str) -> int | None:
+        return self._read(lambda store: flow.ahead_of(store, run_id))
 
     # Turns
 
@@ -253,10 +282,18 @@ class MemoryWorld:
         self._carry_out(operations.finish_step(outcome, self._clock.now(), self._url))
 
     async def snooze_step(
-        self, run_id: str, step_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str
+        self,
+        run_id: str,
+        step_id: str,
+        worker_id: str,
+        epoch: int,
+        *,
+        delay_ms: int,
+        why: str,
+        place: Place | None = None,
     ) -> None:
         until = self._clock.now() + delay_ms
-        self._carry_out(operations.snooze_step(run_id, step_id, worker_id, epoch, until, why, self._url))
+        self._carry_out(operations.snooze_step(run_id, step_id, worker_id, epoch, until, why, place, self._url))
 
     # Streams
 
@@ -371,11 +408,14 @@ class MemoryWorld:
         with self._store.lock:
             return query(self._store)
 
-    def _claim_turn(self, rows: Rows, worker_id: str) -> Task:
-        self._store.put_run(claims.claim(rows.run, worker_id))
+    def _claim_turn(self, rows: Rows, worker_id: str, lanes: Lanes) -> Task:
+        lanes.claimed(rows.run)
+        asleep = flow.state_of(self._store, (rows.run.app, rows.run.queue)).limits.asleep
+        self._store.put_run(claims.claim(rows.run, worker_id, asleep))
         return claims.turn_task(rows.run)
 
-    def _claim_step(self, rows: Rows, step: Step, worker_id: str, now: int) -> Task:
+    def _claim_step(self, rows: Rows, step: Step, worker_id: str, now: int, lanes: Lanes) -> Task:
+        lanes.claimed(rows.run, step)
         claimed = claims.claim_step(step, worker_id, now)
         self._store.put_step(claimed)
         return claims.step_task(rows.run, replace(claimed, input=rows.input_of(step)))
@@ -395,25 +435,46 @@ class MemoryWorld:
             self._store.notifier.notify(Notice(None, work=True))
 
 
-def _choose(now: int, most: int, found: Iterable[tuple[int | None, tuple[int, ...], T]]) -> tuple[list[T], list[int]]:
+def _lane_of_turn(run: Run) -> tuple[flow.Name, str, int] | None:
+    """Return the queue in which a run waits for a slot, its key and its weight; None when it waits for none."""
+    return ((run.app, run.queue), run.key, 1) if run.slot == "waits" else None
+
+
+def _lane_of_step(run: Run, step: Step) -> tuple[flow.Name, str, int] | None:
+    place = step.place
+    return None if place is None else ((run.app, place.queue), place.key, place.weight)
+
+
+def _choose(
+    now: int,
+    most: int,
+    found: Iterable[tuple[int | None, tuple[int, ...], T, tuple[flow.Name, str, int] | None]],
+    lanes: Lanes,
+) -> tuple[list[T], list[int]]:
     """
-    Return those that were ready first, and when the others become ready; nothing when *most* is 0.
+    Return those that come first, and when the others become ready; nothing when *most* is 0.
 
     Args:
         now: what is ready by then is ready.
         most: how many are wanted.
-        found: what there is, with when it becomes ready and its place in the queue.
+        found: what there is, with when it becomes ready, its place in the queue, and the lane that it waits in.
+        lanes: those queues.
     """
     if not most:
         return [], []
     ready: list[tuple[tuple[int, ...], T]] = []
+    waiting: list[tuple[flow.Name, Waiting[T]]] = []
     later: list[int] = []
-    for ready_at, place, item in found:
+    for ready_at, place, item, lane in found:
         if ready_at is None:
             continue
-        if ready_at <= now:
+        if ready_at > now:
+            later.append(ready_at)
+        elif lane is None:
             ready.append((place, item))
         else:
-            later.append(ready_at)
+            name, key, weight = lane
+            waiting.append((name, Waiting(place[0], key, place[1:], weight, item)))
+    ready += [((each.rank, *each.place), each.item) for each in lanes.chosen(waiting, most)]
     ready.sort(key=lambda one: one[0])
     return [item for _, item in ready[:most]], later

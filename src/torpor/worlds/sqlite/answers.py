@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 from torpor.model import Entities, Event, Hook
 from torpor.worlds import requests as ask
 from torpor.worlds.requests import Conversation, StaleError
-from torpor.worlds.sqlite import blobs, changes, pruning, schedules, streams
+from torpor.worlds.sqlite import blobs, changes, flow, pruning, schedules, streams
 from torpor.worlds.sqlite.store import Store
 
 T = TypeVar("T")
@@ -68,6 +68,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.PutStep: _put_step,
     ask.StreamOf: streams.state,
     ask.PutStream: lambda store, request: streams.put(store, request.changes),
+    ask.Spend: flow.spend,
     ask.Scheduled: schedules.find,
     ask.PutSchedule: schedules.put,
     ask.DropSchedule: schedules.drop,

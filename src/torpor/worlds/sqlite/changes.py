@@ -18,7 +18,7 @@ from torpor.errors import DamagedError
 from torpor.model import Hook, Run, Step, Wait
 from torpor.worlds.draft import Changes, fence
 from torpor.worlds.requests import StaleError
-from torpor.worlds.sqlite.codes import HOOK_CODE, RUN_CODE, RUNTIME_CODE, STEP_CODE
+from torpor.worlds.sqlite.codes import HOOK_CODE, RUN_CODE, RUNTIME_CODE, SLOT_CODE, STEP_CODE
 from torpor.worlds.sqlite.rows import ADD_EVENT, SHIFT, event_row
 from torpor.worlds.sqlite.store import Store
 
@@ -58,6 +58,7 @@ _CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
     "cleanup_steps": _same,
     "cancel_by": _same,
     "cancel_reason": _same,
+    "slot": SLOT_CODE.__getitem__,
 }
 _PLACES: Final = [(Run.__struct_fields__.index(name), name, stored) for name, stored in _CHANGING.items()]
 _HEAD: Final = Run.__struct_fields__.index("head")
@@ -66,14 +67,14 @@ _WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS 
 
 _RUN_FACTS: Final = [
     *("id", "workflow", "program", "build", "runtime", "seed", "key_id", "public", "parent", "root", "created_at"),
-    *("route", "starts_at", "deadline", "detached"),
+    *("route", "starts_at", "deadline", "detached", "lane", "key"),
 ]
 _ADD_RUN: Final = f"{_insert('runs', [*_RUN_FACTS, *_CHANGING])} RETURNING k"
 
 _STEP_FACTS: Final = ["run", "id", "op", "seq", "created_at"]
 _STEP_CHANGING: Final = [
     *("kind", "status", "attempt", "failures", "started_at", "task", "route", "ready_at", "queued_at", "worker"),
-    *("epoch", "redeliveries", "snoozed"),
+    *("epoch", "redeliveries", "snoozed", "lane", "key", "weight"),
 ]
 _ADD_STEP: Final = _insert("steps", [*_STEP_FACTS, *_STEP_CHANGING])
 # The input of a step that is there stays as it is: what a turn was given may be the log's.
@@ -228,6 +229,8 @@ def _add_run(store: Store, run: Run) -> int:
             run.starts_at,
             run.deadline,
             run.detached,
+            store.lanes.number(run.app, run.queue) if run.slot else None,
+            run.key,
             *changing.values(),
         ),
     ).fetchone()
@@ -237,6 +240,8 @@ def _add_run(store: Store, run: Run) -> int:
 
 
 def _step_changing(store: Store, run: Run, step: Step) -> tuple[Any, ...]:
+    place = step.place
+    queue = run.queue if place is None else place.queue
     return (
         store.kinds.number(step.name, step.signature),
         STEP_CODE[step.status],
@@ -244,13 +249,14 @@ def _step_changing(store: Store, run: Run, step: Step) -> tuple[Any, ...]:
         step.failures,
         step.started_at,
         step.task,
-        store.routes.number(run.app, run.queue, "", run.key_id, str(run.priority)) if step.task else None,
+        store.routes.number(run.app, queue, "", run.key_id, str(run.priority)) if step.task else None,
         step.ready_at,
         step.queued_at,
         step.worker or None,
         step.epoch,
         step.redeliveries,
         step.snoozed,
+        *((None, "", 0) if place is None else (store.lanes.number(run.app, queue), place.key, place.weight)),
     )
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from torpor.lifecycle import INPUTS, EventType, RunStatus
 from torpor.model import Runtime
+from torpor.model.flow import Slot
 
 EVENT_TYPES: Final[tuple[EventType, ...]] = (
     "run_created",
@@ -35,18 +36,21 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
 STEP_STATUSES: Final = ("pending", "running", "retrying")
 HOOK_STATUSES: Final = ("live", "disposed", "conflict", "ended", "told")  # nothing is disposed: such a row is deleted
+SLOTS: Final[tuple[Slot, ...]] = ("", "waits", "holds", "awake")
 RUNTIMES: Final[tuple[Runtime, ...]] = ("snapshot", "replay")
 
 EVENT_CODE: Final = {name: code for code, name in enumerate(EVENT_TYPES)}
 RUN_CODE: Final = {name: code for code, name in enumerate(RUN_STATUSES)}
 STEP_CODE: Final = {name: code for code, name in enumerate(STEP_STATUSES)}
 HOOK_CODE: Final = {name: code for code, name in enumerate(HOOK_STATUSES)}
+SLOT_CODE: Final = {name: code for code, name in enumerate(SLOTS)}
 RUNTIME_CODE: Final = {name: code for code, name in enumerate(RUNTIMES)}
 
 EVENT_OF: Final = dict(enumerate(EVENT_TYPES))
 RUN_OF: Final = dict(enumerate(RUN_STATUSES))
 STEP_OF: Final = dict(enumerate(STEP_STATUSES))
 HOOK_OF: Final = dict(enumerate(HOOK_STATUSES))
+SLOT_OF: Final = dict(enumerate(SLOTS))
 RUNTIME_OF: Final = dict(enumerate(RUNTIMES))
 """By code, which no sequence is asked for: it has an answer for -1."""
 
@@ -56,3 +60,5 @@ INPUT_CODES: Final = ", ".join(str(EVENT_CODE[name]) for name in sorted(INPUTS))
 # What the schema's partial indexes and the queries say in numbers:
 assert {name for name in RUN_STATUSES if RUN_CODE[name] < 2} == {"pending", "running"}
 assert HOOK_CODE["live"] == 0
+assert SLOT_CODE["waits"] == 1
+assert {name for name in SLOTS if SLOT_CODE[name] > 1} == {"holds", "awake"}

@@ -17,6 +17,7 @@ from torpor.errors import DamagedError
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL, TRANSITIONS, EventType, RunStatus
 from torpor.worlds.sqlite import streams
 from torpor.worlds.sqlite.codes import RUN_OF
+from torpor.worlds.sqlite.flow import QUEUES, state_of
 from torpor.worlds.sqlite.rows import EVENT_COLUMNS, SHIFT, events_of
 from torpor.worlds.sqlite.run_rows import RUNS
 from torpor.worlds.sqlite.schedules import SCHEDULES, schedule_of
@@ -33,8 +34,8 @@ _OF_RUNS: Final = ("steps", "waits", "hooks", "snapshots", "lines", "resumes", "
 _ASTRAY: Final = (
     # A step task lies on the route of its run, without the guest.
     "SELECT s.run, s.id FROM steps s JOIN runs r ON r.k = s.run JOIN routes u ON u.k = r.route "
-    "LEFT JOIN routes t ON t.k = s.route WHERE s.task "
-    "AND (t.app, t.queue, t.guest, t.key_id) IS NOT (u.app, u.queue, '', u.key_id)"
+    "LEFT JOIN routes t ON t.k = s.route LEFT JOIN lanes l ON l.k = s.lane WHERE s.task "
+    "AND (t.app, t.queue, t.guest, t.key_id) IS NOT (u.app, ifnull(l.queue, u.queue), '', u.key_id)"
 )
 _STRANGERS: Final = (
     "SELECT r.k FROM runs r JOIN workflows w ON w.k = r.workflow JOIN routes t ON t.k = r.route WHERE w.app <> t.app"
@@ -62,6 +63,11 @@ def _found(store: Store, clock: Clock) -> Iterator[DamagedError]:
             deployment_of(created_at, body)
         except (NonsenseError, msgspec.DecodeError) as error:
             yield DamagedError(f"row {k} of table deployments", str(error))
+    for row in store.rows(QUEUES):
+        try:
+            state_of(row)
+        except DamagedError as error:
+            yield error
     for row in store.rows(SCHEDULES):
         try:
             schedule_of(row)

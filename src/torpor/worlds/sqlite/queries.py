@@ -57,7 +57,7 @@ _WAITING: Final = (
     # Kind by kind, each a range of the index, so that nothing is sorted.
     f"{WAITING.format(routes=_NO_GUEST)} SELECT t.app, kind, (SELECT json_array(count(*), "
     "min(iif(snoozed = '', queued_at, created_at)), max(snoozed), run) FROM steps WHERE route = place "
-    "AND kind = waiting.kind AND ready_at IS NOT NULL AND (ready_at <= ? OR snoozed <> '') "
+    "AND kind = waiting.kind AND ready_at IS NOT NULL AND lane IS NULL AND (ready_at <= ? OR snoozed <> '') "
     f"AND {ALL_OF_TYPES}) "
     "FROM waiting JOIN routes t ON t.k = place WHERE kind IS NOT NULL"
 )

@@ -10,7 +10,7 @@ polls an empty queue asks no more. It also tells whether a deadline has passed; 
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -20,11 +20,10 @@ from torpor.model import NOW, ClaimRequest, Claims, Notice, Run, Task
 from torpor.worlds import claims
 from torpor.worlds.sqlite.changes import save_run, save_step, set_run_aside, set_step_aside
 from torpor.worlds.sqlite.deadlines import OVERDUE, expire
+from torpor.worlds.sqlite.flow import Found, Lanes
 from torpor.worlds.sqlite.rows import SHIFT, STEP_COLUMNS, Row, step_of
 from torpor.worlds.sqlite.sound import NUMBER_MAX
 from torpor.worlds.sqlite.store import Store
-
-Found = list[list[Any]]  # rank, place in the queue, then which: a run's rowid, and of a step also its seq and id
 
 
 def _routes(apps: str, guests: str) -> str:
@@ -46,14 +45,16 @@ def _look(table: str, place: str, which: str, most: str) -> str:
 
 # What is no number has no place in a queue, and must not keep others from theirs: JSON takes no blobs.
 _IN_QUEUE: Final = "typeof(queued_at) = 'integer'"
-_TURNS: Final = _look("runs", f"route = routes.k AND worker IS NULL AND {_IN_QUEUE}", "k", ":turns")
+_TURNS: Final = _look("runs", f"route = routes.k AND worker IS NULL AND slot <> 1 AND {_IN_QUEUE}", "k", ":turns")
 WAITING: Final = (
     # From kind to kind of the step tasks in some routes, instead of through all that wait.
     "WITH RECURSIVE waiting (place, kind) AS ("
-    "SELECT k, (SELECT min(kind) FROM steps WHERE route = routes.k AND kind > 0 AND ready_at IS NOT NULL) "
+    "SELECT k, "
+    "(SELECT min(kind) FROM steps WHERE route = routes.k AND kind > 0 AND ready_at IS NOT NULL AND lane IS NULL) "
     "FROM routes WHERE {routes} "
     "UNION ALL SELECT place, "
-    "(SELECT min(kind) FROM steps WHERE route = place AND kind > waiting.kind AND ready_at IS NOT NULL) "
+    "(SELECT min(kind) FROM steps "
+    "WHERE route = place AND kind > waiting.kind AND ready_at IS NOT NULL AND lane IS NULL) "
     "FROM waiting WHERE kind IS NOT NULL)"
 )
 _LOOK: Final = (
@@ -63,11 +64,13 @@ _LOOK: Final = (
     f"(SELECT min(deadline) FROM runs WHERE {OVERDUE} > :now AND deadline <= {NUMBER_MAX}) "
     f"UNION ALL SELECT 'turns', priority, {_TURNS} FROM routes WHERE {_routes(':apps_of_turns', ':guests')} "
     "UNION ALL SELECT 'steps', (SELECT priority FROM routes WHERE k = place), place, kind, "
-    "(SELECT min(ready_at) FROM steps WHERE route = place AND kind = waiting.kind "
-    f"AND ready_at <= {NUMBER_MAX}) FROM waiting WHERE kind IS NOT NULL"
+    "(SELECT min(ready_at) FROM steps WHERE route = place AND kind = waiting.kind AND lane IS NULL "
+    f"AND ready_at <= {NUMBER_MAX}) FROM waiting WHERE kind IS NOT NULL "
+    "UNION ALL SELECT 'lanes', priority, k, json_array(app, queue, guest), NULL FROM routes WHERE queue <> '' "
+    f"AND ({_routes(':apps_of_turns', ':guests')} OR {_routes(':apps_of_steps', ':no_guest')})"
 )
 _PLACE: Final = (
-    "route = :place AND kind = :kind AND id NOT IN (SELECT value FROM json_each(:left)) "
+    "route = :place AND kind = :kind AND lane IS NULL AND id NOT IN (SELECT value FROM json_each(:left)) "
     f"AND {_IN_QUEUE} AND typeof(run) = 'integer' AND typeof(seq) = 'integer' AND typeof(id) = 'text'"
 )
 ALL_OF_TYPES: Final = (
@@ -90,19 +93,23 @@ def claim(store: Store, request: ClaimRequest, clock: Clock) -> tuple[Claims, No
     notice = expire(store, now) if overdue else None
     if notice is not None:
         looked = _looked(store, request, now)
-    turns, turns_at = _choose(store, looked["turns"], request.turns_max)
-    steps, steps_at = _choose(store, _look_at_steps(store, looked["steps"], request, now), request.steps_max)
-    tasks = _claim_turns(store, turns, request.worker_id, now) + _claim_steps(store, steps, request.worker_id, now)
+    lanes = Lanes(store, request, looked["lanes"], now)
+    turns, turns_at = _choose(store, looked["turns"], lanes.turns(), request.turns_max)
+    at_steps = _look_at_steps(store, looked["steps"], request, now)
+    steps, steps_at = _choose(store, at_steps, lanes.steps(), request.steps_max)
+    tasks = _claim_turns(store, turns, lanes, request.worker_id, now)
+    tasks += _claim_steps(store, steps, lanes, request.worker_id, now)
+    lanes.save()
     if len(tasks) < len(turns) + len(steps):  # damaged ones stood before others, which are to be claimed at once
         return Claims(tasks, NOW), notice
     more = 0 < request.turns_max == len(turns) or 0 < request.steps_max == len(steps)
     deadlines = [] if deadline is None else [deadline]
-    return Claims(tasks, None if more else min(turns_at + steps_at + deadlines, default=None)), notice
+    return Claims(tasks, None if more else min(turns_at + steps_at + lanes.later + deadlines, default=None)), notice
 
 
 def _looked(store: Store, request: ClaimRequest, now: int) -> dict[str, list[Row]]:
     """Return what one look along the routes of a request tells."""
-    looked: dict[str, list[Row]] = {"worker": [], "overdue": [], "turns": [], "steps": []}
+    looked: dict[str, list[Row]] = {"worker": [], "overdue": [], "turns": [], "steps": [], "lanes": []}
     for kind, *told in store.db.execute(_LOOK, _asked(store, request, now)).fetchall():
         looked[kind].append(tuple(told))
     return looked
@@ -143,28 +150,25 @@ def _most(store: Store, most: int) -> int:
     return most and most + len(store.unwritable)
 
 
-def _choose(store: Store, places: list[Row], most: int) -> tuple[Found, list[int]]:
-    """Return those of all places that come first, and when the next of each is."""
-    found: Found = []
+def _choose(store: Store, places: list[Row], found: Found, most: int) -> tuple[Found, list[int]]:
+    """Return those of all places, and of what was found elsewhere, that come first, and when the next of each is."""
     for priority, at_once, due, _ in places:
         rank = -int(priority)
-        found += [[rank, *each] for each in msgspec.json.decode(at_once) + msgspec.json.decode(due)]
+        at_places = msgspec.json.decode(at_once) + msgspec.json.decode(due)
+        found += [((rank, *each), tuple(each[1:])) for each in at_places]
     if store.unwritable:
-        found = [each for each in found if _which(*each) not in store.unwritable]
+        found = [each for each in found if (each[1][0], each[1][-1] if each[1][1:] else "") not in store.unwritable]
     return sorted(found)[:most], [next_at for *_, next_at in places if next_at is not None]
 
 
-def _which(_rank: int, _place: int, k: int, _seq: int = 0, step_id: str = "") -> tuple[int, str]:
-    return k, step_id
-
-
-def _claim_turns(store: Store, found: Found, worker_id: str, now: int) -> list[Task]:
+def _claim_turns(store: Store, found: Found, lanes: Lanes, worker_id: str, now: int) -> list[Task]:
     tasks = []
-    for _, _, k in found:
+    for _, (k,) in found:
         try:
             run = store.run_at(k)
-            claimed = claims.claim(run, worker_id)
+            claimed = claims.claim(run, worker_id, lanes.asleep_of(run))
             save_run(store, run, claimed)
+            lanes.claimed(run)
         except DamagedError as error:
             set_run_aside(store, k, str(error), now)
         else:
@@ -172,21 +176,22 @@ def _claim_turns(store: Store, found: Found, worker_id: str, now: int) -> list[T
     return tasks
 
 
-def _claim_steps(store: Store, found: Found, worker_id: str, now: int) -> list[Task]:
+def _claim_steps(store: Store, found: Found, lanes: Lanes, worker_id: str, now: int) -> list[Task]:
     runs: dict[int, Run] = {}
     tasks = []
-    for _, _, k, _, step_id in found:
+    for _, (k, _, step_id) in found:
         try:
             if k not in runs:
                 runs[k] = store.run_at(k)
             run = runs[k]
             created_id, created_name, *row = store.db.execute(_TASK, (k, step_id)).fetchone()
-            step = step_of(run.id, tuple(row), store.kinds.texts)
+            step = step_of(run.id, tuple(row), store.kinds.texts, store.lanes.texts)
             # Else another step would be carried out, or this one with another's arguments.
             if not step.input or (created_id and (created_id, created_name) != (step.id, step.name)):
                 raise DamagedError(f"step {step_id}", f"event {step.seq} of the log did not create it", run_id=run.id)
             claimed = claims.claim_step(step, worker_id, now)
             save_step(store, run, claimed, step.epoch)
+            lanes.claimed(run, step)
         except DamagedError as error:
             set_step_aside(store, k, step_id, str(error), now)
         else:

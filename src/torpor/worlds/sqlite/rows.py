@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Final
 
 from torpor.model import Event, Hook, Step, Wait
+from torpor.model.flow import Place
 from torpor.worlds.sqlite.codes import EVENT_CODE, EVENT_OF, HOOK_OF, STEP_OF
 from torpor.worlds.sqlite.sound import (
     NUMBER_MAX,
@@ -24,6 +25,8 @@ from torpor.worlds.sqlite.sound import (
 )
 
 Row = tuple[Any, ...]
+Texts = Callable[[int], tuple[str, ...]]
+"""What numbers of one kind stand for."""
 
 SHIFT: Final = 32
 """A run's event number n is stored under the key ``run << SHIFT | n``."""
@@ -35,7 +38,7 @@ ADD_EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 STEP_COLUMNS: Final = (
     "s.id, s.op, s.seq, s.kind, s.status, s.created_at, s.attempt, s.failures, s.started_at, s.task, "
-    "s.ready_at, s.queued_at, s.worker, s.epoch, s.redeliveries, s.snoozed"
+    "s.ready_at, s.queued_at, s.worker, s.epoch, s.redeliveries, s.snoozed, s.lane, s.key, s.weight"
 )
 WAIT_COLUMNS: Final = "id, op, due"
 HOOK_COLUMNS: Final = "h.id, h.op, h.token, h.status, h.created_at, h.metadata, h.watch"
@@ -70,6 +73,9 @@ _STEP: Final = Shape(
     epoch=int,
     redeliveries=int,
     snoozed=str,
+    lane=int | None,
+    key=str,
+    weight=int,
     input=bytes | None,
 )
 _WAIT: Final = Shape(id=str, op=int, due=int)
@@ -111,7 +117,7 @@ def event_row(k: int, event: Event) -> Row:
     )
 
 
-def steps_of(run_id: str, rows: Iterable[Row], kind: Callable[[int], tuple[str, ...]]) -> dict[str, Step]:
+def steps_of(run_id: str, rows: Iterable[Row], kind: Texts, lane: Texts) -> dict[str, Step]:
     """
     Return the values, by id, of rows of :data:`STEP_COLUMNS` and the step's input.
 
@@ -119,17 +125,18 @@ def steps_of(run_id: str, rows: Iterable[Row], kind: Callable[[int], tuple[str, 
         run_id: whose steps.
         rows: in the order in which they are to stand.
         kind: returns the name and the signature of a kind.
+        lane: returns the application and the queue of a lane.
     """
-    return {row[0]: step_of(run_id, row, kind) for row in rows}
+    return {row[0]: step_of(run_id, row, kind, lane) for row in rows}
 
 
-def step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> Step:
+def step_of(run_id: str, row: Row, kind: Texts, lane: Texts) -> Step:
     """Return the value of a row, see :func:`steps_of`."""
     with reading(f"step {row[0]}", run_id):
-        return _step_of(run_id, row, kind)
+        return _step_of(run_id, row, kind, lane)
 
 
-def _step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> Step:
+def _step_of(run_id: str, row: Row, kind: Texts, lane: Texts) -> Step:
     _STEP.check(row)
     (
         about,
@@ -148,6 +155,9 @@ def _step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> S
         epoch,
         redeliveries,
         snoozed,
+        its_lane,
+        key,
+        weight,
         given,
     ) = row
     name, signature = kind(its_kind)
@@ -176,6 +186,7 @@ def _step_of(run_id: str, row: Row, kind: Callable[[int], tuple[str, ...]]) -> S
         epoch,
         redeliveries,
         snoozed,
+        None if its_lane is None else Place(lane(its_lane)[1], key, weight),
     )
 
 

@@ -8,8 +8,8 @@ from typing import Final
 import msgspec
 
 from torpor.model import Run
-from torpor.worlds.sqlite.codes import RUN_OF, RUNTIME_OF
-from torpor.worlds.sqlite.rows import Row
+from torpor.worlds.sqlite.codes import RUN_OF, RUNTIME_OF, SLOT_OF
+from torpor.worlds.sqlite.rows import Row, Texts
 from torpor.worlds.sqlite.sound import (
     SEQ_MAX,
     NonsenseError,
@@ -25,7 +25,7 @@ RUNS: Final = (
     "SELECT k, id, workflow, program, route, runtime, status, seed, created_at, started_at, ended_at, error_code, "
     "head, ops, logs, epoch, parent, root, public, build, base, latest_at, ready_at, queued_at, worker, redeliveries, "
     "snoozes, snoozed, sent, received, receiving, cleanup_ms, cleanup_steps, cancel_by, cancel_reason, detached, "
-    "key_id, starts_at, deadline, attributes, paused FROM runs"
+    "key_id, starts_at, deadline, attributes, paused, key, slot FROM runs"
 )
 _RUN: Final = Shape(
     k=int,
@@ -69,14 +69,13 @@ _RUN: Final = Shape(
     deadline=int,
     attributes=str,
     paused=int,
+    key=str,
+    slot=int,
 )
 _ATTRIBUTES: Final = msgspec.json.Decoder(dict[str, str])
 _NO_ATTRIBUTES: Final = "{}"
 
 _NO_TEXTS: Final = "[]"
-
-Texts = Callable[[int], tuple[str, ...]]
-"""What numbers of one kind stand for."""
 
 
 def run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], str]) -> Run:
@@ -145,6 +144,8 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         deadline,
         attributes,
         paused,
+        key,
+        slot,
     ) = row
     _RUN.check(row)
     app, queue, guest, key_id, priority = routes(route)
@@ -203,6 +204,8 @@ def _run_of(row: Row, workflows: Texts, routes: Texts, label: Callable[[int], st
         cancel_by,
         cancel_reason,
         bool(detached),
+        key,
+        coded(SLOT_OF, slot, "slot"),
     )
 
 

@@ -71,7 +71,7 @@ class Store:
         db: in autocommit mode; whoever runs an operation brackets it with a transaction.
         url: of the world, for messages.
         file: what it is connected to.
-        labels, workflows, kinds, routes: what numbers stand for.
+        labels, workflows, kinds, routes, lanes: what numbers stand for.
         unwritable: rowid of the run and id of the step, ``""`` for its turn, of what cannot be set aside.
     """
 
@@ -83,12 +83,13 @@ class Store:
         self.workflows = Numbers(db, "workflows", "app", "name")
         self.kinds = Numbers(db, "kinds", "name", "signature")
         self.routes = Numbers(db, "routes", "app", "queue", "guest", "key_id", "priority")
+        self.lanes = Numbers(db, "lanes", "app", "queue")
         self.unwritable: set[tuple[int, str]] = set()
         self._rowids: Recent[str, int] = Recent()
 
     def forget(self) -> None:
         """Forget what a transaction that was rolled back may have stored."""
-        for numbers in (self.labels, self.workflows, self.kinds, self.routes):
+        for numbers in (self.labels, self.workflows, self.kinds, self.routes, self.lanes):
             numbers.forget()
         self._rowids.clear()
 
@@ -210,7 +211,7 @@ class Store:
         k, run = found
         return k, Entities(
             run,
-            steps_of(run_id, self.rows(_STEPS[inputs], k), self.kinds.texts),
+            steps_of(run_id, self.rows(_STEPS[inputs], k), self.kinds.texts, self.lanes.texts),
             waits_of(run_id, self.rows(_WAITS, k)),
             self._hooks(run, self.rows(_HOOKS, k)),
         )
@@ -224,7 +225,7 @@ class Store:
         step = self.rows(_STEP, k, part.step) if part.step else []
         waits = self.rows(_WAITS_DUE, k, part.due) if part.due else []
         hook = self.rows(_HOOK, k, part.hook) if part.hook else []
-        steps = steps_of(run.id, step, self.kinds.texts)
+        steps = steps_of(run.id, step, self.kinds.texts, self.lanes.texts)
         return Entities(run, steps, waits_of(run.id, waits), self._hooks(run, hook))
 
     def hooks(self, where: str, *values: object) -> list[Hook | None]:

@@ -165,7 +165,7 @@ def _take_claims(store: Store, worker_id: str, clock: Clock) -> int:
     for k, *row in steps:
         try:
             run = store.run_at(k)
-            step = step_of(run.id, tuple(row), store.kinds.texts)
+            step = step_of(run.id, tuple(row), store.kinds.texts, store.lanes.texts)
             save_step(store, run, claims.release_step(run, step, now), step.epoch)
             taken += 1
         except DamagedError as error:

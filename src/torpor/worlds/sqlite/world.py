@@ -39,12 +39,24 @@ from torpor.model import (
     WaitingSteps,
     WorkerRow,
 )
+from torpor.model.flow import Limits, Place, QueueInfo
 from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 from torpor.world import Capabilities, Unsubscribe
 from torpor.worlds import erasing, firing, operations
 from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.requests import Operation
-from torpor.worlds.sqlite import blobs, examination, pruning, queries, queue, schedules, schema, streams, workers
+from torpor.worlds.sqlite import (
+    blobs,
+    examination,
+    flow,
+    pruning,
+    queries,
+    queue,
+    schedules,
+    schema,
+    streams,
+    workers,
+)
 from torpor.worlds.sqlite.answers import converse
 from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
@@ -265,6 +277,26 @@ class SqliteWorld:
             lambda store: queue.claim(store, request, self._clock), f"claim of worker {request.worker_id}"
         )
 
+    # Queues with limits
+
+    async def set_queue(self, app: str, name: str, limits: Limits) -> None:
+        await self._writer.submit(
+            lambda store: flow.set_limits(store, app, name, limits), f"setting of the limits of queue {name!r}"
+        )
+
+    async def delete_queue(self, app: str, name: str) -> None:
+        await self._writer.submit(
+            lambda store: flow.delete(store, app, name), f"deletion of the limits of queue {name!r}"
+        )
+
+    async def queues(self, app: str | None = None) -> list[QueueInfo]:
+        return await self._queries.submit(lambda store: flow.all_of(store, app), "listing of queues")
+
+    async def ahead_of(self, run_id: str) -> int | None:
+        return await self._queries.submit(
+            lambda store: flow.ahead_of(store, run_id), f"search for the place of run {run_id} in its queue"
+        )
+
     # Turns
 
     async def load(self, run_id: str) -> RunState:
@@ -288,10 +320,20 @@ class SqliteWorld:
         )
 
     async def snooze_step(
-        self, run_id: str, step_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str
+        self,
+        run_id: str,
+        step_id: str,
+        worker_id: str,
+        epoch: int,
+        *,
+        delay_ms: int,
+        why: str,
+        place: Place | None = None,
     ) -> None:
         await self._operate(
-            lambda now: operations.snooze_step(run_id, step_id, worker_id, epoch, now + delay_ms, why, self._url),
+            lambda now: operations.snooze_step(
+                run_id, step_id, worker_id, epoch, now + delay_ms, why, place, self._url
+            ),
             f"snooze of step {step_id} of run {run_id}",
         )
 
