@@ -27,6 +27,11 @@ full: .venv/.installed ## run the tests of the full Python guest, with numpy and
 	@.venv/bin/torpor warm --full
 	$(PY) -m pytest --full tests/guests/cpython tests/guests/test_protocols.py tests/engine/test_full_guest.py $(ARGS)
 
+.PHONY: conformance
+conformance: .venv/.installed ## run CPython's own tests in the Python guest; ARGS='test_json test_asyncio.test_locks' for some
+	@.venv/bin/torpor warm
+	$(PY) -m conformance $(ARGS)
+
 .PHONY: crash
 crash: .venv/.installed ## kill, freeze and starve workers for half an hour; SOAK='--minutes 60 --seed 3'
 	@.venv/bin/torpor warm

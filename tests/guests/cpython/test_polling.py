@@ -22,6 +22,14 @@ def bump(box):
 """
 
 
+WAIT_FOR = "await asyncio.wait_for(asyncio.shield(task), 0)"
+TIMEOUT = "async with asyncio.timeout(0): await asyncio.shield(task)"
+CALLBACK = """
+loop, end = asyncio.get_running_loop(), asyncio.Event()
+def look(): end.set() if task.done() else loop.call_soon(look)
+"""
+
+
 def parks(author: Author, body: str) -> Run:
     """Return a run that waits after its first step was asked for, and has burnt no limit."""
     run = author.body(body, before=BEFORE).begin()
@@ -132,6 +140,62 @@ def test_a_poller_may_be_cancelled(author: Author) -> None:
 
     assert [op.due - op.at for op in run.ops if op.due] == [500]
     assert run.wake(run.ops[-1].n, 500).value == "late"
+
+
+@pytest.mark.parametrize(
+    "poll",
+    [
+        "while not task.done(): await asyncio.wait([task], timeout=0)",
+        "left = {task}\nwhile left: _, left = await asyncio.wait(left, timeout=0)",
+        f"while not task.done():\n    try: {WAIT_FOR}\n    except TimeoutError: pass",
+        f"while not task.done():\n    try: {WAIT_FOR}\n    except TimeoutError: await asyncio.sleep(0)",
+        f"while not task.done():\n    try:\n        {TIMEOUT}\n    except TimeoutError: pass",
+        "n = 0\nwhile not task.done():\n    n += 1\n    await asyncio.sleep(0)",
+        "async def no(): pass\nwhile not task.done(): await asyncio.create_task(no())",
+        "async def no(): pass\nwhile not task.done(): await asyncio.gather(no(), no())",
+        "class Yields:\n    def __await__(self): yield\nwhile not task.done(): await Yields()",
+        f"{CALLBACK}\nlook()\nawait end.wait()",
+    ],
+    ids=["wait", "pending", "wait_for", "both", "timeout", "counter", "tasks", "gather", "yield", "callback"],
+)
+def test_a_loop_that_is_never_idle_rests(author: Author, poll: str) -> None:
+    """However it yields: it sleeps until something arrives or a nudge, asleep too, and goes on with what was ready."""
+    run = parks(author, f"task = asyncio.create_task(charge(1))\nawait sleep(0)\n{poll}\nreturn task.result()")
+    for _ in range(3):
+        nudge = run.ops[-1]
+        assert nudge.type == "wait"
+        run.now = nudge.due - 1
+        assert run.park().wake(nudge.n).status == "pending"
+
+    assert run.park().complete(1, "ok").value == "ok"
+
+
+def test_a_loop_that_asks_for_the_same_is_nudged_ever_later(author: Author) -> None:
+    """Up to a minute; who gets on is nudged every few seconds."""
+
+    def seconds(poll: str) -> list[int]:
+        run = parks(author, f"n, task = 0, asyncio.create_task(charge(1))\n{poll}")
+        for _ in range(8):
+            run.now = run.ops[-1].due - 1
+            run.wake(run.ops[-1].n)
+        return [(op.due - op.at) // 1000 for op in run.ops if op.type == "wait"]
+
+    wait = "await asyncio.wait([task], timeout=0)"
+    assert seconds(f"while not task.done(): {wait}") == [1, 2, 4, 8, 16, 32, 60, 60, 60]
+    assert seconds(f"while not task.done():\n    n += 1\n    {wait}") == [1, 2, 4, 5, 5, 5, 5, 5, 5]
+
+
+def test_small_tasks_without_end_do_not_hide_a_timer(author: Author) -> None:
+    """The loop rests, and the timer that another task waits for ends it in time."""
+    body = """
+    async def no(): pass
+    async with asyncio.timeout(0.5):
+        while True: await asyncio.create_task(no())
+    """
+    run = parks(author, body)
+
+    assert [op.due - op.at for op in run.ops] == [500]
+    assert isinstance(run.wake(1, 500).failure, TimeoutError)
 
 
 def test_a_loop_that_waits_for_nothing_is_endless() -> None:

@@ -79,6 +79,7 @@ def start() -> None:
     """Make everything ready and tell the host which function takes its messages."""
     # When the interpreter was saved it had more modules in C than every build has.
     sys.builtin_module_names = tuple(filter(_imp.is_builtin, sys.builtin_module_names))
+    sys.executable = ""  # as Python says where it knows none; `platform` would look into the file
     for name in PRELOADED.split():
         importlib.import_module(name)
     rehearse()

@@ -6,6 +6,7 @@ import builtins
 import functools
 import io
 import os
+import platform
 import socket
 import subprocess
 import sys
@@ -52,6 +53,7 @@ def install() -> None:
     for owner, attribute, what, why, advice in _BLOCKED:
         setattr(owner, attribute, refusal(what, why, advice))
     builtins.open = io.open = _open_and_advise
+    vars(platform.uname())["processor"] = ""  # else Python starts a process to learn it
 
 
 _open = io.open

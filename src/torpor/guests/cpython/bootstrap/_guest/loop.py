@@ -22,6 +22,7 @@ from typing import Any
 
 from .advice import refusal
 from .polling import Pollers
+from .restless import Restless
 from .run import Delivery, run
 from .timestamps import LATEST, as_text
 
@@ -52,6 +53,7 @@ class DurableLoop(BaseEventLoop):
         self._timers_cancelled = 0
         self._left: Any = None
         self._armed: list[tuple[int, int]] = []  # a heap of the outstanding waits: when each ends, and its op
+        self.restless = Restless(self)
         self.pollers = Pollers(self, self._run_ready)
 
     def time(self) -> float:
@@ -62,22 +64,29 @@ class DurableLoop(BaseEventLoop):
         """Run until nothing is ready, then see to it that the first timer will wake the run."""
         _set_running_loop(self)
         try:
+            self.restless.begin()
             self.pollers.wake()
             self._run_ready()
             self.pollers.settle()
+            self.restless.settle()
         finally:
             _set_running_loop(None)
         if self._timers or self._armed:
             self._arm()
 
     def _run_ready(self) -> int:
-        """Run what is ready and what that makes ready; return how many handles that were."""
-        ready, count = self._ready, 0
+        """Run what is ready and what that makes ready, unless it never ends; return how many handles that were."""
+        ready, count, left = self._ready, 0, self.restless.left
         while ready:
+            if count >= left:
+                if self.restless.rests():
+                    break
+                left += self.restless.budget
             handle = ready.popleft()
             count += 1
             if not handle._cancelled:
                 handle._run()
+        self.restless.left = left - count
         return count
 
     def end(self) -> None:
@@ -109,6 +118,15 @@ class DurableLoop(BaseEventLoop):
         timers = self._timers
         while timers and timers[0][0] <= now:
             self._ready.append(self._pop())
+
+    @property
+    def timers(self) -> list[tuple[int, int, Any]]:
+        """What ``call_later`` has scheduled, cancelled ones too."""
+        return self._timers
+
+    def waits_for_others(self) -> bool:
+        """Tell whether the run waits for anything but its timers."""
+        return any(not isinstance(receiver, TimerWait) for receiver in run.waiting.values())
 
     def is_running(self) -> bool:
         return True

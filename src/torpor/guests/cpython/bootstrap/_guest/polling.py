@@ -31,6 +31,9 @@ _YIELDS = 1_000
 _ROUNDS = 24
 """Rounds of one task that must be alike."""
 
+_LOOKS = 500
+"""Rounds that are looked at; who is not known by them for a poller may be `restless.py`'s concern."""
+
 _MEMBERS_MAX = 100
 """Members and attributes that are looked at of one object."""
 
@@ -56,7 +59,7 @@ class _Rounds:
 
     def add(self, marks: list[object]) -> bool:
         """Note another round and tell whether there were enough of the same."""
-        self.alike = self.alike + 1 if _same(self.marks, marks) else 0
+        self.alike = self.alike + 1 if same(self.marks, marks) else 0
         self.marks = marks
         return self.alike >= _ROUNDS
 
@@ -71,7 +74,8 @@ class Pollers:
     """
 
     def __init__(self, loop: AbstractEventLoop, run_ready: Callable[[], int]) -> None:
-        self._loop, self._run_ready = loop, run_ready
+        self._loop: Any = loop
+        self._run_ready = run_ready
         self._parked: list[Future[None]] = []
         self._rounds: dict[Task[Any], _Rounds] = {}
         self._yields = 0
@@ -82,7 +86,7 @@ class Pollers:
     def pause(self) -> Future[None] | None:
         """Return what a task that yields has to wait for; None when it just lets others run."""
         self._yields += 1
-        if self._yields <= _YIELDS or not run.waiting:
+        if not _YIELDS < self._yields <= _YIELDS + _LOOKS or not run.waiting:
             return None
         if run.asked_for != self._ops:  # something new is on its way
             self._ops, self._yields = run.asked_for, 0
@@ -112,7 +116,7 @@ class Pollers:
         while self._parked:
             count = len(self._parked)
             self.wake()
-            if self._run_ready() == count == len(self._parked):
+            if self._run_ready() == count == len(self._parked) or self._loop.restless.resting:
                 break
         if self._parked and self._nudge is None:
             self._nudge = self._loop.call_later(self._seconds, self._nudged)
@@ -139,14 +143,14 @@ def _marks(frame: FrameType | None) -> Iterator[object]:
             yield code
             yield frame.f_lasti
             for value in frame.f_locals.values():
-                yield from _looks(value)
+                yield from looks(value)
             for name in code.co_names:
                 if name in frame.f_globals:
-                    yield from _looks(frame.f_globals[name])
+                    yield from looks(frame.f_globals[name])
         frame = frame.f_back
 
 
-def _looks(value: Any) -> Iterator[object]:
+def looks(value: Any) -> Iterator[object]:
     """Yield what an object looks like: itself and its attributes, or the members of a collection."""
     kind = type(value)
     if kind in _COLLECTIONS:
@@ -170,7 +174,8 @@ def _attribute(value: object, name: str, default: Any = None) -> Any:
         return default
 
 
-def _same(before: list[object], after: list[object]) -> bool:
+def same(before: list[object], after: list[object]) -> bool:
+    """Tell whether two looks at the same things show no change."""
     return len(before) == len(after) and all(
         one is other or (type(one) is type(other) and type(one) in _VALUES and one == other)
         for one, other in zip(before, after, strict=True)

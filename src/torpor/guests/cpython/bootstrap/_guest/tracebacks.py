@@ -49,6 +49,8 @@ def frames_text(error: BaseException) -> str:
 
 def install() -> None:
     """Let exceptions that are stored, and all that ``traceback`` prints, have such tracebacks."""
+    _Shown.__module__, _Shown.__name__ = "traceback", "TracebackException"
+    _Shown.__qualname__ = _Shown.__name__
     traceback.TracebackException = _Shown  # type: ignore[misc]  # that is the point
     vars(errors)["traceback_text"] = own_text
 
