@@ -79,6 +79,7 @@ class BuiltinSteps:
             "step//torpor//status": self.status,
             "step//torpor//cancel": self.cancel,
             "step//torpor//send": self.send,
+            "step//torpor//resume": self.resume,
         }
         self._definitions = {name: StepDefinition(name, made, final=_FINAL) for name, made in functions.items()}
 
@@ -225,6 +226,18 @@ class BuiltinSteps:
         """
         run = await self._own(run_id)
         await run.send(name, payload, id=current_step().step_id)
+
+    async def resume(self, token: str, payload: Any = None) -> RunHandle:
+        """
+        Deliver a payload to a hook, once however often this step is tried.
+
+        Raises:
+            NotAllowedError: it is of another application's run.
+            HookNotFoundError, ArgumentError, LimitExceededError: as :meth:`torpor.client.Client.resume_hook`.
+        """
+        client = self._app.client
+        await self._own((await client.get_hook(token)).run.id)
+        return await client.resume_hook(token, payload, resume_id=current_step().step_id)
 
 
 class ApplicationSteps(AsTheyAre):

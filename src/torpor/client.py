@@ -21,7 +21,9 @@ from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
+from torpor.codec.types.classes import find_class
 from torpor.codec.types.references import AsTheyAre, recognise
+from torpor.codec.typing.annotations import convert
 from torpor.codec.values import ReadableStream as ReadableReference
 from torpor.codec.values import RunReference
 from torpor.codec.values import WritableStream as WritableReference
@@ -567,6 +569,7 @@ class Client:
 
         Raises:
             HookNotFoundError: no live hook has this token, or had it in time.
+            ArgumentError: the hook takes payloads of a class that is loaded here, and this one does not fit it.
             SerializationError, LimitExceededError: the payload cannot be stored.
             UsageError: *wait* is no duration.
         """
@@ -576,6 +579,9 @@ class Client:
         text = await in_thread_if(is_large_value(payload), codec.dumps, payload)
         while True:
             found = await look()
+            fitting = _fitting(found, payload)
+            if fitting is not payload:
+                text = await in_thread_if(is_large_value(fitting), codec.dumps, fitting)
             data = self.keyring.run(found.run_id, found.key_id, found.public).encrypt(text)
             try:
                 await self.world.resume_hook(name, data, resume, run_id=found.run_id)
@@ -681,6 +687,19 @@ class Client:
             RunNotFoundError: no such run in this world.
         """
         return await self._endings.wait(run_id)
+
+
+def _fitting(hook: Hook, payload: Any) -> Any:
+    """
+    Return a payload as the class wants it that a hook takes; as it is where that class is not loaded.
+
+    Raises:
+        ArgumentError: it does not fit.
+    """
+    kind = find_class(hook.takes) if hook.takes else None
+    if kind is None:
+        return payload
+    return convert(payload, kind, f"hook {hook.token!r} takes {kind.__qualname__}: payload")
 
 
 def _check_text(what: str, text: str) -> str:

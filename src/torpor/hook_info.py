@@ -9,7 +9,7 @@ from torpor import codec
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.types.references import References
 from torpor.codec.typing.annotations import convert
-from torpor.errors import ArgumentError
+from torpor.codec.typing.conversion import name_of
 from torpor.model import Hook
 
 H = TypeVar("H")
@@ -72,8 +72,5 @@ class HookInfo(Generic[H]):
             ArgumentError: it does not fit.
             KeyMissingError, SerializationError: as :attr:`metadata`.
         """
-        try:
-            made: T = convert(self.metadata, kind)
-        except ArgumentError as error:
-            raise ArgumentError(f"the metadata of hook {self.token!r} is no {kind.__qualname__}: {error}") from None
+        made: T = convert(self.metadata, kind, f"the metadata of hook {self.token!r} is no {name_of(kind)}: metadata")
         return made

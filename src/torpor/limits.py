@@ -55,6 +55,12 @@ LOG_NOTE_CHARS_MAX = 100
 TOKEN_CHARS_MAX = 256
 """A hook's token."""
 
+HOOK_RETENTION_MS_MAX = 30 * 86_400_000
+"""How long the token of a hook may stay reserved once the hook is gone."""
+
+CLASS_CHARS_MAX = 1024
+"""The name of the class of a hook's payloads, with its module."""
+
 MAILBOX_CHARS_MAX = 256
 """A mailbox's name, and the id of a message."""
 

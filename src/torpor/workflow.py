@@ -13,14 +13,14 @@ import inspect
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar
+from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar, overload
 
 from torpor.attributes import Attributes
 from torpor.client import RunHandle
 from torpor.codec.types.references import recognise
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.codec.values import WorkflowFunction
-from torpor.durations import When
+from torpor.durations import Duration, When
 from torpor.engine.deployments import positional
 from torpor.engine.metadata import WorkflowMetadata, running_workflow
 from torpor.errors import ArgumentError, ConfigurationError, OutsideWorkflowError, UsageError
@@ -29,6 +29,7 @@ from torpor.starting import OPTIONS
 
 P = ParamSpec("P")
 R = TypeVar("R")
+T = TypeVar("T")
 
 
 class Workflow(Generic[P, R]):
@@ -165,9 +166,10 @@ def check_workflow(function: Callable[..., Any]) -> Path:
 # What workflow code may do
 
 
-class Hook:
+class Hook(Generic[T]):
     """
-    A live hook. Await it for the next payload, iterate it for all; payloads keep their order of arrival.
+    A live hook. Await it for the next payload, iterate it for all; payloads keep their order of arrival. To type
+    checkers it has the type of its payloads.
 
     After :meth:`dispose`, or at the end of ``async with``, its token is free and iteration ends; an await that is
     pending or made later raises HookDisposedError. When the token belongs to another hook, awaiting and iterating raise
@@ -182,10 +184,10 @@ class Hook:
     def __init__(self) -> None:
         _refuse("a hook")
 
-    def __await__(self) -> Generator[Any, None, Any]:
+    def __await__(self) -> Generator[Any, None, T]:
         _refuse("a hook")
 
-    def __aiter__(self) -> AsyncIterator[Any]:
+    def __aiter__(self) -> AsyncIterator[T]:
         _refuse("a hook")
 
     async def __aenter__(self) -> Self:
@@ -205,23 +207,58 @@ class Hook:
         _refuse("a hook")
 
 
-def hook(token: str | None = None, *, metadata: Any = None) -> Hook:  # noqa: ARG001  # used inside a run
+@overload
+def hook(
+    kind: type[T], /, *, token: str | None = ..., metadata: Any = ..., min_retention: Duration | None = ...
+) -> Hook[T]: ...
+
+
+@overload
+def hook(token: str | None = None, /, *, metadata: Any = ..., min_retention: Duration | None = ...) -> Hook[Any]: ...
+
+
+@overload
+def hook(*, token: str | None = ..., metadata: Any = ..., min_retention: Duration | None = ...) -> Hook[Any]: ...
+
+
+def hook(
+    kind: Any = None,  # noqa: ARG001  # used inside a run
+    /,
+    *,
+    token: str | None = None,  # noqa: ARG001  # as above
+    metadata: Any = None,  # noqa: ARG001  # as above
+    min_retention: Duration | None = None,  # noqa: ARG001  # as above
+) -> Hook[Any]:
     """
     Create a hook, which receives what ``app.resume_hook(token, payload)`` is called with. For workflow code.
 
+    With a type, every payload becomes what it wants, as the arguments of steps do. ``app.resume_hook`` refuses one that
+    does not fit where the class is loaded; else whoever awaits it gets the ArgumentError.
+
     Args:
+        kind: what its payloads are to be, such as a dataclass or a pydantic model; or the token.
         token: what the outside world calls it by, 1 to 256 characters; without it an unguessable one is made.
         metadata: stored beside the hook for whoever looks it up.
+        min_retention: how long the token stays this run's once the hook is gone, up to 30 days: seconds, text such as
+            ``"1h"``, or a timedelta. Hooks of other runs conflict with it until then.
 
     Raises:
-        UsageError: the token is no string of that length.
+        UsageError: the token is no string of that length, or *min_retention* no such duration.
         SerializationError: the metadata cannot be stored.
         OutsideWorkflowError: called outside of a run.
     """
     _refuse("torpor.hook")
 
 
-async def receive(name: str) -> Any:  # noqa: ARG001  # as above
+@overload
+async def receive(name: str) -> Any: ...
+
+
+@overload
+async def receive(name: str, kind: type[T]) -> T: ...
+
+
+async def receive(name: str, kind: Any = None) -> Any:  # noqa: ARG001  # as above
     """
     Return the next message that ``app.send(run, name, …)`` has sent to this run; wait for it if there is none. For
     workflow code.
@@ -231,8 +268,10 @@ async def receive(name: str) -> Any:  # noqa: ARG001  # as above
 
     Args:
         name: 1 to 256 characters.
+        kind: what the message is to be, such as a dataclass or a pydantic model; anything by default.
 
     Raises:
+        ArgumentError: the message does not fit *kind*; it is received all the same.
         UsageError: the name is no string of that length.
         OutsideWorkflowError: called outside of a run.
     """

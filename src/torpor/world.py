@@ -234,6 +234,10 @@ class Hooks(Protocol):
     already or does not exist, the reception follows the creation in the same transaction. A hook receives so once.
 
     The token of a watching hook is a name for people: nobody finds the hook by it, and it conflicts with no other.
+
+    A token is free when its hook is disposed of or its run ends, however that comes, unless the ``hook_created`` has a
+    ``due``: for so many milliseconds it is reserved then. Another run's ``hook_created`` becomes a ``hook_conflict``,
+    as if the hook were still live; the run itself may have the token again. Nothing can be resumed by it.
     """
 
     async def hook(self, token: str) -> Hook:

@@ -55,6 +55,18 @@ def test_the_guests_half_needs_the_standard_library_alone() -> None:
     assert not {"codec.wire.envelope", "codec.wire.devalue", "codec.bare", "codec.typing", "codec.crypto", "app"} & half
 
 
+def test_what_makes_values_fit_types_needs_the_standard_library_alone() -> None:
+    """The guest has it too, and all of it."""
+    loaded = alone(
+        "from torpor.codec.typing.annotations import convert\n"
+        "assert convert([1.0], tuple[int, ...]) == (1,)\n"
+        "print(json.dumps([name for name in sys.modules if name.startswith('torpor.codec.typing')]))"
+    )
+
+    assert isinstance(loaded, list)
+    assert {name.removeprefix("torpor.") for name in loaded} <= set(SHARED)
+
+
 def test_both_halves_write_the_same_values() -> None:
     """The table is one, and so are the walks; only the JSON is made by another encoder."""
     texts = alone(

@@ -18,6 +18,7 @@ KEYS: Final = {
     "waits": ("run", "id"),
     "hooks": ("run", "id"),
     "resumes": ("run", "hook", "resume_id"),
+    "reservations": ("token",),
     "streams": ("k",),
     "writers": ("k",),
     "chunks": ("k",),
@@ -38,7 +39,10 @@ KEYS: Final = {
 _OF_RUN: Final = {
     "runs": "k = ?1",
     "events": "k >> 32 = ?1",
-    **dict.fromkeys(("lines", "snapshots", "steps", "waits", "hooks", "resumes", "streams", "attributes"), "run = ?1"),
+    **dict.fromkeys(
+        ("lines", "snapshots", "steps", "waits", "hooks", "resumes", "reservations", "streams", "attributes"),
+        "run = ?1",
+    ),
     "writers": "stream IN (SELECT k FROM streams WHERE run = ?1)",
     "chunks": "k >> 32 IN (SELECT k FROM streams WHERE run = ?1)",
 }
@@ -56,6 +60,7 @@ _ANYTHING: Final = (
     "name",
     "ref",
     "token",
+    "takes",
     "metadata",
     "snoozed",
     "error_code",

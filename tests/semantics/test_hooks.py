@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.engine.support import TIMEOUT
-from tests.semantics.support import DAY, Stage, kinds, outcome
+from tests.semantics.support import DAY, HOUR, Stage, kinds, outcome
 from torpor import ArgumentError, RunFailedError, UsageError, codec
 from torpor.errors import HookNotFoundError
 
@@ -148,6 +148,75 @@ async def test_hook_dispose_reuse(stage: Stage, token: str) -> None:
     assert await first.status() == "running"
     await stage.resume(f"{token}-second", "last")
     assert await outcome(first) == ["first", "last"]
+
+
+async def test_hook_retained(stage: Stage, token: str) -> None:
+    """A token stays its run's for so long after disposal, and after the run's end; then it is anybody's."""
+    first = await stage.start("hook_retained", token)
+    await stage.resume(token, "first")
+    await stage.logged(first, "hook_disposed")
+    assert await outcome(await stage.start("hook_retained", token)) == "taken"
+    await stage.resume(f"{token}-end")
+    assert await outcome(first) == "first"
+    second = await stage.start("hook_conflict", token)
+    assert await outcome(second) == {"error": "HookConflictError", "token": token, "owner": first.id}
+    with pytest.raises(HookNotFoundError):
+        await stage.app.resume_hook(token)
+    stage.clock.put_forward(2 * HOUR)
+    third = await stage.start("waits_for", token)
+    await stage.resume(token, "third")
+    assert await outcome(third) == "third"
+
+
+async def test_hook_retained_too_long(stage: Stage, token: str) -> None:
+    """A reservation has a limit, and who passes it is told."""
+    run = await stage.start("hook_retained_too_long", token)
+    with pytest.raises(RunFailedError, match="30 days at most"):
+        await outcome(run)
+
+
+async def test_hook_typed(stage: Stage, token: str) -> None:
+    """A payload that does not fit is told to who sends it where the class is known, else to the workflow."""
+    run = await stage.start("hook_typed", token)
+    await stage.logged(run, "hook_created", 2)
+    if stage.speaks_python:
+        with pytest.raises(ArgumentError, match=r"takes Approval: payload\.amount: expected int, found str 'many'"):
+            await stage.app.resume_hook(token, {"amount": "many", "by": "Ann"})
+        assert (await kinds(run))["hook_received"] == 0
+        await _resume_unchecked(stage, token, {"amount": "many", "by": "Ann"})
+        await stage.app.resume_hook(token, {"amount": 2.0, "by": "Ann"})
+        await _resume_unchecked(stage, f"{token}-number", "seven")
+        await stage.app.resume_hook(f"{token}-number", 7.0)
+        assert await outcome(run) == [
+            "hook 'TOKEN' takes Approval: payload.amount: expected int, found str 'many'",
+            [2, "Ann"],
+            "hook 'TOKEN-number' takes int: payload: expected int, found str 'seven'",
+            7,
+        ]
+    else:
+        await stage.app.resume_hook(token, {"amount": "many"})
+        await stage.app.resume_hook(token, {"amount": 2, "by": "Ann"})
+        await stage.app.resume_hook(f"{token}-number", -7)
+        await stage.app.resume_hook(f"{token}-number", 7)
+        assert await outcome(run) == [
+            "hook TOKEN: the payload does not fit its schema: .amount: expected a number; .by: expected a string",
+            {"amount": 200, "by": "Ann"},
+            "hook TOKEN-number: the payload does not fit its schema: -7 is not positive",
+            7,
+        ]
+
+
+async def _resume_unchecked(stage: Stage, token: str, payload: object) -> None:
+    """Resume a hook as somebody would in whose process its class is not loaded."""
+    hook = await stage.app.world.hook(token)
+    run_codec = stage.app.keyring.run(hook.run_id, hook.key_id, hook.public)
+    await stage.app.world.resume_hook(token, run_codec.dumps(payload), f"unchecked {payload}")
+
+
+async def test_hook_resumed_by_run(stage: Stage, token: str) -> None:
+    """A run resumes another run's hook, once however often the step behind it is tried."""
+    run = await stage.start("hook_resumed_by_run", token)
+    assert await outcome(run) == [True, "from a run"]
 
 
 async def test_disposed_while_awaited(stage: Stage, token: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from tests.engine.support import until
 from tests.semantics.support import Stage, kinds, outcome
-from torpor import RunEndedError, RunFailedError, RunHandle, RunNotFoundError, UsageError
+from torpor import RunCancelledError, RunEndedError, RunFailedError, RunHandle, RunNotFoundError, UsageError
 from torpor.cli.runs import awaited_text
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -114,6 +114,8 @@ async def test_mailbox_of_a_cancelled_run(stage: Stage) -> None:
 
     assert await until(stage.app, one_is_received)
     await run.cancel()
+    with pytest.raises(RunCancelledError):
+        await outcome(run)
     with pytest.raises(RunEndedError, match="cancelled"):
         await stage.app.send(run, "work")
     assert (await run.info()).unreceived == 2

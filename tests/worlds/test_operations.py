@@ -23,6 +23,7 @@ from torpor.worlds.requests import (
     PutStep,
     Received,
     Request,
+    Reserved,
     StaleError,
     TokenTakenError,
     Watchers,
@@ -112,7 +113,7 @@ def test_a_claim_that_was_lost_meanwhile_is_noticed() -> None:
 
 def test_a_token_that_was_taken_meanwhile_is_a_conflict() -> None:
     """The store says whose it is, and the commit is decided again."""
-    store = Script((Owner, None), (Apply, TokenTakenError("red", "wrun_2")), (Apply, None))
+    store = Script((Owner, None), (Reserved, ""), (Apply, TokenTakenError("red", "wrun_2")), (Apply, None))
     events = (Event("hook_created", T, "hook_2", op=2, name="red"),)
     committed, _ = store.run(operations.commit(replace(COMMIT, outputs=events), HELD, T, URL))
     assert [(event.type, event.ref) for event in committed.answers] == [("hook_conflict", "wrun_2")]

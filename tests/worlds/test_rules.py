@@ -16,8 +16,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from msgspec.structs import replace
 
 from torpor.errors import EntityConflictError, LeaseLostError, RunEndedError
-from torpor.lifecycle import INPUTS, RUN_TERMINAL, EventType
-from torpor.model import NOW, Commit, Entities, Event, NewRun, NewTask, Run, Runtime, Snapshot, Step, StepOutcome
+from torpor.lifecycle import INPUTS, RUN_ENDINGS, RUN_TERMINAL, EventType
+from torpor.model import NOW, Commit, Entities, Event, Hook, NewRun, NewTask, Run, Runtime, Snapshot, Step, StepOutcome
 from torpor.worlds import cancelling, claims, mailbox, rules
 from torpor.worlds.draft import Changes, after, fence
 
@@ -342,7 +342,8 @@ class Life(RuleBasedStateMachine):
             case "wait":
                 return [Event("wait_created", due=self.now + data.draw(st.integers(-1, 30)) * 10, **about)]
             case "hook":
-                return [Event("hook_created", name=data.draw(st.sampled_from(TOKENS)), **about)]
+                retention_ms = data.draw(st.sampled_from((0, 70)))
+                return [Event("hook_created", name=data.draw(st.sampled_from(TOKENS)), due=retention_ms, **about)]
             case _:
                 return [Event("hook_created", name="red", ref=data.draw(st.sampled_from(("wrun_over", "w"))), **about)]
 
@@ -390,6 +391,19 @@ class Life(RuleBasedStateMachine):
             assert self.run.ready_at == NOW
         assert replace(self.run, head=woken.head, latest_at=woken.latest_at, sent=woken.sent) == woken
 
+    def _check_reserved(self, changes: Changes) -> None:
+        """Every live hook that goes leaves its token reserved, as long as it wants, and no other does."""
+        reserved = {}
+        live = {hook.id: hook for hook in self.entities.hooks.values()}
+        for event in changes.events:
+            if event.type == "hook_created" and not event.ref:
+                live[event.id] = Hook("wrun_1", event.id, event.op, event.name, "live", 0, retention_ms=event.due)
+            gone = [event.id] if event.type == "hook_disposed" else list(live) if event.type in RUN_ENDINGS else []
+            for hook in [live.pop(about) for about in gone if about in live]:
+                if hook.status == "live" and not hook.watch and hook.retention_ms:
+                    reserved[hook.token] = event.at + hook.retention_ms
+        assert changes.reserved == reserved
+
     def _put_run(self, run: Run) -> None:
         self.entities = replace(self.entities, run=run)
 
@@ -399,6 +413,7 @@ class Life(RuleBasedStateMachine):
     def _store(self, changes: Changes) -> None:
         """Store changes, as any world would, once what holds of all of them is checked."""
         before = self.entities.run
+        self._check_reserved(changes)
         assert changes.before is not None
         assert fence(changes.before) == fence(before)
         assert [event.seq for event in changes.events] == list(range(before.head + 1, changes.run.head + 1))

@@ -208,7 +208,7 @@ def _show_events(found: RunDetails, full: bool) -> None:
     for event in shown:
         data = event_data(event, start)
         said = [f"attempt {event.attempt}" if event.attempt else "", event.name, event.ref]
-        said += [f"due {data['due']}" if event.due else "", summary(data["payload"], 200) if event.payload else ""]
+        said += [f"due {data['due']}" if data["due"] else "", summary(data["payload"], 200) if event.payload else ""]
         offset = f"+{span_text(event.at - start)}"
         rows.append((str(event.seq), offset, event.type, event.id, "  ".join(filter(None, said))))
     show_table("seq", "at", "event", "id", "", rows=rows, right=frozenset({"seq", "at"}))

@@ -1,9 +1,9 @@
 """
 The codec inside the Python guest: the same table, walks and types as on the host, with the standard library's JSON.
 
-The guest's half of this package is what this module imports, directly or not. None of it needs more than the standard
-library, and none of it may import the host's half: ``torpor.codec`` itself, :mod:`~torpor.codec.bare`,
-:mod:`~torpor.codec.wire.envelope`, :mod:`~torpor.codec.wire.devalue`, :mod:`torpor.codec.typing` and
+The guest's half of this package is what this module imports, directly or not, and :mod:`torpor.codec.typing`. None of
+it needs more than the standard library, and none of it may import the host's half: ``torpor.codec`` itself,
+:mod:`~torpor.codec.bare`, :mod:`~torpor.codec.wire.envelope`, :mod:`~torpor.codec.wire.devalue` and
 :mod:`torpor.codec.crypto`. A test imports it alone and keeps the list.
 """
 

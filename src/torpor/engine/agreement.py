@@ -94,8 +94,8 @@ def _check_row(run_id: str, row: Row | None, created: Event) -> None:
         case Wait():
             agrees = (row.op, row.due) == (created.op, created.due)
         case Hook():
-            watch = created.ref if created.type == "hook_created" else ""
-            agrees = (row.op, row.token, row.watch) == (created.op, created.name, watch)
+            its = (row.op, row.token, row.watch, row.takes, row.retention_ms)
+            agrees = its == (created.op, created.name, created.watches, created.takes, created.due)
     if not agrees:
         raise DamagedError(_named(row), f"it is not what event {created.seq} of the log created", run_id=run_id)
 

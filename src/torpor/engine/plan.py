@@ -25,6 +25,8 @@ from torpor.errors import (
 )
 from torpor.lifecycle import FROM_OUTSIDE, INPUTS
 from torpor.limits import (
+    CLASS_CHARS_MAX,
+    HOOK_RETENTION_MS_MAX,
     LOG_LINE_CHARS_MAX,
     LOG_NOTE_CHARS_MAX,
     MAILBOX_CHARS_MAX,
@@ -73,7 +75,16 @@ def record(op: Op, run_codec: RunCodec, seed: bytes, at: int, hooks: Mapping[int
             correlation = ids.correlation("hook", seed, op.n, op.at)
             token = f"{_END}{op.watch}" if op.watch else op.name
             return Event(
-                "hook_created", at, correlation, op=op.n, digest=mark, name=token, ref=op.watch, payload=payload
+                "hook_created",
+                at,
+                correlation,
+                op=op.n,
+                digest=mark,
+                name=token,
+                attempt=1 if op.takes else 0,
+                due=op.retention_ms,
+                ref=op.watch or op.takes,
+                payload=payload,
             )
         case "hook_dispose":
             if op.target not in hooks:
@@ -105,6 +116,10 @@ def check_form(run_id: str, op: Op, number: int) -> None:
         wrong = f"has a token of {len(op.name)} characters; 1 to {TOKEN_CHARS_MAX} are allowed"
     elif op.type == "step" and not 0 < len(op.name) <= STEP_NAME_CHARS_MAX:
         wrong = f"has a name of {len(op.name)} characters; 1 to {STEP_NAME_CHARS_MAX} are allowed"
+    elif op.type == "hook" and not 0 <= op.retention_ms <= HOOK_RETENTION_MS_MAX:
+        wrong = f"reserves its token for {op.retention_ms} ms; up to {HOOK_RETENTION_MS_MAX} are allowed"
+    elif len(op.takes) > CLASS_CHARS_MAX or (op.watch and op.takes):
+        wrong = f"takes payloads of a class whose name has {len(op.takes)} characters, or watches a run and takes any"
     elif len(op.watch) > TOKEN_CHARS_MAX:
         wrong = f"watches a run whose id has {len(op.watch)} characters; {TOKEN_CHARS_MAX} are allowed"
     elif op.type == "attributes":

@@ -205,7 +205,7 @@ def event_line(run: Run, event: Event, began: int = 0) -> Line | None:
         case "step_retrying" | "step_failed":
             ending = f"; again in {span_text(event.due - event.at)}" if event.type == "step_retrying" else ""
             return line("step", f"{step} failed (attempt {event.attempt}): {_error_text(event)}{ending}", "warn")
-        case "hook_created" if not event.ref:
+        case "hook_created" if not event.watches:
             return line(
                 "hook", f"waits for hook {event.name}", "waiting", "" if event.payload is None else _text(event)
             )

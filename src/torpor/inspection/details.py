@@ -203,7 +203,8 @@ def event_data(event: EventView, start: int) -> dict[str, Any]:
         "op": event.op or None,
         "name": event.name or None,
         "attempt": event.attempt or None,
-        "due": iso(event.due),
+        "due": None if event.type == "hook_created" else iso(event.due),
+        **({"retention_ms": event.due} if event.type == "hook_created" and event.due else {}),
         "ref": event.ref or None,
         "payload": event.payload,
     }

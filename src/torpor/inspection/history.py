@@ -277,7 +277,7 @@ class Historian:
                 if event.type == "hook_conflict":
                     hook.status, hook.owner, hook.ended_at = "conflict", event.ref, event.at
                 else:
-                    hook.watch = event.ref
+                    hook.watch = event.watches
                 self.history.hooks[event.id] = hook
             return True
         known = self.history.hooks.get(event.id)

@@ -25,13 +25,16 @@ class Event(msgspec.Struct, frozen=True):
         digest: of the op that it records (creations and ``hook_disposed``), else empty.
         name: step name, hook token, mailbox of ``message_sent``, or error code of ``run_failed``.
         attempt: of ``step_started``, ``step_retrying``, ``step_completed``, ``step_failed``; 1 in a ``step_created``
-            whose first attempt the turn begins with it, which spares a ``step_started``.
-        due: when a wait ends, when a retry may start, by when a run that is being cancelled ends, or the deadline that
-            a ``run_failed`` missed.
-        ref: another thing concerned: owner run of ``hook_conflict``, the run that a ``hook_created`` watches,
-            resume id of ``hook_received`` (the watched run's id where a watching hook receives), the sender's id of
-            ``message_sent``, the reason of ``run_cancelling`` and ``run_cancelled``, the worker of ``step_started`` and
-            of a ``step_created`` with an attempt; of ``attr_set`` a JSON object of attributes, null for those that go.
+            whose first attempt the turn begins with it, which spares a ``step_started``; 1 in a ``hook_created`` whose
+            ``ref`` is a class, see :attr:`takes`.
+        due: when a wait ends, when a retry may start, by when a run that is being cancelled ends, the deadline that a
+            ``run_failed`` missed, or, of a ``hook_created``, for how many milliseconds its token stays reserved once
+            the hook is gone.
+        ref: another thing concerned: owner run of ``hook_conflict``, the run that a ``hook_created`` watches or the
+            class of the payloads that it takes, resume id of ``hook_received`` (the watched run's id where a watching
+            hook receives), the sender's id of ``message_sent``, the reason of ``run_cancelling`` and
+            ``run_cancelled``, the worker of ``step_started`` and of a ``step_created`` with an attempt; of ``attr_set``
+            a JSON object of attributes, null for those that go.
         payload: arguments, step input, result, error, hook payload, hook metadata or message.
     """
 
@@ -46,6 +49,16 @@ class Event(msgspec.Struct, frozen=True):
     due: int = 0
     ref: str = ""
     payload: bytes | None = None
+
+    @property
+    def watches(self) -> str:
+        """The run whose end a hook that this event creates awaits, ``""`` for none."""
+        return self.ref if self.type == "hook_created" and not self.attempt else ""
+
+    @property
+    def takes(self) -> str:
+        """The class, ``module:name``, of the payloads of a hook that this event creates, ``""`` for any."""
+        return self.ref if self.type == "hook_created" and self.attempt else ""
 
 
 class LogEntry(msgspec.Struct, frozen=True):

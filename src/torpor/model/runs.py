@@ -243,6 +243,8 @@ class Hook(msgspec.Struct, frozen=True):
         created_at: when.
         metadata: envelope of what its creator says of it, None when nothing.
         watch: the run whose end it awaits, ``""`` when it awaits the outside world; see :class:`torpor.world.Hooks`.
+        retention_ms: how long its token stays reserved for its run once the hook is gone.
+        takes: class of its payloads, ``module:name``, ``""`` for any.
         key_id, public: its run's; payloads for it are encrypted with them.
     """
 
@@ -254,6 +256,8 @@ class Hook(msgspec.Struct, frozen=True):
     created_at: int
     metadata: bytes | None = None
     watch: str = ""
+    retention_ms: int = 0
+    takes: str = ""
     key_id: str = ""
     public: bytes = b""
 

@@ -161,6 +161,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
         target: number of the hook op that ``hook_dispose`` disposes of.
         watch: of a hook that awaits the end of another run instead of the outside world: that run's id.
         attributes: what ``attributes`` says of the run; None takes one away.
+        retention_ms, takes: of a hook, see :class:`torpor.model.Hook`.
     """
 
     n: int
@@ -172,6 +173,8 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
     target: int = 0
     watch: str = ""
     attributes: dict[str, str | None] | None = None
+    retention_ms: int = 0
+    takes: str = ""
 
 
 class LogLine(msgspec.Struct, frozen=True):

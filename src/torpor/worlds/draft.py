@@ -44,6 +44,7 @@ class Changes(msgspec.Struct, frozen=True):
             run. What differs between the two is what a store has to write.
         events: to be appended, with their seqs.
         steps, waits, hooks: rows to put, by id; None takes one away. A live hook that watches no run claims its token.
+        reserved: until when the tokens of hooks that are gone stay reserved for the run.
         resumed: (hook id, resume id) of a payload, to be recorded once; of a message (:data:`MAILBOX`, its id).
         lines: log lines to add; those that are there already stay.
         snapshot: to take the place of the one there is.
@@ -57,6 +58,7 @@ class Changes(msgspec.Struct, frozen=True):
     steps: dict[str, Step | None] = {}
     waits: dict[str, Wait | None] = {}
     hooks: dict[str, Hook | None] = {}
+    reserved: dict[str, int] = {}
     resumed: tuple[str, str] | None = None
     lines: tuple[LogEntry, ...] = ()
     snapshot: Snapshot | None = None
@@ -119,6 +121,7 @@ class Draft:
         self._steps: dict[str, Step | None] = {}
         self._waits: dict[str, Wait | None] = {}
         self._hooks: dict[str, Hook | None] = {}
+        self._reserved: dict[str, int] = {}
 
     def append(self, event: Event, *, consumed: bool = False) -> Event:
         """
@@ -151,8 +154,8 @@ class Draft:
             case "message":
                 self._sent += 1
         self.events.append(event)
-        if event.type == "hook_created" and event.ref in self._over:
-            self.append(watched_ended(event.id, event.op, event.ref, event.at))
+        if event.watches in self._over:
+            self.append(watched_ended(event.id, event.op, event.watches, event.at))
         return event
 
     def elapse(self, now: int) -> None:
@@ -238,6 +241,7 @@ class Draft:
             self._steps,
             self._waits,
             self._hooks,
+            self._reserved,
             resumed,
             lines,
             snapshot,
@@ -320,19 +324,25 @@ class Draft:
                 self._hooks[hook.id] = None
                 if hook.status == "live" and not hook.watch:
                     self._taken.pop(hook.token, None)
+                    self._reserve(hook, event.at)
             elif hook.watch:  # it receives once
                 self._hooks[hook.id] = replace(hook, status="told")
             return event
         status = advance(event.type, self._gone(self._hooks, event.id), what)
-        watch = event.ref if event.type == "hook_created" else ""
+        watch = event.watches
         if event.type == "hook_created" and not watch:
             if event.name in self._taken:
                 event, status = replace(event, type="hook_conflict", ref=self._taken[event.name]), "conflict"
             else:
                 self._taken[event.name] = run.id
         about = (run.id, event.id, event.op, event.name, status, event.at, event.payload, watch)
-        self._hooks[event.id] = Hook(*about, key_id=run.key_id, public=run.public)
+        self._hooks[event.id] = Hook(*about, event.due, event.takes, run.key_id, run.public)
         return event
+
+    def _reserve(self, hook: Hook, now: int) -> None:
+        """Keep the token of a live hook that goes for its run, as long as it wants."""
+        if hook.retention_ms:
+            self._reserved[hook.token] = now + hook.retention_ms
 
     def _end(self) -> None:
         """
@@ -346,6 +356,8 @@ class Draft:
         if not kept:
             self._waits |= dict.fromkeys([wait.id for wait in self._open(self._before.waits, self._waits)])
         for hook in self._open(self._before.hooks, self._hooks):
+            if hook.status == "live":
+                self._reserve(hook, self._latest_at)
             self._hooks[hook.id] = replace(hook, status="ended") if kept else None
 
     @staticmethod

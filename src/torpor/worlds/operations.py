@@ -50,6 +50,7 @@ from torpor.worlds.requests import (
     PutStep,
     PutStream,
     Received,
+    Reserved,
     Spend,
     StaleError,
     StreamOf,
@@ -275,7 +276,7 @@ def send(run_id: str, name: str, payload: bytes, message_id: str, now: int, url:
 def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operation[Committed]:
     """Answer :meth:`torpor.world.Turns.commit`. When *held* is what is stored, nothing of the run is read."""
     over = yield from _over(commit)
-    taken = yield from _taken(commit)
+    taken = yield from _taken(commit, now)
     foreign: tuple[Event, ...] = ()
     fresh = False
     if held is not None and not (held.run.head == commit.expected_head and rules.may_commit(held.run, commit)):
@@ -430,21 +431,22 @@ def _over(commit: Commit) -> Conversation[set[str]]:
     """Return which of the runs that a commit wants to watch are over."""
     over = set()
     for event in commit.outputs:
-        if event.type == "hook_created" and event.ref:
-            found: Entities | None = yield Part(event.ref)
+        if event.watches:
+            found: Entities | None = yield Part(event.watches)
             if found is None or found.run.status in RUN_TERMINAL:
-                over.add(event.ref)
+                over.add(event.watches)
     return over
 
 
-def _taken(commit: Commit) -> Conversation[dict[str, str]]:
-    """Return which of the tokens that a commit asks for somebody has."""
+def _taken(commit: Commit, now: int) -> Conversation[dict[str, str]]:
+    """Return which of the tokens that a commit asks for somebody has, or are reserved for another run."""
     taken = {}
     for event in commit.outputs:
-        if event.type == "hook_created" and not event.ref:
+        if event.type == "hook_created" and not event.watches:
             hook: Hook | None = yield Owner(event.name)
-            if hook is not None:
-                taken[event.name] = hook.run_id
+            owner: str = hook.run_id if hook is not None else (yield Reserved(event.name, now))
+            if owner and (hook is not None or owner != commit.run_id):
+                taken[event.name] = owner
     return taken
 
 

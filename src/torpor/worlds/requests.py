@@ -11,6 +11,7 @@ What an operation asks of a store, and the conversation in which it does.
     Payloads     dict[int, bytes]     payloads of events, by seq
     Newest       Snapshot | None      the run's snapshot, without its data
     Owner        Hook | None          the live hook that has a token
+    Reserved     str                  the run that a token is reserved for, "" for none
     Received     bool                 whether a hook, or a mailbox, has had a payload with this id
     Watchers     tuple[Hook, …]       live hooks that watch a run, in the order of their creation
     Children     tuple[str, …]        ids of the live runs that a run has started, but for those that are detached
@@ -96,6 +97,13 @@ class Owner(msgspec.Struct, frozen=True):
     """Ask for the live hook that has a token."""
 
     token: str
+
+
+class Reserved(msgspec.Struct, frozen=True):
+    """Ask for the run that a token is reserved for at some time, because a hook that had it is gone."""
+
+    token: str
+    now: int
 
 
 class Received(msgspec.Struct, frozen=True):
@@ -208,6 +216,7 @@ Request: TypeAlias = (
     | Newest
     | Owner
     | Received
+    | Reserved
     | Watchers
     | Children
     | Kept

@@ -10,6 +10,7 @@ export async function naps(answer) {
 export async function stands(token) {
   "use workflow";
   console.log("it stands");
+  createHook({ minRetention: "1h" }).dispose();
   const payloads = createHook({ token })[Symbol.asyncIterator]();
   const child = await start(naps, ["child"]);
   const first = (await payloads.next()).value;

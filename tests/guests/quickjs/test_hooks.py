@@ -7,6 +7,7 @@ import base64
 import pytest
 
 from tests.guests.quickjs.conftest import BEGAN_AT, Author, Run, text_of, value_of
+from torpor.codec.values import RunReference
 
 
 def created(run: Run, op: int = 1) -> Run:
@@ -164,11 +165,11 @@ def test_conflicting_hook_is_not_disposed_of(author: Author) -> None:
 
 @pytest.mark.parametrize("is_first", [True, False])
 def test_get_conflict_tells_the_owner(author: Author, is_first: bool) -> None:
-    """It resolves with the owner's run id, or with null when the token is ours."""
+    """It resolves with the owner, or with null when the token is ours."""
     run = author.body("return await createHook({ token: 'a' }).getConflict()").begin()
     answered = created(run) if is_first else conflict(run)
 
-    assert answered.value == (None if is_first else {"runId": "wrun_other"})
+    assert answered.value == (None if is_first else RunReference("wrun_other"))
 
 
 def test_only_waiting_for_the_answer_is_eager(author: Author) -> None:
@@ -221,7 +222,10 @@ def test_token_out_of_bounds_is_refused(author: Author, token: str, error: str) 
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        ("{ token: 'a', meta: 1 }", "TypeError: createHook: there is no option meta; there are token, metadata"),
+        (
+            "{ token: 'a', meta: 1 }",
+            "TypeError: createHook: there is no option meta; there are token, metadata, minRetention",
+        ),
         ("'a'", "TypeError: createHook takes options as an object, such as { token: … }, not a string"),
         ("null", "TypeError: createHook takes options as an object, such as { token: … }, not null"),
     ],

@@ -1,4 +1,4 @@
-import { createHook, sleep } from "workflow";
+import { createHook, defineHook, resumeHook, sleep, start } from "workflow";
 import { add } from "../steps.py";
 
 export async function hookPayloads(customer) {
@@ -104,4 +104,75 @@ export async function hookOwnerDoesIt(token) {
   using mine = createHook({ token, metadata: { work: token, since: new Date(0) } });
   const owner = await mine.getConflict();
   return owner === null ? await mine : { from: owner.runId, result: await owner.result() };
+}
+
+/** Dispose of a hook that keeps its token, and wait to be ended. */
+export async function hookRetained(token) {
+  "use workflow";
+  const mine = createHook({ token, minRetention: "1h" });
+  if (await mine.getConflict()) return "taken";
+  const payload = await mine;
+  mine.dispose();
+  await createHook({ token: `${token}-end` });
+  return payload;
+}
+
+export async function hookRetainedTooLong(token) {
+  "use workflow";
+  await createHook({ token, minRetention: "31d" });
+}
+
+const amounts = {
+  "~standard": {
+    version: 1,
+    vendor: "a test",
+    async validate(value) {
+      const issues = [];
+      if (typeof value?.amount !== "number") issues.push({ message: "expected a number", path: ["amount"] });
+      if (typeof value?.by !== "string") issues.push({ message: "expected a string", path: [{ key: "by" }] });
+      return issues.length > 0 ? { issues } : { value: { ...value, amount: value.amount * 100 } };
+    },
+  },
+};
+const approval = defineHook({ schema: amounts });
+const positive = defineHook({
+  schema: {
+    parse(value) {
+      if (value > 0) return BigInt(value);
+      throw new RangeError(`${value} is not positive`);
+    },
+  },
+});
+
+/** Take payloads until one fits; tell what was wrong with the others. */
+export async function hookTyped(token) {
+  "use workflow";
+  const wrong = [];
+  for (const hook of [approval.create({ token }), positive.create({ token: `${token}-number` })]) {
+    for (;;) {
+      try {
+        const payload = await hook;
+        wrong.push(typeof payload === "bigint" ? Number(payload) : payload);
+        break;
+      } catch (error) {
+        wrong.push(error.message.replaceAll(token, "TOKEN"));
+      }
+    }
+  }
+  return wrong;
+}
+
+/** Resume hooks of another run. */
+export async function hookResumedByRun(token) {
+  "use workflow";
+  const other = await start(waitsFor, [token]);
+  for (;;) {
+    try {
+      const { runId } = await resumeHook(token, "from a run");
+      return [runId === other.runId, await other.result()];
+    } catch (error) {
+      if (error.name !== "HookNotFoundError") throw error;
+      await sleep(5);
+    }
+  }
 }

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from tests.semantics.application import app
 from tests.semantics.steps import add
-from torpor import HookConflictError, hook, sleep
+from torpor import ArgumentError, HookConflictError, HookNotFoundError, hook, sleep
 
 
 @app.workflow
@@ -101,7 +102,7 @@ async def many_hooks_and_sleep_race(token: str, hooks: int, total: int) -> dict[
 
 @app.workflow
 async def hook_with_unknown_option(token: str) -> None:
-    await hook(token, timeout="3d")  # type: ignore[call-arg]  # that is the case
+    await hook(token, timeout="3d")  # type: ignore[call-overload]  # that is the case
 
 
 @app.workflow
@@ -110,3 +111,57 @@ async def hook_owner_does_it(token: str) -> Any:
     async with hook(token, metadata={"work": token, "since": datetime.fromtimestamp(0, UTC)}) as mine:
         owner = await mine.conflict()
         return await mine if owner is None else {"from": owner.id, "result": await owner.result()}
+
+
+@app.workflow
+async def hook_retained(token: str) -> Any:
+    """Dispose of a hook that keeps its token, and wait to be ended."""
+    mine = hook(token, min_retention="1h")
+    if await mine.conflict():
+        return "taken"
+    payload = await mine
+    mine.dispose()
+    await hook(f"{token}-end")
+    return payload
+
+
+@app.workflow
+async def hook_retained_too_long(token: str) -> None:
+    await hook(token, min_retention="31d")
+
+
+@dataclass(frozen=True)
+class Approval:
+    """A payload."""
+
+    amount: int
+    by: str
+
+
+@app.workflow
+async def hook_typed(token: str) -> list[Any]:
+    """Take payloads until one fits; tell what was wrong with the others."""
+    wrong: list[Any] = []
+    for typed in (hook(Approval, token=token), hook(int, token=f"{token}-number")):
+        while True:
+            try:
+                payload = await typed
+            except ArgumentError as error:
+                wrong.append(str(error).replace(token, "TOKEN"))
+                continue
+            wrong.append([payload.amount, payload.by] if isinstance(payload, Approval) else payload)
+            break
+    return wrong
+
+
+@app.workflow
+async def hook_resumed_by_run(token: str) -> list[Any]:
+    """Resume hooks of another run."""
+    other = await app.start(waits_for, token)
+    while True:
+        try:
+            run = await app.resume_hook(token, "from a run")
+        except HookNotFoundError:
+            await sleep(0.005)
+        else:
+            return [run.id == other.id, await other.result()]

@@ -30,17 +30,18 @@ _ALIAS = getattr(typing, "TypeAliasType", ())  # what ``type X = …`` makes sin
 _TRANSPARENT = (Required, NotRequired, Final, getattr(typing, "ReadOnly", None))
 
 
-def convert(value: Any, annotation: Any) -> Any:
+def convert(value: Any, annotation: Any, what: str = "the value") -> Any:
     """
     Return a value as an annotation wants it; the very same object if it fits already.
 
     Args:
         annotation: a type, generic alias, union or other form of :mod:`typing`, resolved.
+        what: the value as the error shall call it.
 
     Raises:
         ArgumentError: it neither fits nor can be converted; names the path, what was expected and what was found.
     """
-    return _converted(value, converter(annotation), name_of(annotation), "the value")
+    return _converted(value, converter(annotation), name_of(annotation), what)
 
 
 def convert_arguments(

@@ -11,8 +11,6 @@ from functools import cache
 from inspect import Parameter
 from typing import Any, NotRequired, Required, get_origin, is_typeddict
 
-import msgspec
-
 from torpor.codec.types.models import is_model
 from torpor.codec.types.records import is_attrs
 from torpor.codec.typing.conversion import Converter, ConverterOf, Unfit, name_of, unfit
@@ -30,7 +28,7 @@ def record_converter(annotation: Any, of: ConverterOf) -> Converter | None:
         return _named_tuple(annotation, of)
     if dataclasses.is_dataclass(cls) or is_attrs(cls):
         return _object(annotation, of)
-    return _struct(annotation) if issubclass(cls, msgspec.Struct) else None
+    return _struct(annotation) if _is_struct(cls) else None
 
 
 def pydantic_converter(annotation: Any) -> Converter:
@@ -118,8 +116,14 @@ def _typed_dict(annotation: Any, of: ConverterOf) -> Converter:
     return convert
 
 
+def _is_struct(cls: type) -> bool:
+    """Tell whether msgspec has made a class, without importing it: a VM has a placeholder in its place, or nothing."""
+    struct = getattr(sys.modules.get("msgspec"), "Struct", None)
+    return isinstance(struct, type) and issubclass(cls, struct)
+
+
 def _struct(annotation: Any) -> Converter:
-    cls = get_origin(annotation) or annotation
+    cls, msgspec = get_origin(annotation) or annotation, sys.modules["msgspec"]
 
     def convert(value: Any) -> Any:
         if isinstance(value, cls):

@@ -343,15 +343,16 @@ class _Teller:
         states[about] = TRANSITIONS[kind][1]
         names = _TOKENS if entity == "hook" else _STEPS
         watched = kind == "hook_created" and self._random.random() < 0.4
+        typed = kind == "hook_created" and not watched and self._random.random() < 0.2
         return Event(
             kind,
             self._now(),
             about,
             op=int(about.rpartition("_")[2]),
             name=self._random.choice(names) if kind in {"hook_created", "hook_conflict", "step_created"} else "",
-            attempt=self._random.choice((0, 1)) if kind == "step_created" else 1,
-            due=self._soon(60),
-            ref=self._random.choice(_RUNS) if watched else "",
+            attempt=self._random.choice((0, 1)) if kind == "step_created" else int(typed or entity == "step"),
+            due=self._random.choice((0, 0, 40)) if entity == "hook" else self._soon(60),
+            ref=self._random.choice(_RUNS) if watched else "shop:Order" if typed else "",
             payload=b"devl",
         )
 

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from torpor.errors import HookNotFoundError
 from torpor.lifecycle import EventType
@@ -46,6 +47,13 @@ class HooksSuite(Suite):
         """With its run, its op and its metadata."""
         await begin(world, RUN, hook("hook_created", 3, "tökèn /?", T + 1))
         assert await world.hook("tökèn /?") == Hook(RUN, "hook_03", 3, "tökèn /?", "live", T + 1, b"devl[3]")
+
+    async def test_a_hook_keeps_the_class_of_its_payloads(self, world: World) -> None:
+        """And for how long its token is to be reserved."""
+        await begin(world, RUN, replace(hook("hook_created", 1), attempt=1, ref="shop:Order", due=50))
+        found = await world.hook("token")
+        assert (found.takes, found.watch, found.retention_ms) == ("shop:Order", "", 50)
+        assert (await world.open_entities(RUN)).hooks == {"hook_01": found}
 
     async def test_open_hooks_of_a_run_are_listed(self, world: World) -> None:
         """As they stand; one that is disposed of is gone."""
@@ -150,6 +158,47 @@ class HooksSuite(Suite):
         await world.resume_hook("token", b"devl2", "r1")
         received = [event for event in await world.events(OTHER) if event.type == "hook_received"]
         assert [event.payload for event in received] == [b"devl2"]
+
+    @pytest.mark.parametrize("end", _ENDS)
+    async def test_a_reserved_token_is_not_free(self, world: World, clock: ManualClock, end: EventType) -> None:
+        """For as long as its hook said, from disposal or the run's end on, others conflict with its run."""
+        turn = await begin(world, RUN, replace(hook("hook_created", 1), due=50))
+        await _end(world, turn, end)
+        with pytest.raises(HookNotFoundError):
+            await world.resume_hook("token", b"devl", "r1")
+        other = await begin(world, OTHER)
+        clock.advance(49)
+        [answer] = (await other.commit(hook("hook_created", 1))).answers
+        assert (answer.type, answer.ref) == ("hook_conflict", RUN)
+        clock.advance(1)
+        [answer] = (await other.commit(hook("hook_created", 2))).answers
+        assert answer.type == "hook_created"
+        assert (await world.hook("token")).run_id == OTHER
+
+    async def test_a_run_may_have_its_reserved_token_again(self, world: World, clock: ManualClock) -> None:
+        """In a later commit as in the same; the reservation lasts, from the end of its last hook on."""
+        turn = await begin(world, RUN, replace(hook("hook_created", 1), due=50))
+        again = [replace(hook("hook_created", n), due=50) for n in (2, 3)]
+        await turn.commit(hook("hook_disposed", 1), again[0])
+        await turn.commit(hook("hook_disposed", 2))
+        clock.advance(40)
+        [answer] = (await turn.commit(again[1])).answers
+        assert answer.type == "hook_created"
+        await turn.commit(hook("hook_disposed", 3, at=T + 40))
+        clock.advance(49)
+        other = await begin(world, OTHER)
+        [answer] = (await other.commit(hook("hook_created", 1))).answers
+        assert (answer.type, answer.ref) == ("hook_conflict", RUN)
+
+    async def test_a_conflict_reserves_nothing(self, world: World) -> None:
+        """Nor does a hook that is live: both have not had the token, or have it still."""
+        owner = await begin(world, RUN, hook("hook_created", 1))
+        turn = await begin(world, OTHER)
+        await turn.commit(replace(hook("hook_created", 2), due=50))
+        await turn.commit(hook("hook_disposed", 2))
+        await owner.commit(hook("hook_disposed", 1))
+        [answer] = (await owner.commit(hook("hook_created", 3))).answers
+        assert answer.type == "hook_created"
 
     async def test_a_token_can_pass_on_within_a_commit(self, world: World) -> None:
         """Disposing of a hook and making the next one with the same token is one commit's work."""

@@ -110,6 +110,7 @@ class Store:
         ready: turns and step tasks that nobody has claimed and that are ready now or at some time.
         claims: those that are claimed, by worker.
         tokens: places of the live hooks that await the outside world.
+        reserved: tokens of hooks that are gone, with the run that they are reserved for, and until when.
         watchers: places of the live hooks that watch a run, by the run's id.
         children: ids of the runs that a run has started, by its id.
         beats: when a worker was heard of last, by the steady clock.
@@ -125,6 +126,7 @@ class Store:
     ready: dict[Place, None] = field(default_factory=dict)
     claims: dict[str, dict[Place, None]] = field(default_factory=dict)
     tokens: dict[str, Place] = field(default_factory=dict)
+    reserved: dict[str, tuple[str, int]] = field(default_factory=dict)
     watchers: dict[str, set[Place]] = field(default_factory=dict)
     children: dict[str, list[str]] = field(default_factory=dict)
     blobs: dict[str, bytes] = field(default_factory=dict)
@@ -244,6 +246,9 @@ class Store:
         for wait_id, wait in changes.waits.items():
             _put(rows.waits, wait_id, wait)
         self._put_hooks(rows, changes.hooks)
+        if changes.reserved:
+            others = {token: its for token, its in self.reserved.items() if its[1] > run.latest_at}
+            self.reserved = others | {token: (run.id, until) for token, until in changes.reserved.items()}
         if changes.resumed is not None:
             hook_id, resume_id = changes.resumed
             rows.resumed.setdefault(hook_id, set()).add(resume_id)
@@ -346,6 +351,11 @@ def _owner(store: Store, request: ask.Owner) -> Hook | None:
     return place and store.hook(place)
 
 
+def _reserved(store: Store, request: ask.Reserved) -> str:
+    run_id, until = store.reserved.get(request.token, ("", 0))
+    return run_id if until > request.now and run_id in store.runs else ""
+
+
 def _received(store: Store, request: ask.Received) -> bool:
     return request.resume_id in store.runs[request.run_id].resumed.get(request.hook_id, ())
 
@@ -413,6 +423,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Newest: lambda store, request: store.runs[request.run_id].snapshot,
     ask.Owner: _owner,
     ask.Received: _received,
+    ask.Reserved: _reserved,
     ask.Watchers: _watchers,
     ask.Children: _children,
     ask.Kept: lambda store, request: request.key in store.blobs,

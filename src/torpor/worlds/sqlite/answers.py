@@ -29,6 +29,12 @@ def _first(store: Store, request: ask.First) -> Event | None:
     return events[0] if events and events[0].seq == 1 else None
 
 
+def _reserved(store: Store, request: ask.Reserved) -> str:
+    query = "SELECT r.id FROM reservations t JOIN runs r ON r.k = t.run WHERE t.token = ? AND t.until > ?"
+    row = store.db.execute(query, (request.token, request.now)).fetchone()
+    return "" if row is None else str(row[0])
+
+
 def _received(store: Store, request: ask.Received) -> bool:
     query = "SELECT 1 FROM resumes WHERE run = ? AND hook = ? AND resume_id = ?"
     about = (store.existing(request.run_id), request.hook_id, request.resume_id)
@@ -62,6 +68,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Newest: lambda store, request: store.snapshot(store.existing(request.run_id), with_data=False),
     ask.Owner: lambda store, request: store.owner(request.token),
     ask.Received: _received,
+    ask.Reserved: _reserved,
     ask.Watchers: _watchers,
     ask.Children: _children,
     ask.Kept: lambda store, request: blobs.has(store, request.key),

@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import astuple
 
 from torpor.errors import DamagedError
-from torpor.model import Hook, Run, Step, Wait
+from torpor.model import Run, Step, Wait
 from torpor.worlds.draft import Changes, fence
 from torpor.worlds.requests import StaleError
 from torpor.worlds.sqlite.codes import HOOK_CODE, RUN_CODE, RUNTIME_CODE, SLOT_CODE, STEP_CODE
@@ -84,10 +84,10 @@ _PUT_STEP: Final = (
 _SAVE_STEP: Final = (
     f"UPDATE steps SET {', '.join(f'{name} = ?' for name in _STEP_CHANGING)} WHERE run = ? AND id = ? AND epoch = ?"
 )
-_PUT_HOOK: Final = (
-    f"{_insert('hooks', ['run', 'id', 'op', 'token', 'status', 'created_at', 'metadata', 'watch'])} "
-    "ON CONFLICT DO UPDATE SET status = excluded.status"
-)
+_HOOK_COLUMNS: Final = [
+    *("run", "id", "op", "token", "status", "created_at", "metadata", "watch", "retention_ms", "takes"),
+]
+_PUT_HOOK: Final = f"{_insert('hooks', _HOOK_COLUMNS)} ON CONFLICT DO UPDATE SET status = excluded.status"
 _PUT_SNAPSHOT: Final = (
     f"{_insert('snapshots', ['run', 'cursor', 'ops', 'logs', 'image', 'at', 'data'])} "
     "ON CONFLICT DO UPDATE SET cursor = excluded.cursor, ops = excluded.ops, logs = excluded.logs, "
@@ -144,7 +144,7 @@ def apply(store: Store, changes: Changes) -> None:
     if changes.waits:
         _put_waits(store, k, changes.waits)
     if changes.hooks:
-        _put_hooks(store, k, changes.hooks)
+        _put_hooks(store, k, changes)
     if changes.resumed is not None:
         db.execute("INSERT INTO resumes (run, hook, resume_id) VALUES (?, ?, ?)", (k, *changes.resumed))
     if changes.lines:
@@ -270,15 +270,24 @@ def _put_waits(store: Store, k: int, waits: dict[str, Wait | None]) -> None:
             )
 
 
-def _put_hooks(store: Store, k: int, hooks: dict[str, Hook | None]) -> None:
+def _put_hooks(store: Store, k: int, changes: Changes) -> None:
+    hooks = changes.hooks
     # A token may go from one hook to another of the same commit, so that those that let go come first.
     for hook_id in [hook_id for hook_id, hook in hooks.items() if hook is None]:
         store.db.execute("DELETE FROM hooks WHERE run = ? AND id = ?", (k, hook_id))
         store.db.execute("DELETE FROM resumes WHERE run = ? AND hook = ?", (k, hook_id))
     for hook in hooks.values():
         if hook is not None:
-            about = (hook.op, hook.token, HOOK_CODE[hook.status], hook.created_at, hook.metadata, hook.watch)
-            store.db.execute(_PUT_HOOK, (k, hook.id, *about))
+            about = (hook.op, hook.token, HOOK_CODE[hook.status], hook.created_at, hook.metadata)
+            store.db.execute(_PUT_HOOK, (k, hook.id, *about, hook.watch, hook.retention_ms, hook.takes))
+    if changes.reserved:
+        _reserve(store, k, changes.reserved, changes.run.latest_at)
+
+
+def _reserve(store: Store, k: int, tokens: dict[str, int], now: int) -> None:
+    store.db.execute("DELETE FROM reservations WHERE until <= ?", (now,))
+    rows = [(token, k, until) for token, until in tokens.items()]
+    store.db.executemany("INSERT OR REPLACE INTO reservations (token, run, until) VALUES (?, ?, ?)", rows)
 
 
 def _put_attributes(store: Store, k: int, before: dict[str, str], after: dict[str, str]) -> None:

@@ -30,7 +30,7 @@ FINDINGS_MAX: Final = 1_000
 
 _PAGES_MAX: Final = 20
 _LOGS: Final = f"SELECT k >> {SHIFT}, {EVENT_COLUMNS} FROM events ORDER BY k"
-_OF_RUNS: Final = ("steps", "waits", "hooks", "snapshots", "lines", "resumes", "streams")
+_OF_RUNS: Final = ("steps", "waits", "hooks", "snapshots", "lines", "resumes", "streams", "reservations")
 _ASTRAY: Final = (
     # A step task lies on the route of its run, without the guest.
     "SELECT s.run, s.id FROM steps s JOIN runs r ON r.k = s.run JOIN routes u ON u.k = r.route "

@@ -20,7 +20,7 @@ from torpor.worlds.sqlite.codes import RUN_CODE, RUNTIME_CODE
 from torpor.worlds.sqlite.rows import SHIFT
 from torpor.worlds.sqlite.store import Store
 
-OF_NAMES: Final = frozenset({"resumes", "attributes"})
+OF_NAMES: Final = frozenset({"resumes", "attributes", "reservations"})
 """Tables with a column ``run`` that a run keeps for its name's sake."""
 
 _LIVE: Final = f"status IN ({RUN_CODE['pending']}, {RUN_CODE['running']})"

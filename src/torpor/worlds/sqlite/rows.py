@@ -41,7 +41,7 @@ STEP_COLUMNS: Final = (
     "s.ready_at, s.queued_at, s.worker, s.epoch, s.redeliveries, s.snoozed, s.lane, s.key, s.weight"
 )
 WAIT_COLUMNS: Final = "id, op, due"
-HOOK_COLUMNS: Final = "h.id, h.op, h.token, h.status, h.created_at, h.metadata, h.watch"
+HOOK_COLUMNS: Final = "h.id, h.op, h.token, h.status, h.created_at, h.metadata, h.watch, h.retention_ms, h.takes"
 
 _EVENT: Final = Shape(
     type=int,
@@ -79,7 +79,9 @@ _STEP: Final = Shape(
     input=bytes | None,
 )
 _WAIT: Final = Shape(id=str, op=int, due=int)
-_HOOK: Final = Shape(id=str, op=int, token=str, status=int, created_at=int, metadata=bytes | None, watch=str)
+_HOOK: Final = Shape(
+    id=str, op=int, token=str, status=int, created_at=int, metadata=bytes | None, watch=str, retention_ms=int, takes=str
+)
 
 
 def events_of(name_at: Callable[[int], str], k: int, rows: Iterable[Row]) -> list[Event]:
@@ -204,11 +206,11 @@ def waits_of(run_id: str, rows: Iterable[Row]) -> dict[str, Wait]:
 
 def hook_of(row: Row, run_id: str, key_id: str, public: bytes) -> Hook:
     """Return the value of a row of :data:`HOOK_COLUMNS`; the rest is its run's."""
-    about, op, token, status, created_at, metadata, watch = row
+    about, op, token, status, created_at, metadata, watch, retention_ms, takes = row
     with reading(f"hook {about}", run_id):
         _HOOK.check(row)
-        check_numbers((op, created_at), "op created_at")
+        check_numbers((op, created_at, retention_ms), "op created_at retention_ms")
         stands = coded(HOOK_OF, status, "status")
         if stands == "disposed":
             raise NonsenseError("it is disposed of, and should be gone")
-    return Hook(run_id, about, op, token, stands, created_at, metadata, watch, key_id, public)
+    return Hook(run_id, about, op, token, stands, created_at, metadata, watch, retention_ms, takes, key_id, public)

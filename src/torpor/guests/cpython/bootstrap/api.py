@@ -40,7 +40,7 @@ from torpor.starting import Cleanup
 
 from ._guest.absent import OUTSIDE, part_of
 from ._guest.advice import refuse
-from ._guest.children import RunHandle, start
+from ._guest.children import RunHandle, resume_hook, start
 from ._guest.hooks import Hook, hook
 from ._guest.mailbox import receive
 from ._guest.sleeping import sleep
@@ -122,6 +122,11 @@ class Torpor(Registry):
         """JavaScript workflows are found outside."""
 
     start = staticmethod(start)
+    resume_hook = staticmethod(resume_hook)
+
+    async def send(self, run: RunHandle | str, name: str, payload: Any = None) -> None:
+        """Send a run a message, once; see :meth:`RunHandle.send`."""
+        await (RunHandle(run) if isinstance(run, str) else run).send(name, payload)
 
     def run(self, run_id: str) -> RunHandle:
         """Return a handle of a run; it is looked up when the handle is used."""

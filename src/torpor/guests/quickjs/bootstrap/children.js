@@ -15,7 +15,8 @@ import { readableOf, writableOf } from "torpor:streams";
 
 const { isArray } = Array;
 const OPTIONS = ["runtime", "runId", "at", "delay", "queue", "priority", "deadline", "attributes", "cleanup", "detached"];
-const [startRun, resultOf, statusOf, cancelRun, sendTo] = stepsOf("torpor", ["start", "result", "status", "cancel", "send"]);
+const STEPS = ["start", "result", "status", "cancel", "send", "resume"];
+const [startRun, resultOf, statusOf, cancelRun, sendTo, resume] = stepsOf("torpor", STEPS);
 
 /**
  * A run, as others see it. It may be passed to steps, other runs and back.
@@ -131,6 +132,11 @@ function moment(at) {
   // The same for any now: then it is no duration.
   if (typeof at !== "number" && dueTime(at, 0) === dueTime(at, 1)) return dueTime(at, 0);
   throw new TypeError("start: `at` is a Date or ISO 8601 text with a time zone; use `delay` for a time from now on");
+}
+
+/** Deliver a payload to the live hook with this token, once, and return a promise of the handle of its run. */
+export async function resumeHook(token, payload) {
+  return resume(token, payload);
 }
 
 /** Return the handle of the run with this id. */

@@ -4,10 +4,13 @@ import { refusal } from "torpor:cancelling";
 import { awaitAnswer, emit, forget } from "torpor:run";
 import { parse, stringify, HookConflictError } from "torpor:codec";
 import { knownOptions } from "torpor:options";
-import { Run } from "torpor:children";
+import { resumeHook, Run } from "torpor:children";
+import { milliseconds } from "torpor:duration";
+import { checker } from "torpor:schemas";
 
 const TOKEN_CHARS_MAX = 256;
 const TOKEN_BYTES = 18; // 144 random bits, 24 url-safe characters
+const RETENTION_MAX = 30 * 86_400_000;
 const ENDED = { done: true, value: undefined };
 
 /**
@@ -26,10 +29,16 @@ class Hook {
   #payloads = []; // codec texts that nothing has taken yet
   #takers = []; // who waits for a payload
 
-  constructor(token, metadata) {
+  #check; // what makes of a payload what it is to be; none when it may be anything
+
+  constructor(token, metadata, retention, check) {
     Object.defineProperty(this, "token", { value: token, enumerable: true });
-    const input = metadata === undefined ? {} : { input: encode(token, metadata) };
-    this.#op = emit("createHook", { type: "hook", name: token, ...input }, (delivery) => this.#receive(delivery), (error) => this.#interrupt(error));
+    this.#check = check;
+    const op = { type: "hook", name: token };
+    if (metadata !== undefined) op.input = encode(token, metadata);
+    if (retention > 0) op.retention_ms = retention;
+    const interrupt = (error) => this.#interrupt(error);
+    this.#op = emit("createHook", op, (delivery) => this.#receive(delivery), interrupt);
   }
 
   /** Resolve with null when the token is this hook's, or with the Run that owns it. */
@@ -105,7 +114,17 @@ class Hook {
     if (this.#state === "disposed") return;
     const taker = this.#takers.shift();
     if (taker === undefined) this.#payloads.push(payload);
-    else settle(taker, payload);
+    else this.#settle(taker, payload);
+  }
+
+  #settle(taker, payload) {
+    try {
+      const value = parse(payload);
+      const fitting = this.#check === undefined ? value : this.#check(value, `hook ${this.token}`);
+      taker.resolve(fitting instanceof Promise ? fitting.then(given) : given(fitting));
+    } catch (error) {
+      taker.reject(error);
+    }
   }
 
   #take() {
@@ -114,32 +133,58 @@ class Hook {
     if (refused !== undefined) taker.reject(refused);
     else if (this.#state === "conflict") taker.reject(new HookConflictError(this.token, this.#conflict));
     else if (this.#state === "disposed") taker.resolve(ENDED);
-    else if (this.#payloads.length > 0) settle(taker, this.#payloads.shift());
+    else if (this.#payloads.length > 0) this.#settle(taker, this.#payloads.shift());
     else this.#takers.push(taker);
     return taker.promise;
   }
 }
 
 /**
- * Create a hook; `options` may have `token` and `metadata`.
+ * Create a hook; `options` may have `token`, `metadata` and `minRetention`.
  *
  * Without `token` an unguessable one is made. `metadata` is stored beside the hook for whoever looks it up.
+ * `minRetention`, milliseconds or a text such as "1h", is how long the token stays this run's once the hook is gone, up
+ * to 30 days.
  */
 export function createHook(options) {
-  const { token = randomToken(), metadata } = knownOptions("createHook", options, ["token", "metadata"]);
+  return makeHook(options);
+}
+
+/**
+ * Define hooks whose payloads have a form: `create(options)` makes one, `resume(token, payload)` sends one a payload.
+ *
+ * `options` may have `schema`: a Standard Schema, such as those of Zod and Valibot, or anything with `parse`. What it
+ * makes of a payload is what is sent, and received; what does not fit rejects with a TypeError, where it is sent and
+ * where it is awaited.
+ */
+export function defineHook(options) {
+  const { schema } = knownOptions("defineHook", options, ["schema"]);
+  const check = checker(schema);
+  return {
+    create: (options) => makeHook(options, check),
+    resume: async (token, payload) => resumeHook(token, await (check?.(payload, `hook ${token}`) ?? payload)),
+  };
+}
+
+function makeHook(options, check) {
+  const { token = randomToken(), metadata, minRetention } = knownOptions("createHook", options, [
+    "token",
+    "metadata",
+    "minRetention",
+  ]);
+  const retention = minRetention === undefined ? 0 : Math.round(milliseconds(minRetention));
+  if (!(retention >= 0 && retention <= RETENTION_MAX)) {
+    throw new RangeError(`createHook: minRetention is ${minRetention}; a token stays reserved for 30 days at most`);
+  }
   if (typeof token !== "string") throw new TypeError(`createHook: token must be a string, not ${typeof token}`);
   if (token.length < 1 || token.length > TOKEN_CHARS_MAX) {
     throw new RangeError(`createHook: token has ${token.length} characters; 1 to ${TOKEN_CHARS_MAX} are allowed`);
   }
-  return new Hook(token, metadata);
+  return new Hook(token, metadata, retention, check);
 }
 
-function settle(taker, payload) {
-  try {
-    taker.resolve({ done: false, value: parse(payload) });
-  } catch (error) {
-    taker.reject(error);
-  }
+function given(value) {
+  return { done: false, value };
 }
 
 function encode(token, metadata) {

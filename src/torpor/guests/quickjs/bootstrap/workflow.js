@@ -6,9 +6,9 @@ import { dueTime } from "torpor:duration";
 
 export { setAttributes, setStatus } from "torpor:attributes";
 export { CancelledError, cancelSignal, cleanup } from "torpor:cancelling";
-export { createHook } from "torpor:hooks";
+export { createHook, defineHook } from "torpor:hooks";
 export { receive } from "torpor:mailbox";
-export { getRun, Run, start } from "torpor:children";
+export { getRun, resumeHook, Run, start } from "torpor:children";
 export { getReadable, getWritable } from "torpor:streams";
 export { FatalError, HookConflictError, RetryableError } from "torpor:codec";
 

@@ -6,6 +6,9 @@ from asyncio import CancelledError, Future
 from collections import deque
 from typing import Any
 
+from torpor.codec.guest import value_of
+from torpor.codec.typing.annotations import convert
+
 from .loop import loop
 
 
@@ -72,3 +75,14 @@ class Arrivals:
             taker = self._takers.popleft()
             if not taker.done():  # else it was cancelled just now and has not run yet
                 taker.set_result(self._texts.popleft())
+
+
+def fitting(text: str, kind: Any, what: str) -> Any:
+    """
+    Return the value of a text as a type wants it, as it is for None.
+
+    Raises:
+        ArgumentError: it does not fit; the message begins with *what*.
+    """
+    value = value_of(text)
+    return value if kind is None else convert(value, kind, what)

@@ -155,6 +155,17 @@ async def start(
     return await _built_in("start", target, given, options)  # type: ignore[no-any-return]  # the step returns a handle
 
 
+async def resume_hook(token: str, payload: Any = None) -> RunHandle:
+    """
+    Deliver a payload to the live hook with this token, once, and return the handle of its run.
+
+    Raises:
+        HookNotFoundError: no live hook has this token.
+        ArgumentError: the payload does not fit the class that the hook takes.
+    """
+    return await _built_in("resume", token, payload)  # type: ignore[no-any-return]  # the step returns a handle
+
+
 def install() -> None:
     """Let handles be values."""
     references.recognise(RunHandle, lambda handle: RunReference(handle.id))

@@ -8,11 +8,14 @@ from collections.abc import AsyncIterator, Generator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from torpor.codec.guest import text_of, value_of
+from torpor.codec.guest import text_of
+from torpor.codec.types.classes import class_path, is_findable
+from torpor.codec.typing.conversion import name_of
+from torpor.durations import Duration, milliseconds
 from torpor.errors import HookConflictError, HookDisposedError, SerializationError, UsageError
-from torpor.limits import TOKEN_CHARS_MAX
+from torpor.limits import HOOK_RETENTION_MS_MAX, TOKEN_CHARS_MAX
 
-from .arrivals import Arrivals
+from .arrivals import Arrivals, fitting
 from .loop import loop
 from .run import Delivery, run
 from .unawaited import hook_made, hook_used
@@ -36,17 +39,24 @@ class Hook:
         op: its number among the run's ops.
     """
 
-    def __init__(self, token: str, metadata: Any = None, *, watch: str = "") -> None:
+    def __init__(
+        self, token: str, metadata: Any = None, *, kind: Any = None, retention_ms: int = 0, watch: str = ""
+    ) -> None:
         self._token = token
+        self._kind = kind
         self._state = "asked"  # → live → disposed, or → conflict
         self._owner: str | None = None  # of the token, in a conflict
         self._is_answered = False
         self._answer_takers: list[Future[None]] = []
         self._arrivals = Arrivals()
         self._watch = watch
-        fields = {} if metadata is None else {"input": _encoded(token, metadata)}
+        fields: dict[str, Any] = {} if metadata is None else {"input": _encoded(token, metadata)}
         if watch:
             fields["watch"] = watch
+        if retention_ms:
+            fields["retention_ms"] = retention_ms
+        if isinstance(kind, type) and is_findable(kind):
+            fields["takes"] = class_path(kind)
         self.op = run.emit("hook", self, name=token, **fields)
 
     @property
@@ -117,7 +127,17 @@ class Hook:
         text = await self.take()
         if text is None:
             raise HookDisposedError(self._token)
-        return value_of(text)
+        return self.payload(text)
+
+    def payload(self, text: str) -> Any:
+        """
+        Return what somebody has sent, as the hook's class wants it.
+
+        Raises:
+            ArgumentError: it does not fit.
+        """
+        kind = self._kind
+        return fitting(text, kind, "" if kind is None else f"hook {self._token!r} takes {name_of(kind)}: payload")
 
     async def take(self) -> str | None:
         """Wait for the next payload and return its text, or None when there will never be one."""
@@ -165,32 +185,41 @@ class _Payloads:
         text = None if self._is_closed else await self._hook.take()
         if text is None:
             raise StopAsyncIteration
-        return value_of(text)
+        return self._hook.payload(text)
 
     async def aclose(self) -> None:
         """End the iteration; the hook stays alive."""
         self._is_closed = True
 
 
-def hook(token: str | None = None, *, metadata: Any = None) -> Hook:
+def hook(
+    kind: Any = None, /, *, token: str | None = None, metadata: Any = None, min_retention: Duration | None = None
+) -> Hook:
     """
     Create a hook.
 
     Args:
+        kind: what its payloads are to be, such as a dataclass or a pydantic model; or the token.
         token: what the outside world calls it by, 1 to 256 characters; without it an unguessable one is made.
         metadata: stored beside the hook for whoever looks it up.
+        min_retention: how long the token stays this run's once the hook is gone, up to 30 days: seconds, text such as
+            ``"1h"``, or a timedelta.
 
     Raises:
-        UsageError: the token is no string of that length.
+        UsageError: the token is no string of that length, or *min_retention* no such duration.
         SerializationError: the metadata cannot be stored.
     """
+    if isinstance(kind, str):
+        if token is not None:
+            raise UsageError("hook: the token is given twice; the first argument may be what the payloads are to be")
+        kind, token = None, kind
     if token is None:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
     if not isinstance(token, str):
         raise UsageError(f"hook: the token must be a string, not {type(token).__name__}")
     if not 1 <= len(token) <= TOKEN_CHARS_MAX:
         raise UsageError(f"hook: the token has {len(token)} characters; 1 to {TOKEN_CHARS_MAX} are allowed")
-    made = Hook(token, metadata)
+    made = Hook(token, metadata, kind=kind, retention_ms=_retention_ms(min_retention))
     hook_made(made.op, token)
     return made
 
@@ -205,3 +234,15 @@ def _encoded(token: str, metadata: object) -> str:
         return text_of(metadata)
     except SerializationError as cause:
         raise SerializationError(f"hook: the metadata of hook {token!r} cannot be stored: {cause}") from cause
+
+
+def _retention_ms(given: Duration | None) -> int:
+    if given is None:
+        return 0
+    try:
+        ms = milliseconds(given)
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"hook: min_retention: {error}") from None
+    if ms > HOOK_RETENTION_MS_MAX:
+        raise UsageError(f"hook: min_retention is {given!r}; a token stays reserved for 30 days at most")
+    return ms

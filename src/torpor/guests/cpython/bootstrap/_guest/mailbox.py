@@ -5,11 +5,11 @@ from __future__ import annotations
 from asyncio import Future
 from typing import Any
 
-from torpor.codec.guest import value_of
+from torpor.codec.typing.conversion import name_of
 from torpor.errors import UsageError
 from torpor.limits import MAILBOX_CHARS_MAX
 
-from .arrivals import Arrivals
+from .arrivals import Arrivals, fitting
 from .run import Delivery, run
 
 
@@ -54,7 +54,7 @@ def report() -> dict[str, Any]:
     return {"received": _received, "receiving": waiting if run.phase == "running" else []}
 
 
-async def receive(name: str) -> Any:
+async def receive(name: str, kind: Any = None) -> Any:
     """
     Return the next message that ``app.send(run, name, …)`` has sent to this run; wait for it if there is none.
 
@@ -63,8 +63,10 @@ async def receive(name: str) -> Any:
 
     Args:
         name: 1 to 256 characters.
+        kind: what the message is to be, such as a dataclass or a pydantic model; anything by default.
 
     Raises:
+        ArgumentError: the message does not fit *kind*; it is received all the same.
         UsageError: the name is no string of that length, or modules are being loaded; there is no run.
         CancelledError: the run is being cancelled.
     """
@@ -79,4 +81,4 @@ async def receive(name: str) -> Any:
     text = await mailbox(name).arrivals.take()
     assert text is not None, "nobody is dismissed from a mailbox"
     _received += 1
-    return value_of(text)
+    return fitting(text, kind, "" if kind is None else f"message {name!r} was to be {name_of(kind)}: it")
