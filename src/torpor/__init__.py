@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         StreamClosedError,
         StreamTypeError,
         TorporError,
+        UnknownOutcomeError,
         UsageError,
         WorkflowNotRegisteredError,
     )
@@ -83,6 +84,7 @@ __all__ = [
     "SyncTorpor",
     "Torpor",
     "TorporError",
+    "UnknownOutcomeError",
     "UsageError",
     "WorkerSettings",
     "Workflow",
@@ -138,6 +140,7 @@ _HOMES = {
         "StreamClosedError",
         "StreamTypeError",
         "TorporError",
+        "UnknownOutcomeError",
         "UsageError",
         "WorkflowNotRegisteredError",
     ),

@@ -46,10 +46,11 @@ from torpor.errors import (
     RunFailedError,
     RunNotFoundError,
     SerializationError,
+    StepError,
     UsageError,
 )
 from torpor.hook_info import HookInfo
-from torpor.lifecycle import RUN_TERMINAL, RunStatus
+from torpor.lifecycle import RUN_TERMINAL, EventType, RunStatus
 from torpor.limits import MAILBOX_CHARS_MAX
 from torpor.model import Event, Hook, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo, StreamType
 from torpor.run_info import RunInfo, read_info, read_infos
@@ -155,6 +156,34 @@ class RunHandle(Generic[R]):
             run = await self._run()
             reason = pack_reason(reason, self._client.keyring.run(run.id, run.key_id, run.public))
         await self._client.world.cancel_run(self.id, reason, force=force)
+
+    async def resolve(self, op: int | str, value: Any = None, *, failed: str | None = None) -> None:
+        """
+        Say how a step ended that is blocked, because nobody knew: its worker died inside, or it raised
+        UnknownOutcomeError. The run goes on with that.
+
+        Args:
+            op: number of the step among what the run has asked for, as ``torpor inspect`` and :attr:`RunInfo.blocked`
+                show it, or its id.
+            value: what the step returns.
+            failed: why it has failed instead; workflow code gets a StepError with this text.
+
+        Raises:
+            EntityConflictError: the step is not blocked, or the run has ended.
+            RunNotFoundError: no such run in this world.
+            KeyMissingError: the run's key is not here.
+            SerializationError, LimitExceededError: the value cannot be stored.
+        """
+        world = self._client.world
+        entities = await world.open_entities(self.id)
+        step = next((step for step in entities.steps.values() if op in (step.op, step.id)), None)
+        name = step.name.rpartition("//")[2] if step is not None else str(op)
+        run_codec = self._client.keyring.run(self.id, entities.run.key_id)
+        outcome = value if failed is None else StepError(f"step {name} was resolved as failed: {failed}")
+        payload = await in_thread_if(is_large_value(outcome), run_codec.dumps, outcome)
+        kind: EventType = "step_completed" if failed is None else "step_failed"
+        event = Event(kind, world.clock.now(), payload=payload)
+        await world.resolve_step(self.id, step.id if step is not None else str(op), event)
 
     async def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
         """Send the run a message; see :meth:`Client.send`."""

@@ -51,7 +51,8 @@ The one exception hierarchy.
     ├── WaitTimeoutError            what a test waited for did not come in time
     └── (raised by users in steps and workflows)
         ├── FatalError              do not retry
-        └── RetryableError          retry after a given time
+        ├── RetryableError          retry after a given time
+        └── UnknownOutcomeError     nobody knows whether it has happened; somebody has to look
 
 A caller's mistake, a back end's failure and our own bug are different classes. Messages say what happened,
 where, and what to do next.
@@ -338,6 +339,16 @@ class MaxDeliveriesError(TorporError):
     """A run or step was taken up too often without getting anywhere; its workers probably died of it."""
 
     code = "MAX_DELIVERIES_EXCEEDED"
+
+
+class UnknownOutcomeError(TorporError):
+    """
+    A step raises it when nobody knows whether what it did has happened, such as a payment whose answer was lost.
+
+    The step is not tried again. Its run is blocked on it until somebody resolves it, with a value or as failed.
+    """
+
+    code = "UNKNOWN_OUTCOME"
 
 
 class RunFailedError(TorporError):

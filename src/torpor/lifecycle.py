@@ -8,6 +8,7 @@ Lifecycles of runs, steps, waits and hooks as one table. An event that the table
     step   pending ──step_started──▶ running ──▶ completed │ failed │ cancelled       (cancelled also before it runs)
                         ▲               │ step_retrying
                         └── retrying ◀──┘            (step_started again while running: its worker died)
+                        running ──step_blocked──▶ blocked ──▶ completed │ failed     (nobody knows how it ended)
     wait   waiting ──wait_completed──▶ completed
                    ──wait_disposed───▶ disposed               (nothing awaits it any more: a timeout was left in time)
     hook   live ──hook_received──▶ live ──hook_disposed──▶ disposed      (conflict from the start; disposed of alike;
@@ -41,6 +42,7 @@ EventType = Literal[
     "step_completed",
     "step_failed",
     "step_cancelled",
+    "step_blocked",
     "wait_created",
     "wait_completed",
     "wait_disposed",
@@ -67,9 +69,10 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
     "step_created": ((None,), "pending"),
     "step_started": (("pending", "running", "retrying"), "running"),
     "step_retrying": (("running",), "retrying"),
-    "step_completed": (("running",), "completed"),
-    "step_failed": (("pending", "running", "retrying"), "failed"),
-    "step_cancelled": (("pending", "running", "retrying"), "cancelled"),
+    "step_completed": (("running", "blocked"), "completed"),
+    "step_failed": (("pending", "running", "retrying", "blocked"), "failed"),
+    "step_blocked": (("running",), "blocked"),
+    "step_cancelled": (("pending", "running", "retrying", "blocked"), "cancelled"),
     "wait_created": ((None,), "waiting"),
     "wait_completed": (("waiting",), "completed"),
     "wait_disposed": (("waiting",), "disposed"),

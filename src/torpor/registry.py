@@ -22,7 +22,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mappin
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ParamSpec, Protocol, TypeVar, Unpack, overload
+from typing import Any, Literal, ParamSpec, Protocol, TypeVar, Unpack, overload
 
 import msgspec
 
@@ -132,6 +132,7 @@ class Registry:
         retry_on: Exceptions | None = ...,
         never_retry: Exceptions = ...,
         renamed: Sequence[str] = ...,
+        effect: Literal["once"] | None = ...,
     ) -> StepDecorator: ...
 
     def step(
@@ -139,12 +140,13 @@ class Registry:
         function: Any = None,
         *,
         name: str | None = None,
-        max_retries: int = RETRIES_DEFAULT,
+        max_retries: int | None = None,
         timeout: Duration | None = None,
         backoff: Backoff | None = None,
         retry_on: Exceptions | None = None,
         never_retry: Exceptions = (),
         renamed: Sequence[str] = (),
+        effect: Literal["once"] | None = None,
     ) -> Any:
         """
         Register a function as a step. Called outside of a workflow it stays the function that it is.
@@ -156,7 +158,7 @@ class Registry:
         Args:
             function: ``async def``, or ``def`` (runs in a thread); at module level, or a method of a class there.
             name: what workflows import it as; the function's own name by default.
-            max_retries: attempts after the first; 0 for none.
+            max_retries: attempts after the first; 0 for none. 3 by default, and 0 for an *effect* that happens once.
             timeout: how long one attempt may take, such as ``"30s"``.
             backoff: delays between attempts; exponential from 0.2 s to 60 s by default.
             retry_on: try again after these errors only, a class or a tuple of them; after all of them by default. An
@@ -165,6 +167,9 @@ class Registry:
             renamed: names that the step had before. It answers to them too, so that runs which began with a program
                 that knows an old name go on; its parameters must take what they pass. A name without a path, such as
                 ``charge``, is one of the same module; one of another module is full: ``step//./billing.py//charge``.
+            effect: ``"once"`` for what must not happen twice. No attempt is made again of which nobody knows how it
+                ended, because its worker died or it passed its timeout: the run is blocked on the step until somebody
+                resolves it. An error that the body raises is known, and tried again as *max_retries* says.
 
         Raises:
             ConfigurationError: the name is taken by another function, the function cannot be a step, or a setting is
@@ -172,7 +177,8 @@ class Registry:
         """
         ms = timeout_ms(timeout)
         settings: dict[str, Any] = {
-            "max_retries": checked_retries(max_retries),
+            "max_retries": checked_retries(_retries(max_retries, effect)),
+            "once": effect == "once",
             "timeout": None if ms is None else ms / 1000,
             "backoff": backoff or Backoff(),
             "retry_on": None if retry_on is None else exception_classes(retry_on, "retry_on"),
@@ -403,6 +409,18 @@ def _origin(function: Callable[..., Any]) -> tuple[str, int]:
     """Return where a function is defined; the same after a module was imported under two names."""
     code = inspect.unwrap(function).__code__
     return code.co_filename, code.co_firstlineno
+
+
+def _retries(max_retries: int | None, effect: str | None) -> int:
+    """
+    Return how often a step is tried again.
+
+    Raises:
+        ConfigurationError: there is no such effect.
+    """
+    if effect not in {None, "once"}:
+        raise ConfigurationError(f"effect={effect!r} of a step; there is 'once', or leave it out")
+    return max_retries if max_retries is not None else 0 if effect else RETRIES_DEFAULT
 
 
 def _old_names(renamed: Sequence[str]) -> tuple[str, ...]:

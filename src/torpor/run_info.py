@@ -23,10 +23,12 @@ class Awaited(msgspec.Struct, frozen=True):
         id: of the step, wait or hook in the run's log; ``""`` for a message.
         name: short name of the step, token of the hook, id of the other run, mailbox; ``""`` for a timer.
         since: when it was asked for, epoch milliseconds; 0 for a timer and a message, of which that is not kept.
-        status: ``pending``, ``running`` or ``retrying`` for a step, else ``waiting``.
+        status: ``pending``, ``running``, ``retrying`` or ``blocked`` for a step, else ``waiting``.
         attempt: number of a step's newest attempt, 0 before the first and for everything else.
         due: when a timer ends, epoch milliseconds; 0 for everything else.
-        why: why no worker took or kept a step, ``""`` when it simply waits for its turn, and for everything else.
+        why: why no worker took or kept a step, or why it is blocked; ``""`` when it simply waits for its turn, and for
+            everything else.
+        op: its number among what the run has asked for; 0 for a message.
     """
 
     kind: Literal["step", "timer", "hook", "run", "message"]
@@ -37,6 +39,7 @@ class Awaited(msgspec.Struct, frozen=True):
     attempt: int = 0
     due: int = 0
     why: str = ""
+    op: int = 0
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -104,6 +107,11 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     status_line: str = ""
     key_id: str = ""
 
+    @property
+    def blocked(self) -> tuple[Awaited, ...]:
+        """The steps of which nobody knows how they ended; somebody has to resolve them."""
+        return tuple(awaited for awaited in self.waits_for if awaited.status == "blocked")
+
     @classmethod
     def of(cls, run: Run, rows: Entities | None = None) -> RunInfo:
         """Return what the public may know of a run; *rows* are what is open in it."""
@@ -159,11 +167,11 @@ def _waits_for(rows: Entities) -> tuple[Awaited, ...]:
     found: list[tuple[int, Awaited]] = []
     for step in rows.steps.values():
         about = (step.id, short_name(step.name), step.created_at, step.status, step.attempt)
-        found.append((step.op, Awaited("step", *about, why=step.snoozed)))
-    found += [(wait.op, Awaited("timer", wait.id, due=wait.due)) for wait in rows.waits.values()]
+        found.append((step.op, Awaited("step", *about, why=step.snoozed, op=step.op)))
+    found += [(wait.op, Awaited("timer", wait.id, due=wait.due, op=wait.op)) for wait in rows.waits.values()]
     for hook in rows.hooks.values():
         if hook.status == "live":
             kind: Literal["run", "hook"] = "run" if hook.watch else "hook"
-            found.append((hook.op, Awaited(kind, hook.id, hook.watch or hook.token, hook.created_at)))
+            found.append((hook.op, Awaited(kind, hook.id, hook.watch or hook.token, hook.created_at, op=hook.op)))
     asked_for = [awaited for _, awaited in sorted(found, key=lambda each: each[0])]
     return (*asked_for, *(Awaited("message", "", name) for name in rows.run.receiving))

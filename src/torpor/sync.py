@@ -236,6 +236,9 @@ class SyncRun(Generic[T]):
     def cancel(self, reason: str = "", *, force: bool = False) -> None:
         self._front.wait(self._handle.cancel(reason, force=force))
 
+    def resolve(self, op: int | str, value: Any = None, *, failed: str | None = None) -> None:
+        self._front.wait(self._handle.resolve(op, value, failed=failed))
+
     def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
         self._front.wait(self._handle.send(name, payload, id=id))
 

@@ -158,6 +158,20 @@ class Runs(Protocol):
         """
         ...
 
+    async def resolve_step(self, run_id: str, step_id: str, event: Event) -> Run:
+        """
+        Store what somebody has found out of a step that is blocked, and wake the run; waits that are due come first.
+
+        Args:
+            run_id, step_id: which.
+            event: ``step_completed`` or ``step_failed`` with its payload; whose step it is, is filled in.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: the step is not blocked, or its run has ended.
+        """
+        ...
+
     async def archive(self, run_id: str, through: int) -> Run:
         """
         Drop the log up to and including seq *through*. The run lives on: what is open carries its own facts.

@@ -34,6 +34,30 @@ def flaky(value: int) -> int:
     return value
 
 
+@app.step(effect="once")
+async def charge(cents: int, seconds: float) -> int:
+    """Charge, which must not happen twice, and take so long."""
+    _note("charge")
+    await asyncio.sleep(seconds)
+    crash("while a step runs")
+    return cents
+
+
+@app.workflow
+async def charges_in_python(seconds: float) -> int:
+    """Do what ``charges`` of flows/once.js does."""
+    return await charge(1000, seconds) + await add(1, 1)
+
+
+@app.workflow
+async def reserves_in_python(token: str) -> None:
+    """Do what ``reserves`` of flows/once.js does."""
+    try:
+        await hook(token)
+    finally:
+        await add(await add(1, 1), 1)
+
+
 @app.workflow
 async def mixed_in_python(token: str) -> dict[str, object]:
     """Do what ``mixed`` of flows/mixed.js does."""

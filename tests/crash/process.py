@@ -6,7 +6,9 @@ import asyncio
 import importlib.util
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 # All is imported before the fork, so that a new process is quick.
 import torpor.guests.cpython
@@ -17,7 +19,7 @@ from torpor.lifecycle import RUN_TERMINAL
 from torpor.testing.crash import CrashAt
 
 
-def serve(url: str, ledger: str, starts: dict[str, list[str]], point: str, nth: int) -> None:
+def serve(url: str, ledger: str, starts: Mapping[str, list[Any]], point: str, nth: int) -> None:
     """
     Work until every run has ended, or until the crash point is reached for the *nth* time.
 
@@ -37,7 +39,7 @@ def serve(url: str, ledger: str, starts: dict[str, list[str]], point: str, nth: 
     asyncio.run(_work(module.app, module.crash, starts))
 
 
-async def _work(app: torpor.Torpor, crash: CrashAt, starts: dict[str, list[str]]) -> None:
+async def _work(app: torpor.Torpor, crash: CrashAt, starts: Mapping[str, list[Any]]) -> None:
     async with app:
         runs = [await app.start(name, *args, run_id=run_id) for run_id, (name, *args) in starts.items()]
         async with app.worker(observers=[crash]):

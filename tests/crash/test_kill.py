@@ -13,7 +13,9 @@ import collections
 import contextlib
 import multiprocessing
 import random
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -71,7 +73,7 @@ async def test_runs_outlive_workers_killed_at(point: str, rounds: int, tmp_path:
 
 
 async def live_and_die(
-    url: str, ledger: Path, starts: dict[str, list[str]], point: str, nth: int, seconds: float | None
+    url: str, ledger: Path, starts: Mapping[str, list[Any]], point: str, nth: int, seconds: float | None
 ) -> int:
     """Let a worker live until it ends by itself, by its crash point or by time; return 1 when it was killed."""
     worker = _processes.Process(target=process.serve, args=(url, str(ledger), starts, point, nth))

@@ -12,7 +12,16 @@ from typing import Any, NoReturn, TypedDict, TypeVar
 from tests.engine.support import TIMEOUT
 from tests.semantics.application import app
 from tests.semantics.plain_steps import break_elsewhere
-from torpor import Backoff, FatalError, RetryableError, RunHandle, WorkflowMetadata, current_step, current_workflow
+from torpor import (
+    Backoff,
+    FatalError,
+    RetryableError,
+    RunHandle,
+    UnknownOutcomeError,
+    WorkflowMetadata,
+    current_step,
+    current_workflow,
+)
 
 QUICKLY = Backoff(first=0.01)
 
@@ -219,3 +228,17 @@ async def pass_gate(name: str) -> str:
     gate.reached.set()
     await gate.open.wait()
     return name
+
+
+@app.step(effect="once", timeout="0.2s")
+async def charge_once(how: str) -> str:
+    """Charge, which must not happen twice."""
+    DIARIES["charges"].append(current_step().run_id)
+    match how:
+        case "unknown":
+            raise UnknownOutcomeError("the bank did not answer")
+        case "late":
+            await asyncio.Event().wait()
+        case "refused":
+            raise ConnectionRefusedError("the bank is closed")
+    return "receipt"

@@ -17,7 +17,21 @@ from msgspec.structs import replace
 
 from torpor.errors import EntityConflictError, LeaseLostError, RunEndedError
 from torpor.lifecycle import INPUTS, RUN_ENDINGS, RUN_TERMINAL, EventType
-from torpor.model import NOW, Commit, Entities, Event, Hook, NewRun, NewTask, Run, Runtime, Snapshot, Step, StepOutcome
+from torpor.model import (
+    NOW,
+    ClaimRequest,
+    Commit,
+    Entities,
+    Event,
+    Hook,
+    NewRun,
+    NewTask,
+    Run,
+    Runtime,
+    Snapshot,
+    Step,
+    StepOutcome,
+)
 from torpor.worlds import cancelling, claims, mailbox, rules
 from torpor.worlds.draft import Changes, after, fence
 
@@ -134,7 +148,7 @@ class Life(RuleBasedStateMachine):
     def claim_step(self, data: st.DataObject, worker: str) -> None:
         """Claim a task."""
         step = data.draw(st.sampled_from(self._tasks(free=True)))
-        claimed = claims.claim_step(step, worker, self.now)
+        claimed = claims.claim_step(step, ClaimRequest(worker), self.now)
         assert (claimed.epoch, claimed.attempt) == (step.epoch + 1, step.attempt + 1)
         self._put_step(claimed)
 

@@ -116,6 +116,10 @@ class TestNotices(worlds.NoticesSuite):
     """See :class:`torpor.testing.worlds.NoticesSuite`."""
 
 
+class TestOnce(worlds.OnceSuite):
+    """See :class:`torpor.testing.worlds.OnceSuite`."""
+
+
 class TestOpening(worlds.OpeningSuite):
     """See :class:`torpor.testing.worlds.OpeningSuite`."""
 

@@ -33,6 +33,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "repl": Place("repl", "Open a prompt inside a copy of a parked run."),
     "resume": Place("start", "Deliver a payload to a hook, and print the id of its run."),
     "send": Place("start", "Send a message to a run, which keeps it until it is received."),
+    "resolve": Place("start", "Say how a step ended that a run is blocked on."),
     "cancel": Place("cancel", "Cancel runs by their ids, their status or their workflow."),
     "pause": Place("control", "Let nothing happen in runs for now."),
     "unpause": Place("control", "Let paused runs go on."),

@@ -95,7 +95,8 @@ def _show_head(found: RunDetails) -> None:
     run, about = found.run, found.summary
     took = span_text((run.ended_at or found.now) - run.created_at)
     paused = " paused" if run.paused and not run.ended_at else ""
-    say((run.status, STYLES[run.status]), (paused, "yellow"), (f"  {run.name}  ", "bold"), run.id)
+    status = "blocked" if run.blocked else run.status
+    say((status, STYLES[status]), (paused, "yellow"), (f"  {run.name}  ", "bold"), run.id)
     _fact("workflow", run.workflow)
     if run.parent:
         _fact("parent", run.parent + (f", first of the line is {run.root}" if run.root != run.parent else ""))
@@ -113,6 +114,8 @@ def _show_head(found: RunDetails) -> None:
     _show_said(run)
     for awaited in run.waits_for:
         _fact("waits for", awaited_text(awaited))
+    for awaited in run.blocked:
+        _fact("resolve it", f"torpor resolve {run.id} {awaited.op} VALUE, or --failed WHY")
     if run.unreceived:
         never = "never received" if run.ended_at else "not received yet"
         _fact("messages", f"{run.unreceived} of {run.sent} {never}")

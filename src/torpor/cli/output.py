@@ -33,6 +33,7 @@ STYLES = {
     "waiting": "cyan",
     "live": "cyan",
     "retrying": "yellow",
+    "blocked": "bold yellow",
     "completed": "green",
     "disposed": "dim",
     "dropped": "dim",

@@ -142,6 +142,8 @@ def awaited_text(awaited: Awaited) -> str:
     match awaited.kind:
         case "step":
             attempt = f", attempt {awaited.attempt}" if awaited.attempt > 1 else ""
+            if awaited.status == "blocked":
+                return f"step {awaited.name} (blocked, op {awaited.op}): {awaited.why}"
             return f"step {awaited.name} ({awaited.status}{attempt})" + (f": {awaited.why}" if awaited.why else "")
         case "timer":
             return f"timer until {clock_text(awaited.due)}"
@@ -175,7 +177,7 @@ def _show_runs(found: list[RunInfo], limit: int) -> None:
 def _status(run: RunInfo) -> Text:
     if run.damage:
         return Text("damaged", "bold red")
-    text = status_text(run.status)
+    text = status_text("blocked" if run.blocked else run.status)
     if run.paused and not run.ended_at:
         text.append(" paused", "yellow")
     return text.append(f" {run.error_code}", "dim") if run.error_code else text
@@ -192,9 +194,14 @@ def _waits_for(run: RunInfo) -> str:
     if run.status == "pending" and run.starts_at:
         said.append(f"starts at {clock_text(run.starts_at)}")
     if run.waits_for:
-        first, *others = sorted(run.waits_for, key=lambda awaited: awaited.kind == "timer")
+        first, *others = sorted(run.waits_for, key=_rank)
         said.append(awaited_text(first) + (f" and {len(others)} more" if others else ""))
     return ", ".join(said)
+
+
+def _rank(awaited: Awaited) -> tuple[bool, bool]:
+    """Return by what the things that a run waits for are ordered where one is shown."""
+    return awaited.status != "blocked", awaited.kind == "timer"
 
 
 def _show_hooks(found: list[WaitingHook]) -> None:

@@ -169,6 +169,31 @@ def send(
     with_client(app, world, lambda client: client.send(run, name, value, id=message_id))
 
 
+@command
+def resolve(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")],
+    op: Annotated[str, typer.Argument(metavar="OP", help="The step's number; torpor inspect shows it.")],
+    value: Annotated[str, typer.Argument(metavar="[VALUE]", help=f"What the step returns, {VALUE_HELP}")] = "null",
+    failed: Annotated[
+        str | None, typer.Option("--failed", metavar="WHY", help="The step has failed; the workflow is told why.")
+    ] = None,
+    app: AppOption = None,
+    world: WorldOption = None,
+) -> None:
+    """
+    Say how a step ended that a run is blocked on.
+
+    Nobody knew: its worker died while it ran, or it said so itself. Look whether what it does has happened, then tell.
+
+    Example: torpor resolve order-17 3 '"receipt-2231"'
+    """
+    if failed is not None and value != "null":
+        raise UsageError("a step returns a value, or has failed; give one of them")
+    result = value_of(value)
+    step = int(op) if op.isascii() and op.isdigit() else op
+    with_client(app, world, lambda client: client.run(run).resolve(step, result, failed=failed))
+
+
 def _placed(error: RunFailedError) -> RunFailedError:
     """Return the error with the place in the author's files that it comes from, if it names one."""
     place = place_of(readable(error.__cause__))

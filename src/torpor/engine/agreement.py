@@ -117,7 +117,7 @@ def _check_queue(held: Entities) -> None:
     if held.waits and not run.worker and run.ready_at is None:
         raise DamagedError("the run", "it has timers, and is not to be woken for them", run_id=run.id)
     for step in held.steps.values():
-        if step.task and not step.worker and step.ready_at is None:
+        if step.task and not step.worker and step.ready_at is None and step.status != "blocked":
             raise DamagedError(_named(step), "nobody has its task, and it waits for nobody", run_id=run.id)
 
 

@@ -79,7 +79,7 @@ class _Driver:
         self._inline = InlineSteps(
             env.runner, lambda event: env.report(env.worker_id, task, event), env.options.inline_steps
         )
-        self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, env.why_not))
+        self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, env.why_not, env.is_once))
         self._session: Session | None = None
 
     async def drive(self) -> TurnEnd:

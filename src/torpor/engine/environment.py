@@ -33,6 +33,7 @@ class Environment(msgspec.Struct, frozen=True):
         report: stores the outcome of a step that was handed over, by worker id, claim and event.
         allows: whether workflow code may call a step although its program does not name it.
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
+        is_once: says of a step, by name, whether its attempts must not be made again when nobody knows how they ended.
         leave: is told of a step that is for another worker, so that this one does not claim it for a while.
         observe: is told what a turn does, and each failpoint that it passes.
         host_failed: told what this host lacks, so that the worker claims nothing for a while.
@@ -52,6 +53,7 @@ class Environment(msgspec.Struct, frozen=True):
     report: Callable[[str, Task, Event], None]
     allows: Callable[[str], bool]
     why_not: Callable[[Attempt], str]
+    is_once: Callable[[str], bool]
     leave: Callable[[str], int]
     observe: Observer
     host_failed: Callable[[Exception], None]

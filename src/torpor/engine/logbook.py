@@ -61,6 +61,8 @@ def _(ended: AttemptEnded) -> None:
     about = short_name(ended.name), ended.run_id, ended.attempt
     if ended.outcome == "failed":
         _runs.warning("step %s of run %s failed for good (attempt %d): %s", *about, ended.error)
+    elif ended.outcome == "blocked":
+        _runs.warning("step %s of run %s is blocked (attempt %d): %s", *about, ended.error)
     elif ended.outcome == "retrying":
         _runs.info("step %s of run %s failed (attempt %d), again in %d ms: %s", *about, ended.again_in_ms, ended.error)
 

@@ -145,7 +145,8 @@ class AttemptEnded(msgspec.Struct, frozen=True):
 
     Attributes:
         run_id, step_id, name, attempt: which.
-        outcome: ``failed`` for good, ``retrying`` when another attempt follows, ``cancelled`` when nobody waits for it.
+        outcome: ``failed`` for good, ``retrying`` when another attempt follows, ``cancelled`` when nobody waits for it,
+            ``blocked`` when nobody knows how it ended.
         error: class and message of what it raised, of an encrypted run the class alone.
         again_in_ms: when the next attempt follows.
     """
@@ -154,7 +155,7 @@ class AttemptEnded(msgspec.Struct, frozen=True):
     step_id: str
     name: str
     attempt: int
-    outcome: Literal["completed", "failed", "retrying", "cancelled"]
+    outcome: Literal["completed", "failed", "retrying", "cancelled", "blocked"]
     error: str = ""
     again_in_ms: int = 0
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -41,6 +41,7 @@ class Claim(msgspec.Struct, frozen=True):
         keyring: gives the codec of its payloads.
         options: how turns behave.
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
+        is_once: says of a step whether its attempts must not be made again when nobody knows how they ended.
     """
 
     task: Task
@@ -48,6 +49,7 @@ class Claim(msgspec.Struct, frozen=True):
     keyring: Keyring
     options: TurnOptions
     why_not: Callable[[Attempt], str]
+    is_once: Callable[[str], bool] = lambda _: False
 
 
 class Arrivals(msgspec.Struct, frozen=True):
@@ -56,7 +58,7 @@ class Arrivals(msgspec.Struct, frozen=True):
 
     Attributes:
         inputs: for the VM, which consumes them before they are stored.
-        retries: attempts that failed and will be made again.
+        retries: attempts that failed and will be made again, and those of which nobody knows how they ended.
         handing_over: nothing came for so long that the turn goes to sleep without its inline steps.
     """
 
@@ -66,6 +68,9 @@ class Arrivals(msgspec.Struct, frozen=True):
 
 
 NOTHING: Final = Arrivals()
+
+_NO_INPUTS: Final = frozenset(("step_retrying", "step_blocked"))
+"""Outcomes of attempts that the VM does not get."""
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -102,6 +107,7 @@ class Pass:
         state: the run as it was loaded.
         run_codec: packs and unpacks its payloads.
         orphans: open steps that nobody carries out: a worker died, or a turn was rewound.
+        never_begun: attempts, by step, that this turn has recorded and not begun.
         snapshot_at: when the newest snapshot was taken or loaded, by the steady clock.
         held: what the world has of the run now.
         waits: those that are open, with what the VM has asked for since.
@@ -123,6 +129,7 @@ class Pass:
     run_codec: RunCodec
     orphans: list[Step]
     snapshot_at: int
+    never_begun: Mapping[str, int]
     held: Entities = field(init=False)
     waits: dict[str, Wait] = field(init=False)
     started: bool = field(init=False)
@@ -227,8 +234,8 @@ class Pass:
     def hear(self, outcomes: Sequence[Event], now: int) -> None:
         """Take outcomes of inline steps, and timers that are due; a timer that was due before a step ended wins."""
         self.taken = list(outcomes)
-        retries = tuple(event for event in outcomes if event.type == "step_retrying")
-        timed = [(event.at, event) for event in outcomes if event.type != "step_retrying"]
+        retries = tuple(event for event in outcomes if event.type in _NO_INPUTS)
+        timed = [(event.at, event) for event in outcomes if event.type not in _NO_INPUTS]
         timed += [(wait.due, Event("wait_completed", now, wait.id, op=wait.op)) for wait in self.due(now)]
         timed.sort(key=operator.itemgetter(0))
         inputs = self._in_log_order([event for _, event in timed])
@@ -247,7 +254,11 @@ class Pass:
         outputs: list[Event] = []
         attempts: list[Attempt] = []
         left: list[str] = []
-        tasks = [NewTask(event.id, event.due, signature=self._signature(event.name)) for event in arrived.retries]
+        tasks = [
+            NewTask(event.id, event.due, signature=self._signature(event.name))
+            for event in arrived.retries
+            if event.type == "step_retrying"
+        ]
         if not self.started:
             outputs.append(Event("run_started", self.woken_at))
             self.started = True
@@ -284,6 +295,7 @@ class Pass:
             receiving=requests.receiving,
             log_entries=requests.log_entries if epitaph is None else (epitaph, *requests.log_entries),
             tasks=tuple(tasks),
+            once=tuple(attempt.step_id for attempt in attempts if claim.is_once(attempt.name)),
             deaf=self.deaf,
             park=park,
         )
@@ -346,6 +358,9 @@ class Pass:
         for step in orphans:
             if step.op in requests.given_up:
                 continue
+            if step.once and step.status == "running" and self.never_begun.get(step.id) != step.attempt:
+                events.append(_lost(step, now))
+                continue
             attempt = next_attempt(self.run_codec, run, step, self._signature(step.name))
             if may_begin(attempt):
                 events.append(begun(attempt, now, self.claim.worker_id))
@@ -377,6 +392,12 @@ class Pass:
             latest = max(latest, event.at)
             ordered.append(event if event.at == latest else msgspec.structs.replace(event, at=latest))
         return tuple(ordered)
+
+
+def _lost(step: Step, now: int) -> Event:
+    """Return the event that nobody knows how a step's newest attempt ended."""
+    why = f"its worker died in attempt {step.attempt}, and nobody knows how that ended"
+    return Event("step_blocked", now, step.id, op=step.op, name=step.name, attempt=step.attempt, ref=why)
 
 
 def as_stored(commit: Commit, committed: Committed) -> tuple[Event, ...]:

@@ -26,6 +26,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
         backoff: delays between attempts.
         retry_on: errors after which there is another attempt, None for all.
         never_retry: errors after which there is none, whatever *retry_on* says.
+        once: no attempt is made again of which nobody knows how it ended.
         final: errors that fail the step as they are, because another attempt would end the same.
         signature: text of what the function takes, see :mod:`torpor.signatures`.
     """
@@ -39,6 +40,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
     never_retry: tuple[type[BaseException], ...] = ()
     final: tuple[type[Exception], ...] = ()
     signature: str = ""
+    once: bool = False
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "signature", signature_text(self.function))

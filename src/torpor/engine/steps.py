@@ -42,6 +42,7 @@ from torpor.errors import (
     RetryableError,
     SerializationError,
     StepError,
+    UnknownOutcomeError,
 )
 from torpor.limits import REDELIVERIES_MAX
 from torpor.model import Event
@@ -171,6 +172,11 @@ class Steps:
         self._url = url
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="torpor-step")
         self._free_threads = asyncio.Semaphore(threads)
+
+    def is_once(self, name: str) -> bool:
+        """Return whether attempts of a step must not be made again when nobody knows how they ended."""
+        definition = self._registry.step_definition(name)
+        return definition is not None and definition.once
 
     def why_not(self, attempt: Attempt) -> str:
         """
@@ -323,15 +329,20 @@ class Steps:
             except TimeoutError as error:
                 if not limit.expired():
                     raise
-                raise TimeoutError(
+                told = (
                     f"step {attempt.name} took longer than its timeout of {definition.timeout:g} s "
                     f"(attempt {attempt.attempt})"
-                ) from error
+                )
+                raise (UnknownOutcomeError if definition.once else TimeoutError)(told) from error
 
     def _failure(self, definition: StepDefinition, attempt: Attempt, error: BaseException) -> Event:
         elsewhere = isinstance(error, _ELSEWHERE)
         said = type(error).__name__ if attempt.run_codec.key_id else told(error)
         about = attempt.run_id, attempt.step_id, attempt.name, attempt.attempt
+        if isinstance(error, UnknownOutcomeError):
+            self._observe(AttemptEnded(*about, "blocked", said))
+            why = f"attempt {attempt.attempt} ended with {type(error).__name__}"
+            return self._event("step_blocked", attempt, payload=encode_error(error, attempt.run_codec), ref=why)
         if isinstance(error, (*_HOPELESS, *definition.final)) and not elsewhere:
             self._observe(AttemptEnded(*about, "failed", said))
             return self._event("step_failed", attempt, payload=encode_error(error, attempt.run_codec))
@@ -352,7 +363,7 @@ class Steps:
         self._observe(AttemptEnded(*about, "retrying", said, max(0, due - now)))
         return self._event("step_retrying", attempt, payload=encode_error(error, attempt.run_codec), at=now, due=due)
 
-    def _event(self, kind: Any, attempt: Attempt, *, payload: bytes, at: int = 0, due: int = 0) -> Event:
+    def _event(self, kind: Any, attempt: Attempt, *, payload: bytes, at: int = 0, due: int = 0, ref: str = "") -> Event:
         return Event(
             type=kind,
             at=at or self._clock.now(),
@@ -361,6 +372,7 @@ class Steps:
             name=attempt.name,
             attempt=attempt.attempt,
             due=due,
+            ref=ref,
             payload=payload,
         )
 

@@ -89,6 +89,7 @@ class Turn:
         self._plan: Plan
         self._hot_since: int | None = None
         self._events = 0  # that its VMs have got
+        self._never_begun: dict[str, int] = {}  # attempts that may have been recorded, by step
 
     def begin(self) -> Moves:
         """Return what the turn wants first."""
@@ -137,8 +138,9 @@ class Turn:
             self._claim,
             state,
             self._claim.keyring.run(run.id, run.key_id),
-            orphans=[step for step in mine if step.id not in around.running],
+            orphans=[step for step in mine if step.id not in around.running and step.status != "blocked"],
             snapshot_at=around.steady,
+            never_begun=self._never_begun,
             woken_at=around.now,
         )
         effects = (HandOver(self._handed_over(state)), ForgetAllBut(frozenset(step.id for step in mine)))
@@ -337,6 +339,8 @@ class Turn:
         """Do what follows from an error that is not the run's own doing."""
         if not isinstance(answer, Failed):
             raise TypeError(f"{type(answer).__name__} is no answer to {type(self._asked).__name__}")
+        if isinstance(self._asked, Store):  # it may have been stored all the same
+            self._never_begun |= {attempt.step_id: attempt.attempt for attempt in self._plan.attempts}
         leaving, run = self._leaving(), self._pass.state.run if self._pass else None
         self._pass = None
         moves = self._recovery.after(answer.error, run)

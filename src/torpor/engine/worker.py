@@ -148,6 +148,7 @@ class Worker:
             report=self._reports.report,
             allows=registry.allows,
             why_not=self._why_not,
+            is_once=self._steps.is_once,
             leave=self._leave,
             observe=observe,
             host_failed=self._health.failed,
@@ -312,13 +313,15 @@ class Worker:
             await self._wait_for_work(next_at)
 
     def _request(self, turns: int, steps: int) -> ClaimRequest:
+        names = self._registry.claimable_steps()
         return ClaimRequest(
             self.id,
             apps=(self._deployment.app, "") if self._deployment.app else ("",),
             queues=self._settings.queues,
             guests=self._guest_names,
             key_ids=tuple(self._keyring.readable),
-            steps=tuple(self._registry.claimable_steps()),
+            steps=tuple(names),
+            once=tuple(filter(self._steps.is_once, names)),
             left=self._left.ids(),
             turns_max=turns,
             steps_max=steps,

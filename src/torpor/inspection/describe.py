@@ -202,9 +202,8 @@ def event_line(run: Run, event: Event, began: int = 0) -> Line | None:
         case "step_completed":
             took = f" in {span_text(event.at - began)}" if began else ""
             return line("step", f"{step} completed{took}", detail=_text(event))
-        case "step_retrying" | "step_failed":
-            ending = f"; again in {span_text(event.due - event.at)}" if event.type == "step_retrying" else ""
-            return line("step", f"{step} failed (attempt {event.attempt}): {_error_text(event)}{ending}", "warn")
+        case "step_retrying" | "step_failed" | "step_blocked":
+            return line("step", f"{step} {_trouble(run, event)}", "warn")
         case "hook_created" if not event.watches:
             return line(
                 "hook", f"waits for hook {event.name}", "waiting", "" if event.payload is None else _text(event)
@@ -217,6 +216,14 @@ def event_line(run: Run, event: Event, began: int = 0) -> Line | None:
             return line("ended" if event.type in RUN_ENDINGS else "hook", *_ending(run, event))
         case _:
             return None
+
+
+def _trouble(run: Run, event: Event) -> str:
+    """Return what went wrong in an attempt."""
+    if event.type == "step_blocked":
+        return f"is blocked: {event.ref}; torpor resolve {run.id} {event.op} VALUE"
+    ending = f"; again in {span_text(event.due - event.at)}" if event.type == "step_retrying" else ""
+    return f"failed (attempt {event.attempt}): {_error_text(event)}{ending}"
 
 
 def _ending(run: Run, event: Event) -> tuple[str, str, str]:

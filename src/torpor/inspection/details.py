@@ -127,6 +127,7 @@ def summary_data(summary: RunSummary) -> dict[str, Any]:
         "duration_ms": run.ended_at - run.created_at if run.ended_at else None,
         "waits_for": [awaited_data(awaited) for awaited in run.waits_for],
         "messages": {"sent": run.sent, "unreceived": run.unreceived} if run.sent else None,
+        "blocked": [awaited.op for awaited in run.blocked] or None,
         "cancel_by": iso(run.cancel_by) if run.cancel_by and not run.ended_at else None,
         "snoozed": run.snoozed or None,
         "damage": run.damage or None,

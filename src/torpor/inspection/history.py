@@ -25,7 +25,8 @@ class Attempt(msgspec.Struct):
 
     Attributes:
         started_at: 0 when the log does not say.
-        outcome: ``running``, ``completed``, ``failed``, ``dropped``, or ``lost`` when its worker died.
+        outcome: ``running``, ``completed``, ``failed``, ``dropped``, ``lost`` when its worker died, or ``unknown`` when
+            nobody knows how it ended.
         retry_at: when the next attempt may begin, 0 for none.
     """
 
@@ -239,24 +240,7 @@ class Historian:
             known = self.history.steps[event.id] = StepStory(event.id, event.op, event.name, 0, None)
         if known is None:
             return False
-        match event.type:
-            case "step_started":
-                _begin_attempt(known, event)
-            case "step_retrying":
-                known.status = "retrying"
-                _end_attempt(known, "failed", event)
-            case "step_completed":
-                known.status, known.ended_at = "completed", event.at
-                known.output = readable_payload(event.payload)
-                _end_attempt(known, "completed", event)
-            case "step_failed":
-                known.status, known.ended_at = "failed", event.at
-                known.error = readable_payload(event.payload)
-                _end_attempt(known, "failed", event)
-            case "step_cancelled":
-                known.status, known.ended_at = "cancelled", event.at
-                if known.attempts:
-                    _end_attempt(known, "dropped", event)
+        _take_outcome(known, event)
         return True
 
     def _take_wait(self, event: Event) -> bool:
@@ -322,6 +306,32 @@ def history_of(events: Iterable[Event], head: int) -> History:
     historian = Historian()
     historian.read(events)
     return historian.end(head)
+
+
+def _take_outcome(step: StepStory, event: Event) -> None:
+    """Note what became of a step, or of an attempt."""
+    match event.type:
+        case "step_started":
+            _begin_attempt(step, event)
+        case "step_retrying":
+            step.status = "retrying"
+            _end_attempt(step, "failed", event)
+        case "step_completed":
+            step.status, step.ended_at = "completed", event.at
+            step.output = readable_payload(event.payload)
+            _end_attempt(step, "completed", event)
+        case "step_failed":
+            step.status, step.ended_at = "failed", event.at
+            step.error = readable_payload(event.payload)
+            _end_attempt(step, "failed", event)
+        case "step_blocked":
+            step.status, step.why = "blocked", event.ref
+            step.error = None if event.payload is None else readable_payload(event.payload)
+            _end_attempt(step, "unstep", event)
+        case "step_cancelled":
+            step.status, step.ended_at = "cancelled", event.at
+            if step.attempts:
+                _end_attempt(step, "dropped", event)
 
 
 def _begin_attempt(step: StepStory, event: Event) -> None:

@@ -34,7 +34,8 @@ class Event(msgspec.Struct, frozen=True):
             class of the payloads that it takes, resume id of ``hook_received`` (the watched run's id where a watching
             hook receives), the sender's id of ``message_sent``, the reason of ``run_cancelling`` and
             ``run_cancelled``, the worker of ``step_started`` and of a ``step_created`` with an attempt; of ``attr_set``
-            a JSON object of attributes, null for those that go.
+            a JSON object of attributes, null for those that go;
+            why a step is blocked.
         payload: arguments, step input, result, error, hook payload, hook metadata or message.
     """
 

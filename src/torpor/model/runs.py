@@ -163,7 +163,7 @@ class Step(msgspec.Struct, frozen=True):
     Attributes:
         run_id, id, op, name: which.
         seq: of its ``step_created``.
-        status: ``pending``, ``running`` or ``retrying``.
+        status: ``pending``, ``running``, ``retrying`` or ``blocked``.
         attempt: number of the newest attempt, 0 before the first.
         failures: how many attempts raised.
         created_at, started_at: of the step and of its newest attempt; 0 until it happened.
@@ -176,7 +176,8 @@ class Step(msgspec.Struct, frozen=True):
         worker: who has it, ``""`` when nobody.
         epoch: fence of the task.
         redeliveries: claims in a row without an effect.
-        snoozed: why no worker took it or kept it, ``""`` when it simply waits for its turn.
+        snoozed: why no worker took it or kept it, or why it is blocked; ``""`` when it simply waits for its turn.
+        once: its newest attempt must not be made again when nobody knows how it ended.
     """
 
     run_id: str
@@ -199,6 +200,7 @@ class Step(msgspec.Struct, frozen=True):
     redeliveries: int = 0
     snoozed: str = ""
     place: Place | None = None
+    once: bool = False
 
 
 class StepInfo(msgspec.Struct, frozen=True):
@@ -207,7 +209,7 @@ class StepInfo(msgspec.Struct, frozen=True):
 
     Attributes:
         run_id, id, op, name: which.
-        status: ``pending running retrying completed failed cancelled``.
+        status: ``pending running retrying blocked completed failed cancelled``.
         attempt: number of the newest attempt.
         created_at, started_at, ended_at: *started_at* is the first attempt's where the log tells; 0 until it happened.
     """

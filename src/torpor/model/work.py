@@ -56,6 +56,7 @@ class ClaimRequest(msgspec.Struct, frozen=True):
         guests: whose turns.
         key_ids: runs that are encrypted under one of these; ``""`` stands for those that are not.
         steps: full names of steps that it has; the others wait for a worker that has them.
+        once: those of *steps* whose attempts must not be made again when nobody knows how they ended.
         left: ids of steps that it has given back, which are left to other workers.
         turns_max, steps_max: how many of each.
     """
@@ -66,6 +67,7 @@ class ClaimRequest(msgspec.Struct, frozen=True):
     guests: tuple[str, ...] = ()
     key_ids: tuple[str, ...] = ("",)
     steps: tuple[str, ...] = ()
+    once: tuple[str, ...] = ()
     left: tuple[str, ...] = ()
     turns_max: int = 0
     steps_max: int = 0
@@ -124,6 +126,7 @@ class Commit(msgspec.Struct, frozen=True):
         received, receiving: as of :class:`torpor.model.Run` after this commit.
         log_entries: new lines of workflow code.
         tasks: steps that leave the turn.
+        once: ids of steps whose attempts begin with it and must not be made again when nobody knows how they ended.
         snapshot: state to keep; its ``cursor`` is set by the world.
         build: guest build that the run goes on with, ``""`` for the one that it has. Another one comes with a snapshot,
             unless the run has none.
@@ -143,6 +146,7 @@ class Commit(msgspec.Struct, frozen=True):
     receiving: tuple[str, ...] = ()
     log_entries: tuple[LogEntry, ...] = ()
     tasks: tuple[NewTask, ...] = ()
+    once: tuple[str, ...] = ()
     snapshot: Snapshot | None = None
     build: str = ""
     deaf: bool = False
@@ -180,7 +184,8 @@ class StepOutcome(msgspec.Struct, frozen=True):
 
     Attributes:
         run_id, step_id, worker_id, epoch: the task, with the fence of its claim.
-        event: ``step_completed``, ``step_failed`` or ``step_retrying`` (``due`` says when to try again).
+        event: ``step_completed``, ``step_failed``, ``step_retrying`` (``due`` says when to try again) or
+            ``step_blocked``.
         queue: of the task.
         spent: how much more of its queue's rate the attempt took than was known before it; less than 0 gives back.
     """

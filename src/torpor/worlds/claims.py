@@ -78,18 +78,19 @@ def snooze(run: Run, until: int, why: str) -> Run:
     )
 
 
-def claim_step(step: Step, worker_id: str, now: int) -> Step:
-    """Return a step task that *worker_id* has claimed, for its next attempt; nothing of the run changes."""
+def claim_step(step: Step, request: ClaimRequest, now: int) -> Step:
+    """Return a step task that a request has claimed, for its next attempt; nothing of the run changes."""
     return replace(
         step,
         status="running",
         attempt=step.attempt + 1,
         started_at=now,
-        worker=worker_id,
+        worker=request.worker_id,
         ready_at=None,
         epoch=step.epoch + 1,
         redeliveries=step.redeliveries + 1,
         snoozed="",
+        once=step.name in request.once,
     )
 
 
@@ -115,8 +116,19 @@ def step_task(run: Run, step: Step) -> Task:
 
 
 def release_step(run: Run, step: Step, now: int) -> Step:
-    """Return a step task of a run whose claim was taken from a worker that died."""
+    """
+    Return a step task of a run whose claim was taken from a worker that died; where the attempt must not be made again,
+    it waits for somebody who knows how it ended.
+    """
+    if step.once:
+        why = lost_in(step.attempt)
+        return replace(step, status="blocked", worker="", ready_at=None, epoch=step.epoch + 1, snoozed=why)
     return replace(step, worker="", ready_at=_unless_paused(run, NOW), queued_at=now, epoch=step.epoch + 1)
+
+
+def lost_in(attempt: int) -> str:
+    """Return why a step is blocked whose worker died."""
+    return f"its worker died in attempt {attempt}, and nobody knows how that ended"
 
 
 def snooze_step(run: Run, step: Step, until: int, why: str, place: Place | None = None) -> Step:
@@ -140,6 +152,7 @@ def snooze_step(run: Run, step: Step, until: int, why: str, place: Place | None 
         redeliveries=0,
         snoozed=why,
         place=place or step.place,
+        once=False,
     )
 
 

@@ -98,6 +98,7 @@ class Draft:
         entities: the run as it is.
         taken: tokens that others have, with their runs.
         over: runs that have ended or do not exist.
+        once: steps whose attempts must not be made again when nobody knows how they ended.
 
     Attributes:
         status, head: of the run as it will be.
@@ -105,7 +106,12 @@ class Draft:
     """
 
     def __init__(
-        self, entities: Entities, *, taken: Mapping[str, str] | None = None, over: Collection[str] = ()
+        self,
+        entities: Entities,
+        *,
+        taken: Mapping[str, str] | None = None,
+        over: Collection[str] = (),
+        once: Collection[str] = (),
     ) -> None:
         run = entities.run
         self.status: RunStatus = run.status
@@ -114,6 +120,7 @@ class Draft:
         self._before = entities
         self._taken = dict(taken or {})
         self._over = over
+        self._once = once
         self._latest_at = run.latest_at
         self._sent = run.sent
         self._paused = run.paused
@@ -278,7 +285,7 @@ class Draft:
         if not run.worker:
             self._fields |= {"ready_at": None} if paused else {"ready_at": due(run.starts_at, at), "queued_at": at}
         for step in self._open(self._before.steps, self._steps):
-            if step.task and not step.worker:
+            if step.task and not step.worker and step.status != "blocked":
                 self._steps[step.id] = replace(step, ready_at=None if paused else due(step.queued_at, at))
 
     def _change_step(self, event: Event) -> None:
@@ -298,11 +305,17 @@ class Draft:
                 created_at=event.at,
                 attempt=event.attempt,
                 started_at=event.at if begun else 0,
+                once=event.id in self._once,
             )
             return
         match event.type:
             case "step_started":
-                self._steps[step.id] = replace(step, status=status, attempt=event.attempt, started_at=event.at)
+                once = event.id in self._once
+                self._steps[step.id] = replace(
+                    step, status=status, attempt=event.attempt, started_at=event.at, once=once
+                )
+            case "step_blocked":
+                self._steps[step.id] = replace(step, status=status, worker="", ready_at=None, snoozed=event.ref)
             case "step_retrying":
                 self._steps[step.id] = replace(step, status=status, failures=step.failures + 1)
             case _:

@@ -348,6 +348,20 @@ def finish_step(outcome: StepOutcome, now: int, url: str) -> Operation[None]:
         return None, Notice(outcome.run_id, work=True)
 
 
+def resolve_step(run_id: str, step_id: str, event: Event, now: int, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Runs.resolve_step`."""
+    looks = _Looks(run_id)
+    while True:
+        looks.count()
+        entities = yield from _part(Part(run_id, due=now, step=step_id), url)
+        changes = rules.resolve(entities, step_id, event, now)
+        try:
+            yield Apply(changes)
+        except StaleError:
+            continue
+        return changes.run, Notice(run_id, work=True)
+
+
 def snooze_step(
     run_id: str, step_id: str, worker_id: str, epoch: int, until: int, why: str, place: Place | None, url: str
 ) -> Operation[None]:

@@ -13,8 +13,8 @@ from torpor.errors import (
     StreamClosedError,
     StreamTypeError,
 )
-from torpor.lifecycle import EventType
-from torpor.model import StreamBatch
+from torpor.lifecycle import RUN_TERMINAL, EventType
+from torpor.model import Run, StreamBatch
 
 
 def run_not_found(run_id: str, url: str) -> RunNotFoundError:
@@ -109,6 +109,16 @@ def task_lost(run_id: str, step_id: str, worker_id: str, epoch: int) -> LeaseLos
 def not_ended(run_id: str, status: str) -> EntityConflictError:
     """Return the refusal to delete a run that goes on."""
     return EntityConflictError(f"run {run_id} is {status} and cannot be deleted; cancel it first")
+
+
+def not_blocked(run: Run, step_id: str, status: str | None) -> EntityConflictError:
+    """Return the error for resolving a step of which it is known how it stands."""
+    have = f"is {status}" if status is not None else "has ended, or was never asked for"
+    if run.status in RUN_TERMINAL:
+        have = f"belongs to a run that is {run.status}"
+    return EntityConflictError(
+        f"step {step_id} of run {run.id} {have}; only a step that is blocked can be resolved, and nothing was stored"
+    )
 
 
 def needs_log(run_id: str, why: str) -> EntityConflictError:

@@ -206,7 +206,7 @@ def turn(
     """
     run = entities.run
     check_claim(run, commit.worker_id, commit.epoch)
-    draft = Draft(entities, taken=taken or {}, over=over)
+    draft = Draft(entities, taken=taken or {}, over=over, once=commit.once)
     for event in commit.inputs:
         draft.append(event, consumed=True)
     over_already = {event.id for event in foreign if event.type in _OVER}
@@ -339,8 +339,25 @@ def finish(entities: Entities, outcome: StepOutcome, now: int) -> Changes:
     event = draft.append(replace(outcome.event, id=step.id, op=step.op, name=step.name))
     if event.type == "step_retrying":
         draft.requeue(step.id, event.due)
-    else:
+    elif event.type != "step_blocked":
         draft.wake(now)
+    return draft.changes()
+
+
+def resolve(entities: Entities, step_id: str, event: Event, now: int) -> Changes:
+    """
+    Record what somebody has found out of a step of which nobody knew how it ended, and wake the run.
+
+    Raises:
+        EntityConflictError: the step is not blocked, or the run has ended.
+    """
+    step = entities.steps.get(step_id)
+    if step is None or step.status != "blocked" or entities.run.status in RUN_TERMINAL:
+        raise refusals.not_blocked(entities.run, step_id, step.status if step else None)
+    draft = Draft(entities)
+    draft.elapse(now)
+    draft.append(replace(event, id=step.id, op=step.op, name=step.name, attempt=step.attempt))
+    draft.wake(now)
     return draft.changes()
 
 

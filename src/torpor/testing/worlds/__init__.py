@@ -28,7 +28,7 @@ import pytest
 
 for _group in (
     "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "hooks", "keys", "life", "log",
-    "mailbox", "notices", "parking", "pausing", "population", "queries", "queue", "queues", "routes", "runs",
+    "mailbox", "notices", "once", "parking", "pausing", "population", "queries", "queue", "queues", "routes", "runs",
     "schedules", "snapshots", "starting", "steps", "streams", "times", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
@@ -47,6 +47,7 @@ from torpor.testing.worlds.life import LifeSuite, LoseWorker  # noqa: E402
 from torpor.testing.worlds.log import LogSuite  # noqa: E402
 from torpor.testing.worlds.mailbox import MailboxSuite  # noqa: E402
 from torpor.testing.worlds.notices import NoticesSuite, OpeningSuite  # noqa: E402
+from torpor.testing.worlds.once import OnceSuite  # noqa: E402
 from torpor.testing.worlds.parking import ParkSuite, SnoozeSuite  # noqa: E402
 from torpor.testing.worlds.pausing import PausingSuite  # noqa: E402
 from torpor.testing.worlds.population import PopulationSuite  # noqa: E402
@@ -87,6 +88,7 @@ __all__ = [
     "MailboxSuite",
     "MakeWorld",
     "NoticesSuite",
+    "OnceSuite",
     "OpeningSuite",
     "ParkSuite",
     "PausingSuite",

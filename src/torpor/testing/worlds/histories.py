@@ -52,7 +52,7 @@ _BUILDS: Final = ("", "b1", "b2")
 _STEPS: Final = ("pay", "refund", "ship")
 _TOKENS: Final = ("red", "green", "blue", "grey", "gold", "pink")
 _LEASE_MS: Final = 200
-_OUTCOMES: Final[tuple[EventType, ...]] = ("step_completed", "step_failed", "step_retrying")
+_OUTCOMES: Final[tuple[EventType, ...]] = ("step_completed", "step_failed", "step_retrying", "step_blocked")
 _ENDINGS: Final[tuple[EventType, ...]] = ("run_completed", "run_failed")
 _MOVES: Final = {
     # what happens, and how often
@@ -66,6 +66,7 @@ _MOVES: Final = {
     "snooze": 1,
     "snooze_step": 2,
     "cancel": 2,
+    "resolve": 4,
     "write": 6,
     "release": 1,
     "forget": 1,
@@ -143,6 +144,7 @@ class _Teller:
             self._some(_GUESTS),
             self._some(_KEYS),
             self._some(_STEPS),
+            self._random.choice(((), _STEPS[:1])),
             self._random.choice(((), ("step_001", "step_002"))),
             turns_max=self._random.randint(0, 2),
             steps_max=self._random.randint(0, 3),
@@ -247,6 +249,16 @@ class _Teller:
         attributes = {"n": self._random.choice((None, "0", "1")), "who": self._random.choice(("me", "you"))}
         await self._ask(("attribute", run_id), self._world.set_attributes(run_id, attributes))
 
+    async def _resolve(self) -> None:
+        run_id = self._random.choice(_RUNS)
+        step_id = f"step_{self._random.randint(1, 9):03}"
+        found = (await self._world.statuses([run_id])).get(run_id)
+        if found is not None:
+            steps = (await self._world.open_entities(run_id)).steps.values()
+            step_id = self._random.choice([step_id, *(step.id for step in steps if step.status == "blocked")])
+        event = Event(self._random.choice(("step_completed", "step_failed")), self._now(), payload=b"devl2")
+        await self._ask(("resolve", run_id, step_id), self._world.resolve_step(run_id, step_id, event))
+
     async def _release(self) -> None:
         workers = self._random.sample(_WORKERS, self._random.randint(1, 2))
         await self._ask(("release", workers), self._world.release(workers))
@@ -309,6 +321,7 @@ class _Teller:
             ),
             snapshot=snapshot if self._random.random() < 0.4 else None,
             build=self._random.choice(("", "", "b1", "b2")),
+            once=tuple(about for about in states if self._random.random() < 0.2),
             deaf=self._random.random() < 0.02,
             park=self._random.random() < 0.4,
         )

@@ -120,6 +120,9 @@ class MemoryWorld:
     async def set_attributes(self, run_id: str, attributes: Attributes) -> Run:
         return self._carry_out(operations.set_attributes(run_id, attributes, self._clock.now(), self._url))
 
+    async def resolve_step(self, run_id: str, step_id: str, event: Event) -> Run:
+        return self._carry_out(operations.resolve_step(run_id, step_id, event, self._clock.now(), self._url))
+
     async def archive(self, run_id: str, through: int) -> Run:
         return self._carry_out(operations.archive(run_id, through, self._url))
 
@@ -239,7 +242,7 @@ class MemoryWorld:
                 lanes,
             )
             tasks = [self._claim_turn(rows, request.worker_id, lanes) for rows in turns]
-            tasks += [self._claim_step(rows, step, request.worker_id, now, lanes) for rows, step in steps]
+            tasks += [self._claim_step(rows, step, request, now, lanes) for rows, step in steps]
             retry_at = lanes.save()
         full = 0 < request.turns_max == len(turns) or 0 < request.steps_max == len(steps)
         deadlines = [deadline for deadline in store.deadlines.values() if deadline > now]
@@ -414,9 +417,9 @@ class MemoryWorld:
         self._store.put_run(claims.claim(rows.run, worker_id, asleep))
         return claims.turn_task(rows.run)
 
-    def _claim_step(self, rows: Rows, step: Step, worker_id: str, now: int, lanes: Lanes) -> Task:
+    def _claim_step(self, rows: Rows, step: Step, request: ClaimRequest, now: int, lanes: Lanes) -> Task:
         lanes.claimed(rows.run, step)
-        claimed = claims.claim_step(step, worker_id, now)
+        claimed = claims.claim_step(step, request, now)
         self._store.put_step(claimed)
         return claims.step_task(rows.run, replace(claimed, input=rows.input_of(step)))
 

@@ -74,7 +74,7 @@ _ADD_RUN: Final = f"{_insert('runs', [*_RUN_FACTS, *_CHANGING])} RETURNING k"
 _STEP_FACTS: Final = ["run", "id", "op", "seq", "created_at"]
 _STEP_CHANGING: Final = [
     *("kind", "status", "attempt", "failures", "started_at", "task", "route", "ready_at", "queued_at", "worker"),
-    *("epoch", "redeliveries", "snoozed", "lane", "key", "weight"),
+    *("epoch", "redeliveries", "snoozed", "lane", "key", "weight", "once"),
 ]
 _ADD_STEP: Final = _insert("steps", [*_STEP_FACTS, *_STEP_CHANGING])
 # The input of a step that is there stays as it is: what a turn was given may be the log's.
@@ -257,6 +257,7 @@ def _step_changing(store: Store, run: Run, step: Step) -> tuple[Any, ...]:
         step.redeliveries,
         step.snoozed,
         *((None, "", 0) if place is None else (store.lanes.number(run.app, queue), place.key, place.weight)),
+        step.once,
     )
 
 

@@ -32,9 +32,10 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
     "step_cancelled",
     "run_paused",
     "run_unpaused",
+    "step_blocked",
 )
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
-STEP_STATUSES: Final = ("pending", "running", "retrying")
+STEP_STATUSES: Final = ("pending", "running", "retrying", "blocked")
 HOOK_STATUSES: Final = ("live", "disposed", "conflict", "ended", "told")  # nothing is disposed: such a row is deleted
 SLOTS: Final[tuple[Slot, ...]] = ("", "waits", "holds", "awake")
 RUNTIMES: Final[tuple[Runtime, ...]] = ("snapshot", "replay")

@@ -98,7 +98,7 @@ def claim(store: Store, request: ClaimRequest, clock: Clock) -> tuple[Claims, No
     at_steps = _look_at_steps(store, looked["steps"], request, now)
     steps, steps_at = _choose(store, at_steps, lanes.steps(), request.steps_max)
     tasks = _claim_turns(store, turns, lanes, request.worker_id, now)
-    tasks += _claim_steps(store, steps, lanes, request.worker_id, now)
+    tasks += _claim_steps(store, steps, lanes, request, now)
     lanes.save()
     if len(tasks) < len(turns) + len(steps):  # damaged ones stood before others, which are to be claimed at once
         return Claims(tasks, NOW), notice
@@ -176,7 +176,7 @@ def _claim_turns(store: Store, found: Found, lanes: Lanes, worker_id: str, now: 
     return tasks
 
 
-def _claim_steps(store: Store, found: Found, lanes: Lanes, worker_id: str, now: int) -> list[Task]:
+def _claim_steps(store: Store, found: Found, lanes: Lanes, request: ClaimRequest, now: int) -> list[Task]:
     runs: dict[int, Run] = {}
     tasks = []
     for _, (k, _, step_id) in found:
@@ -189,7 +189,7 @@ def _claim_steps(store: Store, found: Found, lanes: Lanes, worker_id: str, now: 
             # Else another step would be carried out, or this one with another's arguments.
             if not step.input or (created_id and (created_id, created_name) != (step.id, step.name)):
                 raise DamagedError(f"step {step_id}", f"event {step.seq} of the log did not create it", run_id=run.id)
-            claimed = claims.claim_step(step, worker_id, now)
+            claimed = claims.claim_step(step, request, now)
             save_step(store, run, claimed, step.epoch)
             lanes.claimed(run, step)
         except DamagedError as error:

@@ -38,7 +38,7 @@ ADD_EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 STEP_COLUMNS: Final = (
     "s.id, s.op, s.seq, s.kind, s.status, s.created_at, s.attempt, s.failures, s.started_at, s.task, "
-    "s.ready_at, s.queued_at, s.worker, s.epoch, s.redeliveries, s.snoozed, s.lane, s.key, s.weight"
+    "s.ready_at, s.queued_at, s.worker, s.epoch, s.redeliveries, s.snoozed, s.lane, s.key, s.weight, s.once"
 )
 WAIT_COLUMNS: Final = "id, op, due"
 HOOK_COLUMNS: Final = "h.id, h.op, h.token, h.status, h.created_at, h.metadata, h.watch, h.retention_ms, h.takes"
@@ -76,6 +76,7 @@ _STEP: Final = Shape(
     lane=int | None,
     key=str,
     weight=int,
+    once=int,
     input=bytes | None,
 )
 _WAIT: Final = Shape(id=str, op=int, due=int)
@@ -160,6 +161,7 @@ def _step_of(run_id: str, row: Row, kind: Texts, lane: Texts) -> Step:
         its_lane,
         key,
         weight,
+        once,
         given,
     ) = row
     name, signature = kind(its_kind)
@@ -189,6 +191,7 @@ def _step_of(run_id: str, row: Row, kind: Texts, lane: Texts) -> Step:
         redeliveries,
         snoozed,
         None if its_lane is None else Place(lane(its_lane)[1], key, weight),
+        bool(once),
     )
 
 

@@ -178,6 +178,12 @@ class SqliteWorld:
             lambda now: operations.set_attributes(run_id, attributes, now, self._url), f"attributes of run {run_id}"
         )
 
+    async def resolve_step(self, run_id: str, step_id: str, event: Event) -> Run:
+        return await self._operate(
+            lambda now: operations.resolve_step(run_id, step_id, event, now, self._url),
+            f"resolving of step {step_id} of run {run_id}",
+        )
+
     async def archive(self, run_id: str, through: int) -> Run:
         return await self._operate(
             lambda _: operations.archive(run_id, through, self._url), f"archiving of the log of run {run_id}"
