@@ -23,7 +23,19 @@ FLOORS = (
     {"__main__", "cli", "http", "integrations", "testing"},
     {"torpor"},
     {"inspection"},
-    {"app", "authority", "builtin_steps", "client", "hook_info", "registry", "run_info", "step", "sync", "workflow"}
+    {
+        "app",
+        "authority",
+        "builtin_steps",
+        "client",
+        "hook_info",
+        "parked",
+        "registry",
+        "run_info",
+        "step",
+        "sync",
+        "workflow",
+    }
     | {"scheduler", "schedules", "scheduling", "worker_processes"},
     {"engine"},
     {"programs", "guests"},

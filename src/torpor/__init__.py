@@ -47,7 +47,17 @@ if TYPE_CHECKING:
     from torpor.run_info import Awaited, RunInfo
     from torpor.starting import Cleanup
     from torpor.sync import SyncTorpor
-    from torpor.workflow import Hook, Workflow, current_workflow, hook, receive, set_attributes, set_status, sleep
+    from torpor.workflow import (
+        Hook,
+        Workflow,
+        current_workflow,
+        hook,
+        receive,
+        set_attributes,
+        set_status,
+        sleep,
+        state,
+    )
     from torpor.worlds import open_world
 
 __all__ = [
@@ -103,6 +113,7 @@ __all__ = [
     "set_attributes",
     "set_status",
     "sleep",
+    "state",
 ]
 
 _HOMES = {
@@ -158,6 +169,7 @@ _HOMES = {
         "set_attributes",
         "set_status",
         "sleep",
+        "state",
     ),
     "torpor.worlds": ("open_world",),
 }

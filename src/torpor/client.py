@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, cast, get_args
 
@@ -29,7 +30,7 @@ from torpor.codec.values import RunReference
 from torpor.codec.values import WritableStream as WritableReference
 from torpor.durations import Duration, When, milliseconds
 from torpor.engine.cancellation import pack_reason, reason_of
-from torpor.engine.deployments import Startable, find_workflow
+from torpor.engine.deployments import Startable, find_workflow, positional
 from torpor.engine.endings import Endings, ended_by_world, read_ending
 from torpor.engine.hook_arrival import wait_for_hook
 from torpor.engine.images import program_key
@@ -53,8 +54,10 @@ from torpor.hook_info import HookInfo
 from torpor.lifecycle import RUN_TERMINAL, EventType, RunStatus
 from torpor.limits import MAILBOX_CHARS_MAX
 from torpor.model import Event, Hook, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo, StreamType
+from torpor.programs.catalogue import guests
 from torpor.run_info import RunInfo, read_info, read_infos
 from torpor.starting import Cleanup, beginning
+from torpor.vm.guest import MakeGuest
 from torpor.world import World
 from torpor.worlds.rules import steps_of
 
@@ -223,6 +226,36 @@ class RunHandle(Generic[R]):
         """
         return list(await self._client.world.wake_up(self.id, ids))
 
+    async def query(self, query: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        """
+        Call a query function in a copy of the run's VM and return its answer: the state after the run's log as it is
+        stored now. The run is not woken, changed or delayed.
+
+        Args:
+            query: the function, or its name; JavaScript's by the name of the export.
+            args, kwargs: its arguments.
+
+        Raises:
+            UsageError: the program has no such query, the query asked for something, or the run has ended.
+            KeyMissingError: the run's key is not here.
+            SerializationError: an argument or the answer cannot be stored.
+            ConfigurationError: the run sleeps in a guest build that knows no queries.
+            RunNotFoundError: no such run in this world.
+            VmError: the query passed a limit of CPU, memory or output.
+            Exception: what the query raised.
+        """
+        from torpor.parked import parked  # noqa: PLC0415  # it needs the VM, and who only asks does not
+
+        name = query if isinstance(query, str) else getattr(query, "__name__", repr(query))
+        text = codec.unpack_devalue(codec.dumps(positional(args, kwargs), f"the arguments of query {name}"))
+        client = self._client
+        async with parked(client.world, client.guests, self.id, client.world.clock, client.keyring) as copy:
+            answer = await copy.query(name, text)
+        told = codec.loads(codec.pack_devalue(answer.value or answer.error or ""), client.references)
+        if answer.error is None:
+            return told
+        raise told if isinstance(told, BaseException) else UsageError(f"query {name} threw {told!r:.200}")
+
     async def set_attributes(self, attributes: Attributes) -> None:
         """
         Say something of the run in plain text, to find it by; the run is not woken.
@@ -356,6 +389,11 @@ class Client:
         self.references = Handles(self)
         self.streams = Streams(world, self.keyring, self.references)
         self._endings = Endings(world)
+
+    @cached_property
+    def guests(self) -> MakeGuest:
+        """The guests of this installation, in which copies of runs are asked queries."""
+        return guests()
 
     def run(self, run_id: str) -> RunHandle:
         """Return a handle; the run is looked up when the handle is used."""

@@ -227,6 +227,26 @@ class Registry:
 
         return register if function is None else register(function)
 
+    def query(self, function: Callable[P, R]) -> Callable[P, R]:
+        """
+        Register a function as a query: ``run.query(function)`` calls it in a copy of a run's VM.
+
+        It sees the names of its module as they are in the run, and by :func:`torpor.state` what workflow code has
+        published. It goes into the programs of the workflows in its module; JavaScript exports ``query(() => …)``.
+
+        Args:
+            function: a plain function at module level, of the module of a workflow.
+
+        Raises:
+            ConfigurationError: it is asynchronous, or not at module level.
+        """
+        name = getattr(function, "__qualname__", repr(function))
+        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+            raise ConfigurationError(f"query {name} is asynchronous, and a query cannot wait; write it with `def`")
+        if not inspect.isfunction(function) or "." in name:
+            raise ConfigurationError(f"query {name} is no function at module level, where runs have it; move it there")
+        return function
+
     def schedule(
         self,
         cron: str | None = None,

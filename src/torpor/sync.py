@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Collection, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
@@ -250,6 +250,9 @@ class SyncRun(Generic[T]):
 
     def wake_up(self, ids: Collection[str] | None = None) -> list[str]:
         return self._front.wait(self._handle.wake_up(ids))
+
+    def query(self, query: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+        return self._front.wait(self._handle.query(query, *args, **kwargs))
 
     def set_attributes(self, attributes: Attributes) -> None:
         self._front.wait(self._handle.set_attributes(attributes))

@@ -325,6 +325,18 @@ def set_status(text: str) -> None:  # noqa: ARG001  # as above
     _refuse("torpor.set_status")
 
 
+def state(**values: Any) -> dict[str, Any]:  # noqa: ARG001  # as above
+    """
+    Publish values under their names, for queries, and return all that are published. For workflow code and queries.
+
+    They are no copies: what is changed later is seen so.
+
+    Raises:
+        OutsideWorkflowError: called outside of a run.
+    """
+    _refuse("torpor.state")
+
+
 def current_workflow() -> WorkflowMetadata:
     """
     Return the facts of the run that calls. For workflow code and for steps.

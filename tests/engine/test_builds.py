@@ -21,8 +21,8 @@ from torpor.engine.builds import Builds, piece_keys, stored_manifest
 from torpor.engine.upkeep import Upkeep
 from torpor.errors import BuildMissingError
 from torpor.guests.quickjs import QuickJS
-from torpor.inspection.parked import parked
 from torpor.model import Runtime, build_key
+from torpor.parked import parked
 from torpor.vm.guest import Guest
 from torpor.vm.manifest import StoredBuild, build_of
 from torpor.worlds.memory import MemoryWorld

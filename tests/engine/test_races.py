@@ -20,8 +20,8 @@ from torpor.engine.observer import Observation, TurnEnded
 from torpor.engine.settings import TurnOptions
 from torpor.guests.quickjs import QuickJS
 from torpor.guests.quickjs.vm import QuickJsVm
-from torpor.inspection.parked import parked
 from torpor.model import Runtime
+from torpor.parked import parked
 from torpor.programs.catalogue import Programs
 from torpor.vm.guest import Begin, Outbox
 from torpor.vm.limits import Limits

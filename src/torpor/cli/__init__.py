@@ -38,6 +38,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "pause": Place("control", "Let nothing happen in runs for now."),
     "unpause": Place("control", "Let paused runs go on."),
     "wake": Place("control", "End sleeps of a run before their time."),
+    "query": Place("query", "Ask a copy of a run for what its queries tell."),
     "archive": Place("archive", "Drop the beginning of logs, behind tried snapshots."),
     "doctor": Place("doctor", "Check the installation, the application and its world."),
     "warm": Place("warm", "Compile and boot the guest languages ahead of time."),

@@ -11,8 +11,8 @@ from torpor.cli.options import AppOption, DecryptOption, LastOption, RunArgument
 from torpor.cli.output import printable, say
 from torpor.cli.reporting import command, report
 from torpor.errors import VmError
-from torpor.inspection.parked import ParkedRun
 from torpor.inspection.reading import Reader
+from torpor.parked import ParkedRun
 
 _FIRST, _NEXT = ">>> ", "... "
 _LEAVE = re.compile(r"\s*(exit|quit)\s*(\([^()]*\))?\s*;?\s*")

@@ -25,7 +25,7 @@ from torpor.errors import (
     SnapshotError,
 )
 from torpor.model import Event, LogEntry, RunState, Snapshot
-from torpor.vm.guest import Begin, Delivery, Evaluation, Guest, Image, Op, Outbox, TaskStack, Vm
+from torpor.vm.guest import Answer, Begin, Delivery, Evaluation, Guest, Image, Op, Outbox, TaskStack, Vm
 
 _HOOKS_MADE = frozenset(("hook_created", "hook_conflict"))
 
@@ -149,6 +149,10 @@ class Session:
     def evaluate(self, source: str) -> Evaluation:
         """Run code inside the VM; see :meth:`torpor.vm.guest.Vm.evaluate`."""
         return self._vm.evaluate(source)
+
+    def query(self, name: str, args: str) -> Answer:
+        """Call a query function inside the VM; see :meth:`torpor.vm.guest.Vm.query`."""
+        return self._vm.query(name, args)
 
     def release(self) -> None:
         """Give the VM back; may be called twice."""

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torpor.client import Client
 from torpor.engine.builds import store_installed
-from torpor.inspection.parked import parked
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Run
+from torpor.parked import parked
 from torpor.programs.catalogue import guests
 
 

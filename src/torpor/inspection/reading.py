@@ -35,7 +35,7 @@ from torpor.vm.guest import TaskStack
 from torpor.world import World
 
 if TYPE_CHECKING:
-    from torpor.inspection.parked import ParkedRun
+    from torpor.parked import ParkedRun
 
 T = TypeVar("T")
 
@@ -271,7 +271,7 @@ class Reader:
 
         Raises:
             UsageError: the run is encrypted, and nobody has asked to decrypt it.
-            TorporError: as :func:`torpor.inspection.parked.parked`, and as the stack of a :class:`ParkedRun`.
+            TorporError: as :func:`torpor.parked.parked`, and as the stack of a :class:`ParkedRun`.
         """
         async with self.copy(run_id) as copy:
             return copy.run, await copy.stack()
@@ -283,13 +283,13 @@ class Reader:
 
         Raises:
             UsageError: the run is encrypted, and nobody has asked to decrypt it.
-            TorporError: as :func:`torpor.inspection.parked.parked`.
+            TorporError: as :func:`torpor.parked.parked`.
         """
         key_id = (await self._run(run_id)).key_id
         if key_id and not self._decrypt:
             raise UsageError(f"run {run_id} is encrypted (key {key_id}), as are its variables; --decrypt shows them")
         client = self._client
-        from torpor.inspection.parked import parked  # noqa: PLC0415  # it needs the VM, and lists do not
+        from torpor.parked import parked  # noqa: PLC0415  # it needs the VM, and lists do not
 
         async with parked(client.world, guests(), run_id, client.world.clock, client.keyring) as copy:
             yield copy

@@ -287,6 +287,19 @@ class Evaluation(msgspec.Struct, frozen=True):
     incomplete: bool = False
 
 
+class Answer(msgspec.Struct, frozen=True):
+    """
+    What comes of a query.
+
+    Attributes:
+        value: codec text of what the function returned.
+        error: codec text of what it raised; None of both from a guest build that knows no queries.
+    """
+
+    value: str | None = None
+    error: str | None = None
+
+
 class Vm(Protocol):
     """One leased VM. Not thread-safe; calls may come from different threads one after another."""
 
@@ -340,6 +353,20 @@ class Vm(Protocol):
         Run code inside the parked VM, in the scope of the workflow. The VM is spoiled: no turn may follow.
 
         Raises:
+            VmError: as :meth:`deliver`.
+        """
+        ...
+
+    def query(self, name: str, args: str) -> Answer:
+        """
+        Call a query function of the program inside the parked VM. What it asks for is refused; no turn may follow.
+
+        Args:
+            name: of the function.
+            args: codec text of its arguments, those by name last.
+
+        Raises:
+            ConfigurationError: the guest build of the VM knows no queries.
             VmError: as :meth:`deliver`.
         """
         ...

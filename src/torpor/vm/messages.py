@@ -15,11 +15,12 @@ from typing import Final
 import msgspec
 from msgspec.structs import replace
 
-from torpor.errors import LimitExceededError
+from torpor.errors import ConfigurationError, LimitExceededError
 from torpor.limits import LOG_LINES_PER_TURN_MAX, OPS_PER_TURN_MAX
-from torpor.vm.guest import Delivery, Op, Outbox
+from torpor.vm.guest import Answer, Delivery, Op, Outbox
 
 _decoder = msgspec.json.Decoder(Outbox)
+_answer = msgspec.json.Decoder(Answer)
 _encoder = msgspec.json.Encoder()
 _PLACE: Final = ""
 _ESCAPE: Final = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>\\u[dD][89a-fA-F]..)|\\.", re.DOTALL)
@@ -30,6 +31,30 @@ def inbox_bytes(inbox: Sequence[Delivery]) -> bytes:
     bare = [Delivery(d.type, d.op, d.at, _place(d.value), _place(d.error), d.owner, d.name) for d in inbox]
     texts = [text for d in inbox for text in (d.value, d.error) if text is not None]
     return b"\n".join((_encoder.encode(bare), *(text.encode("utf-8", "surrogatepass") for text in texts)))
+
+
+def query_bytes(name: str, args: str) -> bytes:
+    """Return the message that asks a guest for the answer to a query: an evaluation of what is no source."""
+    return b"\0" + _encoder.encode({"name": name, "args": args})
+
+
+def answer_of(message: bytes) -> Answer:
+    """
+    Return the answer to a query.
+
+    Raises:
+        ConfigurationError: the guest build took the query for source, because it knows none.
+    """
+    try:
+        answer = _answer.decode(message)
+    except msgspec.DecodeError:
+        answer = Answer()
+    if answer.value is None and answer.error is None:
+        raise ConfigurationError(
+            "the guest build that this run sleeps in is older than queries, and has none; it keeps that build until it "
+            "ends, and new runs have queries"
+        )
+    return answer
 
 
 def outbox_of(message: bytes) -> Outbox:

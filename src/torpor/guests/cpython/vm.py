@@ -15,11 +15,11 @@ from torpor.guests.cpython.frames import frames_of, traceback_of
 from torpor.guests.cpython.instance import BEGIN, DELIVER, EVALUATE, LOAD, STACK, CPythonInstance
 from torpor.vm.base_vm import BaseVm, Loaded, read_loaded, read_outbox
 from torpor.vm.entropy import Entropy
-from torpor.vm.guest import Begin, Delivery, Evaluation, LogLine, Op, Outbox, Program, TaskStack, program_id
+from torpor.vm.guest import Answer, Begin, Delivery, Evaluation, LogLine, Op, Outbox, Program, TaskStack, program_id
 from torpor.vm.image import ImageHeader, MemoryImage, pack_image
 from torpor.vm.layers import LayeredImage
 from torpor.vm.limits import WASM_PAGE
-from torpor.vm.messages import inbox_bytes
+from torpor.vm.messages import answer_of, inbox_bytes, query_bytes
 from torpor.vm.pool import Pool
 
 _encoder = msgspec.json.Encoder()
@@ -136,6 +136,13 @@ class CPythonVm(BaseVm[CPythonInstance]):
     def evaluate(self, source: str) -> Evaluation:
         with self._leased() as instance:
             return _evaluation.decode(instance.exchange(EVALUATE, source.encode("utf-8", "surrogatepass")))
+
+    def query(self, name: str, args: str) -> Answer:
+        with self._leased() as instance:
+            try:
+                return answer_of(instance.exchange(EVALUATE, query_bytes(name, args)))
+            finally:
+                instance.broken = True
 
 
 def load_program(instance: CPythonInstance, program: Program, *, trace: bool = False) -> Loaded:

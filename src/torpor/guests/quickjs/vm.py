@@ -15,10 +15,10 @@ from torpor.errors import ConfigurationError, CpuLimitError, GuestTrapError
 from torpor.guests.quickjs.instance import BEGIN, EVALUATE, EVALUATED, LOAD, LOADED, OUTBOX, QuickJsInstance
 from torpor.vm.base_vm import BaseVm, Loaded, read_loaded, read_outbox
 from torpor.vm.entropy import Entropy
-from torpor.vm.guest import Begin, Delivery, Evaluation, Outbox, Program, TaskStack, program_id
+from torpor.vm.guest import Answer, Begin, Delivery, Evaluation, Outbox, Program, TaskStack, program_id
 from torpor.vm.image import ImageHeader, MemoryImage, pack_image
 from torpor.vm.limits import WASM_PAGE
-from torpor.vm.messages import inbox_bytes
+from torpor.vm.messages import answer_of, inbox_bytes, query_bytes
 from torpor.vm.pool import Pool
 
 _ENTROPY_LABEL = "Math.random"
@@ -114,6 +114,13 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
         with self._leased() as instance:
             text = instance.exchange(EVALUATE, source.encode("utf-8", "surrogatepass"), EVALUATED)
         return _evaluation.decode(text.decode("utf-8", "replace"))
+
+    def query(self, name: str, args: str) -> Answer:
+        with self._leased() as instance:
+            try:
+                return answer_of(instance.exchange(EVALUATE, query_bytes(name, args), EVALUATED))
+            finally:
+                instance.broken = True
 
     def _enter(self, instance: QuickJsInstance) -> None:
         instance.program = self._image.program.files

@@ -145,6 +145,12 @@ def scheduling_decorators(node: FunctionNode) -> list[ast.Call]:
     return [each for each in calls if len(_called(each)) > 1 and _called(each)[-1] == "schedule"]
 
 
+def is_query(node: ast.stmt) -> bool:
+    """Tell whether a statement defines a query, ``@app.query``, which nothing in the program calls."""
+    decorators = node.decorator_list if isinstance(node, ast.FunctionDef) else ()
+    return any(len(chain := _called(each)) > 1 and chain[-1] == "query" for each in decorators)
+
+
 def _called(decorator: ast.expr) -> Chain:
     return chain_of(decorator.func if isinstance(decorator, ast.Call) else decorator) or ()
 
@@ -195,7 +201,7 @@ def _statements(module: Module, node: ast.stmt) -> Iterator[Statement]:
         node,
         frozenset(bound_names([node]) | acted_on(node, module.effects, registered, _pythons_own(module)) | outer),
         read,
-        always=_acts_unseen(module, node, read),
+        always=is_query(node) or _acts_unseen(module, node, read),
         calls=frozenset(calls_of(node, registered)),
         never=_never(module, node),
     )

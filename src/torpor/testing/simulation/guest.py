@@ -13,6 +13,7 @@ from torpor.errors import ConfigurationError, SnapshotError
 from torpor.testing.simulation.nodes import Node
 from torpor.testing.simulation.script import Script
 from torpor.vm.guest import (
+    Answer,
     Begin,
     Delivery,
     Evaluation,
@@ -128,6 +129,9 @@ class ModelVm:
 
     def stack(self) -> list[TaskStack]:
         raise ConfigurationError("a model has no stack")
+
+    def query(self, name: str, args: str) -> Answer:
+        raise ConfigurationError("a model answers nothing")
 
     def evaluate(self, source: str) -> Evaluation:
         raise ConfigurationError("a model evaluates nothing")

@@ -43,6 +43,7 @@ from ._guest.advice import refuse
 from ._guest.children import RunHandle, resume_hook, start
 from ._guest.hooks import Hook, hook
 from ._guest.mailbox import receive
+from ._guest.queries import query, state
 from ._guest.sleeping import sleep
 from ._guest.streams import ReadableStream, WritableStream, get_readable, get_writable
 from ._guest.telling import set_attributes, set_status
@@ -88,6 +89,7 @@ __all__ = [
     "set_attributes",
     "set_status",
     "sleep",
+    "state",
 ]
 
 
@@ -109,6 +111,7 @@ class Registry:
     def include(self, *_registries: Registry) -> None:
         """What is included was settled outside."""
 
+    query = staticmethod(query)
     serializable = staticmethod(serializable)
 
 

@@ -10,7 +10,8 @@ import { installConsole, logError, stampLoadLines, takeLines } from "torpor:cons
 import { installAbsences } from "torpor:absent";
 import { mailboxReport } from "torpor:mailbox";
 import { impurePlace, traceImpurity } from "torpor:purity";
-export { evaluate, evaluated } from "torpor:prompt";
+import { evaluate as evaluateSource, evaluated as evaluatedSource } from "torpor:prompt";
+import { answered, nameQueries } from "torpor:queries";
 export { interrupted, whereabouts } from "torpor:interrupted";
 import { installRandom, seedRandom } from "torpor:random";
 import { installStacks, setLineMaps } from "torpor:stacks";
@@ -19,6 +20,8 @@ import { installSteps } from "torpor:steps";
 const SERIALIZE = Symbol.for("workflow-serialize");
 
 const workflows = new Map(); // workflow name → function
+const homes = new Map(); // workflow name → its module
+let answer; // to the query that was asked last
 let loading = { ok: false, error: { name: "Error", message: "nothing was loaded", stack: "" } };
 let deliveries = [];
 let outcome = { status: "pending" };
@@ -59,11 +62,13 @@ async function evaluateModules({ entries, workflows: names }) {
     const module = await import(entry);
     modules.set(entry, module);
     registerClasses(entry, module);
+    nameQueries(entry, module);
   }
   for (const [name, [module, exported]] of Object.entries(names)) {
     const workflow = modules.get(module)?.[exported];
     if (typeof workflow !== "function") throw new TypeError(`${module} exports no function ${exported}`);
     workflows.set(name, workflow);
+    homes.set(name, module);
     nameWorkflow(workflow, name);
   }
 }
@@ -129,6 +134,16 @@ export function outbox() {
   aside(message, "value");
   aside(message, "error");
   return [JSON.stringify(message), ...texts].join("\n");
+}
+
+/** Evaluate source in a parked VM; what begins with a zero is no source, but a query. */
+export function evaluate(text) {
+  answer = text.startsWith("\0") ? answered(text.slice(1), homes.get(run.workflow), encodeThrown) : undefined;
+  if (answer === undefined) evaluateSource(text);
+}
+
+export function evaluated() {
+  return answer ?? evaluatedSource();
 }
 
 function complete(value) {

@@ -29,6 +29,9 @@ export function emit(what, op, receive, cancel) {
   if (run.phase === "loading") {
     throw new Error(`${what} was called while the module was loaded; call it inside a workflow function`);
   }
+  if (run.phase === "queried") {
+    throw new Error(`${what} was called in a query, which can only look; call it in the workflow`);
+  }
   if (run.phase === "ended") return 0;
   const n = ++count;
   ops.push({ n, at: run.at, ...op });

@@ -4,6 +4,7 @@ import { refusal } from "torpor:cancelling";
 import { emit, forget, run } from "torpor:run";
 import { dueTime } from "torpor:duration";
 
+export { query, state } from "torpor:queries";
 export { setAttributes, setStatus } from "torpor:attributes";
 export { CancelledError, cancelSignal, cleanup } from "torpor:cancelling";
 export { createHook, defineHook } from "torpor:hooks";

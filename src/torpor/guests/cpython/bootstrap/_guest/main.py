@@ -28,6 +28,7 @@ from . import (
     outcome,
     program,
     prompt,
+    queries,
     references,
     sleeping,
     stack,
@@ -129,6 +130,8 @@ def _stack(_: bytes) -> bytes:
 
 
 def _evaluate(text: bytes) -> bytes:
+    if text.startswith(b"\0"):  # what is no source is a query
+        return json.dumps(queries.answered(text[1:].decode())).encode("utf-8", "surrogatepass")
     return json.dumps(prompt.evaluated(text.decode("utf-8", "replace"))).encode()
 
 

@@ -41,7 +41,8 @@ class Run:
         url: address of the deployment, ``""`` without one.
         started_at: creation of the run, epoch milliseconds.
         at: now, epoch milliseconds.
-        phase: ``loading`` until the run begins, ``ended`` once the workflow has returned or raised.
+        phase: ``loading`` until the run begins, ``queried`` in a copy that is asked a query, ``ended`` once the
+            workflow has returned or raised.
         ops: asked for since the last outbox.
         waiting: op number → who takes its deliveries.
         left: waits that nothing awaits any more, by their op numbers, since the last outbox.
@@ -53,7 +54,7 @@ class Run:
     def __init__(self) -> None:
         self.id = self.workflow = self.url = ""
         self.started_at = self.at = 0
-        self.phase: Literal["loading", "running", "ended"] = "loading"
+        self.phase: Literal["loading", "running", "ended", "queried"] = "loading"
         self.ops: list[dict[str, Any]] = []
         self.left: list[int] = []
         self.waiting: dict[int, Receiver] = {}
@@ -79,6 +80,8 @@ class Run:
         """
         if self.phase == "ended":
             return 0
+        if self.phase == "queried":
+            raise UsageError(f"a query asked for a {kind}, and it can only look; do that in the workflow")
         if self.phase == "loading":
             raise UsageError(f"a {kind} was asked for while a module was loaded; do that inside a workflow function")
         self._count = n = self._count + 1

@@ -24,7 +24,7 @@ from torpor.errors import BuildMissingError, SnapshotError, UsageError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import RunState, Snapshot
 from torpor.run_info import RunInfo
-from torpor.vm.guest import Evaluation, Guest, Image, MakeGuest, TaskStack
+from torpor.vm.guest import Answer, Evaluation, Guest, Image, MakeGuest, TaskStack
 from torpor.world import World
 
 
@@ -50,6 +50,20 @@ class ParkedRun:
             VmError: a limit was passed.
         """
         return await self._threads.run(self._session.stack)
+
+    async def query(self, name: str, args: str) -> Answer:
+        """
+        Call a query function of the run's program. The copy is of no use afterwards.
+
+        Args:
+            name: of the function.
+            args: codec text of its arguments.
+
+        Raises:
+            ConfigurationError: the run's guest build knows no queries.
+            VmError: a limit was passed.
+        """
+        return await self._threads.run(self._session.query, name, args)
 
     async def evaluate(self, source: str) -> Evaluation:
         """
