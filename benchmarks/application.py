@@ -20,6 +20,7 @@ from benchmarks.flows.nap import nap
 from benchmarks.flows.payload import payload
 from benchmarks.flows.sequential import sequential
 from benchmarks.flows.slow import slow
+from benchmarks.flows.streaming import streaming
 from benchmarks.flows.waiting import waiting
 from benchmarks.harness.setting import Setting
 from torpor import Torpor
@@ -32,7 +33,7 @@ SETTING: Final = "TORPOR_BENCHMARK"
 def application(setting: Setting) -> Torpor:
     """Return the application on the setting's world, with the workflows of its guest."""
     app = Torpor(setting.world, runtime=setting.runtime, root=FOLDER)
-    for function in (steps.add, steps.echo, steps.pause):
+    for function in (steps.add, steps.echo, steps.pause, steps.write):
         app.step(function)
     _REGISTER[setting.guest](app)
     return app
@@ -51,6 +52,7 @@ def _python(app: Torpor) -> None:
     app.workflow(payload)
     app.workflow(sequential)
     app.workflow(slow)
+    app.workflow(streaming)
     app.workflow(waiting)
 
 

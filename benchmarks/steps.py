@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+import struct
+import time
 
-from torpor import current_step
+from torpor import WritableStream, current_step, get_readable
 
 PAUSE_SECONDS = 0.003
+READY = "ready"
+"""The stream by whose end a reader says that it is there."""
+
+_TIME = struct.Struct("d")
 
 
 async def add(a: int, b: int) -> int:
@@ -29,3 +35,22 @@ async def pause(total: int, ledger: str) -> int:
     os.close(file)
     await asyncio.sleep(PAUSE_SECONDS)
     return total + 1
+
+
+async def write(writable: WritableStream, chunks: int, size: int, pause: float) -> int:
+    """Write so many chunks of so many bytes, each with the time in front, once there is a reader."""
+    async for _ in get_readable(READY):
+        pass
+    rest = bytes(size - _TIME.size)
+    for _ in range(chunks):
+        await writable.write(_TIME.pack(time.monotonic()) + rest)
+        if pause:
+            await asyncio.sleep(pause)
+    await writable.close()
+    return chunks
+
+
+def written_at(chunk: bytes) -> float:
+    """Return the time in front of a chunk."""
+    (found,) = _TIME.unpack_from(chunk)
+    return float(found)

@@ -52,6 +52,8 @@ BUDGETS = (
     Budget("idle_worker", "heard_after", at_most=10),
     Budget("cli", "cpu", at_most=350),
     Budget("payload", "wall", world="sqlite", at_most=60),
+    Budget("streams", "lag", {"reader": "same"}, at_most=20),
+    Budget("streams", "lag", {"reader": "other"}, at_most=100),
     Budget("resume", "warm", {"past_steps": 10_000}, at_most=5),
     Budget("resume", "cold", {"past_steps": 10_000}, at_most=60),
     Budget("resume", "warm_ratio", {"past_steps": 10_000}, at_most=1.2),
