@@ -8,7 +8,7 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
-from torpor import Backoff, Torpor, current_step, hook, sleep
+from torpor import Backoff, Torpor, WritableStream, current_step, get_writable, hook, sleep
 from torpor.testing.crash import CrashAt
 
 app = Torpor(os.environ.get("TORPOR_WORLD", "memory://"), root=Path(__file__).parent)
@@ -56,6 +56,25 @@ async def reserves_in_python(token: str) -> None:
         await hook(token)
     finally:
         await add(await add(1, 1), 1)
+
+
+@app.step(backoff=Backoff(first=0.01))
+async def tell(writable: WritableStream, count: int) -> int:
+    """Write numbers, some of them at once, and close."""
+    for n in range(count):
+        writable.write(n)
+        crash("while a stream is written")
+        if n % 7 == 0:
+            await writable.flush()
+    await writable.close()
+    _note("tell")
+    return count
+
+
+@app.workflow
+async def telling_in_python(count: int) -> int:
+    """Do what ``telling`` of flows/telling.js does."""
+    return await tell(get_writable(), count)
 
 
 @app.workflow
