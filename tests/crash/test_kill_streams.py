@@ -1,5 +1,5 @@
 """
-SIGKILL of a worker while its step writes a stream, and before the step's outcome is stored.
+SIGKILL of a worker while its step writes a stream, and before the commit that has the step's outcome.
 
 A reader in another process follows all the time. It sees each chunk that is durable once, in order; chunks of the
 attempt that died stay and are marked, and those of the last attempt are whole.
@@ -20,7 +20,7 @@ from torpor.engine.failpoints import Failpoint
 from torpor.errors import RunNotFoundError
 from torpor.worlds import open_world
 
-POINTS = ("while a stream is written", Failpoint.BEFORE_STEP_OUTCOME)
+POINTS = ("while a stream is written", Failpoint.BEFORE_COMMIT)
 WORKFLOWS = ("telling", "telling_in_python")
 CHUNKS = 60
 
@@ -40,7 +40,7 @@ async def test_readers_see_each_durable_chunk_once(point: str, rounds: int, tmp_
             run_ids = [ids.fresh("wrun", world.clock.now()) for _ in WORKFLOWS]
             starts = {run_id: [name, CHUNKS] for run_id, name in zip(run_ids, WORKFLOWS, strict=True)}
             following = [asyncio.create_task(follow(client, run_id)) for run_id in run_ids]
-            passages = 2 * CHUNKS if point == POINTS[0] else 2
+            passages = 2 * CHUNKS if point == POINTS[0] else 4
             died += await live_and_die(world.url, ledger, starts, point, dice.randint(1, passages), None)
             await live_and_die(world.url, ledger, starts, point, dice.randint(1, passages), dice.uniform(0.05, 0.4))
             assert await live_and_die(world.url, ledger, starts, "", 0, None) == 0

@@ -132,7 +132,11 @@ async def test_streams_go_with_their_run(tmp_path: Path) -> None:
         ("UPDATE writers SET attempt = 0", "of attempt 1, and the newest one is 0"),
         ("UPDATE streams SET type = 'sound'", "its type is 'sound'"),
         ("UPDATE streams SET count = -1", "its count is -1"),
+        ("UPDATE streams SET count = 4000000000", "3 of 4000000000 chunks|between 0 and 4000000000 are not there"),
         ("UPDATE chunks SET n = -1", "its n is -1"),
+        ("UPDATE streams SET end_writer = 'nonsense'", "it is closed by 'nonsense' at 0"),
+        ("UPDATE streams SET end_writer = ''", "it is closed by '' at 0"),
+        ("UPDATE streams SET end_n = 3", "it is closed by None at 0"),
     ],
 )
 async def test_damage_is_told(tmp_path: Path, damage: str, problem: str) -> None:

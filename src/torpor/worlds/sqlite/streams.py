@@ -79,6 +79,9 @@ def stream_of(row: Row, run_id: str) -> Stream:
         check_numbers((count,), "count", MASK)
         if kind not in _TYPES:
             raise NonsenseError(f"its type is {kind!r}; it is one of {_TYPES}")
+        is_open = (writer, attempt, n, tag, at) == (None, 0, 0, b"", 0)
+        if not is_open and not (writer and at):
+            raise NonsenseError(f"it is closed by {writer!r} at {at}; it is open without either, or closed by somebody")
         end = None if writer is None else StreamEnd(writer, attempt, n, tag, at)
         return Stream(run_id, name, kind, count, size, created_at, written_at, end)
 
@@ -174,9 +177,13 @@ def page(store: Store, run_id: str, name: str, start: int, limit: int | None, by
     end = min(stream.count, _end(store, row[0], at, limit, bytes_max))
     key = row[0] << SHIFT
     chunks = chunks_of(store.rows(_CHUNKS, key + at, key + end), stream) if at < end else []
-    if at < end and [chunk.index for chunk in chunks] != list(range(at, end)):
+    if at < end and not _are_dense(chunks, at, end):
         raise DamagedError(f"stream {name}", f"chunks between {at} and {end} are not there", run_id=run_id)
     return StreamPage(tuple(chunks), at, stream, ended)
+
+
+def _are_dense(chunks: list[Chunk], at: int, end: int) -> bool:
+    return len(chunks) == end - at and all(chunk.index == at + n for n, chunk in enumerate(chunks))
 
 
 def _end(store: Store, k: int, at: int, limit: int | None, bytes_max: int | None) -> int:
@@ -219,5 +226,5 @@ def check(store: Store, k: int, run_id: str) -> None:
         _CHUNKS.replace("c.data", "iif(typeof(c.data) = 'blob', x'', c.data)"), k << SHIFT, (k + 1) << SHIFT
     )
     chunks = chunks_of(rows, stream)
-    if [chunk.index for chunk in chunks] != list(range(stream.count)):
+    if not _are_dense(chunks, 0, stream.count):
         raise DamagedError(f"stream {stream.name}", f"it has {len(chunks)} of {stream.count} chunks", run_id=run_id)
