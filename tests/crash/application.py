@@ -8,7 +8,7 @@ import random
 from datetime import UTC, datetime
 from pathlib import Path
 
-from torpor import Backoff, Torpor, WritableStream, current_step, get_writable, hook, sleep
+from torpor import Backoff, Torpor, WritableStream, current_step, get_writable, hook, receive, sleep
 from torpor.testing.crash import CrashAt
 
 app = Torpor(os.environ.get("TORPOR_WORLD", "memory://"), root=Path(__file__).parent)
@@ -98,6 +98,19 @@ async def mixed_in_python(token: str) -> dict[str, object]:
         await asyncio.sleep(0.01)
     total = await add(total, payload["extra"])
     return {"total": total, "winner": winner, "drawn": drawn, "at": datetime.now(UTC).timestamp() > 0}
+
+
+@app.workflow
+async def collecting_in_python() -> list[int]:
+    """Do what ``collecting`` of flows/collecting.js does."""
+    seen = []
+    while (message := await receive("work")) != "stop":
+        seen.append(message)
+        if message % 3 == 0:
+            await add(message, 1)
+        if message % 7 == 0:
+            await sleep(0.001)
+    return seen
 
 
 def _note(name: str) -> None:
