@@ -51,6 +51,7 @@ FLOORS = (
         "limits",
         "clock",
         "durations",
+        "retention",
         "retries",
         "project",
         "signatures",

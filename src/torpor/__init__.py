@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     )
     from torpor.hook_info import HookInfo
     from torpor.registry import Registry
+    from torpor.retention import KeepLog, Retention
     from torpor.retries import Backoff
     from torpor.run_info import Awaited, RunInfo
     from torpor.starting import Cleanup
@@ -73,10 +74,12 @@ __all__ = [
     "HookDisposedError",
     "HookInfo",
     "HookNotFoundError",
+    "KeepLog",
     "NotInWorkflowError",
     "OutsideWorkflowError",
     "ReadableStream",
     "Registry",
+    "Retention",
     "RetryableError",
     "RunCancelledError",
     "RunEndedError",
@@ -131,6 +134,7 @@ _HOMES = {
     "torpor.engine.stream_reading": ("StreamChunk",),
     "torpor.engine.stream_steps": ("get_readable", "get_writable"),
     "torpor.engine.streams": ("ReadableStream", "StreamInfo", "WritableStream"),
+    "torpor.retention": ("KeepLog", "Retention"),
     "torpor.retries": ("Backoff",),
     "torpor.errors": (
         "ArgumentError",

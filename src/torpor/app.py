@@ -49,6 +49,7 @@ from torpor.programs.catalogue import Programs, Registered, alias_main
 from torpor.programs.languages import LANGUAGES
 from torpor.project import application_name, checked_name
 from torpor.registry import DeclaredSchedule, Entry, Names, Registry
+from torpor.retention import KeepLog, Policies, Policy, Retention, checked_policy
 from torpor.run_info import RunInfo
 from torpor.scheduler import Scheduler
 from torpor.schedules import Schedules
@@ -59,6 +60,9 @@ from torpor.world import World
 from torpor.worlds import WORLD_DEFAULT, open_world
 
 _MAKING = "making the programs of an application"
+_STORED_FOR_MS = 600_000
+"""After that it is seen to again that the programs are in the world, which drops those that no run needs."""
+
 _PREPARE_SECONDS = 1.0
 """How long a worker waits until its guests are booted; one that is compiled first is not waited for."""
 
@@ -91,6 +95,10 @@ class Torpor(Registry):
             everything that runs store is encrypted; ``""`` stands for no keys.
         cleanup: what the code of a run may do once the run is cancelled: a :class:`torpor.Cleanup`, or how long; by
             default 30 seconds and 100 steps. 0 ends runs at once.
+        retention: how long runs are kept that have ended, such as ``"30d"``, or a :class:`torpor.Retention`; for ever
+            by default. See :meth:`keep` for single workflows.
+        log: how many of the newest events of a run that goes on are kept at least, or a :class:`torpor.KeepLog`; all
+            by default.
         allow: what workflow code may do beside calling the steps that it imports and dealing with runs of this
             application: full names of steps, such as ``step//./ops.py//restart``, and ``application//NAME`` for runs of
             another one; ``*`` stands for any characters.
@@ -113,6 +121,8 @@ class Torpor(Registry):
         python: Literal["slim", "full"] = "slim",
         allow: Sequence[str] = (),
         cleanup: Cleanup | Duration | None = None,
+        retention: Retention | Duration | None = None,
+        log: KeepLog | int | None = None,
     ) -> None:
         super().__init__()
         self.authority = Authority(allow)
@@ -136,10 +146,13 @@ class Torpor(Registry):
             allows=self.authority.allows_step,
             full=_full_guests(python),
         )
+        self._policy = checked_policy(retention, log)
+        self._policies: dict[str, Policy] = {}  # of single workflows
         self._declared: list[DeclaredSchedule] = []
         self.watch(self._name)
         alias_main()
         self._stored_generation = -1  # of the programs that the world has
+        self._stored_at = 0
         self._closed = False
         self._brought: tuple[tuple[int, int], Deployment] | None = None  # what it was with these numbers of things
         self._moved = False  # to another world than that of its module
@@ -154,6 +167,38 @@ class Torpor(Registry):
         pattern. Files are read when the first run starts or a worker opens.
         """
         self._programs.add(patterns)
+
+    def keep(
+        self,
+        workflow: Workflow[..., Any] | str,
+        *,
+        retention: Retention | Duration | None = None,
+        log: KeepLog | int | None = None,
+    ) -> None:
+        """
+        Say for one workflow what its runs keep, and how long; the application's own setting is not for it then.
+
+        Args:
+            workflow: the workflow, or its name, such as ``checkout``.
+            retention, log: as for the constructor.
+
+        Raises:
+            ConfigurationError: a setting is wrong.
+        """
+        name = workflow if isinstance(workflow, str) else workflow.short_name
+        self._policies[name] = checked_policy(retention, log)
+
+    def _what_is_kept(self) -> Policies | None:
+        """
+        Return what of its runs is kept, None for everything.
+
+        Raises:
+            WorkflowNotRegisteredError: :meth:`keep` names a workflow that there is not.
+        """
+        if not self._policies and self._policy == Policy():
+            return None
+        own = {self._programs.resolve(name).name: policy for name, policy in self._policies.items()}
+        return Policies(self._policy, own)
 
     @property
     def clock(self) -> Clock:
@@ -252,6 +297,7 @@ class Torpor(Registry):
         self._moved = True
         self.client = Client(self.world, self.keyring, app=self.name, cleanup=self._cleanup)
         self._stored_generation = -1  # of the programs that the world has
+        self._stored_at = 0
         self._closed = False
 
     def require_shareable(self) -> None:
@@ -372,6 +418,7 @@ class Torpor(Registry):
                 "guest_names": list(LANGUAGES),
                 "deployment": self.deploy,
                 "programs": self._programs.program,
+                "policies": await in_thread(_MAKING, self._what_is_kept),
                 **options,
             },
         )
@@ -579,7 +626,7 @@ class Torpor(Registry):
 
     async def store_programs(self) -> None:
         """
-        Put the programs of this application into the world, where runs find them; done once.
+        Put the programs of this application into the world, where runs find them; done once in a while.
 
         A program that the world does not have yet is loaded in a VM first, so that one that does not work is refused
         here and starts no run.
@@ -587,13 +634,13 @@ class Torpor(Registry):
         Raises:
             ConfigurationError: a program does not load; the message names file and line.
         """
-        generation = self._programs.generation
-        if self._stored_generation == generation:
+        generation, now = self._programs.generation, self.world.clock.steady()
+        if self._stored_generation == generation and now < self._stored_at + _STORED_FOR_MS:
             return
         for program in await in_thread(_MAKING, self._programs.all):
             load = self._programs.guest(program.guest).load
             await store_program(self.world, self.keyring, program, load)
-        self._stored_generation = generation
+        self._stored_generation, self._stored_at = generation, now
 
     def run(self, run_id: str) -> RunHandle:
         """Return a handle of a run of this world."""

@@ -29,6 +29,7 @@ The one exception hierarchy.
     ├── WorldError                  the back end failed; nothing of the operation was stored
     │   ├── DamagedError            the world has what no version has stored
     │   └── ProgramMissingError     the world has no program of that content address
+    ├── ArchiveError                what is given logs before they go has failed; they stay
     ├── BuildMissingError           a guest build that a run needs cannot be had here
     ├── BuildPendingError           a guest build that a run needs is still being compiled here
     ├── HostError                   this machine lacks something now; the run is well and is taken up again
@@ -263,6 +264,12 @@ class HostError(TorporError):
     """
 
     code = "HOST"
+
+
+class ArchiveError(TorporError):
+    """What is given logs before they go has failed; nothing of them went."""
+
+    code = "ARCHIVE"
 
 
 class BuildMissingError(TorporError):

@@ -13,7 +13,7 @@ from torpor.testing.worlds.deletion import lived
 from torpor.testing.worlds.story import RUN
 from torpor.worlds.sqlite import SqliteWorld, pruning
 
-SHARED = {"labels", "workflows", "routes", "kinds", "workers", "deployments", "blobs", "schedules"}
+SHARED = {"labels", "workflows", "routes", "kinds", "workers", "deployments", "blobs", "schedules", "lanes", "queues"}
 """Tables whose rows belong to no run: they are the world's own."""
 
 

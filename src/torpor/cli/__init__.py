@@ -40,6 +40,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "wake": Place("control", "End sleeps of a run before their time."),
     "query": Place("query", "Ask a copy of a run for what its queries tell."),
     "archive": Place("archive", "Drop the beginning of logs, behind tried snapshots."),
+    "prune": Place("prune", "Delete runs that ended long ago."),
     "doctor": Place("doctor", "Check the installation, the application and its world."),
     "warm": Place("warm", "Compile and boot the guest languages ahead of time."),
     "deployments": Place("deployments", "List what is deployed, and what still has runs."),

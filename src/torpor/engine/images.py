@@ -41,6 +41,7 @@ _log = logging.getLogger("torpor.engine")
 IMAGES_KEPT = 64
 
 IMAGES = "image/"
+PROGRAMS = "program/"
 _READING = "reading a program"
 
 _told: set[str] = set()  # hashes of images
@@ -48,7 +49,7 @@ _told: set[str] = set()  # hashes of images
 
 def program_key(program: str, key_id: str) -> str:
     """Return the blob key of the program with this content address, for runs that are encrypted under *key_id*."""
-    return _blob_key(f"program/{program}", key_id)
+    return _blob_key(f"{PROGRAMS}{program}", key_id)
 
 
 def image_key(program: str, build: str, key_id: str) -> str:

@@ -1,5 +1,5 @@
 """
-Guest builds and images in a world: stored when runs need them, dropped when none does.
+Guest builds, images and programs in a world: stored when runs need them, dropped when none does.
 
 Nothing of this is in anybody's way: what has just been used is stored some seconds later, and what nobody needs goes in
 an hour or two. A run that slept through an upgrade before its build was stored is carried over by a replay, if need be.
@@ -8,10 +8,10 @@ an hour or two. A run that slept through an upgrade before its build was stored 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 
 from torpor.engine.builds import FILES, files_of, piece_keys, stored_manifest
-from torpor.engine.images import IMAGES, Images, image_key
+from torpor.engine.images import IMAGES, PROGRAMS, Images, image_key, program_key
 from torpor.engine.observer import Observer, Remark, ignore
 from torpor.model import build_key
 from torpor.world import World
@@ -31,13 +31,22 @@ class Upkeep:
         world: an open world.
         images: the worker's.
         observe: is told what was dropped.
+        prune: prunes what policies say, None when they keep everything.
     """
 
-    def __init__(self, world: World, images: Images, observe: Observer = ignore) -> None:
+    def __init__(
+        self,
+        world: World,
+        images: Images,
+        observe: Observer = ignore,
+        *,
+        prune: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
         self._observe = observe
         self._world, self._images = world, images
         self._rounds = 0
         self._sweep = Sweep(world)
+        self._prune = prune
 
     async def round(self) -> None:
         """
@@ -46,15 +55,19 @@ class Upkeep:
         Raises:
             WorldError, ConfigurationError, HostError: the next round tries again.
         """
-        if not self._world.capabilities.durable:  # its runs are gone with this process, and need no other build
-            return
-        if self._images.builds.missing:
+        # Runs that are gone with this process need no other build, unless their logs are to go.
+        is_durable = self._world.capabilities.durable
+        if (is_durable or self._prune is not None) and self._images.builds.missing:
             await self._images.builds.store_used()
+        if self._prune is not None:
+            await self._prune()
+        if not is_durable:
+            return
         self._rounds += 1
         if self._rounds % SWEEP_ROUNDS == 0:
             self._images.look_again()
             if dropped := await self._sweep.look():
-                told = f"dropped {len(dropped)} blobs of guest builds and images that no run needs"
+                told = f"dropped {len(dropped)} blobs of guest builds, images and programs that no run needs"
                 self._observe(Remark(logging.INFO, told))
 
 
@@ -78,7 +91,7 @@ class Sweep:
         Raises:
             WorldError: the world failed; what was not dropped goes another time.
         """
-        there = [key for prefix in (_BUILDS, FILES, IMAGES) for key in await self._world.blob_sizes(prefix)]
+        there = [key for prefix in (_BUILDS, FILES, IMAGES, PROGRAMS) for key in await self._world.blob_sizes(prefix)]
         needed = await self._needed(there)
         if needed is None:
             return []
@@ -116,6 +129,9 @@ class Sweep:
         builds = {use.build for use in uses} | {each.build for each in deployed}
         programs = {(each.program, each.build) for each in deployed}
         needed = {image_key(use.program, use.build, use.key_id) for use in uses}
+        needed |= {program_key(program, key_id) for program, key_id in await self._world.programs_kept()}
+        kept = {program for program, _ in programs}
+        needed |= {key for key in (*there, *lost) if _program_of(key) in kept}
         needed |= {key for key in (*there, *lost) if _image_of(key) in programs}
         needed |= {build_key(build) for build in builds}
         for key in {*there, *lost}:
@@ -131,3 +147,8 @@ def _image_of(key: str) -> tuple[str, str] | None:
     """Return program and build of an image's key."""
     program, _, build = key.removeprefix(IMAGES).partition("@")[0].partition("/")
     return (program, build) if key.startswith(IMAGES) and build else None
+
+
+def _program_of(key: str) -> str:
+    """Return the content address in a program's key, ``""`` of any other key."""
+    return key.removeprefix(PROGRAMS).partition("@")[0] if key.startswith(PROGRAMS) else ""

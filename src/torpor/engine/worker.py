@@ -42,6 +42,7 @@ from torpor.engine.observer import (
     WorkerStopped,
     all_of,
 )
+from torpor.engine.pruning import Pruner
 from torpor.engine.reports import Reports
 from torpor.engine.retry import Retrying
 from torpor.engine.runner import CANCEL_SECONDS, Runner
@@ -51,9 +52,11 @@ from torpor.engine.streams import Streams
 from torpor.engine.threads import VmThreads
 from torpor.engine.timekeeping import Timekeeper, Timekeeping, first_of
 from torpor.engine.upkeep import Upkeep
+from torpor.engine.verifying import Verifier
 from torpor.errors import ConfigurationError, DamagedError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import ClaimRequest, Deployment, Notice, Task, WorkerRow
+from torpor.retention import Policies
 from torpor.retries import Backoff
 from torpor.vm.guest import MakeGuest, Program
 from torpor.vm.host import lacking_descriptors
@@ -78,6 +81,7 @@ class Worker:
         deployment: returns what it brings now, once the programs are in the world; it takes runs of that application.
         programs: returns the program of a content address, if the application has it.
         scheduler: makes what starts runs by the clock, which tells its observer; None for a worker that starts none.
+        policies: what of its application's runs is kept, None for everything.
         url: address of the HTTP front door, for workflow metadata.
         observers: are told what it does, besides its log; see :mod:`torpor.engine.observer`.
     """
@@ -94,6 +98,7 @@ class Worker:
         deployment: Callable[[], Awaitable[Deployment]],
         programs: Callable[[str], Program | None] = lambda _: None,
         scheduler: Callable[[Observer], Timekeeper] | None = None,
+        policies: Policies | None = None,
         url: str = "",
         observers: Sequence[Observer] = (),
     ) -> None:
@@ -135,7 +140,10 @@ class Worker:
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
         self._reports = Reports(world, clock, self._runner.holding, observe, self._note_change)
         images = Images(world, guests, self._threads, keyring, programs, observe=observe)
-        self._builds, self._upkeep = images.builds, Upkeep(world, images, observe)
+        verify = Verifier(world, images, self._threads, keyring, observe)
+        pruner = None if policies is None else Pruner(world, lambda: self._deployment.app, policies, verify, observe)
+        self._builds = images.builds
+        self._upkeep = Upkeep(world, images, observe, prune=None if pruner is None else pruner.round)
         self._env = Environment(
             world=world,
             clock=clock,

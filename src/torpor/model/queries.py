@@ -41,6 +41,7 @@ class EndedFilter(msgspec.Struct, frozen=True):
         before: only those that ended before this time, epoch milliseconds.
         whole: only those of which more is kept than what :meth:`torpor.world.Runs.delete_run` leaves of a name.
         limit: how many at most.
+        besides: workflows, by their full names, whose runs are left out.
     """
 
     before: int
@@ -49,6 +50,7 @@ class EndedFilter(msgspec.Struct, frozen=True):
     statuses: tuple[RunStatus, ...] = ("completed", "failed", "cancelled")
     whole: bool = False
     limit: int = 50
+    besides: tuple[str, ...] = ()
 
 
 class LongLogs(msgspec.Struct, frozen=True):
@@ -59,12 +61,14 @@ class LongLogs(msgspec.Struct, frozen=True):
         app, workflow: only these, by their full names; None for any.
         more_than: how many events their logs have at least.
         limit: how many at most.
+        besides: workflows, by their full names, whose runs are left out.
     """
 
     more_than: int
     app: str | None = None
     workflow: str | None = None
     limit: int = 50
+    besides: tuple[str, ...] = ()
 
 
 class WaitingSteps(msgspec.Struct, frozen=True):

@@ -39,7 +39,7 @@ async def lived(world: World, end: EventType = "run_failed", run_id: str = RUN) 
     await world.set_attributes(run_id, {"customer": "c-17"})
     await world.send(run_id, "news", b"devl1", "m1")
     await world.write_stream(batch("a", "b", run_id=run_id))
-    turn = await _again(world, turn, hook("hook_created", 4, token=f"token of {run_id}"))
+    turn = await _again(world, turn, replace(hook("hook_created", 4, token=f"token of {run_id}"), due=1 << 41))
     await world.resume_hook(f"token of {run_id}", b"devl1", "r1")
     turn = await _again(world, turn)
     await turn.commit(tasks=[NewTask("step_02")], lines=[LogEntry(1, T, "info", "hello")], snapshot=snapshot(), logs=1)
@@ -170,6 +170,7 @@ class DeletionSuite(Suite):
         assert await found(workflow="order", statuses=("completed",)) == ["wrun_0", "wrun_3"]
         assert await found(limit=1) == ["wrun_0"]
         assert await found(app="another") == []
+        assert await found(besides=("order",)) == ["wrun_2"]
         await world.delete_run("wrun_1", keep_name=True)
         assert await found(whole=True) == ["wrun_0", "wrun_2", "wrun_3"]
 
@@ -182,6 +183,7 @@ class DeletionSuite(Suite):
         assert [run.id for run in await world.long_logs(LongLogs(1))] == ["wrun_long", RUN]
         assert await world.long_logs(LongLogs(1, workflow="refund")) == []
         assert await world.long_logs(LongLogs(1, app="another")) == []
+        assert await world.long_logs(LongLogs(1, besides=("order",))) == []
 
     async def test_programs_of_all_runs_are_told(self, world: World) -> None:
         """Also of those that have ended, until they are deleted."""

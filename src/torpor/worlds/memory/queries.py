@@ -104,6 +104,7 @@ def ended_runs(store: Store, where: EndedFilter) -> list[Run]:
         and 0 < rows.run.ended_at < where.before
         and where.app in (None, rows.run.app)
         and where.workflow in (None, rows.run.workflow)
+        and rows.run.workflow not in where.besides
         and (not where.whole or rows.run.base < rows.run.head - 1)
     ]
     return sorted(found, key=lambda run: run.ended_at)[: where.limit]
@@ -118,6 +119,7 @@ def long_logs(store: Store, where: LongLogs) -> list[Run]:
         and run.runtime == "snapshot"
         and where.app in (None, run.app)
         and where.workflow in (None, run.workflow)
+        and run.workflow not in where.besides
     )
     return list(islice(found, where.limit))
 

@@ -194,6 +194,7 @@ class Store:
         if not keep_name:
             del self.runs[run_id]
             self.children.pop(run_id, None)
+            self.reserved = {token: its for token, its in self.reserved.items() if its[0] != run_id}
             if rows.run.parent in self.children:
                 self.children[rows.run.parent].remove(run_id)
             return

@@ -31,12 +31,14 @@ _ENDED: Final = (
     "WHERE workflow = w.k AND ended_at > 0 AND ended_at < :before "
     "AND status IN (SELECT value FROM json_each(:statuses)) AND (NOT :whole OR base < head - 1) "
     "ORDER BY ended_at LIMIT :limit)) "
-    "FROM workflows w WHERE (:app IS NULL OR w.app = :app) AND (:workflow IS NULL OR w.name = :workflow)"
+    "FROM workflows w WHERE (:app IS NULL OR w.app = :app) AND (:workflow IS NULL OR w.name = :workflow) "
+    "AND w.name NOT IN (SELECT value FROM json_each(:besides))"
 )
 _LONG: Final = (
     "SELECT r.k FROM workflows w "
     f"CROSS JOIN runs r INDEXED BY runs_listed ON r.workflow = w.k AND r.{_LIVE} "
     "WHERE (:app IS NULL OR w.app = :app) AND (:workflow IS NULL OR w.name = :workflow) "
+    "AND w.name NOT IN (SELECT value FROM json_each(:besides)) "
     f"AND r.head - r.base >= :more AND r.runtime = {RUNTIME_CODE['snapshot']} LIMIT :limit"
 )
 
@@ -103,6 +105,7 @@ def ended_runs(store: Store, where: EndedFilter) -> list[Run]:
         "limit": where.limit,
         "app": where.app,
         "workflow": where.workflow,
+        "besides": msgspec.json.encode(where.besides).decode(),
     }
     found: list[tuple[int, int]] = []
     for (of_workflow,) in store.db.execute(_ENDED, asked).fetchall():
@@ -113,6 +116,12 @@ def ended_runs(store: Store, where: EndedFilter) -> list[Run]:
 
 def long_logs(store: Store, where: LongLogs) -> list[Run]:
     """Answer :meth:`torpor.world.Queries.long_logs`."""
-    asked = {"app": where.app, "workflow": where.workflow, "more": where.more_than, "limit": where.limit}
+    asked = {
+        "app": where.app,
+        "workflow": where.workflow,
+        "besides": msgspec.json.encode(where.besides).decode(),
+        "more": where.more_than,
+        "limit": where.limit,
+    }
     found = [k for (k,) in store.db.execute(_LONG, asked).fetchall()]
     return store.runs("WHERE k IN (SELECT value FROM json_each(?)) ORDER BY k", msgspec.json.encode(found).decode())

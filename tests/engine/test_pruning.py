@@ -1,0 +1,235 @@
+"""What policies keep: logs of runs that go on, runs that have ended, and the programs of runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+
+from tests.engine.support import until
+from tests.testing.application import app, buy, nap, naps
+from torpor import KeepLog, Retention, Torpor, WorkerSettings, WorkflowNotRegisteredError
+from torpor.engine.pruning import Bites, Pruner
+from torpor.engine.upkeep import Sweep
+from torpor.errors import ArchiveError, ConfigurationError, RunNotFoundError
+from torpor.model import EndedFilter, Event, Run, RunFilter
+from torpor.retention import Policies, Policy, checked_policy
+from torpor.testing import Testbed
+from torpor.testing.clock import ManualClock
+from torpor.testing.worlds.deletion import lived
+from torpor.testing.worlds.story import RUN, T, new_run
+from torpor.world import World
+from torpor.worlds.memory import MemoryWorld
+
+DAY = 86_400_000
+EVER = EndedFilter(0)
+
+
+class Ticking(ManualClock):
+    """A clock whose pauses are over at once."""
+
+    async def sleep(self, ms: int) -> None:
+        assert ms > 0, "a bite is followed by a pause"
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    """A clock that stands where the stories end."""
+    return Ticking(T)
+
+
+@pytest.fixture
+async def world(clock: ManualClock) -> World:
+    """A world in which a run has failed."""
+    world = MemoryWorld("memory://", clock)
+    await lived(world)
+    return world
+
+
+async def pruner(world: World, **policy: object) -> Pruner:
+    """Return a pruner of all runs, which trusts every snapshot."""
+
+    async def trust(_run: Run) -> bool:
+        return True
+
+    return Pruner(world, lambda: "", Policies(checked_policy(**policy)), trust)  # type: ignore[arg-type]
+
+
+async def names(world: World) -> list[str]:
+    """Return the ids of all runs."""
+    return [run.id for run in await world.list_runs(RunFilter())]
+
+
+async def test_a_run_goes_when_it_is_no_longer_kept(world: World, clock: ManualClock) -> None:
+    """Not before, and not with another ending."""
+    rounds = await pruner(world, retention=Retention(failed="30d", completed="1d"))
+    clock.advance(30 * DAY - 1)
+    await rounds.round()
+    assert await names(world) == [RUN]
+    clock.advance(2)
+    await rounds.round()
+    assert await names(world) == []
+
+
+async def test_a_name_stays_for_seven_days(world: World, clock: ManualClock) -> None:
+    """However short the run is kept: how it ended is known until then, and all else gone."""
+    rounds = await pruner(world, retention="1h")
+    clock.advance(DAY)
+    await rounds.round()
+    assert (await world.get_run(RUN)).status == "failed"
+    assert [event.type for event in await world.events(RUN)] == ["run_failed"]
+    assert await world.log_entries(RUN) == []
+    clock.advance(6 * DAY + 1)
+    await rounds.round()
+    assert await names(world) == []
+
+
+async def test_nothing_goes_without_a_policy(world: World, clock: ManualClock) -> None:
+    """All is kept for ever by default."""
+    clock.advance(9_999 * DAY)
+    await (await pruner(world, retention=None, log=None)).round()
+    assert await names(world) == [RUN]
+
+
+async def test_a_workflow_may_have_a_policy_of_its_own(world: World, clock: ManualClock) -> None:
+    """The default is not for it then."""
+    await lived(world, run_id="wrun_01B")
+
+    async def trust(_run: Run) -> bool:
+        return True
+
+    own = Policies(Policy(), {"order": checked_policy("8d", None)})
+    besides = Policies(checked_policy("8d", None), {"order": Policy()})
+    clock.advance(9 * DAY)
+    await Pruner(world, lambda: "", besides, trust).round()
+    assert len(await names(world)) == 2
+    await Pruner(world, lambda: "another", own, trust).round()
+    assert len(await names(world)) == 2
+    await Pruner(world, lambda: "", own, trust).round()
+    assert await names(world) == []
+
+
+async def test_a_log_is_archived_before_it_goes(world: World, clock: ManualClock, tmp_path: Path) -> None:
+    """One line of JSON for each event, in the order of the log, and nothing twice."""
+    seqs = [event.seq for event in await world.events(RUN)]
+    clock.advance(DAY)
+    rounds = await pruner(world, retention=Retention(failed="1h", archive=tmp_path / "kept"))
+    await rounds.round()
+    clock.advance(7 * DAY)
+    await rounds.round()
+    assert await names(world) == []
+    lines = [json.loads(line) for line in (tmp_path / "kept" / f"{RUN}.jsonl").read_text().splitlines()]
+    assert [line["seq"] for line in lines] == seqs
+    assert lines[0]["type"] == "run_created"
+
+
+async def test_what_cannot_be_archived_stays(world: World, clock: ManualClock) -> None:
+    """The error says so, and the next round tries again."""
+    told: list[int] = []
+
+    async def archive(_run_id: str, events: Sequence[Event]) -> None:
+        told.append(len(events))
+        if len(told) == 1:
+            raise OSError("disk full")
+
+    clock.advance(8 * DAY)
+    rounds = await pruner(world, retention=Retention(failed="1h", archive=archive))
+    with pytest.raises(ArchiveError, match="could not be archived, and stays: disk full"):
+        await rounds.round()
+    assert await names(world) == [RUN]
+    await rounds.round()
+    assert await names(world) == []
+
+
+async def test_somebody_else_may_be_quicker(world: World) -> None:
+    """A run that is gone already is nobody's error."""
+    run = await world.get_run(RUN)
+    await world.delete_run(RUN)
+    assert not await Bites(world).delete(run, None, keep_name=False)
+
+
+async def test_a_run_that_is_started_again_under_its_name_is_the_same(world: World, clock: ManualClock) -> None:
+    """Also after what it stored is gone, as long as its name is kept."""
+    clock.advance(DAY)
+    await (await pruner(world, retention="1h")).round()
+    assert (await world.create_run(new_run())).status == "failed"
+
+
+@pytest.mark.parametrize("runtime", ["snapshot", "replay"])
+async def test_the_log_of_a_run_that_goes_on_is_dropped(tmp_path: Path, runtime: str) -> None:
+    """Behind its snapshot, all but some; the run goes on to its end. A run in replay mode keeps its log."""
+    seen: list[Event] = []
+    settings = WorkerSettings(upkeep_ms=10)
+    app.keep(naps, log=KeepLog(events=20, archive=lambda _, events: seen.extend(events)))
+    try:
+        async with Testbed(app, world=f"sqlite:///{tmp_path}/t.db", settings=settings, runtime=runtime) as torpor:  # type: ignore[arg-type]
+            run, other = await torpor.start(naps, 100), await torpor.start(nap, "I")
+            await torpor.skip("80d")
+
+            async def is_short() -> bool:
+                return (await run.info()).base > 100
+
+            if runtime == "snapshot":
+                await until(app, is_short)
+                assert [event.seq for event in seen] == list(range(1, (await run.info()).base + 1))
+            assert await run.result() == 100
+            assert (await run.info()).base == len({event.seq for event in seen})
+            assert (await other.info()).base == 0
+    finally:
+        app._policies.clear()
+
+
+async def test_a_snapshot_that_cannot_be_restored_lets_no_log_go() -> None:
+    """Nothing is asked of the world then."""
+
+    async def distrust(_run: Run) -> bool:
+        return False
+
+    async with Testbed(app) as torpor:
+        run = await torpor.start(naps, 80)
+        await torpor.skip("60d")
+        await Pruner(torpor.world, lambda: app.name, Policies(checked_policy(None, 5)), distrust).round()
+        assert (await run.info()).base == 0
+
+
+async def test_programs_that_no_run_keeps_go(tmp_path: Path) -> None:
+    """A program is needed by its runs, ended or not, and by what is deployed."""
+    async with Testbed(app, world=f"sqlite:///{tmp_path}/t.db") as torpor:
+        torpor.replace("pay", Mock(return_value="paid"))
+        run = await torpor.start(buy, "o-1")
+        await run.result()
+        world, sweep = torpor.world, Sweep(torpor.world)
+        await world.put_blob("program/forgotten", b"{}")
+        await sweep.look()
+        assert await sweep.look() == ["program/forgotten"]
+        assert len(await world.blob_sizes("program/")) > 0
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [({"retention": "soon"}, "retention='soon'"), ({"log": -1}, "log=-1"), ({"log": True}, "log=True")],
+)
+def test_settings_that_make_no_sense_are_refused(options: dict[str, object], told: str) -> None:
+    """At once, where they stand."""
+    with pytest.raises(ConfigurationError, match=told):
+        Torpor("memory://", **options)  # type: ignore[arg-type]
+
+
+async def test_a_policy_for_a_workflow_that_there_is_not_is_told() -> None:
+    """When the worker begins."""
+    app.keep("nowhere", retention="1d")
+    try:
+        with pytest.raises(WorkflowNotRegisteredError, match="nowhere"):
+            await Testbed(app).__aenter__()
+    finally:
+        app._policies.clear()
+
+
+async def test_a_deleted_run_is_gone_for_its_handle(world: World) -> None:
+    """Asking for it says so."""
+    await world.delete_run(RUN)
+    with pytest.raises(RunNotFoundError, match=RUN):
+        await world.get_run(RUN)
