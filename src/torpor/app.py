@@ -29,6 +29,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, Self, TypeVar, overload
 
+import msgspec
+
 from torpor.attributes import Attributes
 from torpor.authority import Authority
 from torpor.builtin_steps import ApplicationSteps
@@ -48,6 +50,7 @@ from torpor.model import DeployedWorkflow, Deployment, Runtime
 from torpor.programs.catalogue import Programs, Registered, alias_main
 from torpor.programs.languages import LANGUAGES
 from torpor.project import application_name, checked_name
+from torpor.queues import Queues
 from torpor.registry import DeclaredSchedule, Entry, Names, Registry
 from torpor.retention import KeepLog, Policies, Policy, Retention, checked_policy
 from torpor.run_info import RunInfo
@@ -319,6 +322,11 @@ class Torpor(Registry):
             )
 
     @property
+    def queues(self) -> Queues:
+        """What the queues of this application allow, and what waits in them."""
+        return Queues(self.client, opened=self._open_for_use)
+
+    @property
     def schedules(self) -> Schedules:
         """The schedules of this application; see also :meth:`schedule`, which declares one in code."""
         return Schedules(self.client, runtime=self.runtime, opened=self._open_for_use, resolve=self._startable)
@@ -501,6 +509,7 @@ class Torpor(Registry):
         at: datetime | str | None = ...,
         delay: Duration | None = ...,
         queue: str = ...,
+        queue_key: str = ...,
         priority: int = ...,
         deadline: When | None = ...,
         attributes: Attributes | None = ...,
@@ -519,6 +528,7 @@ class Torpor(Registry):
         at: datetime | str | None = None,
         delay: Duration | None = None,
         queue: str = "",
+        queue_key: str = "",
         priority: int = 0,
         deadline: When | None = None,
         attributes: Attributes | None = None,
@@ -538,7 +548,9 @@ class Torpor(Registry):
             runtime: ``snapshot`` or ``replay`` for this run.
             at: when it begins, an aware datetime or ISO 8601 text with a time zone; what has passed means at once.
             delay: or after how long: seconds, text such as ``"1h 30m"``, or a timedelta.
-            queue: name of a queue, whose workers take it and its steps; see ``WorkerSettings(queues=…)``.
+            queue: name of a queue, whose workers take it and its steps; see ``WorkerSettings(queues=…)``. What it
+                allows is said by ``app.queues.set(…)``.
+            queue_key: of whom it is: keys of a queue take turns, and each may have a limit of its own.
             priority: a whole number from -100 to 100; of runs and steps that are ready the highest is taken first.
             deadline: when it fails with code ``DEADLINE_EXCEEDED`` if it has not ended, wherever it is: a moment, or a
                 duration from its beginning.
@@ -559,6 +571,7 @@ class Torpor(Registry):
             at=at,
             delay=delay,
             queue=queue,
+            queue_key=queue_key,
             priority=priority,
             deadline=deadline,
             attributes=attributes,
@@ -584,7 +597,10 @@ class Torpor(Registry):
         await self._open_for_use()
         startable = await self._startable(workflow)
         own = self._names.workflow(startable.name)
-        return startable, positional(args, kwargs) if own is None else own.arguments(tuple(args), dict(kwargs))
+        if own is None:
+            return startable, positional(args, kwargs)
+        arguments = own.arguments(tuple(args), dict(kwargs))
+        return msgspec.structs.replace(startable, key=own.queue_key(arguments)), arguments
 
     async def _startable(self, workflow: str) -> Startable:
         """Return the workflow that this application has under a name, once its program is in the world."""
@@ -622,7 +638,8 @@ class Torpor(Registry):
     def _deployed_workflow(self, found: Registered) -> DeployedWorkflow:
         own, program = self._names.workflow(found.name), found.program
         signature = own.signature if own else LANGUAGES[program.guest].signature(program, found.name)
-        return DeployedWorkflow(found.program_id, program.guest, program.build, signature)
+        queue = own.queue if own else ""
+        return DeployedWorkflow(found.program_id, program.guest, program.build, signature, queue)
 
     async def store_programs(self) -> None:
         """

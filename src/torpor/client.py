@@ -409,6 +409,7 @@ class Client:
         at: datetime | str | None = None,
         delay: Duration | None = None,
         queue: str = "",
+        queue_key: str = "",
         priority: int = 0,
         deadline: When | None = None,
         attributes: Attributes | None = None,
@@ -430,7 +431,9 @@ class Client:
             runtime: ``snapshot`` or ``replay`` for this run; else ``TORPOR_RUNTIME``, else ``snapshot``.
             at: when it begins, an aware datetime or ISO 8601 text with a time zone; what has passed means at once.
             delay: or after how long: seconds, text such as ``"1h 30m"``, or a timedelta.
-            queue: name of a queue, whose workers take it and its steps; see ``WorkerSettings(queues=…)``.
+            queue: name of a queue, whose workers take it and its steps; see ``WorkerSettings(queues=…)``. What it
+                allows is said by ``app.queues.set(…)``.
+            queue_key: of whom it is: keys of a queue take turns, and each may have a limit of its own.
             priority: a whole number from -100 to 100; of runs and steps that are ready the highest is taken first.
             deadline: when it fails with code ``DEADLINE_EXCEEDED`` if it has not ended, wherever it is: a moment, or a
                 duration from its beginning.
@@ -450,6 +453,7 @@ class Client:
             at=at,
             delay=delay,
             queue=queue,
+            queue_key=queue_key,
             priority=priority,
             deadline=deadline,
             attributes=attributes,
@@ -508,6 +512,8 @@ class Client:
     ) -> tuple[NewRun, bytes]:
         """Return a run without its input, and that as it is before it is encrypted."""
         about = workflow.workflow
+        if about.queue and "queue" not in begins:
+            begins = {"queue": about.queue, "key": workflow.key, **begins}
         text = await in_thread_if(is_large_value(arguments), codec.dumps, list(arguments))
         parent, root = await self._ancestors()
         ancestors = {PARENT: parent, ROOT: root} if parent else {}

@@ -33,6 +33,7 @@ from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import step_function
 from torpor.engine.streams import ReadableStream
 from torpor.errors import ConfigurationError
+from torpor.limits import QUEUE_CHARS_MAX
 from torpor.programs.catalogue import module_name, short_name
 from torpor.programs.languages import Functions
 from torpor.retries import RETRIES_DEFAULT, Backoff, Exceptions, checked_retries, exception_classes, timeout_ms
@@ -133,6 +134,9 @@ class Registry:
         never_retry: Exceptions = ...,
         renamed: Sequence[str] = ...,
         effect: Literal["once"] | None = ...,
+        queue: str = ...,
+        key: Callable[..., Any] | None = ...,
+        weight: int | Callable[..., int] = ...,
     ) -> StepDecorator: ...
 
     def step(
@@ -147,6 +151,9 @@ class Registry:
         never_retry: Exceptions = (),
         renamed: Sequence[str] = (),
         effect: Literal["once"] | None = None,
+        queue: str = "",
+        key: Callable[..., Any] | None = None,
+        weight: int | Callable[..., int] = 1,
     ) -> Any:
         """
         Register a function as a step. Called outside of a workflow it stays the function that it is.
@@ -170,6 +177,12 @@ class Registry:
             effect: ``"once"`` for what must not happen twice. No attempt is made again of which nobody knows how it
                 ended, because its worker died or it passed its timeout: the run is blocked on the step until somebody
                 resolves it. An error that the body raises is known, and tried again as *max_retries* says.
+            queue: in which each attempt waits for a slot; ``app.queues.set(…)`` says what the queue allows. A step
+                without one begins at once.
+            key: given a call's arguments, returns of whom it is, such as ``lambda order: order.customer``: keys of a
+                queue take turns, and each may have a limit of its own.
+            weight: how much of the queue's rate a call takes, or a function of its arguments that returns that; see
+                also ``current_step().weighs(…)``.
 
         Raises:
             ConfigurationError: the name is taken by another function, the function cannot be a step, or a setting is
@@ -183,6 +196,7 @@ class Registry:
             "backoff": backoff or Backoff(),
             "retry_on": None if retry_on is None else exception_classes(retry_on, "retry_on"),
             "never_retry": exception_classes(never_retry, "never_retry"),
+            **_queueing(queue, key, weight),
         }
         before = _old_names(renamed)
 
@@ -205,23 +219,37 @@ class Registry:
     def workflow(self, function: Callable[P, Coroutine[Any, Any, R]], /) -> Workflow[P, R]: ...
 
     @overload
-    def workflow(self, *, name: str | None = ...) -> WorkflowDecorator: ...
+    def workflow(
+        self, *, name: str | None = ..., queue: str = ..., key: Callable[..., Any] | None = ...
+    ) -> WorkflowDecorator: ...
 
-    def workflow(self, function: Any = None, *, name: str | None = None) -> Any:
+    def workflow(
+        self,
+        function: Any = None,
+        *,
+        name: str | None = None,
+        queue: str = "",
+        key: Callable[..., Any] | None = None,
+    ) -> Any:
         """
         Register a function as a workflow. Called directly it stays the function that it is.
 
         Args:
             function: ``async def`` at module level; its source runs in the VM, with all that it reaches.
             name: what runs of it are called; the function's own name by default.
+            queue: in which its runs are started that are started in no other; ``app.queues.set(…)`` says what it
+                allows.
+            key: given a run's arguments, returns of whom it is there, such as ``lambda order: order.customer``.
 
         Raises:
             ConfigurationError: the name is taken by another function, or the function cannot be a workflow.
         """
 
+        queueing = {each: what for each, what in _queueing(queue, key, 1).items() if each != "weight"}
+
         def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
             file = check_workflow(function)
-            made = Workflow(function, name or function.__name__, file)
+            made = Workflow(function, name or function.__name__, file, **queueing)
             self._add(made)
             return made
 
@@ -441,6 +469,21 @@ def _retries(max_retries: int | None, effect: str | None) -> int:
     if effect not in {None, "once"}:
         raise ConfigurationError(f"effect={effect!r} of a step; there is 'once', or leave it out")
     return max_retries if max_retries is not None else 0 if effect else RETRIES_DEFAULT
+
+
+def _queueing(queue: str, key: Callable[..., Any] | None, weight: int | Callable[..., int]) -> dict[str, Any]:
+    """Return the settings of a step's queue, checked."""
+    if not isinstance(queue, str) or len(queue) > QUEUE_CHARS_MAX:
+        raise ConfigurationError(
+            f"queue={queue!r:.150} (of a step or workflow): its name has up to {QUEUE_CHARS_MAX} characters"
+        )
+    if not queue and (key is not None or weight != 1):
+        raise ConfigurationError("key= and weight= are about a queue; give queue= too")
+    if not callable(weight) and (not isinstance(weight, int) or weight < 0):
+        raise ConfigurationError(
+            f"weight={weight!r:.100} of a step: a whole number from 0, or a function that returns one"
+        )
+    return {"queue": queue, "key": key, "weight": weight}
 
 
 def _old_names(renamed: Sequence[str]) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from typing import Any, Final, NamedTuple
 from torpor.attributes import Attributes, check_total, check_write, written
 from torpor.durations import Duration, When, due_at, milliseconds, read_when
 from torpor.errors import ArgumentError
-from torpor.limits import PRIORITY_MAX, QUEUE_CHARS_MAX
+from torpor.limits import KEY_CHARS_MAX, PRIORITY_MAX, QUEUE_CHARS_MAX
 
 OPTIONS: Final = (
     "run_id",
@@ -21,6 +21,7 @@ OPTIONS: Final = (
     "at",
     "delay",
     "queue",
+    "queue_key",
     "priority",
     "deadline",
     "attributes",
@@ -74,6 +75,7 @@ def beginning(
     at: datetime | str | None = None,
     delay: Duration | None = None,
     queue: str = "",
+    queue_key: str = "",
     priority: int = 0,
     deadline: When | None = None,
     attributes: Attributes | None = None,
@@ -85,7 +87,8 @@ def beginning(
 
     Args:
         now: epoch milliseconds.
-        at, delay, queue, priority, deadline, attributes, cleanup, detached: as for :meth:`torpor.app.Torpor.start`.
+        at, delay, queue, queue_key, priority, deadline, attributes, cleanup, detached: as for
+            :meth:`torpor.app.Torpor.start`.
 
     Raises:
         ArgumentError: one of them is not what it should be; the message says which, and what it should be.
@@ -103,6 +106,7 @@ def beginning(
     return checked(
         {
             "queue": queue,
+            "key": queue_key,
             "priority": priority,
             "starts_at": starts_at,
             "deadline": 0 if deadline is None else max(1, due),
@@ -127,6 +131,11 @@ def checked(fields: Mapping[str, Any], *, reserved: bool = False) -> dict[str, A
     queue, priority = fields.get("queue", ""), fields.get("priority", 0)
     if not isinstance(queue, str) or len(queue) > QUEUE_CHARS_MAX:
         raise ArgumentError(f"queue: the name of a queue has up to {QUEUE_CHARS_MAX} characters, not {queue!r:.150}")
+    key = fields.get("key", "")
+    if not isinstance(key, str) or len(key) > KEY_CHARS_MAX:
+        raise ArgumentError(f"queue_key: a text of up to {KEY_CHARS_MAX} characters, not {key!r:.150}")
+    if key and not queue:
+        raise ArgumentError(f"queue_key={key!r:.50} says of whom the run is in a queue; give queue= too")
     if not _is_whole(priority, -PRIORITY_MAX, PRIORITY_MAX):
         raise ArgumentError(
             f"priority: a whole number from {-PRIORITY_MAX} to {PRIORITY_MAX}, higher first, not {priority!r:.100}"
@@ -138,7 +147,7 @@ def checked(fields: Mapping[str, Any], *, reserved: bool = False) -> dict[str, A
     attributes = written({}, check_write(fields.get("attributes", {}), reserved=reserved))
     check_total(attributes)
     numbers = {name: int(number) for name, number in {"priority": priority, **times}.items()}
-    found = {"queue": queue, **numbers, "attributes": attributes, "detached": bool(fields.get("detached"))}
+    found = {"queue": queue, "key": key, **numbers, "attributes": attributes, "detached": bool(fields.get("detached"))}
     limits = {name: fields[name] for name in ("cleanup_ms", "cleanup_steps") if name in fields}
     for name, limit in limits.items():
         if not _is_whole(limit, 0, LATEST_MS):

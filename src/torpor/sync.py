@@ -117,6 +117,7 @@ class SyncTorpor:
         at: datetime | str | None = ...,
         delay: Duration | None = ...,
         queue: str = ...,
+        queue_key: str = ...,
         priority: int = ...,
         deadline: When | None = ...,
         attributes: Attributes | None = ...,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar, overload
@@ -19,11 +19,12 @@ from torpor.attributes import Attributes
 from torpor.client import RunHandle
 from torpor.codec.types.references import recognise
 from torpor.codec.typing.annotations import convert_arguments
-from torpor.codec.values import WorkflowFunction
+from torpor.codec.values import Kwargs, WorkflowFunction
 from torpor.durations import Duration, When
 from torpor.engine.deployments import positional
 from torpor.engine.metadata import WorkflowMetadata, running_workflow
 from torpor.errors import ArgumentError, ConfigurationError, OutsideWorkflowError, UsageError
+from torpor.limits import KEY_CHARS_MAX
 from torpor.signatures import signature_text
 from torpor.starting import OPTIONS
 
@@ -40,14 +41,26 @@ class Workflow(Generic[P, R]):
         function: an ``async def`` at module level.
         short_name: what runs of it are called.
         file: where it is defined.
+        queue: in which its runs are started that are started in no other, ``""`` for none.
+        key: returns of whom a run is there, given its arguments; None for nobody in particular.
 
     Attributes:
         full_name: what its application calls it, ``""`` before there is one.
         signature: text of what it takes, see :mod:`torpor.signatures`.
     """
 
-    def __init__(self, function: Callable[P, Coroutine[Any, Any, R]], short_name: str, file: Path) -> None:
+    def __init__(
+        self,
+        function: Callable[P, Coroutine[Any, Any, R]],
+        short_name: str,
+        file: Path,
+        *,
+        queue: str = "",
+        key: Callable[..., Any] | None = None,
+    ) -> None:
         self.function = function
+        self.queue = queue
+        self._key = key
         self.short_name = short_name
         self.file = file
         self.full_name = ""
@@ -75,6 +88,27 @@ class Workflow(Generic[P, R]):
                 f"app.include(registry) before runs of it are started"
             )
         return self.full_name
+
+    def queue_key(self, arguments: Sequence[Any]) -> str:
+        """
+        Return of whom a run is in the workflow's queue.
+
+        Args:
+            arguments: as :meth:`arguments` returns them.
+
+        Raises:
+            ArgumentError: the workflow's ``key=`` fails, or returns what is too long.
+        """
+        if self._key is None:
+            return ""
+        *args, last = [*arguments, None] if not arguments or not isinstance(arguments[-1], Kwargs) else arguments
+        try:
+            key = str(self._key(*args, **(last or {})))
+        except Exception as error:
+            raise ArgumentError(f"key= of {self.name} fails for these arguments: {error!r}") from error
+        if len(key) > KEY_CHARS_MAX:
+            raise ArgumentError(f"key= of {self.name} returns {len(key)} characters; up to {KEY_CHARS_MAX} are allowed")
+        return key
 
     def arguments(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> list[Any]:
         """

@@ -45,6 +45,9 @@ COMMANDS: Final[dict[str, Place]] = {
     "warm": Place("warm", "Compile and boot the guest languages ahead of time."),
     "deployments": Place("deployments", "List what is deployed, and what still has runs."),
     "deploy check": Place("deployments", "Say, before a deploy, which runs would wait for what.", "check"),
+    "queues list": Place("queues", "List queues: what they allow, what goes on and what waits.", "list_queues"),
+    "queues set": Place("queues", "Say what a queue allows.", "set_queue"),
+    "queues delete": Place("queues", "Take all limits away from a queue."),
     "schedules list": Place("schedules", "List schedules, and when each starts its next run.", "list_schedules"),
     "schedules show": Place("schedules", "Show a schedule, and when it starts its next runs.", "show_schedule"),
     "schedules create": Place("schedules", "Make a schedule that starts runs of a workflow."),
@@ -62,6 +65,7 @@ COMMANDS: Final[dict[str, Place]] = {
 
 _GROUPS: Final = {
     "deploy": "Look at a deploy before it is made.",
+    "queues": "Limit how much goes on at once, and in a while.",
     "schedules": "See to what starts runs by the clock.",
     "keys": "Make and look after the keys that runs are encrypted with.",
     "program": "Look at the programs that workflow files make.",

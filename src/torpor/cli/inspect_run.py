@@ -16,11 +16,11 @@ from torpor.cli.reporting import FAILED, command, report
 from torpor.cli.runs import awaited_text
 from torpor.engine.streams import StreamInfo
 from torpor.errors import WorldError
-from torpor.inspection.details import RunDetails, details_data, event_data
+from torpor.inspection.details import QueuePlace, RunDetails, details_data, event_data
 from torpor.inspection.readable import stack_of, summary
 from torpor.inspection.reading import Reader
 from torpor.inspection.timeline import Row, shortened, timeline
-from torpor.inspection.timestamps import bytes_text, clock_text, iso, span_text
+from torpor.inspection.timestamps import bytes_text, clock_text, iso, ordinal, span_text
 from torpor.programs.languages import LANGUAGES
 from torpor.run_info import RunInfo
 from torpor.vm.guest import Frame, TaskStack
@@ -112,6 +112,7 @@ def _show_head(found: RunDetails) -> None:
     if run.snoozed:
         _fact("snoozed", run.snoozed)
     _show_said(run)
+    _show_place(found.place)
     for awaited in run.waits_for:
         _fact("waits for", awaited_text(awaited))
     for awaited in run.blocked:
@@ -130,6 +131,13 @@ def _show_head(found: RunDetails) -> None:
         _fact("key", run.key_id)
     _fact("snapshot", _snapshot_text(found))
     say()
+
+
+def _show_place(place: QueuePlace | None) -> None:
+    """Print where a run waits for a slot."""
+    if place is not None:
+        whose = f" for {place.key}" if place.key else ""
+        _fact("waits for", f"a slot{whose}, {ordinal(place.ahead + 1)} in queue {place.name} ({place.limits})")
 
 
 def _show_said(run: RunInfo) -> None:

@@ -49,6 +49,9 @@ def start(
         str | None, typer.Option("--delay", metavar="DURATION", help="After how long it begins, such as 1h 30m.")
     ] = None,
     queue: Annotated[str, typer.Option("--queue", metavar="NAME", help="In which queue.")] = "",
+    queue_key: Annotated[
+        str, typer.Option("--queue-key", metavar="KEY", help="Of whom it is there: keys take turns.")
+    ] = "",
     priority: Annotated[
         int, typer.Option("--priority", help="From -100 to 100; of what is ready the highest is taken first.")
     ] = 0,
@@ -83,6 +86,7 @@ def start(
         "at": at,
         "delay": delay,
         "queue": queue,
+        "queue_key": queue_key,
         "priority": priority,
         "deadline": deadline,
         "attributes": parse_attributes(attribute or ()),

@@ -42,11 +42,13 @@ class Startable(msgspec.Struct, frozen=True):
         name: its full name.
         app: name of the application that it is of.
         workflow: the program that has it, and what it takes.
+        key: of whom a run is in the workflow's queue, as far as that is known where it is started.
     """
 
     name: str
     app: str
     workflow: DeployedWorkflow
+    key: str = ""
 
     def arguments(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
         """

@@ -79,7 +79,8 @@ class _Driver:
         self._inline = InlineSteps(
             env.runner, lambda event: env.report(env.worker_id, task, event), env.options.inline_steps
         )
-        self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, env.why_not, env.is_once))
+        asked = env.why_not, env.is_once, env.place_of
+        self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, *asked))
         self._session: Session | None = None
 
     async def drive(self) -> TurnEnd:

@@ -15,6 +15,7 @@ from torpor.engine.runner import Runner
 from torpor.engine.settings import TurnOptions
 from torpor.engine.threads import VmThreads
 from torpor.model import Event, Task
+from torpor.model.flow import Place
 from torpor.world import World
 
 
@@ -34,6 +35,7 @@ class Environment(msgspec.Struct, frozen=True):
         allows: whether workflow code may call a step although its program does not name it.
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
         is_once: says of a step, by name, whether its attempts must not be made again when nobody knows how they ended.
+        place_of: says in which queue of its own an attempt waits, None when it may be made at once.
         leave: is told of a step that is for another worker, so that this one does not claim it for a while.
         observe: is told what a turn does, and each failpoint that it passes.
         host_failed: told what this host lacks, so that the worker claims nothing for a while.
@@ -54,6 +56,7 @@ class Environment(msgspec.Struct, frozen=True):
     allows: Callable[[str], bool]
     why_not: Callable[[Attempt], str]
     is_once: Callable[[str], bool]
+    place_of: Callable[[Attempt], Place | None]
     leave: Callable[[str], int]
     observe: Observer
     host_failed: Callable[[Exception], None]

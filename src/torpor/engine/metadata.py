@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from torpor.errors import UsageError
+from torpor.limits import QUEUE_LIMIT_MAX
 
 
 class StepMetadata:
@@ -22,6 +23,7 @@ class StepMetadata:
         run_id: the run that it belongs to.
         attempt: 1 for the first.
         started_at: start of this attempt, aware, UTC.
+        weight: what :meth:`weighs` was told last, None before it was.
     """
 
     def __init__(self, *, step_id: str, name: str, run_id: str, attempt: int, started_at: int) -> None:
@@ -30,7 +32,23 @@ class StepMetadata:
         self.run_id = run_id
         self.attempt = attempt
         self.started_at = datetime.fromtimestamp(started_at / 1000, UTC)
+        self.weight: int | None = None
         self._cancelled = threading.Event()
+
+    def weighs(self, weight: int) -> None:
+        """
+        Tell how much of its queue's rate this attempt takes in all, now that it is known: tokens, for instance.
+
+        Args:
+            weight: in place of what the step's ``weight=`` said. What is more is counted from when the attempt ends,
+                what is less is given back.
+
+        Raises:
+            UsageError: it is no whole number from 0.
+        """
+        if not isinstance(weight, int) or not 0 <= weight <= QUEUE_LIMIT_MAX:
+            raise UsageError(f"a step weighs a whole number from 0 to {QUEUE_LIMIT_MAX}, not {weight!r:.100}")
+        self.weight = weight
 
     @property
     def cancelled(self) -> bool:

@@ -28,6 +28,7 @@ from torpor.model import (
     Task,
     Wait,
 )
+from torpor.model.flow import Place
 from torpor.vm.guest import Program
 
 
@@ -42,6 +43,7 @@ class Claim(msgspec.Struct, frozen=True):
         options: how turns behave.
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
         is_once: says of a step whether its attempts must not be made again when nobody knows how they ended.
+        place_of: says in which queue of its own an attempt waits, None when it may be made at once.
     """
 
     task: Task
@@ -50,6 +52,7 @@ class Claim(msgspec.Struct, frozen=True):
     options: TurnOptions
     why_not: Callable[[Attempt], str]
     is_once: Callable[[str], bool] = lambda _: False
+    place_of: Callable[[Attempt], Place | None] = lambda _: None
 
 
 class Arrivals(msgspec.Struct, frozen=True):
@@ -349,8 +352,9 @@ class Pass:
             why_not = self.claim.why_not(attempt)
             if why_not:
                 left.append(attempt.step_id)
-            if why_not or len(attempts) >= room:
-                tasks.append(NewTask(attempt.step_id, signature=attempt.signature, snoozed=why_not))
+            place = None if why_not else self.claim.place_of(attempt)
+            if why_not or place is not None or len(attempts) >= room:
+                tasks.append(NewTask(attempt.step_id, signature=attempt.signature, snoozed=why_not, place=place))
                 return False
             attempts.append(attempt)
             return True

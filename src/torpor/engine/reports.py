@@ -14,6 +14,7 @@ from torpor.engine.observer import Observer, Remark, StepLeft, Stored
 from torpor.engine.retry import Retrying
 from torpor.errors import ConflictError, DamagedError, NotFoundError
 from torpor.model import Event, StepOutcome, Task
+from torpor.model.flow import Place
 from torpor.retries import Backoff
 from torpor.world import World
 
@@ -50,24 +51,33 @@ class Reports:
         self._observe = observe
         self._on_done = on_done
 
-    def report(self, worker_id: str, task: Task, event: Event) -> None:
-        """Store how an attempt ended, of a step task or of a step that its turn has handed over."""
+    def report(self, worker_id: str, task: Task, event: Event, *, spent: int = 0) -> None:
+        """
+        Store how an attempt ended, of a step task or of a step that its turn has handed over.
+
+        Args:
+            worker_id, task: whose claim it was, and of what.
+            event: how it ended.
+            spent: see :class:`torpor.model.StepOutcome`.
+        """
+        outcome = StepOutcome(task.run_id, event.id, worker_id, task.epoch, event, task.queue, spent)
 
         async def store() -> None:
             self._observe(Failpoint.BEFORE_STEP_OUTCOME)
-            await self._world.finish_step(StepOutcome(task.run_id, event.id, worker_id, task.epoch, event))
+            await self._world.finish_step(outcome)
             self._observe(Stored(task.run_id, task.key_id, task.workflow, (event,)))
 
         self._holding.hold(event)
         report = self._begin(self._bring(f"outcome of step {event.id} of run {task.run_id}", store))
         report.add_done_callback(lambda _: self._holding.let_go(event))
 
-    def give_back(self, worker_id: str, task: Task, why: str, *, delay_ms: int) -> None:
-        """Make a step task ready again for another worker, at once or after a while."""
-        place = (task.run_id, task.step_id, worker_id, task.epoch)
+    def give_back(self, worker_id: str, task: Task, why: str, *, delay_ms: int, place: Place | None = None) -> None:
+        """Make a step task ready again, at once or after a while, for another worker or where it is to wait."""
+        about = (task.run_id, task.step_id, worker_id, task.epoch)
+        told = "" if place is not None else why  # nothing is wrong
 
         async def store() -> None:
-            await self._world.snooze_step(*place, delay_ms=delay_ms, why=why)
+            await self._world.snooze_step(*about, delay_ms=delay_ms, why=told, place=place)
 
         self._observe(StepLeft(task.run_id, task.step_id, task.name, why))
         self._begin(self._bring(f"giving back of step {task.step_id} of run {task.run_id}", store))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import msgspec
@@ -10,6 +10,8 @@ from msgspec import UNSET, Meta, UnsetType
 
 from torpor.codec.types.classes import class_at
 from torpor.errors import FatalError, RetryableError
+from torpor.limits import KEY_CHARS_MAX, QUEUE_LIMIT_MAX
+from torpor.model.flow import Place
 from torpor.retries import RETRIES_DEFAULT, Backoff
 from torpor.signatures import signature_text
 
@@ -28,6 +30,9 @@ class StepDefinition(msgspec.Struct, frozen=True):
         never_retry: errors after which there is none, whatever *retry_on* says.
         once: no attempt is made again of which nobody knows how it ended.
         final: errors that fail the step as they are, because another attempt would end the same.
+        queue: in which its attempts wait for a slot, ``""`` for none.
+        key: returns of whom a call is, given its arguments; None for nobody in particular.
+        weight: how much of the queue's rate a call takes, or what returns that, given its arguments.
         signature: text of what the function takes, see :mod:`torpor.signatures`.
     """
 
@@ -39,6 +44,9 @@ class StepDefinition(msgspec.Struct, frozen=True):
     retry_on: tuple[type[BaseException], ...] | None = None
     never_retry: tuple[type[BaseException], ...] = ()
     final: tuple[type[Exception], ...] = ()
+    queue: str = ""
+    key: Callable[..., Any] | None = None
+    weight: int | Callable[..., int] = 1
     signature: str = ""
     once: bool = False
 
@@ -50,6 +58,31 @@ class StepDefinition(msgspec.Struct, frozen=True):
         if isinstance(error, RetryableError):
             return True
         return (self.retry_on is None or isinstance(error, self.retry_on)) and not isinstance(error, self.never_retry)
+
+    @property
+    def asks(self) -> bool:
+        """Whether where a call waits depends on its arguments."""
+        return self.key is not None or callable(self.weight)
+
+    def place(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Place:
+        """
+        Return where a call waits, of a step that has a queue.
+
+        Raises:
+            FatalError: the key is too long, or the weight no number of a call.
+            Exception: what the functions of its author raise.
+        """
+        key = "" if self.key is None else str(self.key(*args, **kwargs))
+        weight = self.weight(*args, **kwargs) if callable(self.weight) else self.weight
+        if len(key) > KEY_CHARS_MAX:
+            raise FatalError(
+                f"the key of a call of {self.name} has {len(key)} characters; up to {KEY_CHARS_MAX} are allowed"
+            )
+        if not isinstance(weight, int) or not 0 <= weight <= QUEUE_LIMIT_MAX:
+            raise FatalError(
+                f"the weight of a call of {self.name} is {weight!r:.100}; 0 to {QUEUE_LIMIT_MAX} are allowed"
+            )
+        return Place(self.queue, key, weight)
 
     def for_call(self, options: object) -> StepDefinition:
         """

@@ -10,8 +10,9 @@ import asyncio
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol
@@ -46,6 +47,7 @@ from torpor.errors import (
 )
 from torpor.limits import REDELIVERIES_MAX
 from torpor.model import Event
+from torpor.model.flow import Place
 from torpor.thread_start import starting_thread
 
 Call = Callable[[], Any]
@@ -126,6 +128,13 @@ class _Thread:
             self._work.add_done_callback(lambda _: self._free.release())
 
 
+def _place(definition: StepDefinition, call: Call | None) -> Place:
+    """Return where a call waits; see :meth:`StepDefinition.place`."""
+    if isinstance(call, functools.partial):
+        return definition.place(call.args, call.keywords)
+    return definition.place((), {})
+
+
 async def _called(call: Call, thread: _Thread | None, streams: AttemptStreams) -> _Outcome:
     value, error = (call(), None) if thread is None else await thread.run(call)
     if inspect.isawaitable(value):
@@ -172,6 +181,7 @@ class Steps:
         self._url = url
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="torpor-step")
         self._free_threads = asyncio.Semaphore(threads)
+        self._spent: dict[tuple[str, int], int] = {}
 
     def is_once(self, name: str) -> bool:
         """Return whether attempts of a step must not be made again when nobody knows how they ended."""
@@ -200,6 +210,25 @@ class Steps:
             return ""
         return ""
 
+    def place_of(self, attempt: Attempt) -> Place | None:
+        """
+        Return where an attempt waits for a slot, None for one that needs none.
+
+        What is wrong with a key or a weight, the attempt tells.
+        """
+        definition = self._registry.step_definition(attempt.name)
+        if definition is None or not definition.queue:
+            return None
+        try:
+            call = self._call_of(definition, attempt.run_codec.decrypt(attempt.input))[1] if definition.asks else None
+            return _place(definition, call)
+        except Exception:  # noqa: BLE001  # of the author's functions, or of arguments
+            return Place(definition.queue)
+
+    def spent(self, attempt: Attempt) -> int:
+        """Return how much more of its queue's rate an attempt that has ended took than was known before it."""
+        return self._spent.pop((attempt.step_id, attempt.attempt), 0)
+
     async def attempt(self, attempt: Attempt) -> Event:
         """
         Make one attempt and return ``step_completed``, ``step_failed`` or ``step_retrying``.
@@ -224,7 +253,8 @@ class Steps:
                     f"outcome; it probably kills its process"
                 )
             definition, call = await self._prepared(definition, attempt)
-            result, error = await self._call(definition, attempt, call, streams)
+            place = _place(definition, call) if definition.queue else None
+            result, error = await self._call(definition, attempt, call, streams, place)
             if error is not None:
                 raise error
             await streams.finish()  # what it wrote is stored before its outcome is
@@ -258,18 +288,32 @@ class Steps:
             raise DamagedError(what, f"its arguments cannot be read: {error}", run_id=attempt.run_id) from error
 
     async def _call(
-        self, definition: StepDefinition, attempt: Attempt, call: Call, streams: AttemptStreams
+        self,
+        definition: StepDefinition,
+        attempt: Attempt,
+        call: Call,
+        streams: AttemptStreams,
+        place: Place | None,
     ) -> _Outcome:
         function = definition.function
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            return await self._within_time(definition, attempt, call, None, streams)
+            return await self._within_time(definition, attempt, call, None, streams, place)
         # The wait for a thread is not the step's time.
         await self._free_threads.acquire()
         thread = _Thread(self._threads, self._free_threads)
         try:
-            return await self._within_time(definition, attempt, call, thread, streams)
+            return await self._within_time(definition, attempt, call, thread, streams, place)
         finally:
             thread.give_back()
+
+    @contextmanager
+    def _weighing(self, attempt: Attempt, step: StepMetadata, place: Place | None) -> Iterator[None]:
+        """Note what an attempt said inside the block that it weighs."""
+        try:
+            yield
+        finally:
+            if place is not None and step.weight is not None:
+                self._spent[attempt.step_id, attempt.attempt] = step.weight - place.weight
 
     def _call_of(self, definition: StepDefinition, envelope: bytes) -> tuple[StepDefinition, Call]:
         """
@@ -309,6 +353,7 @@ class Steps:
         call: Call,
         thread: _Thread | None,
         streams: AttemptStreams,
+        place: Place | None,
     ) -> _Outcome:
         step = StepMetadata(
             step_id=attempt.step_id,
@@ -319,7 +364,7 @@ class Steps:
         )
         created_at = datetime.fromtimestamp(attempt.run_created_at / 1000, UTC)
         workflow = WorkflowMetadata(attempt.run_id, attempt.workflow, created_at, self._url)
-        with running(step, workflow), streaming(self._streams, streams):
+        with running(step, workflow), streaming(self._streams, streams), self._weighing(attempt, step, place):
             if definition.timeout is None:
                 return await _called(call, thread, streams)
             limit = asyncio.timeout(definition.timeout)

@@ -55,7 +55,7 @@ from torpor.engine.upkeep import Upkeep
 from torpor.engine.verifying import Verifier
 from torpor.errors import ConfigurationError, DamagedError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import ClaimRequest, Deployment, Notice, Task, WorkerRow
+from torpor.model import ClaimRequest, Deployment, Event, Notice, Task, WorkerRow
 from torpor.retention import Policies
 from torpor.retries import Backoff
 from torpor.vm.guest import MakeGuest, Program
@@ -157,6 +157,7 @@ class Worker:
             allows=registry.allows,
             why_not=self._why_not,
             is_once=self._steps.is_once,
+            place_of=self._steps.place_of,
             leave=self._leave,
             observe=observe,
             host_failed=self._health.failed,
@@ -369,7 +370,15 @@ class Worker:
             delay = self._leave(task.step_id)
             self._reports.give_back(worker_id, task, why_not, delay_ms=delay)
             return
-        self._runner.start(attempt, lambda event: self._reports.report(worker_id, task, event))
+        if not task.queue and (place := self._steps.place_of(attempt)) is not None:
+            # Whoever handed it over did not have the step, and did not know.
+            self._reports.give_back(worker_id, task, f"it waits in queue {place.queue}", delay_ms=0, place=place)
+            return
+
+        def report(event: Event) -> None:
+            self._reports.report(worker_id, task, event, spent=self._steps.spent(attempt))
+
+        self._runner.start(attempt, report)
 
     def _why_not(self, attempt: Attempt) -> str:
         why_not = self._steps.why_not(attempt)

@@ -70,6 +70,22 @@ class ProgramView(msgspec.Struct, frozen=True):
     workflows: list[str]
 
 
+class QueuePlace(msgspec.Struct, frozen=True):
+    """
+    Where a run waits for a slot.
+
+    Attributes:
+        name, key: of the queue, and of whom the run is there.
+        ahead: how many wait before it.
+        limits: what the queue allows, in few words.
+    """
+
+    name: str
+    key: str
+    ahead: int
+    limits: str
+
+
 class RunDetails(msgspec.Struct):
     """
     A run, as far as it could be read.
@@ -84,6 +100,7 @@ class RunDetails(msgspec.Struct):
         streams: what its steps have written to, by name.
         program: None when the world does not have it, or it cannot be decrypted.
         unmet: its steps that wait for a worker which has them.
+        place: where it waits for a slot, None when it waits for none.
         problems: what could not be read, for people.
     """
 
@@ -96,6 +113,7 @@ class RunDetails(msgspec.Struct):
     streams: list[StreamInfo] = []
     program: ProgramView | None = None
     unmet: list[Unmet] = []
+    place: QueuePlace | None = None
     problems: list[str] = []
 
     @property
@@ -185,6 +203,7 @@ def details_data(found: RunDetails) -> dict[str, Any]:
         "events": [event_data(event, start) for event in found.events],
         "snapshot": snapshot and {**_timed(msgspec.structs.asdict(snapshot)), "age_ms": found.now - snapshot.at},
         "streams": [stream_data(info) for info in found.streams],
+        "place": found.place and msgspec.structs.asdict(found.place),
         "program": found.program and msgspec.structs.asdict(found.program),
         "unmet": [
             {"step": each.steps.name, "since": iso(each.steps.since), "reason": each.reason} for each in found.unmet

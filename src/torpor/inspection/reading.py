@@ -21,14 +21,16 @@ from torpor.engine.stream_reading import Part, StreamChunk
 from torpor.engine.streams import StreamInfo
 from torpor.engine.waiting import Unmet, read_unmet, unmet_steps
 from torpor.errors import KeyMissingError, RunNotFoundError, TorporError, UsageError, WorldError
-from torpor.inspection.details import EventView, ProgramView, RunDetails, RunSummary, SnapshotView
+from torpor.inspection.details import EventView, ProgramView, QueuePlace, RunDetails, RunSummary, SnapshotView
 from torpor.inspection.history import Historian, History
 from torpor.inspection.readable import readable_failure, readable_payload
 from torpor.inspection.redaction import Redactor
 from torpor.inspection.streams import shown_chunks
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Event, LogEntry, Run, RunFilter, WorkerRow
+from torpor.model.flow import Limits
 from torpor.programs.catalogue import guests, short_name
+from torpor.queues import limits_text
 from torpor.run_info import RunInfo, read_info, read_infos
 from torpor.stream_names import stored_name
 from torpor.vm.guest import TaskStack
@@ -193,6 +195,14 @@ class Reader:
         """Return a run as it stands."""
         return await read_info(self._world, await self._run(run_id))
 
+    async def _place(self, run: Run) -> QueuePlace | None:
+        """Return where a run waits for a slot."""
+        ahead = await self._world.ahead_of(run.id) if run.slot == "waits" else None
+        if ahead is None:
+            return None
+        queues = [info for info in await self._world.queues(run.app) if info.name == run.queue]
+        return QueuePlace(run.queue, run.key, ahead, limits_text(queues[0].limits if queues else Limits()))
+
     async def details(self, run_id: str) -> RunDetails:
         """Return all that the world has of a run."""
         run = await self._readable(run_id)
@@ -224,6 +234,7 @@ class Reader:
             streams=streams,
             program=program,
             unmet=unmet,
+            place=await _part("its place in its queue", self._place(run), None, problems),
             problems=problems + history.problems,
         )
 

@@ -49,6 +49,13 @@ def span_text(ms: int) -> str:
     return _two_units(_rounded(ms, _HOUR), _DAY, "d", _HOUR, "h")
 
 
+def ordinal(n: int) -> str:
+    """Return a place in a row: ``first``, ``second``, ``third``, ``4th``, ``21st``."""
+    words = {1: "first", 2: "second", 3: "third"}
+    ending = {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th") if n % 100 not in (11, 12, 13) else "th"
+    return words.get(n, f"{n}{ending}")
+
+
 def _rounded(ms: int, unit: int) -> int:
     """Return a span rounded to whole units, a half up: 2d 23h 59m is three days to a reader, not two."""
     return (ms + unit // 2) // unit * unit

@@ -60,12 +60,14 @@ class DeployedWorkflow(msgspec.Struct, frozen=True):
         program: content address.
         guest, build: of the program.
         signature: text of the parameters, by which arguments are checked; ``""`` when it is not known.
+        queue: in which its runs are started that are started in no other, ``""`` for none.
     """
 
     program: str
     guest: str
     build: str
     signature: str = ""
+    queue: str = ""
 
 
 class Deployment(msgspec.Struct, frozen=True):

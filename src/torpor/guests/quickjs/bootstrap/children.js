@@ -14,7 +14,9 @@ import { stepsOf, withPlace } from "torpor:steps";
 import { readableOf, writableOf } from "torpor:streams";
 
 const { isArray } = Array;
-const OPTIONS = ["runtime", "runId", "at", "delay", "queue", "priority", "deadline", "attributes", "cleanup", "detached"];
+const OPTIONS = [
+  "runtime", "runId", "at", "delay", "queue", "queueKey", "priority", "deadline", "attributes", "cleanup", "detached",
+];
 const STEPS = ["start", "result", "status", "cancel", "send", "resume"];
 const [startRun, resultOf, statusOf, cancelRun, sendTo, resume] = stepsOf("torpor", STEPS);
 
@@ -105,7 +107,7 @@ registerClass("class//torpor//Run", Run);
  * - `runtime`: "snapshot" or "replay"; this run's own by default,
  * - `runId`: an id of your own; without one the id follows from the step that starts the run,
  * - `at` or `delay`: when it begins, a Date or ISO 8601 text, or after how long, milliseconds or a text such as "1h 30m",
- * - `queue`, `priority` (-100 to 100, higher first),
+ * - `queue`, `queueKey` (of whom it is there), `priority` (-100 to 100, higher first),
  * - `deadline`: when it fails if it has not ended, a Date, or a duration from its beginning,
  * - `attributes`: strings to find it by,
  * - `cleanup`: how long its code may clean up once it is cancelled, milliseconds or a text, 0 for not at all,
@@ -117,11 +119,12 @@ export async function start(workflow, args = [], options) {
 }
 
 /** Return options of a start with times as epoch milliseconds, as `torpor.starting` has them. */
-function beginning({ at, delay, deadline, attributes, cleanup, ...others }) {
+function beginning({ at, delay, queueKey, deadline, attributes, cleanup, ...others }) {
   if (at !== undefined && delay !== undefined) throw new TypeError("start: give `at` or `delay`, not both");
   const startsAt = at !== undefined ? moment(at) : delay !== undefined ? dueTime(delay, own.at) : 0;
   const options = { ...others };
   if (startsAt > 0) options.starts_at = startsAt;
+  if (queueKey !== undefined) options.key = queueKey;
   if (deadline !== undefined) options.deadline = Math.max(1, dueTime(deadline, Math.max(own.at, startsAt)));
   if (cleanup !== undefined) options.cleanup_ms = Math.round(milliseconds(cleanup));
   if (attributes !== undefined) options.attributes = checkAttributes("start", attributes);

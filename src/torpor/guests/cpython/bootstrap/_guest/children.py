@@ -108,6 +108,7 @@ async def start(
     at: datetime | str | None = None,
     delay: Duration | None = None,
     queue: str = "",
+    queue_key: str = "",
     priority: int = 0,
     deadline: When | None = None,
     attributes: Attributes | None = None,
@@ -124,7 +125,7 @@ async def start(
         run_id: an id of your own. Without one the id follows from the step that starts the run, so that it is started
             once.
         runtime: ``snapshot`` or ``replay``; this run's own by default.
-        at, delay, queue, priority, deadline, attributes, cleanup, detached: how it begins, as outside.
+        at, delay, queue, queue_key, priority, deadline, attributes, cleanup, detached: how it begins, as outside.
         kwargs: its keyword arguments.
 
     Raises:
@@ -138,6 +139,7 @@ async def start(
         at=at,
         delay=delay,
         queue=queue,
+        queue_key=queue_key,
         priority=priority,
         deadline=deadline,
         attributes=attributes,
