@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -364,6 +364,61 @@ async def test_options_that_make_no_sense_are_refused() -> None:
     for here in (get_writable, get_readable):
         with pytest.raises(OutsideWorkflowError, match=r"run\.stream\(…\)"):
             here()
+
+
+async def test_large_values_keep_their_place() -> None:
+    """They are encoded on a thread; what is written behind them comes behind them, and one that cannot be is told."""
+    world = MemoryWorld()
+    await world.create_run(new_run())
+    client = Client(world)
+    writable = client.run(RUN).writable("news")
+    large = ["x" * 100_000] * 10
+    writable.write("before")
+    writable.write(large)
+    writable.write("between")
+    await writable.write(large)
+    await writable.write("behind")
+    assert await read(client) == ["before", large, "between", large, "behind"]
+    with pytest.raises(SerializationError):
+        await writable.write([*large, object()])
+    assert await client.run(RUN).stream("news").tail_index() == 4
+
+
+stopped: list[str] = []
+
+
+@steps_of_these_tests.step(timeout="50ms")
+async def yield_for_ever() -> AsyncIterator[int]:
+    """Yield one value, and then nothing for long."""
+    try:
+        yield 1
+        await asyncio.sleep(TIMEOUT)
+    finally:
+        stopped.append("asynchronous")
+
+
+@steps_of_these_tests.step
+def yield_and_fail() -> Iterator[int]:
+    """Yield on a thread, and fail."""
+    try:
+        yield 1
+        raise ValueError("broken")
+    finally:
+        stopped.append("on a thread")
+
+
+@pytest.mark.parametrize(("step", "error"), [(yield_for_ever, TimeoutError), (yield_and_fail, ValueError)])
+async def test_a_generator_that_ends_early_is_closed(
+    gated: GatedWorld, step: Callable[..., Any], error: type[Exception]
+) -> None:
+    """By a timeout, or by an error of its own; what it had yielded is stored, and the step tried again."""
+    gated.gate.set()
+    stopped.clear()
+    outcome = await attempt_of(Client(gated), step)
+    assert outcome.type == "step_retrying"
+    assert isinstance(PLAIN.loads(outcome.payload), error)
+    assert len(stopped) == 1
+    assert await read(Client(gated), "") == [1]
 
 
 # Reading

@@ -156,3 +156,30 @@ async def test_streams_of_another_run(stage: Stage) -> None:
     other = await stage.start("named_streams")
     await outcome(other)
     assert await stage.result("streams_of_another", other.id) == [[None], ["a"]]
+
+
+async def test_streams_outlive_sleep(stage: Stage) -> None:
+    """Handles are kept in snapshots and found by a replay, also one that a payload brought."""
+    other = await stage.start("output_stream_in_step")
+    await outcome(other)
+    token = f"streams-{stage.guest}-{stage.runtime}"
+    run = await stage.start("sleeping_stream", token)
+    await stage.logged(run, "hook_created")
+    await stage.resume(token, other.writable("given"))
+    readable = await outcome(run)
+    lines = ["0\n", "1\n", "2\n"]
+    assert await values(readable) == lines
+    assert await values(run.stream("kept", until="close")) == lines
+    assert await values(other.stream("given")) == ["to the one given"]
+
+
+async def test_a_step_reads_what_another_one_writes(stage: Stage) -> None:
+    """While it does: each value is read before the next one is written."""
+    assert await stage.result("live_stream") == [3, [0, 1, 2]]
+
+
+async def test_a_stream_is_a_start_argument(stage: Stage) -> None:
+    """A run's, with the place to begin at."""
+    other = await stage.start("output_stream")
+    await outcome(other)
+    assert await stage.result("given_readable", other.stream(start=-2)) == ["second", "third"]

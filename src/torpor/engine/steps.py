@@ -23,13 +23,13 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
+from torpor.engine.attempt_streams import AttemptStreams
 from torpor.engine.attempts import Attempt
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.observer import AttemptBegan, AttemptEnded, Observer, ignore
 from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import as_called
 from torpor.engine.stream_steps import is_generator, stream_values, streaming
-from torpor.engine.stream_writing import AttemptStreams
 from torpor.engine.streams import Streams
 from torpor.errors import (
     ArgumentError,

@@ -9,9 +9,9 @@ from contextvars import ContextVar
 from typing import Any, Final, NoReturn
 
 from torpor.codec.values import ReadableStream as ReadableReference
+from torpor.engine.attempt_streams import AttemptStreams, writing
 from torpor.engine.metadata import running_step
 from torpor.engine.stream_reading import Attempts, Part, Until
-from torpor.engine.stream_writing import AttemptStreams, writing
 from torpor.engine.streams import ReadableStream, Streams, WritableStream
 from torpor.errors import OutsideWorkflowError
 from torpor.model import StreamType

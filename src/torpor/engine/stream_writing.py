@@ -4,8 +4,6 @@ Writing to streams: what a writer gives is taken at once, and stored in batches.
 A :class:`Sink` is one writer of one stream. The first chunk is stored as soon as the event loop runs; what is given
 while a batch is on its way to the world goes with the next one. So a slow writer's chunks are seen at once, and a quick
 one's share their commits. When more has been given than the world takes, the writer waits.
-
-A step's sinks are its attempt's (:class:`AttemptStreams`), which is not over before all of them are stored.
 """
 
 from __future__ import annotations
@@ -13,15 +11,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
-from contextlib import contextmanager, suppress
-from contextvars import ContextVar
-from typing import Any, Final, TypeVar
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Final
 
 from torpor import codec
 from torpor.clock import Clock
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.frames import HEADER_BYTES, Place, frame
+from torpor.codec.large import in_thread_if, is_large_value
 from torpor.engine.observer import Observer, ignore
 from torpor.engine.retry import Retrying
 from torpor.errors import DamagedError, LimitExceededError, StreamClosedError, UsageError, WorldError
@@ -38,8 +35,6 @@ from torpor.world import World
 _WORLD_BACKOFF: Final = Backoff(first=0.05, most=10)
 _ENCRYPTION_BYTES: Final = 32  # prefix, nonce and tag
 _BODY_BYTES_MAX: Final = FRAME_BYTES_MAX - HEADER_BYTES - _ENCRYPTION_BYTES
-
-T = TypeVar("T")
 
 GetCodec = Callable[[str], Awaitable[RunCodec]]
 
@@ -95,7 +90,7 @@ class Sink:
         self._observe = observe
         self.loop = asyncio.get_running_loop()
         self._lock = threading.Lock()  # of what follows
-        self._buffer: deque[bytes] = deque()
+        self._buffer: deque[bytes | asyncio.Task[bytes | None]] = deque()
         self._buffered = 0  # bytes that the world has not stored …
         self._on_its_way = 0  # … those among them that it was given
         self._closing = False
@@ -113,11 +108,16 @@ class Sink:
         """
         Take a value, or bytes where the stream carries bytes. On another thread than the loop's this waits for room.
 
+        A large value is encoded off the loop, and must not be changed before the write was awaited.
+
         Raises:
             SerializationError, LimitExceededError: it cannot be stored.
             StreamClosedError: the stream has ended.
             UsageError: it is no bytes, or the attempt is over.
         """
+        is_here = running_loop() is self.loop
+        if is_here and self.type != "bytes" and is_large_value(value):
+            return self._write_large(value)
         body = self._encoded(value)
         if body is None:
             return Taken()
@@ -127,9 +127,23 @@ class Sink:
             self._buffered += len(body)
             is_full = self._buffered > STREAM_BUFFER_BYTES_MAX
         self._wake()
-        if _running_loop() is self.loop:
+        if is_here:
             return Taken(self._room)
         return self._elsewhere(self._room) if is_full else Taken()
+
+    def _write_large(self, value: object) -> Taken:
+        """Keep a place for a value that is being encoded: what is written behind it is stored behind it."""
+        with self._lock:
+            self._check_open()
+            place = self.loop.create_task(in_thread_if(True, self._encoded, value))
+            self._buffer.append(place)
+        self._wake()
+
+        async def taken() -> None:
+            await asyncio.wait([place])
+            await self._room()
+
+        return Taken(taken)
 
     def close(self) -> Taken:
         """End the stream behind what was written; awaited, or on another thread, wait until that is stored."""
@@ -137,7 +151,7 @@ class Sink:
             self._check_attempt()
             self._closing = True
         self._wake()
-        return Taken(self.flush) if _running_loop() is self.loop else self._elsewhere(self.flush)
+        return Taken(self.flush) if running_loop() is self.loop else self._elsewhere(self.flush)
 
     async def flush(self) -> None:
         """
@@ -154,6 +168,9 @@ class Sink:
         """Take nothing more, for this reason, and drop what is not stored."""
         with self._lock:
             self._over = why
+            for waiting in self._buffer:
+                if not isinstance(waiting, bytes):
+                    waiting.cancel()
             self._buffer.clear()
         if self._work is not None:
             self._work.cancel()
@@ -196,7 +213,7 @@ class Sink:
             await wait()
 
         waiting = asyncio.run_coroutine_threadsafe(waited(), self.loop)
-        if _running_loop() is None:
+        if running_loop() is None:
             waiting.result()
             return Taken()
         return Taken(lambda: asyncio.wrap_future(waiting))
@@ -207,7 +224,7 @@ class Sink:
             if self._is_awake:
                 return
             self._is_awake = True
-        if _running_loop() is self.loop:
+        if running_loop() is self.loop:
             self._begin()
         else:
             self.loop.call_soon_threadsafe(self._begin)
@@ -241,7 +258,7 @@ class Sink:
         try:
             run_codec = await self._codec_of(self.run_id)
             place = Place(run_codec, self.name, self.writer, self.attempt)
-            while (batch := self._next(run_codec, place)) is not None:
+            while (batch := await self._next(run_codec, place)) is not None:
                 await self._store(batch)
                 self._tell()
         except asyncio.CancelledError:
@@ -251,8 +268,9 @@ class Sink:
         finally:
             self._tell()
 
-    def _next(self, run_codec: RunCodec, place: Place) -> StreamBatch | None:
+    async def _next(self, run_codec: RunCodec, place: Place) -> StreamBatch | None:
         """Return what is to be stored now; with None the sink is asleep."""
+        await self._encode_first()
         with self._lock:
             bodies = self._taken()
             is_end = self._closing and not self._closed and not self._buffer
@@ -271,14 +289,30 @@ class Sink:
             end=place.end_tag(self._sent + len(frames)) if is_end else None,
         )
 
+    async def _encode_first(self) -> None:
+        """Wait until the first one in the buffer is encoded."""
+        with self._lock:
+            first = self._buffer[0] if self._buffer else b""
+        if isinstance(first, bytes):
+            return
+        body = await first
+        with self._lock:
+            assert body is not None, "only bytes may be nothing"
+            self._buffer[0] = body
+            self._buffered += len(body)
+
     def _taken(self) -> list[bytes]:
         size = 0
         bodies: list[bytes] = []
         while self._buffer and len(bodies) < STREAM_BATCH_CHUNKS_MAX:
-            size += len(self._buffer[0])
+            first = self._buffer[0]
+            if not isinstance(first, bytes):
+                break
+            size += len(first)
             if bodies and size > STREAM_BATCH_BYTES_MAX:
                 break
-            bodies.append(self._buffer.popleft())
+            bodies.append(first)
+            self._buffer.popleft()
         self._on_its_way = sum(map(len, bodies))
         return bodies
 
@@ -304,102 +338,8 @@ class Sink:
         self.behind = stream.count
 
 
-class AttemptStreams:
-    """
-    What one attempt of a step writes.
-
-    Args:
-        sink: makes one, of a run's stream, for the step and its attempt.
-        run_id: the step's run.
-        about: names the attempt in messages.
-    """
-
-    def __init__(self, sink: Callable[[str, str, StreamType], Sink], run_id: str, about: str) -> None:
-        self.run_id = run_id
-        self._sink = sink
-        self._about = about
-        self._sinks: dict[tuple[str, str], Sink] = {}
-        self._loop = asyncio.get_running_loop()
-        self._over = ""
-
-    def sink(self, run_id: str, name: str, kind: StreamType) -> Sink:
-        """
-        Return what the attempt writes to a stream by; it is one, however often it is asked for, on whichever thread.
-
-        Raises:
-            UsageError: the attempt is over.
-        """
-        found = self._sinks.get((run_id, name))
-        if found is not None:
-            return found
-        if self._over:
-            raise UsageError(f"stream {name} cannot be written to: {self._over}")
-        if _running_loop() is self._loop:
-            return self._made(run_id, name, kind)
-
-        async def made() -> Sink:
-            return self._made(run_id, name, kind)
-
-        return asyncio.run_coroutine_threadsafe(made(), self._loop).result()
-
-    def _made(self, run_id: str, name: str, kind: StreamType) -> Sink:
-        if (run_id, name) not in self._sinks:
-            self._sinks[run_id, name] = self._sink(run_id, name, kind)
-        return self._sinks[run_id, name]
-
-    async def finish(self) -> None:
-        """
-        Wait until all that was written is stored.
-
-        Raises:
-            StreamClosedError, LeaseLostError, KeyMissingError: something cannot be, and its writer has not been told.
-        """
-        for sink in list(self._sinks.values()):
-            await sink.flush()
-
-    async def finish_failed(self) -> None:
-        """Do the same for an attempt that has failed anyway."""
-        for sink in list(self._sinks.values()):
-            with suppress(Exception):  # it has its error
-                await sink.flush()
-
-    def iterate(self, values: AsyncIterator[T]) -> Iterator[T]:
-        """Yield on the step's thread what an iterator yields on the event loop."""
-
-        async def next_value() -> tuple[T, ...]:
-            async for value in values:
-                return (value,)
-            return ()
-
-        while found := asyncio.run_coroutine_threadsafe(next_value(), self._loop).result():
-            yield found[0]
-
-    def end(self) -> None:
-        """Take nothing more: the attempt is over. What is not stored is dropped."""
-        self._over = f"{self._about} is over"
-        for sink in self._sinks.values():
-            sink.end(self._over)
-
-
-_here: ContextVar[AttemptStreams] = ContextVar("torpor-attempt-streams")
-
-
-@contextmanager
-def writing(streams: AttemptStreams) -> Iterator[None]:
-    """Let what runs in the block, and in threads and tasks that it makes, write as this attempt."""
-    token = _here.set(streams)
-    try:
-        yield
-    finally:
-        _here.reset(token)
-
-
-def attempt_streams() -> AttemptStreams | None:
-    """Return what the step that is running here writes by, None outside steps."""
-    return _here.get(None)
-
-
-def _running_loop() -> asyncio.AbstractEventLoop | None:
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that runs on this thread, None where none does."""
     try:
         return asyncio.get_running_loop()
     except RuntimeError:

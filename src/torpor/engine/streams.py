@@ -20,9 +20,10 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.types.references import References, recognise
 from torpor.codec.values import ReadableStream as ReadableReference
 from torpor.codec.values import WritableStream as WritableReference
+from torpor.engine.attempt_streams import AttemptStreams, attempt_streams
 from torpor.engine.observer import Observer, ignore
 from torpor.engine.stream_reading import Attempts, Decoder, News, Part, StreamChunk, Until, pages
-from torpor.engine.stream_writing import AttemptStreams, GetCodec, Sink, Taken, attempt_streams
+from torpor.engine.stream_writing import GetCodec, Sink, Taken
 from torpor.errors import SerializationError, UsageError
 from torpor.model import Chunk, Stream, StreamPage, StreamType
 from torpor.stream_names import given_name, stored_name

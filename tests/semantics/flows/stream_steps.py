@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Any
 
 from tests.semantics.application import app
-from torpor import Backoff, ReadableStream, WritableStream, current_step, get_writable
+from torpor import Backoff, ReadableStream, WritableStream, current_step, get_readable, get_writable
 
 QUICKLY = Backoff(first=0.01)
 
@@ -26,6 +26,17 @@ async def write_to(writable: WritableStream, values: list[Any]) -> int:
     for value in values:
         await writable.write(value)
     return len(values)
+
+
+@app.step(name="writeSlowly")
+async def write_slowly(writable: WritableStream, n: int) -> int:
+    """Write one value after the other, each only when the one before was read; then close."""
+    echo = aiter(get_readable("echo"))
+    for each in range(n):
+        await writable.write(each)
+        assert await anext(echo) == each
+    await writable.close()
+    return n
 
 
 @app.step(name="closeStream")
@@ -54,8 +65,12 @@ async def write_bytes(writable: WritableStream, n: int) -> None:
 
 @app.step(name="readAll")
 async def read_all(readable: ReadableStream[Any]) -> list[Any]:
-    """Read a stream to its end."""
-    return [value async for value in readable]
+    """Read a stream to its end, and echo what is in it."""
+    values = []
+    async for value in readable:
+        await get_writable("echo").write(value)
+        values.append(value)
+    return values
 
 
 @app.step(name="lettersInThread")

@@ -1,7 +1,7 @@
-import { getReadable, getRun, getWritable, start } from "workflow";
+import { createHook, getReadable, getRun, getWritable, start } from "workflow";
 import {
   closeStream, countdown, failsOnce, joined, lettersInThread, readAll, reversed, shout, writeBytes, writeNumbers,
-  writeTo,
+  writeSlowly, writeTo,
 } from "./stream_steps.py";
 
 export async function readableStream() {
@@ -107,4 +107,26 @@ export async function streamsOfAnother(runId) {
   "use workflow";
   const run = getRun(runId);
   return [await readAll(run.readable), await readAll(run.getReadable({ namespace: "rest", startIndex: -1 }))];
+}
+
+export async function sleepingStream(token) {
+  "use workflow";
+  const kept = { writable: getWritable({ namespace: "kept" }), readable: await countdown(3) };
+  const given = await createHook({ token });
+  await writeTo(kept.writable, await readAll(kept.readable));
+  await writeTo(given, ["to the one given"]);
+  await closeStream(kept.writable);
+  return kept.readable;
+}
+
+export async function liveStream() {
+  "use workflow";
+  const raw = { namespace: "raw" };
+  const [written, read] = await Promise.all([writeSlowly(getWritable(raw), 3), readAll(getReadable(raw))]);
+  return [written, read];
+}
+
+export async function givenReadable(readable) {
+  "use workflow";
+  return await readAll(readable);
 }

@@ -18,9 +18,10 @@ from tests.semantics.flows.stream_steps import (
     shout,
     write_bytes,
     write_numbers,
+    write_slowly,
     write_to,
 )
-from torpor import ReadableStream, StepError, UsageError, WritableStream, get_readable, get_writable
+from torpor import ReadableStream, StepError, UsageError, WritableStream, get_readable, get_writable, hook
 
 
 @app.workflow
@@ -133,3 +134,27 @@ async def streams_of_another(other: str) -> Any:
     run = app.run(other)
     readable: ReadableStream[Any] = run.stream()
     return [await read_all(readable), await read_all(run.stream("rest", start=-1))]
+
+
+@app.workflow
+async def sleeping_stream(token: str) -> Any:
+    """Keep streams over a sleep, and be given another one."""
+    kept = {"writable": get_writable("kept")}
+    readable = await countdown(3)
+    given = await hook(token)
+    await write_to(kept["writable"], await read_all(readable))
+    await write_to(given, ["to the one given"])
+    await close_stream(kept["writable"])
+    return readable
+
+
+@app.workflow
+async def live_stream() -> Any:
+    """Have one step read what another one writes meanwhile."""
+    return await asyncio.gather(write_slowly(get_writable("raw"), 3), read_all(get_readable("raw")))
+
+
+@app.workflow
+async def given_readable(readable: ReadableStream[Any]) -> Any:
+    """Have a step read what the starter has passed."""
+    return await read_all(readable)

@@ -1,0 +1,110 @@
+"""What one attempt of a step writes to streams; the attempt is not over before all of it is stored."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
+from typing import TypeVar
+
+from torpor.engine.stream_writing import Sink, running_loop
+from torpor.errors import UsageError
+from torpor.model import StreamType
+
+T = TypeVar("T")
+
+
+class AttemptStreams:
+    """
+    What one attempt of a step writes.
+
+    Args:
+        sink: makes one, of a run's stream, for the step and its attempt.
+        run_id: the step's run.
+        about: names the attempt in messages.
+    """
+
+    def __init__(self, sink: Callable[[str, str, StreamType], Sink], run_id: str, about: str) -> None:
+        self.run_id = run_id
+        self._sink = sink
+        self._about = about
+        self._sinks: dict[tuple[str, str], Sink] = {}
+        self._loop = asyncio.get_running_loop()
+        self._over = ""
+
+    def sink(self, run_id: str, name: str, kind: StreamType) -> Sink:
+        """
+        Return what the attempt writes to a stream by; it is one, however often it is asked for, on whichever thread.
+
+        Raises:
+            UsageError: the attempt is over.
+        """
+        found = self._sinks.get((run_id, name))
+        if found is not None:
+            return found
+        if self._over:
+            raise UsageError(f"stream {name} cannot be written to: {self._over}")
+        if running_loop() is self._loop:
+            return self._made(run_id, name, kind)
+
+        async def made() -> Sink:
+            return self._made(run_id, name, kind)
+
+        return asyncio.run_coroutine_threadsafe(made(), self._loop).result()
+
+    def _made(self, run_id: str, name: str, kind: StreamType) -> Sink:
+        if (run_id, name) not in self._sinks:
+            self._sinks[run_id, name] = self._sink(run_id, name, kind)
+        return self._sinks[run_id, name]
+
+    async def finish(self) -> None:
+        """
+        Wait until all that was written is stored.
+
+        Raises:
+            StreamClosedError, LeaseLostError, KeyMissingError: something cannot be, and its writer has not been told.
+        """
+        for sink in list(self._sinks.values()):
+            await sink.flush()
+
+    async def finish_failed(self) -> None:
+        """Do the same for an attempt that has failed anyway."""
+        for sink in list(self._sinks.values()):
+            with suppress(Exception):  # it has its error
+                await sink.flush()
+
+    def iterate(self, values: AsyncIterator[T]) -> Iterator[T]:
+        """Yield on the step's thread what an iterator yields on the event loop."""
+
+        async def next_value() -> tuple[T, ...]:
+            async for value in values:
+                return (value,)
+            return ()
+
+        while found := asyncio.run_coroutine_threadsafe(next_value(), self._loop).result():
+            yield found[0]
+
+    def end(self) -> None:
+        """Take nothing more: the attempt is over. What is not stored is dropped."""
+        self._over = f"{self._about} is over"
+        for sink in self._sinks.values():
+            sink.end(self._over)
+
+
+_here: ContextVar[AttemptStreams] = ContextVar("torpor-attempt-streams")
+
+
+@contextmanager
+def writing(streams: AttemptStreams) -> Iterator[None]:
+    """Let what runs in the block, and in threads and tasks that it makes, write as this attempt."""
+    token = _here.set(streams)
+    try:
+        yield
+    finally:
+        _here.reset(token)
+
+
+def attempt_streams() -> AttemptStreams | None:
+    """Return what the step that is running here writes by, None outside steps."""
+    return _here.get(None)
