@@ -42,6 +42,11 @@ crash: .venv/.installed ## kill, freeze and starve workers for half an hour; SOA
 simulate: .venv/.installed ## simulate ten thousand worlds in which everything goes wrong; ARGS='--seed 184' for the story of one
 	$(PY) -m torpor.testing.simulation --seeds 10000 $(ARGS)
 
+.PHONY: programs
+programs: .venv/.installed ## let random programs run in real guests, and judge them by a model; ARGS='--seed 17' for one
+	@.venv/bin/torpor warm
+	$(PY) -m torpor.testing.programs --seeds 500 $(ARGS)
+
 .PHONY: lint
 lint: .venv/.installed ## check style and types
 	$(PY) -m ruff check
