@@ -97,15 +97,25 @@ def traceback_of(frames: list[Frame], sources: Mapping[str, str], last: str) -> 
     return "\n".join(("Traceback (most recent call last):", *shown, last))
 
 
-def _frames(read: Read, start: int) -> Iterator[Frame]:
-    """Yield the frames, innermost first."""
+def thread_of(read: Read, start: int) -> tuple[int, _Layout]:
+    """
+    Return the address of the guest's thread state, and how its structures lie in memory.
+
+    Raises:
+        ValueError: this is no CPython that tells, or of another version.
+    """
     runtime = _runtime(read, start)
     table = struct.unpack(f"<{max(_Layout()) + 1}Q", read(runtime, 8 * (max(_Layout()) + 1)))
     if table[1] >> 16 != _VERSION:
-        return
+        raise ValueError("this is a CPython of another version")
     at = _Layout(*(int(table[place]) for place in _Layout()))
-    interpreter = _pointer(read, runtime + at.interpreters)
-    frame = _pointer(read, _pointer(read, interpreter + at.threads) + at.frame)
+    return _pointer(read, _pointer(read, runtime + at.interpreters) + at.threads), at
+
+
+def _frames(read: Read, start: int) -> Iterator[Frame]:
+    """Yield the frames, innermost first."""
+    thread, at = thread_of(read, start)
+    frame = _pointer(read, thread + at.frame)
     while frame:
         (owner,) = read(frame + at.owner, 1)
         if owner < _OF_THE_INTERPRETER:

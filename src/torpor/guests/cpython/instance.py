@@ -10,6 +10,7 @@ from typing import Any
 import wasmtime
 
 from torpor.errors import GuestTrapError, OutputLimitError
+from torpor.guests.cpython.c_stack import limits, limits_at
 from torpor.guests.cpython.manifest import PythonManifest
 from torpor.guests.cpython.wasi import PythonWasi
 from torpor.vm.bindings import LinearMemory
@@ -87,6 +88,7 @@ class CPythonInstance(Instance):
 
     def __init__(self, build: Build, limits: Limits, backend: Backend, turn: int) -> None:
         self._build, self._turn = build, turn
+        self._limits_at: int | None = None  # yet to be looked for; 0 where it is not known
         super().__init__(build.engine, limits, backend)
         self._text_at = text_at(limits.memory_bytes)
         (self._call,) = self._calls(self._instantiate("cpython-driver", build.manifest.driver), "call")
@@ -164,9 +166,19 @@ class CPythonInstance(Instance):
                 if len(request) > 1:  # guests of 0.1.0 forgive nothing
                     self._forgive(request[1:])
                 return b""
+            case b"K":
+                self._limit_stack(compiling=request[1:] == b"1")
+                return b""
             case b"R":
                 return self.wasi.entropy.derive(request[1:].decode("utf-8", "replace"), _SEED_BYTES)
         return None
+
+    def _limit_stack(self, *, compiling: bool) -> None:
+        """Let the interpreter have the stack that its compiler needs, or what all else may have."""
+        if self._limits_at is None:
+            self._limits_at = limits_at(self.memory.read, self.dead_bytes) or 0
+        if self._limits_at:
+            self.memory.write(self._limits_at, limits(self.dead_bytes, compiling=compiling))
 
     def _forgive(self, counters: bytes) -> None:
         """Take off what a guest says that libraries did; it does itself no good to lie."""

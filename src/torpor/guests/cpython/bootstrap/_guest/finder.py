@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import linecache
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from types import CodeType, FrameType, ModuleType
+
+import _host  # type: ignore[import-not-found]  # built into the VM
 
 OWN = "<torpor>/"
 """How the labels of Torpor's own files begin."""
@@ -20,6 +23,16 @@ _HIDDEN = (OWN, "<frozen importlib")
 
 _AUTHORS = ("./", "../")
 """How labels of the author's own files begin; those of bundled packages do not."""
+
+
+@contextmanager
+def deep() -> Iterator[None]:
+    """Let Python read and compile code that is nested as deep as elsewhere, while the block runs."""
+    _host.call(b"K1")
+    try:
+        yield
+    finally:
+        _host.call(b"K0")
 
 
 class SourceFinder:
@@ -81,7 +94,8 @@ class SourceFinder:
         label, text = self.sources[name]
         if label.startswith(OWN):
             self.sources[name] = (label, "")  # Torpor's own texts are read once
-        return compile(text, label, "exec", dont_inherit=True)
+        with deep():
+            return compile(text, label, "exec", dont_inherit=True)
 
     def get_source(self, name: str) -> str:
         return self.sources[name][1]

@@ -24,7 +24,7 @@ from types import CodeType, FrameType
 from typing import Any
 
 from .entropy import seed_numpy
-from .finder import OWN, finder, is_authors
+from .finder import OWN, deep, finder, is_authors
 from .host import derived, impurity
 
 _NUMPY = "numpy.random"
@@ -196,7 +196,9 @@ def _redone(frame: FrameType, instruction: int) -> _Redone | None:
     line, _, column, _ = next(islice(frame.f_code.co_positions(), instruction // 2, None), (None,) * 4)
     if label != file or line is None or column is None:  # only bundled packages have sources
         return None
-    for statement in ast.parse(text).body:
+    with deep():
+        tree = ast.parse(text)
+    for statement in tree.body:
         begin, end = (statement.lineno, statement.col_offset), (statement.end_lineno, statement.end_col_offset)
         if begin <= (line, column) < end:
             match statement:
