@@ -32,6 +32,7 @@ from torpor.durations import Duration, When, milliseconds
 from torpor.engine.cancellation import pack_reason, reason_of
 from torpor.engine.deployments import Startable, find_workflow, positional
 from torpor.engine.endings import Endings, ended_by_world, read_ending
+from torpor.engine.failures import failed_step
 from torpor.engine.hook_arrival import wait_for_hook
 from torpor.engine.images import program_key
 from torpor.engine.metadata import running_step
@@ -225,6 +226,54 @@ class RunHandle(Generic[R]):
             RunNotFoundError: no such run in this world.
         """
         return list(await self._client.world.wake_up(self.id, ids))
+
+    async def retry(self) -> None:
+        """
+        Take a failed run up again: the step that failed it gets new attempts, and the run goes on from before its
+        failure as if that had not happened. What its workflow did because of the failure is void; its log keeps both.
+        One that a limit, its deadline or a missing thing ended goes on from where it was, without the deadline.
+
+        Raises:
+            UsageError: its own code failed it, and no step's failure is to blame; the message says what helps.
+            EntityConflictError: it has not failed, its log has forgotten what that needs, or another run has a token
+                that it waits for.
+            KeyMissingError: its key is not here, so that nobody can tell why it failed.
+            RunNotFoundError: no such run in this world.
+        """
+        run = await self._run()
+        since = None
+        if run.status == "failed" and run.error_code == "USER_ERROR":
+            since = await failed_step(self._client.world, run, self._client.keyring.run(run.id, run.key_id))
+        await self._client.world.retry_run(self.id, since)
+
+    async def rerun(self, *, run_id: str | None = None) -> RunHandle[R]:
+        """
+        Start a new run of the same workflow with the same input, in the same queue, with the same priority and
+        attributes; the newest deployment says which program it keeps.
+
+        Args:
+            run_id: a name for the new run.
+
+        Raises:
+            EntityConflictError: the beginning of this run's log was dropped, and its input with it, or the name is
+                taken.
+            WorkflowNotRegisteredError: no deployment has its workflow any more.
+            KeyMissingError: its key is not here.
+            RunNotFoundError: no such run in this world.
+        """
+        client, run = self._client, await self._run()
+        first = next(iter(await client.world.events(self.id, limit=1)), None)
+        if first is None or first.type != "run_created":
+            raise EntityConflictError(
+                f"run {self.id} cannot be started anew: its log begins after event {run.base}, so that its input is "
+                f"gone; start its workflow {run.workflow} with arguments of your own"
+            )
+        arguments = client.keyring.run(run.id, run.key_id).loads(first.payload or b"")
+        found = await find_workflow(client.world, run.workflow, run.app or None)
+        await client.require_program(found)
+        own = {name: value for name, value in run.attributes.items() if not name.startswith("$")}
+        begins = {"queue": run.queue, "priority": run.priority, "attributes": own}
+        return await client.create_run(found, arguments, runtime=run.runtime, run_id=run_id, begins=begins)
 
     async def query(self, query: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """

@@ -17,7 +17,9 @@ Lifecycles of runs, steps, waits and hooks as one table. An event that the table
 
 An ``attr_set`` changes attributes of a run that has not ended, whatever its state, and so do ``run_paused`` and
 ``run_unpaused`` whether it may go on.
-Terminal states are final. The names are those of the TypeScript Workflow SDK's event log.
+Terminal states are final, but that a ``run_retried`` takes a failed run up again.
+
+The names are those of the TypeScript Workflow SDK's event log.
 """
 
 from __future__ import annotations
@@ -33,6 +35,7 @@ EventType = Literal[
     "run_failed",
     "run_cancelling",
     "run_cancelled",
+    "run_retried",
     "run_paused",
     "run_unpaused",
     "attr_set",
@@ -63,6 +66,7 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
     "run_failed": (("pending", "running"), "failed"),
     "run_cancelling": (("running",), "running"),
     "run_cancelled": (("pending", "running"), "cancelled"),
+    "run_retried": (("failed",), "running"),
     "run_paused": (("pending", "running"), ""),
     "run_unpaused": (("pending", "running"), ""),
     "attr_set": (("pending", "running"), ""),

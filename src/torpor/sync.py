@@ -252,6 +252,12 @@ class SyncRun(Generic[T]):
     def wake_up(self, ids: Collection[str] | None = None) -> list[str]:
         return self._front.wait(self._handle.wake_up(ids))
 
+    def retry(self) -> None:
+        self._front.wait(self._handle.retry())
+
+    def rerun(self, *, run_id: str | None = None) -> SyncRun[T]:
+        return SyncRun(self._front, self._front.wait(self._handle.rerun(run_id=run_id)))
+
     def query(self, query: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         return self._front.wait(self._handle.query(query, *args, **kwargs))
 

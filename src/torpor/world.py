@@ -111,6 +111,23 @@ class Runs(Protocol):
         """
         ...
 
+    async def retry_run(self, run_id: str, since: int | None = None) -> Run:
+        """
+        Append ``run_retried`` and take a failed run up again, as if one event and what followed from it had not
+        happened: see :mod:`torpor.model.standing`. A step that failed has as many attempts as a new one; a deadline
+        that has passed is no more.
+
+        Args:
+            run_id: which run.
+            since: seq of the ``step_failed`` that is taken back; the run's own end without it.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: it has not failed, there is no such failure, its log has forgotten what that needs, or
+                another run has a token that it waits for; the message says which.
+        """
+        ...
+
     async def pause_run(self, run_id: str) -> Run:
         """
         Append ``run_paused``: from then on nobody claims the run or its steps, no commit is stored but one that hands

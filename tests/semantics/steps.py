@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any, NoReturn, TypedDict, TypeVar
@@ -242,3 +242,19 @@ async def charge_once(how: str) -> str:
         case "refused":
             raise ConnectionRefusedError("the bank is closed")
     return "receipt"
+
+
+MENDED: set[str] = set()
+"""Names for which :func:`pay` succeeds."""
+
+PAID: Counter[str] = Counter()
+"""How often it was tried, by name."""
+
+
+@app.step(max_retries=1, backoff=QUICKLY)
+async def pay(name: str) -> str:
+    """Fail until somebody has mended it."""
+    PAID[name] += 1
+    if name not in MENDED:
+        raise ConnectionError(f"no bank for {name}")
+    return f"paid {name}"

@@ -39,6 +39,8 @@ COMMANDS: Final[dict[str, Place]] = {
     "unpause": Place("control", "Let paused runs go on."),
     "wake": Place("control", "End sleeps of a run before their time."),
     "query": Place("query", "Ask a copy of a run for what its queries tell."),
+    "retry": Place("control", "Take failed runs up again."),
+    "rerun": Place("control", "Start a new run with the same input."),
     "archive": Place("archive", "Drop the beginning of logs, behind tried snapshots."),
     "prune": Place("prune", "Delete runs that ended long ago."),
     "doctor": Place("doctor", "Check the installation, the application and its world."),

@@ -1,4 +1,4 @@
-"""``torpor pause``, ``unpause`` and ``wake``: what people do to runs that have not ended."""
+"""``torpor pause``, ``unpause``, ``wake``, ``retry`` and ``rerun``: what people do to runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from torpor.cli.options import AppOption, WorldOption
 from torpor.cli.output import counted, say
 from torpor.cli.reporting import FAILED, command, report
 from torpor.client import Client, RunHandle
-from torpor.errors import EntityConflictError, RunNotFoundError, TorporError
+from torpor.errors import TorporError
 
 RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN…", help="Ids of runs.")]
 
@@ -59,6 +59,34 @@ def wake(
     say(f"{counted(len(ended), 'timer')} ended")
 
 
+@command
+def retry(runs: RunsArgument, app: AppOption = None, world: WorldOption = None) -> None:
+    """
+    Take failed runs up again, and print their ids.
+
+    The step that failed a run gets new attempts, and the run goes on as if it had not failed; its log keeps both. One
+    that failed by its own code is refused: rerun it once the code is mended.
+
+    Example: torpor retry order-17
+    """
+    _each(runs, app, world, RunHandle.retry)
+
+
+@command
+def rerun(
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Its id.")],
+    run_id: Annotated[str | None, typer.Option("--run-id", metavar="ID", help="A name for the new run.")] = None,
+    app: AppOption = None,
+    world: WorldOption = None,
+) -> None:
+    """
+    Start a new run of the same workflow with the same input, and print its id.
+
+    Example: torpor rerun order-17
+    """
+    say(with_client(app, world, lambda client: client.run(run).rerun(run_id=run_id)).id)
+
+
 def _each(run_ids: list[str], app: str | None, world: str | None, act: Callable[[RunHandle], Awaitable[None]]) -> None:
     """Do something to each of some runs, print the ids of those to which it was done, and report the others."""
     refused: list[TorporError] = []
@@ -67,7 +95,7 @@ def _each(run_ids: list[str], app: str | None, world: str | None, act: Callable[
         for run_id in run_ids:
             try:
                 await act(client.run(run_id))
-            except (EntityConflictError, RunNotFoundError) as error:
+            except TorporError as error:
                 refused.append(error)
             else:
                 say(run_id)

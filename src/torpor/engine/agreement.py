@@ -13,7 +13,7 @@ from typing import Final
 from torpor import ids
 from torpor.errors import DamagedError, SnapshotError
 from torpor.lifecycle import EventType, entity_of
-from torpor.model import Entities, Event, Hook, Run, RunState, Snapshot, Step, Wait
+from torpor.model import Entities, Event, Hook, Run, RunState, Snapshot, Step, Wait, standing
 
 _OPENING: Final[frozenset[EventType]] = frozenset(("step_created", "wait_created", "hook_created", "hook_conflict"))
 _CLOSING: Final[frozenset[EventType]] = frozenset(
@@ -46,7 +46,8 @@ def check_state(state: RunState, seed: bytes) -> None:
     if [event.seq for event in events] != list(range(cursor + 1, run.head + 1)):
         problem = f"the {run.head - cursor} events after event {cursor} are not all there"
         raise DamagedError("the log", problem, run_id=run.id)
-    _check_ops(run, sorted(event.op for event in events if event.digest and event.op), snapshot)
+    holding = standing(events)
+    _check_ops(run, sorted(event.op for event in holding if event.digest and event.op), snapshot)
     _check_ids(run.id, _entities(events, state.held), seed)
     check_rows(state.held, events, whole=snapshot is None and not run.base)
 
@@ -64,6 +65,7 @@ def check_rows(held: Entities, events: Iterable[Event], *, whole: bool) -> None:
         DamagedError: they are not.
     """
     run_id = held.run.id
+    events = standing(list(events))
     rows: dict[str, Row] = {**held.steps, **held.waits, **held.hooks}
     created: dict[str, Event] = {}
     closed: dict[str, Event] = {}

@@ -24,7 +24,7 @@ from torpor.errors import (
     SerializationError,
     SnapshotError,
 )
-from torpor.model import Event, LogEntry, RunState, Snapshot
+from torpor.model import Event, LogEntry, RunState, Snapshot, standing
 from torpor.vm.guest import Answer, Begin, Delivery, Evaluation, Guest, Image, Op, Outbox, TaskStack, Vm
 
 _HOOKS_MADE = frozenset(("hook_created", "hook_conflict"))
@@ -78,9 +78,10 @@ class Session:
         self._ended = self._awaits_ack = False
         self._counted_by_snapshot = False
         # What the log recorded of ops that a replay will emit again.
-        self._recorded = {event.op: event.digest for event in state.events if event.digest}
+        self._events = standing(state.events)
+        self._recorded = {event.op: event.digest for event in self._events if event.digest}
         self._hooks = {hook.op: (hook.id, hook.token) for hook in state.held.hooks.values()}
-        self._hooks |= {event.op: (event.id, event.name) for event in state.events if event.type in _HOOKS_MADE}
+        self._hooks |= {event.op: (event.id, event.name) for event in self._events if event.type in _HOOKS_MADE}
         self._attributes = state.run.attributes
         self._waits = {wait.op: wait.id for wait in state.held.waits.values()}
         self._vm: Vm = guest.lease(image)
@@ -106,7 +107,7 @@ class Session:
             self.received, self.receiving = run.received, run.receiving  # until its VM tells
             self._counted_by_snapshot = True
             self._vm.restore(self._opened(snapshot), self._seed)
-        events: Sequence[Event] = self._state.events
+        events: Sequence[Event] = self._events
         if self._checkpoint is not None:
             events = self._replayed(events, self._checkpoint, now)
         left = self._feed(events, now)

@@ -158,6 +158,7 @@ class Historian:
         self._after = after
         self._limit = limit
         self._left_out: set[str] = set()
+        self._times: dict[int, int] = {}  # of failures, by seq
 
     def read(self, events: Iterable[Event]) -> None:
         """Take in the next events of the log."""
@@ -168,6 +169,8 @@ class Historian:
             if event.seq != self._seq + 1:
                 problems.append(f"the log has a gap: after event {self._seq} comes {event.seq}")
             self._seq = event.seq
+            if event.type in ("step_failed", "run_failed"):
+                self._times[event.seq] = event.at
             # What was created in a part of the log that was dropped, and has ended since, is not known any more.
             if event.id not in self._left_out and not self._take(event) and not self._base:
                 problems.append(f"event {event.seq} ({event.type}) is about {event.id}, which was never created")
@@ -197,6 +200,8 @@ class Historian:
             case "run":
                 if event.type in RUN_ENDINGS:
                     self._drop_open(event.at)
+                elif event.type == "run_retried":
+                    self._bring_back(event)
                 return True
 
     def _is_wanted(self, about: str, op: int) -> bool:
@@ -224,6 +229,21 @@ class Historian:
         for hook in self.history.hooks.values():
             if not hook.ended_at:
                 hook.status, hook.ended_at = "disposed", at
+
+    def _bring_back(self, retried: Event) -> None:
+        """Open again what was open before a failure that is taken back; what is void stays as it ended."""
+        history, since = self.history, self._times.get(int(retried.ref), 0)
+        for step in history.steps.values():
+            if step.id == retried.name:
+                step.status, step.ended_at, step.error = "retrying", 0, None
+            elif step.status == "dropped" and _stands(step, retried):
+                step.status, step.ended_at = "pending", 0
+        for wait in history.waits.values():
+            if wait.status in ("dropped", "disposed") and wait.ended_at >= since and _stands(wait, retried):
+                wait.status, wait.ended_at = "waiting", 0
+        for hook in history.hooks.values():
+            if hook.status == "disposed" and hook.ended_at >= since and _stands(hook, retried):
+                hook.status, hook.ended_at = "live", 0
 
     def _take_step(self, event: Event) -> bool:
         if event.type == "step_created":
@@ -332,6 +352,10 @@ def _take_outcome(step: StepStory, event: Event) -> None:
             step.status, step.ended_at = "cancelled", event.at
             if step.attempts:
                 _end_attempt(step, "dropped", event)
+
+
+def _stands(story: Story, retried: Event) -> bool:
+    return not retried.op or story.op < retried.op
 
 
 def _begin_attempt(step: StepStory, event: Event) -> None:

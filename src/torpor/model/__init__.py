@@ -18,6 +18,7 @@ from torpor.model.queries import (
     build_key,
 )
 from torpor.model.runs import BY_PARENT, NOW, Entities, Hook, NewRun, Run, RunState, Runtime, Step, StepInfo, Wait
+from torpor.model.standing import standing
 from torpor.model.streams import (
     Chunk,
     NewChunk,
@@ -75,4 +76,5 @@ __all__ = [
     "WaitingSteps",
     "WorkerRow",
     "build_key",
+    "standing",
 ]

@@ -36,6 +36,8 @@ class Event(msgspec.Struct, frozen=True):
             ``run_cancelled``, the worker of ``step_started`` and of a ``step_created`` with an attempt; of ``attr_set``
             a JSON object of attributes, null for those that go;
             why a step is blocked.
+            Of ``run_retried`` *ref* is the seq of the event that is taken back, *op* the first op that is void, and
+            *name* the id of the step that is tried again; see :mod:`torpor.model.standing`.
         payload: arguments, step input, result, error, hook payload, hook metadata or message.
     """
 

@@ -144,7 +144,7 @@ class Draft:
         Raises:
             EntityConflictError: the run has ended, or the lifecycle does not allow it.
         """
-        if self.status in RUN_TERMINAL:
+        if self.status in RUN_TERMINAL and event.type != "run_retried":
             raise refusals.ended(event.type, self._before.run.id, self.status)
         self.head += 1
         self._latest_at = max(self._latest_at, event.at)
@@ -178,6 +178,17 @@ class Draft:
             return  # what comes before its time waits with it
         if run.ready_at != NOW or run.worker:
             self._fields |= {"ready_at": NOW, "queued_at": now}
+
+    def put(
+        self,
+        steps: Mapping[str, Step | None],
+        waits: Mapping[str, Wait | None],
+        hooks: Mapping[str, Hook | None],
+    ) -> None:
+        """Put rows that a rule has made itself; None takes one away."""
+        self._steps.update(steps)
+        self._waits.update(waits)
+        self._hooks.update(hooks)
 
     def park(self) -> None:
         """
@@ -260,7 +271,11 @@ class Draft:
         if run.cancel_by and event.type in RUN_ENDINGS:
             event = replace(event, type="run_cancelled", name="", ref=event.ref or run.cancel_reason, payload=None)
         self.status = cast("RunStatus", advance(event.type, self.status, f"run {run.id}"))
-        if event.type == "run_started":
+        if event.type == "run_retried":
+            self.status = "running" if self._before.run.started_at else "pending"
+            self._paused = False
+            self._fields |= {"ended_at": 0, "error_code": ""}
+        elif event.type == "run_started":
             self._fields["started_at"] = event.at
         elif event.type == "attr_set":
             attributes = cast("dict[str, str]", self._fields.get("attributes", self._before.run.attributes))

@@ -9,7 +9,7 @@ holder is a single :class:`~torpor.worlds.requests.Apply`, and a new back end wr
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from typing import Final, TypeVar
 
 from torpor.attributes import Attributes
@@ -32,7 +32,7 @@ from torpor.model import (
     build_key,
 )
 from torpor.model.flow import Place
-from torpor.worlds import cancelling, claims, control, mailbox, refusals, rules, streams
+from torpor.worlds import cancelling, claims, control, mailbox, refusals, retrying, rules, streams
 from torpor.worlds.draft import MAILBOX, Changes
 from torpor.worlds.requests import (
     Apply,
@@ -57,6 +57,7 @@ from torpor.worlds.requests import (
     StreamState,
     TokenTakenError,
     Watchers,
+    Whole,
 )
 
 LOOKS_MAX: Final = 100
@@ -135,6 +136,26 @@ def expire(run_id: str, now: int, url: str) -> Operation[Run]:
         EntityConflictError: it has ended meanwhile.
     """
     return (yield from _end(run_id, lambda entities: control.expire(entities, now), now, url))
+
+
+def retry(run_id: str, since: int | None, now: int, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Runs.retry_run`."""
+    looks = _Looks(run_id)
+    while True:
+        looks.count()
+        entities = yield from _load(run_id, url)
+        snapshot: Snapshot | None = yield Newest(run_id)
+        events: tuple[Event, ...] = yield Whole(run_id)
+        planned = retrying.plan(entities, events, snapshot, since, now)
+        hooks = planned.live_hooks()
+        taken = yield from _owned([hook.token for hook in hooks if not hook.watch])
+        over = yield from _ended({hook.watch for hook in hooks if hook.watch})
+        changes = retrying.retry(entities, planned, now, taken=taken, over=over)
+        try:
+            yield Apply(changes)
+        except (StaleError, TokenTakenError):
+            continue
+        return changes.run, Notice(run_id, work=True)
 
 
 def pause(run_id: str, paused: bool, now: int, url: str) -> Operation[Run]:
@@ -490,6 +511,26 @@ def _cancel_children(run_id: str, now: int, *, force: bool) -> Conversation[bool
             left += yield Children(child)
             break
     return not started
+
+
+def _owned(tokens: Iterable[str]) -> Conversation[dict[str, str]]:
+    """Return which of some tokens live hooks have, with their runs."""
+    taken = {}
+    for token in tokens:
+        hook: Hook | None = yield Owner(token)
+        if hook is not None:
+            taken[token] = hook.run_id
+    return taken
+
+
+def _ended(run_ids: Iterable[str]) -> Conversation[set[str]]:
+    """Return which of some runs have ended or do not exist."""
+    over = set()
+    for run_id in run_ids:
+        found: Entities | None = yield Part(run_id)
+        if found is None or found.run.status in RUN_TERMINAL:
+            over.add(run_id)
+    return over
 
 
 def _tell_watchers(changes: Changes, now: int) -> Conversation[bool]:

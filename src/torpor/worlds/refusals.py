@@ -65,6 +65,34 @@ def ended(event: EventType, run_id: str, status: str) -> EntityConflictError:
     return EntityConflictError(f"{event} refused: run {run_id} is {status}, which is final; nothing was stored")
 
 
+def not_failed(run_id: str, status: str) -> EntityConflictError:
+    """Return the error for retrying a run that has not failed."""
+    return EntityConflictError(f"run_retried refused: run {run_id} is {status}, and only failed runs are retried")
+
+
+def no_failure(run_id: str, seq: int) -> EntityConflictError:
+    """Return the error for taking back what is no failure."""
+    return EntityConflictError(
+        f"run_retried refused: event {seq} of run {run_id} is no failure that still holds; look at the run again"
+    )
+
+
+def log_too_short(run_id: str, base: int) -> EntityConflictError:
+    """Return the error for retrying a run whose log has forgotten what that needs."""
+    return EntityConflictError(
+        f"run_retried refused: the log of run {run_id} begins after event {base}, and does not tell any more what "
+        f"retrying it needs; start it anew: torpor rerun {run_id}"
+    )
+
+
+def token_gone(run_id: str, token: str, owner: str) -> EntityConflictError:
+    """Return the error for retrying a run that waits for a hook whose token is another's by now."""
+    return EntityConflictError(
+        f"run_retried refused: run {run_id} waits for hook {token!r}, and run {owner} has that token now; end that "
+        f"run, or let it dispose of the hook"
+    )
+
+
 def is_cancelled(run_id: str) -> EntityConflictError:
     """Return the error for pausing a run that is to come to its end."""
     return EntityConflictError(

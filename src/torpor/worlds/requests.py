@@ -7,6 +7,7 @@ What an operation asks of a store, and the conversation in which it does.
     Load         Entities | None      the run and what is open in it, locked until the end where there are locks
     Part         Entities | None      the run, and of what is open in it one step, one hook and the waits that are due
     First        Event | None         the first event of a log that is whole
+    Whole        tuple[Event, …]      the log, or what is left of it
     Inputs       tuple[Event, …]      inputs in the log after a seq
     Payloads     dict[int, bytes]     payloads of events, by seq
     Newest       Snapshot | None      the run's snapshot, without its data
@@ -69,6 +70,12 @@ class Part(msgspec.Struct, frozen=True):
 
 class First(msgspec.Struct, frozen=True):
     """Ask for the event that a run began with."""
+
+    run_id: str
+
+
+class Whole(msgspec.Struct, frozen=True):
+    """Ask for a run's log, or what is left of it."""
 
     run_id: str
 
@@ -211,6 +218,7 @@ Request: TypeAlias = (
     Load
     | Part
     | First
+    | Whole
     | Inputs
     | Payloads
     | Newest

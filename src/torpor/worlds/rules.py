@@ -50,6 +50,8 @@ def steps_of(run_id: str, events: Iterable[Event], open_steps: Iterable[Step]) -
     """
     found: dict[str, StepInfo] = {}
     for event in events:
+        if event.type == "run_retried" and event.op:  # what was asked for because of the failure is void
+            found = {name: step for name, step in found.items() if step.op < event.op or step.ended_at}
         if entity_of(event.type) != "step":
             continue
         before = found.get(event.id)

@@ -338,6 +338,10 @@ def _first(store: Store, request: ask.First) -> Event | None:
     return None if rows.run.base else rows.log[0]
 
 
+def _whole(store: Store, request: ask.Whole) -> tuple[Event, ...]:
+    return tuple(store.runs[request.run_id].log)
+
+
 def _inputs(store: Store, request: ask.Inputs) -> tuple[Event, ...]:
     return tuple(event for event in store.runs[request.run_id].events(request.after) if event.type in INPUTS)
 
@@ -419,6 +423,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Load: _load,
     ask.Part: _part,
     ask.First: _first,
+    ask.Whole: _whole,
     ask.Inputs: _inputs,
     ask.Payloads: _payloads,
     ask.Newest: lambda store, request: store.runs[request.run_id].snapshot,

@@ -108,6 +108,9 @@ class MemoryWorld:
     async def cancel_run(self, run_id: str, reason: str, *, force: bool = False) -> Run:
         return self._carry_out(operations.cancel(run_id, reason, self._clock.now(), self._url, force=force))
 
+    async def retry_run(self, run_id: str, since: int | None = None) -> Run:
+        return self._carry_out(operations.retry(run_id, since, self._clock.now(), self._url))
+
     async def pause_run(self, run_id: str) -> Run:
         return self._carry_out(operations.pause(run_id, True, self._clock.now(), self._url))
 

@@ -63,6 +63,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Part: Store.part,
     ask.Load: _load,
     ask.First: _first,
+    ask.Whole: lambda store, request: tuple(store.events(store.existing(request.run_id), 0)),
     ask.Inputs: lambda store, request: tuple(store.inputs(store.existing(request.run_id), request.after)),
     ask.Payloads: lambda store, request: store.payloads(store.existing(request.run_id), request.seqs),
     ask.Newest: lambda store, request: store.snapshot(store.existing(request.run_id), with_data=False),

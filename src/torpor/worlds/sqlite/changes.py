@@ -50,6 +50,7 @@ _CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
     "snoozes": _same,
     "snoozed": _same,
     "paused": _same,
+    "deadline": _same,
     "attributes": lambda attributes: msgspec.json.encode(attributes, order="sorted").decode(),
     "sent": _same,
     "received": _same,
@@ -67,7 +68,7 @@ _WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS 
 
 _RUN_FACTS: Final = [
     *("id", "workflow", "program", "build", "runtime", "seed", "key_id", "public", "parent", "root", "created_at"),
-    *("route", "starts_at", "deadline", "detached", "lane", "key"),
+    *("route", "starts_at", "detached", "lane", "key"),
 ]
 _ADD_RUN: Final = f"{_insert('runs', [*_RUN_FACTS, *_CHANGING])} RETURNING k"
 
@@ -227,7 +228,6 @@ def _add_run(store: Store, run: Run) -> int:
             run.created_at,
             store.routes.number(run.app, run.queue, run.guest, run.key_id, str(run.priority)),
             run.starts_at,
-            run.deadline,
             run.detached,
             store.lanes.number(run.app, run.queue) if run.slot else None,
             run.key,

@@ -33,6 +33,7 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
     "run_paused",
     "run_unpaused",
     "step_blocked",
+    "run_retried",
 )
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
 STEP_STATUSES: Final = ("pending", "running", "retrying", "blocked")

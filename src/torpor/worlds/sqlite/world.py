@@ -158,6 +158,11 @@ class SqliteWorld:
             f"cancellation of run {run_id}",
         )
 
+    async def retry_run(self, run_id: str, since: int | None = None) -> Run:
+        return await self._operate(
+            lambda now: operations.retry(run_id, since, now, self._url), f"retrying of run {run_id}"
+        )
+
     async def pause_run(self, run_id: str) -> Run:
         return await self._operate(
             lambda now: operations.pause(run_id, True, now, self._url), f"pausing of run {run_id}"
