@@ -47,8 +47,10 @@ async def _make(file: Path) -> None:
     use(file)
     async with app:
         async with app.worker() as worker:
+            await app.schedules.create("yearly", "stands", "token", cron="@yearly", paused=True)
+            await app.queues.set("mail", concurrency=len(RUNS), rate="1000/s")
             for run_id in RUNS:
-                await app.start("stands", run_id, run_id=run_id)
+                await app.start("stands", run_id, run_id=run_id, queue="mail")
                 await until(app, partial(_resumed, run_id, "first"))
 
             async def all_wait() -> bool:
