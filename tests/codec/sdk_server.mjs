@@ -104,6 +104,26 @@ const requests = {
     base64(await write(await read(bytesIn(envelope), await keysOf(key)), await keysOf(key), compression)),
   /** An envelope that the SDK seals to a run's public key, around one that it is given. */
   sealTo: async (envelope, publicKey) => base64(await sdk.encrypt(bytesIn(envelope), sdk.sealTo(bytesIn(publicKey)))),
+  /** The values, as JSON data, that the SDK reads of frames that were stored; bytes are base64. */
+  async readFrames(frames, key, type) {
+    const through = type === "bytes" ? sdk.getByteUnframingStream() : sdk.getDeserializeStream(sdk.getExternalRevivers(globalThis, [], RUN), await keysOf(key));
+    const stored = new Blob(frames.map(bytesIn)).stream();
+    const values = [];
+    for await (const value of stored.pipeThrough(through)) values.push(type === "bytes" ? base64(value) : value);
+    return values;
+  },
+  /** The frames that the SDK stores of values, one each, in base64. */
+  async writeFrames(expressions) {
+    const values = new ReadableStream({
+      start(controller) {
+        for (const expression of expressions) controller.enqueue(valueOf(expression));
+        controller.close();
+      },
+    });
+    const frames = [];
+    for await (const frame of values.pipeThrough(sdk.getSerializeStream(sdk.getExternalReducers(globalThis, [], RUN)))) frames.push(base64(frame));
+    return frames;
+  },
   /** The public half of the key pair that the SDK derives of a run's key. */
   publicKeyOf: async (key) => base64((await keysOf(key)).keyPair.publicKey),
 };

@@ -553,6 +553,15 @@ async def test_chunks_are_encrypted_as_the_sdk_does() -> None:
         await Client(world).run(RUN).writable("news").write(1)
 
 
+async def test_values_are_not_compressed() -> None:
+    """The SDK leaves out chunks that are."""
+    world = MemoryWorld()
+    await world.create_run(new_run())
+    await Client(world).run(RUN).writable("news").write("x" * 5_000)
+    (chunk,) = (await world.read_stream(RUN, NEWS)).chunks
+    assert body_of(chunk.data).startswith(b"devl")
+
+
 async def test_bytes_are_encrypted_too() -> None:
     """They come back as they were."""
     world = await encrypted()

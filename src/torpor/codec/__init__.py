@@ -44,16 +44,17 @@ __all__ = [
 _table = standard_table(SystemClock())
 
 
-def dumps(value: object, what: str = "") -> bytes:
+def dumps(value: object, what: str = "", *, compress: bool = True) -> bytes:
     """
     Return the envelope of a value.
 
     Args:
         what: what the value is, such as ``the result of step charge``; the error for a part that cannot be stored
             begins with it.
+        compress: whether it is compressed where that saves something; chunks of streams are not, as in the SDK.
     """
     try:
-        return pack(DEVALUE + devalue.encode(value, _table))
+        return pack(DEVALUE + devalue.encode(value, _table), compress=compress)
     except (SerializationError, LimitExceededError) as error:
         if what:
             raise type(error)(f"{what} cannot be stored: {error}") from error

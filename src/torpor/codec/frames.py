@@ -2,8 +2,8 @@
 Chunks of streams as they are stored: frames, and what authenticates them beside.
 
 A frame is the TypeScript Workflow SDK's: four bytes that say how long the rest is, the most significant one first, then
-one enveloped value, or raw bytes. In an encrypted run the value is encrypted as all payloads are (``encr``), which the
-SDK reads; so are raw bytes, which the SDK leaves plain and therefore does not.
+one enveloped value, which is not compressed, or raw bytes. In an encrypted run the value is encrypted as all payloads
+are (``encr``), which the SDK reads; so are raw bytes, which the SDK leaves plain and therefore does not read.
 
 A tag says of a frame that a holder of the run's key has written it, in this stream, as this writer's and attempt's
 chunk number so and so: somebody who may only write the database can neither change, move, repeat nor leave out a chunk

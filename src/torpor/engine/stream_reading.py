@@ -67,7 +67,7 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
         attempts: whose chunks.
     """
 
-    start: int = 0
+    start: int = msgspec.field(default=0, name="startIndex")  # as the SDK calls it
     stop: int | None = None
     writer: str = ""
     attempt: int = 0

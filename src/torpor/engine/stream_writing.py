@@ -181,7 +181,7 @@ class Sink:
     def _encoded(self, value: object) -> bytes | None:
         what = f"a chunk of stream {self.name}"
         if self.type != "bytes":
-            return codec.dumps(value, what)
+            return codec.dumps(value, what, compress=False)
         if not isinstance(value, bytes | bytearray | memoryview):
             raise UsageError(f"{what}: it carries bytes, and was given a {type(value).__name__}; encode it first")
         body = bytes(value)

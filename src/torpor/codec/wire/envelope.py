@@ -61,9 +61,9 @@ class _Zstd(local):
 _zstd = _Zstd()
 
 
-def pack(text: bytes) -> bytes:
+def pack(text: bytes, *, compress: bool = True) -> bytes:
     """
-    Return the envelope of a devalue text that carries its ``devl`` prefix.
+    Return the envelope of a devalue text that carries its ``devl`` prefix, compressed where that saves something.
 
     Raises:
         LimitExceededError: the text is larger than :data:`torpor.limits.PAYLOAD_BYTES_MAX`.
@@ -75,6 +75,8 @@ def pack(text: bytes) -> bytes:
             f"the serialized value has {len(text):,} bytes, the limit for one payload is {PAYLOAD_BYTES_MAX:,}; "
             "store large data elsewhere and pass a reference to it"
         )
+    if not compress:
+        return text
     compressed = ZSTD + _zstd.text.compress(text)
     return compressed if len(compressed) < COMPRESSED_PART_MAX * len(text) else text
 

@@ -43,7 +43,7 @@ export function readableOf(runId, options) {
     throw new TypeError(`getReadable: startIndex is the index of a chunk, not ${show(startIndex)}`);
   }
   const fields = { name: storedName("getReadable", runId, namespace), runId };
-  return assign(create(ReadableStream.prototype), startIndex === 0 ? fields : { ...fields, start: startIndex });
+  return assign(create(ReadableStream.prototype), startIndex === 0 ? fields : { ...fields, startIndex });
 }
 
 /** Return what a run's stream is stored under; the host has the same rule. */

@@ -146,8 +146,8 @@ def readable(
     _check(attempts, _ATTEMPTS, "attempts")
     if isinstance(start, bool) or not isinstance(start, int):
         raise UsageError(f"start={start!r} of a stream: give the index of a chunk, or a negative number of chunks")
-    usual = {"start": 0, "until": "end", "attempts": "all"}
-    given = {"start": start, "until": until, "attempts": attempts}
+    usual = {"startIndex": 0, "until": "end", "attempts": "all"}
+    given = {"startIndex": start, "until": until, "attempts": attempts}
     part = {option: value for option, value in given.items() if value != usual[option]}
     return ReadableStream(ReadableReference({"name": stored_name(run_id, name), "runId": run_id, **part}))
 
