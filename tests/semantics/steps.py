@@ -6,6 +6,7 @@ import asyncio
 import threading
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NoReturn, TypedDict, TypeVar
 
@@ -258,3 +259,57 @@ async def pay(name: str) -> str:
     if name not in MENDED:
         raise ConnectionError(f"no bank for {name}")
     return f"paid {name}"
+
+
+class Till:
+    """A class with steps that need no object."""
+
+    rate = 2
+
+    @app.step
+    @staticmethod
+    async def price(cents: int) -> int:
+        """Double."""
+        return 2 * cents
+
+    @app.step
+    @classmethod
+    async def rated(cls, cents: int) -> list[object]:
+        """Say which class it is called on."""
+        return [cls.__name__, cls.rate * cents]
+
+
+class Market(Till):
+    """Has a step of the same name, and inherits another."""
+
+    rate = 3
+
+    @app.step
+    @staticmethod
+    async def price(cents: int) -> int:
+        """Treble."""
+        return 3 * cents
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """A value with steps."""
+
+    label: str
+    boxes: int
+
+    @app.step
+    async def count(self, by: int) -> str:
+        """Count, and tell whose shelf it is."""
+        return f"{self.label}: {self.boxes * by}"
+
+    @app.step
+    async def moved(self, boxes: int) -> Shelf:
+        """Return another one."""
+        return Shelf(self.label, boxes)
+
+
+@app.step
+async def count_all(count: Callable[..., Awaitable[str]], shelves: list[Shelf], by: int) -> list[str]:
+    """Call a method that came as a value."""
+    return [await count(shelf, by) for shelf in shelves]

@@ -66,6 +66,14 @@ def _why_not(plain: Any) -> str:  # noqa: PLR0911  # one return, one reason
     return ""
 
 
+def class_of_object(function: Callable[..., Any]) -> type | None:
+    """Return the class whose objects a step is called on, None for a step that is no method of objects."""
+    plain = inspect.unwrap(function)
+    above, _, name = getattr(plain, "__qualname__", "").rpartition(".")
+    owner = find_class(f"{importable_name(plain.__module__)}:{above}") if above else None
+    return owner if owner is not None and isinstance(vars(owner).get(name), types.FunctionType) else None
+
+
 def as_called(function: Callable[..., Any], receiver: object = None) -> Callable[..., Any]:
     """
     Return what is called with a step's arguments: the function, or a class method of its class.
