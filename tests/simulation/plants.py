@@ -36,8 +36,8 @@ PLANTS = (
     Plant(
         "a commit does not compare the head",
         "torpor.worlds.operations:commit",
-        "if commit.inputs and (foreign or too_late):",
-        "if commit.inputs and too_late:",
+        "(commit.inputs and (foreign or too_late))",
+        "(commit.inputs and too_late)",
         "is not the state after that event",
     ),
     Plant(
@@ -92,7 +92,7 @@ PLANTS = (
     Plant(
         "a snoozed run forgets to wake",
         "torpor.worlds.claims:snooze",
-        "ready_at=until,",
+        "ready_at=_unless_paused(run, until),",
         "ready_at=None,",
         "not everything came to its end",
     ),
@@ -123,6 +123,27 @@ PLANTS = (
         "return draft.changes(resumed=(hook.id, resume_id))",
         "return draft.changes()",
         "twice",
+    ),
+    Plant(
+        "a repeated message is recorded again",
+        "torpor.worlds.mailbox:send",
+        "return draft.changes(resumed=(MAILBOX, message_id))",
+        "return draft.changes()",
+        "stands in its log twice",
+    ),
+    Plant(
+        "a timer that was due does not win over a message",
+        "torpor.worlds.mailbox:send",
+        "draft.elapse(now)",
+        "pass",
+        "was due",
+    ),
+    Plant(
+        "a message wakes nobody",
+        "torpor.worlds.mailbox:send",
+        "draft.wake(now)",
+        "pass",
+        "not everything came to its end",
     ),
     Plant(
         "who watches a run is not told of its end",
@@ -169,8 +190,8 @@ PLANTS = (
     Plant(
         "a turn's inputs turn the times of the log back",
         "torpor.worlds.operations:commit",
-        "if commit.inputs and (foreign or too_late):",
-        "if commit.inputs and foreign:",
+        "(commit.inputs and (foreign or too_late))",
+        "(commit.inputs and foreign)",
         "and the one before is of",
     ),
 )

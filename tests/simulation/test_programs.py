@@ -15,6 +15,7 @@ from torpor.vm.guest import Begin, Delivery, Outbox
 QUICK = Script("step", "quick", 7)
 FATAL = Script("step", "fatal", 8)
 HOOK = Script("hook", "t1", 2)
+MAIL = Script("mail", "m1", 2)
 RACE = Script("race", inside=(Script("sleep", number=5), HOOK))
 SCRIPTS = {"leaf": Script("sequence", inside=(QUICK,))}
 
@@ -40,6 +41,18 @@ def test_a_sequence_asks_for_one_thing_after_the_other() -> None:
     outbox = vm.deliver([Delivery("step_failed", 2, 300)])
     assert outbox.status == "completed"
     assert codec.loads((outbox.value or "").encode()) == [["ok", 7], ["failed", 8]]
+
+
+def test_messages_wait_for_who_takes_them() -> None:
+    """Those of another mailbox, and those that come too early, are kept; what is taken is told."""
+    vm, outbox = vm_of(Script("sequence", inside=(QUICK, MAIL)))
+    sent = [Delivery("message_sent", 0, 200, codec.dumps(name).decode(), name=name) for name in ("m2", "m1")]
+    outbox = vm.deliver(sent)
+    assert (outbox.received, outbox.receiving) == (0, [])
+    outbox = vm.deliver([answer(1, "step_completed", 7)])
+    assert (outbox.received, outbox.receiving) == (1, ["m1"])
+    outbox = vm.deliver(sent)
+    assert (outbox.status, outbox.received) == ("completed", 2)
 
 
 def test_who_loses_a_race_is_let_go() -> None:
@@ -83,6 +96,7 @@ def test_what_no_log_can_deliver_is_complained_of(delivery: Delivery) -> None:
         (FATAL, ["failed", 8], ["ok", 8]),
         (HOOK, ["payload 0", "payload 1"], ["payload 1", "payload 0"]),
         (HOOK, "conflict", []),
+        (MAIL, ["payload 0", "payload 1"], ["payload 0"]),
         (RACE, [0, None], [1, None]),
         (Script("all", inside=(QUICK, FATAL)), [["ok", 7], ["failed", 8]], [["ok", 7]]),
         (Script("child", "leaf"), ["child", [["ok", 7]]], ["child", [["ok", 8]]]),
@@ -104,5 +118,6 @@ def test_random_programs_have_all_kinds_of_nodes() -> None:
 
     found: set[str] = set()
     for seed in range(300):
-        found |= kinds(make_script(Random(seed), ("leaf",), 5))
-    assert found == {"step", "sleep", "hook", "child", "log", "random", "clock", "fail", "sequence", "all", "race"}
+        found |= kinds(make_script(Random(seed), ("leaf",), 5, mail=True))
+    groups = {"sequence", "all", "race"}
+    assert found == {"step", "sleep", "hook", "mail", "child", "log", "random", "clock", "fail"} | groups

@@ -76,7 +76,7 @@ class Audit:
                 file = self._files[rows.run.id] = _File(rows, self._machinery, self._keyring, self._found)
             if file.changed:
                 file.look()
-                if name in {"finish_step", "resume_hook"} and not isinstance(answer, TorporError):
+                if name in {"finish_step", "resume_hook", "send"} and not isinstance(answer, TorporError):
                     file.check_due(now)
 
     def log(self, run_id: str) -> Sequence[Event]:
@@ -107,6 +107,7 @@ class _File:
         self._hooks: dict[str, str] = {}
         self._received: set[tuple[str, str]] = set()
         self._outcomes: set[str] = set()
+        self._messages: list[str] = []
         self._reference = Reference(machinery, rows.run, keyring, self._found)
 
     @property
@@ -125,6 +126,9 @@ class _File:
             self._found(f"it says head {run.head} at {run.latest_at}, and has {len(self.log)} events")
         if run.ops != (made := sum(1 for event in self.log if event.digest and event.op)):
             self._found(f"it says that {run.ops} ops are committed, and {made} are in the log")
+        if run.sent != len(self._messages) or not 0 <= run.received <= run.sent:
+            said = f"it says that it was sent {run.sent} messages, and has received {run.received}"
+            self._found(f"{said}; its log has {len(self._messages)}")
         if rows.snapshot is not None and rows.snapshot is not self._snapshot:
             self._snapshot = rows.snapshot
             self._reference.compare(self.log, rows.snapshot)
@@ -161,6 +165,10 @@ class _File:
             self._check_wait(event)
         elif event.type.startswith("hook_"):
             self._check_hook(event)
+        elif event.type == "message_sent":
+            if event.ref in self._messages:
+                self._found(f"message {event.ref!r} stands in its log twice")
+            self._messages.append(event.ref)
 
     def _check_wait(self, event: Event) -> None:
         if event.type == "wait_created":

@@ -14,6 +14,7 @@ from torpor.errors import (
     HookNotFoundError,
     NotFoundError,
     RunCancelledError,
+    RunEndedError,
     RunFailedError,
     WorldError,
 )
@@ -21,7 +22,7 @@ from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import DeployedWorkflow, Runtime
 from torpor.testing.simulation.nodes import token_of
 from torpor.testing.simulation.scheduler import Process
-from torpor.testing.simulation.script import Script, agrees, can_fail, payloads, tokens
+from torpor.testing.simulation.script import Script, agrees, can_fail, mailboxes, payloads, tokens
 from torpor.testing.simulation.story import Story
 from torpor.testing.simulation.weather import Weather
 from torpor.worlds.memory.store import Store
@@ -45,6 +46,7 @@ class Clients:
 
     Attributes:
         received: (run id, resume id) of payloads that were accepted.
+        sent: (run id, id) of messages that were accepted, in the order in which they were.
         cancelled: ids of the runs whose cancellation was accepted.
     """
 
@@ -69,6 +71,7 @@ class Clients:
         self._story = story
         self._found = found
         self.received: list[tuple[str, str]] = []
+        self.sent: list[tuple[str, str]] = []
         self.cancelled: list[str] = []
 
     async def serve(self, runs: list[tuple[str, str, Runtime]]) -> None:
@@ -109,8 +112,27 @@ class Clients:
         await asyncio.gather(self._judge(run_id, self._scripts[name]), *others)
 
     async def _feed_all(self, run_id: str, name: str) -> None:
-        """Send the hooks of a run what it expects, whatever becomes of them."""
-        await asyncio.gather(*[self._feed(run_id, *hook) for hook in tokens(self._scripts[name])])
+        """Send the hooks and mailboxes of a run what it expects, whatever becomes of it."""
+        script = self._scripts[name]
+        hooks = [self._feed(run_id, *hook) for hook in tokens(script)]
+        await asyncio.gather(*hooks, *[self._send(run_id, *mailbox) for mailbox in mailboxes(script)])
+
+    async def _send(self, run_id: str, name: str, count: int) -> None:
+        """Send the messages that a mailbox takes, and one that nobody receives; each until it is known to be there."""
+        for message in payloads(count + 1):
+            message_id = f"{name} {message}"
+            while True:
+                await asyncio.sleep(self._random.uniform(0, 1))
+                try:
+                    await self._client.send(run_id, name, message, id=message_id)
+                except (WorldError, NotFoundError):
+                    continue  # it may be there all the same, or the run not yet
+                except RunEndedError:
+                    return
+                if (run_id, message_id) not in self.sent:
+                    self.sent.append((run_id, message_id))
+                if self._random.random() < 0.8:  # else it is sent once more, which changes nothing
+                    break
 
     async def _feed(self, run_id: str, name: str, count: int) -> None:
         token = token_of(name, run_id)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import msgspec
+from msgspec.structs import replace
 
 from torpor import codec
 from torpor.errors import ConfigurationError, SnapshotError
@@ -44,6 +45,8 @@ class State(msgspec.Struct):
         clock: the guest's.
         ops, logs, draws: how many there were.
         answered: ops that have had the one answer that they get.
+        mail: messages that nobody has taken, by mailbox.
+        received: how many were taken.
     """
 
     run_id: str
@@ -53,6 +56,8 @@ class State(msgspec.Struct):
     logs: int = 0
     draws: int = 0
     answered: list[int] = []
+    mail: dict[str, list[str]] = {}
+    received: int = 0
 
 
 def write_program(scripts: Mapping[str, Script], steps: Mapping[str, str], build: str) -> Program:
@@ -114,6 +119,9 @@ class ModelVm:
                 break
             self._check(state, delivery)
             state.clock = max(state.clock, delivery.at)
+            if delivery.type == "message_sent":
+                message = codec.loads((delivery.value or "").encode())
+                state.mail.setdefault(delivery.name or "", []).append(message)
             state.root.deliver(self, delivery)
         return self._outbox()
 
@@ -162,6 +170,13 @@ class ModelVm:
         self._ops.append(Op(state.ops, kind, state.clock, name=name, input=text, due=due, target=target, watch=watch))
         return state.ops
 
+    def take(self, mailbox: str) -> Any:
+        messages = self.state.mail.get(mailbox)
+        if not messages:
+            return None
+        self.state.received += 1
+        return messages.pop(0)
+
     def log(self, text: str) -> None:
         self.state.logs += 1
         self._lines.append(LogLine(self.state.logs, self.state.clock, "info", text))
@@ -176,6 +191,8 @@ class ModelVm:
 
     def _check(self, state: State, delivery: Delivery) -> None:
         """Complain of what no sound log delivers."""
+        if delivery.type == "message_sent":
+            return
         if not 0 < delivery.op <= state.ops:
             self._complain(f"{state.run_id}: {delivery.type} for op {delivery.op}, of {state.ops} that were asked for")
         if delivery.type in _ANSWERS_ONCE:
@@ -190,11 +207,12 @@ class ModelVm:
         ops, self._ops = self._ops, []
         lines, self._lines = self._lines, []
         left, self._left = self._left, []
+        told = Outbox(ops, lines, left=left, received=self.state.received)
         if self._thrown:
-            return Outbox(ops, lines, "failed", error=_text({"message": "the program throws"}), left=left)
+            return replace(told, status="failed", error=_text({"message": "the program throws"}))
         if root.done:
-            return Outbox(ops, lines, "completed", value=_text(root.result), left=left)
-        return Outbox(ops, lines, left=left, awaits_ack=root.awaits_ack)
+            return replace(told, status="completed", value=_text(root.result))
+        return replace(told, awaits_ack=root.awaits_ack, receiving=root.receiving)
 
 
 class ModelGuest:

@@ -25,7 +25,7 @@ const proxies = stepsOf(%s, names);
 export const steps = Object.fromEntries(names.map((name, place) => [name, proxies[place]]));
 """
 _PLAYER: Final = """\
-import { createHook, getRun, getWorkflowMetadata, sleep } from "workflow";
+import { createHook, getRun, getWorkflowMetadata, receive, sleep } from "workflow";
 import { steps } from "./simulation.py";
 
 async function play(script) {
@@ -48,7 +48,12 @@ async function play(script) {
     case "fail":
       throw new Error("the program throws");
     case "hook":
-      return receive(name, number, flag);
+      return resumed(name, number, flag);
+    case "mail": {
+      const messages = [];
+      while (messages.length < number) messages.push(await receive(name));
+      return messages;
+    }
     case "all":
       return Promise.all(inside.map(play));
     case "race":
@@ -59,7 +64,7 @@ async function play(script) {
   return results;
 }
 
-async function receive(name, number, flag) {
+async function resumed(name, number, flag) {
   const token = name === "shared" ? name : `${getWorkflowMetadata().workflowRunId}/${name}`;
   const hook = createHook({ token });
   const got = [];

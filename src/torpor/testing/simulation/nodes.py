@@ -43,6 +43,10 @@ class Machine(Protocol):
         """Say that nothing awaits a wait any more."""
         ...
 
+    def take(self, mailbox: str) -> Any:
+        """Return the next message in a mailbox, None when there is none."""
+        ...
+
     def throw(self) -> None:
         """End the workflow with an error."""
         ...
@@ -56,7 +60,7 @@ class Node(msgspec.Struct):
         script: what it does.
         op: number of the op whose answer it waits for, or of its hook; 0 before.
         phase: how far it is; what that means is each kind's own.
-        got: payloads of a hook, or what a child's run is called.
+        got: payloads of a hook, messages, or what a child's run is called.
         inside: nodes that were started.
         done, result: whether it has come to something, and to what.
     """
@@ -81,6 +85,8 @@ class Node(msgspec.Struct):
             case "hook":
                 self.op = machine.ask("hook", name=token_of(script.name, machine.run_id))
                 self.phase = 0 if script.flag else 1
+            case "mail":
+                self._receive(machine)
             case "child":
                 self.op = machine.ask("step", name=step_name("start"), given={"args": [script.name]})
             case "log":
@@ -124,6 +130,14 @@ class Node(msgspec.Struct):
             machine.ask("hook_dispose", target=self.op)
 
     @property
+    def receiving(self) -> list[str]:
+        """The mailboxes in which it waits for a message."""
+        if self.done:
+            return []
+        own = [self.script.name] if self.script.kind == "mail" else []
+        return own + [name for node in self.inside for name in node.receiving]
+
+    @property
     def awaits_ack(self) -> bool:
         """Whether it waits for the answer to a hook of its own."""
         if self.done:
@@ -138,8 +152,17 @@ class Node(msgspec.Struct):
                 self._end(None)
             case "hook":
                 self._heard(machine, delivery)
+            case "mail":
+                self._receive(machine)
             case "child":
                 self._child_went_on(machine, delivery)
+
+    def _receive(self, machine: Machine) -> None:
+        """Take what is there; messages answer no op, and are told to everybody."""
+        while len(self.got) < self.script.number and (message := machine.take(self.script.name)) is not None:
+            self.got.append(message)
+        if len(self.got) == self.script.number:
+            self._end(self.got)
 
     def _heard(self, machine: Machine, delivery: Delivery) -> None:
         if delivery.type == "hook_conflict":

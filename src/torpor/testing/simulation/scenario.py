@@ -37,6 +37,9 @@ from torpor.vm.guest import program_bytes, program_id
 from torpor.worlds.memory import MemoryWorld
 from torpor.worlds.memory.store import Store
 
+_MAIL_EVERY: Final = 4
+"""In every so many worlds runs are sent messages; the others tell the stories that they told before."""
+
 _SECOND_US: Final = 1_000_000
 _PATIENCE_US: Final = 1_200 * _SECOND_US
 """How long after the storm the last run may go on."""
@@ -92,7 +95,7 @@ class _Simulation:
         self._scheduler = scheduler = Scheduler(Random(f"schedule {seed}"))  # noqa: S311  # as above
         self._story = Story(lambda: scheduler.now_us, silent=not tell)
         self._weather = Weather(dice)
-        self._scripts = _make_scripts(dice)
+        self._scripts = _make_scripts(dice, mail=seed % _MAIL_EVERY == 1)
         self._machineries = make_machinery(machine, self._scripts, signatures(), self._found)
         self._store = Store("memory://")
         self._keyring = keyring = Keyring([dice.randbytes(KEY_BYTES)] if dice.random() < 0.25 else ())
@@ -239,6 +242,12 @@ class _Simulation:
         for run_id, resume_id in self._clients.received:
             if not any(event.type == "hook_received" and event.ref == resume_id for event in self._audit.log(run_id)):
                 self._found(f"{run_id}: it has lost {resume_id!r}, which was accepted")
+        for run_id in {run_id for run_id, _ in self._clients.sent}:
+            told = [message for whose, message in self._clients.sent if whose == run_id]
+            for name in {message.partition(" ")[0] for message in told}:
+                kept = [event.ref for event in self._audit.log(run_id) if event.name == name and event.ref in told]
+                if kept != [message for message in told if message.startswith(f"{name} ")]:
+                    self._found(f"{run_id}: of messages that were accepted it has {kept} in mailbox {name}")
         for run_id in self._clients.cancelled:
             if store.runs[run_id].run.status != "cancelled":
                 self._found(f"{run_id}: its cancellation was accepted, and it is {store.runs[run_id].run.status}")
@@ -251,10 +260,10 @@ class _Simulation:
             self._faults.append(fault)
 
 
-def _make_scripts(dice: Random) -> dict[str, Script]:
+def _make_scripts(dice: Random, *, mail: bool) -> dict[str, Script]:
     return {
-        "leaf": make_script(dice, (), 2),
-        "middle": make_script(dice, ("leaf",), 2),
-        "main": make_script(dice, ("leaf", "middle"), 5),
-        "other": make_script(dice, ("leaf",), 3),
+        "leaf": make_script(dice, (), 2, mail=mail),
+        "middle": make_script(dice, ("leaf",), 2, mail=mail),
+        "main": make_script(dice, ("leaf", "middle"), 5, mail=mail),
+        "other": make_script(dice, ("leaf",), 3, mail=mail),
     }

@@ -32,9 +32,9 @@ class Script(msgspec.Struct, frozen=True):
     One node of a program.
 
     Attributes:
-        kind: ``step sleep hook child log random clock fail``, or ``sequence all race``, which have others inside.
-        name: of a step its kind, of a hook its token, of a child its program.
-        number: of a sleep its milliseconds, of a hook how many payloads it takes, of a step an argument.
+        kind: ``step sleep hook mail child log random clock fail``, or ``sequence all race``, which have others inside.
+        name: of a step its kind, of a hook its token, of mail its mailbox, of a child its program.
+        number: of a sleep its milliseconds, of a hook and of mail how many payloads it takes, of a step an argument.
         flag: of a hook: the workflow waits until it is made.
         inside: of ``sequence``, ``all`` and ``race``.
     """
@@ -46,7 +46,7 @@ class Script(msgspec.Struct, frozen=True):
     inside: tuple[Script, ...] = ()
 
 
-def make_script(random: Random, children: tuple[str, ...], budget: int) -> Script:
+def make_script(random: Random, children: tuple[str, ...], budget: int, *, mail: bool = False) -> Script:
     """
     Return a random program.
 
@@ -54,8 +54,9 @@ def make_script(random: Random, children: tuple[str, ...], budget: int) -> Scrip
         random: the dice.
         children: programs that it may start.
         budget: how many nodes it has at most, those inside others not counted.
+        mail: it may receive messages.
     """
-    maker = _Maker(random, children)
+    maker = _Maker(random, children, mail=mail)
     inside = [maker.make(2) for _ in range(random.randint(1, budget))]
     if random.random() < 0.05:
         inside.append(Script("fail"))
@@ -63,16 +64,19 @@ def make_script(random: Random, children: tuple[str, ...], budget: int) -> Scrip
 
 
 class _Maker:
-    """Makes the nodes of one program, whose tokens are all different."""
+    """Makes the nodes of one program, whose tokens and mailboxes are all different."""
 
-    def __init__(self, random: Random, children: tuple[str, ...]) -> None:
+    def __init__(self, random: Random, children: tuple[str, ...], *, mail: bool) -> None:
         self._random = random
         self._kinds = {"step": 10, "sleep": 4, "hook": 3, "log": 1, "random": 1, "clock": 1}
         self._groups = {"all": 4, "race": 3, "sequence": 1}
         self._children = children
         self._tokens = ["shared"]
+        self._mailboxes = 0
         if children:
             self._kinds["child"] = 2
+        if mail:
+            self._kinds["mail"] = 4
 
     def make(self, depth: int) -> Script:
         """Return a node with at most so many levels of others inside."""
@@ -87,6 +91,9 @@ class _Maker:
                 return Script("sleep", number=random.choice(_WAITS_MS))
             case "hook":
                 return Script("hook", self._token(), random.choice((1, 1, 2, 3)), flag=random.random() < 0.4)
+            case "mail":
+                self._mailboxes += 1
+                return Script("mail", f"m{self._mailboxes}", random.choice((1, 2, 3)))
             case "child":
                 return Script("child", random.choice(self._children))
             case "log" | "random" | "clock":
@@ -116,6 +123,12 @@ def tokens(script: Script) -> list[tuple[str, int]]:
     return own + [each for node in script.inside for each in tokens(node)]
 
 
+def mailboxes(script: Script) -> list[tuple[str, int]]:
+    """Return the mailboxes of a program: name, and how many messages it takes."""
+    own = [(script.name, script.number)] if script.kind == "mail" else []
+    return own + [each for node in script.inside for each in mailboxes(node)]
+
+
 def can_fail(script: Script) -> bool:
     """Return whether the program throws."""
     return script.kind == "fail" or any(can_fail(node) for node in script.inside)
@@ -137,8 +150,8 @@ def agrees(script: Script, value: Any, scripts: Mapping[str, Script]) -> bool:
             return value is None
         case "random" | "clock":
             return isinstance(value, int) and value >= 0
-        case "hook":
-            return value == "conflict" or bool(value == payloads(script.number))
+        case "hook" | "mail":
+            return (value == "conflict" and script.kind == "hook") or bool(value == payloads(script.number))
         case "child":
             return (
                 isinstance(value, list) and len(value) == 2 and _agrees_child(scripts[script.name], value[1], scripts)
@@ -164,5 +177,5 @@ def _agrees_child(script: Script, value: Any, scripts: Mapping[str, Script]) -> 
 
 
 def payloads(count: int) -> list[str]:
-    """Return what the outside sends a hook that takes so many payloads."""
+    """Return what the outside sends a hook or mailbox that takes so many payloads."""
     return [f"payload {n}" for n in range(count)]
