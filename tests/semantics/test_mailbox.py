@@ -142,6 +142,16 @@ async def test_mailbox_among_others(stage: Stage, token: str) -> None:
     assert await outcome(run) == list(range(60))
 
 
+async def test_mailbox_typed(stage: Stage) -> None:
+    """A message that does not fit is told to who receives it, and is received: the next one is another."""
+    run = await stage.start("mailbox_typed")
+    for number in (1, 1.5, 2):
+        await stage.app.send(run, "number", number)
+    javascript = "message number: the payload does not fit its schema: 1.5 is not whole"
+    python = "message 'number' was to be int: it: expected int, found float 1.5 (it is no whole number)"
+    assert await outcome(run) == [1, python if stage.speaks_python else javascript, 2]
+
+
 async def test_mailbox_with_bad_names(stage: Stage) -> None:
     """A name that is none fails who sends, and who receives."""
     with pytest.raises(UsageError, match="a mailbox has 257 characters"):

@@ -218,7 +218,7 @@ def _show_events(found: RunDetails, full: bool) -> None:
     rows = []
     for event in shown:
         data = event_data(event, start)
-        said = [f"attempt {event.attempt}" if event.attempt else "", event.name, event.ref]
+        said = [f"attempt {event.attempt}" if data["attempt"] else "", event.name, event.ref]
         said += [f"due {data['due']}" if data["due"] else "", summary(data["payload"], 200) if event.payload else ""]
         offset = f"+{span_text(event.at - start)}"
         rows.append((str(event.seq), offset, event.type, event.id, "  ".join(filter(None, said))))

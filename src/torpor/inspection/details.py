@@ -222,7 +222,7 @@ def event_data(event: EventView, start: int) -> dict[str, Any]:
         "id": event.id or None,
         "op": event.op or None,
         "name": event.name or None,
-        "attempt": event.attempt or None,
+        "attempt": None if event.type == "hook_created" else event.attempt or None,
         "due": None if event.type == "hook_created" else iso(event.due),
         **({"retention_ms": event.due} if event.type == "hook_created" and event.due else {}),
         "ref": event.ref or None,

@@ -56,6 +56,7 @@ class WaitingHook(msgspec.Struct, frozen=True):
         metadata: what its creator says of it, as JSON data.
         run_id, workflow: whose; the workflow by its short name.
         created_at: since when, epoch milliseconds.
+        takes: class of its payloads, ``module:name``, ``""`` for any.
     """
 
     token: str
@@ -63,6 +64,7 @@ class WaitingHook(msgspec.Struct, frozen=True):
     run_id: str
     workflow: str
     created_at: int
+    takes: str = ""
 
 
 class Reader:
@@ -183,7 +185,7 @@ class Reader:
                 if run is not None and workflow in (None, run.workflow, short_name(run.workflow)):
                     metadata = self._shown(run, hook.metadata)
                     about = (hook.token, metadata, run.id, short_name(run.workflow), hook.created_at)
-                    found.append(WaitingHook(*about))
+                    found.append(WaitingHook(*about, hook.takes))
             if len(page) < _PAGE:
                 break
             before = page[-1].id

@@ -91,3 +91,23 @@ export async function mailboxWithBadName(name) {
   "use workflow";
   await receive(name);
 }
+
+const whole = {
+  parse(value) {
+    if (Number.isInteger(value)) return value;
+    throw new RangeError(`${value} is not whole`);
+  },
+};
+
+export async function mailboxTyped() {
+  "use workflow";
+  const seen = [];
+  while (seen.length < 3) {
+    try {
+      seen.push(await receive("number", { schema: whole }));
+    } catch (error) {
+      seen.push(error.message);
+    }
+  }
+  return seen;
+}

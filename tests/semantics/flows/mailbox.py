@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.semantics.application import app
 from tests.semantics.steps import add
-from torpor import RunHandle, current_workflow, hook, receive, sleep
+from torpor import ArgumentError, RunHandle, current_workflow, hook, receive, sleep
 
 
 @app.workflow
@@ -98,3 +98,14 @@ async def mailbox_among_others() -> list[Any]:
 @app.workflow
 async def mailbox_with_bad_name(name: str) -> None:
     await receive(name)
+
+
+@app.workflow
+async def mailbox_typed() -> list[Any]:
+    seen: list[Any] = []
+    while len(seen) < 3:
+        try:
+            seen.append(await receive("number", int))
+        except ArgumentError as error:
+            seen.append(str(error))
+    return seen

@@ -5,6 +5,7 @@ import { emit, forget, interruptWith, leave, receiveMessagesWith, run } from "to
 import { parse } from "torpor:codec";
 import { dueTime } from "torpor:duration";
 import { knownOptions } from "torpor:options";
+import { checker } from "torpor:schemas";
 
 const NAME_CHARS_MAX = 256;
 
@@ -27,11 +28,18 @@ receiveMessagesWith(({ name, value }) => {
  *
  * Messages of one name come in the order in which they were sent. `options` may have `timeout`, as `sleep` takes one,
  * after which the promise rejects with an error named `TimeoutError`, and `signal`, an AbortSignal, with whose reason it
- * rejects; both have taken no message then. A promise that lost a race without them takes the next one.
+ * rejects; both have taken no message then. A promise that lost a race without them takes the next one. With `schema`,
+ * as `defineHook` takes one, a message that does not fit rejects with a TypeError; it is received all the same.
  */
 export function receive(name, options) {
-  const { timeout, signal } = knownOptions("receive", options, ["timeout", "signal"]);
+  const { timeout, signal, schema } = knownOptions("receive", options, ["timeout", "signal", "schema"]);
   checkName(name);
+  const check = checker(schema);
+  const taken = (text) => {
+    received += 1;
+    const value = parse(text);
+    return check === undefined ? value : check(value, `message ${name}`);
+  };
   const due = timeout === undefined ? undefined : dueTime(timeout, run.at);
   if (signal?.aborted) return Promise.reject(signal.reason);
   const refused = refusal();
@@ -71,11 +79,6 @@ export function mailboxReport() {
   if (mailboxes.size === 0) return {};
   const waiting = [...mailboxes].filter(([, { takers }]) => takers.length > 0).map(([name]) => name);
   return { received, receiving: run.phase === "running" ? waiting : [] };
-}
-
-function taken(text) {
-  received += 1;
-  return parse(text);
 }
 
 function mailbox(name) {
