@@ -144,6 +144,10 @@ class TestQueue(worlds.QueueSuite):
     """See :class:`torpor.testing.worlds.QueueSuite`."""
 
 
+class TestRetrying(worlds.RetryingSuite):
+    """See :class:`torpor.testing.worlds.RetryingSuite`."""
+
+
 class TestRoutes(worlds.RoutesSuite):
     """See :class:`torpor.testing.worlds.RoutesSuite`."""
 

@@ -10,6 +10,7 @@ What came from elsewhere in the meantime stays, and is delivered in its order. T
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from typing import Final
 
 import msgspec
 from msgspec.structs import replace
@@ -19,6 +20,8 @@ from torpor.lifecycle import CREATIONS
 from torpor.model import NOW, Entities, Event, Hook, Snapshot, Step, Wait, standing
 from torpor.worlds import refusals
 from torpor.worlds.draft import Changes, Draft, watched_ended
+
+_NO_OP: Final = 1 << 62
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -77,7 +80,7 @@ def plan(entities: Entities, events: Sequence[Event], snapshot: Snapshot | None,
     recorded = [event for event in log if event.digest and event.op]
     stand = max((event.op for event in recorded if event.seq < since or _is_before(event, cause)), default=0)
     void = min((event.op for event in recorded if event.seq > since and event.op > stand), default=0)
-    holds = void or run.ops + 1  # ops below it stand
+    holds = void or _NO_OP  # ops below it stand
     after = [event for event in log if event.seq > since]
     created = {event.id: event for event in log if event.type in CREATIONS and event.op < holds}
     steps = _steps(entities, holds, now)
@@ -90,7 +93,16 @@ def plan(entities: Entities, events: Sequence[Event], snapshot: Snapshot | None,
     left = [event.id for event in after if event.type == "wait_disposed" and event.op < holds]
     waits: dict[str, Wait | None] = {wait.id: None for wait in entities.waits.values() if wait.op >= holds}
     waits |= {each: Wait(each, created[each].op, created[each].due) for each in left if each in created}
-    return Plan(since, void, holds - 1, step, steps, waits, _hooks(entities, log, after, created, holds), drop_snapshot)
+    return Plan(
+        since,
+        void,
+        void - 1 if void else run.ops,
+        step,
+        steps,
+        waits,
+        _hooks(entities, log, after, created, holds),
+        drop_snapshot,
+    )
 
 
 def retry(entities: Entities, plan: Plan, now: int, *, taken: Mapping[str, str], over: Collection[str]) -> Changes:

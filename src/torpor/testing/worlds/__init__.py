@@ -28,8 +28,8 @@ import pytest
 
 for _group in (
     "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "hooks", "keys", "life", "log",
-    "mailbox", "notices", "once", "parking", "pausing", "population", "queries", "queue", "queues", "routes", "runs",
-    "schedules", "snapshots", "starting", "steps", "streams", "times", "turns", "watching",
+    "mailbox", "notices", "once", "parking", "pausing", "population", "queries", "queue", "queues", "retrying",
+    "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams", "times", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -54,6 +54,7 @@ from torpor.testing.worlds.population import PopulationSuite  # noqa: E402
 from torpor.testing.worlds.queries import QueriesSuite  # noqa: E402
 from torpor.testing.worlds.queue import QueueSuite  # noqa: E402
 from torpor.testing.worlds.queues import QueuesSuite  # noqa: E402
+from torpor.testing.worlds.retrying import RetryingSuite  # noqa: E402
 from torpor.testing.worlds.routes import RoutesSuite  # noqa: E402
 from torpor.testing.worlds.runs import RunsSuite  # noqa: E402
 from torpor.testing.worlds.schedules import SchedulesSuite  # noqa: E402
@@ -96,6 +97,7 @@ __all__ = [
     "QueriesSuite",
     "QueueSuite",
     "QueuesSuite",
+    "RetryingSuite",
     "RoutesSuite",
     "RunsSuite",
     "SchedulesSuite",

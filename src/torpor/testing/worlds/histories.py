@@ -75,6 +75,7 @@ _MOVES: Final = {
     "deploy": 1,
     "set_clock": 1,
     "attribute": 2,
+    "retry": 3,
     "pause": 2,
     "unpause": 4,
     "wake": 2,
@@ -231,6 +232,11 @@ class _Teller:
     async def _write(self) -> None:
         batch = random_batch(self._random, _RUNS)
         await self._ask(batch, self._world.write_stream(batch))
+
+    async def _retry(self) -> None:
+        run_id = self._random.choice(_RUNS)
+        since = self._random.choice((None, None, self._random.randint(1, 20)))
+        await self._ask(("retry", run_id, since), self._world.retry_run(run_id, since))
 
     async def _pause(self) -> None:
         run_id = self._random.choice(_RUNS)
