@@ -42,7 +42,7 @@ from torpor.errors import (
     WorldError,
 )
 from torpor.limits import MIB, STREAM_BATCH_CHUNKS_MAX, STREAM_BUFFER_BYTES_MAX
-from torpor.model import Chunk, Stream, StreamBatch, StreamWriter
+from torpor.model import Chunk, Notice, Stream, StreamBatch, StreamWriter
 from torpor.stream_names import given_name, stored_name
 from torpor.testing.worlds.batches import batch
 from torpor.testing.worlds.story import RUN, new_run
@@ -448,6 +448,43 @@ async def test_a_reader_is_told_of_what_is_written(tmp_path: Path, shared: bool)
             coming = asyncio.ensure_future(anext(reading, "end"))
             await writable.close()
             assert await coming == "end"
+
+
+@pytest.mark.usefixtures("without_looks")
+async def test_a_busy_neighbour_is_looked_at_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Notices that name no run may mean anything; one that names this run is followed at once."""
+    world = GatedWorld()
+    world.gate.set()
+    await world.create_run(new_run())
+    pauses: list[float] = []
+    looked = asyncio.Event()
+    sleep = asyncio.sleep
+
+    async def noted(seconds: float) -> None:
+        if seconds or asyncio.current_task() is reading:
+            pauses.append(seconds)
+        await sleep(0)
+
+    async def look(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return await MemoryWorld.read_stream(world, *args, **kwargs)
+        finally:
+            looked.set()
+
+    monkeypatch.setattr(world, "read_stream", look)
+    monkeypatch.setattr(asyncio, "sleep", noted)
+    reading = asyncio.create_task(read(Client(world), until="close"))
+    for _ in range(8):
+        await asyncio.wait_for(looked.wait(), TIMEOUT)
+        looked.clear()
+        await sleep(0)
+        world._store.notifier.notify(Notice(None, work=True, ended=True, written=True))
+    await asyncio.wait_for(looked.wait(), TIMEOUT)
+    assert pauses == [0, 0.001, 0.002, 0.004, 0.008, 0.016, 0.016, 0.016]
+    await Client(world).run(RUN).writable("news").write(1)
+    await Client(world).run(RUN).writable("news").close()
+    assert await reading == [1]
+    assert len(pauses) == 8
 
 
 @pytest.mark.usefixtures("without_looks")

@@ -12,9 +12,10 @@ import torpor
 
 SAMPLE = """
 import asyncio
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, TypeVar, assert_type
 
-from torpor import RunHandle, SyncTorpor, Torpor, hook, sleep
+from torpor import ReadableStream, RunHandle, SyncTorpor, Torpor, get_writable, hook, sleep
 from torpor.sync import SyncRun
 
 app = Torpor("memory://")
@@ -64,6 +65,23 @@ async def echo(value: T) -> T:
     return value
 
 
+@app.step
+async def words(text: str) -> AsyncIterator[str]:
+    await get_writable("log").write(text)
+    yield text
+
+
+@app.step(max_retries=1)
+def lengths(given: ReadableStream[str]) -> Iterator[int]:
+    for word in given:
+        yield len(word)
+
+
+@app.step
+async def total(given: ReadableStream[int]) -> int:
+    return sum([n async for n in given])
+
+
 @app.workflow
 async def checkout(order_id: str, cents: int = 3, *, gift: bool = False) -> dict[str, str]:
     assert_type(await charge(order_id, cents), str)
@@ -78,6 +96,9 @@ async def checkout(order_id: str, cents: int = 3, *, gift: bool = False) -> dict
     assert_type(await charge.with_options(max_retries=0, timeout=None)(order_id, cents), str)
     assert_type(await echo.with_options(retry_on=(OSError, KeyError))(b""), bytes)
     assert_type(await Order.pay.with_options(never_retry=ValueError)(Order(), 3), str)
+    assert_type(await words("a b"), ReadableStream[str])
+    assert_type(await lengths(await words("a b")), ReadableStream[int])
+    assert_type(await total(await lengths(await words("a b"))), int)
     async with asyncio.TaskGroup() as group:
         assert_type(await group.create_task(count("a")), int)
     async with hook("token") as approval:
@@ -120,6 +141,7 @@ async def mistakes() -> None:
     await charge.with_options(max_retries=3)(1, 2)  # E: arg-type
     await Order().pay.with_options(max_retries=3)(1)  # E: attr-defined
     count("a") + 1  # E: operator
+    await total(await words("a"))  # E: arg-type
 
 
 @app.workflow  # E: arg-type

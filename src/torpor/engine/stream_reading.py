@@ -23,6 +23,8 @@ from torpor.model import Chunk, Notice, Stream, StreamPage
 from torpor.world import World
 
 _LOOK_AGAIN_SECONDS: Final = 5.0
+_PAUSES_SECONDS: Final = (0, 0.001, 0.002, 0.004, 0.008, 0.016)
+"""Before looks that nobody has good reasons for: another process is busy, and each look so far was in vain."""
 
 Until = Literal["end", "close", "now"]
 """
@@ -86,6 +88,27 @@ class Part(msgspec.Struct, frozen=True, omit_defaults=True):
         return chunk.last or self.attempts == "all"
 
 
+class Follower:
+    """
+    Somebody who follows a run's streams.
+
+    Attributes:
+        news: set when there may be something.
+        is_sure: whether it was said that there is something of this run.
+    """
+
+    __slots__ = ("is_sure", "news")
+
+    def __init__(self) -> None:
+        self.news = asyncio.Event()
+        self.is_sure = False
+
+    def forget(self) -> None:
+        """Begin to wait anew."""
+        self.news.clear()
+        self.is_sure = False
+
+
 class News:
     """
     Who follows a world's streams, and is told when they are written to.
@@ -96,20 +119,20 @@ class News:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._following: dict[str, list[asyncio.Event]] = {}
+        self._following: dict[str, list[Follower]] = {}
         self._unsubscribe: Callable[[], None] | None = None
 
     @contextmanager
-    def of(self, run_id: str) -> Iterator[asyncio.Event]:
-        """Set the event, in the block, whenever a stream of the run may have been written to, or the run has ended."""
-        event = asyncio.Event()
+    def of(self, run_id: str) -> Iterator[Follower]:
+        """Tell the follower, in the block, whenever a stream of the run may have been written to, or it has ended."""
+        follower = Follower()
         if self._unsubscribe is None:
             self._unsubscribe = self._world.subscribe(self._notice)
-        self._following.setdefault(run_id, []).append(event)
+        self._following.setdefault(run_id, []).append(follower)
         try:
-            yield event
+            yield follower
         finally:
-            self._following[run_id].remove(event)
+            self._following[run_id].remove(follower)
             if not self._following[run_id]:
                 del self._following[run_id]
             if not self._following and self._unsubscribe is not None:
@@ -121,8 +144,9 @@ class News:
             return
         runs = self._following if notice.run_id is None else [notice.run_id]
         for run_id in runs:
-            for event in self._following.get(run_id, ()):
-                event.set()
+            for follower in self._following.get(run_id, ()):
+                follower.is_sure |= notice.run_id is not None
+                follower.news.set()
 
 
 class Decoder:
@@ -211,9 +235,10 @@ async def pages(world: World, news: News, run_id: str, name: str, part: Part) ->
         RunNotFoundError: no such run.
     """
     start = part.start
-    with news.of(run_id) as written:
+    in_vain = 0
+    with news.of(run_id) as follower:
         while True:
-            written.clear()  # before the look, so that nothing is missed between the two
+            follower.forget()  # before the look, so that nothing is missed between the two
             page = await world.read_stream(
                 run_id, name, start=start, limit=_limit(part, start), bytes_max=STREAM_BATCH_BYTES_MAX
             )
@@ -224,14 +249,18 @@ async def pages(world: World, news: News, run_id: str, name: str, part: Part) ->
             if page.is_last or (part.stop is not None and start >= part.stop):
                 return
             if page.chunks:
+                in_vain = 0
                 continue
             if part.until == "now" or (part.until == "end" and page.run_ended):
                 return
             try:  # notices are hints; a look from time to time makes a lost one harmless
                 async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
-                    await written.wait()
+                    await follower.news.wait()
             except TimeoutError:
                 continue
+            if not follower.is_sure:
+                await asyncio.sleep(_PAUSES_SECONDS[min(in_vain, len(_PAUSES_SECONDS) - 1)])
+                in_vain += 1
 
 
 def _limit(part: Part, start: int) -> int:
