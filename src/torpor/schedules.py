@@ -10,8 +10,16 @@ from typing import Any, Final, Unpack
 import msgspec
 
 from torpor.client import Client, RunHandle, chosen_runtime
+from torpor.durations import Duration, milliseconds
 from torpor.engine.deployments import Startable, find_workflow
-from torpor.errors import ConflictError, EntityConflictError, LimitExceededError, ScheduleNotFoundError, UsageError
+from torpor.errors import (
+    ConfigurationError,
+    ConflictError,
+    EntityConflictError,
+    LimitExceededError,
+    ScheduleNotFoundError,
+    UsageError,
+)
 from torpor.limits import BACKFILL_MAX
 from torpor.model import Runtime
 from torpor.model.schedules import NEVER, Firing, Overlap, Schedule, Start
@@ -126,6 +134,60 @@ class Schedules:
         check_arguments(found, wanted.args, wanted.kwargs, wanted.slot_as)
         made = wanted.schedule(found.app, self._client.keyring, declared=False)
         return info_of(await self._world.put_schedule(msgspec.structs.replace(made, paused=paused)))
+
+    async def debounce(
+        self,
+        key: str,
+        workflow: Workflow[..., Any] | str,
+        /,
+        *args: Any,
+        wait: Duration,
+        at_most: Duration | None = None,
+        kwargs: dict[str, Any] | None = None,
+    ) -> ScheduleInfo:
+        """
+        Start one run for many calls: when nobody has called with this key for a while, with what the last one gave.
+
+        Args:
+            key: what belongs together, such as ``search-index`` or ``c-17``.
+            workflow: the workflow or its name.
+            args, kwargs: what it is started with, in place of what the call before gave.
+            wait: how long after the last call the run is started, to within a second.
+            at_most: how long after the first call it is started at the latest, however many follow.
+
+        Returns:
+            The schedule that starts it, which is forgotten then.
+
+        Raises:
+            ConfigurationError: a duration is none.
+            WorkflowNotRegisteredError, ArgumentError: there is no such workflow, or it does not take these arguments.
+        """
+        await self._open()
+        named = workflow_name(workflow)
+        found = await self._resolve(named)
+        name = f"debounce {key}"
+        for _ in range(_TRIES):
+            stored = await self._stored(found.app, name)
+            now = self._world.clock.now()
+            latest = stored.latest if stored else 0 if at_most is None else now + _span(name, "at_most", at_most)
+            at = now + _span(name, "wait", wait)
+            moment = datetime.fromtimestamp((min(at, latest) if latest else at) / 1000, UTC)
+            wanted = plan(name, named, args, kwargs or {}, {"at": moment, "overlap": "allow"})
+            check_arguments(found, wanted.args, wanted.kwargs, "")
+            made = wanted.schedule(found.app, self._client.keyring, declared=False)
+            version = stored.version if stored else 0
+            made = msgspec.structs.replace(made, once=True, latest=latest, version=version)
+            try:
+                return info_of(await self._world.put_schedule(made))
+            except EntityConflictError:
+                continue  # another call came between, or the run was started
+        raise _busy(name)
+
+    async def _stored(self, app: str, name: str) -> Schedule | None:
+        try:
+            return await self._world.schedule(app, name)
+        except ScheduleNotFoundError:
+            return None
 
     async def list(self) -> list[ScheduleInfo]:
         """Return all schedules, by name."""
@@ -323,6 +385,13 @@ def info_of(schedule: Schedule) -> ScheduleInfo:
         problem=schedule.problem,
         created_at=schedule.created_at,
     )
+
+
+def _span(name: str, option: str, duration: Duration) -> int:
+    try:
+        return milliseconds(duration)
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"{name}: {option}={duration!r}: {error}") from None
 
 
 def _ms(moment: datetime) -> int:

@@ -20,7 +20,7 @@ from torpor.errors import ConfigurationError
 from torpor.model.schedules import Overlap, Schedule, Timing
 from torpor.worlds import schedules as rules
 
-_NAME: Final = re.compile(r"[^\s/\x00-\x1f\x7f][^/\x00-\x1f\x7f]{0,199}")
+_NAME: Final = re.compile(r"[^\s\x00-\x1f\x7f][^\x00-\x1f\x7f]{0,299}")
 _DIGEST_BYTES: Final = 16
 
 
@@ -114,7 +114,7 @@ def plan(
         known = ", ".join(ScheduleOptions.__annotations__)
         raise ConfigurationError(f"schedule {name!r}: there is no option {unknown}; there are {known}")
     if not _NAME.fullmatch(name):
-        raise ConfigurationError(f"{name!r} is no name of a schedule: 1 to 200 characters, none of them / or a control")
+        raise ConfigurationError(f"{name!r} is no name of a schedule: 1 to 300 characters, no controls")
     overlap = options.get("overlap", "skip")
     if overlap not in get_args(Overlap):
         raise ConfigurationError(

@@ -101,7 +101,7 @@ def test_a_declaration_that_makes_no_sense_is_refused(make: Make) -> None:
         ({"every": "soon"}, "every='soon'"),
         ({"at": "1h"}, "is no moment"),
         ({"at": "2026-01-01"}, "at='2026-01-01'"),
-        ({"every": "1h", "name": "a/b"}, "no name of a schedule"),
+        ({"every": "1h", "name": "a\nb"}, "no name of a schedule"),
         ({"every": "1h", "retries": 3}, "there is no option retries"),
     ):
         options: dict[str, Any] = wrong

@@ -148,6 +148,26 @@ async def test_a_slot_may_cancel_the_run_before_it(stage: Stage) -> None:
     await stage.app.cancel([second.id])
 
 
+async def test_many_calls_start_one_run(stage: Stage) -> None:
+    """With what the last one gave, when a while has passed after it; a first call is not put off for ever."""
+    full = stage.full_name("add_ten")
+    before = {run.id for run in await stage.app.list_runs()}
+    for n in range(3):
+        info = await stage.app.schedules.debounce("orders/17", full, n, wait="1h", at_most="90m")
+        assert info.name == "debounce orders/17"
+        assert {run.id for run in await stage.app.list_runs()} == before
+        stage.clock.put_forward(HOUR // 2)
+
+    async def started() -> str:
+        return next((run.id for run in await stage.app.list_runs() if run.id not in before), "")
+
+    run = stage.app.run(await until(stage.app, started))
+    assert await outcome(run) == 12
+    assert await stage.app.schedules.list() == []
+    again = await stage.app.schedules.debounce("orders/17", full, 5, wait="1d")
+    assert again.at > stage.clock.now() + DAY - HOUR
+
+
 async def test_paused_schedules_start_nothing(stage: Stage) -> None:
     """Until they go on, after the slots that passed."""
     await create(stage, "add_ten", 1, every="1h")

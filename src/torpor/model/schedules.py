@@ -48,6 +48,8 @@ class Schedule(msgspec.Struct, frozen=True):
             ends, and skip the others; ``cancel`` that run; or ``allow`` both to run.
         catch_up: how many of the slots that passed while no worker was at work are made up for; the newest.
         jitter_ms: a slot's run is started up to so much later, always equally for the same slot.
+        once: it is forgotten when it has no slot any more.
+        latest: past what time its one slot is not put off, 0 for none.
         declared: it is written in the application's code, whose workers keep it as it says there.
         paused: nothing is started, and slots that pass are not made up for.
         note: why it is paused, for people.
@@ -73,6 +75,8 @@ class Schedule(msgspec.Struct, frozen=True):
     overlap: Overlap = "skip"
     catch_up: int = 1
     jitter_ms: int = 0
+    once: bool = False
+    latest: int = 0
     declared: bool = False
     paused: bool = False
     note: str = ""

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Entities, Notice
-from torpor.model.schedules import Fired, Firing, Overlap, Schedule, Start
+from torpor.model.schedules import NEVER, Fired, Firing, Overlap, Schedule, Start
 from torpor.worlds import operations, refusals, rules, schedules
 from torpor.worlds.requests import (
     Apply,
@@ -70,7 +70,9 @@ def fire(firing: Firing, now: int, url: str) -> Operation[Fired]:
             started.append(start.run.id)
         elif schedule.skipped > before.skipped and schedule.buffered != start.slot:
             skipped.append(start.slot)
-    if schedule != firing.schedule:
+    if schedule.once and schedule.slot == schedule.buffered == NEVER:
+        yield DropSchedule(schedule.app, schedule.name)
+    elif schedule != firing.schedule:
         schedule = replace(schedule, version=schedule.version + 1)
         yield PutSchedule(schedule)
     notice = Notice(None, work=True, ended=bool(cancelled)) if started or cancelled else None

@@ -204,6 +204,19 @@ class SchedulesSuite(Suite):
         once = await fire(world, strict, strict.slot, now=clock.now(), overlap="allow")
         assert once.started == (rules.run_id(strict, strict.slot),)
 
+    async def test_a_schedule_may_be_for_once(self, world: World, clock: ManualClock) -> None:
+        """It is forgotten in the transaction that starts its run, and may be put off until then."""
+        first = await world.put_schedule(
+            nightly(timing=Timing(at=clock.now() + 10), once=True, latest=clock.now() + 99)
+        )
+        put_off = await world.put_schedule(replace(first, timing=Timing(at=clock.now() + 20)))
+        assert (put_off.due, put_off.latest) == (clock.now() + 20, clock.now() + 99)
+        clock.advance(20)
+        fired = await fire(world, put_off)
+        assert fired.started == (rules.run_id(put_off, put_off.slot),)
+        assert await world.schedules() == []
+        assert (await world.get_run(fired.started[0])).status == "pending"
+
     async def test_a_paused_schedule_is_never_due(self, world: World, clock: ManualClock) -> None:
         """What it has missed is not made up for when it goes on."""
         stored = await world.put_schedule(nightly())
