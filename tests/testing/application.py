@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 
-from torpor import Torpor, hook, sleep
+from torpor import Torpor, hook, receive, sleep
 
 app = Torpor("memory://")
 
@@ -49,6 +49,12 @@ async def naps(count: int) -> int:
     for _ in range(count):
         await sleep("1d")
     return count
+
+
+@app.workflow
+async def reads() -> str:
+    """Wait for a message."""
+    return f"read {await receive('letter', str)}"
 
 
 @app.workflow

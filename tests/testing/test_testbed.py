@@ -9,7 +9,7 @@ from unittest.mock import AsyncMock, Mock
 
 import pytest
 
-from tests.testing.application import Order, app, buy, nap, naps, note, parent, pay
+from tests.testing.application import Order, app, buy, nap, naps, note, parent, pay, reads
 from torpor import RunFailedError, UsageError
 from torpor.engine.failpoints import Failpoint
 from torpor.errors import WaitTimeoutError
@@ -64,6 +64,15 @@ async def test_skip_lets_happen_what_is_due() -> None:
         assert torpor.now() - began == 2.5 * DAY
         awaited = await run.waiting_for(sleep=began + 3 * DAY)
         assert awaited.due == round((began + 3 * DAY).timestamp() * 1000)
+
+
+async def test_a_run_waits_for_a_message() -> None:
+    """Which is told by its mailbox."""
+    async with Testbed(app) as torpor:
+        run = await torpor.start(reads)
+        assert (await run.waiting_for(message="letter")).name == "letter"
+        await run.send("letter", "dear")
+        assert await run.result() == "read dear"
 
 
 async def test_a_step_that_waits_for_a_run_does_not_stop_time() -> None:
@@ -229,7 +238,7 @@ async def test_a_result_in_vain_says_where_the_run_stands() -> None:
 async def test_one_thing_is_waited_for(asked: dict[str, bool]) -> None:
     """Nothing and several things are refused."""
     async with Testbed(app) as torpor:
-        with pytest.raises(UsageError, match="takes one of hook=, sleep= and step="):
+        with pytest.raises(UsageError, match="takes one of hook=, sleep=, step= and message="):
             await (await torpor.start(nap, "I")).waiting_for(**asked)
 
 

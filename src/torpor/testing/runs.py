@@ -70,6 +70,7 @@ class RunOnTest(RunHandle[R], Generic[R]):
         hook: str | bool = False,
         sleep: When | bool = False,
         step: object = False,
+        message: str | bool = False,
         timeout: float | None = None,
     ) -> Awaited:
         """
@@ -79,16 +80,17 @@ class RunOnTest(RunHandle[R], Generic[R]):
             hook: the token of a hook, or True for any.
             sleep: how long it sleeps, such as ``"30d"``, or until when; or True for any.
             step: a step that has begun, the function or its name; or True for any.
+            message: the mailbox in which it waits for a message, or True for any.
             timeout: real seconds to wait; the testbed's by default.
 
         Raises:
             WaitTimeoutError: it does not wait there in time, or has ended; the message says where it stands.
             UsageError: nothing or several things were asked for, or the application has no such step.
         """
-        asked = {"hook": hook, "sleep": sleep, "step": step}
+        asked = {"hook": hook, "sleep": sleep, "step": step, "message": message}
         given = {kind: what for kind, what in asked.items() if what is not False}
         if len(given) != 1:
-            raise UsageError("waiting_for takes one of hook=, sleep= and step=; True stands for any")
+            raise UsageError("waiting_for takes one of hook=, sleep=, step= and message=; True stands for any")
         (kind, what), *_ = given.items()
         told = kind if what is True else f"{kind} {_told(what)}"
         fits = self._fits(kind, what)
@@ -125,7 +127,7 @@ class RunOnTest(RunHandle[R], Generic[R]):
 
     def _fits(self, kind: str, what: object) -> Callable[[Awaited], Awaitable[bool]]:
         """Return what tells whether something awaited is what was asked for."""
-        kinds = {"hook": "hook", "sleep": "timer", "step": "step"}
+        kinds = {"hook": "hook", "sleep": "timer", "step": "step", "message": "message"}
         name = what
         if kind == "step" and what is not True:
             name = short_name(find_step(self._bed.app.names, what).name)

@@ -6,6 +6,7 @@ import asyncio
 from typing import Final
 
 import pytest
+from msgspec.structs import replace
 
 from torpor import limits
 from torpor.errors import LimitExceededError, RunEndedError, RunNotFoundError
@@ -81,6 +82,24 @@ class MailboxSuite(Suite):
         turn = await claim(world)
         await turn.commit(Event("run_started", T))
         assert await types(world) == ["run_created", "message_sent", "run_started"]
+
+    async def test_a_paused_run_keeps_messages(self, world: World) -> None:
+        """Nobody gets its turn before it goes on."""
+        await (await begin(world, RUN)).commit(park=True)
+        await world.pause_run(RUN)
+        await world.send(RUN, "work", b"devl", "m1")
+        assert await take(world) == []
+        await world.unpause_run(RUN)
+        assert (await types(world))[-3:] == ["run_paused", "message_sent", "run_unpaused"]
+        assert (await claim(world)).task.run_id == RUN
+
+    async def test_a_run_that_begins_later_keeps_messages(self, world: World, clock: ManualClock) -> None:
+        """They do not make it begin before its time."""
+        await world.create_run(replace(new_run(RUN), starts_at=T + 9))
+        await world.send(RUN, "work", b"devl", "m1")
+        assert await take(world) == []
+        clock.advance(9)
+        assert (await claim(world)).task.run_id == RUN
 
     async def test_a_turn_that_is_awake_meets_the_message(self, world: World) -> None:
         """It is foreign to the turn's next commit, which does not park and keeps the count."""
