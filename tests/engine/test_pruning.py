@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 from unittest.mock import Mock
 
 import pytest
@@ -14,7 +15,7 @@ from tests.testing.application import app, buy, nap, naps
 from torpor import KeepLog, Retention, Torpor, WorkerSettings, WorkflowNotRegisteredError
 from torpor.engine.pruning import Bites, Pruner
 from torpor.engine.upkeep import Sweep
-from torpor.errors import ArchiveError, ConfigurationError, RunNotFoundError
+from torpor.errors import ArchiveError, ConfigurationError, DamagedError, RunNotFoundError
 from torpor.model import EndedFilter, Event, Run, RunFilter
 from torpor.retention import Policies, Policy, checked_policy
 from torpor.testing import Testbed
@@ -149,6 +150,23 @@ async def test_somebody_else_may_be_quicker(world: World) -> None:
     run = await world.get_run(RUN)
     await world.delete_run(RUN)
     assert not await Bites(world).delete(run, None, keep_name=False)
+
+
+async def test_a_damaged_run_stays_and_stops_no_other(clock: ManualClock) -> None:
+    """The others go."""
+
+    class Damaged(MemoryWorld):
+        async def delete_run(self, run_id: str, **options: Any) -> bool:
+            if run_id == RUN:
+                raise DamagedError("a row", "it makes no sense", run_id=RUN)
+            return await super().delete_run(run_id, **options)
+
+    world = Damaged("memory://", clock)
+    await lived(world)
+    await lived(world, run_id="wrun_01B")
+    clock.advance(9 * DAY)
+    await (await pruner(world, retention="1d")).round()
+    assert await names(world) == [RUN]
 
 
 async def test_a_run_that_is_started_again_under_its_name_is_the_same(world: World, clock: ManualClock) -> None:

@@ -14,7 +14,7 @@ from typing import Final
 
 from torpor.clock import Clock
 from torpor.engine.observer import Observer, Remark, ignore
-from torpor.errors import ArchiveError, ConflictError, NotFoundError
+from torpor.errors import ArchiveError, ConflictError, DamagedError, NotFoundError
 from torpor.limits import DELETED_ROWS_MAX
 from torpor.model import EndedFilter, Event, LongLogs, Run
 from torpor.retention import NAMES_KEPT_MS, Archive, KeepLog, Policies, Retention, archive_of
@@ -74,8 +74,8 @@ class Pruner:
                 self._untouchable.add(run.id)  # once a round is enough
                 try:
                     await self._drop_log(run, keep)
-                except (ConflictError, NotFoundError):
-                    continue  # it has no snapshot, or none yet whose build is stored; or it has just ended
+                except (ConflictError, NotFoundError, DamagedError):
+                    continue  # it has no snapshot, or none whose build is stored; or it has just ended; or is damaged
             if not runs:
                 return
 
@@ -166,14 +166,14 @@ class Bites:
             await self._bite(lambda until=until: self._world.archive(run.id, until))  # type: ignore[misc]  # mypy#15459
 
     async def delete(self, run: Run, archive: Archive | None, *, keep_name: bool) -> bool:
-        """Delete a run that has ended; return False when somebody else has."""
+        """Delete a run that has ended; return False when somebody else has, or when it is damaged, and stays."""
         try:
             if archive is not None:
                 await self._archive_all(run, archive)
             done = False
             while not done:
                 done = bool(await self._bite(lambda: self._world.delete_run(run.id, keep_name=keep_name)))
-        except (ConflictError, NotFoundError):
+        except (ConflictError, NotFoundError, DamagedError):
             return False
         return True
 

@@ -23,9 +23,11 @@ from torpor.model import (
     Committed,
     DeployedWorkflow,
     Deployment,
+    EndedFilter,
     Entities,
     Event,
     LogEntry,
+    LongLogs,
     NewRun,
     NewTask,
     RunFilter,
@@ -71,6 +73,7 @@ _MOVES: Final = {
     "release": 1,
     "forget": 1,
     "archive": 2,
+    "delete": 3,
     "build": 1,
     "deploy": 1,
     "set_clock": 1,
@@ -279,6 +282,13 @@ class _Teller:
         through = (newest.cursor if newest else 3) - self._random.choice((-1, 0, 0, 1, 2))
         await self._ask(("archive", run_id, through), self._world.archive(run_id, through))
 
+    async def _delete(self) -> None:
+        run_id, keep_name = self._random.choice(_RUNS), self._random.random() < 0.4
+        if await self._ask(("delete", run_id, keep_name), self._world.delete_run(run_id, keep_name=keep_name)):
+            # Nobody who had a claim of it lives as long as its name is kept.
+            self._claims = [claim for claim in self._claims if claim[1].run_id != run_id]
+            self._known = {about: known for about, known in self._known.items() if about[0] != run_id}
+
     async def _build(self) -> None:
         key = build_key(self._random.choice(_BUILDS))
         await self._ask(("build", key), self._world.put_blob(key, b"guest"))
@@ -392,6 +402,10 @@ class _Teller:
             attributes=self._random.choice(({}, {"n": "1"}, {"who": "me", "n": "0"})),
         )
         await self._ask(where, self._world.list_runs(where))
+        ended = EndedFilter(self._now() - self._random.choice((0, 5, 50)), whole=self._random.random() < 0.5)
+        await self._ask(ended, self._world.ended_runs(ended))
+        long = LongLogs(self._random.choice((1, 6, 12)), besides=self._random.choice(((), ("order",))))
+        await self._ask(long, self._world.long_logs(long))
         before = self._random.choice((None, "hook_010"))
         await self._ask("hooks", self._world.live_hooks(limit=5, before=before))
         await self._ask("waiting", self._waiting())
