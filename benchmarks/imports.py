@@ -31,6 +31,7 @@ CARRIED: Final = (
 BUNDLED: Final = {
     "structlog": ("structlog",), "loguru": ("loguru",), "anyio": ("anyio", "idna"),
     "more_itertools": ("more_itertools",), "dateutil.parser": ("dateutil", "six"), "pydantic": (),
+    "sympy": ("sympy", "mpmath"),
 }  # fmt: skip
 """Module → what has to be bundled for it."""
 

@@ -144,3 +144,10 @@ def test_the_read_is_named_in_the_module_that_does_it(loaded: Any) -> None:
     )
 
     assert image.per_run == "./other.py:2"
+
+
+def test_a_large_program_is_shared(loaded: Any) -> None:
+    """To take in many files makes garbage, and to collect it is not the program's reading of the clock."""
+    files = {f"part{number}": "VALUE = 1\n" for number in range(6_000)}
+
+    assert loaded(f"import part5{main('part5.VALUE')}", **files).per_run is None

@@ -68,3 +68,14 @@ def test_what_stays_outside_says_why(project: Project, monkeypatch: pytest.Monke
 def test_the_files_are_read_once() -> None:
     """An application makes its programs anew whenever a function is registered."""
     assert pydantic_package() is pydantic_package()
+
+
+def test_parts_that_stay_outside(project: Project) -> None:
+    """The old pydantic does not work with the guest's Python: a placeholder stands for it, and says what to do."""
+    workflow = "@app.workflow\nasync def main(): return Old\n"
+    project.write("app.py", f"from pydantic.v1 import BaseModel as Old\n{HEAD}{workflow}")
+
+    absent = project.made().program.absent
+    assert list(absent) == ["pydantic.v1"]
+    assert "does not work with Python 3.14 and newer" in absent["pydantic.v1"]
+    assert "use the models of pydantic itself, or use it in steps" in absent["pydantic.v1"]

@@ -16,7 +16,7 @@ from pathlib import Path
 from torpor.errors import ConfigurationError
 from torpor.programs.python.carried import LACKING, OWN, SCIENCE, SLIM
 from torpor.programs.python.locating import Located, is_installed, locate
-from torpor.programs.python.pydantic import VERSIONS, is_pydantic, pydantic_package
+from torpor.programs.python.pydantic import VERSIONS, is_pydantic, left_out, pydantic_package
 from torpor.programs.python.third_party import COMPILED, why_absent
 
 
@@ -162,6 +162,8 @@ class Finder:
         if not above:
             return self._top(name)
         outer = self.find(above)
+        if isinstance(outer, Ported) and (part := left_out(name)) is not None:
+            return Absent(*part)
         if isinstance(outer, Absent | Guests | Ported):
             return outer
         found = locate(name, self._folders(above))

@@ -21,8 +21,12 @@ _PACKAGES: Final = ("pydantic", "pydantic_core", "annotated_types", "typing_insp
 _COMPANIONS: Final = ("email_validator", "idna")
 """What pydantic imports only for some types, where it is installed."""
 
-_LEFT_OUT: Final = ("pydantic/v1/", "pydantic/mypy.py")
-"""Files that no model of today needs."""
+_LEFT_OUT: Final = {
+    "pydantic.v1": "is the pydantic of old, which does not work with Python 3.14 and newer, and workflows have 3.15;"
+    " use the models of pydantic itself, or use it in steps",
+    "pydantic.mypy": "is a part of mypy, which checks types outside; use it in steps",
+}
+"""Parts that stay outside: why, and what to do."""
 
 _COMPILED: Final = "pydantic_core._pydantic_core"
 
@@ -62,6 +66,12 @@ def is_pydantic(top: str) -> bool:
     return top in ("pydantic", "pydantic_core")
 
 
+def left_out(name: str) -> tuple[str, str] | None:
+    """Return which part of pydantic that stays outside a module belongs to, and why; None for all others."""
+    found = ((part, why) for part, why in _LEFT_OUT.items() if f"{name}.".startswith(f"{part}."))
+    return next(((part, f"{part} {why}") for part, why in found), None)
+
+
 def pydantic_package() -> Package:
     """Return pydantic as it is installed here, with what it needs."""
     found = locate("pydantic", None)
@@ -95,8 +105,7 @@ def _sources(name: str, located: Located) -> list[tuple[str, str, Path]]:
     for folder in map(Path, located.folders):
         for path in sorted(folder.rglob("*.py")):
             inside = path.relative_to(folder.parent)
-            if not inside.as_posix().startswith(_LEFT_OUT):
-                sources.append(
-                    (".".join(inside.with_suffix("").parts).removesuffix(".__init__"), inside.as_posix(), path)
-                )
+            dotted = ".".join(inside.with_suffix("").parts).removesuffix(".__init__")
+            if left_out(dotted) is None:
+                sources.append((dotted, inside.as_posix(), path))
     return sources

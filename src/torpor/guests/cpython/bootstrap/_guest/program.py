@@ -24,7 +24,7 @@ _workflows: dict[str, Callable[..., Any]] = {}
 
 def load(given: Mapping[str, Any]) -> dict[str, Any]:
     """
-    Evaluate the program's modules and tell how it went.
+    Evaluate the program's modules and tell how it went; the collector is off until then.
 
     Args:
         given: ``files``, ``modules``, ``entries``, ``workflows``, ``absent`` and, if there are any, ``versions`` and
@@ -36,7 +36,6 @@ def load(given: Mapping[str, Any]) -> dict[str, Any]:
     distributions.install(given.get("distributions", {}))
     seed_random(b" of modules")
     unused = random_state()
-    gc.disable()  # a collection reads the clock, which would be taken for the program's doing
     with imports.watched(), traced() if given.get("trace") else nullcontext() as trace:
         try:
             _evaluate(given["entries"], given["workflows"])
