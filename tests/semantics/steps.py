@@ -313,3 +313,14 @@ class Shelf:
 async def count_all(count: Callable[..., Awaitable[str]], shelves: list[Shelf], by: int) -> list[str]:
     """Call a method that came as a value."""
     return [await count(shelf, by) for shelf in shelves]
+
+
+@app.step(max_retries=0)
+async def fails_with_notes() -> None:
+    """Raise an error with a cause and notes."""
+    try:
+        raise LookupError("innermost")
+    except LookupError as cause:
+        error = ValueError("outermost")
+        error.add_note("look in the drawer")
+        raise error from cause

@@ -205,3 +205,21 @@ async def test_workflow_not_registered(stage: Stage) -> None:
     known = stage.full_name("fatal").rpartition("//")[2]
     with pytest.raises(WorkflowNotRegisteredError, match=known):
         await stage.app.start("add_eleven")
+
+
+async def test_error_with_notes(stage: Stage) -> None:
+    """Cause and notes of what a step raised reach who awaits the run, through the workflow."""
+    error = (await failure(await stage.start("error_with_notes"))).__cause__
+    assert name_of(error) == "StepError"
+    raised = error.__cause__ if error is not None else None
+    assert isinstance(raised, ValueError)
+    assert raised.__notes__ == ["look in the drawer"]
+    assert isinstance(raised.__cause__, LookupError)
+
+
+async def test_suspension_cannot_be_swallowed(stage: Stage) -> None:
+    """A run that falls asleep inside a handler of every error meets none."""
+    run = await stage.start("swallowing")
+    await stage.logged(run, "wait_created")
+    stage.clock.put_forward(HOUR)
+    assert await outcome(run) == []

@@ -1,7 +1,16 @@
 import { createHook, FatalError, sleep } from "workflow";
 import { breakHere } from "./helping.js";
 import {
-  asks_for_an_hour, echo, fails, fails_across_files, fails_once, fails_with, naps, refuses, unstable,
+  asks_for_an_hour,
+  echo,
+  fails,
+  fails_across_files,
+  fails_once,
+  fails_with,
+  fails_with_notes,
+  naps,
+  refuses,
+  unstable,
 } from "../steps.py";
 
 export async function errorNested() {
@@ -130,4 +139,21 @@ async function messageOf(call) {
     return error.message;
   }
   return "succeeded";
+}
+
+export async function errorWithNotes() {
+  "use workflow";
+  await fails_with_notes();
+}
+
+export async function swallowing() {
+  "use workflow";
+  const swallowed = [];
+  try {
+    await echo("asleep");
+    await sleep("1m");
+  } catch (error) {
+    swallowed.push(error.name);
+  }
+  return swallowed;
 }

@@ -15,6 +15,7 @@ from tests.semantics.steps import (
     fails_across_files,
     fails_once,
     fails_with,
+    fails_with_notes,
     naps,
     refuses,
     unstable,
@@ -155,3 +156,19 @@ async def catches_unknown_step() -> object:
         return await unstable()
     except Exception as error:  # noqa: BLE001  # its text is what the test looks at
         return str(error)
+
+
+@app.workflow
+async def error_with_notes() -> None:
+    await fails_with_notes()
+
+
+@app.workflow
+async def swallowing() -> list[str]:
+    swallowed = []
+    try:
+        await echo("asleep")
+        await asyncio.sleep(60)
+    except Exception as error:  # noqa: BLE001  # that is what is tried
+        swallowed.append(type(error).__name__)
+    return swallowed
