@@ -446,6 +446,17 @@ class Turns(Protocol):
         """
         ...
 
+    def commit_at_once(self, commit: Commit, held: Entities) -> Committed | None:
+        """
+        Do the same in the calling thread, which is not an event loop's, if that can be done without waiting for others.
+
+        Returns None, and has stored nothing, when it cannot: then :meth:`commit` will do. A world need not be able to.
+
+        Raises:
+            LeaseLostError, EntityConflictError: as :meth:`commit`.
+        """
+        ...
+
     async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
         """
         Give a claimed run back, without harm to it: its turn is ready again after *delay_ms*, for any worker, or as

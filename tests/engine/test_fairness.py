@@ -14,6 +14,7 @@ from torpor import WorkerSettings
 from torpor.engine import threads as engine_threads
 from torpor.engine.threads import VmThreads
 from torpor.vm import interrupts
+from torpor.vm.ticker import TICK_SECONDS
 
 
 @pytest.mark.parametrize("kind", ["steps", "timers"])
@@ -50,6 +51,30 @@ def only_one_left(before: set[threading.Thread]) -> bool:
     return False
 
 
+def compute(ticks: int) -> None:
+    """Be a VM that has the processor for the time of so many ticks."""
+    for _ in range(ticks):
+        until = time.thread_time() + TICK_SECONDS
+        while time.thread_time() < until:
+            pass
+        interrupts.rest()
+
+
+async def test_work_is_not_long_because_it_had_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a busy machine ticks pass while others have the processor."""
+    pool = VmThreads(1)
+    rests: list[float] = []
+    monkeypatch.setattr(pool, "rest", lambda: rests.append(1))
+
+    def ticks() -> None:
+        for _ in range(100):
+            interrupts.rest()
+
+    await pool.run(ticks)
+    assert not rests
+    pool.shutdown()
+
+
 async def test_long_work_gives_its_place_to_others_and_then_its_thread() -> None:
     """Short work passes by; when the long work is done there are as many threads as before."""
     before = set(threading.enumerate())
@@ -57,8 +82,7 @@ async def test_long_work_gives_its_place_to_others_and_then_its_thread() -> None
     passed_by = threading.Event()
 
     def long() -> bool:
-        interrupts.rest()
-        interrupts.rest()
+        compute(ticks=2)
         return passed_by.wait(PATIENCE)
 
     first = [asyncio.ensure_future(pool.run(long)) for _ in range(3)]
@@ -77,8 +101,7 @@ async def test_long_work_rests_while_turns_are_in_a_hurry(monkeypatch: pytest.Mo
 
     def ticks(count: int) -> int:
         rests.clear()
-        for _ in range(count):
-            interrupts.rest()
+        compute(count)
         return len([each for each in rests if each])
 
     pool.hurrying = 5
@@ -98,8 +121,7 @@ async def test_where_no_thread_can_be_started_work_waits(monkeypatch: pytest.Mon
         raise RuntimeError("can't start new thread")
 
     def long() -> None:
-        interrupts.rest()
-        interrupts.rest()
+        compute(ticks=2)
         order.append("long")
 
     monkeypatch.setattr(threading.Thread, "start", refused)

@@ -35,6 +35,7 @@ def outboxes(app: Torpor, monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return await commit(change, held)
 
     monkeypatch.setattr(app.world, "commit", noted)
+    monkeypatch.setattr(app.world, "commit_at_once", lambda *_: None)
     return found
 
 

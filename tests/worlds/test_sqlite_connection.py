@@ -8,10 +8,11 @@ from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from torpor.errors import EntityConflictError, HostError, RunNotFoundError, UsageError, WorldError
-from torpor.model import Event, Notice, RunFilter
-from torpor.testing.worlds.story import OTHER, RUN, T, begin, new_run, step
+from torpor.errors import EntityConflictError, HostError, LeaseLostError, RunNotFoundError, UsageError, WorldError
+from torpor.model import Commit, Event, Notice, RunFilter
+from torpor.testing.worlds.story import OTHER, RUN, WORKER, T, Turn, begin, new_run, step
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.connection import GROUP_OPS_MAX
 from torpor.worlds.sqlite.store import Store
@@ -85,6 +86,56 @@ async def test_a_group_is_bounded(world: SqliteWorld, statements: list[str]) -> 
         reads = [asyncio.ensure_future(_tell(world, lambda _: None)) for _ in range(GROUP_OPS_MAX + 1)]
     await asyncio.gather(*reads)
     assert statements.count("COMMIT") == 3
+
+
+def _started(turn: Turn) -> Commit:
+    begun = (step("step_started", 1),)
+    return Commit(RUN, WORKER, turn.task.epoch, turn.head, outputs=begun)
+
+
+async def test_a_commit_at_once_uses_the_connection_where_it_is_called(world: SqliteWorld) -> None:
+    """It is stored when it returns, and listeners are told."""
+    turn = await begin(world, RUN, step("step_created", 1))
+    assert turn.held is not None
+    heard: list[Notice] = []
+    unsubscribe = world.subscribe(heard.append)
+    await _tell(world, lambda _: None)  # behind which the writer has nothing to do
+    parking = replace(_started(turn), park=True)
+    committed = await asyncio.to_thread(world.commit_at_once, parking, turn.held)
+    assert committed is not None
+    assert committed.parked
+    await asyncio.sleep(0)
+    assert [notice.run_id for notice in heard] == [RUN]
+    assert (await world.get_run(RUN)).head == committed.head
+    unsubscribe()
+
+
+async def test_nothing_is_committed_at_once_while_the_writer_has_work(world: SqliteWorld) -> None:
+    """It would wait, or keep others waiting; as one of a group it does neither."""
+    turn = await begin(world, RUN, step("step_created", 1))
+    assert turn.held is not None
+    async with Held(world):
+        assert await asyncio.to_thread(world.commit_at_once, _started(turn), turn.held) is None
+    assert (await world.get_run(RUN)).head == turn.head
+
+
+async def test_a_commit_at_once_is_refused_like_any(world: SqliteWorld) -> None:
+    """Who has lost the claim stores nothing."""
+    turn = await begin(world, RUN, step("step_created", 1))
+    assert turn.held is not None
+    with pytest.raises(LeaseLostError):
+        world.commit_at_once(replace(_started(turn), epoch=turn.task.epoch + 1), turn.held)
+    assert (await world.get_run(RUN)).head == turn.head
+
+
+async def test_nothing_is_committed_at_once_in_a_closed_world(tmp_path: Path) -> None:
+    """The connection is gone; what has to be said of it, commit() says."""
+    world = SqliteWorld(f"sqlite:///{tmp_path}/closed.db")
+    await world.open()
+    turn = await begin(world, RUN, step("step_created", 1))
+    await world.close()
+    assert turn.held is not None
+    assert world.commit_at_once(_started(turn), turn.held) is None
 
 
 async def test_an_early_refusal_disturbs_nobody(world: SqliteWorld, statements: list[str]) -> None:

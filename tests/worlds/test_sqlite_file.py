@@ -14,9 +14,15 @@ import pytest
 
 from torpor.errors import WorldError
 from torpor.model import NewRun, WorkerRow
-from torpor.worlds.sqlite import SqliteWorld
+from torpor.worlds.sqlite import SqliteWorld, file
 
 DESCRIPTORS_MAX = 200
+
+
+@pytest.fixture(autouse=True)
+def _never_sure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let each operation look at the file, also one that follows another at once."""
+    monkeypatch.setattr(file, "_SURE_SECONDS", 0)
 
 
 def _new_run(run_id: str) -> NewRun:
@@ -67,6 +73,17 @@ async def test_a_deleted_file_is_noticed(tmp_path: Path) -> None:
         await world.heartbeat("wrkr_1")
     await world.close()
     assert _modes(tmp_path) == {}
+
+
+async def test_of_operations_that_follow_at_once_one_looks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A look counts for a while."""
+    monkeypatch.setattr(file, "_SURE_SECONDS", 1000)
+    world = await _open(tmp_path / "torpor.db")
+    await world.create_run(_new_run("wrun_1"))
+    (tmp_path / "torpor.db").rename(tmp_path / "elsewhere.db")
+    await world.create_run(_new_run("wrun_2"))
+    (tmp_path / "elsewhere.db").rename(tmp_path / "torpor.db")
+    await world.close()
 
 
 async def test_a_replaced_file_is_noticed(tmp_path: Path) -> None:

@@ -6,13 +6,14 @@ import asyncio
 import math
 import sys
 import threading
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from torpor.model import Notice
-from torpor.testing.worlds.story import OTHER, RUN, new_run
+from torpor.model import Commit, Notice
+from torpor.testing.worlds.story import OTHER, RUN, WORKER, begin, new_run, step
 from torpor.worlds.sqlite import SqliteWorld, writer
 from torpor.worlds.sqlite import watch as watching_files
 from torpor.worlds.sqlite.watch import Watch, watch
@@ -75,6 +76,22 @@ async def test_own_commits_are_not_looked_for(world: SqliteWorld) -> None:
     world._writer.listen()
     await world.create_run(new_run())
     assert 8 * writer.SOON_MS < world._writer._pause_ms() <= writer.QUIET_MS
+
+
+@needs_inotify
+async def test_a_commit_at_once_has_the_writer_look_soon(world: SqliteWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What another wrote at the same moment may have been forgotten with it, so a writer that is asleep is woken."""
+    turn = await begin(world)
+    assert turn.held is not None
+    monkeypatch.setattr(writer, "QUIET_MS", 1000 * PATIENCE_SECONDS)
+    its, looked = world._writer, threading.Event()
+    world.subscribe(lambda _: None)
+    while not time.monotonic() + PATIENCE_SECONDS / 2 < its._wakes_at < math.inf:  # noqa: ASYNC110  # nothing tells it
+        await asyncio.sleep(0)
+    monkeypatch.setattr(its, "_look", lambda _store: looked.set())
+    commit = Commit(RUN, WORKER, turn.task.epoch, turn.head, outputs=(step("step_created", 1),))
+    assert await asyncio.to_thread(world.commit_at_once, commit, turn.held) is not None
+    assert await asyncio.to_thread(looked.wait, PATIENCE_SECONDS / 4)
 
 
 async def test_own_commits_are_no_news(world: SqliteWorld) -> None:

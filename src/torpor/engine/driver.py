@@ -1,7 +1,8 @@
 """
 Drives a turn: does what it wants and tells it what came of it. The only awaits of a turn are here.
 
-What happens in a VM's thread is a whole activation, with the snapshot that follows it, so that it costs one hop.
+What happens in a VM's thread is a whole activation with what follows from it: the snapshot, the turn's decision, and
+the commit, if the world can store it at once. So a sequential step costs one hop.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from torpor.engine.moves import (
     Listen,
     Load,
     LogRead,
+    Moves,
     Pause,
     Paused,
     PutBack,
@@ -50,7 +52,7 @@ from torpor.engine.observer import TurnBegan, TurnEnd, TurnEnded
 from torpor.engine.passes import Claim
 from torpor.engine.session import Session
 from torpor.engine.turn import Turn
-from torpor.model import Committed, Event, Snapshot, Task
+from torpor.model import Commit, Committed, Event, Snapshot, Task
 from torpor.vm.guest import Guest, Image
 
 
@@ -82,9 +84,11 @@ class _Driver:
         asked = env.why_not, env.is_once, env.place_of
         self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, *asked))
         self._session: Session | None = None
+        self._announced: Commit | None = None  # passed its failpoint, in a VM's thread or here
 
     async def drive(self) -> TurnEnd:
         """Let the turn run to its end, and return which one it was."""
+        threads = self._env.threads
         moves = self._turn.begin()
         while True:
             try:
@@ -92,10 +96,15 @@ class _Driver:
                     self._do(effect)
                 if isinstance(moves.asked, End):
                     return moves.asked.how
-                happening = await self._answered(moves.asked)
+                hurries = not isinstance(moves.asked, Listen | Pause)
+                threads.hurrying += hurries  # VMs that compute for long let it go first
+                try:
+                    answer = await self._answer(moves.asked)
+                finally:
+                    threads.hurrying -= hurries
             except Exception as error:  # noqa: BLE001  # whose doing it is, is the turn's to say
-                happening = Failed(error, self._session.guest.build if self._session else "")
-            moves = self._turn.on(happening, self._around())
+                answer = self._failed(error)
+            moves = answer if isinstance(answer, Moves) else self._turn.on(answer, self._around())
 
     def close(self) -> None:
         """Let go of what the turn had."""
@@ -134,17 +143,14 @@ class _Driver:
             case HostLacks(error):
                 self._env.host_failed(error)
 
-    async def _answered(self, asked: Question) -> Happening:
-        """Answer a question; VMs that compute for long let the others go first meanwhile."""
-        if isinstance(asked, Listen | Pause):
-            return await self._answer(asked)
-        self._env.threads.hurrying += 1
-        try:
-            return await self._answer(asked)
-        finally:
-            self._env.threads.hurrying -= 1
+    def _failed(self, error: Exception) -> Failed:
+        return Failed(error, self._session.guest.build if self._session else "")
 
-    async def _answer(self, asked: Question) -> Happening:  # noqa: PLR0911  # one for each question
+    async def _answer(self, asked: Question) -> Happening | Moves:  # noqa: PLR0911  # one for each question
+        """
+        Return the answer to a question, or to one that followed from it in a VM's thread; or what the turn wants next,
+        when it was told the answer there.
+        """
         env, run_id = self._env, self._task.run_id
         match asked:
             case Load():
@@ -157,9 +163,7 @@ class _Driver:
                 return await self._wake(asked)
             case Deliver():
                 env.observe(Failpoint.BEFORE_DELIVER)
-                delivered = await env.threads.run(self._in_thread_deliver, asked.events, env.clock.now())
-                env.observe(Failpoint.AFTER_DELIVER)
-                return delivered
+                return await env.threads.run(self._in_thread_deliver, asked.events, env.clock.now())
             case Save():
                 return Saved(await env.threads.run(self._at_hand.snapshot, env.clock.now()))
             case Store():
@@ -176,12 +180,12 @@ class _Driver:
             case End():
                 raise AssertionError("the turn is over")
 
-    async def _wake(self, asked: Wake) -> Woken:
+    async def _wake(self, asked: Wake) -> Happening | Moves:
         images = self._env.images
         guest, image = await (images.installed(asked.state.run) if asked.installed else images.of(asked.state))
         return await self._env.threads.run(self._in_thread_wake, asked, guest, image)
 
-    def _in_thread_wake(self, asked: Wake, guest: Guest, image: Image) -> Woken:
+    def _in_thread_wake(self, asked: Wake, guest: Guest, image: Image) -> Happening | Moves:
         env, run = self._env, asked.state.run
         self._session = session = Session(
             guest,
@@ -195,21 +199,49 @@ class _Driver:
         )
         requests = session.wake(asked.at)
         snapshot = self._in_thread_snapshot(session, requests, asked.at)
-        return Woken(image.program, guest.build, requests, snapshot, deaf="run_cancelling" not in guest.hears)
+        deaf = "run_cancelling" not in guest.hears
+        return self._in_thread_store(Woken(image.program, guest.build, requests, snapshot, deaf=deaf))
 
-    def _in_thread_deliver(self, events: Sequence[Event], now: int) -> Delivered:
+    def _in_thread_deliver(self, events: Sequence[Event], now: int) -> Happening | Moves:
         session = self._at_hand
         requests = session.advance(events, now)
-        return Delivered(requests, self._in_thread_snapshot(session, requests, now))
+        delivered = Delivered(requests, self._in_thread_snapshot(session, requests, now))
+        self._env.observe(Failpoint.AFTER_DELIVER)
+        return self._in_thread_store(delivered)
 
     def _in_thread_snapshot(self, session: Session, requests: Requests, now: int) -> Snapshot | None:
         return session.snapshot(now) if self._turn.wants_snapshot(requests, self._around()) else None
+
+    def _in_thread_store(self, activated: Woken | Delivered) -> Happening | Moves:
+        """
+        Tell the turn, and store what it then wants to have stored.
+
+        Returns what came of that, or what the turn wants when that is for the event loop to do.
+        """
+        moves = self._turn.on(activated, self._around())
+        if self._env.threads.hurrying > 1:  # then the world makes one transaction of what several turns store
+            return moves
+        if moves.effects or not isinstance(moves.asked, Store) or moves.asked.commit.snapshot is not None:
+            return moves
+        try:
+            self._before_commit(moves.asked.commit)
+            committed = self._env.world.commit_at_once(moves.asked.commit, moves.asked.held)
+            if committed is not None:
+                self._env.observe(Failpoint.AFTER_COMMIT)
+        except Exception as error:  # noqa: BLE001  # whose doing it is, is the turn's to say
+            return self._failed(error)
+        return moves if committed is None else committed
+
+    def _before_commit(self, commit: Commit) -> None:
+        if commit is not self._announced:
+            self._announced = commit
+            self._env.observe(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)
 
     async def _store(self, asked: Store) -> Committed:
         env, commit = self._env, asked.commit
         if commit.snapshot is not None:
             await env.images.store(self._at_hand.guest, self._at_hand.image, asked.held.run)
-        env.observe(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)
+        self._before_commit(commit)
         committed = await env.world.commit(commit, asked.held)
         env.observe(Failpoint.AFTER_COMMIT)
         return committed

@@ -8,8 +8,8 @@ starts before there is room for one more, and none is claimed, or begun by a tur
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable
+from contextlib import AbstractAsyncContextManager
 
 from torpor import limits
 from torpor.engine.attempts import Attempt
@@ -40,19 +40,26 @@ class Holding:
         left = limits.HELD_BYTES_MAX - self.bytes
         if left <= 0:
             return 0
-        largest = max(self._returned.values(), default=0)
-        return max(1, left // largest) if largest else None
+        return max(1, left // max(self._returned.values())) if self._returned else None
 
-    @asynccontextmanager
-    async def attempt(self, attempt: Attempt) -> AsyncIterator[None]:
+    def attempt(self, attempt: Attempt) -> AbstractAsyncContextManager[None]:
         """Hold what an attempt needs for the time of the block, which begins once there is room for its outcome."""
-        expected = 0
+        return _Needs(self, attempt)
+
+    async def need(self, attempt: Attempt) -> int:
+        """Hold what an attempt needs, once there is room, and return the size that its outcome may have."""
+        expected = self._returned.get(attempt.name, 0)
         self._count(len(attempt.input))
         try:
-            expected = await self._expect(self._returned.get(attempt.name, 0))
-            yield
-        finally:
+            return await self._expect(expected) if expected else 0
+        except BaseException:
             self._count(-len(attempt.input))
+            raise
+
+    def need_no_more(self, attempt: Attempt, expected: int) -> None:
+        """Let go of what :meth:`need` has held."""
+        self._count(-len(attempt.input))
+        if expected:
             self._count_outcome(-expected)
 
     def learn(self, outcome: Event) -> None:
@@ -71,7 +78,7 @@ class Holding:
 
     async def _expect(self, size: int) -> int:
         # Arguments do not count here: those of steps that wait for one another would keep all of them waiting.
-        while size and self._outcomes and self._outcomes + size > limits.HELD_BYTES_MAX:
+        while self._outcomes and self._outcomes + size > limits.HELD_BYTES_MAX:
             self._less.clear()
             await self._less.wait()
         self._count_outcome(size)
@@ -88,6 +95,20 @@ class Holding:
             self._less.set()
         if was_full and self.bytes < limits.HELD_BYTES_MAX:
             self._on_room()
+
+
+class _Needs:
+    """What one attempt needs; each step has one, and a generator would cost twice as much."""
+
+    def __init__(self, holding: Holding, attempt: Attempt) -> None:
+        self._holding, self._attempt = holding, attempt
+        self._expected = 0
+
+    async def __aenter__(self) -> None:
+        self._expected = await self._holding.need(self._attempt)
+
+    async def __aexit__(self, *_: object) -> None:
+        self._holding.need_no_more(self._attempt, self._expected)
 
 
 class Outcomes:
@@ -109,6 +130,8 @@ class Outcomes:
 
     def keep(self, outcomes: Iterable[Event]) -> None:
         """Count all others out."""
+        if not self._held:
+            return
         kept = {outcome.id for outcome in outcomes}
         for step_id in [step_id for step_id in self._held if step_id not in kept]:
             self._holding.let_go(self._held.pop(step_id))

@@ -35,7 +35,9 @@ class InlineSteps:
         self._running: dict[str, None] = {}  # in the order in which they began
         self._attempts: dict[str, Running] = {}
         self._outcomes: list[Event] = []
-        self._arrival = asyncio.Event()
+        self._arrival: asyncio.Future[None] | None = None  # while the turn waits
+        self._patience_ends = 0.0  # by the event loop's time
+        self._alarm: asyncio.TimerHandle | None = None
         self._handed_over: set[str] = set()
         self._given_up: set[str] = set()
         self._held = Outcomes(runner.holding)
@@ -76,13 +78,14 @@ class InlineSteps:
         """
         self._held.keep(self._outcomes)
         if not self._outcomes and seconds > 0:
-            self._arrival.clear()
-            # Cheaper than asyncio.timeout, and an empty answer says as much as an error.
-            alarm = asyncio.get_running_loop().call_later(seconds, self._arrival.set)
+            loop = asyncio.get_running_loop()
+            self._arrival = loop.create_future()
+            self._patience_ends = loop.time() + seconds
+            self._set_alarm(loop)
             try:
-                await self._arrival.wait()
+                await self._arrival
             finally:
-                alarm.cancel()
+                self._arrival = None
         taken, self._outcomes = self._outcomes, []
         return taken
 
@@ -90,7 +93,7 @@ class InlineSteps:
         """Return outcomes that could not be stored, to be taken again before newer ones."""
         self._outcomes = [*events, *self._outcomes]
         if events:
-            self._arrival.set()
+            self._wake()
 
     def forget_all_but(self, open_steps: AbstractSet[str]) -> None:
         """Drop outcomes of steps that are not open any more: a commit that seemed to fail had stored them."""
@@ -110,6 +113,8 @@ class InlineSteps:
     def close(self) -> None:
         """Drop what was not taken, and what comes later, unless it was handed over: the turn is over."""
         self._is_closed = True
+        if self._alarm is not None:
+            self._alarm.cancel()
         self._outcomes = []
         self._held.keep([])
 
@@ -125,4 +130,25 @@ class InlineSteps:
         self._held.add(outcome)
         self._outcomes.append(outcome)
         self._running.pop(outcome.id, None)
-        self._arrival.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        if self._arrival is not None and not self._arrival.done():
+            self._arrival.set_result(None)
+
+    def _set_alarm(self, loop: asyncio.AbstractEventLoop) -> None:
+        """See to it that patience ends in time: one alarm serves many short waits, and looks again when it is early."""
+        if self._alarm is not None:
+            if self._alarm.when() <= self._patience_ends:
+                return
+            self._alarm.cancel()
+        self._alarm = loop.call_at(self._patience_ends, self._alarmed, loop)
+
+    def _alarmed(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._alarm = None
+        if self._arrival is None:
+            return
+        if loop.time() < self._patience_ends:
+            self._set_alarm(loop)
+        else:
+            self._wake()

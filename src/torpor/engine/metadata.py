@@ -22,7 +22,6 @@ class StepMetadata:
         name: name of the step.
         run_id: the run that it belongs to.
         attempt: 1 for the first.
-        started_at: start of this attempt, aware, UTC.
         weight: what :meth:`weighs` was told last, None before it was.
     """
 
@@ -31,9 +30,14 @@ class StepMetadata:
         self.name = name
         self.run_id = run_id
         self.attempt = attempt
-        self.started_at = datetime.fromtimestamp(started_at / 1000, UTC)
         self.weight: int | None = None
-        self._cancelled = threading.Event()
+        self._started_ms = started_at
+        self._cancelled = False
+
+    @property
+    def started_at(self) -> datetime:
+        """Start of this attempt, aware, UTC."""
+        return datetime.fromtimestamp(self._started_ms / 1000, UTC)
 
     def weighs(self, weight: int) -> None:
         """
@@ -56,7 +60,7 @@ class StepMetadata:
         True once nobody wants the result: the run was cancelled or has ended, or the attempt timed out. A long ``def``
         step should look and return.
         """
-        return self._cancelled.is_set()
+        return self._cancelled
 
     def wait_cancelled(self, timeout: float | None = None) -> bool:
         """
@@ -65,10 +69,13 @@ class StepMetadata:
         Args:
             timeout: seconds to wait at most, None for as long as it takes.
         """
-        return self._cancelled.wait(timeout)
+        told: threading.Event = vars(self).setdefault("_told", threading.Event())  # before the look, as cancel() after
+        return self._cancelled or told.wait(timeout)
 
     def cancel(self) -> None:
-        self._cancelled.set()
+        self._cancelled = True
+        if (told := vars(self).get("_told")) is not None:
+            told.set()
 
 
 @dataclass(frozen=True, slots=True)

@@ -233,12 +233,12 @@ def ignore(_observation: Observation) -> None:
 def all_of(observers: Iterable[Observer]) -> Observer:
     """Return one observer for all of these, which raises nothing but what is injected at a failpoint."""
     each = [observer if isinstance(observer, _Only) else _Only(observer, frozenset(KINDS)) for observer in observers]
-    wanting = {kind: [only.observer for only in each if kind in only.kinds] for kind in KINDS}
+    wanting = {kind: found for kind in KINDS if (found := [only.observer for only in each if kind in only.kinds])}
     broken: set[tuple[int, type]] = set()  # one that fails at each step of each run must not fill the log
 
     def observe(observation: Observation) -> None:
         kind = type(observation)
-        for observer in wanting[kind]:
+        for observer in wanting.get(kind, ()):
             try:
                 observer(observation)
             except Exception as error:  # noqa: BLE001  # whatever it is, runs have nothing to do with it

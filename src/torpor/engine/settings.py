@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import msgspec
 
 from torpor import limits
@@ -40,7 +42,8 @@ class WorkerSettings(msgspec.Struct, frozen=True):
         turns: runs that are awake at once; each holds a VM.
         steps: steps that run at once.
         step_threads: of these, ``def`` steps.
-        vm_threads: threads that run VMs, besides those whose VM computes for long.
+        vm_threads: threads that run VMs, besides those whose VM computes for long. On Linux a guest keeps the GIL
+            (:mod:`torpor.vm.ticker`), and a second thread would mostly wait for it.
         lease_ms: a worker that was not heard of for so long counts as dead.
         heartbeat_ms: how often it is heard of. At least every second it looks whether workers on its machine still run.
         upkeep_ms: how often it puts guest builds that runs have come to need into the world.
@@ -52,7 +55,7 @@ class WorkerSettings(msgspec.Struct, frozen=True):
     turns: int = 16
     steps: int = 512
     step_threads: int = 32
-    vm_threads: int = max(2, available_cores())
+    vm_threads: int = 1 if sys.platform == "linux" else max(2, available_cores())
     lease_ms: int = 15_000
     heartbeat_ms: int = 5_000
     upkeep_ms: int = 10_000

@@ -85,9 +85,11 @@ def as_called(function: Callable[..., Any], receiver: object = None) -> Callable
     Raises:
         FatalError: the receiver is not loaded here, or is no subclass of the class that defines the step.
     """
-    plain = inspect.unwrap(function)
+    plain = inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
+    if "." not in plain.__qualname__:
+        return function
     above, _, name = plain.__qualname__.rpartition(".")
-    owner = find_class(f"{importable_name(plain.__module__)}:{above}") if above else None
+    owner = find_class(f"{importable_name(plain.__module__)}:{above}")
     if owner is None or not isinstance(vars(owner).get(name), classmethod):
         return function
     if not isinstance(receiver, ClassReference):

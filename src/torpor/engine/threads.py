@@ -19,8 +19,9 @@ from typing import Any, ParamSpec, TypeVar, cast
 from torpor.errors import HostError
 from torpor.thread_start import starting_thread
 from torpor.vm.interrupts import obey, yield_to_others
+from torpor.vm.ticker import TICK_SECONDS
 
-_TICKS_OF_LONG_WORK = 2
+_LONG_SECONDS = 2 * TICK_SECONDS
 _REST_SECONDS = 0.001
 _RESTS_MAX = 10
 """For each tick: so long work has a sixth of a core beside turns that are always in a hurry."""
@@ -36,8 +37,9 @@ class VmThreads:
     """
     Threads that take work from one queue: a fixed number for work that is short, and one more for each that is long.
 
-    Work is long once a VM has computed for a second tick. It leaves its place to others, and rests from then on at each
-    tick while turns are in a hurry, so that it has a share of the processor and they have theirs soon.
+    Work is long once it has had the processor for the time of two ticks; on a busy machine many ticks may pass before.
+    It leaves its place to others, and rests from then on at each tick while turns are in a hurry, so that it has a
+    share of the processor and they have theirs soon.
 
     Args:
         count: how many VMs with short work may run at the same moment.
@@ -156,14 +158,21 @@ class VmThreads:
 
 
 class _Job:
-    """Work on its way to a VM thread, and what came of it on its way back."""
+    """
+    Work on its way to a VM thread, and what came of it on its way back.
 
-    __slots__ = ("_cancelled", "_ended", "_loop", "_threads", "_ticks", "_work", "answer")
+    Attributes:
+        answer: of the work, on the event loop.
+        is_long: whether a VM has computed for long.
+    """
+
+    __slots__ = ("_begun", "_cancelled", "_ended", "_loop", "_threads", "_work", "answer", "is_long")
 
     def __init__(self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, threads: VmThreads) -> None:
         self._work = work
         self._threads = threads
-        self._ticks = 0
+        self._begun = 0.0  # by the processor's time of the thread
+        self.is_long = False
         self._loop = loop
         self._cancelled = False
         self._ended: bool | asyncio.Future[None] = False
@@ -172,6 +181,7 @@ class _Job:
     def carry_out(self) -> None:
         """Do the work; called in a VM thread."""
         value, error = None, None
+        self._begun = time.thread_time()
         obey(self._is_cancelled, self._rest)
         try:
             if not self._cancelled:
@@ -190,17 +200,12 @@ class _Job:
             self._ended = self._loop.create_future()
             await asyncio.shield(self._ended)
 
-    @property
-    def is_long(self) -> bool:
-        """Whether a VM has computed for long; read it when the work is done."""
-        return self._ticks >= _TICKS_OF_LONG_WORK
-
     def _is_cancelled(self) -> bool:
         return self._cancelled
 
     def _rest(self) -> None:
-        self._ticks += 1
-        if self._ticks == _TICKS_OF_LONG_WORK:
+        if not self.is_long and time.thread_time() - self._begun >= _LONG_SECONDS:
+            self.is_long = True
             self._threads.has_become_long()
         if self.is_long and not self._cancelled:
             self._threads.rest()

@@ -264,7 +264,9 @@ class Turn:
             return self._loads(*self._leaving())
         run = this.state.run
         told = Stored(run.id, run.key_id, run.workflow, as_stored(plan.commit, answer), plan.commit.log_entries)
-        effects: list[Effect] = [Tell(told), PutBack(this.put_off)]
+        effects: list[Effect] = [Tell(told)]
+        if this.put_off:
+            effects.append(PutBack(this.put_off))
         if plan.given_up:
             effects.append(GiveUp(plan.given_up))
         this.stored(plan.commit, answer.held)

@@ -68,12 +68,17 @@ class _Parameters:
     def __init__(self, signature: Signature | None, converters: Mapping[str, Converter]) -> None:
         self._signature = signature
         self._converters = converters
+        self._positional = positional = _positional(signature)
+        self._required = sum(parameter.default is Parameter.empty for parameter in positional or ())
 
     def convert(
         self, args: Sequence[Any], kwargs: Mapping[str, Any], what: str
     ) -> tuple[Sequence[Any], Mapping[str, Any]]:
         if self._signature is None:
             return args, kwargs
+        positional = self._positional
+        if positional is not None and not kwargs and self._required <= len(args) <= len(positional):  # it binds
+            return [self._one(*one, what) for one in zip(positional, args, strict=False)], kwargs
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
@@ -88,26 +93,35 @@ class _Parameters:
         return bound.args, bound.kwargs
 
     def _argument(self, parameter: Parameter, given: Any, what: str) -> Any:
-        def one(value: Any, place: str) -> Any:
-            if value is parameter.default:
-                return value
-            where = f"{what}, argument {parameter.name!r}{place}"
-            return _converted(value, self._converters[parameter.name], "its annotation", where)
-
         if parameter.kind is Parameter.VAR_POSITIONAL:
-            return tuple(one(value, f"[{at}]") for at, value in enumerate(given))
+            return tuple(self._one(parameter, value, what, f"[{at}]") for at, value in enumerate(given))
         if parameter.kind is Parameter.VAR_KEYWORD:
-            return {name: one(value, f"[{name!r}]") for name, value in given.items()}
-        return one(given, "")
+            return {name: self._one(parameter, value, what, f"[{name!r}]") for name, value in given.items()}
+        return self._one(parameter, given, what)
+
+    def _one(self, parameter: Parameter, value: Any, what: str, place: str = "") -> Any:
+        convert = self._converters.get(parameter.name)
+        if convert is None or value is parameter.default:
+            return value
+        return _converted(value, convert, "its annotation", what, f", argument {parameter.name!r}{place}")
 
 
-def _converted(value: Any, convert: Converter, expected: str, where: str) -> Any:
+def _positional(signature: Signature | None) -> tuple[Parameter, ...] | None:
+    """Return the parameters of a function all of which may be given by position; None of any other function."""
+    if signature is None:
+        return None
+    parameters = tuple(signature.parameters.values())
+    kinds = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    return parameters if all(parameter.kind in kinds for parameter in parameters) else None
+
+
+def _converted(value: Any, convert: Converter, expected: str, what: str, where: str = "") -> Any:
     try:
         return convert(value)
     except Unfit as unfit:
-        raise ArgumentError(f"{where}{unfit.path}: {unfit.told}") from None
+        raise ArgumentError(f"{what}{where}{unfit.path}: {unfit.told}") from None
     except RecursionError:
-        raise ArgumentError(f"{where} nests too deep to be converted to {expected}") from None
+        raise ArgumentError(f"{what}{where} nests too deep to be converted to {expected}") from None
 
 
 @lru_cache(maxsize=1024)

@@ -15,7 +15,7 @@ import msgspec
 
 from torpor.clock import Clock
 from torpor.errors import TorporError, WorldError
-from torpor.model import Notice
+from torpor.model import Commit, Committed, Entities, Notice
 from torpor.testing.simulation.scheduler import Process
 from torpor.testing.simulation.story import Story
 from torpor.testing.simulation.weather import Fault, Weather
@@ -97,6 +97,10 @@ class SimulatedWorld:
 
         setattr(self, name, ask)
         return ask
+
+    def commit_at_once(self, commit: Commit, held: Entities) -> Committed | None:
+        """Leave it to :meth:`commit`: a simulated store is always some way off."""
+        return None
 
     async def open(self) -> None:
         """Do nothing: the store is there."""

@@ -280,6 +280,9 @@ class MemoryWorld:
     async def commit(self, commit: Commit, held: Entities | None = None) -> Committed:
         return self._carry_out(operations.commit(commit, held, self._clock.now(), self._url))
 
+    def commit_at_once(self, commit: Commit, held: Entities) -> Committed | None:
+        return None  # all that is stored here is the event loop's
+
     async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
         until = self._clock.now() + delay_ms
         self._carry_out(operations.snooze(run_id, worker_id, epoch, until, why, self._url))

@@ -1,7 +1,8 @@
 """
 A thread with a connection of its own, working through a queue of operations; :mod:`.writer` and :mod:`.reader` are two.
 
-What has come together is taken as one group, and its results go back to each event loop in one call.
+What has come together is taken as one group, and its results go back to each event loop in one call. While the thread
+has nothing to do, others may use its connection for one operation: that saves them the way there and back.
 """
 
 from __future__ import annotations
@@ -58,6 +59,8 @@ class ConnectionThread:
         self._notifier = notifier
         self._queue: SimpleQueue[Job] = SimpleQueue()
         self._pid = 0
+        self._store: Store | None = None
+        self._using = threading.Lock()  # the store
 
     @property
     def is_open(self) -> bool:
@@ -72,7 +75,7 @@ class ConnectionThread:
             ConfigurationError, WorldError: what connecting raised.
             HostError: no thread can be started.
         """
-        self._queue = SimpleQueue()  # after a fork the old one may be in any state
+        self._queue, self._using = SimpleQueue(), threading.Lock()  # after a fork the old ones may be in any state
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with starting_thread(f"opening world {self._url}"):
             threading.Thread(target=self._main, args=(opened,), name=type(self).__name__, daemon=True).start()
@@ -106,6 +109,20 @@ class ConnectionThread:
         self._queue.put(Job(operation, about, future))
         return future
 
+    def _at_once(self, operation: Callable[[Store], Any], about: str) -> Job | None:
+        """Carry *operation* out in the calling thread and return its job, None while the connection thread has work."""
+        if not self._queue.empty() or not self._using.acquire(blocking=False):
+            return None
+        try:
+            store = self._store
+            if store is None or not self.is_open:
+                return None
+            job = Job(operation, about, None)
+            self._work_through(store, [job])
+        finally:
+            self._using.release()
+        return job
+
     def _main(self, opened: asyncio.Future[None]) -> None:
         first = Job(None, "opening", opened)
         try:
@@ -115,6 +132,7 @@ class ConnectionThread:
             first.error = error
             _hand_back([first], self._notifier)
             return
+        self._store = store
         _hand_back([first], self._notifier)
         last = None
         while last is None:
@@ -123,18 +141,23 @@ class ConnectionThread:
                 jobs.append(self._queue.get_nowait())
             if jobs[-1].operation is None:
                 last = jobs.pop()
-            try:
-                self._work(store, jobs)
-            except Exception as error:  # noqa: BLE001  # nobody may wait in vain, and the connection thread goes on
-                for job in jobs:
-                    job.error = self._failure(error, job)
+            with self._using:
+                self._work_through(store, jobs)
             _hand_back(jobs, self._notifier)
         self._end()
         # All that was told of is in the file or its log: what fails now, such as the clearing of the log on a full
         # disk, is done by whoever opens the file next.
-        with suppress(sqlite3.Error):
+        with self._using, suppress(sqlite3.Error):
+            self._store = None
             store.db.close()
         _hand_back([last], self._notifier)
+
+    def _work_through(self, store: Store, jobs: list[Job]) -> None:
+        try:
+            self._work(store, jobs)
+        except Exception as error:  # noqa: BLE001  # nobody may wait in vain, and the connection thread goes on
+            for job in jobs:
+                job.error = self._failure(error, job)
 
     def _begin(self, store: Store) -> None:
         """Prepare, before anybody is told that the connection thread is open."""
@@ -188,7 +211,7 @@ def _hand_back(jobs: list[Job], notifier: Notifier) -> None:
             loop.call_soon_threadsafe(_settle, its, notifier)
         except RuntimeError:  # the loop is closed: nobody waits any more, but others may listen
             for job in its:
-                _tell(job, notifier)
+                tell(job, notifier)
 
 
 def _settle(jobs: list[Job], notifier: Notifier) -> None:
@@ -198,9 +221,10 @@ def _settle(jobs: list[Job], notifier: Notifier) -> None:
                 job.future.set_result(job.value)
             else:
                 job.future.set_exception(job.error)
-        _tell(job, notifier)
+        tell(job, notifier)
 
 
-def _tell(job: Job, notifier: Notifier) -> None:
+def tell(job: Job, notifier: Notifier) -> None:
+    """Tell listeners of what a job has changed."""
     if job.error is None and job.notice is not None:
         notifier.notify(job.notice)

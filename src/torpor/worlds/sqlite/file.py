@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -10,6 +11,9 @@ from typing import Final
 from torpor.errors import WorldError
 
 _OWNER_ONLY: Final = 0o600
+
+_SURE_SECONDS: Final = 0.02
+"""For so long a look counts: what was stored since the last one is gone with the file, whenever that is noticed."""
 
 
 class DatabaseFile:
@@ -25,6 +29,7 @@ class DatabaseFile:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._identity = self._look()
+        self._sure_until = 0.0
 
     def check(self, url: str, about: str) -> None:
         """
@@ -37,8 +42,12 @@ class DatabaseFile:
         Raises:
             WorldError: the file was deleted, or another stands in its place.
         """
+        now = time.monotonic()
+        if now < self._sure_until:
+            return
         found = self._look()
         if found == self._identity:
+            self._sure_until = now + _SURE_SECONDS
             return
         what = "is not there any more" if found is None else "was replaced by another"
         raise WorldError(

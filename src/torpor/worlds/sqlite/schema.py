@@ -61,6 +61,7 @@ def connect(settings: Settings, url: str) -> Store:
             path,
             timeout=settings.busy_timeout_ms / 1000,
             isolation_level=None,
+            check_same_thread=False,  # its users take turns, see ConnectionThread
             cached_statements=_STATEMENTS_CACHED,
         )
     except sqlite3.Error as error:

@@ -56,12 +56,9 @@ class Watch:
             written.poll()
             if self._closed.is_set():
                 break
-            try:
-                with self._hearing:
-                    os.read(self._inotify, _EVENTS_BYTES)
-                    self._tell()
-            except BlockingIOError:  # it was forgotten
-                continue
+            with self._hearing, suppress(BlockingIOError):  # if it was forgotten
+                os.read(self._inotify, _EVENTS_BYTES)
+                self._tell()
             self._closed.wait(REST_MS / 1000)
         os.close(self._inotify)
 

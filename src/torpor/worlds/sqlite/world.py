@@ -318,6 +318,13 @@ class SqliteWorld:
             lambda now: operations.commit(commit, held, now, self._url), f"commit of run {commit.run_id}"
         )
 
+    def commit_at_once(self, commit: Commit, held: Entities) -> Committed | None:
+        stored = self._writer.at_once(
+            lambda store: converse(store, operations.commit(commit, held, self._clock.now(), self._url)),
+            f"commit of run {commit.run_id}",
+        )
+        return None if stored is None else stored[0]
+
     async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
         await self._operate(
             lambda now: operations.snooze(run_id, worker_id, epoch, now + delay_ms, why, self._url),

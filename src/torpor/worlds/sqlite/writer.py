@@ -26,7 +26,7 @@ from typing import Final, TypeVar
 
 from torpor.model import Notice
 from torpor.worlds.notifier import Notifier
-from torpor.worlds.sqlite.connection import ConnectionThread, Job
+from torpor.worlds.sqlite.connection import ConnectionThread, Job, tell
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.watch import REST_MS, Watch, watch
 
@@ -54,6 +54,7 @@ class Writer(ConnectionThread):
         self._look_from = 0.0
         self._stirred_at = -math.inf  # by others
         self._committed_at = -math.inf
+        self._wakes_at = math.inf  # when it will look next while it sleeps
         self._watch: Watch | None = None
         self._is_able_now = False  # to read what it could not read before
 
@@ -68,14 +69,38 @@ class Writer(ConnectionThread):
         """
         return self._submit(operation, about)
 
+    def at_once(self, operation: Callable[[Store], tuple[T, Notice | None]], about: str) -> tuple[T] | None:
+        """
+        Carry *operation* out in the calling thread, in a transaction of its own, and return its result in a tuple.
+
+        Returns None when the writer has others' operations to do: then it is better off among them.
+
+        Raises:
+            TorporError: as the future of :meth:`submit`.
+        """
+        job = self._at_once(operation, about)
+        if job is None:
+            return None
+        if job.error is not None:
+            raise job.error
+        tell(job, self._notifier)
+        if math.inf > self._wakes_at > time.monotonic() + _OWN[0] / 1000:
+            self._queue.put(Job(_nothing, "looking sooner", None))  # what others wrote may have been forgotten with it
+        return (job.value,)
+
     def listen(self) -> None:
         """Begin to look for others' changes, now that somebody is subscribed."""
         self._stirred_at = time.monotonic()
         self._queue.put(Job(_nothing, "listening", None))
 
+    def _written(self) -> None:
+        """Look what was written to the log, if it was not just now written here: then the next look is soon anyway."""
+        if time.monotonic() > self._committed_at + _OWN[0] / 1000:
+            self.listen()
+
     def _begin(self, store: Store) -> None:
         self._version = _data_version(store)
-        self._watch = watch(store.file.path.with_name(f"{store.file.path.name}-wal"), self.listen)
+        self._watch = watch(store.file.path.with_name(f"{store.file.path.name}-wal"), self._written)
 
     def _end(self) -> None:
         if self._watch is not None:
@@ -83,11 +108,16 @@ class Writer(ConnectionThread):
 
     def _wait(self, store: Store) -> Job:
         while self._notifier:
-            self._look(store)
+            with self._using:
+                self._look(store)
+                pause = self._pause_ms() / 1000
+                self._wakes_at = time.monotonic() + pause
             try:
-                return self._queue.get(timeout=self._pause_ms() / 1000)
+                return self._queue.get(timeout=pause)
             except Empty:
                 continue
+            finally:
+                self._wakes_at = math.inf
         return self._queue.get()
 
     def _pause_ms(self) -> float:
@@ -102,7 +132,8 @@ class Writer(ConnectionThread):
         now = time.monotonic()
         if now < self._look_from:
             return
-        self._look_from = now + (SOON_MS if self._queue.empty() else LISTEN_MS) / 1000
+        is_stirred = now < self._stirred_at + STIRRED_MS / 1000
+        self._look_from = now + (SOON_MS if is_stirred and self._queue.empty() else LISTEN_MS) / 1000
         try:
             version = _data_version(store)
         except sqlite3.Error:
