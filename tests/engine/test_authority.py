@@ -12,7 +12,7 @@ from tests.engine.authority.application import done
 from tests.engine.authority.billing import app as billing
 from tests.engine.authority.operations import unlisted
 from tests.engine.support import TIMEOUT, has_event
-from torpor import RunFailedError, Torpor
+from torpor import RunCancelledError, RunFailedError, Torpor
 from torpor.authority import Authority
 from torpor.errors import ConfigurationError
 from torpor.vm.guest import Program
@@ -97,7 +97,8 @@ async def test_runs_of_ones_own_application_may_be_asked_and_cancelled(world: Wo
         victim = await app.start("waits", "token")
         assert await (await app.start("asks", victim.id)).result(timeout=TIMEOUT) in ("pending", "running")
         assert await (await app.start("cancels", victim.id)).result(timeout=TIMEOUT) == "cancelled"
-        assert await victim.status() == "cancelled"
+        with pytest.raises(RunCancelledError):
+            await victim.result(timeout=TIMEOUT)
 
 
 async def test_runs_of_other_applications_may_not(world: World) -> None:

@@ -11,11 +11,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
+from typing import Final
 
 from torpor.engine.attempts import Attempt
 from torpor.engine.holding import Outcomes
 from torpor.engine.runner import Runner, Running
 from torpor.model import Event
+
+_ABOUT_SECONDS: Final = 0.001
+"""An alarm may ring so much early: clocks of event loops count in steps."""
 
 
 class InlineSteps:
@@ -148,7 +152,7 @@ class InlineSteps:
         self._alarm = None
         if self._arrival is None:
             return
-        if loop.time() < self._patience_ends:
+        if loop.time() + _ABOUT_SECONDS < self._patience_ends:
             self._set_alarm(loop)
         else:
             self._wake()
