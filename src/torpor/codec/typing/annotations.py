@@ -78,7 +78,7 @@ class _Parameters:
             return args, kwargs
         positional = self._positional
         if positional is not None and not kwargs and self._required <= len(args) <= len(positional):  # it binds
-            return [self._one(*one, what) for one in zip(positional, args, strict=False)], kwargs
+            return tuple([self._one(*one, what) for one in zip(positional, args, strict=False)]), kwargs
         try:
             bound = self._signature.bind(*args, **kwargs)
         except TypeError as error:
