@@ -250,6 +250,8 @@ def test_a_change_of_the_timing_begins_anew_and_any_other_does_not() -> None:
     later = now + 10 * MINUTE
     noted = rules.put(schedule, replace(schedule, note="why"), later)
     assert (noted.slot, noted.version) == (schedule.slot, schedule.version + 1)
+    plain = rules.put(noted, replace(made(Timing(every_ms=MINUTE), later), version=noted.version), later)
+    assert (plain.slot, plain.last_run, plain.note) == (noted.slot, "wrun_1", "")
     slower = rules.put(noted, replace(noted, timing=Timing(every_ms=HOUR)), later)
     assert (slower.slot, slower.last_run, slower.skipped) == (at("2026-01-01T01:00Z"), "wrun_1", 3)
 

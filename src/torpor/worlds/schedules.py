@@ -50,6 +50,9 @@ _NAMED: Final = {
     "@hourly": "0 * * * *",
 }
 
+_DONE: Final = ("created_at", "slot", "due", "moved_at", "buffered", "last_slot", "last_run", "skipped")
+"""What a schedule has done, which nobody wants otherwise."""
+
 Verdict = Literal["start", "skip", "buffer", "cancel"]
 
 
@@ -152,7 +155,8 @@ def put(stored: Schedule | None, wanted: Schedule, now: int) -> Schedule:
     if not 0 <= wanted.catch_up <= CATCH_UP_MAX:
         raise ConfigurationError(f"catch_up={wanted.catch_up} of a schedule; 0 to {CATCH_UP_MAX} are allowed")
     anew = stored is None or (stored.timing, stored.jitter_ms) != (wanted.timing, wanted.jitter_ms)
-    made = replace(wanted, version=wanted.version + 1, created_at=now if stored is None else stored.created_at)
+    done = {"created_at": now} if stored is None else {field: getattr(stored, field) for field in _DONE}
+    made = replace(wanted, version=wanted.version + 1, **done)
     if made.paused:
         made = replace(made, buffered=NEVER)
     if anew and made.timing.at:
