@@ -284,7 +284,24 @@ def test_tokens_are_unguessable(author: Author) -> None:
     assert len(tokens[0]) == 24
 
 
-@pytest.mark.parametrize("token", ["''", "'x' * 257", "7"])
+@pytest.mark.parametrize(
+    ("kind", "takes"),
+    [("int", "builtins:int"), ("int | None", ""), ("typing.Any", "typing:Any"), ("typing.NewType('Id', int)", "")],
+)
+def test_any_form_of_typing_says_what_a_payload_is(author: Author, kind: str, takes: str) -> None:
+    """Classes that others find too are told to the world."""
+    run = author.body(f"import typing; return await hook({kind}, token='a')").begin()
+    assert [op.takes for op in run.last.ops] == [takes]
+    assert created(run).deliver(run.event("hook_received", 1, value="devl[7]")).value == 7
+
+
+@pytest.mark.parametrize("given", ["7", "[int]", "'a', token='b'", "min_retention='31d'", "min_retention='soon'"])
+def test_what_a_hook_cannot_be_given(author: Author, given: str) -> None:
+    """No type, two tokens, and no or too long a time."""
+    assert isinstance(author.body(f"hook({given})").begin().failure, UsageError)
+
+
+@pytest.mark.parametrize("token", ["''", "'x' * 257", "token=7"])
 def test_token_bounds(author: Author, token: str) -> None:
     """A token has 1 to 256 characters."""
     assert isinstance(author.body(f"hook({token})").begin().failure, UsageError)

@@ -253,3 +253,35 @@ def test_damaged_payload_rejects_its_await_only(author: Author) -> None:
     run.deliver(run.event("hook_received", 1, value="devl[[5]]"), run.event("hook_received", 1, value=text_of("ok")))
 
     assert run.value == [True, "ok"]
+
+
+def test_a_defined_hook_sends_what_its_schema_makes(author: Author) -> None:
+    """Also when that is nothing."""
+    run = author.body(
+        "await defineHook({ schema: { parse: () => null } }).resume('a', 5)", imports="defineHook"
+    ).begin()
+    [op] = run.last.ops
+    assert (op.type, op.name) == ("step", "step//torpor//resume")
+    assert value_of(op.input or "") == {"args": ["a", None]}
+
+
+def test_a_defined_hook_refuses_to_send_what_does_not_fit(author: Author) -> None:
+    """Nothing is asked for; the error tells the first complaints, with their places, and how many more there are."""
+    issues = "Array.from({ length: 7 }, (_, n) => ({ message: `wrong ${n}`, path: ['items', n, { key: 'name' }] }))"
+    schema = f"{{ '~standard': {{ version: 1, vendor: 'a test', validate: () => ({{ issues: {issues} }}) }} }}"
+    run = author.body(
+        f"try {{ await defineHook({{ schema: {schema} }}).resume('a', 5) }} catch (error) {{ return error.message }}",
+        imports="defineHook",
+    ).begin()
+    assert run.last.ops == []
+    told = "; ".join(f".items[{n}].name: wrong {n}" for n in range(5))
+    assert run.value == f"hook a: the payload does not fit its schema: {told}; and 2 more"
+
+
+@pytest.mark.parametrize("schema", ["5", "{}", "null", "{ '~standard': {} }"])
+def test_what_is_no_schema_is_refused(author: Author, schema: str) -> None:
+    """Where the hook is defined, and not when the first payload comes."""
+    run = author.body(
+        f"try {{ defineHook({{ schema: {schema} }}) }} catch (error) {{ return error.message }}", imports="defineHook"
+    ).begin()
+    assert run.value == "a schema is a Standard Schema, as those of Zod and Valibot are, or has a method parse"

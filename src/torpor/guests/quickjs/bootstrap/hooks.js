@@ -162,7 +162,8 @@ export function defineHook(options) {
   const check = checker(schema);
   return {
     create: (options) => makeHook(options, check),
-    resume: async (token, payload) => resumeHook(token, await (check?.(payload, `hook ${token}`) ?? payload)),
+    resume: async (token, payload) =>
+      resumeHook(token, check === undefined ? payload : await check(payload, `hook ${token}`)),
   };
 }
 

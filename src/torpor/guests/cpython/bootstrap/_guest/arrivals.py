@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from asyncio import CancelledError, Future
 from collections import deque
-from typing import Any
+from typing import Any, get_origin
 
 from torpor.codec.guest import value_of
 from torpor.codec.typing.annotations import convert
+from torpor.errors import UsageError
 
 from .loop import loop
 
@@ -75,6 +76,18 @@ class Arrivals:
             taker = self._takers.popleft()
             if not taker.done():  # else it was cancelled just now and has not run yet
                 taker.set_result(self._texts.popleft())
+
+
+def check_kind(what: str, kind: Any) -> None:
+    """
+    Check that *kind*, which *what* was given, says what a value is to be.
+
+    Raises:
+        UsageError: it is no type, nor any other form of :mod:`typing`.
+    """
+    is_form = get_origin(kind) is not None or hasattr(kind, "__value__") or hasattr(kind, "__supertype__")
+    if kind is not None and not isinstance(kind, type) and not is_form:
+        raise UsageError(f"{what}: a type says what is to come, such as a dataclass; {kind!r} is none")
 
 
 def fitting(text: str, kind: Any, what: str) -> Any:

@@ -15,7 +15,7 @@ from torpor.durations import Duration, milliseconds
 from torpor.errors import HookConflictError, HookDisposedError, SerializationError, UsageError
 from torpor.limits import HOOK_RETENTION_MS_MAX, TOKEN_CHARS_MAX
 
-from .arrivals import Arrivals, fitting
+from .arrivals import Arrivals, check_kind, fitting
 from .loop import loop
 from .run import Delivery, run
 from .unawaited import hook_made, hook_used
@@ -213,6 +213,7 @@ def hook(
         if token is not None:
             raise UsageError("hook: the token is given twice; the first argument may be what the payloads are to be")
         kind, token = None, kind
+    check_kind("hook", kind)
     if token is None:
         token = secrets.token_urlsafe(_TOKEN_BYTES)
     if not isinstance(token, str):

@@ -9,7 +9,7 @@ from torpor.codec.typing.conversion import name_of
 from torpor.errors import UsageError
 from torpor.limits import MAILBOX_CHARS_MAX
 
-from .arrivals import Arrivals, fitting
+from .arrivals import Arrivals, check_kind, fitting
 from .run import Delivery, run
 
 
@@ -78,6 +78,7 @@ async def receive(name: str, kind: Any = None) -> Any:
     if not 1 <= len(name) <= MAILBOX_CHARS_MAX:
         raise UsageError(f"receive: the name has {len(name)} characters; 1 to {MAILBOX_CHARS_MAX} are allowed")
     run.check()
+    check_kind("receive", kind)
     text = await mailbox(name).arrivals.take()
     assert text is not None, "nobody is dismissed from a mailbox"
     _received += 1
