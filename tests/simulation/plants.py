@@ -188,6 +188,20 @@ PLANTS = (
         "not everything came to its end",
     ),
     Plant(
+        "a timer that was due does not win over a cancellation",
+        "torpor.worlds.cancelling:cancel",
+        "draft.elapse(now)",
+        "pass",
+        "was due",
+    ),
+    Plant(
+        "a cleanup has no time",
+        "torpor.engine.passes:Pass.must_end",
+        "return now >= run.cancel_by or asked > run.cleanup_steps",
+        "return True",
+        "it was ended before it had cleaned up",
+    ),
+    Plant(
         "a turn's inputs turn the times of the log back",
         "torpor.worlds.operations:commit",
         "(commit.inputs and (foreign or too_late))",

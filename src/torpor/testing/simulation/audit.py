@@ -21,7 +21,8 @@ from torpor.testing.simulation.machinery import Machinery
 from torpor.testing.simulation.reference import Reference
 from torpor.worlds.memory.store import Rows, Store
 
-_STEP_ENDS = frozenset(("step_completed", "step_failed"))
+_FROM_OUTSIDE = frozenset(("finish_step", "resume_hook", "send", "cancel_run"))
+_STEP_ENDS = frozenset(("step_completed", "step_failed", "step_cancelled"))
 
 
 class Audit:
@@ -76,7 +77,7 @@ class Audit:
                 file = self._files[rows.run.id] = _File(rows, self._machinery, self._keyring, self._found)
             if file.changed:
                 file.look()
-                if name in {"finish_step", "resume_hook", "send"} and not isinstance(answer, TorporError):
+                if name in _FROM_OUTSIDE and not isinstance(answer, TorporError):
                     file.check_due(now)
 
     def log(self, run_id: str) -> Sequence[Event]:
@@ -144,6 +145,8 @@ class _File:
         self.look()
         if self.log[-1].type in RUN_ENDINGS:
             self._reference.compare_ending(self.log)
+            if any(event.type == "run_cancelling" for event in self.log) and self.log[-1].type != "run_cancelled":
+                self._found(f"it was cancelled, and {self.log[-1].type} ends it")
         self._reference.close()
 
     def _found(self, what: str) -> None:

@@ -158,9 +158,17 @@ class Clients:
                 return
 
     async def _cancel(self, run_id: str) -> None:
-        await asyncio.sleep(self._random.uniform(0, 5))
+        """Cancel a run, mostly once it has begun."""
+        if self._random.random() < 0.9:
+            while self._store.runs[run_id].run.status == "pending":  # noqa: ASYNC110  # it sleeps in virtual time
+                await asyncio.sleep(self._random.uniform(0, 0.2))
+        await asyncio.sleep(self._random.choice((0.0, 0.1, 1.0, 5.0)) * self._random.random())
+        dues = [wait.due for wait in self._store.runs[run_id].waits.values()]
+        if dues and self._random.random() < 0.7:  # at the moment when a timer is due
+            await asyncio.sleep(max(0, min(dues) - self._client.world.clock.now()) / 1000)
         try:
-            await self._until_it_works(lambda: self._client.run(run_id).cancel())
+            force = self._random.random() < 0.3
+            await self._until_it_works(lambda: self._client.run(run_id).cancel("now" if force else "", force=force))
         except EntityConflictError:
             return  # it has ended, perhaps by a cancellation whose answer was lost
         self.cancelled.append(run_id)

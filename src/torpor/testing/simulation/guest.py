@@ -27,10 +27,15 @@ from torpor.vm.guest import (
     TaskStack,
     program_bytes,
 )
-from torpor.vm.manifest import BuildFiles, Manifest, build_of, manifest_bytes
+from torpor.vm.manifest import HEARS, BuildFiles, Manifest, build_of, manifest_bytes
 
 NAME: Final = "model"
 MODULE: Final = "scripts"
+
+CLEANUP: Final = Script(
+    "sequence", inside=(Script("step", "quick", 1), Script("sleep", number=20), Script("step", "flaky", 2))
+)
+"""What every program does when its run is cancelled."""
 
 _ANSWERS_ONCE = frozenset(("step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict"))
 
@@ -47,6 +52,7 @@ class State(msgspec.Struct):
         answered: ops that have had the one answer that they get.
         mail: messages that nobody has taken, by mailbox.
         received: how many were taken.
+        cleanup: what it does because the run is cancelled, None before.
     """
 
     run_id: str
@@ -58,6 +64,7 @@ class State(msgspec.Struct):
     answered: list[int] = []
     mail: dict[str, list[str]] = {}
     received: int = 0
+    cleanup: Node | None = None
 
 
 def write_program(scripts: Mapping[str, Script], steps: Mapping[str, str], build: str) -> Program:
@@ -115,14 +122,17 @@ class ModelVm:
     def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
         state = self.state
         for delivery in inbox:
-            if self._thrown or state.root.done:
+            if self._thrown or self._is_done(state):
                 break
-            self._check(state, delivery)
             state.clock = max(state.clock, delivery.at)
+            if delivery.type == "run_cancelling":
+                self._cancel(state)
+                continue
+            self._check(state, delivery)
             if delivery.type == "message_sent":
                 message = codec.loads((delivery.value or "").encode())
                 state.mail.setdefault(delivery.name or "", []).append(message)
-            state.root.deliver(self, delivery)
+            (state.cleanup or state.root).deliver(self, delivery)
         return self._outbox()
 
     def snapshot(self) -> bytes:
@@ -189,6 +199,19 @@ class ModelVm:
 
     # Within
 
+    def _cancel(self, state: State) -> None:
+        """Give up what the program waits for, and clean up."""
+        if state.cleanup is not None:
+            self._complain(f"{state.run_id}: it is cancelled twice")
+            return
+        state.root.abandon(self, gives_up_steps=True)
+        state.cleanup = Node(CLEANUP)
+        state.cleanup.start(self)
+
+    @staticmethod
+    def _is_done(state: State) -> bool:
+        return state.root.done if state.cleanup is None else state.cleanup.done
+
     def _check(self, state: State, delivery: Delivery) -> None:
         """Complain of what no sound log delivers."""
         if delivery.type == "message_sent":
@@ -210,6 +233,9 @@ class ModelVm:
         told = Outbox(ops, lines, left=left, received=self.state.received)
         if self._thrown:
             return replace(told, status="failed", error=_text({"message": "the program throws"}))
+        cleanup = self.state.cleanup
+        if cleanup is not None:
+            return replace(told, status="cancelled" if cleanup.done else "pending")
         if root.done:
             return replace(told, status="completed", value=_text(root.result))
         return replace(told, awaits_ack=root.awaits_ack, receiving=root.receiving)
@@ -225,10 +251,10 @@ class ModelGuest:
     """
 
     name = NAME
-    hears: tuple[str, ...] = ()
 
     def __init__(self, version: int, complain: Callable[[str], None] = lambda _: None) -> None:
-        self.manifest = manifest_bytes(Manifest(NAME, version, {}))
+        self.hears = HEARS if version > 1 else ()  # what is older cannot be told
+        self.manifest = manifest_bytes(Manifest(NAME, version, {}, hears=list(self.hears)))
         self.build = build_of(self.manifest)
         self._complain = complain
 

@@ -117,14 +117,15 @@ class Node(msgspec.Struct):
         elif delivery.op == self.op:
             self._answered(machine, delivery)
 
-    def abandon(self, machine: Machine) -> None:
-        """Let go of what it waits for; it lost a race."""
+    def abandon(self, machine: Machine, *, gives_up_steps: bool = False) -> None:
+        """Let go of what it waits for: it lost a race, or its run is cancelled."""
         if self.done:
             return
         self.done = True
         for node in self.inside:
-            node.abandon(machine)
-        if self.script.kind == "sleep":
+            node.abandon(machine, gives_up_steps=gives_up_steps)
+        waits_for_step = self.script.kind == "step" or (self.script.kind == "child" and self.phase != 1)
+        if self.script.kind == "sleep" or (gives_up_steps and waits_for_step):
             machine.leave(self.op)
         elif self.script.kind == "hook" or (self.script.kind == "child" and self.phase == 1):
             machine.ask("hook_dispose", target=self.op)

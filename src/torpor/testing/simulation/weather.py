@@ -60,7 +60,7 @@ _RATES: Final[dict[Fault, tuple[float, ...]]] = {
     "worker is old": (0.3, 0.8),  # as above
     "worker lacks key": (0.3, 0.6),  # as above
     "archive": (0.3, 1.0),  # of each run, twice a second
-    "cancel": (0.1, 0.5),
+    "cancel": (0.3, 0.9),
 }
 
 
