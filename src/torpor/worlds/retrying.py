@@ -75,7 +75,8 @@ def plan(entities: Entities, events: Sequence[Event], snapshot: Snapshot | None,
     if cause is None or not (since == run.head or cause.type == "step_failed"):
         raise refusals.no_failure(run.id, since)
     drop_snapshot = snapshot is not None and snapshot.cursor >= since
-    if run.base and (snapshot is None or drop_snapshot):
+    # What lies between an old snapshot and the beginning of the log is nowhere.
+    if run.base and (snapshot is None or drop_snapshot or snapshot.cursor < run.base):
         raise refusals.log_too_short(run.id, run.base)
     recorded = [event for event in log if event.digest and event.op]
     stand = max((event.op for event in recorded if event.seq < since or _is_before(event, cause)), default=0)

@@ -199,6 +199,18 @@ class ArchiveSuite(Suite):
         assert (run.base, run.head) == (3, 4)
         assert await types(world) == [end]
 
+    async def test_a_failed_run_without_its_log_is_not_retried(self, world: World) -> None:
+        """What lies between its snapshot and what is left of its log is gone."""
+        turn = await _begin(world, step("step_created", 1, attempt=1))
+        await turn.commit(snapshot=snapshot())
+        await turn.commit(step("step_created", 2, attempt=1))
+        await turn.commit(ending("run_failed"))
+        await world.archive(RUN, 99)
+        before = await everything(world)
+        with pytest.raises(EntityConflictError, match=RUN):
+            await world.retry_run(RUN)
+        assert await everything(world) == before
+
     async def test_archiving_disturbs_no_claim_of_a_step(self, world: World) -> None:
         """A task that is being carried out ends as ever."""
         await _lived(world)

@@ -108,6 +108,23 @@ class DeletionSuite(Suite):
         finally:
             await beside.close()
 
+    async def test_children_outlive_their_parent(self, world: World) -> None:
+        """They may be deleted after it, also when another run has its name by then, with a child of its own."""
+        await lived(world)
+        for child in ("wrun_a", "wrun_b"):
+            await world.create_run(replace(new_run(child), parent=RUN, root=RUN))
+            await world.cancel_run(child, "")
+        assert await world.delete_run(RUN)
+        assert await world.delete_run("wrun_a")
+        await world.create_run(new_run())
+        await world.create_run(replace(new_run("wrun_c"), parent=RUN, root=RUN))
+        assert await world.delete_run("wrun_b")
+        await world.cancel_run(RUN, "")
+        assert {run.id: run.status for run in await world.list_runs(RunFilter())} == {
+            "wrun_c": "cancelled",
+            RUN: "cancelled",
+        }
+
     async def test_a_run_that_goes_on_stays(self, world: World) -> None:
         """It has to be cancelled first."""
         await world.create_run(new_run())

@@ -193,10 +193,12 @@ class Store:
         self.watchers.pop(run_id, None)
         if not keep_name:
             del self.runs[run_id]
-            self.children.pop(run_id, None)
             self.reserved = {token: its for token, its in self.reserved.items() if its[0] != run_id}
-            if rows.run.parent in self.children:
-                self.children[rows.run.parent].remove(run_id)
+            if rows.run.parent:
+                siblings = self.children[rows.run.parent]
+                siblings.remove(run_id)
+                if not siblings:  # children may outlive who started them
+                    del self.children[rows.run.parent]
             return
         bare = Rows(rows.n, replace(rows.run, base=rows.run.head - 1), log=rows.log[-1:], resumed=rows.resumed)
         self.runs[run_id] = bare
