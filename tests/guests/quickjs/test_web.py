@@ -218,3 +218,20 @@ def test_attributes_of_exceptions_are_properties(author: Author) -> None:
 
     assert author.value_of(run.ops[1].input)["args"][0].data["state"] == {"sku": "s-2"}
     assert run.complete(2).value == "s-1"
+
+
+def test_a_weak_reference_lasts_until_the_next_event(author: Author) -> None:
+    """As long as anything that runs now could ask for it; then only what else holds it counts."""
+    body = """
+    const held = {};
+    const refs = [new WeakRef({}), new WeakRef(held), new (class Mine extends WeakRef {})([])];
+    const seen = () => refs.map((ref) => typeof ref.deref()).join();
+    const now = seen();
+    await null;
+    const later = seen();
+    await charge(1);
+    return [now, later, seen(), held !== undefined, WeakRef.prototype.constructor === WeakRef];
+    """
+    run = author.body(body).begin()
+
+    assert run.complete(1).value == ["object,object,object"] * 2 + ["undefined,object,undefined", True, True]

@@ -16,6 +16,7 @@ export { interrupted, whereabouts } from "torpor:interrupted";
 import { installRandom, seedRandom } from "torpor:random";
 import { installStacks, setLineMaps } from "torpor:stacks";
 import { installSteps } from "torpor:steps";
+import { forgetKept } from "torpor:web-weak";
 
 const SERIALIZE = Symbol.for("workflow-serialize");
 
@@ -114,6 +115,7 @@ export function inbox(text) {
 
 /** Apply the next delivery. */
 export function next() {
+  forgetKept();
   const delivery = deliveries.shift();
   if (delivery.type === "run_cancelling") cancelRun(delivery);
   else deliverToOp(delivery);

@@ -9,6 +9,7 @@ import { CustomEvent, Event, EventTarget } from "torpor:web-events";
 import { installLocale } from "torpor:web-locale";
 import "torpor:web-params";
 import { TextDecoder } from "torpor:web-text";
+import { keeping } from "torpor:web-weak";
 
 const { defineProperty } = Object;
 const { call } = Function.prototype;
@@ -24,6 +25,7 @@ export function installWeb() {
   hidden(globalThis, "performance", performanceOf(Date.now));
   hidden(globalThis, "structuredClone", cloning(structuredClone));
   hidden(globalThis, "DOMException", exceptions(DOMException));
+  hidden(globalThis, "WeakRef", keeping(WeakRef));
   hidden(Promise, "any", anyOf(Promise.any));
   hidden(Crypto.prototype, "getRandomValues", drawing(Crypto.prototype.getRandomValues));
   for (const Type of [Headers, TextEncoder, URL]) tagged(Type);
