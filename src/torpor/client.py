@@ -320,6 +320,17 @@ class RunHandle(Generic[R]):
         """
         await self._client.world.set_attributes(self.id, check_write(attributes))
 
+    async def delete(self) -> None:
+        """
+        Delete the run with everything that belongs to it, its name included; it must have ended.
+
+        Raises:
+            EntityConflictError: it goes on; cancel it first.
+            RunNotFoundError: no such run in this world.
+        """
+        while not await self._client.world.delete_run(self.id):
+            pass  # a long run goes in several transactions, between which others have their turn
+
     async def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
         """Return the run's log after seq *after*, as it is stored: payloads of an encrypted run are encrypted."""
         return await self._client.world.events(self.id, after=after, limit=limit)

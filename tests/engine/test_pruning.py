@@ -15,7 +15,7 @@ from tests.testing.application import app, buy, nap, naps
 from torpor import KeepLog, Retention, Torpor, WorkerSettings, WorkflowNotRegisteredError
 from torpor.engine.pruning import Bites, Pruner
 from torpor.engine.upkeep import Sweep
-from torpor.errors import ArchiveError, ConfigurationError, DamagedError, RunNotFoundError
+from torpor.errors import ArchiveError, ConfigurationError, DamagedError, EntityConflictError, RunNotFoundError
 from torpor.model import EndedFilter, Event, Run, RunFilter
 from torpor.retention import Policies, Policy, checked_policy
 from torpor.testing import Testbed
@@ -246,8 +246,14 @@ async def test_a_policy_for_a_workflow_that_there_is_not_is_told() -> None:
         app._policies.clear()
 
 
-async def test_a_deleted_run_is_gone_for_its_handle(world: World) -> None:
-    """Asking for it says so."""
-    await world.delete_run(RUN)
-    with pytest.raises(RunNotFoundError, match=RUN):
-        await world.get_run(RUN)
+async def test_a_handle_deletes_its_run() -> None:
+    """With its name, once it has ended."""
+    async with Testbed(app) as torpor:
+        run = await torpor.start(nap, "I", run_id="nap-1")
+        with pytest.raises(EntityConflictError, match="cancel it first"):
+            await run.delete()
+        await run.result()
+        await run.delete()
+        with pytest.raises(RunNotFoundError, match="nap-1"):
+            await run.status()
+        assert await (await torpor.start(nap, "You", run_id="nap-1")).result() == "You slept"
