@@ -58,6 +58,10 @@ class Room:
         held: how many hold a slot.
         here: how many of them at the worker who asks.
         held_of: how many of them are of a key.
+
+    Attributes:
+        limits: the queue's.
+        retry_at: when a rate lets something begin that it has held back, None when it has held back nothing.
     """
 
     def __init__(self, state: QueueState, now: int, held: int, here: int, held_of: Callable[[str], int]) -> None:
@@ -73,16 +77,16 @@ class Room:
 
     @property
     def is_full(self) -> bool:
-        """Whether nothing can begin now, of whatever key and weight."""
+        """Whether no slot is left, of whatever key; when one is, its owner tells, and no time does."""
         limits = self.limits
         full = bool(limits.concurrency) and self._held >= limits.concurrency
-        return full or (bool(limits.per_worker) and self._here >= limits.per_worker) or self._is_spent(1)
+        return full or (bool(limits.per_worker) and self._here >= limits.per_worker)
 
     def admits(self, key: str, weight: int) -> bool:
-        """Return whether this may begin now."""
-        if self.is_full or self._is_spent(weight):
+        """Return whether this may begin now; if a rate is against it, :attr:`retry_at` is when to ask again."""
+        if self.is_full or (self.limits.per_key and self._of(key) >= self.limits.per_key):
             return False
-        return not self.limits.per_key or self._of(key) < self.limits.per_key
+        return not self._is_spent(weight)
 
     def take(self, key: str, weight: int) -> None:
         """Let it begin."""

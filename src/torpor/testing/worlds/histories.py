@@ -38,6 +38,7 @@ from torpor.model import (
     WorkerRow,
     build_key,
 )
+from torpor.model.flow import Asleep, Limits, Place
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.batches import random_batch
 from torpor.world import World
@@ -48,11 +49,13 @@ _WORKERS: Final = ("wrkr_1", "wrkr_2", "wrkr_3")
 _RUNS: Final = tuple(f"wrun_{n}" for n in range(10))
 _APPS: Final = ("", "shop")
 _QUEUES: Final = ("", "slow")
+_ASLEEP: Final[tuple[Asleep, ...]] = ("hold", "give_back")
 _GUESTS: Final = ("quickjs", "cpython")
 _KEYS: Final = ("", "k1")
 _BUILDS: Final = ("", "b1", "b2")
 _STEPS: Final = ("pay", "refund", "ship")
 _TOKENS: Final = ("red", "green", "blue", "grey", "gold", "pink")
+_OWNERS: Final = ("", "anna", "bert")
 _LEASE_MS: Final = 200
 _OUTCOMES: Final[tuple[EventType, ...]] = ("step_completed", "step_failed", "step_retrying", "step_blocked")
 _ENDINGS: Final[tuple[EventType, ...]] = ("run_completed", "run_failed")
@@ -77,6 +80,7 @@ _MOVES: Final = {
     "build": 1,
     "deploy": 1,
     "set_clock": 1,
+    "limit": 2,
     "attribute": 2,
     "retry": 3,
     "pause": 2,
@@ -136,7 +140,7 @@ class _Teller:
             starts_at=self._soon(50) if self._random.random() < 0.2 else 0,
             deadline=self._soon(300) if self._random.random() < 0.2 else 0,
             attributes={"n": str(n % 3)} if n % 2 else {},
-            cleanup_ms=40 * (n % 2), cleanup_steps=2, detached=n == 8,
+            cleanup_ms=40 * (n % 2), cleanup_steps=2, detached=n == 8, key=_OWNERS[n % 3],
         )  # fmt: skip
         await self._ask(new, self._world.create_run(new))
 
@@ -299,6 +303,19 @@ class _Teller:
         deployment = Deployment(f"d{n}", _APPS[n % 2], workflows, dict.fromkeys(_STEPS[n:], "(n)"))
         await self._ask(deployment, self._world.put_deployment(deployment))
 
+    def _task(self, step_id: str) -> NewTask:
+        ready_at, is_claimed = self._random.choice((NOW, self._soon(20))), self._random.random() < 0.2
+        weight, key = self._random.randint(1, 3), self._random.choice(_OWNERS)
+        place = Place("slow", key, weight) if not is_claimed and self._random.random() < 0.2 else None
+        return NewTask(step_id, ready_at, is_claimed, "(n)", place=place)
+
+    async def _limit(self) -> None:
+        concurrency, per_worker, per_key = (self._random.choice((0, 0, 1, 2)) for _ in range(3))
+        rate, asleep = self._random.choice((0, 0, 2)), self._random.choice(_ASLEEP)
+        limits = Limits(concurrency, per_worker, per_key, rate, period_ms=40, asleep=asleep)
+        about = self._random.choice(_APPS), self._random.choice(_QUEUES[1:])
+        await self._ask((about, limits), self._world.set_queue(*about, limits))
+
     async def _set_clock(self) -> None:
         self._clock.jump(self._random.choice((-100, -10, 10, 100)))
 
@@ -331,7 +348,7 @@ class _Teller:
             receiving=self._random.choice(((), ("work",), ("other", "work"))),
             log_entries=(LogEntry(run.logs + 1, self._now(), "info", "line"),),
             tasks=tuple(
-                NewTask(about, self._random.choice((NOW, self._soon(20))), self._random.random() < 0.2, "(n)")
+                self._task(about)
                 for about in mine
                 if (about not in now.steps or not now.steps[about].task) and self._random.random() < 0.5
             ),
@@ -411,6 +428,8 @@ class _Teller:
         await self._ask("waiting", self._waiting())
         await self._ask("snoozed", self._world.snoozed_runs(limit=3))
         await self._ask("programs", self._world.programs_in_use())
+        await self._ask("queues", self._world.queues(self._random.choice((None, *_APPS))))
+        await self._ask("ahead", self._world.ahead_of(self._random.choice(_RUNS)))
 
     async def _waiting(self) -> list[object]:
         return [replace(steps, run_id="any") for steps in await self._world.waiting_steps()]

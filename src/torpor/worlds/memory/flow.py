@@ -36,6 +36,10 @@ class Lanes:
         self._rooms: dict[Name, Room] = {}
         self._claimed: dict[Name, list[tuple[str, int]]] = {}
 
+    def is_full(self, name: Name) -> bool:
+        """Return whether no slot of a queue is left, so that what becomes ready has to wait for its owner's word."""
+        return self._room(name).is_full
+
     def chosen(self, waiting: Iterable[tuple[Name, Waiting[T]]], most: int) -> list[Waiting[T]]:
         """Return of what waits in queues, and is ready, what may begin."""
         queues: dict[Name, list[Waiting[T]]] = {}

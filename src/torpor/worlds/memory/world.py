@@ -478,7 +478,8 @@ def _choose(
         if ready_at is None:
             continue
         if ready_at > now:
-            later.append(ready_at)
+            if lane is None or not lanes.is_full(lane[0]):
+                later.append(ready_at)
         elif lane is None:
             ready.append((place, item))
         else:
