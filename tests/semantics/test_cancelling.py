@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import subprocess
+import sys
 
 import pytest
 
@@ -316,3 +318,23 @@ async def test_cancel_many_by_filter(stage: Stage) -> None:
     with pytest.raises(UsageError, match="have ended"):
         await stage.app.cancel_runs(status="completed")
     await other.cancel(force=True)
+
+
+async def test_cancel_by_cli(stage: Stage) -> None:
+    """``torpor cancel`` asks the run to end, from another process, and the reason is told."""
+    run = await stage.start("sleeping", "1y")
+    await stage.logged(run, "wait_created")
+    command = [
+        sys.executable,
+        "-m",
+        "torpor.cli",
+        "cancel",
+        run.id,
+        "--reason",
+        "by hand",
+        "--world",
+        stage.app.world.url,
+    ]
+    done = await asyncio.to_thread(subprocess.run, command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == f"{run.id}\n"
+    assert (await cancelled(run)).reason == "by hand"
