@@ -336,6 +336,9 @@ def finish(entities: Entities, outcome: StepOutcome, now: int) -> Changes:
         LeaseLostError: the task is somebody else's now, or gone because the run or step has ended.
     """
     step = check_task(entities, outcome.step_id, outcome.worker_id, outcome.epoch)
+    # Who did not learn that an outcome is stored may tell it again, and have the claim of the next attempt by then.
+    if outcome.event.attempt != step.attempt:
+        raise refusals.task_lost(entities.run.id, step.id, outcome.worker_id, outcome.epoch)
     draft = Draft(entities)
     draft.elapse(now)
     event = draft.append(replace(outcome.event, id=step.id, op=step.op, name=step.name))

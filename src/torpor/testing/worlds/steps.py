@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import replace
 
 from torpor.errors import EntityConflictError, LeaseLostError
 from torpor.lifecycle import EventType
@@ -177,6 +178,19 @@ class StepsSuite(Suite):
         with pytest.raises(LeaseLostError):
             await world.finish_step(outcome(task, "step_failed"))
         assert await everything(world) == before
+
+    async def test_an_outcome_is_of_the_attempt_that_is_made(self, world: World, clock: ManualClock) -> None:
+        """Who hands a failed attempt over without learning of it tells it again, and has claimed the next by then."""
+        turn = await begin(world, RUN, step("step_created", 1, attempt=1))
+        await turn.commit(step("step_retrying", 1, due=T + 50), tasks=[NewTask("step_01", T + 50)], park=True)
+        clock.advance(50)
+        task = await claim_step(world)
+        before = await everything(world)
+        told_again = replace(outcome(task, "step_retrying"), event=step("step_retrying", 1, attempt=1, due=T + 50))
+        with pytest.raises(LeaseLostError, match="step_01"):
+            await world.finish_step(told_again)
+        assert await everything(world) == before
+        await world.finish_step(outcome(task, "step_completed"))
 
     async def test_a_result_after_the_runs_end_is_refused(self, world: World) -> None:
         """The task went with the run."""
