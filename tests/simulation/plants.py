@@ -208,6 +208,27 @@ PLANTS = (
         "(commit.inputs and foreign)",
         "and the one before is of",
     ),
+    Plant(
+        "a step is complete before its chunks are stored",
+        "torpor.engine.attempt_streams:AttemptStreams.finish",
+        "await sink.flush()",
+        "pass",
+        "and of its 3 chunks there are",
+    ),
+    Plant(
+        "a batch of chunks that comes twice is stored twice",
+        "torpor.worlds.streams:write",
+        "fresh = batch.chunks[known.sent - batch.first :]",
+        "fresh = batch.chunks",
+        "and of its 3 chunks there are",
+    ),
+    Plant(
+        "an outcome of another attempt is taken",
+        "torpor.worlds.rules:finish",
+        "if outcome.event.attempt != step.attempt:",
+        "if False:",
+        "its program cannot return",
+    ),
 )
 
 

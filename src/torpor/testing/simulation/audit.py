@@ -3,6 +3,7 @@ What must hold after every action, found out from the store alone, by rules of t
 
 * The log is dense, its times do not go back, and it ends once.
 * Every op has one outcome, in the order in which things were due.
+* What a step wrote to its run's stream is stored when its outcome is, each chunk once and in order.
 * A commit or outcome is stored only for who holds the claim, and each claim raises the fence.
 * What was consumed is what the log says: a VM that is given the log asks for what the log says that it asked for, and
   is in the state of every snapshot.
@@ -19,6 +20,7 @@ from torpor.lifecycle import RUN_ENDINGS
 from torpor.model import ClaimRequest, Commit, Committed, Event, Snapshot, StepOutcome
 from torpor.testing.simulation.machinery import Machinery
 from torpor.testing.simulation.reference import Reference
+from torpor.testing.simulation.steps import CHUNKS, WRITERS
 from torpor.worlds.memory.store import Rows, Store
 
 _FROM_OUTSIDE = frozenset(("finish_step", "resume_hook", "send", "cancel_run"))
@@ -164,6 +166,8 @@ class _File:
             if event.id in self._outcomes:
                 self._found(f"the step of op {event.op} has a second outcome")
             self._outcomes.add(event.id)
+            if event.type == "step_completed" and event.name in WRITERS:
+                self._check_written(event)
         elif event.type.startswith("wait_"):
             self._check_wait(event)
         elif event.type.startswith("hook_"):
@@ -172,6 +176,13 @@ class _File:
             if event.ref in self._messages:
                 self._found(f"message {event.ref!r} stands in its log twice")
             self._messages.append(event.ref)
+
+    def _check_written(self, event: Event) -> None:
+        """Check that all that an attempt wrote is stored when its outcome is, each chunk once and in order."""
+        chunks = [chunk for rows in self._rows.streams.values() for chunk in rows.chunks if chunk.writer == event.id]
+        numbers = [chunk.n for chunk in chunks if chunk.attempt == event.attempt]
+        if numbers != list(range(CHUNKS)):
+            self._found(f"the step of op {event.op} is complete, and of its {CHUNKS} chunks there are {numbers}")
 
     def _check_wait(self, event: Event) -> None:
         if event.type == "wait_created":

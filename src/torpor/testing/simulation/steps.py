@@ -14,6 +14,7 @@ from torpor.codec.types.references import AsTheyAre, References
 from torpor.engine.deployments import Startable
 from torpor.engine.metadata import StepMetadata, current_step
 from torpor.engine.step_definition import StepDefinition
+from torpor.engine.stream_steps import get_writable
 from torpor.errors import FatalError, RunCancelledError, RunFailedError
 from torpor.model import DeployedWorkflow
 from torpor.retries import Backoff
@@ -23,6 +24,9 @@ from torpor.testing.simulation.story import Story
 from torpor.worlds.memory.store import Store
 
 _FAILURES_OF_FLAKY = 2
+
+CHUNKS: Final = 3
+"""What an attempt of a step that takes its time writes to its run's stream."""
 
 
 @dataclass(slots=True)
@@ -80,8 +84,11 @@ class Bench:
         return self.ledger.begin(step)
 
     async def work(self, number: int, seconds: float, at_least: float = 0.0) -> int:
-        """Return after some time."""
+        """Return after some time, in which the run's stream is written to."""
         attempt = self.begin()
+        writable = get_writable()
+        for n in range(CHUNKS):
+            writable.write([number, n])
         await asyncio.sleep(self.process.scheduler.random.uniform(at_least, seconds))
         attempt.returned = True
         return number
@@ -224,6 +231,9 @@ def _definitions() -> dict[str, StepDefinition]:
     names[RESULT] = (result, always)
     return {name: StepDefinition(name, function, **options) for name, (function, options) in names.items()}
 
+
+WRITERS: Final = frozenset(step_name(function.__name__) for function in (quick, slow, flaky))
+"""The full names of steps that write to their run's stream."""
 
 DEFINITIONS: Final = _definitions()
 """The steps by full name."""
