@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -24,6 +25,7 @@ from torpor.testing.worlds.deletion import lived
 from torpor.testing.worlds.story import RUN, T, new_run
 from torpor.world import World
 from torpor.worlds.memory import MemoryWorld
+from torpor.worlds.sqlite import SqliteWorld
 
 DAY = 86_400_000
 EVER = EndedFilter(0)
@@ -150,6 +152,24 @@ async def test_somebody_else_may_be_quicker(world: World) -> None:
     run = await world.get_run(RUN)
     await world.delete_run(RUN)
     assert not await Bites(world).delete(run, None, keep_name=False)
+
+
+async def test_several_workers_prune_at_once(tmp_path: Path) -> None:
+    """Each on a connection of its own; nothing is an error, and nothing is left."""
+    url = f"sqlite:///{tmp_path}/t.db?synchronous=normal"
+    clock = ManualClock(T)
+    worlds = [SqliteWorld(url, Ticking(T + 9 * DAY)) for _ in range(3)]
+    first = SqliteWorld(url, clock)
+    await first.open()
+    for n in range(12):
+        await lived(first, run_id=f"wrun_{n}")
+    for each in worlds:
+        await each.open()
+    await asyncio.gather(*[(await pruner(each, retention="1d")).round() for each in worlds])
+    assert await names(first) == []
+    assert await first.damaged() == []
+    for each in (first, *worlds):
+        await each.close()
 
 
 async def test_a_damaged_run_stays_and_stops_no_other(clock: ManualClock) -> None:

@@ -95,6 +95,29 @@ def test_a_test_that_is_not_async_is_told_so(tmp_path: Path) -> None:
     assert "test_plain has the fixture `torpor`, which needs an event loop; make it `async def`" in done.stdout
 
 
+def test_a_fixture_of_that_name_may_be_anothers(tmp_path: Path) -> None:
+    """It is left alone, in a test that is not async too."""
+    done = outcome_of(
+        tmp_path,
+        """
+class TestAnother:
+    @pytest.fixture
+    def torpor(self):
+        return "a cold-blooded animal's winter"
+
+    def test_it(self, torpor):
+        assert torpor.startswith("a cold")
+
+async def test_ours(torpor):
+    assert await (await torpor.start(nap, "I")).result() == "I slept"
+
+class TestAgain(TestAnother):
+    pass
+""",
+    )
+    assert "3 passed" in done.stdout, done.stdout
+
+
 def test_a_class_of_tests_and_other_fixtures(tmp_path: Path) -> None:
     """Methods with parameters and further fixtures run as functions do."""
     done = outcome_of(

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import sys
 from collections.abc import Generator
 from typing import TYPE_CHECKING, Any
 
@@ -95,5 +96,7 @@ def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> object | None:
 
 
 def _testbed_of(item: pytest.Item) -> Testbed | None:
-    found: Testbed | None = getattr(item, "funcargs", {}).get(_FIXTURE)
-    return found
+    """Return the testbed of a test; None without the fixture, and for somebody else's fixture of that name."""
+    testbed = sys.modules.get("torpor.testing.testbed")  # there is none before the fixture has imported it
+    found = getattr(item, "funcargs", {}).get(_FIXTURE)
+    return found if testbed is not None and isinstance(found, testbed.Testbed) else None
