@@ -77,7 +77,7 @@ class Lanes:
     Args:
         store: where they are.
         request: who asks.
-        routes: priority, rowid and what it is of (JSON: application, queue, guest) of each route that fits the request.
+        routes: priority, rowid and what it is of (JSON: application, queue, guest, key) of each route with a queue.
         now: the time.
 
     Attributes:
@@ -91,8 +91,10 @@ class Lanes:
         self._now = now
         self._routes: dict[Name, list[tuple[int, int, str]]] = {}
         for priority, k, about, _ in routes:
-            app, queue, guest = msgspec.json.decode(about)
-            self._routes.setdefault((app, queue), []).append((-int(priority), k, guest))
+            app, queue, guest, key_id = msgspec.json.decode(about)
+            in_queue = request.queues is None or queue in request.queues
+            if in_queue and app in request.apps and key_id in request.key_ids and guest in ("", *request.guests):
+                self._routes.setdefault((app, queue), []).append((-int(priority), k, guest))
         self._states: dict[Name, QueueState] = {}
         self._rooms: dict[Name, Room] = {}
         self._claimed: dict[Name, list[tuple[str, int]]] = {}

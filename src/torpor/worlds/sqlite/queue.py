@@ -66,8 +66,8 @@ _LOOK: Final = (
     "UNION ALL SELECT 'steps', (SELECT priority FROM routes WHERE k = place), place, kind, "
     "(SELECT min(ready_at) FROM steps WHERE route = place AND kind = waiting.kind AND lane IS NULL "
     f"AND ready_at <= {NUMBER_MAX}) FROM waiting WHERE kind IS NOT NULL "
-    "UNION ALL SELECT 'lanes', priority, k, json_array(app, queue, guest), NULL FROM routes WHERE queue <> '' "
-    f"AND ({_routes(':apps_of_turns', ':guests')} OR {_routes(':apps_of_steps', ':no_guest')})"
+    # Of these there are few, and hardly ever any: to compare them here would cost more than all the rest.
+    "UNION ALL SELECT 'lanes', priority, k, json_array(app, queue, guest, key_id), NULL FROM routes WHERE queue <> ''"
 )
 _PLACE: Final = (
     "route = :place AND kind = :kind AND lane IS NULL AND id NOT IN (SELECT value FROM json_each(:left)) "
