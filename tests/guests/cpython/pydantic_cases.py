@@ -286,6 +286,8 @@ def outcome(name: str, mode: str, text: str) -> list[Any]:
             given = eval(text, globals() | {"nan": math.nan, "inf": math.inf})  # noqa: S307  # what the test has made
             if mode == "dump":
                 return ["dumped", _dumped(adapter, given)]
+            if mode == "strings":
+                return ["made", shown(adapter.validate_strings(text))]
             made = adapter.validate_python(given, strict=mode == "strict")
     except ValidationError as error:
         errors = [[each["type"], repr(each["loc"]), each["msg"], repr(each["input"])] for each in error.errors()]

@@ -102,7 +102,9 @@ OBJECTS = st.one_of(
     st.sampled_from(NAMES.split("|")),
 )
 CASES = st.one_of(
-    st.tuples(st.sampled_from(sorted(pydantic_cases.TYPES)), st.sampled_from(["lax", "strict", "dump"]), OBJECTS),
+    st.tuples(
+        st.sampled_from(sorted(pydantic_cases.TYPES)), st.sampled_from(["lax", "strict", "dump", "strings"]), OBJECTS
+    ),
     st.tuples(st.sampled_from(sorted(pydantic_cases.TYPES)), st.just("json"), TREES.map(json.dumps)),
     st.tuples(
         st.sampled_from(sorted(pydantic_cases.TYPES)),

@@ -211,6 +211,32 @@ def test_what_is_not_the_same_is_refused(author: Author) -> None:
     assert "validate in a step" in str(failure)
 
 
+@pytest.mark.parametrize(
+    ("use", "what"),
+    [
+        ("pydantic.TypeAdapter(pydantic.HttpUrl)", "a value of kind 'url'"),
+        ("pydantic.TypeAdapter(list[pydantic.AnyUrl | None])", "a value of kind 'url'"),
+        ("pydantic.create_model('M', u=(pydantic.FileUrl, None))", "a value of kind 'url'"),
+        ("pydantic.TypeAdapter(dict[str, pydantic.PostgresDsn])", "a value of kind 'multi-host-url'"),
+        ("pydantic.AnyUrl('http://a.example')", "a value of kind 'url'"),
+        ("pydantic.RedisDsn('redis://a.example')", "a value of kind 'url'"),
+        ("pydantic_core.Url('http://a.example')", "an address"),
+        ("pydantic_core.MultiHostUrl('http://a.example,b.example')", "an address"),
+        ("Line.model_validate_strings({'sku': 'x'})", "an object of texts (model_validate_strings)"),
+        ("pydantic.TypeAdapter(int).validate_strings('1')", "an object of texts (model_validate_strings)"),
+        ("pydantic.TypeAdapter(frozendict[str, int])", "a value of kind 'frozendict'"),
+        ("pydantic.TypeAdapter(list[int]).validate_json('[1', experimental_allow_partial=True)", "a part of a value"),
+    ],
+)
+def test_each_kind_that_is_not_there_says_so(author: Author, use: str, what: str) -> None:
+    """Addresses, objects of texts and what only newer Pythons have: never another value."""
+    failure = author.body(use, before=f"{MODELS}\nimport pydantic, pydantic_core\n").begin().failure
+
+    assert type(failure).__name__ == "NotInWorkflowError"
+    assert f"pydantic: {what}" in str(failure)
+    assert "validate in a step" in str(failure)
+
+
 def test_the_image_has_the_models(author: Author) -> None:
     """Importing pydantic and defining models is done once, for all runs of a program."""
     image = author.body("return 1", before=MODELS).image
