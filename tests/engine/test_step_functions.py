@@ -12,6 +12,7 @@ import pytest
 
 from tests.engine.support import TIMEOUT, write_app
 from torpor import Registry, Torpor
+from torpor.engine.step_functions import class_of_object
 from torpor.errors import ConfigurationError, ProgramError
 
 
@@ -292,3 +293,9 @@ class Tariff:
     def double(n: int) -> int:
         """Double."""
         return n * 2
+
+
+def test_a_method_that_has_its_object_asks_for_none() -> None:
+    """Built-in steps are such: what they are called with are arguments."""
+    assert class_of_object(Till.charge) is Till
+    assert class_of_object(Till().charge) is None
