@@ -23,6 +23,7 @@ WINDOW = 1_000
 """Steps that are timed together, behind each place."""
 
 EVENTS_KEPT = 1_000
+SECONDS_MAX = 4 * 3_600
 MIB = 1024 * 1024
 
 
@@ -49,7 +50,7 @@ def run(setting: Setting) -> list[Row]:
     """Return the cost of a step, the size of the file and the memory at places a tenfold apart, and at the end."""
     rows = Rows("forever", setting)
     with fresh(setting) as place:
-        places, total = child.call(measure, place)
+        places, total = child.call(measure, place, seconds=SECONDS_MAX)
     for each in places:
         params = {"after": each.steps, "events_kept": EVENTS_KEPT}
         rows.add("per_step", "ms", [each.per_step], params)
@@ -66,7 +67,7 @@ def measure(setting: Setting) -> tuple[list[Place], float]:
 
 async def _measure(setting: Setting) -> tuple[list[Place], float]:
     steps = STEPS_QUICK if setting.quick else STEPS
-    wanted = [each for each in (10, 100, 1_000, 10_000, 100_000) if each < steps] + [steps - WINDOW]
+    wanted = [each for each in (10, 100, 1_000, 10_000, 50_000, 100_000, 300_000) if each < steps] + [steps - WINDOW]
     places: list[Place] = []
     done = 0
 

@@ -29,22 +29,23 @@ class BenchmarkError(Exception):
     """A benchmark could not be carried out; the message says what happened."""
 
 
-def call(function: Callable[[A], R], argument: A) -> R:
+def call(function: Callable[[A], R], argument: A, *, seconds: float = _SECONDS_MAX) -> R:
     """
     Call a module's function in a new process and return what it returns.
 
     Args:
         function: takes one argument; its annotations say which types cross the border.
         argument: anything that msgspec can write as JSON.
+        seconds: how long it may take.
 
     Raises:
         BenchmarkError: the child failed, or took longer than half an hour.
     """
     process = start(function, argument)
     try:
-        answer, _ = process.communicate(timeout=_SECONDS_MAX)
+        answer, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
-        raise BenchmarkError(f"{_name(function)} did not end within {_SECONDS_MAX} s and was killed") from None
+        raise BenchmarkError(f"{_name(function)} did not end within {seconds:g} s and was killed") from None
     finally:
         process.kill()
         process.wait()
