@@ -11,7 +11,7 @@ What must hold after every action, found out from the store alone, by rules of t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 from torpor.codec.crypto.keys import Keyring
@@ -46,6 +46,7 @@ class Audit:
         self._files: dict[str, _File] = {}
         self._epochs: dict[tuple[str, str], int] = {}
         self._may_store = True
+        self._woken: set[str] = set()  # waits that somebody ended before their time
 
     def before(self, name: str, args: tuple[Any, ...]) -> None:
         """Note whether who wants to store something may."""
@@ -62,6 +63,8 @@ class Audit:
 
     def after(self, name: str, args: tuple[Any, ...], answer: Any, now: int) -> None:
         """Look at what has changed."""
+        if name == "wake_up" and not isinstance(answer, TorporError):
+            self._woken.update(answer)
         match args:
             case (Commit() as commit, *_) if isinstance(answer, Committed) and answer.stored and not self._may_store:
                 self._found(f"{commit.run_id}: a commit of epoch {commit.epoch} was stored for who has no claim")
@@ -76,7 +79,7 @@ class Audit:
         for rows in self._store.runs.values():
             file = self._files.get(rows.run.id)
             if file is None:
-                file = self._files[rows.run.id] = _File(rows, self._machinery, self._keyring, self._found)
+                file = self._files[rows.run.id] = _File(rows, self._machinery, self._keyring, self._found, self._woken)
             if file.changed:
                 file.look()
                 if name in _FROM_OUTSIDE and not isinstance(answer, TorporError):
@@ -100,7 +103,15 @@ class _File:
         log: all of it, also what was archived.
     """
 
-    def __init__(self, rows: Rows, machinery: Machinery, keyring: Keyring, found: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        rows: Rows,
+        machinery: Machinery,
+        keyring: Keyring,
+        found: Callable[[str], None],
+        woken: Collection[str],
+    ) -> None:
+        self._woken = woken
         self._rows = rows
         self._report = found
         self._seen: object = None
@@ -192,7 +203,7 @@ class _File:
         if wait is None:
             self._found(f"the wait of op {event.op} ends, and it was over")
         elif event.type == "wait_completed":
-            if event.at < wait.due:
+            if event.at < wait.due and event.id not in self._woken:
                 self._found(f"the wait of op {event.op} ends at {event.at}, before it is due")
             for other in self._waits.values():
                 if (other.due, other.op) < (wait.due, wait.op):

@@ -109,6 +109,10 @@ class Clients:
         others = [self._feed_all(run_id, name)]
         if self._weather.happens("cancel"):
             others.append(self._cancel(run_id))
+        if self._weather.happens("pause"):
+            others.append(self._pause(run_id))
+        if self._weather.happens("wake up"):
+            others.append(self._wake_up(run_id))
         await asyncio.gather(self._judge(run_id, self._scripts[name]), *others)
 
     async def _feed_all(self, run_id: str, name: str) -> None:
@@ -172,6 +176,20 @@ class Clients:
         except EntityConflictError:
             return  # it has ended, perhaps by a cancellation whose answer was lost
         self.cancelled.append(run_id)
+
+    async def _pause(self, run_id: str) -> None:
+        """Pause a run and let it go on after a while, whatever is answered meanwhile."""
+        await asyncio.sleep(self._random.uniform(0, 5))
+        handle = self._client.run(run_id)
+        for act in (handle.pause, handle.unpause):
+            with suppress(EntityConflictError):  # it has ended, or is to end
+                await self._until_it_works(act)
+            await asyncio.sleep(self._random.uniform(0, 20))
+
+    async def _wake_up(self, run_id: str) -> None:
+        await asyncio.sleep(self._random.uniform(0, 5))
+        with suppress(EntityConflictError):
+            await self._until_it_works(self._client.run(run_id).wake_up)
 
     async def _judge(self, run_id: str, script: Script) -> None:
         try:

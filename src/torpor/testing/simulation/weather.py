@@ -36,6 +36,8 @@ Fault = Literal[
     "worker lacks key",
     "archive",
     "cancel",
+    "pause",
+    "wake up",
 ]
 
 _RATES: Final[dict[Fault, tuple[float, ...]]] = {
@@ -61,6 +63,8 @@ _RATES: Final[dict[Fault, tuple[float, ...]]] = {
     "worker lacks key": (0.3, 0.6),  # as above
     "archive": (0.3, 1.0),  # of each run, twice a second
     "cancel": (0.3, 0.9),
+    "pause": (0.3, 1.0),
+    "wake up": (0.3, 1.0),
 }
 
 
