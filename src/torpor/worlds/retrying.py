@@ -135,7 +135,8 @@ def retry(entities: Entities, plan: Plan, now: int, *, taken: Mapping[str, str],
     changes = draft.changes(
         ops=plan.ops,
         epoch=run.epoch + 1,
-        deadline=run.deadline if run.deadline > now else 0,
+        # Who retries may have a clock that is behind that of who found the deadline passed.
+        deadline=0 if run.error_code == "DEADLINE_EXCEEDED" or run.deadline <= now else run.deadline,
         paused=False,
         redeliveries=0,
         snoozes=0,

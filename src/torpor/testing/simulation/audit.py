@@ -171,7 +171,7 @@ class _File:
             self._found(f"event {event.seq} stands at place {len(log) + 1} of the log")
         if log and event.at < log[-1].at:
             self._found(f"event {event.seq} is of {event.at}, and the one before is of {log[-1].at}")
-        if log and log[-1].type in RUN_ENDINGS:
+        if log and log[-1].type in RUN_ENDINGS and event.type != "run_retried":
             self._found(f"{event.type} follows the end of the run")
         if event.type in _STEP_ENDS:
             if event.id in self._outcomes:

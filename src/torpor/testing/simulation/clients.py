@@ -90,9 +90,10 @@ class Clients:
             task.result()
 
     async def _archive(self) -> None:
-        """Drop the beginnings of logs that have a snapshot."""
+        """Drop the beginnings of logs that have a snapshot, but of runs that are to be retried."""
         world = self._client.world
-        for run_id in [rows.run.id for rows in self._store.runs.values() if self._weather.happens("archive")]:
+        runs = [rows.run for rows in self._store.runs.values() if self._weather.happens("archive")]
+        for run_id in [run.id for run in runs if run.error_code != "DEADLINE_EXCEEDED"]:
             with suppress(WorldError, EntityConflictError):
                 snapshot = await world.snapshot(run_id)
                 if snapshot is not None:
@@ -105,7 +106,12 @@ class Clients:
         """Have a workflow run, with all that its program expects from outside, and judge its result."""
         await asyncio.sleep(self._random.uniform(0, 3))
         startable = Startable(name, "", self._workflows[name])
-        await self._until_it_works(lambda: self._client.create_run(startable, [], runtime=runtime, run_id=run_id))
+        begins = {}
+        if self._weather.happens("deadline"):
+            begins["deadline"] = self._client.world.clock.now() + self._random.randint(1, 20_000)
+        await self._until_it_works(
+            lambda: self._client.create_run(startable, [], runtime=runtime, run_id=run_id, begins=begins)
+        )
         others = [self._feed_all(run_id, name)]
         if self._weather.happens("cancel"):
             others.append(self._cancel(run_id))
@@ -132,7 +138,9 @@ class Clients:
                 except (WorldError, NotFoundError):
                     continue  # it may be there all the same, or the run not yet
                 except RunEndedError:
-                    return
+                    if await self._has_ended(run_id):
+                        return
+                    continue
                 if (run_id, message_id) not in self.sent:
                     self.sent.append((run_id, message_id))
                 if self._random.random() < 0.8:  # else it is sent once more, which changes nothing
@@ -193,7 +201,9 @@ class Clients:
 
     async def _judge(self, run_id: str, script: Script) -> None:
         try:
-            value = await self._until_it_works(lambda: self._client.run(run_id).result())
+            value = await self._result(run_id)
+        except EntityConflictError:
+            pass  # it stays failed
         except RunCancelledError:
             if not self._weather.rates.get("cancel"):
                 self._found(f"{run_id}: it was cancelled, and nobody has asked for that")
@@ -204,11 +214,28 @@ class Clients:
             if not agrees(script, value, self._scripts):
                 self._found(f"{run_id}: its program cannot return {value}")
 
-    async def _has_ended(self, run_id: str) -> bool:
+    async def _result(self, run_id: str) -> object:
+        """Return what a run returns, or raise why it does not; one that misses its deadline is retried."""
+        handle = self._client.run(run_id)
         try:
-            return (await self._client.world.get_run(run_id)).status in RUN_TERMINAL
+            return await self._until_it_works(handle.result)
+        except RunFailedError as error:
+            if error.failure != "DEADLINE_EXCEEDED":
+                raise
+        try:
+            await self._until_it_works(handle.retry)
+        except EntityConflictError as refused:  # an answer was lost, or another run has a token of its hooks
+            if "has that token now" in str(refused):
+                raise
+        return await self._until_it_works(handle.result)
+
+    async def _has_ended(self, run_id: str) -> bool:
+        """Return whether a run has ended for good."""
+        try:
+            run = await self._client.world.get_run(run_id)
         except (WorldError, NotFoundError):
             return False
+        return run.status in RUN_TERMINAL and run.error_code != "DEADLINE_EXCEEDED"  # such a one is retried
 
     async def _until_it_works(self, ask: Callable[[], Awaitable[T]]) -> T:
         while True:

@@ -38,6 +38,7 @@ Fault = Literal[
     "cancel",
     "pause",
     "wake up",
+    "deadline",
 ]
 
 _RATES: Final[dict[Fault, tuple[float, ...]]] = {
@@ -65,6 +66,7 @@ _RATES: Final[dict[Fault, tuple[float, ...]]] = {
     "cancel": (0.3, 0.9),
     "pause": (0.3, 1.0),
     "wake up": (0.3, 1.0),
+    "deadline": (0.3, 1.0),
 }
 
 
