@@ -64,9 +64,8 @@ class Reference:
                 self._found(f"it returned {value}, and its program after its log {self._outbox.value}")
         elif ending.type == "run_cancelled" and self._outbox.status == "pending":
             asked = next((event for event in log if event.type == "run_cancelling"), None)
-            if (
-                asked is not None and ending.ref == asked.ref and ending.at < asked.due
-            ):  # else it was forced, or too slow
+            at_deadline = bool(ending.due)  # else it was forced, or too slow
+            if asked is not None and ending.ref == asked.ref and ending.at < asked.due and not at_deadline:
                 self._found("it was ended before it had cleaned up")
         elif ending.name == "USER_ERROR" and self._outbox.status != "failed":
             self._found("it threw, and its program after its log does not")
