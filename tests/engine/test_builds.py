@@ -31,7 +31,7 @@ OLD = QuickJS()
 DIVERGES = ("hooks.js", "name: token", "name: `another ${token}`")
 """A change after which workflows ask for something else."""
 
-MORE = "(error) => this.#interrupt(error)); emit('more', { type: 'wait', due: 1 }, () => {});"
+MORE = "(delivery) => this.#receive(delivery), interrupt); emit('more', { type: 'wait', due: 1 }, () => {});"
 """In place of the end of what a hook asks for: it asks for a wait, too."""
 
 
@@ -297,7 +297,7 @@ async def test_a_run_whose_replay_disagrees_waits_for_its_build(
 async def test_a_run_that_stood_elsewhere_at_its_snapshot_waits_too(app: Torpor, tmp_path: Path) -> None:
     """An op that the log does not have is not an answer to its next event."""
     run = await asleep(app, "b-10")
-    newer = newer_quickjs(tmp_path / "newer", "hooks.js", "(error) => this.#interrupt(error));", MORE)
+    newer = newer_quickjs(tmp_path / "newer", "hooks.js", "(delivery) => this.#receive(delivery), interrupt);", MORE)
     with installed(app, {"quickjs": newer}):
         async with app.worker():
             await app.resume_hook("b-10", {"n": 1})

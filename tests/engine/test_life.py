@@ -65,7 +65,7 @@ async def a_second_passes(app: Torpor, clock: ManualClock, *workers: Worker, sil
     """
 
     async def all_wait() -> bool:
-        return clock.waiting >= 3 * len(workers) + 2 * silent  # for their next heartbeat, deployment and upkeep
+        return clock.waiting >= 4 * len(workers) + 3 * silent  # for their next heartbeat, deployment, upkeep, schedules
 
     async def are_heard() -> bool:
         seen = {row.id: row.seen_at for row in await app.world.workers()}

@@ -67,12 +67,12 @@ def _why_not(plain: Any) -> str:  # noqa: PLR0911  # one return, one reason
 
 
 def class_of_object(function: Callable[..., Any]) -> type | None:
-    """Return the class whose objects a step is called on, None for a step that is no such method, or has its object."""
-    plain = inspect.unwrap(function)
-    if inspect.ismethod(plain):
-        return None
+    """Return the class whose objects a step is called on; None for what is no method, or a method of one object."""
+    plain = inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
     above, _, name = getattr(plain, "__qualname__", "").rpartition(".")
-    owner = find_class(f"{importable_name(plain.__module__)}:{above}") if above else None
+    if not above or inspect.ismethod(plain):
+        return None
+    owner = find_class(f"{importable_name(plain.__module__)}:{above}")
     return owner if owner is not None and isinstance(vars(owner).get(name), types.FunctionType) else None
 
 
