@@ -12,7 +12,8 @@ from torpor.cli.output import print_json
 from torpor.cli.reporting import command
 from torpor.cli.start import VALUE_HELP, value_of
 from torpor.client import Client
-from torpor.codec import dumps
+from torpor.codec import RemoteError, dumps
+from torpor.errors import TorporError, UsageError
 from torpor.inspection.readable import readable_payload
 from torpor.inspection.reading import Reader
 
@@ -38,6 +39,12 @@ def query(
 
     async def asked(client: Client) -> Any:
         run_id = await named_run(Reader(client), run, last=False)
-        return await client.run(run_id).query(name, *values)
+        try:
+            return await client.run(run_id).query(name, *values)
+        except TorporError:
+            raise
+        except Exception as raised:  # the query's own, of whatever class
+            what = raised.name if isinstance(raised, RemoteError) else type(raised).__name__
+            raise UsageError(f"query {name} of run {run_id} raised {what}: {raised}") from raised
 
     print_json(readable_payload(dumps(with_client(app, world, asked))))
