@@ -253,10 +253,12 @@ async def test_where_a_run_stands_can_be_asserted() -> None:
         assert 0 < standing.snapshot_bytes < 20_000
 
 
+@pytest.mark.parametrize("store", ["memory", "sqlite"])
 @pytest.mark.parametrize("point", list(Failpoint))
-async def test_a_worker_dies_at_a_point(point: Failpoint) -> None:
-    """Another one takes over, and the run ends as if nothing had been."""
-    async with Testbed(app) as torpor:
+async def test_a_worker_dies_at_a_point(point: Failpoint, store: str, tmp_path: Path) -> None:
+    """Another one takes over, and the run ends as if nothing had been; SQLite is written on threads of VMs too."""
+    world = "memory://" if store == "memory" else f"sqlite:///{tmp_path}/t.db"
+    async with Testbed(app, world=world) as torpor:
         dead = torpor.kill_worker_at(point)
         gate = torpor.hold(note)  # it is handed over, so that its outcome is stored on its own
         run = await torpor.start(buy, "o-1")

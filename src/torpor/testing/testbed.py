@@ -88,6 +88,7 @@ class Testbed:
         self._opened = AsyncExitStack()  # of the worker
         self._line: Mortal | None = None
         self._stack = AsyncExitStack()  # of all
+        self._loop: asyncio.AbstractEventLoop  # that it is open in
         self._substitutes: list[Substitute] = []
         self._death: Death | None = None  # that is to come
         self._replacing: asyncio.Task[None] | None = None
@@ -96,6 +97,7 @@ class Testbed:
     # Life
 
     async def __aenter__(self) -> Self:
+        self._loop = asyncio.get_running_loop()
         async with AsyncExitStack() as stack:
             world = open_world(self._place, self.clock) if isinstance(self._place, str) else self._place
             stack.enter_context(self.app.moved(world, clock=self.clock, **self._options))
@@ -340,8 +342,11 @@ class Testbed:
         if self._death is not None and self._death.comes(observation):
             self._death = None
             worker, line = self._at_work
-            line.cut()  # at this very point; what comes after it never reaches the world
-            self._replacing = asyncio.get_running_loop().create_task(self._take_over(worker))
+            line.cut()  # at this very point, in whatever thread; what comes after it never reaches the world
+            self._loop.call_soon_threadsafe(self._replace, worker)
+
+    def _replace(self, dead: Worker) -> None:
+        self._replacing = self._loop.create_task(self._take_over(dead))
 
 
 async def _cancelled(task: asyncio.Task[Any]) -> None:
