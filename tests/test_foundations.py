@@ -138,7 +138,7 @@ def test_what_is_due() -> None:
 def test_every_transition_starts_and_ends_in_known_states() -> None:
     """A state that can be reached can be left, or is terminal."""
     for event, (before, after) in lifecycle.TRANSITIONS.items():
-        assert lifecycle.advance(event, before[0], "it") == after
+        assert lifecycle.advance(event, before[0], "it") == (after or before[0])
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])
