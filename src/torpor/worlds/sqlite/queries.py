@@ -39,6 +39,7 @@ _NEWEST: Final = (
     "AND k < :before ORDER BY k DESC LIMIT :limit)) "
     "FROM (SELECT * FROM lists WHERE newest IS NOT NULL ORDER BY newest DESC LIMIT :limit) l"
 )
+_HOW_MANY: Final = "SELECT count(*) FROM (SELECT 1 FROM attributes WHERE name = ? AND value = ? LIMIT 1000)"
 _WITH_ATTRIBUTES: Final = (
     "SELECT a.run FROM attributes a CROSS JOIN runs r ON r.k = a.run CROSS JOIN workflows w ON w.k = r.workflow "
     "WHERE a.name = :attribute AND a.value = :value AND a.run < :before "
@@ -97,8 +98,11 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
 
 
 def _runs_with(store: Store, where: RunFilter, before: int) -> list[Run]:
-    """Return a page of the runs that have attributes: along the index of the first, those that have the others."""
-    (name, value), *others = where.attributes.items()
+    """Return a page of the runs that have attributes: along the index of the rarest, those that have the others."""
+    attributes = list(where.attributes.items())
+    if len(attributes) > 1:
+        attributes.sort(key=lambda each: int(store.db.execute(_HOW_MANY, each).fetchone()[0]))
+    (name, value), *others = attributes
     asked = {
         "attribute": name,
         "value": value,
