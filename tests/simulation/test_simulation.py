@@ -16,7 +16,7 @@ from torpor.testing.simulation import simulate
 from torpor.testing.simulation.crowd import Summary, simulate_all
 
 SEEDS = 500
-ENOUGH = 400
+ENOUGH = 2_000
 """Seeds within which every planted bug is found."""
 
 

@@ -171,7 +171,11 @@ def test_an_outcome_that_was_overtaken_is_stored_behind() -> None:
     task = Step("wrun_1", "step_1", 1, 3, "pay", "running", T, attempt=1, task=True, worker="wrkr_2", epoch=5)
     part = Entities(RUN, {"step_1": task})
     store = Script((Part, part), (Apply, StaleError()), (Part, part), (Apply, None))
-    store.run(operations.finish_step(StepOutcome("wrun_1", "step_1", "wrkr_2", 5, Event("step_completed", T)), T, URL))
+    store.run(
+        operations.finish_step(
+            StepOutcome("wrun_1", "step_1", "wrkr_2", 5, Event("step_completed", T, attempt=1)), T, URL
+        )
+    )
     assert store.asked[2] == Part("wrun_1", due=T, step="step_1")
 
 

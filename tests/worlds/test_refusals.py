@@ -48,7 +48,7 @@ HELD: Final = Entities(
 )
 COMPLETED: Final = Entities(replace(RUN, status="completed", worker=""))
 COMMIT: Final = Commit("wrun_1", "wrkr_1", 3, 9)
-OUTCOME: Final = StepOutcome("wrun_1", "step_2", "wrkr_2", 5, Event("step_completed", T))
+OUTCOME: Final = StepOutcome("wrun_1", "step_2", "wrkr_2", 5, Event("step_completed", T, attempt=1))
 
 
 def _turn(entities: Entities = HELD, **fields: object) -> tuple[Changes, Committed]:

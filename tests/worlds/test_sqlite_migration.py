@@ -165,7 +165,7 @@ async def test_step_tasks_go_on(world: SqliteWorld) -> None:
     ]
     assert tasks[0].key_id == "k1"
     for task in tasks:
-        ended = Event("step_completed", T, payload=b"devl[0]")
+        ended = Event("step_completed", T, attempt=task.attempt, payload=b"devl[0]")
         await world.finish_step(StepOutcome(task.run_id, task.step_id, WORKER, task.epoch, ended))
     assert list((await _open(world, "wrun_tasks")).steps) == ["step_3"]
     woken = [task.run_id for task in (await world.claim(EVERYTHING)).tasks]

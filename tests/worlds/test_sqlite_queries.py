@@ -301,6 +301,7 @@ async def test_a_page_reads_no_more_than_a_page_of_each_list(world: SqliteWorld)
     searches = {line for plan in plans.values() for line in plan if "runs" in line}
     assert searches == {
         "SEARCH runs USING COVERING INDEX runs_listed (workflow=? AND status=? AND rowid<?)",
+        "SEARCH runs USING COVERING INDEX sqlite_autoindex_runs_1 (id=?)",
         "SEARCH runs USING INDEX sqlite_autoindex_runs_1 (id>? AND id<?)",
         "SEARCH runs USING INTEGER PRIMARY KEY (rowid<?)",
         "SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)",

@@ -194,7 +194,7 @@ def save_step(store: Store, run: Run, step: Step, expected: int) -> None:
         DamagedError: it cannot be written any more; nothing was stored.
         StaleError: it is not; nothing was stored.
     """
-    which = (store.rowid(run.id), step.id, expected)
+    which = (store.rowid_as_known(run.id), step.id, expected)
     values = (*_step_changing(store, run, step), *which)
     if not _updated(store, _SAVE_STEP, values, f"step {step.id}", run.id):
         raise StaleError
