@@ -14,7 +14,7 @@ from torpor import WorkerSettings
 from torpor.engine import threads as engine_threads
 from torpor.engine.threads import VmThreads
 from torpor.vm import interrupts
-from torpor.vm.ticker import TICK_SECONDS
+from torpor.vm.interrupts import TICK_SECONDS
 
 
 @pytest.mark.parametrize("kind", ["steps", "timers"])

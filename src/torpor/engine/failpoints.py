@@ -10,7 +10,8 @@ class Failpoint(StrEnum):
     A moment between two effects, in the order in which a turn passes them; the last is passed by steps that are tasks.
 
     A commit is either ``BEFORE_COMMIT`` or, when it gives the claim up, ``WHILE_PARKING``; ``AFTER_ENDING`` follows the
-    ``AFTER_COMMIT`` of the commit that ended the run.
+    ``AFTER_COMMIT`` of the commit that ended the run. Those from ``AFTER_DELIVER`` to ``AFTER_COMMIT`` may be passed in
+    a VM's thread.
     """
 
     AFTER_CLAIM = "after claim"

@@ -18,8 +18,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from torpor.errors import HostError
 from torpor.thread_start import starting_thread
-from torpor.vm.interrupts import obey, yield_to_others
-from torpor.vm.ticker import TICK_SECONDS
+from torpor.vm.interrupts import TICK_SECONDS, obey, yield_to_others
 
 _LONG_SECONDS = 2 * TICK_SECONDS
 _REST_SECONDS = 0.001

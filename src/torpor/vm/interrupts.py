@@ -21,6 +21,9 @@ from threading import get_ident
 
 from torpor.errors import VmInterruptedError
 
+TICK_SECONDS = 0.002
+"""Between two ticks: for so long a guest keeps the GIL from whoever wants it."""
+
 _LOOK_SECONDS = 0.001
 
 _inside: dict[int, int] = {}

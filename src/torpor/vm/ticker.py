@@ -17,9 +17,7 @@ import wasmtime
 
 from torpor.thread_start import starting_thread
 from torpor.vm.bindings import epoch_tick
-
-TICK_SECONDS = 0.002
-"""Between two ticks: for so long a guest keeps the GIL from whoever wants it."""
+from torpor.vm.interrupts import TICK_SECONDS
 
 _CLOCK_MONOTONIC = 1
 _SIGEV_THREAD = 2
