@@ -222,13 +222,6 @@ PLANTS = (
         "fresh = batch.chunks",
         "and of its 3 chunks there are",
     ),
-    Plant(
-        "an outcome of another attempt is taken",
-        "torpor.worlds.rules:finish",
-        "if outcome.event.attempt != step.attempt:",
-        "if False:",
-        "its program cannot return",
-    ),
 )
 
 

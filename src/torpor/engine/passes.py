@@ -409,8 +409,9 @@ def as_stored(commit: Commit, committed: Committed) -> tuple[Event, ...]:
     Return the events of a commit; only its answer tells whether a token was free, and whether a run that ended was
     being cancelled.
     """
-    if committed.held is not None and committed.held.run.cancel_by and committed.held.run.status == "cancelled":
-        last = msgspec.structs.replace(commit.outputs[-1], type="run_cancelled", name="", payload=None)
+    if committed.held is not None and (run := committed.held.run).cancel_by and run.status == "cancelled":
+        ended, why = commit.outputs[-1], commit.outputs[-1].ref or run.cancel_reason
+        last = msgspec.structs.replace(ended, type="run_cancelled", name="", ref=why, payload=None)
         commit = msgspec.structs.replace(commit, outputs=(*commit.outputs[:-1], last))
     if not committed.answers:  # then no token was asked for
         return commit.inputs + commit.outputs
