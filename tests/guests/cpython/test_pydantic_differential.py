@@ -136,6 +136,12 @@ def test_values_and_errors_are_those_of_the_host(ask: Asked, cases: list[tuple[s
     compare(ask, [[name, mode, text] for name, mode, text in cases])
 
 
+def test_bytes_that_are_no_text_are_those_of_the_host(ask: Asked) -> None:
+    """What is wrong with them has a place and a length."""
+    spoiled = [b"a\xf4\x83}", b"\xf4", b"\xff", b"ab\xf4\x83\x83", b"\xe2\x82", b"\xed\xa0\x80", b"\xf4\x90\x80\x80"]
+    compare(ask, [["Fraction", "dump", repr(each)] for each in spoiled])
+
+
 def test_large_integers_are_those_of_the_host(ask: Asked) -> None:
     """Where pydantic looks a number up, it does not look beyond 64 bits, and says so."""
     cases = [

@@ -99,8 +99,8 @@ def bytes_json(data: bytes, mode: str) -> str:
         try:
             return data.decode()
         except UnicodeDecodeError as error:
-            at = error.start
-        raise UnicodeDecodeError("utf-8", data, at, at + 1, "invalid utf-8")
+            start, end = error.start, error.end
+        raise UnicodeDecodeError("utf-8", data, start, end, "invalid utf-8")
     return data.hex() if mode == "hex" else base64.urlsafe_b64encode(data).decode()
 
 
