@@ -20,7 +20,6 @@ from torpor.errors import HostError
 from torpor.thread_start import starting_thread
 from torpor.vm.interrupts import TICK_SECONDS, obey, yield_to_others
 
-_LONG_SECONDS = 2 * TICK_SECONDS
 _REST_SECONDS = 0.001
 _RESTS_MAX = 10
 """For each tick: so long work has a sixth of a core beside turns that are always in a hurry."""
@@ -36,7 +35,7 @@ class VmThreads:
     """
     Threads that take work from one queue: a fixed number for work that is short, and one more for each that is long.
 
-    Work is long once it has had the processor for the time of two ticks; on a busy machine many ticks may pass before.
+    Work is long once it has had the processor for a tick's time since its first tick; on a busy machine many may pass.
     It leaves its place to others, and rests from then on at each tick while turns are in a hurry, so that it has a
     share of the processor and they have theirs soon.
 
@@ -165,12 +164,12 @@ class _Job:
         is_long: whether a VM has computed for long.
     """
 
-    __slots__ = ("_begun", "_cancelled", "_ended", "_loop", "_threads", "_work", "answer", "is_long")
+    __slots__ = ("_cancelled", "_ended", "_loop", "_since", "_threads", "_work", "answer", "is_long")
 
     def __init__(self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, threads: VmThreads) -> None:
         self._work = work
         self._threads = threads
-        self._begun = 0.0  # by the processor's time of the thread
+        self._since: float | None = None  # its first tick, by the processor's time of the thread
         self.is_long = False
         self._loop = loop
         self._cancelled = False
@@ -180,7 +179,6 @@ class _Job:
     def carry_out(self) -> None:
         """Do the work; called in a VM thread."""
         value, error = None, None
-        self._begun = time.thread_time()
         obey(self._is_cancelled, self._rest)
         try:
             if not self._cancelled:
@@ -203,13 +201,19 @@ class _Job:
         return self._cancelled
 
     def _rest(self) -> None:
-        if not self.is_long and time.thread_time() - self._begun >= _LONG_SECONDS:
-            self.is_long = True
-            self._threads.has_become_long()
+        if not self.is_long:
+            self._note_tick(time.thread_time())
         if self.is_long and not self._cancelled:
             self._threads.rest()
         else:
             yield_to_others()
+
+    def _note_tick(self, now: float) -> None:
+        if self._since is None:  # to ask for the time at the beginning would cost each turn a system call
+            self._since = now
+        elif now - self._since >= TICK_SECONDS:
+            self.is_long = True
+            self._threads.has_become_long()
 
     def _settle(self, value: Any, error: BaseException | None) -> None:
         if isinstance(self._ended, asyncio.Future):
