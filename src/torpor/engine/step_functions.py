@@ -66,14 +66,20 @@ def _why_not(plain: Any) -> str:  # noqa: PLR0911  # one return, one reason
     return ""
 
 
-def class_of_object(function: Callable[..., Any]) -> type | None:
-    """Return the class whose objects a step is called on; None for what is no method, or a method of one object."""
+def _home(function: Callable[..., Any]) -> tuple[type, object] | None:
+    """Return the class that a step stands in, and what it is there; None elsewhere, and for a method of one object."""
     plain = inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
-    above, _, name = getattr(plain, "__qualname__", "").rpartition(".")
+    above, _, name = plain.__qualname__.rpartition(".")
     if not above or inspect.ismethod(plain):
         return None
     owner = find_class(f"{importable_name(plain.__module__)}:{above}")
-    return owner if owner is not None and isinstance(vars(owner).get(name), types.FunctionType) else None
+    return None if owner is None else (owner, vars(owner).get(name))
+
+
+def class_of_object(function: Callable[..., Any]) -> type | None:
+    """Return the class whose objects a step is called on; None for what is no method, or a method of one object."""
+    home = _home(function)
+    return home[0] if home is not None and isinstance(home[1], types.FunctionType) else None
 
 
 def as_called(function: Callable[..., Any], receiver: object = None) -> Callable[..., Any]:
@@ -87,19 +93,16 @@ def as_called(function: Callable[..., Any], receiver: object = None) -> Callable
     Raises:
         FatalError: the receiver is not loaded here, or is no subclass of the class that defines the step.
     """
-    plain = inspect.unwrap(function) if hasattr(function, "__wrapped__") else function
-    if "." not in plain.__qualname__:
+    home = _home(function)
+    if home is None or not isinstance(home[1], classmethod):
         return function
-    above, _, name = plain.__qualname__.rpartition(".")
-    owner = find_class(f"{importable_name(plain.__module__)}:{above}")
-    if owner is None or not isinstance(vars(owner).get(name), classmethod):
-        return function
+    owner = home[0]
     if not isinstance(receiver, ClassReference):
         return types.MethodType(function, owner)
     found = class_meant(receiver)
     if found is None or not issubclass(found, owner):
         raise FatalError(
-            f"{plain.__qualname__} was called on {receiver.class_id}, which is not loaded here or is no {above}; "
-            f"import the module that defines that class"
+            f"{function.__qualname__} was called on {receiver.class_id}, which is not loaded here or is no "
+            f"{owner.__qualname__}; import the module that defines that class"
         )
     return types.MethodType(function, found)
