@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sqlite3
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import closing
 from pathlib import Path
 
+import psutil
 import pytest
 
 from tests.crash.freezing import LEASE_MS
@@ -56,7 +59,7 @@ async def test_a_frozen_worker_is_replaced_and_comes_back_as_another(
     run = await app.start("holds", str(gate))
     await _noted(app, tmp_path, 1)
     before = await _ids(app, frozen.pid)
-    frozen.send_signal(signal.SIGSTOP)
+    await _freeze(frozen, tmp_path)
     successor = await start_worker()
     await _noted(app, tmp_path, 2)
     gate.touch()
@@ -87,6 +90,23 @@ async def test_a_process_that_hangs_keeps_its_work(app: Torpor, start_worker: St
 
 async def _ids(app: Torpor, pid: int) -> set[str]:
     return {worker.id for worker in await app.world.workers() if worker.pid == pid}
+
+
+async def _freeze(process: asyncio.subprocess.Process, folder: Path) -> None:
+    """Stop a process between two of its commits: the file's lock, as SQLite has it, is held as long as its holder is."""
+    async with asyncio.timeout(TIMEOUT):
+        while True:
+            process.send_signal(signal.SIGSTOP)
+            while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+                await asyncio.sleep(0)
+            with closing(sqlite3.connect(folder / "torpor.db", timeout=0, isolation_level=None)) as db:
+                try:
+                    db.execute("BEGIN IMMEDIATE")
+                except sqlite3.OperationalError:
+                    process.send_signal(signal.SIGCONT)
+                else:
+                    return
+            await asyncio.sleep(0)
 
 
 async def _noted(app: Torpor, folder: Path, count: int) -> list[str]:

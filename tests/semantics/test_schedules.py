@@ -93,16 +93,17 @@ async def test_missed_slots_are_made_up_for(stage: Stage) -> None:
 
 async def test_a_backfill_may_be_repeated(stage: Stage) -> None:
     """It returns the same runs, of slots that are over only."""
-    await create(stage, "add_ten", 3, cron="@daily", paused=True)
+    name = "made up for"  # another schedule than those whose slots may have had a run
+    await stage.app.schedules.create(name, stage.full_name("add_ten"), 3, cron="@daily", paused=True)
     now = datetime.fromtimestamp(stage.clock.now() / 1000, UTC)
-    first = await stage.app.schedules.backfill(NAME, now - timedelta(days=3), now + timedelta(days=3))
+    first = await stage.app.schedules.backfill(name, now - timedelta(days=3), now + timedelta(days=3))
     assert len(first) == 3
-    assert [run.id for run in await stage.app.schedules.backfill(NAME, now - timedelta(days=3), now)] == [
+    assert [run.id for run in await stage.app.schedules.backfill(name, now - timedelta(days=3), now)] == [
         run.id for run in first
     ]
     assert [await outcome(run) for run in first] == [13, 13, 13]
     with pytest.raises(UsageError, match="need a time zone"):
-        await stage.app.schedules.backfill(NAME, datetime(2026, 1, 1), now)  # noqa: DTZ001  # what is refused
+        await stage.app.schedules.backfill(name, datetime(2026, 1, 1), now)  # noqa: DTZ001  # what is refused
 
 
 async def test_a_trigger_starts_a_run_now(stage: Stage) -> None:

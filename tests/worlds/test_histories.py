@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
+
+from tests.names import FRESH_SEED
 
 from torpor.model import Commit, Committed, Entities
 from torpor.testing.clock import ManualClock
@@ -14,7 +15,7 @@ from torpor.worlds import open_world
 from torpor.worlds.memory import MemoryWorld
 
 _MOVES = 400
-_SEEDS = (*range(1, 9), int.from_bytes(os.urandom(4)))
+_SEEDS = (*range(1, 9), FRESH_SEED)
 
 
 @pytest.mark.parametrize("seed", _SEEDS)

@@ -48,6 +48,7 @@ from tests.codec.classes_of_an_application import (
 )
 from tests.codec.node import Node as NodeProcess
 from tests.codec.sameness import is_same, there_and_back
+from tests.names import short
 from torpor import codec
 from torpor.codec.values import Handle, Kwargs, ReadableStream, RegExp, Request, Response, RunReference
 from torpor.errors import SerializationError
@@ -93,7 +94,7 @@ IP_VALUES = [
         FrozenAttrs(5),
         Order(sku="a"),
     ],
-    ids=lambda value: f"{type(value).__name__} {value!r:.40}",
+    ids=lambda value: f"{type(value).__name__} {short(value)}",
 )
 def test_a_value_comes_back_with_type_and_content(value: Any) -> None:
     """Alone, and inside containers."""
@@ -371,7 +372,7 @@ def test_nan_is_itself() -> None:
         Holder({3}),
         Holder(RegExp("a+", "g")),
     ],
-    ids=lambda value: f"{type(value).__name__} {value!r:.40}",
+    ids=lambda value: f"{type(value).__name__} {short(value)}",
 )
 def test_a_value_comes_back_through_javascript(node: NodeProcess, value: Any) -> None:
     """Type and content, and what Python keeps beside them."""
@@ -403,7 +404,7 @@ def test_a_value_comes_back_through_javascript(node: NodeProcess, value: Any) ->
         (Temperature(1.5), {"degrees": 1.5}),
         (Holder("text"), "text"),
     ],
-    ids=lambda member: f"{member!r:.40}",
+    ids=short,
 )
 def test_javascript_sees_plain_data(node: NodeProcess, value: Any, shown: Any) -> None:
     """As the table in docs/values.md has it."""

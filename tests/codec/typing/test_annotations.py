@@ -38,6 +38,7 @@ from hypothesis import strategies as st
 
 from tests.codec.classes_of_an_application import Address, Box, Color, Customer, Kind, Level, Order, Point
 from tests.codec.sameness import is_same
+from tests.names import short
 from torpor.codec.typing.annotations import convert, convert_arguments
 from torpor.codec.values import BigInt, Map
 from torpor.errors import ArgumentError, UsageError
@@ -216,7 +217,7 @@ FITTING: list[tuple[Any, Any]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "annotation"), FITTING, ids=lambda member: f"{member!r:.40}")
+@pytest.mark.parametrize(("value", "annotation"), FITTING, ids=short)
 def test_what_fits_is_the_same_object(value: Any, annotation: Any) -> None:
     """Nothing is copied that need not be."""
     assert convert(value, annotation) is value
