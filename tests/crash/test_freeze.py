@@ -93,11 +93,11 @@ async def _ids(app: Torpor, pid: int) -> set[str]:
 
 
 async def _freeze(process: asyncio.subprocess.Process, folder: Path) -> None:
-    """Stop a process between two of its commits: the file's lock, as SQLite has it, is held as long as its holder is."""
+    """Stop a process between two commits: who holds the lock of a SQLite file keeps it while frozen."""
     async with asyncio.timeout(TIMEOUT):
         while True:
             process.send_signal(signal.SIGSTOP)
-            while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:
+            while psutil.Process(process.pid).status() != psutil.STATUS_STOPPED:  # noqa: ASYNC110  # nobody tells of it
                 await asyncio.sleep(0)
             with closing(sqlite3.connect(folder / "torpor.db", timeout=0, isolation_level=None)) as db:
                 try:

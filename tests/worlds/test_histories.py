@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from tests.names import FRESH_SEED
-
 from torpor.model import Commit, Committed, Entities
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds import run_history
