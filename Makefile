@@ -20,7 +20,7 @@ demo: .venv/.installed ## forty orders in two languages, two SIGKILLs; every ord
 .PHONY: test
 test: .venv/.installed ## run the tests; ARGS='tests/vm -x' for some of them
 	@.venv/bin/torpor warm
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest -n 2 --dist worksteal $(ARGS)
 
 .PHONY: full
 full: .venv/.installed ## run the tests of the full Python guest, with numpy and the like: compiles for a minute
