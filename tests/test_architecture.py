@@ -36,7 +36,7 @@ FLOORS = (
         "sync",
         "workflow",
     }
-    | {"queues", "scheduler", "schedules", "scheduling", "worker_processes"},
+    | {"queues", "scheduler", "schedules", "scheduling", "ticking", "worker_processes"},
     {"engine"},
     {"programs", "guests"},
     {"vm", "worlds", "codec"},

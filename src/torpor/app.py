@@ -38,10 +38,10 @@ from torpor.client import Client, RunHandle, chosen_runtime
 from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.values import WorkflowFunction
-from torpor.durations import Duration, When
+from torpor.durations import Duration, When, milliseconds
 from torpor.engine.deployments import Startable, make_deployment, positional
 from torpor.engine.images import store_program
-from torpor.engine.observer import Observer
+from torpor.engine.observer import Observer, Stored, only
 from torpor.engine.settings import WorkerSettings
 from torpor.errors import ConfigurationError, TorporError, UsageError
 from torpor.hook_info import HookInfo
@@ -72,10 +72,12 @@ _PREPARE_SECONDS = 1.0
 if TYPE_CHECKING:  # what works is imported when it begins to: most processes only ask
     from torpor.engine.worker import Worker
     from torpor.processes.supervisor import Supervisor
+    from torpor.ticking import Tick, Wake
     from torpor.worker_processes import Processes
 
 P = ParamSpec("P")
 R = TypeVar("R")
+W = TypeVar("W", bound="Wake")
 
 
 class Torpor(Registry):
@@ -152,6 +154,7 @@ class Torpor(Registry):
         self._policy = checked_policy(retention, log)
         self._policies: dict[str, Policy] = {}  # of single workflows
         self._declared: list[DeclaredSchedule] = []
+        self._wake: Wake | None = None
         self.watch(self._name)
         alias_main()
         self._stored_generation = -1  # of the programs that the world has
@@ -421,8 +424,8 @@ class Torpor(Registry):
             self.settings,
             keyring=self.keyring,
             observers=observers,
-            scheduler=self._scheduler,
             **{
+                "scheduler": self._scheduler,
                 "guest_names": list(LANGUAGES),
                 "deployment": self.deploy,
                 "programs": self._programs.program,
@@ -437,6 +440,47 @@ class Torpor(Registry):
             yield worker
         finally:
             await worker.stop()
+
+    def wake(self, function: W) -> W:
+        """
+        Let a function see to it that the next tick happens. It is called with a moment and its name after each tick
+        behind which something is due, and sets a one-off timer that calls the next: see :data:`torpor.ticking.Wake`.
+
+        What it raises fails the tick, behind its work, so that whoever asked for the tick tries again.
+        """
+        self._wake = function
+        return function
+
+    async def tick(self, *, budget: Duration = "10s") -> Tick:
+        """
+        Work off what is ready, and return when only the clock or the outside can make a run go on; for processes that
+        live only while they are asked something. Nothing of it stays in the process but caches.
+
+        Several ticks may happen at once. What a process that died or was frozen in its tick has left behind is taken
+        over once its lease has passed, at the latest.
+
+        Args:
+            budget: how long it claims and advances runs; a step that runs then has ``WorkerSettings.grace_seconds`` to
+                end, after which it is begun again by another tick.
+
+        Raises:
+            ConfigurationError: a program does not load, or the budget is no duration.
+            UsageError: the application is closed.
+            WorldError: the world failed; what was stored is stored.
+        """
+        from torpor.engine.logbook import LOG  # noqa: PLC0415  # see above
+        from torpor.ticking import Ticking, call_wake  # noqa: PLC0415  # as above
+
+        try:
+            ticking = Ticking(self.clock, milliseconds(budget))
+        except ValueError as error:
+            raise ConfigurationError(f"tick(budget={budget!r}): {error}") from error
+        async with self._worker([only(ticking.observe, Stored)], {"scheduler": None}) as worker:
+            await ticking.work(worker, self._scheduler(LOG))
+        tick = ticking.ended()
+        if self._wake is not None:
+            await call_wake(self._wake, self.name, tick)
+        return tick
 
     def _scheduler(self, observe: Observer) -> Scheduler:
         """Return what keeps this application's schedules for a worker."""

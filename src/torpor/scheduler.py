@@ -35,6 +35,9 @@ class Scheduler:
         runtime: for the runs.
         plans: what the application declares.
         observe: is told what was missed, and what could not be started.
+
+    Attributes:
+        started: how many runs it has started.
     """
 
     def __init__(self, client: Client, runtime: Runtime, plans: Iterable[Plan], observe: Observer = ignore) -> None:
@@ -46,6 +49,7 @@ class Scheduler:
         self._runtime = runtime
         self._plans = tuple(plans)
         self._observe = observe
+        self.started = 0
         self._left: dict[str, tuple[int, int]] = {}  # name → until when it is left alone, and how often in a row
 
     async def begin(self) -> None:
@@ -93,6 +97,7 @@ class Scheduler:
         slots = rules.wanted(schedule, now)
         made = await starts(self._client, schedule, slots, self._runtime)
         fired = await self._world.fire(Firing(schedule, made, now))
+        self.started += len(fired.started)
         if fired.schedule is None:
             return None  # another worker was quicker
         if schedule.slot != NEVER and schedule.due <= now - rules.LATE_MS:

@@ -31,6 +31,7 @@ def test_the_table_holds_every_command() -> None:
     assert set(COMMANDS) == {
         "dev",
         "worker",
+        "tick",
         "start",
         "runs",
         "hooks",

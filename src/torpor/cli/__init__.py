@@ -25,6 +25,7 @@ from torpor.cli.lazily import Place, lazy_group
 COMMANDS: Final[dict[str, Place]] = {
     "dev": Place("dev", "Work on runs, show what they do, reload when files change."),
     "worker": Place("worker", "Work on runs until told to stop."),
+    "tick": Place("tick", "Work off what is ready, say when the next tick is due, and end."),
     "start": Place("start", "Start a run of a workflow, and print its id."),
     "runs": Place("runs", "List runs, newest first, and what they wait for."),
     "hooks": Place("runs", "List what waits for the outside world."),

@@ -122,6 +122,7 @@ class Worker:
         self._stopping = False
         self._stop: asyncio.Task[None] | None = None
         self._starved = False  # the last claim had no room for turns or for steps
+        self._ready_at: int | None = None  # when the next task will be, by the last claim
         self._runs_wait = False  # as far as is known
         self._health = Health(clock, self._wake.set, observe)
         self._turns: dict[str, asyncio.Task[None]] = {}
@@ -194,6 +195,32 @@ class Worker:
         """
         at_rest = not (self._turns or self._reports.pending) and self._runner.busy <= resting
         return at_rest and self._waits_for_work and not self._wake.is_set()
+
+    @property
+    def is_well(self) -> bool:
+        """Whether it claims runs: its host lacks nothing, as far as it knows."""
+        return self._health.is_well
+
+    @property
+    def next_at(self) -> int | None:
+        """
+        When the clock alone may make something go on, as its last looks have it; None when only the outside can.
+
+        That is when a task becomes ready, and when the lease of another worker has passed that may be dead.
+        """
+        now = self._clock.now()
+        heard_ms = self._clock.steady() - self._heard_of
+        leases = (max(other.lease_ms - other.silent_ms - heard_ms, 0) or other.lease_ms for other in self._others)
+        later = [now + lease for lease in leases]
+        if (delay := self._left.due_in()) is not None:
+            later.append(now + delay)
+        if self._ready_at is not None:
+            later.append(self._ready_at)
+        return min(later, default=None)
+
+    def look(self) -> None:
+        """Look for work at once; there may be some that no notice has told of yet."""
+        self._wake.set()
 
     def on_change(self, call: Callable[[], None]) -> None:
         """Call *call* each time that something has ended here, or there was nothing left to claim."""
@@ -317,7 +344,7 @@ class Worker:
                 self._runs_wait = claimed_turns == turns
             if 0 < turns == claimed_turns or 0 < steps == len(claims.tasks) - claimed_turns:
                 return  # there may be more, for which there may be room too
-            next_at = claims.next_at
+            next_at = self._ready_at = claims.next_at
         if not self._stopping:
             await self._wait_for_work(next_at)
 
@@ -465,6 +492,15 @@ class Worker:
 
     async def _wait_and_keep_up(self) -> None:
         await self._clock.sleep(self._settings.upkeep_ms)
+        await self.keep_up()
+
+    async def keep_up(self) -> None:
+        """
+        Do what it does for its world beside its runs, which it does by itself every ``upkeep_ms``.
+
+        Raises:
+            WorldError, ConfigurationError, HostError: another time.
+        """
         await self._upkeep.round()
 
     async def _presumed_dead(self, before: str) -> None:

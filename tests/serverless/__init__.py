@@ -1,0 +1,1 @@
+"""Runs in processes that live only for a moment."""
