@@ -19,10 +19,11 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import importlib
 import inspect
 import os
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, MutableMapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
@@ -78,6 +79,12 @@ if TYPE_CHECKING:  # what works is imported when it begins to: most processes on
 P = ParamSpec("P")
 R = TypeVar("R")
 W = TypeVar("W", bound="Wake")
+
+Message = MutableMapping[str, Any]
+ASGIApplication = Callable[
+    [Message, Callable[[], Awaitable[Message]], Callable[[Message], Awaitable[None]]], Awaitable[None]
+]
+"""What an ASGI server calls."""
 
 
 class Torpor(Registry):
@@ -333,6 +340,22 @@ class Torpor(Registry):
     def schedules(self) -> Schedules:
         """The schedules of this application; see also :meth:`schedule`, which declares one in code."""
         return Schedules(self.client, runtime=self.runtime, opened=self._open_for_use, resolve=self._startable)
+
+    def asgi(self) -> ASGIApplication:
+        """
+        Return an ASGI application over this application's world: to be served, or mounted in another one.
+
+        It opens the world when the first request comes; whoever runs it closes the world.
+
+        Raises:
+            ConfigurationError: the extra ``torpor[http]`` is not installed.
+        """
+        try:
+            # Its room is above this one, and a user's front door is here: the one name that is looked up by its text.
+            made: ASGIApplication = importlib.import_module("torpor.http.asgi").asgi(self)
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(f"app.asgi() needs {error.name}: pip install 'torpor[http]'") from error
+        return made
 
     # Life
 

@@ -120,6 +120,15 @@ KEY_CHARS_MAX = 256
 KEYS_LOOKED_MAX = 1_000
 """Keys of one queue that one claim looks at; the next one goes on behind them."""
 
+HTTP_BODY_BYTES_MAX = PAYLOAD_BYTES_MAX + MIB
+"""The body of a request: one payload, and what stands around it."""
+
+HTTP_BODY_SECONDS_MAX = 30
+"""How long the body of a request may take to arrive."""
+
+HTTP_WAIT_SECONDS_MAX = 60
+"""How long a request may wait for the end of a run."""
+
 assert EVENTS_PER_CALL <= OPS_PER_TURN_MAX
 assert INLINE_STEPS_MAX <= OPS_PER_TURN_MAX
 assert PAYLOAD_BYTES_MAX < SNAPSHOT_BYTES_MAX

@@ -32,6 +32,7 @@ def test_the_table_holds_every_command() -> None:
         "dev",
         "worker",
         "tick",
+        "serve",
         "start",
         "runs",
         "hooks",

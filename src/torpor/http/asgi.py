@@ -1,0 +1,139 @@
+"""The routers put together: :func:`asgi` makes the application that a server, or a host application, runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote, unquote
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route as Address
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from torpor.client import Client
+from torpor.http import health, runs
+from torpor.http.auth import Guard
+from torpor.http.problems import INTERNAL, MethodError, UnknownAddressError, answer_to, problem_response
+from torpor.http.routing import Route, endpoint
+from torpor.http.service import Service
+from torpor.model.tokens import Token
+
+if TYPE_CHECKING:  # who has a client alone needs none of it
+    from torpor.app import Torpor
+
+ROUTES: Final[tuple[Route, ...]] = (*health.router, *runs.router)
+"""Every route; what is not here is answered with 404."""
+
+_HEADERS: Final = {
+    "cache-control": "no-store",  # what runs are about stays out of caches
+    "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+def asgi(
+    source: Torpor | Client,
+    *,
+    tokens: Iterable[Token] = (),
+    routes: Sequence[Route] = ROUTES,
+    service: Service | None = None,
+) -> ASGIApp:
+    """
+    Return an ASGI application over the runs of a world: to be served, or mounted under a prefix of another one.
+
+    It opens the world when the first request comes, if its host has not. Nothing but health is open to those who bring
+    no token.
+
+    Args:
+        source: an application, or a client.
+        tokens: that are valid here beside those of the world.
+        routes: what is answered; all by default.
+        service: what the routes work on, for who stops the server; made from *source* by default.
+    """
+    service = service or Service(source)
+    own = {token.id: token for token in tokens}
+
+    async def find(token_id: str) -> Token | None:
+        return own.get(token_id)
+
+    guard = Guard(find, service.client.world.clock.now)
+    made = Starlette(
+        routes=[
+            Address(route.path, endpoint(route, service, guard), methods=[route.method], name=route.name)
+            for route in routes
+        ],
+        exception_handlers={HTTPException: _refused, Exception: _failed},
+        lifespan=_lifespan(service),
+    )
+    made.router.redirect_slashes = False  # an address has one spelling
+    return _Entrance(made)
+
+
+def _lifespan(service: Service) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def alive(_app: Starlette) -> AsyncIterator[None]:
+        await service.open()
+        try:
+            yield
+        finally:
+            service.stopping.set()
+
+    return alive
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    """Answer what Starlette itself refuses."""
+    assert isinstance(error, HTTPException), "it is registered for these"
+    path = request.scope["path"]
+    if error.status_code == 405:
+        allowed = ", ".join(sorted((error.headers or {}).get("Allow", "").split(", ")))
+        return answer_to(MethodError(f"{path} takes {allowed}, not {request.method}"), Allow=allowed)
+    return answer_to(UnknownAddressError(f"there is nothing at {path}; /openapi.json lists what there is"))
+
+
+async def _failed(_request: Request, _error: Exception) -> Response:
+    """Answer where we are wrong; Starlette raises the error again, for the server's log."""
+    return problem_response(INTERNAL)
+
+
+class _Entrance:
+    """
+    What every request passes: its path keeps its escapes, so that ids may have slashes, and every answer has the
+    headers that keep it out of caches and frames.
+    """
+
+    def __init__(self, inner: ASGIApp) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._inner(scope, receive, send)
+            return
+
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                there = {name.lower() for name, _ in message["headers"]}
+                added = [(name.encode(), value.encode()) for name, value in _HEADERS.items()]
+                message = {
+                    **message,
+                    "headers": [*message["headers"], *(pair for pair in added if pair[0] not in there)],
+                }
+            await send(message)
+
+        await self._inner({**scope, "path": escaped_path(scope), "root_path": ""}, receive, send_guarded)
+
+
+def escaped_path(scope: Scope) -> str:
+    """Return the path below where we are mounted, with its escapes as they came."""
+    root, path = scope.get("root_path", ""), str(scope["path"])
+    path = path[len(root) :] if root and path.startswith(f"{root}/") else path
+    raw = (scope.get("raw_path") or b"").partition(b"?")[0].decode("ascii", "replace")
+    for candidate in (raw.removeprefix(quote(root)), raw):
+        if candidate and unquote(candidate) == path:
+            return candidate
+    return quote(path)  # a host that tells no raw path

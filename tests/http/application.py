@@ -1,0 +1,87 @@
+"""The application that the tests of the front door serve."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torpor import Torpor, get_writable, hook, receive, sleep
+
+app = Torpor("sqlite:///torpor.db", name="shop")
+
+
+@dataclass
+class Order:
+    """What is ordered."""
+
+    item: str
+    cents: int
+
+
+@app.step
+async def add(a: int, b: int) -> int:
+    """Add."""
+    return a + b
+
+
+@app.step
+async def refuse() -> None:
+    """Fail."""
+    raise ValueError("no such order")
+
+
+@app.step
+async def write(count: int) -> None:
+    """Write numbers to the run's stream, and bytes to another one."""
+    stream = get_writable()
+    for number in range(count):
+        await stream.write({"n": number})
+    await stream.close()
+    raw = get_writable("raw", type="bytes")
+    for number in range(count):
+        await raw.write(f"{number};".encode())
+    await raw.close()
+
+
+@app.workflow
+async def adding(a: int, b: int) -> int:
+    """Add two numbers."""
+    return await add(a, b)
+
+
+@app.workflow
+async def ordering(order: Order) -> str:
+    """Take an order, which arrives as an instance."""
+    return f"{type(order).__name__} {order.item} {order.cents}"
+
+
+@app.workflow
+async def approving(token: str) -> dict[str, object]:
+    """Wait for somebody."""
+    answer = await hook(token=token, metadata={"for": token})
+    return {"answer": answer, "sum": await add(1, 2)}
+
+
+@app.workflow
+async def listening() -> object:
+    """Wait for a message."""
+    return await receive("box")
+
+
+@app.workflow
+async def sleeping() -> str:
+    """Sleep long."""
+    await sleep("10d")
+    return "woken"
+
+
+@app.workflow
+async def failing() -> None:
+    """Fail."""
+    await refuse()
+
+
+@app.workflow
+async def writing(count: int) -> int:
+    """Write streams."""
+    await write(count)
+    return count
