@@ -1,4 +1,8 @@
-"""What a command costs: processor time of ``torpor …`` from start to end, in a project that has an application."""
+"""
+What a command costs: processor time of ``torpor …`` from start to end, in a project that has an application.
+
+Python keeps byte code, as installers leave it, in a folder of the benchmark: a checkout may be one where it keeps none.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +11,7 @@ import os
 import resource
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -34,11 +39,11 @@ _ROOT = Path(__file__).parent.parent
 def run(setting: Setting) -> list[Row]:
     """Return ``cpu`` and ``wall`` of each command."""
     rows = Rows("cli", setting)
-    with fresh(setting) as place:
+    with fresh(setting) as place, tempfile.TemporaryDirectory() as byte_code:
         child.call(prepare, place)
         for name, arguments in COMMANDS.items():
             say(f"cli: torpor {name}")
-            samples = [_timed(arguments, place) for _ in range(1 + 2 * setting.samples)][1:]
+            samples = [_timed(arguments, place, byte_code) for _ in range(1 + 2 * setting.samples)][1:]
             cpu, wall = zip(*samples, strict=True)
             rows.add("cpu", "ms", cpu, {"command": name})
             rows.add("wall", "ms", wall, {"command": name})
@@ -56,12 +61,14 @@ async def _prepare(setting: Setting) -> None:
             await finished(app.start("sequential", 3), 3)
 
 
-def _timed(arguments: list[str], setting: Setting) -> tuple[float, float]:
+def _timed(arguments: list[str], setting: Setting, byte_code: str) -> tuple[float, float]:
     """Return milliseconds of processor time and of real time."""
     environment = os.environ | {
         SETTING: msgspec.json.encode(setting).decode(),
         "PYTHONPATH": str(_ROOT),
+        "PYTHONPYCACHEPREFIX": byte_code,
     }
+    environment.pop("PYTHONDONTWRITEBYTECODE", None)
     command = [sys.executable, "-P", "-m", "torpor.cli", *arguments]
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

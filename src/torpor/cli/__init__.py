@@ -21,6 +21,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from torpor.cli.lazily import Place, lazy_group
+from torpor.cli.leaving import own_process
 
 COMMANDS: Final[dict[str, Place]] = {
     "dev": Place("dev", "Work on runs, show what they do, reload when files change."),
@@ -94,9 +95,9 @@ def root(
     from torpor.cli.output import say  # noqa: PLC0415  # help of commands needs none of it
 
     if version:
-        from torpor.cli import checks  # noqa: PLC0415  # as above
+        from torpor.cli.versions import installed  # noqa: PLC0415  # as above
 
-        say(f"torpor {checks.versions().facts['torpor']}")
+        say(f"torpor {installed('torpor')}")
         raise typer.Exit
     if context.invoked_subcommand is None:
         say(context.get_help())
@@ -132,8 +133,6 @@ app = make_app()
 
 def main() -> None:
     """Run the command line of this process."""
-    from torpor.cli.stopping import own_process  # noqa: PLC0415  # help needs none of it
-
     own_process()
     try:
         app(prog_name="torpor")

@@ -7,7 +7,6 @@ import platform
 import sqlite3
 import sys
 import time
-from importlib.metadata import PackageNotFoundError, version
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -17,6 +16,7 @@ import msgspec
 from torpor import Torpor, WorkerSettings, codec
 from torpor.cli.opening import refuse_missing_file, schema_version
 from torpor.cli.output import counted
+from torpor.cli.versions import installed
 from torpor.codec.crypto.keys import SETTING, Keyring
 from torpor.engine.images import unshared_text
 from torpor.errors import ConfigurationError, TorporError, VmError
@@ -72,14 +72,10 @@ class Finding(msgspec.Struct, frozen=True):
 
 def versions() -> Finding:
     """Return the versions that matter."""
-    try:
-        torpor = version("torpor")
-    except PackageNotFoundError:  # run from a checkout that is not installed
-        torpor = "from a checkout"
     facts = {
-        "torpor": torpor,
+        "torpor": installed("torpor"),
         "python": platform.python_version(),
-        "wasmtime": version("wasmtime"),
+        "wasmtime": installed("wasmtime"),
         "sqlite": sqlite3.sqlite_version,
     }
     return Finding("ok", ", ".join(f"{name} {number}" for name, number in facts.items()), facts)

@@ -9,11 +9,12 @@ import typer
 
 from torpor import Torpor
 from torpor.cli import event_loop, logs
+from torpor.cli.leaving import leave_soon
 from torpor.cli.opening import app_on
 from torpor.cli.options import AppArgument, WorldOption
 from torpor.cli.output import say
 from torpor.cli.reporting import command
-from torpor.cli.stopping import StopRequest, leave_soon
+from torpor.cli.stopping import StopRequest
 from torpor.errors import ConfigurationError
 
 if TYPE_CHECKING:  # an extra, which not everybody has

@@ -5,18 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import sys
-import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType
 from typing import Final
 
 SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
-LINGER_SECONDS: Final = 2.0
-
-_process = threading.Event()
-"""Set when this process does nothing but this command."""
 
 
 class StopRequest:
@@ -70,29 +64,3 @@ class StopRequest:
 
 def _nothing(number: int, frame: FrameType | None) -> None:
     """Handle a signal by doing nothing."""
-
-
-def own_process() -> None:
-    """Note that this process does nothing but this command, so that the command may end it."""
-    _process.set()
-
-
-def leave_soon() -> None:
-    """
-    End the process within :data:`LINGER_SECONDS`, whatever its threads do.
-
-    Python waits at its exit for every thread, and one that a ``def`` step holds cannot be stopped.
-    """
-    if _process.is_set():
-        timer = threading.Timer(LINGER_SECONDS, _leave)
-        timer.daemon = True
-        try:
-            timer.start()
-        except RuntimeError:  # no thread can be started: then at once
-            _leave()
-
-
-def _leave() -> None:
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(0)

@@ -10,11 +10,12 @@ import typer
 
 from torpor import Torpor
 from torpor.cli import event_loop, logs
+from torpor.cli.leaving import leave_soon
 from torpor.cli.opening import app_on
 from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import STYLES, counted, say, show_as_on_terminal
 from torpor.cli.reporting import command
-from torpor.cli.stopping import StopRequest, leave_soon
+from torpor.cli.stopping import StopRequest
 from torpor.cli.supervising import AUTO, process_count, supervise
 from torpor.engine.observer import Stored, only
 from torpor.errors import ConfigurationError
