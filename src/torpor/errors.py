@@ -396,9 +396,23 @@ class RunCancelledError(TorporError):
 
 
 class StepError(TorporError):
-    """What workflow code sees of a step that failed for good; says how many attempts were made."""
+    """
+    What workflow code sees of a step that failed for good. Its ``__cause__`` is what the last attempt raised.
+
+    Args:
+        message: which step failed, after how many attempts, and of what.
+        attempts: how many attempts raised.
+
+    Attributes:
+        attempts: as given; 0 where somebody else than an attempt said that the step failed.
+    """
 
     code = "STEP_FAILED"
+    attempts: int = 0
+
+    def __init__(self, message: str = "", *, attempts: int = 0) -> None:
+        super().__init__(message)
+        self.attempts = attempts
 
 
 class HookConflictError(TorporError):

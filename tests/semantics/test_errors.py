@@ -56,7 +56,11 @@ async def test_step_error_caught(stage: Stage) -> None:
     """The workflow catches how many attempts failed and why; the step's own function and file are in the stack."""
     run = await stage.start("step_error_caught")
     caught = await outcome(run)
-    assert "step//./steps.py//fails failed after 2 attempts" in caught["message"]
+    assert caught["message"] == (
+        "step step//./steps.py//fails failed after 2 attempts: ValueError: cannot "
+        "(catch StepError: its cause is this ValueError)"
+    )
+    assert caught["attempts"] == 2
     assert caught["cause"] == "cannot"
     assert "in fails" in caught["stack"]
     assert "semantics/steps.py" in caught["stack"]

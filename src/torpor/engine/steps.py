@@ -398,7 +398,9 @@ class Steps:
         if (failures > definition.max_retries or not again) and not elsewhere:
             why = "" if again else ", since this error is not retried"
             final = StepError(
-                f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}{why}: {told(error)}"
+                f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}{why}: {told(error)} "
+                f"(catch StepError: its cause is this {type(error).__name__})",
+                attempts=failures,
             )
             final.__cause__ = error
             self._observe(AttemptEnded(*about, "failed", said))

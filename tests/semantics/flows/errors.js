@@ -51,7 +51,8 @@ async function caught(step) {
   try {
     await step();
   } catch (error) {
-    return { message: error.message, cause: error.cause.message, stack: error.cause.stack };
+    const { message, attempts, cause } = error;
+    return { message, attempts, cause: cause.message, stack: cause.stack };
   }
 }
 

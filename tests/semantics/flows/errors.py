@@ -49,22 +49,23 @@ async def error_across_files() -> None:
 
 
 @app.workflow
-async def step_error_caught() -> dict[str, str] | None:
+async def step_error_caught() -> dict[str, object] | None:
     return await caught(fails)
 
 
 @app.workflow
-async def step_error_across_files() -> dict[str, str] | None:
+async def step_error_across_files() -> dict[str, object] | None:
     return await caught(fails_across_files)
 
 
-async def caught(step: Callable[[], Awaitable[None]]) -> dict[str, str] | None:
+async def caught(step: Callable[[], Awaitable[None]]) -> dict[str, object] | None:
     """Return what a failing step tells."""
     try:
         await step()
     except StepError as error:
         stack = "".join(traceback.format_exception(error.__cause__))
-        return {"message": str(error), "cause": str(error.__cause__), "stack": stack}
+        cause = str(error.__cause__)
+        return {"message": str(error), "attempts": error.attempts, "cause": cause, "stack": stack}
     return None
 
 
