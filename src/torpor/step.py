@@ -7,15 +7,16 @@ What is added is ``with_options``, which says how single calls of a step differ 
 from __future__ import annotations
 
 import functools
+import types
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Concatenate, ParamSpec, Protocol, Self, TypeVar, Unpack, overload
 
 from torpor.codec.types.classes import class_path
-from torpor.codec.types.references import recognise, reference_of
+from torpor.codec.types.references import method_on, recognise, reference_of, with_bound
 from torpor.codec.values import StepFunction
 from torpor.engine.step_definition import StepDefinition
-from torpor.engine.step_functions import as_called
+from torpor.engine.step_functions import as_called, on_object
 from torpor.engine.streams import ReadableStream
 from torpor.retries import StepOptions, travelling
 
@@ -25,6 +26,7 @@ R = TypeVar("R")
 S = TypeVar("S")
 R_co = TypeVar("R_co", covariant=True)
 
+_THIS = "boundThis"
 _BOUND = "boundArgs"
 _OPTIONS = "options"
 
@@ -129,15 +131,16 @@ def function_of(reference: StepFunction, definition: StepDefinition | None) -> o
     """
     Return the function that a step is which arrived as a value, with the arguments and options that it carries.
 
-    The reference itself if it is not defined here, or if it carries what only JavaScript has: a receiver or a closure.
+    The reference itself if it is not defined here, or if it carries what only JavaScript has: a closure.
     """
-    if definition is None or reference.extras.keys() - {_BOUND, _OPTIONS}:
+    if definition is None or reference.extras.keys() - {_THIS, _BOUND, _OPTIONS}:
         return reference
-    function = as_called(definition.function)
+    receiver = reference.extras.get(_THIS)
+    function = as_called(definition.function, receiver)
     options = reference.extras.get(_OPTIONS)
     if isinstance(options, dict) and options:
         function = StepWithOptions(definition.function, options)
-    bound = reference.extras.get(_BOUND)
+    bound = on_object(definition.function, receiver, reference.extras.get(_BOUND, ()))
     return functools.partial(function, *bound) if bound else function
 
 
@@ -146,7 +149,12 @@ def _bound(step: functools.partial[object]) -> StepFunction | None:
     reference = reference_of(step.func)
     if not isinstance(reference, StepFunction) or step.keywords:
         return None
-    return StepFunction(reference.step_id, {**reference.extras, **({_BOUND: list(step.args)} if step.args else {})})
+    return with_bound(reference, step.args)
+
+
+def _method(step: types.MethodType) -> StepFunction | None:
+    reference = reference_of(step.__func__)
+    return method_on(reference, step.__self__) if isinstance(reference, StepFunction) else None
 
 
 def _optional(step: StepWithOptions) -> StepFunction | None:
@@ -157,4 +165,5 @@ def _optional(step: StepWithOptions) -> StepFunction | None:
 
 
 recognise(functools.partial, _bound)
+recognise(types.MethodType, _method)
 recognise(StepWithOptions, _optional)

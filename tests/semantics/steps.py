@@ -315,6 +315,12 @@ async def count_all(count: Callable[..., Awaitable[str]], shelves: list[Shelf], 
     return [await count(shelf, by) for shelf in shelves]
 
 
+@app.step
+async def count_of(shelf: Shelf) -> Callable[[int], Awaitable[str]]:
+    """Return the method of one shelf."""
+    return shelf.count
+
+
 @app.step(max_retries=0)
 async def fails_with_notes() -> None:
     """Raise an error with a cause and notes."""

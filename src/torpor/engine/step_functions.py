@@ -10,10 +10,11 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from torpor.codec.types.classes import class_meant, find_class, importable_name
+from torpor.codec.typing.annotations import convert
 from torpor.codec.values import ClassReference
 from torpor.errors import ConfigurationError, FatalError
 
@@ -82,6 +83,22 @@ def class_of_object(function: Callable[..., Any]) -> type | None:
     return home[0] if home is not None and isinstance(home[1], types.FunctionType) else None
 
 
+def on_object(function: Callable[..., Any], receiver: object, args: Sequence[Any]) -> Sequence[Any]:
+    """
+    Return the arguments of a step with the object first that it is called on, which JavaScript may pass as a receiver:
+    an object of the method's class, whatever it is written as. Steps that are no methods of objects have no receiver.
+
+    Raises:
+        ArgumentError: it is no such object.
+    """
+    owner = class_of_object(function)
+    if owner is None:
+        return args
+    if receiver is not None and not isinstance(receiver, ClassReference):
+        args = [receiver, *args]
+    return [convert(args[0], owner, f"the object of step {function.__qualname__}"), *args[1:]] if args else args
+
+
 def as_called(function: Callable[..., Any], receiver: object = None) -> Callable[..., Any]:
     """
     Return what is called with a step's arguments: the function, or a class method of its class.
@@ -99,8 +116,8 @@ def as_called(function: Callable[..., Any], receiver: object = None) -> Callable
     owner = home[0]
     if not isinstance(receiver, ClassReference):
         return types.MethodType(function, owner)
-    found = class_meant(receiver)
-    if found is None or not issubclass(found, owner):
+    found = class_meant(receiver, owner)
+    if found is None:
         raise FatalError(
             f"{function.__qualname__} was called on {receiver.class_id}, which is not loaded here or is no "
             f"{owner.__qualname__}; import the module that defines that class"

@@ -22,13 +22,13 @@ from torpor.codec import bare, loads
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import References, reviving
-from torpor.codec.typing.annotations import convert, convert_arguments
+from torpor.codec.typing.annotations import convert_arguments
 from torpor.engine.attempt_streams import AttemptStreams
 from torpor.engine.attempts import Attempt
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.observer import AttemptBegan, AttemptEnded, Observer, ignore
 from torpor.engine.step_definition import StepDefinition
-from torpor.engine.step_functions import as_called, class_of_object
+from torpor.engine.step_functions import as_called, on_object
 from torpor.engine.stream_steps import is_generator, stream_values, streaming
 from torpor.engine.streams import Streams
 from torpor.errors import (
@@ -326,11 +326,10 @@ class Steps:
             _NoArgumentsError: nobody could read them.
         """
         given = self._given(envelope)
-        function = as_called(definition.function, given.get("thisVal"))
-        args, kwargs = given["args"], given.get("kwargs", {})
+        receiver = given.get("thisVal")
+        function = as_called(definition.function, receiver)
+        args, kwargs = on_object(definition.function, receiver, given["args"]), given.get("kwargs", {})
         args, kwargs = convert_arguments(function, args, kwargs, f"step {definition.name}")
-        if args and (owner := class_of_object(definition.function)) is not None:
-            args = [convert(args[0], owner, f"step {definition.name}, its object"), *args[1:]]
         return definition.for_call(given.get("options")), functools.partial(function, *args, **kwargs)
 
     def _given(self, envelope: bytes) -> dict[str, Any]:

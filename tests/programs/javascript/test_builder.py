@@ -145,10 +145,11 @@ def test_methods_are_exported_by_their_class(tmp_path: Path) -> None:
     program = build(tmp_path, {"a.js": text, "s.py": ""}, steps=steps)
 
     assert program.files["./s.py"] == (
-        'import { stepsOf } from "torpor:steps";\n'
+        'import { classOf, stepsOf } from "torpor:steps";\n'
         "const [step0, step1, step2, step3] = "
         'stepsOf("./s.py", ["Shop.Till.count", "Shop.__proto__", "Shop.open", "charge"]);\n'
-        'const class0 = { ["__proto__"]: step1, ["open"]: step2, ["Till"]: { ["count"]: step0 } };\n'
+        'const class0 = classOf("./s.py", "Shop", { ["__proto__"]: step1, ["open"]: step2, '
+        '["Till"]: classOf("./s.py", "Shop.Till", { ["count"]: step0 }) });\n'
         'export { class0 as "Shop", step3 as "charge" };\n'
     )
     assert (program.steps or {}).keys() == {f"step//./s.py//{name}" for name in steps}

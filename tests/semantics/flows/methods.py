@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from tests.semantics.application import app
-from tests.semantics.steps import Market, Shelf, Till, add, apply, count_all, echo
+from tests.semantics.steps import Market, Shelf, Till, add, apply, count_all, count_of, echo
+from torpor import sleep
 
 
 @app.workflow
@@ -20,11 +23,12 @@ async def sibling_static_steps(cents: int) -> list[int]:
 
 @app.workflow
 async def this_in_static_step(cents: int) -> list[Any]:
-    return [await rated(Till, cents), await rated(Market, cents)]
+    till, market = rated(Till), rated(Market)
+    return [await till(cents), await market(cents), await apply(market, cents)]
 
 
-async def rated(cls: Any, cents: int) -> Any:  # type checkers miss an argument for the class
-    return await cls.rated(cents)
+def rated(cls: Any) -> Any:  # type checkers miss an argument for the class
+    return cls.rated
 
 
 @app.workflow
@@ -40,3 +44,37 @@ async def step_with_closure(n: int) -> list[Any]:
         return await add(n, m)
 
     return [await plus(1), await apply(add, n, 10), await (await echo(add))(n, 100)]
+
+
+@app.workflow
+async def closure_variables(n: int) -> list[Any]:
+    total = 0
+
+    def adding(by: int) -> Callable[[], Awaitable[int]]:
+        async def step() -> int:
+            nonlocal total
+            total = await add(total, n * by)  # reads and writes variables of the workflow around a wait
+            return by
+
+        return step
+
+    steps = [adding(by) for by in (1, 2, 3)]
+    bys = []
+    for step in steps:
+        await sleep("1ms")
+        bys.append(await step())
+    return [bys, total]
+
+
+@app.workflow
+async def methods_as_values(label: str) -> list[Any]:
+    shelf = Shelf(label, 3)
+    count = shelf.count
+    return [
+        await count(2),
+        await Shelf.count(shelf, 3),
+        await functools.partial(Shelf.count, shelf)(4),
+        await apply(count, 5),
+        await (await echo(functools.partial(count)))(6),
+        await (await count_of(shelf))(7),
+    ]

@@ -14,7 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import PurePath, PurePosixPath
 from types import ModuleType
 from typing import Any
 
@@ -60,9 +60,32 @@ def reference_to(cls: type) -> ClassReference:
     return ClassReference(f"{_ITSELF}{class_path(cls)}")
 
 
-def class_meant(reference: ClassReference) -> type | None:
-    """Return the loaded class that a reference stands for, or None."""
-    return find_class(reference.class_id.removeprefix(_ITSELF)) if reference.class_id.startswith(_ITSELF) else None
+def class_meant(reference: ClassReference, base: type) -> type | None:
+    """
+    Return the loaded class that a reference stands for, if it is *base* or derived from it, or None.
+
+    JavaScript knows a class by its file, ``class//./shop.py//Till``.
+    """
+    if reference.class_id.startswith(_ITSELF):
+        found = find_class(reference.class_id.removeprefix(_ITSELF))
+        return found if found is not None and issubclass(found, base) else None
+    _, _, place = reference.class_id.partition("//")
+    file, _, name = place.rpartition("//")
+    return next((each for each in _with_derived(base) if each.__qualname__ == name and _stands_in(each, file)), None)
+
+
+def _with_derived(base: type) -> Iterator[type]:
+    yield base
+    derived: type
+    for derived in base.__subclasses__():
+        yield from _with_derived(derived)
+
+
+def _stands_in(cls: type, file: str) -> bool:
+    """Tell whether a class was defined in a file of the project, such as ``./shop.py``."""
+    source = getattr(sys.modules.get(cls.__module__), "__file__", None)
+    parts = PurePosixPath(file).parts
+    return isinstance(source, str) and bool(parts) and PurePath(source).parts[-len(parts) :] == parts
 
 
 def slots_of(cls: type) -> list[str]:

@@ -8,12 +8,13 @@ its own objects (:func:`recognise`, :func:`name_step`), and, for all reading or 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from types import FunctionType
 from typing import Any, Protocol
 
+from torpor.codec.types.classes import reference_to
 from torpor.codec.values import ReadableStream, RunReference, StepFunction, WorkflowFunction, WritableStream
 from torpor.codec.wire.reducers import forget_classes
 
@@ -95,6 +96,19 @@ def reviving(references: References) -> Iterator[None]:
 def revivers() -> References:
     """Return what makes the values of references that are read here."""
     return _here.get() or _everywhere
+
+
+def with_bound(step: StepFunction, args: Iterable[object]) -> StepFunction:
+    """Return a step that carries more arguments, which stand before those of its calls."""
+    bound = [*step.extras.get("boundArgs", ()), *args]
+    return StepFunction(step.step_id, {**step.extras, "boundArgs": bound} if bound else step.extras)
+
+
+def method_on(step: StepFunction, receiver: object) -> StepFunction:
+    """Return a step that is a method, as the value that it is on an object or on a class."""
+    if isinstance(receiver, type):
+        return StepFunction(step.step_id, {**step.extras, "boundThis": reference_to(receiver)})
+    return with_bound(step, [receiver])
 
 
 def is_recognised(cls: type) -> bool:

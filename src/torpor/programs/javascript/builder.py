@@ -267,17 +267,17 @@ def _proxy_module(path: str, names: Sequence[str]) -> str:
         if local is None:
             local = f"class{len(classes)}"
             members = {name.split(".", 1)[1]: proxies[name] for name in steps}
-            classes.append(f"const {local} = {_class_object(members)};\n")
+            classes.append(f"const {local} = {_class_of(path, export, members)};\n")
         exports.append(f"{local} as {json.dumps(export)}")
     return (
-        'import { stepsOf } from "torpor:steps";\n'
+        f'import {{ {"classOf, " * bool(classes)}stepsOf }} from "torpor:steps";\n'
         f"const [{', '.join(proxies.values())}] = stepsOf({json.dumps(path)}, {json.dumps(list(names))});\n"
         f"{''.join(classes)}export {{ {', '.join(exports)} }};\n"
     )
 
 
-def _class_object(members: Mapping[str, str]) -> str:
-    """Return an object literal for a class, given the proxies of its methods by name; ``Inner.name`` is nested."""
+def _class_of(path: str, class_name: str, members: Mapping[str, str]) -> str:
+    """Return what makes a class, given the proxies of its methods by name; ``Inner.name`` is nested."""
     inner: dict[str, dict[str, str]] = {}
     parts: list[str] = []
     for name, proxy in members.items():
@@ -286,8 +286,8 @@ def _class_object(members: Mapping[str, str]) -> str:
             inner.setdefault(first, {})[rest] = proxy
         else:
             parts.append(f"[{json.dumps(first)}]: {proxy}")  # in brackets, because __proto__ would mean something else
-    parts += [f"[{json.dumps(name)}]: {_class_object(each)}" for name, each in inner.items()]
-    return f"{{ {', '.join(parts)} }}"
+    parts += [f"[{json.dumps(name)}]: {_class_of(path, f'{class_name}.{name}', each)}" for name, each in inner.items()]
+    return f"classOf({json.dumps(path)}, {json.dumps(class_name)}, {{ {', '.join(parts)} }})"
 
 
 def _rewritten(name: str, text: str, module: _Module) -> str:

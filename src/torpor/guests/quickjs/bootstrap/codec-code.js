@@ -4,6 +4,7 @@ const { defineProperty, hasOwn } = Object;
 const SERIALIZE = Symbol.for("workflow-serialize");
 const DESERIALIZE = Symbol.for("workflow-deserialize");
 
+const PYTHON_CLASS = "class//python//class//"; // begins the id of a class that Python means itself
 const classes = new Map(); // class id → class
 let makeStep = ({ stepId }) => {
   throw new Error(`step ${stepId} was passed as a value to a place that has no step functions`);
@@ -62,8 +63,12 @@ function identified(payload, id) {
 
 function classNamed(classId) {
   const type = classes.get(classId);
-  if (type === undefined) throw new TypeError(`class ${classId} is not defined in this program`);
-  return type;
+  if (type !== undefined) return type;
+  if (!String(classId).startsWith(PYTHON_CLASS)) throw new TypeError(`class ${classId} is not defined in this program`);
+  const standIn = () => {
+    throw new TypeError(`${classId.slice(PYTHON_CLASS.length)} is a class of Python, which can only be passed on here`);
+  };
+  return defineProperty(standIn, "classId", { value: classId });
 }
 
 // The marks on a step function are those of the TypeScript SDK, as far as it has them.

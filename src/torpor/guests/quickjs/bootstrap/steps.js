@@ -2,7 +2,7 @@
 
 import { refusal } from "torpor:cancelling";
 import { emit, forget } from "torpor:run";
-import { parse, reviveStepsWith, stringify, FatalError } from "torpor:codec";
+import { parse, registerClass, reviveStepsWith, stringify, FatalError } from "torpor:codec";
 import { placeText, takePlace } from "torpor:stacks";
 import { stepOptions } from "torpor:step-options";
 
@@ -13,6 +13,20 @@ import { stepOptions } from "torpor:step-options";
  */
 export function stepsOf(path, names) {
   return names.map((name) => stepProxy({ stepId: `step//${path}//${name}` }));
+}
+
+/**
+ * Return what stands for a Python class with steps: its methods by name, and a value that may be `this` of a class method.
+ */
+export function classOf(path, name, members) {
+  const standIn = () => {
+    throw new TypeError(`${name} is a class of ${path} and cannot be called here; pass a plain object in place of one of its own`);
+  };
+  for (const [key, value] of Object.entries(members)) {
+    Object.defineProperty(standIn, key, { value, enumerable: true, configurable: true });
+  }
+  registerClass(`class//${path}//${name}`, standIn);
+  return standIn;
 }
 
 /** Let steps that arrive as values be what imported steps are. */
@@ -26,8 +40,10 @@ export function installSteps() {
  * It is a value that may be stored: its marks are those that the codec reads.
  */
 function stepProxy({ stepId, closureVars, boundThis, boundArgs = [], options }) {
-  const proxy = (...args) => call(proxy, { args: [...boundArgs, ...args], closureVars, thisVal: boundThis, options });
-  const marks = { name: stepId.slice(stepId.lastIndexOf("/") + 1), stepId, bind, withOptions };
+  const ask = (called, thisVal, args) =>
+    call(stepId, called, { args: [...boundArgs, ...args], closureVars, thisVal, options });
+  const proxy = (...args) => ask(proxy, boundThis, args);
+  const marks = { name: stepId.slice(stepId.lastIndexOf("/") + 1), stepId, bind, call: callOn, apply, withOptions };
   if (closureVars !== undefined) marks.__closureVarsFn = () => closureVars;
   if (boundThis !== undefined) marks.__boundThis = boundThis;
   if (boundArgs.length > 0) marks.__boundArgs = boundArgs;
@@ -35,9 +51,21 @@ function stepProxy({ stepId, closureVars, boundThis, boundArgs = [], options }) 
   for (const [key, value] of Object.entries(marks)) Object.defineProperty(proxy, key, { value, configurable: true });
   return proxy;
 
+  // A receiver goes along where it is named. That of `tools.charge(order)` does not: it is the place of the step.
+  function receiver(thisArg) {
+    return boundThis ?? thisArg ?? undefined; // as with any function, the first binding wins
+  }
+
   function bind(thisArg, ...args) {
-    const receiver = boundThis ?? thisArg ?? undefined; // as with any function, the first binding wins
-    return stepProxy({ stepId, closureVars, boundThis: receiver, boundArgs: [...boundArgs, ...args], options });
+    return stepProxy({ stepId, closureVars, boundThis: receiver(thisArg), boundArgs: [...boundArgs, ...args], options });
+  }
+
+  function callOn(thisArg, ...args) {
+    return ask(callOn, receiver(thisArg), args);
+  }
+
+  function apply(thisArg, args) {
+    return ask(apply, receiver(thisArg), args ?? []);
   }
 
   /** Return the step as some calls want it; see `stepOptions`. */
@@ -48,8 +76,8 @@ function stepProxy({ stepId, closureVars, boundThis, boundArgs = [], options }) 
   }
 }
 
-function call(proxy, { args, ...captured }) {
-  const { stepId } = proxy;
+/** Ask for a step, for whom workflow code has called by `called`. */
+function call(stepId, called, { args, ...captured }) {
   const refused = refusal();
   if (refused !== undefined) return Promise.reject(refused);
   let input;
@@ -59,7 +87,7 @@ function call(proxy, { args, ...captured }) {
     return Promise.reject(new FatalError(`step ${stepId} cannot be called: ${cause.message}`, { cause }));
   }
   const { promise, resolve, reject } = Promise.withResolvers();
-  const place = takePlace(proxy);
+  const place = takePlace(called);
   const receive = ({ type, value, error }) => {
     forget(n);
     try {

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import FunctionType
+from functools import partial
+from types import FunctionType, MethodType
 from typing import Any, TypeVar
 
 from torpor.codec.types import references
@@ -49,7 +50,21 @@ class _InWorkflows(references.AsTheyAre):
         return Writable(reference)
 
 
+def _of_partial(step: partial[Any]) -> StepFunction | None:
+    reference = references.reference_of(step.func)
+    if not isinstance(reference, StepFunction) or step.keywords:
+        return None
+    return references.with_bound(reference, step.args)
+
+
+def _of_method(step: MethodType) -> StepFunction | None:
+    reference = reference_of(step.__func__)
+    return references.method_on(reference, step.__self__) if isinstance(reference, StepFunction) else None
+
+
 def install() -> None:
     """Teach the codec."""
+    references.recognise(partial, _of_partial)
+    references.recognise(MethodType, _of_method)
     references.recognise(FunctionType, reference_of)
     references.revive_with(_InWorkflows())
