@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
+from tests.crash.soak.fleet import Fleet
+from tests.crash.soak.place import Place
 from tests.crash.soak.soak import soak
 from tests.crash.soak.verdict import log_faults
+from tests.crash.soak.worker import REFUSED
 from torpor.lifecycle import EventType
 from torpor.model import Event
 
@@ -22,6 +27,40 @@ async def test_a_short_soak(tmp_path: Path) -> None:
     assert report.runs == 100
     assert report.done["killed"] > 0
     assert report.done["the clock was set"] > 0
+
+
+async def test_a_worker_that_ends_by_itself_is_a_fault(tmp_path: Path) -> None:
+    """Only an end that the soak has seen to is none: its signals, and want at the beginning where it made want."""
+    fleet = Fleet(Place(str(tmp_path), 2_000), 3)
+    for number in fleet.numbers:
+        await fleet.start(number)
+
+    os.kill(fleet.pid(0), signal.SIGABRT)
+    await fleet.gone(0)
+    await fleet.kill(0)
+    await fleet.terminate(1, 30)
+    await fleet.kill(2)
+
+    (fault,) = fleet.faults
+    assert "ended by itself with -6" in fault
+
+
+async def test_a_worker_that_cannot_come_to_work_is_a_fault_unless_it_was_robbed(tmp_path: Path) -> None:
+    """It says so by its exit code, so that nothing else passes for it."""
+    place = Place(str(tmp_path), 2_000)
+    (tmp_path / "torpor.db").mkdir()
+    fleet = Fleet(place, 2)
+    for number in fleet.numbers:
+        await fleet.start(number)
+    fleet.rob_of_memory(1)()
+
+    for number in fleet.numbers:
+        await fleet.gone(number)
+        await fleet.kill(number)
+
+    (fault,) = fleet.faults
+    assert f"{fleet.pid(0)} ended by itself with {REFUSED}" in fault
+    assert "cannot come to work" in place.log.read_text()
 
 
 def event(kind: EventType, attempt: int = 0) -> Event:

@@ -8,7 +8,7 @@ import multiprocessing
 import os
 import resource
 import signal
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -40,10 +40,13 @@ class Fleet:
 
     Attributes:
         done: what was done to them, counted.
+        faults: which ended by themselves, though nothing that was done to them explains it.
     """
 
     def __init__(self, place: Place, size: int) -> None:
         self.done: Counter[str] = Counter()
+        self.faults: list[str] = []
+        self._explained: defaultdict[int, set[int]] = defaultdict(set)  # exit codes, by process
         self._place = place
         self._size = size
         self._processes: dict[int, BaseProcess] = {}
@@ -65,21 +68,36 @@ class Fleet:
         """Return whether a worker runs, or is frozen."""
         return self._processes[number].is_alive()
 
+    def pid(self, number: int) -> int:
+        """Return the process of a worker."""
+        return self._processes[number].pid or 0
+
+    async def gone(self, number: int) -> None:
+        """Return when a worker has ended."""
+        await asyncio.to_thread(self._processes[number].join)
+
     async def kill(self, number: int) -> None:
         """End a worker at once, or take note that it has ended by itself."""
         process = self._processes[number]
+        explained = self._explained[self.pid(number)]
         if process.is_alive():
             process.kill()
             self.done["killed"] += 1
-        await asyncio.to_thread(process.join)
-        if process.exitcode not in (0, -signal.SIGKILL):
-            self.done[f"ended with {process.exitcode}"] += 1
+            explained.add(-signal.SIGKILL)
+        await self.gone(number)
+        code = process.exitcode or 0
+        if code == worker.REFUSED:
+            self.done["could not come to work"] += 1
+        if code not in explained:
+            self.faults.append(f"worker process {process.pid} ended by itself with {code}; see {self._place.log}")
+        explained.add(code)  # once is enough
 
     async def terminate(self, number: int, seconds: float) -> None:
         """Ask a worker to stop; one that does not in time is killed."""
         process = self._processes[number]
         process.terminate()
         self.done["terminated"] += 1
+        self._explained[self.pid(number)] |= {0, -signal.SIGTERM}  # the latter before it listens
         await asyncio.to_thread(process.join, seconds)
         if process.is_alive():
             self.done["did not stop in time"] += 1
@@ -87,22 +105,25 @@ class Fleet:
 
     def freeze(self, number: int) -> Undo:
         """Keep a process from running."""
-        pid = self._pid(number)
+        pid = self.pid(number)
         _signal(pid, signal.SIGSTOP)
         return lambda: _signal(pid, signal.SIGCONT)
 
     def rob_of_descriptors(self, number: int) -> Undo:
         """Leave a process room for no more than two new descriptors."""
-        pid = self._pid(number)
+        pid = self._robbed(number)
         return _limit(pid, resource.RLIMIT_NOFILE, lambda: psutil.Process(pid).num_fds() + 2)
 
     def rob_of_memory(self, number: int) -> Undo:
         """Leave a process hardly any new address space."""
-        pid = self._pid(number)
+        pid = self._robbed(number)
         return _limit(pid, resource.RLIMIT_AS, lambda: psutil.Process(pid).memory_info().vms + _MEMORY_LEFT)
 
-    def _pid(self, number: int) -> int:
-        return self._processes[number].pid or 0
+    def _robbed(self, number: int) -> int:
+        """Note that a worker may refuse to begin, and return its process."""
+        pid = self.pid(number)
+        self._explained[pid].add(worker.REFUSED)
+        return pid
 
 
 def _limit(pid: int, which: int, soft: Callable[[], int]) -> Undo:

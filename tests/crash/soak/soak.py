@@ -96,7 +96,7 @@ async def soak(
             for number in fleet.numbers:
                 await fleet.kill(number)
             await other.close()
-        found += await faults(app, population.expected, place.ledger)
+        found += fleet.faults + await faults(app, population.expected, place.ledger)
     found += file_faults(folder / "torpor.db")
     return Report(found, len(population.expected), fleet.done + population.done, settled)
 

@@ -6,6 +6,9 @@ import asyncio
 import logging
 import os
 import signal
+import sys
+from contextlib import AsyncExitStack
+from typing import Final
 
 # All is imported before the fork, so that a new process is quick.
 import torpor.guests.cpython
@@ -16,7 +19,13 @@ from tests.crash.soak.application import app, ledger
 from tests.crash.soak.clock import SharedClock
 from tests.crash.soak.place import Place
 from torpor.engine import liveness
+from torpor.errors import TorporError
 from torpor.worlds import open_world
+
+_log = logging.getLogger(__name__)
+
+REFUSED: Final = 3
+"""Exit code of a worker that cannot come to work, and says why."""
 
 
 def serve(place: Place, machine: str) -> None:
@@ -43,5 +52,11 @@ def serve(place: Place, machine: str) -> None:
 async def _work() -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    async with app, app.worker():
+    async with AsyncExitStack() as stack:
+        try:
+            await stack.enter_async_context(app)
+            await stack.enter_async_context(app.worker())
+        except TorporError:
+            _log.exception("cannot come to work")
+            sys.exit(REFUSED)
         await stop.wait()
