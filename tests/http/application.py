@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from torpor import Torpor, get_writable, hook, receive, sleep
+from torpor import Torpor, get_writable, hook, receive, sleep, state
 
 app = Torpor("sqlite:///torpor.db", name="shop")
 
@@ -72,6 +72,25 @@ async def sleeping() -> str:
     """Sleep long."""
     await sleep("10d")
     return "woken"
+
+
+@app.workflow
+async def echoing(value: object) -> object:
+    """Return what it is given."""
+    return value
+
+
+@app.workflow
+async def counting(count: int) -> None:
+    """Publish a number and sleep."""
+    state(count=count)
+    await sleep("10d")
+
+
+@app.query
+def progress(more: int) -> int:
+    """Tell the number, and more."""
+    return int(state()["count"]) + more
 
 
 @app.workflow

@@ -15,7 +15,7 @@ from starlette.routing import Route as Address
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from torpor.client import Client
-from torpor.http import health, runs
+from torpor.http import control, health, hooks, metrics, queries, runs, schedules, starting, world
 from torpor.http.auth import Guard
 from torpor.http.problems import INTERNAL, MethodError, UnknownAddressError, answer_to, problem_response
 from torpor.http.routing import Route, endpoint
@@ -25,7 +25,17 @@ from torpor.model.tokens import Token
 if TYPE_CHECKING:  # who has a client alone needs none of it
     from torpor.app import Torpor
 
-ROUTES: Final[tuple[Route, ...]] = (*health.router, *runs.router)
+ROUTES: Final[tuple[Route, ...]] = (
+    *health.router,
+    *runs.router,
+    *starting.router,
+    *control.router,
+    *queries.router,
+    *hooks.router,
+    *schedules.router,
+    *world.router,
+    *metrics.router,
+)
 """Every route; what is not here is answered with 404."""
 
 _HEADERS: Final = {
@@ -125,7 +135,8 @@ class _Entrance:
                 }
             await send(message)
 
-        await self._inner({**scope, "path": escaped_path(scope), "root_path": ""}, receive, send_guarded)
+        below = {"path": escaped_path(scope), "root_path": "", "torpor.root": scope.get("root_path", "")}
+        await self._inner({**scope, **below}, receive, send_guarded)
 
 
 def escaped_path(scope: Scope) -> str:

@@ -20,7 +20,7 @@ import logging
 import typing
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, Final, NamedTuple, TypeVar, get_args, get_origin
-from urllib.parse import unquote
+from urllib.parse import quote, unquote
 
 import msgspec
 from starlette.requests import ClientDisconnect, Request
@@ -85,6 +85,16 @@ class Call:
             return False
         audit.info("%s: decrypts run %s: %s", self.grant.who, info.id, self.request.scope["path"])
         return True
+
+    @property
+    def wants_bytes(self) -> bool:
+        """Whether who asks takes values as codec bytes."""
+        return VALUE in self.request.headers.get("accept", "").lower()
+
+    def address(self, *parts: str) -> str:
+        """Return the path of an address here, under where we are mounted; parts are escaped."""
+        root: str = self.request.scope.get("torpor.root", "")
+        return "/".join([quote(root), *(quote(part, safe="") for part in parts)])
 
     async def bytes(self, most: int = HTTP_BODY_BYTES_MAX) -> bytes:
         """

@@ -1,22 +1,47 @@
-"""Runs: to list and look at."""
+"""Runs, to look at: lists, single ones, what became of them and what happened in them."""
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 import msgspec
+from starlette.responses import Response
 
 from torpor.errors import RunNotFoundError
 from torpor.http.problems import BadRequestError
-from torpor.http.routing import Call, Router
-from torpor.http.views import RunItem, RunPage, RunView, run_item, run_view
-from torpor.lifecycle import RunStatus
+from torpor.http.routing import JSON, VALUE, Call, Router, json_response
+from torpor.http.views import (
+    EventPage,
+    LogLine,
+    Outcome,
+    RunItem,
+    RunPage,
+    RunView,
+    TimelineRow,
+    event_item,
+    log_line,
+    outcome_of,
+    run_item,
+    run_view,
+    timeline_row,
+)
+from torpor.inspection import outcome as read
+from torpor.inspection.details import details_data
+from torpor.inspection.timeline import timeline
+from torpor.lifecycle import RUN_TERMINAL, RunStatus
+from torpor.limits import HTTP_WAIT_SECONDS_MAX
 from torpor.run_info import RunInfo
 
 router = Router("runs")
 
 PAGE_RUNS_MAX: Final = 200
 """Runs of one page."""
+
+PAGE_EVENTS_MAX: Final = 1_000
+"""Events, or lines, of one page."""
+
+NUMBER_MAX: Final = 2**53
+"""A number of an event, or of a line, that JSON can tell."""
 
 _LOOKED_AT_MAX: Final = 2_000
 """Runs that one page looks through for those that a token is about; the next page goes on behind them."""
@@ -76,6 +101,88 @@ async def get_run(call: Call) -> RunView:
     info = await known_run(call)
     [summary] = await call.service.reader(decrypt=call.opens(info)).summaries([info])
     return run_view(summary)
+
+
+class Waiting(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    How long to wait.
+
+    Attributes:
+        wait: seconds to wait for the end of the run; ask again when it has not come.
+    """
+
+    wait: Annotated[float, msgspec.Meta(ge=0, le=HTTP_WAIT_SECONDS_MAX)] = 0
+
+
+@router.get("/v1/runs/{run}/result", "read", media=(JSON, VALUE), others={202: "It has not ended yet; ask again."})
+async def result(call: Call, query: Waiting) -> Response | Outcome:
+    """
+    Wait for the end of a run, and tell what became of it.
+
+    As codec bytes, what it returned or raised comes as the world has it: opened for who may decrypt, else encrypted.
+    """
+    info = await known_run(call)
+    client = call.service.client
+    if query.wait and info.status not in RUN_TERMINAL:
+        await call.service.until_stopping(client.wait_ended(info.id), query.wait)
+    decrypt = call.opens(info)
+    if call.wants_bytes:
+        return _as_bytes(await read.read_outcome(client, info.id, decrypt=decrypt))
+    reader = call.service.reader(decrypt=decrypt)
+    [summary] = await reader.summaries([await reader.info(info.id)])
+    return json_response(outcome_of(summary), 200 if summary.run.status in RUN_TERMINAL else 202)
+
+
+def _as_bytes(outcome: read.Outcome) -> Response:
+    run = outcome.run
+    headers = {"Torpor-Status": run.status, "Torpor-Error-Code": run.error_code}
+    status = 200 if run.status in RUN_TERMINAL else 202
+    return Response(outcome.envelope or b"", status, {name: text for name, text in headers.items() if text}, VALUE)
+
+
+class WhichEvents(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """
+    Which events, or lines.
+
+    Attributes:
+        after: seq, or number, of the last one that is known.
+        limit: how many at most.
+    """
+
+    after: Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)] = 0
+    limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_EVENTS_MAX)] = 200
+
+
+@router.get("/v1/runs/{run}/events", "read")
+async def events(call: Call, query: WhichEvents) -> EventPage:
+    """List the events of a run's log, in their order."""
+    info = await known_run(call)
+    found = await call.service.reader(decrypt=call.opens(info)).events(info.id, after=query.after, limit=query.limit)
+    return EventPage([event_item(event, info.created_at) for event in found], info.base, info.head)
+
+
+@router.get("/v1/runs/{run}/logs", "read")
+async def logs(call: Call, query: WhichEvents) -> list[LogLine]:
+    """List the lines that a run's code wrote; without ``after`` the engine's notes come first."""
+    info = await known_run(call)
+    after = query.after if "after" in call.request.query_params else None
+    entries = await call.service.reader(decrypt=call.opens(info)).logs(info.id, after=after, limit=query.limit)
+    return [log_line(entry) for entry in entries]
+
+
+@router.get("/v1/runs/{run}/timeline", "read")
+async def show_timeline(call: Call) -> list[TimelineRow]:
+    """Tell what happened in a run as rows in the order of time."""
+    info = await known_run(call)
+    details = await call.service.reader(decrypt=call.opens(info)).details(info.id)
+    return [timeline_row(row) for row in timeline(details)]
+
+
+@router.get("/v1/runs/{run}/details", "read")
+async def details(call: Call) -> dict[str, Any]:
+    """Tell all that the world has of a run: what ``torpor inspect --json`` prints."""
+    info = await known_run(call)
+    return details_data(await call.service.reader(decrypt=call.opens(info)).details(info.id))
 
 
 async def known_run(call: Call) -> RunInfo:

@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from torpor.client import Client, chosen_runtime
 from torpor.engine.deployments import Startable, find_workflow
 from torpor.inspection.reading import Reader
 from torpor.model import Runtime
+from torpor.queues import Queues
+from torpor.schedules import Schedules
 
 if TYPE_CHECKING:  # who has a client alone needs none of it
     from torpor.app import Torpor
+
+T = TypeVar("T")
+
+
+_QUERIES_AT_ONCE: Final = 2
+
+SEALED: Final = "$sealed"
+"""The key of what stands in JSON in the place of a value that is encrypted: its value is the id of the key."""
+
+
+def sealed(key_id: str) -> dict[str, str]:
+    """Return what stands in the place of a value that is encrypted."""
+    return {SEALED: key_id}
 
 
 class Service:
@@ -25,12 +40,14 @@ class Service:
     Attributes:
         client: the client.
         stopping: is set when the server stops, so that those who wait for something are answered.
+        asking: is held while a copy of a run is asked: each is a VM.
     """
 
     def __init__(self, source: Torpor | Client) -> None:
         self._app = None if isinstance(source, Client) else source
         self._given = source if isinstance(source, Client) else None
         self.stopping = asyncio.Event()
+        self.asking = asyncio.Semaphore(_QUERIES_AT_ONCE)
 
     @property
     def client(self) -> Client:
@@ -46,7 +63,33 @@ class Service:
 
     def reader(self, *, decrypt: bool) -> Reader:
         """Return what reads runs to show them."""
-        return Reader(self.client, decrypt=decrypt)
+        return Reader(self.client, decrypt=decrypt, mark=sealed)
+
+    @property
+    def schedules(self) -> Schedules:
+        """The schedules of the application, or of the client."""
+        return Schedules(self.client) if self._app is None else self._app.schedules
+
+    @property
+    def queues(self) -> Queues:
+        """The queues of the application, or of the client."""
+        return Queues(self.client) if self._app is None else self._app.queues
+
+    async def until_stopping(self, work: Awaitable[T], seconds: float) -> T | None:
+        """
+        Return what *work* returns, None when it takes longer than so many seconds, or this server stops before.
+
+        Raises:
+            Exception: what *work* raises.
+        """
+        working = asyncio.ensure_future(work)
+        stopping = asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait({working, stopping}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            return working.result() if working.done() else None
+        finally:
+            working.cancel()
+            stopping.cancel()
 
     async def startable(
         self, workflow: str, args: Sequence[Any], kwargs: Mapping[str, Any]
@@ -66,6 +109,18 @@ class Service:
         arguments = found.arguments(args, kwargs)
         await self.client.require_program(found)
         return found, arguments
+
+    async def workflow_name(self, workflow: str) -> str:
+        """
+        Return the full name of a workflow.
+
+        Raises:
+            WorkflowNotRegisteredError: there is none of this name, or several.
+        """
+        if self._app is not None:
+            await self._app.store_programs()  # which makes them, in a thread
+            return self._app.programs.resolve(workflow).name
+        return (await find_workflow(self.client.world, workflow, self.client.app)).name
 
     def runtime(self, wanted: str | None) -> Runtime:
         """

@@ -7,9 +7,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from torpor.inspection.details import RunSummary, summary_data
+from torpor.inspection.details import EventView, RunSummary, event_data, summary_data
+from torpor.inspection.timeline import Row
+from torpor.inspection.timestamps import iso
 from torpor.lifecycle import RunStatus
-from torpor.model import Runtime
+from torpor.model import LogEntry, Runtime
 from torpor.run_info import RunInfo
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -109,6 +111,115 @@ class RunPage(msgspec.Struct, frozen=True):
 
     runs: list[RunItem]
     next: str | None
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """
+    How a run stands, and what became of it.
+
+    Attributes:
+        id, status: of the run.
+        output: what it returned, null unless it completed; ``{"$sealed": KEY}`` of one that is encrypted, for who may
+            not decrypt.
+        error_code, error: why it failed, null unless it did.
+        cancel_reason: why it was cancelled, null unless somebody said.
+    """
+
+    id: str
+    status: RunStatus
+    output: Any
+    error_code: str | None
+    error: Any
+    cancel_reason: str | None
+
+
+class EventItem(msgspec.Struct, frozen=True, kw_only=True):
+    """An event of a run's log; see :class:`torpor.model.Event`. Times are ISO 8601."""
+
+    seq: int
+    type: str
+    at: str | None
+    offset_ms: int
+    id: str | None
+    op: int | None
+    name: str | None
+    attempt: int | None
+    due: str | None
+    ref: str | None
+    payload: Any
+    retention_ms: int | None = None
+
+
+class EventPage(msgspec.Struct, frozen=True):
+    """
+    Events of a run's log, in their order.
+
+    Attributes:
+        events: they.
+        base: seq of the newest event that was dropped from the beginning of the log.
+        head: seq of the newest event of all.
+    """
+
+    events: list[EventItem]
+    base: int
+    head: int
+
+
+class TimelineRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A row of a run's timeline; see :class:`torpor.inspection.timeline.Row`. Times are ISO 8601."""
+
+    at: str | None
+    until: str | None
+    lasts: bool
+    kind: str
+    text: str
+    status: str
+    detail: str
+
+
+class LogLine(msgspec.Struct, frozen=True, kw_only=True):
+    """A line that a run's code wrote, or a note of the engine; *n* is what ``after`` takes."""
+
+    n: int
+    at: str | None
+    level: str
+    text: str
+
+
+def outcome_of(summary: RunSummary) -> Outcome:
+    """Return what became of a run."""
+    run = summary.run
+    return Outcome(
+        id=run.id,
+        status=run.status,
+        output=summary.output,
+        error_code=run.error_code or None,
+        error=summary.error,
+        cancel_reason=summary.cancel_reason or None,
+    )
+
+
+def event_item(event: EventView, start: int) -> EventItem:
+    """Return an event of a run that was created at *start*."""
+    return EventItem(**event_data(event, start))
+
+
+def timeline_row(row: Row) -> TimelineRow:
+    """Return a row of a timeline."""
+    return TimelineRow(
+        at=iso(row.at),
+        until=iso(row.until or 0),
+        lasts=row.until == 0,
+        kind=row.kind,
+        text=row.text,
+        status=row.status,
+        detail=row.detail,
+    )
+
+
+def log_line(entry: LogEntry) -> LogLine:
+    """Return a line of a log."""
+    return LogLine(n=entry.n, at=iso(entry.at), level=entry.level, text=entry.text)
 
 
 def run_item(info: RunInfo) -> RunItem:

@@ -24,7 +24,7 @@ from torpor.errors import KeyMissingError, RunNotFoundError, TorporError, UsageE
 from torpor.inspection.details import EventView, ProgramView, QueuePlace, RunDetails, RunSummary, SnapshotView
 from torpor.inspection.history import Historian, History
 from torpor.inspection.readable import readable_failure, readable_payload
-from torpor.inspection.redaction import Redactor
+from torpor.inspection.redaction import Mark, Redactor, in_words
 from torpor.inspection.streams import shown_chunks
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Event, LogEntry, Run, RunFilter, WorkerRow
@@ -74,6 +74,7 @@ class Reader:
     Args:
         client: of an open world.
         decrypt: whether somebody has asked to see what is encrypted.
+        mark: makes what stands in the place of values that are hidden.
 
     Raises:
         RunNotFoundError: of all methods that take the id of a run: no such run.
@@ -81,11 +82,11 @@ class Reader:
         WorldError: not even the run itself can be read.
     """
 
-    def __init__(self, client: Client, *, decrypt: bool = False) -> None:
+    def __init__(self, client: Client, *, decrypt: bool = False, mark: Mark = in_words) -> None:
         self._client = client
         self._world = client.world
         self._decrypt = decrypt
-        self._redactor = Redactor(client.keyring, decrypt=decrypt)
+        self._redactor = Redactor(client.keyring, decrypt=decrypt, mark=mark)
 
     @property
     def url(self) -> str:
@@ -275,7 +276,8 @@ class Reader:
         """
         run = await self._readable(run_id)
         stored = stored_name(run.id, name)
-        async for chunk in shown_chunks(self._client, run, stored, part, decrypt=self._decrypt):
+        mark = self._redactor.mark
+        async for chunk in shown_chunks(self._client, run, stored, part, decrypt=self._decrypt, mark=mark):
             yield chunk
 
     async def stack(self, run_id: str) -> tuple[RunInfo, list[TaskStack]]:

@@ -21,6 +21,14 @@ from torpor.errors import KeyMissingError, TorporError
 from torpor.lifecycle import FROM_OUTSIDE
 from torpor.model import BY_PARENT, NOTHING, Event, LogEntry, Run
 
+Mark = Callable[[str], Any]
+"""Returns what stands in the place of a value that is encrypted under the key of an id."""
+
+
+def in_words(key_id: str) -> str:
+    """Return what people are told in the place of what is encrypted."""
+    return f"encrypted (key {key_id})"
+
 
 class Redactor:
     """
@@ -29,11 +37,13 @@ class Redactor:
     Args:
         keyring: the keys that there are.
         decrypt: whether somebody has asked to see what is encrypted.
+        mark: makes what stands in the place of values that are hidden; hidden texts are always told in words.
     """
 
-    def __init__(self, keyring: Keyring, *, decrypt: bool) -> None:
+    def __init__(self, keyring: Keyring, *, decrypt: bool, mark: Mark = in_words) -> None:
         self._keyring = keyring
         self._decrypt = decrypt
+        self.mark = mark
 
     def check(self, run: Run) -> None:
         """
@@ -70,8 +80,7 @@ class Redactor:
         if not run.key_id or payload is None:
             return payload
         run_codec = self._keyring.run(run.id, run.key_id)
-        shown: bytes = self._shown(run_codec, run_codec.decrypt, payload, instead=codec.dumps)
-        return shown
+        return self._value(run_codec, run_codec.decrypt, payload)
 
     def _event(self, run_codec: RunCodec, event: Event) -> Event:
         ref, payload = event.ref, event.payload
@@ -79,7 +88,7 @@ class Redactor:
             ref = self._reason(run_codec, ref)
         if payload is not None and not (payload == NOTHING and event.type == "hook_received"):
             opened = partial(run_codec.decrypt, from_outside=event.type in FROM_OUTSIDE)
-            payload = self._shown(run_codec, opened, payload, instead=codec.dumps)
+            payload = self._value(run_codec, opened, payload)
         return replace(event, ref=ref, payload=payload)
 
     def _reason(self, run_codec: RunCodec, stored: str) -> str:
@@ -87,17 +96,22 @@ class Redactor:
             return reason_of(stored, run_codec)
         return self._text(run_codec, stored, from_outside=True)
 
-    def _text(self, run_codec: RunCodec, stored: str, *, from_outside: bool = False) -> str:
-        opened = partial(run_codec.unpack_text, from_outside=from_outside)
-        text: str = self._shown(run_codec, opened, stored, instead=str)
-        return text
-
-    def _shown(
-        self, run_codec: RunCodec, opened: Callable[[Any], Any], stored: Any, *, instead: Callable[[str], Any]
-    ) -> Any:
+    def _value(self, run_codec: RunCodec, opened: Callable[[bytes], bytes], stored: bytes) -> bytes:
         if not self._decrypt:
-            return instead(f"encrypted (key {run_codec.key_id})")
+            return codec.dumps(self.mark(run_codec.key_id))
         try:
             return opened(stored)
         except TorporError as error:
-            return instead(f"unreadable: {error.code}: {error}")
+            return codec.dumps(_unreadable(error))
+
+    def _text(self, run_codec: RunCodec, stored: str, *, from_outside: bool = False) -> str:
+        if not self._decrypt:
+            return in_words(run_codec.key_id)
+        try:
+            return run_codec.unpack_text(stored, from_outside=from_outside)
+        except TorporError as error:
+            return _unreadable(error)
+
+
+def _unreadable(error: TorporError) -> str:
+    return f"unreadable: {error.code}: {error}"

@@ -12,11 +12,14 @@ from torpor.codec import bare
 from torpor.engine.stream_reading import Part, StreamChunk
 from torpor.engine.streams import StreamInfo
 from torpor.inspection.readable import readable
+from torpor.inspection.redaction import Mark, in_words
 from torpor.inspection.timestamps import iso
 from torpor.model import Run
 
 
-async def shown_chunks(client: Client, run: Run, name: str, part: Part, *, decrypt: bool) -> AsyncIterator[StreamChunk]:
+async def shown_chunks(
+    client: Client, run: Run, name: str, part: Part, *, decrypt: bool, mark: Mark = in_words
+) -> AsyncIterator[StreamChunk]:
     """
     Yield a stream's chunks as they are written, their values as JSON data, bytes as they are.
 
@@ -26,13 +29,14 @@ async def shown_chunks(client: Client, run: Run, name: str, part: Part, *, decry
         name: stored name of the stream.
         part: what of it.
         decrypt: whether somebody has asked to see what is encrypted.
+        mark: makes what stands in the place of values that are hidden.
 
     Raises:
         KeyMissingError: that is asked for, and the key is not here.
         DecryptionError, SerializationError: what is stored cannot be read.
     """
     if run.key_id and not decrypt:
-        hidden = f"encrypted (key {run.key_id})"
+        hidden = mark(run.key_id)
         async for chunk in client.streams.sealed(run.id, name, part):
             yield msgspec.structs.replace(chunk, value=hidden)
         return
