@@ -18,8 +18,9 @@ BRANCHES = "".join(f"    elif n == {n}: return {n}\n" for n in range(400))
         (f"VALUE = {' + '.join(map(str, range(1500)))}\n", 1124250),
         (f"VALUE = 'X'{'.lower()' * 600}\n", "x"),
         ("".join(f"{' ' * n}if True:\n" for n in range(90)) + f"{' ' * 90}VALUE = 1\n", 1),
+        (f"VALUE = sum({'[sum(' * 19}[1]{') for _ in [1]]' * 19})\n", 1),
     ],
-    ids=["branches", "sum", "calls", "blocks"],
+    ids=["branches", "sum", "calls", "blocks", "comprehensions"],
 )
 def test_modules_whose_code_is_nested_deep(author: Author, module: str, value: object) -> None:
     """They load as elsewhere, at the beginning and when a run imports them late."""

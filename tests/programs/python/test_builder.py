@@ -763,6 +763,37 @@ def test_syntax_that_this_python_does_not_have_is_told(project: Project) -> None
         build_bundle(project.folder, workflows, [], build="")
 
 
+def nested(comprehensions: int, brackets: str = "[]") -> str:
+    """Return comprehensions inside one another."""
+    first, last = brackets[0], brackets[1]
+    return first * comprehensions + "x" + "".join(f" for a{n} in y{last}" for n in range(comprehensions))
+
+
+@pytest.mark.parametrize(
+    ("body", "line"),
+    [
+        (f"    return {nested(21)}\n", 7),
+        ("    try: pass\n" + f"    except E as e: return {nested(19)}\n", 8),
+        ("".join(f"{' ' * n}with a:\n" for n in range(4, 14)) + f"{' ' * 14}return {nested(11)}\n", 17),
+    ],
+    ids=["comprehensions", "except", "with"],
+)
+def test_code_that_crashes_the_compiler_is_told(project: Project, body: str, line: int) -> None:
+    """Handlers of errors around a comprehension are counted by nobody else."""
+    project.write("app.py", HEAD + "@app.workflow\nasync def main(x, y, a, E):\n" + body)
+    workflows = [Definition("workflow//./app.py//main", "app", "main", project.folder / "app.py")]
+
+    with pytest.raises(ConfigurationError, match=rf"\./app\.py:{line}: comprehensions.*nested more than 20 deep"):
+        build_bundle(project.folder, workflows, [], build="")
+
+
+@pytest.mark.parametrize("body", [nested(20), nested(30, "()"), f"lambda: {nested(20)}"])
+def test_code_that_is_nested_deep_and_compiles_is_left_alone(project: Project, body: str) -> None:
+    """A generator or a function inside begins to count anew."""
+    project.write("app.py", HEAD + f"@app.workflow\nasync def main(x, y):\n    return {body}\n")
+    assert body in project.made().program.files["./app.py"]
+
+
 def test_a_workflow_that_its_file_does_not_define_any_more_is_told(project: Project) -> None:
     """The file was edited since it was imported."""
     file = project.write("app.py", HEAD)

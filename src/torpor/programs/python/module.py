@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from torpor.errors import ConfigurationError
 from torpor.programs.python.effects import Effects, acted_on, calls_of, effects_of
 from torpor.programs.python.finding import Source
+from torpor.programs.python.nesting import refuse_deep_comprehensions
 from torpor.programs.python.scopes import Chain, Import, Reads, bound_names, chain_of, imports_of, own_nodes, reads
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef
@@ -94,7 +95,7 @@ def read_module(source: Source, steps: Mapping[str, str], workflows: Mapping[str
     Read a file; one that goes in whole has no statements here, as nothing in it has to be told apart.
 
     Raises:
-        ConfigurationError: it cannot be read, or is not Python.
+        ConfigurationError: it cannot be read, or is not Python, or not such as compiles.
     """
     try:
         with tokenize.open(source.path) as file:
@@ -109,6 +110,7 @@ def read_module(source: Source, steps: Mapping[str, str], workflows: Mapping[str
         raise ConfigurationError(f"cannot read {source.label}: {error.strerror or error}") from error
     if source.whole:
         return Module(source, text, tree, {}, {})
+    refuse_deep_comprehensions(tree, source.label)
     module = Module(source, text, tree, steps, workflows, effects=effects_of(tree))
     for node in own_nodes(tree.body):
         if isinstance(node, ast.Import | ast.ImportFrom):
