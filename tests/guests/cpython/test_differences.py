@@ -56,3 +56,35 @@ def test_functions_of_math_differ_in_the_last_digit_at_most(author: Author) -> N
     here = [eval(call, vars(math)) for call in calls]  # noqa: S307  # the texts above
 
     assert there == pytest.approx(here, rel=1e-15)
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "why"),
+    [
+        ("hashlib", "scrypt", "OpenSSL's"),
+        ("hashlib", "pbkdf2_hmac", "OpenSSL's"),
+        ("os", "fork", "no operating system"),
+        ("os", "getlogin", "no operating system"),
+        ("signal", "alarm", "no operating system"),
+        ("socket", "gethostbyname", "no network"),
+        ("time", "thread_time", "no operating system"),
+    ],
+)
+def test_what_the_library_lacks(author: Author, module: str, name: str, why: str) -> None:
+    """It is absent, as libraries that look for it expect, and the error says where it was asked for, and what to do."""
+    absent = author.body(f"return hasattr({module}, {name!r})", before=f"import {module}\n").begin()
+    failure = author.body(f"{module}.{name}", before=f"import {module}\n").begin().failure
+
+    assert absent.value is False
+    assert type(failure) is AttributeError
+    assert f"module '{module}' has no attribute '{name}' inside a workflow (./app.py:" in str(failure)
+    assert why in str(failure)
+    assert "do it in a step" in str(failure)
+
+
+def test_a_name_that_python_does_not_have_is_as_outside(author: Author) -> None:
+    """No advice where there is none to give."""
+    failure = author.body("os.forks", before="import os\n").begin().failure
+
+    assert str(failure).startswith("module 'os' has no attribute 'forks'")
+    assert "step" not in str(failure)
