@@ -117,6 +117,7 @@ class Fleet:
     def rob_of_memory(self, number: int) -> Undo:
         """Leave a process hardly any new address space."""
         pid = self._robbed(number)
+        self._explained[pid].add(-signal.SIGABRT)  # by wasmtime, whose language knows no other answer
         return _limit(pid, resource.RLIMIT_AS, lambda: psutil.Process(pid).memory_info().vms + _MEMORY_LEFT)
 
     def _robbed(self, number: int) -> int:
