@@ -235,9 +235,11 @@ class BuiltinSteps:
             NotAllowedError: it is of another application's run.
             HookNotFoundError, ArgumentError, LimitExceededError: as :meth:`torpor.client.Client.resume_hook`.
         """
-        client = self._app.client
+        client, step_id = self._app.client, current_step().step_id
+        if receiver := await client.world.resumed(token, step_id):  # and the hook may be gone since
+            return await self._own(receiver)
         await self._own((await client.get_hook(token)).run.id)
-        return await client.resume_hook(token, payload, resume_id=current_step().step_id)
+        return await client.resume_hook(token, payload, resume_id=step_id)
 
 
 class ApplicationSteps(AsTheyAre):

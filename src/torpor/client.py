@@ -697,7 +697,8 @@ class Client:
         Args:
             token: the hook's token, or the hook as :meth:`get_hook` returned it.
             payload: any value that the codec takes.
-            resume_id: give the same one when you try again; the payload is then received once.
+            resume_id: give the same one when you try again; the payload is then received once, and the run that has it
+                is returned, also when its hook is gone or the run has ended.
             wait: how long to wait for a hook that is not there yet: seconds, text such as ``"1h"``, or a timedelta.
 
         Raises:
@@ -710,17 +711,23 @@ class Client:
         look = self._look_for(name, wait)
         resume = resume_id or ids.fresh("rsme", self.world.clock.now())
         text = await in_thread_if(is_large_value(payload), codec.dumps, payload)
+        if resume_id is not None and (receiver := await self.world.resumed(name, resume_id)):
+            return self.run(receiver)
         while True:
-            found = await look()
+            try:
+                found = await look()
+            except HookNotFoundError:
+                if receiver := await self.world.resumed(name, resume):
+                    return self.run(receiver)
+                raise
             fitting = _fitting(found, payload)
             if fitting is not payload:
                 text = await in_thread_if(is_large_value(fitting), codec.dumps, fitting)
             data = self.keyring.run(found.run_id, found.key_id, found.public).encrypt(text)
             try:
-                await self.world.resume_hook(name, data, resume, run_id=found.run_id)
+                return self.run(await self.world.resume_hook(name, data, resume, run_id=found.run_id))
             except HookNotFoundError:
                 continue  # it is gone, or by now another run's, which the next look tells
-            return self.run(found.run_id)
 
     def _look_for(self, token: str, wait: Duration | None) -> Callable[[], Awaitable[Hook]]:
         """Return what finds the live hook with a token, and waits for it until *wait* is over from now on."""

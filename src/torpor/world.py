@@ -280,17 +280,22 @@ class Hooks(Protocol):
         """
         ...
 
-    async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> Hook:
+    async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> str:
         """
-        Append ``hook_received`` and wake the run. Waits of the run that are due are completed before it.
+        Append ``hook_received`` and wake the run, whose id is returned. Waits of it that are due are completed before.
 
         With a *run_id* the hook must be that run's, because the payload is encrypted for it.
 
-        The same *resume_id* for the same hook is recorded once; a repetition changes nothing and succeeds.
+        The same *resume_id* for the same token is recorded once, as long as the run is kept that received it; a
+        repetition changes nothing and answers as the first did, whoever has the token by then, if anybody has.
 
         Raises:
             HookNotFoundError: unknown or disposed of, its run has ended, it watches a run, or it is another run's.
         """
+        ...
+
+    async def resumed(self, token: str, resume_id: str) -> str:
+        """Return the id of the run that was resumed by a token under an id, ``""`` when none was, or it is gone."""
         ...
 
 

@@ -17,7 +17,7 @@ KEYS: Final = {
     "steps": ("run", "id"),
     "waits": ("run", "id"),
     "hooks": ("run", "id"),
-    "resumes": ("run", "hook", "resume_id"),
+    "resumes": ("run", "token", "resume_id"),
     "reservations": ("token",),
     "streams": ("k",),
     "writers": ("k",),

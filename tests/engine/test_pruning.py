@@ -78,16 +78,18 @@ async def test_a_run_goes_when_it_is_no_longer_kept(world: World, clock: ManualC
 
 
 async def test_a_name_stays_for_seven_days(world: World, clock: ManualClock) -> None:
-    """However short the run is kept: how it ended is known until then, and all else gone."""
+    """However short the run is kept: how it ended and what it has received is known until then, and all else gone."""
     rounds = await pruner(world, retention="1h")
     clock.advance(DAY)
     await rounds.round()
     assert (await world.get_run(RUN)).status == "failed"
     assert [event.type for event in await world.events(RUN)] == ["run_failed"]
     assert await world.log_entries(RUN) == []
+    assert await world.resumed(f"token of {RUN}", "r1") == RUN
     clock.advance(6 * DAY + 1)
     await rounds.round()
     assert await names(world) == []
+    assert await world.resumed(f"token of {RUN}", "r1") == ""
 
 
 async def test_nothing_goes_without_a_policy(world: World, clock: ManualClock) -> None:

@@ -115,6 +115,20 @@ async def test_hook_token_reuse(stage: Stage, token: str) -> None:
         await stage.app.resume_hook(token, 3)
 
 
+async def test_resume_ids_are_remembered(stage: Stage, token: str) -> None:
+    """Who resumes again under an id gets the run that was resumed, whoever has the token since, and nothing happens."""
+    first = await stage.start("waits_for", token)
+    again = [await stage.app.resume_hook(token, 1, resume_id="one", wait="1m")]
+    assert await outcome(first) == 1
+    again.append(await stage.app.resume_hook(token, 1, resume_id="one"))
+    second = await stage.start("waits_for", token)
+    await stage.logged(second, "hook_created")
+    again.append(await stage.app.resume_hook(token, 1, resume_id="one", wait="1m"))
+    assert {run.id for run in again} == {first.id}
+    assert (await stage.app.resume_hook(token, 2, resume_id="two")).id == second.id
+    assert await outcome(second) == 2
+
+
 async def test_hook_conflict(stage: Stage, token: str) -> None:
     """The second run learns who has the token, its await throws, and the first one gets its payload."""
     first = await stage.start("hook_conflict", token)

@@ -120,7 +120,7 @@ PLANTS = (
     Plant(
         "a repeated payload is recorded again",
         "torpor.worlds.rules:receive",
-        "return draft.changes(resumed=(hook.id, resume_id))",
+        "return draft.changes(resumed=(hook.token, resume_id))",
         "return draft.changes()",
         "twice",
     ),

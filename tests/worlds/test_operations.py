@@ -21,9 +21,9 @@ from torpor.worlds.requests import (
     Owner,
     Part,
     PutStep,
-    Received,
     Request,
     Reserved,
+    Resumed,
     StaleError,
     TokenTakenError,
     Watchers,
@@ -144,11 +144,11 @@ def test_a_payload_follows_its_hook_to_what_it_is_now() -> None:
     mine, theirs = (Hook(run_id, "hook_1", 4, "red", "live", T) for run_id in ("wrun_1", "wrun_2"))
     other = Entities(replace(RUN, id="wrun_2"), hooks={"hook_1": theirs})
     store = Script(
-        (Owner, mine), (Received, False), (Part, replace(HELD, hooks={"hook_1": mine})), (Apply, StaleError()),
-        (Owner, mine), (Received, False), (Part, HELD),
-        (Owner, theirs), (Received, False), (Part, other), (Apply, None),
+        (Resumed, ""), (Owner, mine), (Part, replace(HELD, hooks={"hook_1": mine})), (Apply, StaleError()),
+        (Resumed, ""), (Owner, mine), (Part, HELD),
+        (Resumed, ""), (Owner, theirs), (Part, other), (Apply, None),
     )  # fmt: skip
-    assert store.run(operations.resume("red", b"in", "r1", T, URL)) == (theirs, Notice("wrun_2", work=True))
+    assert store.run(operations.resume("red", b"in", "r1", T, URL)) == ("wrun_2", Notice("wrun_2", work=True))
 
 
 def test_who_watches_is_told_although_it_moves() -> None:

@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 
 MAILBOX: Final = ""
-"""In place of a hook's id: where the ids of messages are remembered that a run was sent."""
+"""In place of a hook's token: where the ids of messages are remembered that a run was sent."""
 
 
 class Changes(msgspec.Struct, frozen=True):
@@ -45,7 +45,8 @@ class Changes(msgspec.Struct, frozen=True):
         events: to be appended, with their seqs.
         steps, waits, hooks: rows to put, by id; None takes one away. A live hook that watches no run claims its token.
         reserved: until when the tokens of hooks that are gone stay reserved for the run.
-        resumed: (hook id, resume id) of a payload, to be recorded once; of a message (:data:`MAILBOX`, its id).
+        resumed: (token, resume id) of a payload, to be recorded once; of a message (:data:`MAILBOX`, its id). It stays
+            as long as the run does.
         lines: log lines to add; those that are there already stay.
         snapshot: to take the place of the one there is.
         drop_snapshot: forget the one there is.

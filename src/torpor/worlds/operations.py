@@ -33,7 +33,7 @@ from torpor.model import (
 )
 from torpor.model.flow import Place
 from torpor.worlds import cancelling, claims, control, mailbox, refusals, retrying, rules, streams
-from torpor.worlds.draft import MAILBOX, Changes
+from torpor.worlds.draft import Changes
 from torpor.worlds.requests import (
     Apply,
     Children,
@@ -51,6 +51,7 @@ from torpor.worlds.requests import (
     PutStream,
     Received,
     Reserved,
+    Resumed,
     Spend,
     StaleError,
     StreamOf,
@@ -237,18 +238,17 @@ def forget_snapshot(run_id: str, url: str) -> Operation[None]:
 # Hooks
 
 
-def resume(
-    token: str, payload: bytes, resume_id: str, now: int, url: str, run_id: str | None = None
-) -> Operation[Hook]:
+def resume(token: str, payload: bytes, resume_id: str, now: int, url: str, run_id: str | None = None) -> Operation[str]:
     """Answer :meth:`torpor.world.Hooks.resume_hook`."""
     looks = _Looks(run_id or "")
     while True:
         looks.count()
+        receiver = yield from resumed(token, resume_id)
+        if receiver:
+            return receiver, None
         hook = yield from hook_of(token)
         if run_id is not None and hook.run_id != run_id:
             raise refusals.hook_of_another(token, run_id)
-        if (yield Received(hook.run_id, hook.id, resume_id)):
-            return hook, None
         entities = yield from _part(Part(hook.run_id, due=now, hook=hook.id), url)
         try:
             if hook.id not in entities.hooks:  # disposed of since it was looked up
@@ -256,7 +256,13 @@ def resume(
             yield Apply(rules.receive(entities, hook.id, payload, resume_id, now))
         except StaleError:
             continue
-        return hook, Notice(hook.run_id, work=True)
+        return hook.run_id, Notice(hook.run_id, work=True)
+
+
+def resumed(token: str, resume_id: str) -> Conversation[str]:
+    """Answer :meth:`torpor.world.Hooks.resumed`."""
+    run_id: str = yield Resumed(token, resume_id)
+    return run_id
 
 
 def hook_of(token: str) -> Conversation[Hook]:
@@ -281,7 +287,7 @@ def send(run_id: str, name: str, payload: bytes, message_id: str, now: int, url:
     while True:
         looks.count()
         entities = yield from _part(Part(run_id, due=now), url)
-        if (yield Received(run_id, MAILBOX, message_id)):
+        if (yield Received(run_id, message_id)):
             return entities.run, None
         changes = mailbox.send(entities, name, payload, message_id, now)
         try:

@@ -13,7 +13,8 @@ What an operation asks of a store, and the conversation in which it does.
     Newest       Snapshot | None      the run's snapshot, without its data
     Owner        Hook | None          the live hook that has a token
     Reserved     str                  the run that a token is reserved for, "" for none
-    Received     bool                 whether a hook, or a mailbox, has had a payload with this id
+    Resumed      str                  the run that received a payload, by the token and the id that it came with
+    Received     bool                 whether a run has had the message with this id
     Watchers     tuple[Hook, …]       live hooks that watch a run, in the order of their creation
     Children     tuple[str, …]        ids of the live runs that a run has started, but for those that are detached
     Kept         bool                 whether there is a blob of this key
@@ -113,12 +114,18 @@ class Reserved(msgspec.Struct, frozen=True):
     now: int
 
 
+class Resumed(msgspec.Struct, frozen=True):
+    """Ask for the run that has received the payload which a token was resumed with under an id; ``""`` for none."""
+
+    token: str
+    resume_id: str
+
+
 class Received(msgspec.Struct, frozen=True):
-    """Ask whether a hook has had the payload with this resume id, or the run a message with this id."""
+    """Ask whether a run has had the message with an id."""
 
     run_id: str
-    hook_id: str
-    resume_id: str
+    message_id: str
 
 
 class Watchers(msgspec.Struct, frozen=True):
@@ -223,6 +230,7 @@ Request: TypeAlias = (
     | Payloads
     | Newest
     | Owner
+    | Resumed
     | Received
     | Reserved
     | Watchers

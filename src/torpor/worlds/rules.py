@@ -316,7 +316,7 @@ def receive(entities: Entities, hook_id: str, payload: bytes, resume_id: str, no
     draft.elapse(now)
     draft.append(Event("hook_received", now, hook.id, op=hook.op, ref=resume_id, payload=payload))
     draft.wake(now)
-    return draft.changes(resumed=(hook.id, resume_id))
+    return draft.changes(resumed=(hook.token, resume_id))
 
 
 def watched(entities: Entities, hook_id: str, ended_run: str, now: int) -> Changes:

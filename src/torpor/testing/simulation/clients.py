@@ -152,22 +152,33 @@ class Clients:
         pause = 0.1
         while sent:
             await asyncio.sleep(self._random.uniform(0, pause))
-            resume_id = f"{name} {sent[0]}"
+            resume_id = f"{run_id} {name} {sent[0]}"
             try:
                 hook = await self._client.world.hook(token)
                 if hook.run_id == run_id:
                     run_codec = self._client.keyring.run(run_id, hook.key_id, hook.public)
                     await self._client.world.resume_hook(token, run_codec.dumps(sent[0]), resume_id, run_id=run_id)
                     self.received.append((run_id, resume_id))
-                    if self._random.random() < 0.8:  # else it is sent once more, which changes nothing
-                        sent.pop(0)
-                        pause = 0.1
+                    if self._random.random() < 0.2:
+                        await self._resume_again(token, resume_id, run_id)
+                    sent.pop(0)
+                    pause = 0.1
                     continue
             except (HookNotFoundError, WorldError):
                 pass
             pause = min(2 * pause, 4.0)
             if await self._has_ended(run_id):
                 return
+
+    async def _resume_again(self, token: str, resume_id: str, run_id: str) -> None:
+        """Send once more what was accepted, after a while: that changes nothing, whoever has the token by then."""
+        await asyncio.sleep(self._random.choice((0, 1, 20)) * self._random.random())
+        try:
+            answer = await self._until_it_works(lambda: self._client.world.resume_hook(token, b"", resume_id))
+        except HookNotFoundError:
+            answer = ""
+        if answer != run_id:
+            self._found(f"{run_id}: {resume_id!r} was accepted, and sent once more it is {answer or 'nobody'}'s")
 
     async def _cancel(self, run_id: str) -> None:
         """Cancel a run, mostly once it has begun."""

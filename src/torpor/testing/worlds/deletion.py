@@ -160,10 +160,15 @@ class DeletionSuite(Suite):
         assert await world.streams(RUN) == []
         assert (await world.load(RUN)).held.steps == {}
         assert await world.create_run(new_run()) == run
+        token = f"token of {RUN}"
         with pytest.raises(HookNotFoundError):
-            await world.hook(f"token of {RUN}")
+            await world.hook(token)
+        assert await world.resume_hook(token, b"devl1", "r1") == RUN
         assert await world.delete_run(RUN, keep_name=True)
         assert await world.delete_run(RUN)
+        with pytest.raises(HookNotFoundError):
+            await world.resume_hook(token, b"devl1", "r1")
+        assert await world.resumed(token, "r1") == ""
         assert await world.list_runs(RunFilter()) == []
 
     async def test_ended_runs_are_found_in_the_order_of_their_ends(self, world: World, clock: ManualClock) -> None:

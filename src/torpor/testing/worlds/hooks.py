@@ -63,11 +63,10 @@ class HooksSuite(Suite):
         assert await hook_statuses(world) == {"hook_02": "live", "hook_03": "conflict"}
 
     async def test_a_payload_is_an_event(self, world: World, clock: ManualClock) -> None:
-        """It says which hook it is for and which resumption brought it, at the world's time; the hook is returned."""
+        """It says which hook it is for and which resumption brought it, at the world's time; its run is returned."""
         await begin(world, RUN, hook("hook_created", 3))
         clock.advance(4)
-        resumed = await world.resume_hook("token", b"devl[7]", "rsme_1")
-        assert resumed == await world.hook("token")
+        assert await world.resume_hook("token", b"devl[7]", "rsme_1") == RUN
         last = (await world.events(RUN))[-1]
         assert last == Event("hook_received", T + 4, "hook_03", seq=4, op=3, ref="rsme_1", payload=b"devl[7]")
 
@@ -81,12 +80,43 @@ class HooksSuite(Suite):
     async def test_a_resumption_is_recorded_once(self, world: World) -> None:
         """A repetition changes nothing and succeeds, whatever it carries."""
         turn = await begin(world, RUN, hook("hook_created", 1))
-        first = await world.resume_hook("token", b"devl1", "r1")
+        assert await world.resumed("token", "r1") == ""
+        await world.resume_hook("token", b"devl1", "r1")
         await turn.commit()
         await turn.commit(park=True)
         before = await everything(world)
-        assert await world.resume_hook("token", b"devl2", "r1") == first
+        assert await world.resume_hook("token", b"devl2", "r1") == RUN
+        assert await world.resumed("token", "r1") == RUN
         assert await everything(world) == before
+
+    @pytest.mark.parametrize("end", _ENDS)
+    async def test_a_resumption_is_remembered(self, world: World, end: EventType) -> None:
+        """When its hook is gone or its run has ended, and when another hook has the token, it is answered as before."""
+        turn = await begin(world, RUN, hook("hook_created", 1))
+        await world.resume_hook("token", b"devl1", "r1")
+        await _end(world, turn, end)
+        before = await everything(world)
+        for run_id in (None, RUN, OTHER):
+            assert await world.resume_hook("token", b"devl1", "r1", run_id=run_id) == RUN
+        assert await everything(world) == before
+        other = await begin(world, OTHER, hook("hook_created", 1))
+        assert await world.resume_hook("token", b"devl1", "r1", run_id=OTHER) == RUN
+        await world.resume_hook("token", b"devl2", "r2")
+        await other.commit()
+        await other.commit(hook("hook_disposed", 1))
+        assert [await world.resumed("token", f"r{n}") for n in (1, 2, 3)] == [RUN, OTHER, ""]
+        assert [event.ref for event in await world.events(OTHER) if event.type == "hook_received"] == ["r2"]
+
+    async def test_a_resumption_is_remembered_within_a_run(self, world: World) -> None:
+        """The next hook of the same token does not receive again what the last one had."""
+        turn = await begin(world, RUN, hook("hook_created", 1))
+        await world.resume_hook("token", b"devl1", "r1")
+        await turn.commit()
+        await turn.commit(hook("hook_disposed", 1), hook("hook_created", 2))
+        for resume_id in ("r1", "r2"):
+            assert await world.resume_hook("token", b"devl2", resume_id) == RUN
+        received = [event for event in await world.events(RUN) if event.type == "hook_received"]
+        assert [(event.id, event.ref) for event in received] == [("hook_01", "r1"), ("hook_02", "r2")]
 
     async def test_concurrent_repetitions_are_recorded_once(self, world: World) -> None:
         """Also when they come at the same moment."""
@@ -94,8 +124,8 @@ class HooksSuite(Suite):
         await asyncio.gather(*(world.resume_hook("token", b"devl", "r1") for _ in range(10)))
         assert (await types(world)).count("hook_received") == 1
 
-    async def test_resume_ids_belong_to_a_hook(self, world: World) -> None:
-        """The same id at another hook is another resumption."""
+    async def test_resume_ids_belong_to_a_token(self, world: World) -> None:
+        """The same id at another token is another resumption."""
         await begin(world, RUN, hook("hook_created", 1, "a"), hook("hook_created", 2, "b"))
         await begin(world, OTHER, hook("hook_created", 1, "c"))
         for token in "abc":
@@ -112,14 +142,13 @@ class HooksSuite(Suite):
 
     @pytest.mark.parametrize("end", _ENDS)
     async def test_a_hook_that_is_gone_takes_nothing(self, world: World, end: EventType) -> None:
-        """After its disposal or its run's end no payload is accepted, not even a repetition."""
+        """After its disposal or its run's end no payload is accepted that was not before."""
         turn = await begin(world, RUN, hook("hook_created", 1))
         await world.resume_hook("token", b"devl", "r1")
         await _end(world, turn, end)
         before = await everything(world)
-        for resume_id in ("r1", "r2"):
-            with pytest.raises(HookNotFoundError):
-                await world.resume_hook("token", b"devl", resume_id)
+        with pytest.raises(HookNotFoundError):
+            await world.resume_hook("token", b"devl", "r2")
         with pytest.raises(HookNotFoundError):
             await world.hook("token")
         assert await everything(world) == before
@@ -155,7 +184,7 @@ class HooksSuite(Suite):
         await world.resume_hook("token", b"devl1", "r1")
         await _end(world, turn, end)
         await begin(world, OTHER, hook("hook_created", 1))
-        await world.resume_hook("token", b"devl2", "r1")
+        await world.resume_hook("token", b"devl2", "r2")
         received = [event for event in await world.events(OTHER) if event.type == "hook_received"]
         assert [event.payload for event in received] == [b"devl2"]
 

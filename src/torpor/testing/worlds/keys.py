@@ -134,4 +134,4 @@ class KeysSuite(Suite):
         with pytest.raises(HookNotFoundError, match=f"not run {RUN}'s any more"):
             await world.resume_hook("token", b"encr2", "r2", run_id=RUN)
         assert await everything(world, OTHER) == before
-        assert (await world.resume_hook("token", b"encr2", "r2", run_id=OTHER)).run_id == OTHER
+        assert await world.resume_hook("token", b"encr2", "r2", run_id=OTHER) == OTHER

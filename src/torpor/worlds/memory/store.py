@@ -33,7 +33,7 @@ from torpor.model.flow import QueueState
 from torpor.model.schedules import Schedule
 from torpor.worlds import claims, flow, refusals
 from torpor.worlds import requests as ask
-from torpor.worlds.draft import Changes, fence
+from torpor.worlds.draft import MAILBOX, Changes, fence
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.requests import StaleError, TokenTakenError
 
@@ -60,7 +60,7 @@ class Rows:
     Attributes:
         n: its number in the order of creation.
         log: the events after the run's base.
-        resumed: resume ids of the payloads that a hook has received, by the hook's id.
+        messages: ids of those that it was sent.
         lines: of the run's own log, by number.
         streams: by name.
     """
@@ -71,7 +71,7 @@ class Rows:
     waits: dict[str, Wait] = field(default_factory=dict)
     hooks: dict[str, Hook] = field(default_factory=dict)
     log: list[Event] = field(default_factory=list)
-    resumed: dict[str, set[str]] = field(default_factory=dict)
+    messages: set[str] = field(default_factory=set)
     lines: dict[int, LogEntry] = field(default_factory=dict)
     snapshot: Snapshot | None = None
     streams: dict[str, StreamRows] = field(default_factory=dict)
@@ -110,6 +110,7 @@ class Store:
         ready: turns and step tasks that nobody has claimed and that are ready now or at some time.
         claims: those that are claimed, by worker.
         tokens: places of the live hooks that await the outside world.
+        resumed: the run that has received a payload, by the token and the resume id that it came with.
         reserved: tokens of hooks that are gone, with the run that they are reserved for, and until when.
         watchers: places of the live hooks that watch a run, by the run's id.
         children: ids of the runs that a run has started, by its id.
@@ -126,6 +127,7 @@ class Store:
     ready: dict[Place, None] = field(default_factory=dict)
     claims: dict[str, dict[Place, None]] = field(default_factory=dict)
     tokens: dict[str, Place] = field(default_factory=dict)
+    resumed: dict[tuple[str, str], str] = field(default_factory=dict)
     reserved: dict[str, tuple[str, int]] = field(default_factory=dict)
     watchers: dict[str, set[Place]] = field(default_factory=dict)
     children: dict[str, list[str]] = field(default_factory=dict)
@@ -194,13 +196,14 @@ class Store:
         if not keep_name:
             del self.runs[run_id]
             self.reserved = {token: its for token, its in self.reserved.items() if its[0] != run_id}
+            self.resumed = {known: receiver for known, receiver in self.resumed.items() if receiver != run_id}
             if rows.run.parent:
                 siblings = self.children[rows.run.parent]
                 siblings.remove(run_id)
                 if not siblings:  # children may outlive who started them
                     del self.children[rows.run.parent]
             return
-        bare = Rows(rows.n, replace(rows.run, base=rows.run.head - 1), log=rows.log[-1:], resumed=rows.resumed)
+        bare = Rows(rows.n, replace(rows.run, base=rows.run.head - 1), log=rows.log[-1:], messages=rows.messages)
         self.runs[run_id] = bare
 
     def put_step(self, step: Step) -> None:
@@ -253,12 +256,17 @@ class Store:
             others = {token: its for token, its in self.reserved.items() if its[1] > run.latest_at}
             self.reserved = others | {token: (run.id, until) for token, until in changes.reserved.items()}
         if changes.resumed is not None:
-            hook_id, resume_id = changes.resumed
-            rows.resumed.setdefault(hook_id, set()).add(resume_id)
+            self._remember(rows, *changes.resumed)
         for line in changes.lines:
             rows.lines.setdefault(line.n, line)
         if changes.snapshot is not None or changes.drop_snapshot:
             rows.snapshot = changes.snapshot
+
+    def _remember(self, rows: Rows, token: str, resume_id: str) -> None:
+        if token == MAILBOX:
+            rows.messages.add(resume_id)
+        else:
+            self.resumed[token, resume_id] = rows.run.id
 
     def _expected(self, run_id: str, before: Run | None) -> Rows | None:
         rows = self.runs.get(run_id)
@@ -277,8 +285,6 @@ class Store:
         for hook_id, hook in hooks.items():
             self._unfind(rows.hooks.get(hook_id))
             _put(rows.hooks, hook_id, hook)
-            if hook is None:
-                rows.resumed.pop(hook_id, None)
         for hook in hooks.values():  # after all that let go of a token
             self._find(hook)
 
@@ -364,7 +370,7 @@ def _reserved(store: Store, request: ask.Reserved) -> str:
 
 
 def _received(store: Store, request: ask.Received) -> bool:
-    return request.resume_id in store.runs[request.run_id].resumed.get(request.hook_id, ())
+    return request.message_id in store.runs[request.run_id].messages
 
 
 def _watchers(store: Store, request: ask.Watchers) -> tuple[Hook, ...]:
@@ -430,6 +436,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Payloads: _payloads,
     ask.Newest: lambda store, request: store.runs[request.run_id].snapshot,
     ask.Owner: _owner,
+    ask.Resumed: lambda store, request: store.resumed.get((request.token, request.resume_id), ""),
     ask.Received: _received,
     ask.Reserved: _reserved,
     ask.Watchers: _watchers,

@@ -155,10 +155,13 @@ class MemoryWorld:
     async def hook(self, token: str) -> Hook:
         return self._read(lambda store: converse(operations.hook_of(token), store.answer))
 
-    async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> Hook:
+    async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> str:
         return self._carry_out(
             operations.resume(token, payload, resume_id, self._clock.now(), self._url, run_id=run_id)
         )
+
+    async def resumed(self, token: str, resume_id: str) -> str:
+        return self._read(lambda store: converse(operations.resumed(token, resume_id), store.answer))
 
     # Blobs
 

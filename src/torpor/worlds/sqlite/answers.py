@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 from torpor.model import Entities, Event, Hook
 from torpor.worlds import requests as ask
+from torpor.worlds.draft import MAILBOX
 from torpor.worlds.requests import Conversation, StaleError
 from torpor.worlds.sqlite import blobs, changes, flow, pruning, schedules, streams
 from torpor.worlds.sqlite.store import Store
@@ -36,9 +37,16 @@ def _reserved(store: Store, request: ask.Reserved) -> str:
 
 
 def _received(store: Store, request: ask.Received) -> bool:
-    query = "SELECT 1 FROM resumes WHERE run = ? AND hook = ? AND resume_id = ?"
-    about = (store.existing(request.run_id), request.hook_id, request.resume_id)
+    query = "SELECT 1 FROM resumes WHERE run = ? AND token = ? AND resume_id = ?"
+    about = (store.existing(request.run_id), MAILBOX, request.message_id)
     return store.db.execute(query, about).fetchone() is not None
+
+
+def _resumed(store: Store, request: ask.Resumed) -> str:
+    where = "t.token = ? AND t.token <> '' AND t.resume_id = ?"
+    query = f"SELECT r.id FROM resumes t JOIN runs r ON r.k = t.run WHERE {where}"
+    row = store.db.execute(query, (request.token, request.resume_id)).fetchone()
+    return "" if row is None else str(row[0])
 
 
 def _watchers(store: Store, request: ask.Watchers) -> tuple[Hook, ...]:
@@ -68,6 +76,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Payloads: lambda store, request: store.payloads(store.existing(request.run_id), request.seqs),
     ask.Newest: lambda store, request: store.snapshot(store.existing(request.run_id), with_data=False),
     ask.Owner: lambda store, request: store.owner(request.token),
+    ask.Resumed: _resumed,
     ask.Received: _received,
     ask.Reserved: _reserved,
     ask.Watchers: _watchers,

@@ -147,7 +147,7 @@ def apply(store: Store, changes: Changes) -> None:
     if changes.hooks:
         _put_hooks(store, k, changes)
     if changes.resumed is not None:
-        db.execute("INSERT INTO resumes (run, hook, resume_id) VALUES (?, ?, ?)", (k, *changes.resumed))
+        db.execute("INSERT INTO resumes (run, token, resume_id) VALUES (?, ?, ?)", (k, *changes.resumed))
     if changes.lines:
         rows = [(k, line.n, line.at, line.level, line.text) for line in changes.lines]
         db.executemany(_ADD_LINE, rows)
@@ -276,7 +276,6 @@ def _put_hooks(store: Store, k: int, changes: Changes) -> None:
     # A token may go from one hook to another of the same commit, so that those that let go come first.
     for hook_id in [hook_id for hook_id, hook in hooks.items() if hook is None]:
         store.db.execute("DELETE FROM hooks WHERE run = ? AND id = ?", (k, hook_id))
-        store.db.execute("DELETE FROM resumes WHERE run = ? AND hook = ?", (k, hook_id))
     for hook in hooks.values():
         if hook is not None:
             about = (hook.op, hook.token, HOOK_CODE[hook.status], hook.created_at, hook.metadata)

@@ -231,10 +231,15 @@ class SqliteWorld:
             lambda store: converse(store, operations.hook_of(token)), f"reading of hook {token!r}"
         )
 
-    async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> Hook:
+    async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> str:
         return await self._operate(
             lambda now: operations.resume(token, payload, resume_id, now, self._url, run_id),
             f"resumption of hook {token!r}",
+        )
+
+    async def resumed(self, token: str, resume_id: str) -> str:
+        return await self._reader.submit(
+            lambda store: converse(store, operations.resumed(token, resume_id)), f"reading of hook {token!r}"
         )
 
     async def send(self, run_id: str, name: str, payload: bytes, message_id: str) -> Run:
