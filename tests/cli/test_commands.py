@@ -69,6 +69,9 @@ def test_the_table_holds_every_command() -> None:
         "keys generate",
         "keys list",
         "keys rotate",
+        "tokens create",
+        "tokens list",
+        "tokens revoke",
         "program show",
     }
 

@@ -28,13 +28,14 @@ class Server:
     Attributes:
         url: where it is.
         token: that may do everything.
+        link: that lets one browser in.
     """
 
     def __init__(self, folder: Path, *options: str, **settings: str) -> None:
         self.folder = folder
         self._options = options
         self._settings = settings
-        self.url = self.token = ""
+        self.url = self.token = self.link = ""
 
     def __enter__(self) -> Self:
         if not (self.folder / "app.py").exists():
@@ -49,9 +50,12 @@ class Server:
 
     def start(self, port: int = 0) -> None:
         """Start a process, on a port."""
-        self.process = Process(self.folder, "serve", "app.py", "--port", str(port), *self._options, **self._settings)
+        self.process = Process(
+            self.folder, "serve", "app.py", "--dev", "--port", str(port), *self._options, **self._settings
+        )
         self.url = self.process.wait_line("serving http://").split()[1].rstrip(",")
         self.token = self.process.wait_line("token tpr_").split()[1]
+        self.link = self.process.wait_line("open once ").split()[2]
 
     def kill(self) -> None:
         """End the process as a power cut does."""

@@ -13,7 +13,7 @@ from starlette.routing import Mount
 from tests.http.serving import Server
 from torpor import Torpor
 from torpor.http.asgi import asgi, escaped_path
-from torpor.http.auth import make_token
+from torpor.http.tokens import make_token
 
 
 def test_health_is_open(server: Server) -> None:

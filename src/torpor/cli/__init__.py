@@ -66,6 +66,9 @@ COMMANDS: Final[dict[str, Place]] = {
     "keys generate": Place("keys", "Print a new key, ready for the environment.", "generate_key"),
     "keys list": Place("keys", "List the keys by their ids, and how many runs use each.", "list_keys"),
     "keys rotate": Place("keys", "Print the present keys with a new one before them.", "rotate_keys"),
+    "tokens create": Place("tokens", "Make a token, and print it: nobody can print it again.", "create_token"),
+    "tokens list": Place("tokens", "List the tokens that are valid; secrets are not kept.", "list_all_tokens"),
+    "tokens revoke": Place("tokens", "Make a token invalid, from the next request on."),
     "program show": Place("program", "Show what is in each program of an application.", "show_programs"),
 }
 """Every command by its full name; nothing else registers one."""
@@ -75,6 +78,7 @@ _GROUPS: Final = {
     "queues": "Limit how much goes on at once, and in a while.",
     "schedules": "See to what starts runs by the clock.",
     "keys": "Make and look after the keys that runs are encrypted with.",
+    "tokens": "Say who may do what by HTTP.",
     "program": "Look at the programs that workflow files make.",
 }
 

@@ -16,11 +16,13 @@ from torpor.cli.output import say
 from torpor.cli.reporting import command
 from torpor.cli.stopping import StopRequest
 from torpor.errors import ConfigurationError
+from torpor.http.tokens import make_token
 
 if TYPE_CHECKING:  # an extra, which not everybody has
     import socket
 
 PORT_DEFAULT = 8585
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 @command
@@ -29,44 +31,55 @@ def serve(
     host: Annotated[str, typer.Option("--host", metavar="ADDRESS", help="Where to listen.")] = "127.0.0.1",
     port: Annotated[int, typer.Option("--port", help="0: any that is free.", min=0, max=65_535)] = PORT_DEFAULT,
     no_worker: Annotated[bool, typer.Option("--no-worker", help="Work on no runs; workers elsewhere do.")] = False,
+    dev: Annotated[
+        bool, typer.Option("--dev", help="Print a token and a link for one browser; on a loopback address only.")
+    ] = False,
     log_level: logs.LogLevelOption = None,
     world: WorldOption = None,
 ) -> None:
     """
     Answer HTTP requests, and work on runs, until told to stop.
 
-    The first lines say where, and a token that is valid as long as this process lives. SIGTERM or Ctrl-C ends it:
+    Nothing but health is open to who brings no token; torpor tokens create makes one. SIGTERM or Ctrl-C ends it:
     requests that wait are answered, runs are parked.
 
-    Example: torpor serve app.py --port 8585
+    Example: torpor serve app.py --dev
     """
     logs.check_level(log_level)
     try:
         from torpor.http import serving  # noqa: PLC0415  # an extra, which not everybody has
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"torpor serve needs {error.name}: pip install 'torpor[http]'") from error
+    if dev and host not in LOOPBACK:
+        raise ConfigurationError(f"--dev lets in whoever sees the link, so it listens on {' or '.join(LOOPBACK)} only")
     stop = StopRequest()
     application = app_on(app, world)
     listening = serving.listen(host, port)
     logs.set_up(log_level, follow=False)
-    event_loop.run(_serve(application, listening, stop, works=not no_worker))
+    event_loop.run(_serve(application, listening, stop, works=not no_worker, dev=dev))
     say(("stopped", "dim"), err=True)
 
 
-async def _serve(application: Torpor, listening: socket.socket, stop: StopRequest, *, works: bool) -> None:
+async def _serve(application: Torpor, listening: socket.socket, stop: StopRequest, *, works: bool, dev: bool) -> None:
     """Serve until it is to stop."""
-    from torpor.http.asgi import asgi  # noqa: PLC0415  # as above
-    from torpor.http.auth import make_token  # noqa: PLC0415  # as above
+    from torpor.http.asgi import ROUTES, asgi  # noqa: PLC0415  # as above
+    from torpor.http.dev import OneTimeLink  # noqa: PLC0415  # as above
     from torpor.http.service import Service  # noqa: PLC0415  # as above
     from torpor.http.serving import serving, url_of  # noqa: PLC0415  # as above
 
-    own = make_token(application.clock.now(), ("operate", "decrypt"), name="this server's")
-    service = Service(application)
-    served = asgi(application, tokens=[own.token], service=service)
+    service, url = Service(application), url_of(listening)
+    own = make_token(application.clock.now(), ("operate", "decrypt"), name="--dev")
+    link = OneTimeLink(own.text)
+    if dev:
+        served = asgi(application, tokens=[own.token], routes=(*ROUTES, *link.router), service=service)
+    else:
+        served = asgi(application, service=service)
     working = application.worker() if works else contextlib.nullcontext()
     async with application, working, serving(served, service, listening):
-        say(f"serving {url_of(listening)}, world {application.world.url}")
-        say(f"token {own.text}")
+        say(f"serving {url}, world {application.world.url}")
+        if dev:
+            say(f"token {own.text}")
+            say(f"open once {url}{link.path}")
         await stop.wait()
         say(("stopping: requests that wait are answered, runs are parked", "dim"), err=True)
     leave_soon()

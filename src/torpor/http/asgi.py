@@ -20,7 +20,7 @@ from torpor.http.auth import Guard
 from torpor.http.problems import INTERNAL, MethodError, UnknownAddressError, answer_to, problem_response
 from torpor.http.routing import Route, endpoint
 from torpor.http.service import Service
-from torpor.model.tokens import Token
+from torpor.http.tokens import Token, read_token
 
 if TYPE_CHECKING:  # who has a client alone needs none of it
     from torpor.app import Torpor
@@ -69,7 +69,7 @@ def asgi(
     own = {token.id: token for token in tokens}
 
     async def find(token_id: str) -> Token | None:
-        return own.get(token_id)
+        return own.get(token_id) or await read_token(service.client.world, token_id)
 
     guard = Guard(find, service.client.world.clock.now)
     made = Starlette(

@@ -1,19 +1,20 @@
 """
-Who asks: a bearer token, with roles, and scopes that narrow what it is about.
+Who asks: the bearer of a token, with roles, and scopes that narrow what it is about. Nothing is open by default.
 
-Nothing is open by default. A token is ``tpr_ID_SECRET``; what is kept of it is the hash of its secret.
+A browser that was let in by a link (:mod:`torpor.http.dev`) sends its token as a cookie, which it does whoever has
+written the page: what changes something must then come from a page of this server.
 """
 
 from __future__ import annotations
 
-import hashlib
 import hmac
-import secrets
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal, NamedTuple
 
+from starlette.requests import HTTPConnection
+
 from torpor.http.problems import ForbiddenError, UnauthorizedError
-from torpor.model.tokens import ROLES, Role, Token
+from torpor.http.tokens import ROLES, Role, Token, halves_of, secret_hash
 from torpor.programs.catalogue import short_name
 
 Needed = Literal["open", "read", "operate", "decrypt"]
@@ -26,34 +27,11 @@ IMPLIED: Final[dict[Role, frozenset[Role]]] = {
 }
 """What each role may."""
 
-PREFIX: Final = "tpr"
-_ID_BYTES: Final = 8
-_SECRET_BYTES: Final = 32
+COOKIE: Final = "torpor_token"
+"""Has the token of a browser that was let in by a link."""
 
 FindToken = Callable[[str], Awaitable[Token | None]]
 """Returns the token of an id, None when there is none."""
-
-
-class Made(NamedTuple):
-    """A new token, and the text that is given to its user, which nobody can tell again."""
-
-    token: Token
-    text: str
-
-
-def make_token(
-    now: int,
-    roles: tuple[Role, ...],
-    *,
-    name: str = "",
-    queues: tuple[str, ...] = (),
-    workflows: tuple[str, ...] = (),
-    expires_at: int = 0,
-) -> Made:
-    """Return a new token; see :class:`torpor.model.tokens.Token`."""
-    token_id, secret = secrets.token_hex(_ID_BYTES), secrets.token_urlsafe(_SECRET_BYTES)
-    token = Token(token_id, _hash(secret), name, roles, queues, workflows, now, expires_at)
-    return Made(token, f"{PREFIX}_{token_id}_{secret}")
 
 
 class Grant(NamedTuple):
@@ -125,18 +103,26 @@ class Guard:
         self._find = find
         self._now = now
 
-    async def grant(self, authorization: str) -> Grant:
+    async def grant(self, request: HTTPConnection, *, acts: bool) -> Grant:
         """
-        Return what somebody may.
+        Return what the sender of a request may.
 
         Args:
-            authorization: the header of that name, empty when there is none.
+            request: which.
+            acts: whether it changes something.
 
         Raises:
             UnauthorizedError: it has no token that is valid.
+            ForbiddenError: it comes from a page of somebody else.
         """
-        scheme, _, text = authorization.partition(" ")
-        if scheme.lower() != "bearer" or not text.strip():
+        scheme, _, text = request.headers.get("authorization", "").partition(" ")
+        if not scheme and COOKIE in request.cookies:
+            text = request.cookies[COOKIE]
+            if acts and not _is_own_page(request):
+                raise ForbiddenError(
+                    "a browser has sent this from a page that is not this server's; send the token as a header instead"
+                )
+        elif scheme.lower() != "bearer" or not text.strip():
             raise UnauthorizedError("this takes a token: send the header `Authorization: Bearer tpr_…`")
         token = await self._token(text.strip())
         if token is None:
@@ -145,16 +131,15 @@ class Guard:
         return Grant(f"{token.name or 'token'} ({token.id})", roles, token.queues, token.workflows)
 
     async def _token(self, text: str) -> Token | None:
-        prefix, _, rest = text.partition("_")
-        token_id, _, secret = rest.partition("_")
-        if prefix != PREFIX or not token_id.isascii() or not secret.isascii():
+        halves = halves_of(text)
+        if halves is None:
             return None
-        token = await self._find(token_id)
-        if token is None or not hmac.compare_digest(token.hash, _hash(secret)):
+        token = await self._find(halves[0])
+        if token is None or not hmac.compare_digest(token.hash, secret_hash(halves[1])):
             return None
         return token if not token.expires_at or self._now() < token.expires_at else None
 
 
-def _hash(secret: str) -> bytes:
-    """Return what is kept of a secret. It has 256 random bits, so that one pass is enough."""
-    return hashlib.sha256(secret.encode()).digest()
+def _is_own_page(request: HTTPConnection) -> bool:
+    """Return whether a page of this server has sent a request: browsers say so, and pages cannot change it."""
+    return request.headers.get("origin", "") == f"{request.url.scheme}://{request.headers.get('host', '')}"

@@ -261,7 +261,7 @@ def endpoint(route: Route, service: Service, guard: Guard) -> Callable[[Request]
         try:
             await service.open()
             if route.needed != "open":
-                grant = await guard.grant(request.headers.get("authorization", ""))
+                grant = await guard.grant(request, acts=route.acts)
                 grant.require(route.needed)
             call = Call(request, service, grant)
             given: dict[str, Any] = {"call": call} if "call" in takes else {}
