@@ -91,6 +91,19 @@ def test_a_program_cannot_be_loaded_without_descriptors(language: str, request: 
     vm.release()
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_prepared_guest_has_a_vm(language: str, backend: str) -> None:
+    """
+    Who prepares a guest has made the VM for its first run, which then needs no room for one.
+    """
+    made = guest(backend) if language == "quickjs" else python(backend)
+    made.prepare()
+    with address_space(24 << 20):
+        vm = made.lease(loaded(made))
+    assert begin(vm, "main", 1).ops
+    vm.release()
+
+
 def test_a_vm_cannot_be_made_without_address_space(any_guest: Guest) -> None:
     """
     A lease without room for a VM's address range says so; with room it works.

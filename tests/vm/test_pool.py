@@ -54,6 +54,25 @@ def test_an_instance_is_used_again_after_a_reset() -> None:
     assert first.deeds == ["adopt", "reset"]
 
 
+def test_a_prepared_pool_creates_nothing_for_its_first_lease() -> None:
+    """
+    What takes long is done before anybody waits for it, and done once.
+    """
+    made: list[Plain] = []
+
+    def create() -> Plain:
+        made.append(Plain())
+        return made[-1]
+
+    pool = Pool(create, 4)
+    pool.prepare(ONE)
+    pool.prepare(ONE)
+    assert len(made) == 1
+
+    assert pool.lease(ONE) is made[0]
+    assert len(made) == 1
+
+
 def test_a_broken_instance_is_closed() -> None:
     """
     What trapped is never lent again.

@@ -88,7 +88,7 @@ def _mapped(path: Path) -> BootFile | None:
 
 
 def _held(data: bytes) -> BootFile:
-    fd, view = keep_bytes(data)
+    fd, view = keep_bytes([data])
     return _file(fd, view, hashlib.sha256(data).hexdigest())
 
 

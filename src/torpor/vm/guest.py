@@ -404,7 +404,7 @@ class Guest(Protocol):
 
     def prepare(self) -> None:
         """
-        Compile and boot, unless that is done; it may take a minute, once on a machine.
+        Compile, boot and have a VM ready, unless that is done; it may take a minute, once on a machine.
 
         Raises:
             ConfigurationError: what the guest is made of is damaged, or does not boot.

@@ -100,7 +100,7 @@ class MemoryImage:
         self.size = len(memory)
         self.stack_pointer = stack_pointer
         self.hash = hashlib.sha256(struct.pack("<Q", stack_pointer) + memory).hexdigest()
-        self.fd, self._view = keep_bytes(memory)
+        self.fd, self._view = keep_bytes([memory])
         if self.fd is not None:
             weakref.finalize(self, os.close, self.fd)
 
@@ -115,28 +115,29 @@ class MemoryImage:
         return [Piece(0, self.size, self._view, self.fd)]
 
 
-def keep_bytes(memory: bytes | memoryview) -> tuple[int | None, memoryview]:
+def keep_bytes(parts: Sequence[bytes | memoryview]) -> tuple[int | None, memoryview]:
     """
-    Return a sealed memory file of these bytes, or None where there can be none, and a view of them.
+    Return a sealed memory file of these bytes, one part after another, or None where there can be none, and a view.
 
     Raises:
         HostError: no memory, or too many files are open.
     """
     if not hasattr(os, "memfd_create"):
-        return None, memoryview(bytes(memory))
+        return None, memoryview(b"".join(parts))
     with needs_host("keeping an image in a memory file"):
         try:
             fd = os.memfd_create("torpor-image", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
         except OSError as problem:
             if is_scarcity(problem):
                 raise
-            return None, memoryview(bytes(memory))  # a sandbox without memory files
+            return None, memoryview(b"".join(parts))  # a sandbox without memory files
         try:
-            rest = memoryview(memory)
-            while rest:
-                rest = rest[os.write(fd, rest) :]
+            for part in parts:
+                rest = memoryview(part)
+                while rest:
+                    rest = rest[os.write(fd, rest) :]
             fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
-            return fd, memoryview(mmap.mmap(fd, len(memory), mmap.MAP_SHARED, mmap.PROT_READ))
+            return fd, memoryview(mmap.mmap(fd, sum(map(len, parts)), mmap.MAP_SHARED, mmap.PROT_READ))
         except BaseException:
             os.close(fd)
             raise

@@ -75,7 +75,7 @@ class LayeredImage(MemoryImage):
         self.stack_pointer = base.stack_pointer
         self.hash = hashlib.sha256(b"".join([bytes.fromhex(base.hash), struct.pack("<Q", self.size), body])).hexdigest()
         runs = _runs(changed_pages(body), RUNS_MAX)
-        self.fd, held = keep_bytes(b"".join(memory[at : at + size] for at, size in runs)) if runs else (None, None)
+        self.fd, held = keep_bytes([memory[at : at + size] for at, size in runs]) if runs else (None, None)
         if self.fd is not None:
             weakref.finalize(self, os.close, self.fd)
         self._pieces = [*base.pieces]

@@ -72,6 +72,15 @@ class Pool(Generic[T]):
             raise
         return instance
 
+    def prepare(self, image: MemoryImage) -> None:
+        """
+        Create the instance that the first lease takes, in the state of *image*.
+
+        Raises:
+            VmError: as :meth:`lease`.
+        """
+        self.give_back(self.lease(image))
+
     def give_back(self, instance: T) -> None:
         """Take an instance back; it is reset and kept, or closed when it cannot be or enough are kept."""
         kept = False

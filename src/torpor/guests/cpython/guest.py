@@ -157,7 +157,7 @@ class CPython:
         return self._engine().cache.path_of(f"{NAME}-boot-{self.build[:32]}.image")
 
     def prepare(self) -> None:
-        self._boot()
+        self._pool.prepare(self._boot()[1].image)
 
     def retire(self) -> None:
         self._pool.retire()

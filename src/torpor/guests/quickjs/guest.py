@@ -114,7 +114,7 @@ class QuickJS:
         return QuickJsVm(self._pool, image)
 
     def prepare(self) -> None:
-        self._boot()
+        self._pool.prepare(self._boot()[1].image)
 
     def retire(self) -> None:
         self._pool.retire()
