@@ -8,6 +8,7 @@ snapshots, in the guests that took them, also when nothing else is left of the l
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -16,7 +17,7 @@ import pytest
 from tests.engine.support import TIMEOUT
 from tests.releases.record import GUESTS
 from tests.semantics.support import DAY, MovableClock
-from torpor import RunCancelledError, RunFailedError, Torpor
+from torpor import HookNotFoundError, RunCancelledError, RunFailedError, Torpor
 from torpor.inspection.soundness import find_damage
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -28,6 +29,13 @@ in_each_runtime = pytest.mark.parametrize("runtime", RUNTIMES)
 async def result(shop: Torpor, run_id: str) -> Any:
     """Return what a recorded run returns."""
     return await shop.run(run_id).result(timeout=TIMEOUT)
+
+
+async def resume(shop: Torpor, token: str, *payloads: object) -> None:
+    """Give a recorded run what it waits for, unless another test has done so in this process."""
+    for payload in payloads:
+        with suppress(HookNotFoundError):
+            await shop.resume_hook(token, payload)
 
 
 def put_forward(shop: Torpor, days: int) -> None:
@@ -69,7 +77,7 @@ async def test_an_unclaimed_run_begins(shop: Torpor) -> None:
 @pytest.mark.parametrize("run_id", ["hold-snapshot", "hold-replay", "hold-secret"])
 async def test_local_variables_are_as_they_were(shop: Torpor, run_id: str) -> None:
     """What a workflow held while it waited is there after the wait, whatever it is."""
-    await shop.resume_hook(run_id, {"paid": True})
+    await resume(shop, run_id, {"paid": True})
 
     found = await result(shop, run_id)
 
@@ -94,8 +102,7 @@ async def test_a_token_that_was_taken_stays_so(shop: Torpor, runtime: str) -> No
 @pytest.mark.parametrize("run_id", ["mailbox-snapshot", "mailbox-secret"])
 async def test_an_iterated_hook_goes_on(shop: Torpor, run_id: str) -> None:
     """A hook that had received payloads receives more."""
-    for letter in (8, None):
-        await shop.resume_hook(run_id, letter)
+    await resume(shop, run_id, 8, None)
 
     assert await result(shop, run_id) == [5, 7, 9, 11]
 
@@ -134,7 +141,7 @@ async def test_freed_tokens_are_free(shop: Torpor, runtime: str) -> None:
 @in_each_runtime
 async def test_long_logs_are_no_hindrance(shop: Torpor, runtime: str) -> None:
     """A run with two hundred events in its log goes on."""
-    await shop.resume_hook(f"long_story-{runtime}", "at last")
+    await resume(shop, f"long_story-{runtime}", "at last")
 
     assert await result(shop, f"long_story-{runtime}") == [1770, "at last", 1771]
 
@@ -158,10 +165,17 @@ async def test_runs_stay_in_the_guest_builds_that_they_are_asleep_in(shop: Torpo
     """A run whose build is kept goes on in it; one whose build is nowhere is carried over, and its log says so."""
     release, _ = recording
     installed = {shop.programs.guest(guest).build for guest in GUESTS}
-    for run_id in ("hold-snapshot", "long_story-snapshot", "mailbox-secret", "hold-replay"):
+    letters: dict[str, tuple[object, ...]] = {
+        "hold-snapshot": ({"paid": True},),
+        "long_story-snapshot": ("at last",),
+        "mailbox-secret": (8, None),
+        "hold-replay": ({"paid": True},),
+    }
+    for run_id, payloads in letters.items():
+        await resume(shop, run_id, *payloads)
+        await result(shop, run_id)
         run = await shop.world.get_run(run_id)
         notes = [line.text for line in await shop.run(run_id).logs() if line.n < 0]
-        assert run.status == "completed"
         assert (run.build in installed) == (release == "0.1.0")
         assert [note.partition(" by ")[0] for note in notes] == (
             [f"carried over to guest build {run.build}"] if release == "0.1.0" else []
