@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Generic, Protocol, TypeVar
 
@@ -18,6 +18,7 @@ from torpor.vm.messages import outbox_of
 from torpor.vm.pool import Pool
 
 T = TypeVar("T", bound=Instance)
+E = TypeVar("E", bound=VmError)
 
 _STOP_AGAIN_SECONDS = 0.05
 
@@ -135,6 +136,19 @@ class Loaded(msgspec.Struct, frozen=True):
         """Return what was thrown, with its stack."""
         name, message = self.error.get("name", "Error"), self.error.get("message", "unknown")
         return f"{name}: {message}\n{self.error.get('stack', '')}".rstrip()
+
+
+def not_loaded(error: E, program: Program, stack: Iterable[str]) -> E:
+    """
+    Return the error of a program that passed a limit while it was loaded.
+
+    Args:
+        error: which limit.
+        program: the program.
+        stack: lines that say where it was.
+    """
+    entries = ", ".join(program.entries)
+    return type(error)("\n".join((f"the program {entries} does not load: {error}", *stack)))
 
 
 def read_loaded(instance: Instance, text: bytes) -> Loaded:

@@ -59,6 +59,20 @@ def test_the_functions_and_lines_that_time_went_to(hasty: CPython) -> None:
     )
 
 
+def test_a_program_that_passes_a_limit_while_it_is_loaded(hasty: CPython) -> None:
+    """The error says which program, and where it was: there is no run yet that could tell."""
+    text = "def spin(n):\n    while n: n += 1\n\nspin(1)\n"
+    with pytest.raises(CpuLimitError, match=r"^the program app does not load: .*\n  File ") as raised:
+        Author(hasty).load(text)
+
+    assert str(raised.value).split("\n")[1:] == [
+        '  File "./app.py", line 4, in <module>',
+        "    spin(1)",
+        '  File "./app.py", line 2, in spin',
+        "    while n: n += 1",
+    ]
+
+
 @pytest.mark.parametrize(
     ("body", "line", "name"),
     [

@@ -83,6 +83,19 @@ def test_the_functions_that_time_went_to(
         assert frames(shown)[1][2] == caller
 
 
+def test_a_program_that_never_loads(author: Author) -> None:
+    """The error says which program, and where it was: there is no run yet that could tell."""
+    with pytest.raises(
+        CpuLimitError, match=r"^the program \./flow\.js does not load: a turn used more than 0\.3 s"
+    ) as raised:
+        author.run({"flow.js": f'{SPIN}\nspin(1);\nexport async function main() {{ "use workflow"; }}\n'})
+
+    shown = frames(str(raised.value).split("\n"))
+    assert [name for name, _, _ in shown][:2] == ["spin", "<anonymous>"]
+    assert shown[0][2] in {2, 4}
+    assert shown[1][1:] == ("./flow.js", 6)
+
+
 def test_code_that_makes_stacks_of_its_own(author: Author) -> None:
     """The calls are known all the same, but for how far the innermost function came."""
     shown = told(author, "Error.prepareStackTrace = () => { for (;;); };\nspin(1);", SPIN)

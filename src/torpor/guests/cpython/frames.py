@@ -82,7 +82,12 @@ def frames_of(read: Read, start: int) -> list[Frame]:
 
 
 def traceback_of(frames: list[Frame], sources: Mapping[str, str], last: str) -> str:
-    """Return frames as a traceback, from the first one of a source on, with the lines of sources, and a last line."""
+    """Return frames as a traceback, with the lines of sources, and a last line."""
+    return "\n".join(("Traceback (most recent call last):", *lines_of(frames, sources), last))
+
+
+def lines_of(frames: list[Frame], sources: Mapping[str, str]) -> list[str]:
+    """Return what a traceback tells of frames, from the first one of a source on, with the lines of sources."""
     frames = frames[next((number for number, frame in enumerate(frames) if frame.file in sources), 0) :]
     shown: list[str] = []
     for number, frame in enumerate(frames):
@@ -94,7 +99,7 @@ def traceback_of(frames: list[Frame], sources: Mapping[str, str], last: str) -> 
         lines = sources.get(frame.file, "").split("\n")
         if 0 < frame.line <= len(lines) and (text := lines[frame.line - 1].strip()):
             shown.append(f"    {text}")
-    return "\n".join(("Traceback (most recent call last):", *shown, last))
+    return shown
 
 
 def thread_of(read: Read, start: int) -> tuple[int, _Layout]:

@@ -14,7 +14,7 @@ from torpor.guests.cpython.exports import with_exports
 from torpor.guests.cpython.instance import Build, CPythonInstance, make_build
 from torpor.guests.cpython.manifest import NAME, PROTOCOL, PythonManifest, installed_manifest
 from torpor.guests.cpython.sources import GuestCode, torpor_code
-from torpor.guests.cpython.vm import CPythonImage, CPythonVm, load_program
+from torpor.guests.cpython.vm import CPythonImage, CPythonVm, load_first, load_program
 from torpor.limits import MIB
 from torpor.vm.base_vm import Loaded
 from torpor.vm.engine import Engine, shared_engine
@@ -106,7 +106,7 @@ class CPython:
         _, booted = self._boot()
         instance = self._pool.lease(booted.image)
         try:
-            loaded = load_program(instance, program)
+            loaded = load_first(instance, program)
             loaded.require(program)
             if loaded.impure is None and not (instance.wasi.clock_reads or instance.wasi.draws):
                 return self._image(instance.freeze_layer(), program, None)

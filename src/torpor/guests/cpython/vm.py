@@ -11,9 +11,9 @@ from msgspec.structs import replace
 
 from torpor.codec.errors import remember_traceback
 from torpor.errors import CpuLimitError, GuestTrapError, MemoryLimitError, StackLimitError, VmError
-from torpor.guests.cpython.frames import frames_of, traceback_of
+from torpor.guests.cpython.frames import frames_of, lines_of, traceback_of
 from torpor.guests.cpython.instance import BEGIN, DELIVER, EVALUATE, LOAD, STACK, CPythonInstance
-from torpor.vm.base_vm import BaseVm, Loaded, read_loaded, read_outbox
+from torpor.vm.base_vm import BaseVm, Loaded, not_loaded, read_loaded, read_outbox
 from torpor.vm.entropy import Entropy
 from torpor.vm.guest import Answer, Begin, Delivery, Evaluation, LogLine, Op, Outbox, Program, TaskStack, program_id
 from torpor.vm.image import ImageHeader, MemoryImage, pack_image
@@ -25,6 +25,10 @@ from torpor.vm.pool import Pool
 _encoder = msgspec.json.Encoder()
 _stacks = msgspec.json.Decoder(list[TaskStack])
 _evaluation = msgspec.json.Decoder(Evaluation)
+
+
+LIMITS = (CpuLimitError, MemoryLimitError, StackLimitError, GuestTrapError)
+"""Errors behind which memory still says where the program was."""
 
 
 class CPythonImage:
@@ -72,7 +76,7 @@ class CPythonVm(BaseVm[CPythonInstance]):
         with super()._leased() as instance:
             try:
                 yield instance
-            except (CpuLimitError, MemoryLimitError, StackLimitError, GuestTrapError) as error:
+            except LIMITS as error:
                 self._tell_where(error, instance)
                 raise
 
@@ -143,6 +147,20 @@ class CPythonVm(BaseVm[CPythonInstance]):
                 return answer_of(instance.exchange(EVALUATE, query_bytes(name, args)))
             finally:
                 instance.broken = True
+
+
+def load_first(instance: CPythonInstance, program: Program) -> Loaded:
+    """
+    Evaluate a program as :func:`load_program` does, before any run of it.
+
+    Raises:
+        VmError: a limit was passed; the message says where.
+    """
+    try:
+        return load_program(instance, program)
+    except LIMITS as error:
+        stack = lines_of(frames_of(instance.memory.read, instance.dead_bytes), program.files)
+        raise not_loaded(error, program, stack) from error
 
 
 def load_program(instance: CPythonInstance, program: Program, *, trace: bool = False) -> Loaded:

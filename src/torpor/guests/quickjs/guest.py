@@ -12,7 +12,7 @@ from torpor.guests.quickjs.instance import Build, QuickJsInstance
 from torpor.guests.quickjs.linking import Plan
 from torpor.guests.quickjs.manifest import NAME, PROTOCOL, JavaScriptManifest, installed_manifest
 from torpor.guests.quickjs.modules import API, INTERNAL
-from torpor.guests.quickjs.vm import QuickJsImage, QuickJsVm, load_program
+from torpor.guests.quickjs.vm import QuickJsImage, QuickJsVm, load_first, load_program
 from torpor.vm.base_vm import Loaded
 from torpor.vm.engine import shared_engine
 from torpor.vm.guest import Image, Program, Vm, program_id
@@ -87,7 +87,7 @@ class QuickJS:
         _, booted, _ = self._boot()
         instance = self._pool.lease(booted.image)
         try:
-            loaded = load_program(instance, program)
+            loaded = load_first(instance, program)
             loaded.require(program)
             if loaded.impure is None and not (instance.wasi.clock_reads or instance.wasi.draws):
                 instance.tidy()

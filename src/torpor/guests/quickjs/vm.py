@@ -13,7 +13,7 @@ import msgspec
 from torpor.codec.errors import remember_traceback
 from torpor.errors import ConfigurationError, CpuLimitError, GuestTrapError
 from torpor.guests.quickjs.instance import BEGIN, EVALUATE, EVALUATED, LOAD, LOADED, OUTBOX, QuickJsInstance
-from torpor.vm.base_vm import BaseVm, Loaded, read_loaded, read_outbox
+from torpor.vm.base_vm import BaseVm, Loaded, not_loaded, read_loaded, read_outbox
 from torpor.vm.entropy import Entropy
 from torpor.vm.guest import Answer, Begin, Delivery, Evaluation, Outbox, Program, TaskStack, program_id
 from torpor.vm.image import ImageHeader, MemoryImage, pack_image
@@ -127,6 +127,19 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
 
     def _leave(self, instance: QuickJsInstance) -> None:
         instance.program = {}
+
+
+def load_first(instance: QuickJsInstance, program: Program) -> Loaded:
+    """
+    Evaluate a program as :func:`load_program` does, before any run of it.
+
+    Raises:
+        VmError: a limit was passed; the message says where, as far as the engine tells.
+    """
+    try:
+        return load_program(instance, program)
+    except CpuLimitError as error:
+        raise not_loaded(error, program, instance.interrupted_at().splitlines()[1:]) from error
 
 
 def load_program(instance: QuickJsInstance, program: Program, *, trace: bool = False) -> Loaded:
