@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
+from pathlib import Path
 
 from torpor import Torpor, get_writable, hook, receive, sleep, state
 
@@ -40,6 +42,24 @@ async def write(count: int) -> None:
     for number in range(count):
         await raw.write(f"{number};".encode())
     await raw.close()
+
+
+@app.step
+async def write_until(path: str, count: int) -> None:
+    """Write numbers, the second half of them once somebody writes to a pipe."""
+    stream = get_writable()
+    for number in range(count):
+        if number == count // 2:
+            await stream.flush()
+            await asyncio.to_thread(Path(path).read_bytes)  # a pipe: until somebody opens its other end
+        await stream.write(number)
+    await stream.close()
+
+
+@app.workflow
+async def writing_slowly(path: str, count: int) -> None:
+    """Write a stream of which the second half waits for a pipe."""
+    await write_until(path, count)
 
 
 @app.workflow

@@ -15,8 +15,9 @@ from starlette.routing import Route as Address
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from torpor.client import Client
-from torpor.http import control, health, hooks, metrics, queries, runs, schedules, starting, world
+from torpor.http import control, health, hooks, metrics, queries, runs, schedules, starting, streams, world
 from torpor.http.auth import Guard
+from torpor.http.openapi import documenting
 from torpor.http.problems import INTERNAL, MethodError, UnknownAddressError, answer_to, problem_response
 from torpor.http.routing import Route, endpoint
 from torpor.http.service import Service
@@ -25,17 +26,20 @@ from torpor.http.tokens import Token, read_token
 if TYPE_CHECKING:  # who has a client alone needs none of it
     from torpor.app import Torpor
 
-ROUTES: Final[tuple[Route, ...]] = (
+_DOCUMENTED: Final[tuple[Route, ...]] = (
     *health.router,
     *runs.router,
     *starting.router,
     *control.router,
     *queries.router,
     *hooks.router,
+    *streams.router,
     *schedules.router,
     *world.router,
     *metrics.router,
 )
+
+ROUTES: Final = (*_DOCUMENTED, *documenting(_DOCUMENTED))
 """Every route; what is not here is answered with 404."""
 
 _HEADERS: Final = {

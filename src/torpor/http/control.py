@@ -109,7 +109,7 @@ async def wake(call: Call, body: Wake) -> Woken:
     return Woken(await call.service.client.run(info.id).wake_up(body.ids))
 
 
-@router.post("/v1/runs/{run}/messages/{name}", "operate", status=204)
+@router.post("/v1/runs/{run}/messages/{name}", "operate", status=204, carries=True)
 async def send(call: Call, query: Message) -> None:
     """Send a run a message, the body; it keeps it until its code receives it."""
     info = await known_run(call)

@@ -81,7 +81,7 @@ async def list_hooks(call: Call, query: WhichHooks) -> list[HookView]:
     ]
 
 
-@router.post("/v1/hooks/{token}", "operate")
+@router.post("/v1/hooks/{token}", "operate", carries=True)
 async def resume(call: Call, query: Resumption) -> RunItem:
     """Deliver the body to a live hook; it is stored durably before the run wakes, and before this answers."""
     client, token = call.service.client, call.part("token")

@@ -18,8 +18,9 @@ import asyncio
 import inspect
 import logging
 import typing
-from collections.abc import Awaitable, Callable, Iterator
-from typing import Any, Final, NamedTuple, TypeVar, get_args, get_origin
+from collections.abc import Awaitable, Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple, TypedDict, TypeVar, Unpack, get_args, get_origin
 from urllib.parse import quote, unquote
 
 import msgspec
@@ -160,6 +161,16 @@ class Call:
         return _converted("the query", found, kind, strict=False)
 
 
+class About(TypedDict, total=False):
+    """What may be said of a route beside method, path and role; see :class:`Route`."""
+
+    status: int
+    media: tuple[str, ...]
+    others: Mapping[int, str]
+    carries: bool
+    headers: tuple[str, ...]
+
+
 class Route(NamedTuple):
     """
     What is answered at an address.
@@ -168,20 +179,24 @@ class Route(NamedTuple):
         method, path: where; ``{name}`` in the path stands for a part of it.
         needed: the role that it takes, or ``open``.
         handler: gets of ``call``, ``body`` and ``query`` what it has parameters for, as they are annotated.
+        tag: of the router.
         status: of an answer that is no error.
         media: what it answers with, where that is no record.
-        tag: of the router.
         others: further statuses that are no errors, with what they mean.
+        carries: whether the body is a value, whatever it is.
+        headers: that it reads, beside those of every request.
     """
 
     method: str
     path: str
     needed: Needed
     handler: Handler
-    status: int
-    media: tuple[str, ...]
     tag: str
-    others: dict[int, str]
+    status: int = 200
+    media: tuple[str, ...] = (JSON,)
+    others: Mapping[int, str] = MappingProxyType({})
+    carries: bool = False
+    headers: tuple[str, ...] = ()
 
     @property
     def acts(self) -> bool:
@@ -213,39 +228,20 @@ class Router:
     def __iter__(self) -> Iterator[Route]:
         return iter(self._routes)
 
-    def get(
-        self, path: str, needed: Needed, *, media: tuple[str, ...] = (JSON,), others: dict[int, str] | None = None
-    ) -> Callable[[Handler], Handler]:
+    def get(self, path: str, needed: Needed, **about: Unpack[About]) -> Callable[[Handler], Handler]:
         """Answer GET at a path."""
-        return self.route("GET", path, needed, media=media, others=others)
+        return self.route("GET", path, needed, **about)
 
-    def post(
-        self,
-        path: str,
-        needed: Needed,
-        *,
-        status: int = 200,
-        media: tuple[str, ...] = (JSON,),
-        others: dict[int, str] | None = None,
-    ) -> Callable[[Handler], Handler]:
+    def post(self, path: str, needed: Needed, **about: Unpack[About]) -> Callable[[Handler], Handler]:
         """Answer POST at a path."""
-        return self.route("POST", path, needed, status=status, media=media, others=others)
+        return self.route("POST", path, needed, **about)
 
-    def route(
-        self,
-        method: str,
-        path: str,
-        needed: Needed,
-        *,
-        status: int = 200,
-        media: tuple[str, ...] = (JSON,),
-        others: dict[int, str] | None = None,
-    ) -> Callable[[Handler], Handler]:
+    def route(self, method: str, path: str, needed: Needed, **about: Unpack[About]) -> Callable[[Handler], Handler]:
         """Answer a method at a path; see :class:`Route`."""
         assert needed in get_args(Needed), "a route says who may"
 
         def add(handler: Handler) -> Handler:
-            self._routes.append(Route(method, path, needed, handler, status, media, self._tag, others or {}))
+            self._routes.append(Route(method, path, needed, handler, self._tag, **about))
             return handler
 
         return add
