@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
@@ -49,6 +50,7 @@ from torpor.errors import (
     RunNotFoundError,
     SerializationError,
     StepError,
+    TorporError,
     UsageError,
 )
 from torpor.hook_info import HookInfo
@@ -100,7 +102,7 @@ class RunHandle(Generic[R]):
         Raises:
             RunNotFoundError: no such run in this world.
         """
-        return await read_info(self._client.world, await self._run())
+        return await read_info(self._client.world, await self._run(), self._client.readable)
 
     async def status(self) -> RunStatus:
         """Return ``pending``, ``running``, ``completed``, ``failed`` or ``cancelled``."""
@@ -671,7 +673,13 @@ class Client:
             status=status, workflow=workflow, before=before, limit=limit, attributes=dict(attributes or {})
         )
         found = await self.world.list_runs(where)
-        return await read_infos(self.world, found)
+        return await read_infos(self.world, found, self.readable)
+
+    def readable(self, run: Run, payload: bytes) -> Any:
+        """Return what a payload of a run is, None where it cannot be read: its key or its classes are not here."""
+        with suppress(TorporError):
+            return self.keyring.run(run.id, run.key_id).loads(payload)
+        return None
 
     async def get_hook(self, token: str) -> HookInfo[RunHandle]:
         """

@@ -41,6 +41,7 @@ The one exception hierarchy.
     │   ├── StackLimitError         a turn nested deeper than a VM's stack allows
     │   ├── OutputLimitError        a turn wrote more than allowed
     │   └── SnapshotError           a snapshot does not fit: image, version or damaged bytes
+    ├── HeartbeatTimeoutError       an attempt of a step was silent for longer than it may be
     ├── DeadlineExceededError       a run did not end by its deadline
     ├── DivergenceError             a replay asked for something else than the log says
     ├── MaxDeliveriesError          a run or step was taken up too often without getting anywhere
@@ -413,6 +414,12 @@ class StepError(TorporError):
     def __init__(self, message: str = "", *, attempts: int = 0) -> None:
         super().__init__(message)
         self.attempts = attempts
+
+
+class HeartbeatTimeoutError(TorporError, TimeoutError):
+    """An attempt of a step was silent for longer than the step's ``heartbeat=`` allows; it is tried again."""
+
+    code = "HEARTBEAT_TIMEOUT"
 
 
 class HookConflictError(TorporError):

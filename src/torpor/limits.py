@@ -73,6 +73,9 @@ RECEIVING_TOLD_MAX = 100
 STEP_NAME_CHARS_MAX = 1024
 """The full name of a step, with the path of its file."""
 
+PROGRESS_BYTES_MAX = 16 * KIB
+"""What an attempt of a step has told of its progress, packed."""
+
 FRAME_BYTES_MAX = 100_000_000
 """One chunk of a stream as it is stored, header included; a value has :data:`PAYLOAD_BYTES_MAX` at most."""
 

@@ -129,6 +129,7 @@ class Registry:
         name: str | None = ...,
         max_retries: int = ...,
         timeout: Duration | None = ...,
+        heartbeat: Duration | None = ...,
         backoff: Backoff | None = ...,
         retry_on: Exceptions | None = ...,
         never_retry: Exceptions = ...,
@@ -146,6 +147,7 @@ class Registry:
         name: str | None = None,
         max_retries: int | None = None,
         timeout: Duration | None = None,
+        heartbeat: Duration | None = None,
         backoff: Backoff | None = None,
         retry_on: Exceptions | None = None,
         never_retry: Exceptions = (),
@@ -167,6 +169,8 @@ class Registry:
             name: what workflows import it as; the function's own name by default.
             max_retries: attempts after the first; 0 for none. 3 by default, and 0 for an *effect* that happens once.
             timeout: how long one attempt may take, such as ``"30s"``.
+            heartbeat: how long an attempt may be silent, such as ``"10s"``: one that does not call
+                ``current_step().heartbeat(…)`` in time ends with HeartbeatTimeoutError, and is tried again.
             backoff: delays between attempts; exponential from 0.2 s to 60 s by default.
             retry_on: try again after these errors only, a class or a tuple of them; after all of them by default. An
                 attempt that passes its timeout raises TimeoutError.
@@ -188,11 +192,12 @@ class Registry:
             ConfigurationError: the name is taken by another function, the function cannot be a step, or a setting is
                 wrong.
         """
-        ms = timeout_ms(timeout)
+        ms, silent_ms = timeout_ms(timeout), timeout_ms(heartbeat, "heartbeat")
         settings: dict[str, Any] = {
             "max_retries": checked_retries(_retries(max_retries, effect)),
             "once": effect == "once",
             "timeout": None if ms is None else ms / 1000,
+            "heartbeat": None if silent_ms is None else silent_ms / 1000,
             "backoff": backoff or Backoff(),
             "retry_on": None if retry_on is None else exception_classes(retry_on, "retry_on"),
             "never_retry": exception_classes(never_retry, "never_retry"),

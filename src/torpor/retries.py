@@ -69,6 +69,7 @@ class StepOptions(TypedDict, total=False):
     Attributes:
         max_retries: attempts after the first; 0 for none.
         timeout: how long one attempt may take, such as ``"30s"``; None for as long as it likes.
+        heartbeat: how long an attempt may be silent, see ``current_step().heartbeat``; None for as long as it likes.
         backoff: delays between attempts.
         retry_on: try again after these errors only; None for all.
         never_retry: never try again after these.
@@ -76,6 +77,7 @@ class StepOptions(TypedDict, total=False):
 
     max_retries: int
     timeout: Duration | None
+    heartbeat: Duration | None
     backoff: Backoff
     retry_on: Exceptions | None
     never_retry: Exceptions
@@ -93,9 +95,13 @@ def checked_retries(max_retries: int) -> int:
     return max_retries
 
 
-def timeout_ms(timeout: Duration | None) -> int | None:
+def timeout_ms(timeout: Duration | None, option: str = "timeout") -> int | None:
     """
     Return a timeout in milliseconds, None for no limit.
+
+    Args:
+        timeout: as it was given.
+        option: what it is called, for messages.
 
     Raises:
         ConfigurationError: it is no duration, or leaves no time at all.
@@ -105,9 +111,9 @@ def timeout_ms(timeout: Duration | None) -> int | None:
     try:
         ms = milliseconds(timeout)
     except (TypeError, ValueError) as error:
-        raise ConfigurationError(f"timeout of a step: {error}") from None
+        raise ConfigurationError(f"{option} of a step: {error}") from None
     if ms == 0:
-        raise ConfigurationError(f"timeout={timeout!r} of a step leaves it no time; give a longer one, or None")
+        raise ConfigurationError(f"{option}={timeout!r} of a step leaves it no time; give a longer one, or None")
     return ms
 
 
@@ -147,6 +153,8 @@ def travelling(options: Mapping[str, Any], path_of: Callable[[type], str]) -> di
                 written["maxRetries"] = checked_retries(value)
             case "timeout":
                 written["timeoutMs"] = timeout_ms(value)
+            case "heartbeat":
+                written["heartbeatMs"] = timeout_ms(value, name)
             case "backoff" if isinstance(value, Backoff):
                 ms = {"firstMs": value.first * 1000, "factor": value.factor, "mostMs": value.most * 1000}
                 written["backoff"] = ms

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Literal
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,6 +29,7 @@ class Awaited(msgspec.Struct, frozen=True):
         why: why no worker took or kept a step, or why it is blocked; ``""`` when it simply waits for its turn, and for
             everything else.
         op: its number among what the run has asked for; 0 for a message.
+        progress: what a step's attempt has told by ``heartbeat`` last; None for nothing, and where it cannot be read.
     """
 
     kind: Literal["step", "timer", "hook", "run", "message"]
@@ -40,6 +41,15 @@ class Awaited(msgspec.Struct, frozen=True):
     due: int = 0
     why: str = ""
     op: int = 0
+    progress: Any = None
+
+
+Shown = Callable[[Run, bytes], Any]
+"""Returns what a payload of a run is."""
+
+
+def _hidden(_run: Run, _payload: bytes) -> None:
+    """Show nothing."""
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,8 +123,8 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         return tuple(awaited for awaited in self.waits_for if awaited.status == "blocked")
 
     @classmethod
-    def of(cls, run: Run, rows: Entities | None = None) -> RunInfo:
-        """Return what the public may know of a run; *rows* are what is open in it."""
+    def of(cls, run: Run, rows: Entities | None = None, shown: Shown = _hidden) -> RunInfo:
+        """Return what the public may know of a run; *rows* are what is open in it, *shown* reads payloads."""
         return cls(
             id=run.id,
             workflow=run.workflow,
@@ -124,7 +134,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
             started_at=run.started_at,
             ended_at=run.ended_at,
             error_code=run.error_code,
-            waits_for=() if rows is None or run.status in RUN_TERMINAL else _waits_for(rows),
+            waits_for=() if rows is None or run.status in RUN_TERMINAL else _waits_for(rows, shown),
             sent=run.sent,
             unreceived=max(0, run.sent - run.received),
             cancel_by=run.cancel_by,
@@ -150,24 +160,25 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         )
 
 
-async def read_info(world: World, run: Run) -> RunInfo:
+async def read_info(world: World, run: Run, shown: Shown = _hidden) -> RunInfo:
     """Return what the public may know of a run, with what it waits for as the world has it now."""
-    return (await read_infos(world, [run]))[0]
+    return (await read_infos(world, [run], shown))[0]
 
 
-async def read_infos(world: World, runs: Sequence[Run]) -> list[RunInfo]:
+async def read_infos(world: World, runs: Sequence[Run], shown: Shown = _hidden) -> list[RunInfo]:
     """Return what the public may know of runs; see :func:`read_info`."""
     live = [run.id for run in runs if run.status not in RUN_TERMINAL and not run.damage]
     rows = await world.open_entities_of(live) if live else {}
-    return [RunInfo.of(run, rows.get(run.id)) for run in runs]
+    return [RunInfo.of(run, rows.get(run.id), shown) for run in runs]
 
 
-def _waits_for(rows: Entities) -> tuple[Awaited, ...]:
+def _waits_for(rows: Entities, shown: Shown) -> tuple[Awaited, ...]:
     """Return what is open in a run, in the order in which it was asked for."""
     found: list[tuple[int, Awaited]] = []
     for step in rows.steps.values():
         about = (step.id, short_name(step.name), step.created_at, step.status, step.attempt)
-        found.append((step.op, Awaited("step", *about, why=step.snoozed, op=step.op)))
+        progress = None if step.progress is None else shown(rows.run, step.progress)
+        found.append((step.op, Awaited("step", *about, why=step.snoozed, op=step.op, progress=progress)))
     found += [(wait.op, Awaited("timer", wait.id, due=wait.due, op=wait.op)) for wait in rows.waits.values()]
     for hook in rows.hooks.values():
         if hook.status == "live":

@@ -505,6 +505,16 @@ class Turns(Protocol):
         """
         ...
 
+    async def keep_progress(self, run_id: str, step_id: str, attempt: int, progress: bytes) -> None:
+        """
+        Keep what an attempt tells of its progress in place of what was told before: until the step has its outcome, for
+        the next attempt, and for people. It is no event, wakes nobody, and changes no claim.
+
+        Raises:
+            LeaseLostError: the step has its outcome, or another attempt is its newest; nothing was stored.
+        """
+        ...
+
 
 class Streams(Protocol):
     """

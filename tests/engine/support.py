@@ -28,6 +28,10 @@ PATIENCE = 10
 T = TypeVar("T")
 
 
+async def keep_nothing(*_told: object) -> None:
+    """Store no progress of attempts, which belong to no run of a world."""
+
+
 async def until(app: Torpor, condition: Callable[[], Awaitable[T]]) -> T:
     """Return the first true answer of *condition*, which is asked anew after each notice and every while."""
     changed = asyncio.Event()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.engine.application import app as application
 from tests.engine.odd_steps import gates
-from tests.engine.support import TIMEOUT, until
+from tests.engine.support import TIMEOUT, keep_nothing, until
 from torpor import RunHandle, Torpor, WorkerSettings, codec, ids
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine.attempts import Attempt
@@ -129,7 +129,7 @@ async def test_a_snapshot_that_does_not_fit_the_log_costs_only_a_replay(app: Tor
 )
 async def test_arguments_that_are_none_do_not_fail_a_step(given: bytes) -> None:
     """It is tried again until somebody has mended them."""
-    steps = Steps(application.steps, application.clock, application.client.streams)
+    steps = Steps(application.steps, application.clock, application.client.streams, keep_nothing)
     attempt = Attempt("wrun_1", "step_1", 1, "step//./steps.py//add", 9, 8, given, PLAIN)
 
     outcome = await steps.attempt(attempt)

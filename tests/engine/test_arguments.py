@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from tests.engine.support import keep_nothing
 from torpor import RunHandle, Torpor
 from torpor.clock import SystemClock
 from torpor.codec import register
@@ -98,7 +99,7 @@ async def forwarded(traveller: Traveller) -> list[Any]:
 @pytest.fixture
 def steps() -> Iterator[Steps]:
     """Return what makes attempts."""
-    made = Steps(app.steps, SystemClock(), app.client.streams, threads=1)
+    made = Steps(app.steps, SystemClock(), app.client.streams, keep_nothing, threads=1)
     yield made
     made.shutdown()
 

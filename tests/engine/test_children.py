@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.engine.family.application import app as application
-from tests.engine.support import PATIENCE, TIMEOUT, has_event, result, resumed
+from tests.engine.support import PATIENCE, TIMEOUT, has_event, keep_nothing, result, resumed
 from torpor import RunHandle, Torpor, WorkerSettings, codec, ids
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import PLAIN
@@ -218,7 +218,7 @@ async def test_a_step_that_is_tried_again_starts_once(working: Torpor) -> None:
 
 async def test_an_attempt_that_was_not_told_starts_no_second_child(family: Torpor) -> None:
     """Also when the process of the next one writes the members of a set in another order."""
-    steps = Steps(family.steps, family.clock, family.client.streams)
+    steps = Steps(family.steps, family.clock, family.client.streams, keep_nothing)
     parent = await family.start("addAll", [1])
     step_id = ids.correlation("step", bytes(32), 1, family.clock.now())
     results = []

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from tests.engine.encrypted.application import app as application
 from tests.engine.encrypted.application import gate
 from tests.engine.family.application import app as family
-from tests.engine.support import TIMEOUT, has_event, logged, resumed, until
+from tests.engine.support import TIMEOUT, has_event, keep_nothing, logged, resumed, until
 from torpor import RunHandle, Torpor, WorkerSettings, codec, ids
 from torpor.codec.crypto.keys import Keyring, generate
 from torpor.codec.crypto.run_codec import PLAIN
@@ -420,7 +420,7 @@ async def test_a_missing_key_is_no_failure_of_a_step(tmp_path: Path) -> None:
         step_id = ids.correlation("step", bytes(32), 1, app.clock.now())
         begun = await app.start("addAll", [5], run_id=ids.child(step_id))
     async with on(tmp_path, ONE, family) as app:
-        steps = Steps(app.steps, app.clock, app.client.streams)
+        steps = Steps(app.steps, app.clock, app.client.streams, keep_nothing)
         parent = await app.start("addAll", [])
 
         async def attempt(name: str, *args: object) -> Event:

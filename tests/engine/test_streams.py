@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from tests.engine.support import TIMEOUT
+from tests.engine.support import TIMEOUT, keep_nothing
 from torpor import (
     Client,
     OutsideWorkflowError,
@@ -131,7 +131,7 @@ async def attempt_of(client: Client, step: Callable[..., Any], *args: object, at
     app = Torpor("memory://", root=Path(__file__).parent)
     app.client = client
     app.include(steps_of_these_tests)
-    steps = Steps(app.steps, SystemClock(), client.streams, threads=1)
+    steps = Steps(app.steps, SystemClock(), client.streams, keep_nothing, threads=1)
     name = next(name for name in app.step_names() if name.endswith(f"//{step.__name__}"))
     try:
         given = Attempt(RUN, "step_01", 1, name, attempt, attempt - 1, dumps({"args": [*args]}), PLAIN)

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tests.engine.application import app as application
 from tests.engine.odd_steps import gates
-from tests.engine.support import PATIENCE
+from tests.engine.support import PATIENCE, keep_nothing
 from torpor import WorkerSettings, codec
 from torpor.clock import SystemClock
 from torpor.codec.crypto.run_codec import PLAIN
@@ -255,7 +255,7 @@ async def _stop_and_give_up(worker: Worker) -> None:
 
 async def test_no_room_is_never_negative() -> None:
     """A worker that claimed more steps than there is room for says that there is none, and starts none inline."""
-    steps = Steps(application.steps, SystemClock(), application.client.streams)
+    steps = Steps(application.steps, SystemClock(), application.client.streams, keep_nothing)
     runner = Runner(steps, 1, lambda: None)
     inline = InlineSteps(runner, lambda _: None, 10)
     assert (runner.free, inline.room) == (1, 1)

@@ -149,6 +149,19 @@ async def naps() -> None:
     await asyncio.sleep(3600)
 
 
+@app.step(backoff=QUICKLY)
+async def copies(gate: str, by: int) -> list[int]:
+    """Copy something in two attempts; the second goes on where the first one was."""
+    me = current_step()
+    begun = me.progress or 0
+    me.heartbeat(begun + by)
+    if me.attempt == 1:
+        await pass_gate(gate)
+        me.heartbeat(begun + 2 * by)
+        raise ConnectionError("the line is dead")
+    return [begun, me.progress]
+
+
 @app.step
 async def refuses() -> None:
     """Fail for good."""

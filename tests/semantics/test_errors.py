@@ -8,9 +8,11 @@ import pytest
 
 from tests.engine.support import TIMEOUT, until
 from tests.semantics.application import app as application
+from tests.semantics.steps import gates
 from tests.semantics.support import HOUR, MovableClock, Stage, attempts, name_of, outcome, stack_of
 from torpor import FatalError, RunFailedError, RunHandle, StepError, Torpor
 from torpor.errors import WorkflowNotRegisteredError
+from torpor.inspection.reading import Reader
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -110,6 +112,21 @@ async def test_retry_after(stage: Stage) -> None:
     assert completed.at >= retrying.due
 
 
+async def test_progress_reaches_people_and_the_next_attempt(stage: Stage) -> None:
+    """While an attempt runs it can be seen; when it fails the next one has the newest."""
+    gate = f"copies-{stage.guest}-{stage.runtime}"
+    run = await stage.start("goes_on_where_it_was", gate)
+
+    async def told() -> object:
+        return [awaited.progress for awaited in (await run.info()).waits_for] == [5]
+
+    assert await until(stage.app, told)
+    assert [step.progress for step in (await Reader(stage.app.client).history(run.id, limit=1)).steps.values()] == [5]
+    gates[gate].open.set()
+    assert await outcome(run) == [10, 15]
+    assert (await run.info()).waits_for == ()
+
+
 FAILED = r"step step//\./steps\.py//fails_with failed after"
 
 
@@ -142,6 +159,7 @@ async def test_a_call_has_options_of_its_own(stage: Stage) -> None:
         f"{FAILED} 2 attempts: RetryableError",
         f"{FAILED} 2 attempts: ConnectionRefusedError",
         r"step step//\./steps\.py//naps failed after 1 attempt: TimeoutError: .* its timeout of 0\.01 s",
+        r"step step//\./steps\.py//naps failed after 1 attempt: HeartbeatTimeoutError: .* its heartbeat of 0\.01 s",
     )
 
 

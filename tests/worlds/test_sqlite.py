@@ -136,6 +136,10 @@ class TestPopulation(worlds.PopulationSuite):
     """See :class:`torpor.testing.worlds.PopulationSuite`."""
 
 
+class TestProgress(worlds.ProgressSuite):
+    """See :class:`torpor.testing.worlds.ProgressSuite`."""
+
+
 class TestQueries(worlds.QueriesSuite):
     """See :class:`torpor.testing.worlds.QueriesSuite`."""
 

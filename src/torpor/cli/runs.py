@@ -25,6 +25,7 @@ from torpor.run_info import Awaited, RunInfo
 
 LIMIT_DEFAULT = 50
 METADATA_CHARS_MAX = 200
+PROGRESS_CHARS_MAX = 60
 
 StatusOption = Annotated[
     str | None,
@@ -144,7 +145,8 @@ def awaited_text(awaited: Awaited) -> str:
             attempt = f", attempt {awaited.attempt}" if awaited.attempt > 1 else ""
             if awaited.status == "blocked":
                 return f"step {awaited.name} (blocked, op {awaited.op}): {awaited.why}"
-            return f"step {awaited.name} ({awaited.status}{attempt})" + (f": {awaited.why}" if awaited.why else "")
+            told = awaited.why or ("" if awaited.progress is None else summary(awaited.progress, PROGRESS_CHARS_MAX))
+            return f"step {awaited.name} ({awaited.status}{attempt})" + (f": {told}" if told else "")
         case "timer":
             return f"timer until {clock_text(awaited.due)}"
         case "hook":

@@ -21,6 +21,7 @@ class Attempt(msgspec.Struct, frozen=True):
         signature: what the run's program takes the step's signature for, ``""`` when it does not say.
         workflow: full name of the run's workflow.
         run_created_at: creation of the run, epoch milliseconds.
+        progress: envelope of what earlier attempts have told of their progress, None for nothing.
     """
 
     run_id: str
@@ -34,6 +35,7 @@ class Attempt(msgspec.Struct, frozen=True):
     signature: str = ""
     workflow: str = ""
     run_created_at: int = 0
+    progress: bytes | None = None
 
 
 def first_attempt(run_codec: RunCodec, run: Run, created: Event, signature: str) -> Attempt:
@@ -67,6 +69,7 @@ def next_attempt(run_codec: RunCodec, run: Run, step: Step, signature: str) -> A
         signature=signature,
         workflow=run.workflow,
         run_created_at=run.created_at,
+        progress=step.progress,
     )
 
 
@@ -97,4 +100,5 @@ def task_attempt(run_codec: RunCodec, task: Task) -> Attempt:
         signature=task.signature,
         workflow=task.workflow,
         run_created_at=task.created_at,
+        progress=task.progress,
     )

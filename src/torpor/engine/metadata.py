@@ -8,9 +8,18 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any, Protocol
 
 from torpor.errors import UsageError
 from torpor.limits import QUEUE_LIMIT_MAX
+
+
+class Beats(Protocol):
+    """Where heartbeats of an attempt go, and what was told before."""
+
+    def beat(self, progress: tuple[object, ...]) -> None: ...
+
+    def progress(self) -> Any: ...
 
 
 class StepMetadata:
@@ -25,13 +34,14 @@ class StepMetadata:
         weight: what :meth:`weighs` was told last, None before it was.
     """
 
-    def __init__(self, *, step_id: str, name: str, run_id: str, attempt: int, started_at: int) -> None:
+    def __init__(self, *, step_id: str, name: str, run_id: str, attempt: int, started_at: int, beats: Beats) -> None:
         self.step_id = step_id
         self.name = name
         self.run_id = run_id
         self.attempt = attempt
         self.weight: int | None = None
         self._started_ms = started_at
+        self._beats = beats
         self._cancelled = False
 
     @property
@@ -53,6 +63,36 @@ class StepMetadata:
         if not isinstance(weight, int) or not 0 <= weight <= QUEUE_LIMIT_MAX:
             raise UsageError(f"a step weighs a whole number from 0 to {QUEUE_LIMIT_MAX}, not {weight!r:.100}")
         self.weight = weight
+
+    @property
+    def progress(self) -> Any:
+        """
+        What :meth:`heartbeat` was told last, by this attempt or by those before it; None for nothing.
+
+        Raises:
+            SerializationError: it cannot be read here, for instance because a class is not loaded.
+        """
+        return self._beats.progress()
+
+    def heartbeat(self, *progress: object) -> None:
+        """
+        Tell that this attempt is alive, and how far it is. It waits for nothing; call it as often as you like.
+
+        With a ``heartbeat=`` of the step, an attempt that does not call it in time ends, and is tried again.
+
+        Args:
+            progress: nothing, or one value, such as a cursor; kept with the step in place of the one before, until the
+                step has ended. The next attempt has it as :attr:`progress`, and people see it. It is stored about once
+                a second, and when the attempt fails; what a worker told in the second before it died may be lost.
+
+        Raises:
+            LimitExceededError: it has more than 16 KiB.
+            SerializationError: it cannot be stored.
+            TypeError: there are several values.
+        """
+        if len(progress) > 1:
+            raise TypeError(f"heartbeat() takes one value at most, and was given {len(progress)}")
+        self._beats.beat(progress)
 
     @property
     def cancelled(self) -> bool:

@@ -25,6 +25,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
         function: what it runs, ``async def`` or ``def``.
         max_retries: attempts after the first.
         timeout: seconds that one attempt may take, None for no limit.
+        heartbeat: seconds that an attempt may be silent, None for no limit.
         backoff: delays between attempts.
         retry_on: errors after which there is another attempt, None for all.
         never_retry: errors after which there is none, whatever *retry_on* says.
@@ -49,6 +50,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
     weight: int | Callable[..., int] = 1
     signature: str = ""
     once: bool = False
+    heartbeat: float | None = None
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "signature", signature_text(self.function))
@@ -117,6 +119,7 @@ class _Wanted(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
 
     max_retries: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     timeout_ms: Annotated[int, Meta(gt=0, le=2**53)] | UnsetType | None = UNSET
+    heartbeat_ms: Annotated[int, Meta(gt=0, le=2**53)] | UnsetType | None = UNSET
     backoff: _WantedBackoff | UnsetType = UNSET
     retry_on: list[str] | UnsetType | None = UNSET
     never_retry: list[str] | UnsetType = UNSET
@@ -127,7 +130,9 @@ class _Wanted(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
         if self.max_retries is not UNSET:
             changed["max_retries"] = self.max_retries
         if self.timeout_ms is not UNSET:
-            changed["timeout"] = None if self.timeout_ms is None else self.timeout_ms / 1000
+            changed["timeout"] = _seconds(self.timeout_ms)
+        if self.heartbeat_ms is not UNSET:
+            changed["heartbeat"] = _seconds(self.heartbeat_ms)
         if self.backoff is not UNSET:
             wanted = self.backoff
             changed["backoff"] = Backoff(wanted.first_ms / 1000, wanted.factor, wanted.most_ms / 1000)
@@ -136,6 +141,10 @@ class _Wanted(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields
         if self.never_retry is not UNSET:
             changed["never_retry"] = _loaded(self.never_retry)
         return changed
+
+
+def _seconds(ms: int | None) -> float | None:
+    return None if ms is None else ms / 1000
 
 
 class _Named(type):

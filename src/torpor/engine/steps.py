@@ -25,6 +25,7 @@ from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.engine.attempt_streams import AttemptStreams
 from torpor.engine.attempts import Attempt
+from torpor.engine.heartbeats import Heartbeats, KeepProgress
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.observer import AttemptBegan, AttemptEnded, Observer, ignore
 from torpor.engine.step_definition import StepDefinition
@@ -36,6 +37,7 @@ from torpor.errors import (
     DamagedError,
     DecryptionError,
     FatalError,
+    HeartbeatTimeoutError,
     HostError,
     KeyMissingError,
     LimitExceededError,
@@ -159,6 +161,7 @@ class Steps:
         registry: where the functions are.
         clock: tells when an attempt ended.
         streams: of the world that its runs are in.
+        keep_progress: stores what attempts tell of their progress.
         threads: how many ``def`` steps may run at once.
         url: address of this deployment's HTTP front door, for the workflow's metadata.
         observe: is told each attempt.
@@ -169,6 +172,7 @@ class Steps:
         registry: StepLookup,
         clock: Clock,
         streams: Streams,
+        keep_progress: KeepProgress,
         *,
         threads: int = 32,
         url: str = "",
@@ -178,6 +182,7 @@ class Steps:
         self._registry = registry
         self._clock = clock
         self._streams = streams
+        self._keep_progress = keep_progress
         self._url = url
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="torpor-step")
         self._free_threads = asyncio.Semaphore(threads)
@@ -246,6 +251,7 @@ class Steps:
         streams = self._streams.attempt(
             attempt.run_id, attempt.run_codec, attempt.step_id, attempt.attempt, attempt.name
         )
+        beats = Heartbeats(attempt, self._keep_progress, self._clock)
         try:
             if attempt.attempt - attempt.failures > REDELIVERIES_MAX:
                 raise FatalError(
@@ -254,10 +260,11 @@ class Steps:
                 )
             definition, call = await self._prepared(definition, attempt)
             place = _place(definition, call) if definition.queue else None
-            result, error = await self._call(definition, attempt, call, streams, place)
+            result, error = await self._call(definition, attempt, call, streams, beats, place)
             if error is not None:
                 raise error
             await streams.finish()  # what it wrote is stored before its outcome is
+            await beats.finish(failed=False)
             what = f"the result of step {attempt.name}"
             payload = await in_thread_if(is_large_value(result), attempt.run_codec.dumps, result, what)
         except BaseException as error:  # GeneratorExit too: of a coroutine that is closed, Python drops what it returns
@@ -267,6 +274,7 @@ class Steps:
                 raise
             error.__traceback__ = _from_step_on(definition.function, error.__traceback__)
             await streams.finish_failed()
+            await beats.finish(failed=True)
             return self._failure(definition, attempt, error)
         finally:
             streams.end()
@@ -293,16 +301,17 @@ class Steps:
         attempt: Attempt,
         call: Call,
         streams: AttemptStreams,
+        beats: Heartbeats,
         place: Place | None,
     ) -> _Outcome:
         function = definition.function
         if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
-            return await self._within_time(definition, attempt, call, None, streams, place)
+            return await self._within_time(definition, attempt, call, None, streams, beats, place)
         # The wait for a thread is not the step's time.
         await self._free_threads.acquire()
         thread = _Thread(self._threads, self._free_threads)
         try:
-            return await self._within_time(definition, attempt, call, thread, streams, place)
+            return await self._within_time(definition, attempt, call, thread, streams, beats, place)
         finally:
             thread.give_back()
 
@@ -354,6 +363,7 @@ class Steps:
         call: Call,
         thread: _Thread | None,
         streams: AttemptStreams,
+        beats: Heartbeats,
         place: Place | None,
     ) -> _Outcome:
         step = StepMetadata(
@@ -362,16 +372,21 @@ class Steps:
             run_id=attempt.run_id,
             attempt=attempt.attempt,
             started_at=self._clock.now(),
+            beats=beats,
         )
         created_at = datetime.fromtimestamp(attempt.run_created_at / 1000, UTC)
         workflow = WorkflowMetadata(attempt.run_id, attempt.workflow, created_at, self._url)
         with running(step, workflow), streaming(self._streams, streams), self._weighing(attempt, step, place):
-            if definition.timeout is None:
+            if definition.timeout is None and definition.heartbeat is None:
                 return await _called(call, thread, streams)
             limit = asyncio.timeout(definition.timeout)
             try:
-                async with limit:
+                async with limit, beats.watched(definition.heartbeat):
                     return await _called(call, thread, streams)
+            except HeartbeatTimeoutError as error:
+                if definition.once:
+                    raise UnknownOutcomeError(str(error)) from error
+                raise
             except TimeoutError as error:
                 if not limit.expired():
                     raise

@@ -136,7 +136,15 @@ class Worker:
         self._left = LeftSteps(clock)
         self._lacks_step = False  # a turn has met a step that is not here
         streams = Streams(world, keyring, registry.references, observe)
-        self._steps = Steps(registry, clock, streams, threads=settings.step_threads, url=url, observe=observe)
+        self._steps = Steps(
+            registry,
+            clock,
+            streams,
+            world.keep_progress,
+            threads=settings.step_threads,
+            url=url,
+            observe=observe,
+        )
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
         self._reports = Reports(world, clock, self._runner.holding, observe, self._note_change)

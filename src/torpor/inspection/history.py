@@ -46,6 +46,7 @@ class StepStory(msgspec.Struct, tag="step"):
     Attributes:
         input: None when the log does not have it any more.
         why: why no worker took it or kept it, ``""`` when it simply waits for its turn.
+        progress: what its attempts have told of it last, None for nothing and once it has ended.
     """
 
     id: str
@@ -59,6 +60,7 @@ class StepStory(msgspec.Struct, tag="step"):
     error: Any = None
     attempts: list[Attempt] = []
     why: str = ""
+    progress: Any = None
 
 
 class WaitStory(msgspec.Struct, tag="wait"):
@@ -305,6 +307,7 @@ class Historian:
             if story is None or story.ended_at:
                 continue
             story.created_at, story.status, story.why = step.created_at, step.status, step.snoozed
+            story.progress = self._shown(step.progress)
             last = story.attempts[-1].number if story.attempts else 0
             if step.status == "running" and step.attempt > last:
                 story.attempts.append(Attempt(step.attempt, step.started_at, step.worker))

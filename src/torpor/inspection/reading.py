@@ -156,7 +156,7 @@ class Reader:
             if len(page) < most:
                 break
             before = page[-1].id
-        return await read_infos(self._world, found)
+        return await read_infos(self._world, found, self._shown)
 
     async def ids(self, *, status: RunStatus | None = None, workflow: str | None = None) -> list[str]:
         """Return the ids of all runs that match, newest first; see :meth:`runs`."""
@@ -196,7 +196,7 @@ class Reader:
 
     async def info(self, run_id: str) -> RunInfo:
         """Return a run as it stands."""
-        return await read_info(self._world, await self._run(run_id))
+        return await read_info(self._world, await self._run(run_id), self._shown)
 
     async def _place(self, run: Run) -> QueuePlace | None:
         """Return where a run waits for a slot."""
@@ -222,7 +222,7 @@ class Reader:
         if rows is not None:
             unmet = await _part("whom it waits for", unmet_steps(world, rows), [], problems)
         streams = await _part("its streams", self._client.streams.of_run(run.id), [], problems)
-        info = RunInfo.of(run, rows)
+        info = RunInfo.of(run, rows, self._shown)
         summary = await _part("its input or output", self._summary(run, info), RunSummary(info), problems)
         historian = Historian(base=run.base, rows=rows, shown=partial(self._shown, run))
         historian.read(events)

@@ -178,6 +178,8 @@ class Step(msgspec.Struct, frozen=True):
         redeliveries: claims in a row without an effect.
         snoozed: why no worker took it or kept it, or why it is blocked; ``""`` when it simply waits for its turn.
         once: its newest attempt must not be made again when nobody knows how it ended.
+        progress: envelope of what an attempt has told of its progress last, None for nothing. Attempts change it
+            without their run's turn, which knows the one of when it loaded the step.
     """
 
     run_id: str
@@ -201,6 +203,7 @@ class Step(msgspec.Struct, frozen=True):
     snoozed: str = ""
     place: Place | None = None
     once: bool = False
+    progress: bytes | None = None
 
 
 class StepInfo(msgspec.Struct, frozen=True):

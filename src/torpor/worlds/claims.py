@@ -112,6 +112,7 @@ def step_task(run: Run, step: Step) -> Task:
         workflow=run.workflow,
         created_at=run.created_at,
         queue=step.place.queue if step.place is not None else "",
+        progress=step.progress,
     )
 
 

@@ -47,6 +47,7 @@ from torpor.worlds.requests import (
     Owner,
     Part,
     Payloads,
+    PutProgress,
     PutStep,
     PutStream,
     Received,
@@ -400,6 +401,13 @@ def snooze_step(
     except StaleError:
         raise refusals.task_lost(run_id, step_id, worker_id, epoch) from None
     return None, Notice(run_id, work=True)
+
+
+def keep_progress(run_id: str, step_id: str, attempt: int, progress: bytes, url: str) -> Operation[None]:
+    """Answer :meth:`torpor.world.Turns.keep_progress`."""
+    entities = yield from _part(Part(run_id, step=step_id), url)
+    yield PutProgress(rules.keep_progress(entities, step_id, attempt, progress))
+    return None, None
 
 
 # Streams

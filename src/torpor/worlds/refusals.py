@@ -188,6 +188,14 @@ def stream_carries(batch: StreamBatch, kind: str) -> StreamTypeError:
     )
 
 
+def attempt_over(run_id: str, step_id: str, attempt: int) -> LeaseLostError:
+    """Return the error for the progress of an attempt that is not the one which is being made."""
+    return LeaseLostError(
+        f"attempt {attempt} of step {step_id} of run {run_id} is over: the step has its outcome, or another attempt "
+        f"has begun; its progress was not stored"
+    )
+
+
 def stream_of_newer_attempt(batch: StreamBatch, attempt: int) -> LeaseLostError:
     """Return the error for chunks of an attempt that another one has replaced."""
     return LeaseLostError(

@@ -20,6 +20,7 @@ What an operation asks of a store, and the conversation in which it does.
     Kept         bool                 whether there is a blob of this key
     Apply        None, or StaleError / TokenTakenError is thrown in; then nothing of it is stored
     PutStep      None, or StaleError  a step task's row, if its epoch is still the expected one
+    PutProgress  None                 what an attempt has told of its progress, in the row of its step
     StreamOf     StreamState | None   a stream and one of its writers; None when there is no such run
     PutStream    None, or StaleError  what a batch of chunks changes, if the stream is still the expected one
     Spend        None                 more, or less, weight has begun in a queue than was known
@@ -159,6 +160,12 @@ class PutStep(msgspec.Struct, frozen=True):
     expected: int
 
 
+class PutProgress(msgspec.Struct, frozen=True):
+    """Have the progress of a step stored that was just asked for; nothing else of its row changes."""
+
+    step: Step
+
+
 class StreamOf(msgspec.Struct, frozen=True):
     """Ask for a stream, and for what a writer has written to it."""
 
@@ -238,6 +245,7 @@ Request: TypeAlias = (
     | Kept
     | Apply
     | PutStep
+    | PutProgress
     | StreamOf
     | PutStream
     | Spend

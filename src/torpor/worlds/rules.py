@@ -366,6 +366,19 @@ def resolve(entities: Entities, step_id: str, event: Event, now: int) -> Changes
     return draft.changes()
 
 
+def keep_progress(entities: Entities, step_id: str, attempt: int, progress: bytes) -> Step:
+    """
+    Return a step with what its newest attempt tells of its progress.
+
+    Raises:
+        LeaseLostError: the step has its outcome, or another attempt is its newest.
+    """
+    step = entities.steps.get(step_id)
+    if step is None or step.status != "running" or step.attempt != attempt:
+        raise refusals.attempt_over(entities.run.id, step_id, attempt)
+    return replace(step, progress=progress)
+
+
 def check_task(entities: Entities, step_id: str, worker_id: str, epoch: int) -> Step:
     """
     Return the step of a task, whose claim is still good.

@@ -2,6 +2,7 @@ import { createHook, FatalError, sleep } from "workflow";
 import { breakHere } from "./helping.js";
 import {
   asks_for_an_hour,
+  copies,
   echo,
   fails,
   fails_across_files,
@@ -125,11 +126,13 @@ export async function callsWithOptions(token) {
   const once = fails_with.withOptions({ maxRetries: 1 });
   await createHook({ token });
   const impatient = naps.withOptions({ timeout: 10, maxRetries: 0 });
+  const watched = naps.withOptions({ heartbeat: 10, maxRetries: 0 });
   return [
     await messageOf(once("refused")),
     await messageOf(once.withOptions({ backoff: { first: 1 } })("later")),
     await messageOf((await echo(once))("refused")),
     await messageOf(impatient()),
+    await messageOf(watched()),
   ];
 }
 
@@ -157,4 +160,9 @@ export async function swallowing() {
     swallowed.push(error.name);
   }
   return swallowed;
+}
+
+export async function goesOnWhereItWas(gate) {
+  "use workflow";
+  return await copies(gate, 5);
 }

@@ -10,6 +10,7 @@ from tests.semantics.application import app
 from tests.semantics.flows.helping import break_here
 from tests.semantics.steps import (
     asks_for_an_hour,
+    copies,
     echo,
     fails,
     fails_across_files,
@@ -108,11 +109,13 @@ async def calls_with_options(token: str) -> list[str]:
     once = fails_with.with_options(max_retries=1)
     await hook(token)
     impatient = naps.with_options(timeout="10ms", max_retries=0)
+    watched = naps.with_options(heartbeat="10ms", max_retries=0)
     return [
         await message_of(once("refused")),
         await message_of(once.with_options(backoff=Backoff(first=0.001))("later")),
         await message_of((await echo(once))("refused")),
         await message_of(impatient()),
+        await message_of(watched()),
     ]
 
 
@@ -173,3 +176,8 @@ async def swallowing() -> list[str]:
     except Exception as error:  # noqa: BLE001  # that is what is tried
         swallowed.append(type(error).__name__)
     return swallowed
+
+
+@app.workflow
+async def goes_on_where_it_was(gate: str) -> list[int]:
+    return await copies(gate, 5)

@@ -28,8 +28,9 @@ import pytest
 
 for _group in (
     "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "hooks", "keys", "life", "log",
-    "mailbox", "notices", "once", "parking", "pausing", "population", "queries", "queue", "queues", "retrying",
-    "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams", "times", "turns", "watching",
+    "mailbox", "notices", "once", "parking", "pausing", "population", "progress", "queries", "queue", "queues",
+    "retrying", "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams", "times",
+    "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -51,6 +52,7 @@ from torpor.testing.worlds.once import OnceSuite  # noqa: E402
 from torpor.testing.worlds.parking import ParkSuite, SnoozeSuite  # noqa: E402
 from torpor.testing.worlds.pausing import PausingSuite  # noqa: E402
 from torpor.testing.worlds.population import PopulationSuite  # noqa: E402
+from torpor.testing.worlds.progress import ProgressSuite  # noqa: E402
 from torpor.testing.worlds.queries import QueriesSuite  # noqa: E402
 from torpor.testing.worlds.queue import QueueSuite  # noqa: E402
 from torpor.testing.worlds.queues import QueuesSuite  # noqa: E402
@@ -94,6 +96,7 @@ __all__ = [
     "ParkSuite",
     "PausingSuite",
     "PopulationSuite",
+    "ProgressSuite",
     "QueriesSuite",
     "QueueSuite",
     "QueuesSuite",

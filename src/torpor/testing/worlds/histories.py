@@ -70,6 +70,7 @@ _MOVES: Final = {
     "beat": 3,
     "snooze": 1,
     "snooze_step": 2,
+    "progress": 3,
     "cancel": 2,
     "resolve": 4,
     "write": 6,
@@ -230,6 +231,13 @@ class _Teller:
         about = (task.run_id, task.step_id, worker, task.epoch)
         delay_ms = self._random.randint(0, 30)
         await self._ask(("snooze", claim), self._world.snooze_step(*about, delay_ms=delay_ms, why=f"ill {delay_ms}"))
+
+    async def _progress(self) -> None:
+        run_id, n, attempt = self._random.choice(_RUNS), self._random.randint(1, 9), self._random.randint(1, 3)
+        told = b"devl%d" % self._now()
+        await self._ask(
+            ("progress", run_id, n, attempt), self._world.keep_progress(run_id, f"step_{n:03}", attempt, told)
+        )
 
     async def _cancel(self) -> None:
         run_id = self._random.choice(_RUNS)

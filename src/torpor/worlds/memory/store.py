@@ -209,8 +209,10 @@ class Store:
     def put_step(self, step: Step) -> None:
         """Put a step's row in place of the one there is, if there is one."""
         steps = self.runs[step.run_id].steps
-        was = steps[step.id].worker if step.id in steps else ""
-        self._index((step.run_id, step.id), was, step.worker, step.ready_at)
+        was = steps.get(step.id)
+        self._index((step.run_id, step.id), was.worker if was else "", step.worker, step.ready_at)
+        if was is not None and was.progress is not step.progress:  # a turn does not know the newest
+            step = replace(step, progress=was.progress)
         steps[step.id] = step
 
     def release(self, worker_id: str, now: int) -> int:
@@ -390,6 +392,10 @@ def _put_step(store: Store, request: ask.PutStep) -> None:
     store.put_step(request.step)
 
 
+def _put_progress(store: Store, request: ask.PutProgress) -> None:
+    store.runs[request.step.run_id].steps[request.step.id] = request.step
+
+
 def _stream_of(store: Store, request: ask.StreamOf) -> ask.StreamState | None:
     run = store.runs.get(request.run_id)
     if run is None:
@@ -444,6 +450,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Kept: lambda store, request: request.key in store.blobs,
     ask.Apply: lambda store, request: store.apply(request.changes),
     ask.PutStep: _put_step,
+    ask.PutProgress: _put_progress,
     ask.StreamOf: _stream_of,
     ask.PutStream: _put_stream,
     ask.Spend: _spend,

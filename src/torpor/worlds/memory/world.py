@@ -307,6 +307,9 @@ class MemoryWorld:
         until = self._clock.now() + delay_ms
         self._carry_out(operations.snooze_step(run_id, step_id, worker_id, epoch, until, why, place, self._url))
 
+    async def keep_progress(self, run_id: str, step_id: str, attempt: int, progress: bytes) -> None:
+        self._carry_out(operations.keep_progress(run_id, step_id, attempt, progress, self._url))
+
     # Streams
 
     async def write_stream(self, batch: StreamBatch) -> Stream:

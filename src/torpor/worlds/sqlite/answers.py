@@ -83,6 +83,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Children: _children,
     ask.Kept: lambda store, request: blobs.has(store, request.key),
     ask.PutStep: _put_step,
+    ask.PutProgress: lambda store, request: changes.save_progress(store, request.step),
     ask.StreamOf: streams.state,
     ask.PutStream: lambda store, request: streams.put(store, request.changes),
     ask.Spend: flow.spend,

@@ -78,7 +78,7 @@ _STEP_CHANGING: Final = [
     *("epoch", "redeliveries", "snoozed", "lane", "key", "weight", "once"),
 ]
 _ADD_STEP: Final = _insert("steps", [*_STEP_FACTS, *_STEP_CHANGING])
-# The input of a step that is there stays as it is: what a turn was given may be the log's.
+# Input and progress of a step that is there stay as they are: what a turn was given may be the log's, or of before.
 _PUT_STEP: Final = (
     f"{_ADD_STEP} ON CONFLICT DO UPDATE SET {', '.join(f'{name} = excluded.{name}' for name in _STEP_CHANGING)}"
 )
@@ -198,6 +198,12 @@ def save_step(store: Store, run: Run, step: Step, expected: int) -> None:
     values = (*_step_changing(store, run, step), *which)
     if not _updated(store, _SAVE_STEP, values, f"step {step.id}", run.id):
         raise StaleError
+
+
+def save_progress(store: Store, step: Step) -> None:
+    """Store what a step's attempt has told of its progress."""
+    about = (step.progress, store.rowid_as_known(step.run_id), step.id)
+    _updated(store, "UPDATE steps SET progress = ? WHERE run = ? AND id = ?", about, f"step {step.id}", step.run_id)
 
 
 def _updated(store: Store, query: str, values: tuple[Any, ...], row: str, run_id: str) -> bool:

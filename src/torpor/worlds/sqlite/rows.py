@@ -38,7 +38,8 @@ ADD_EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 STEP_COLUMNS: Final = (
     "s.id, s.op, s.seq, s.kind, s.status, s.created_at, s.attempt, s.failures, s.started_at, s.task, "
-    "s.ready_at, s.queued_at, s.worker, s.epoch, s.redeliveries, s.snoozed, s.lane, s.key, s.weight, s.once"
+    "s.ready_at, s.queued_at, s.worker, s.epoch, s.redeliveries, s.snoozed, s.lane, s.key, s.weight, s.once, "
+    "s.progress"
 )
 WAIT_COLUMNS: Final = "id, op, due"
 HOOK_COLUMNS: Final = "h.id, h.op, h.token, h.status, h.created_at, h.metadata, h.watch, h.retention_ms, h.takes"
@@ -77,6 +78,7 @@ _STEP: Final = Shape(
     key=str,
     weight=int,
     once=int,
+    progress=bytes | None,
     input=bytes | None,
 )
 _WAIT: Final = Shape(id=str, op=int, due=int)
@@ -162,6 +164,7 @@ def _step_of(run_id: str, row: Row, kind: Texts, lane: Texts) -> Step:
         key,
         weight,
         once,
+        progress,
         given,
     ) = row
     name, signature = kind(its_kind)
@@ -192,6 +195,7 @@ def _step_of(run_id: str, row: Row, kind: Texts, lane: Texts) -> Step:
         snoozed,
         None if its_lane is None else Place(lane(its_lane)[1], key, weight),
         bool(once),
+        progress,
     )
 
 

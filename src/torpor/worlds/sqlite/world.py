@@ -360,6 +360,12 @@ class SqliteWorld:
             f"snooze of step {step_id} of run {run_id}",
         )
 
+    async def keep_progress(self, run_id: str, step_id: str, attempt: int, progress: bytes) -> None:
+        await self._operate(
+            lambda _: operations.keep_progress(run_id, step_id, attempt, progress, self._url),
+            f"progress of step {step_id} of run {run_id}",
+        )
+
     # Streams
 
     async def write_stream(self, batch: StreamBatch) -> Stream:

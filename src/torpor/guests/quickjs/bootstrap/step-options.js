@@ -4,32 +4,37 @@ import { milliseconds } from "torpor:duration";
 import { knownOptions } from "torpor:options";
 
 const { isArray } = Array;
-const OPTIONS = ["maxRetries", "timeout", "backoff", "retryOn", "neverRetry"];
+const OPTIONS = ["maxRetries", "timeout", "heartbeat", "backoff", "retryOn", "neverRetry"];
 const CLASS_NAME = /^[\p{L}_$][\p{L}\p{N}_$]*$/u;
 
 /**
  * Return options of `withOptions` as they travel.
  *
- * `maxRetries` are attempts after the first, `timeout` is what one attempt may take, null for as long as it likes, and
- * `backoff` has delays between attempts: `first` and `most`, and the `factor` by which they grow. Durations are
+ * `maxRetries` are attempts after the first, `timeout` is what one attempt may take and `heartbeat` how long it may be
+ * silent, null for as long as it likes, and `backoff` has delays between attempts: `first` and `most`, and the `factor` by which they grow. Durations are
  * milliseconds or texts. `retryOn` and `neverRetry` say after which errors there is another attempt, or none: names of
  * classes, such as "ConnectionError", or classes, whose names count; one of them or an array, and `retryOn: null` for all.
  */
 export function stepOptions(given) {
-  const { maxRetries, timeout, backoff, retryOn, neverRetry } = knownOptions("withOptions", given, OPTIONS);
+  const { maxRetries, timeout, heartbeat, backoff, retryOn, neverRetry } = knownOptions("withOptions", given, OPTIONS);
   const wanted = {};
   if (maxRetries !== undefined) {
     if (!Number.isSafeInteger(maxRetries) || maxRetries < 0) wrong("maxRetries", maxRetries, "0 for none, or more");
     wanted.maxRetries = maxRetries;
   }
-  if (timeout !== undefined) {
-    wanted.timeoutMs = timeout === null ? null : Math.round(milliseconds(timeout));
-    if (wanted.timeoutMs <= 0 && timeout !== null) wrong("timeout", timeout, "a time that is longer, or null");
-  }
+  if (timeout !== undefined) wanted.timeoutMs = limit("timeout", timeout);
+  if (heartbeat !== undefined) wanted.heartbeatMs = limit("heartbeat", heartbeat);
   if (backoff !== undefined) wanted.backoff = delays(backoff);
   if (retryOn !== undefined) wanted.retryOn = retryOn === null ? null : errorNames("retryOn", retryOn);
   if (neverRetry !== undefined) wanted.neverRetry = errorNames("neverRetry", neverRetry);
   return wanted;
+}
+
+function limit(option, given) {
+  if (given === null) return null;
+  const ms = Math.round(milliseconds(given));
+  if (ms <= 0) wrong(option, given, "a time that is longer, or null");
+  return ms;
 }
 
 function errorNames(option, given) {
