@@ -41,6 +41,8 @@ The one exception hierarchy.
     │   ├── StackLimitError         a turn nested deeper than a VM's stack allows
     │   ├── OutputLimitError        a turn wrote more than allowed
     │   └── SnapshotError           a snapshot does not fit: image, version or damaged bytes
+    ├── ScheduleToStartTimeoutError no worker began a step in the time that it may wait
+    ├── ScheduleToCloseTimeoutError a step had no outcome in the time for all of its attempts together
     ├── HeartbeatTimeoutError       an attempt of a step was silent for longer than it may be
     ├── DeadlineExceededError       a run did not end by its deadline
     ├── DivergenceError             a replay asked for something else than the log says
@@ -414,6 +416,21 @@ class StepError(TorporError):
     def __init__(self, message: str = "", *, attempts: int = 0) -> None:
         super().__init__(message)
         self.attempts = attempts
+
+
+class ScheduleToStartTimeoutError(TorporError, TimeoutError):
+    """No worker began a step in the time that its ``schedule_to_start=`` lets it wait; the cause of a StepError."""
+
+    code = "SCHEDULE_TO_START_TIMEOUT"
+
+
+class ScheduleToCloseTimeoutError(TorporError, TimeoutError):
+    """
+    A step had no outcome in the time that its ``schedule_to_close=`` gives all of its attempts together, the pauses
+    between them and the wait for a worker; the cause of a StepError.
+    """
+
+    code = "SCHEDULE_TO_CLOSE_TIMEOUT"
 
 
 class HeartbeatTimeoutError(TorporError, TimeoutError):

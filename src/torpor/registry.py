@@ -29,6 +29,7 @@ import msgspec
 from torpor.codec.types.custom import serializable
 from torpor.codec.types.references import name_step
 from torpor.durations import Duration
+from torpor.engine.step_deadlines import Deadlines
 from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import step_function
 from torpor.engine.streams import ReadableStream
@@ -130,6 +131,8 @@ class Registry:
         max_retries: int = ...,
         timeout: Duration | None = ...,
         heartbeat: Duration | None = ...,
+        schedule_to_start: Duration | None = ...,
+        schedule_to_close: Duration | None = ...,
         backoff: Backoff | None = ...,
         retry_on: Exceptions | None = ...,
         never_retry: Exceptions = ...,
@@ -148,6 +151,8 @@ class Registry:
         max_retries: int | None = None,
         timeout: Duration | None = None,
         heartbeat: Duration | None = None,
+        schedule_to_start: Duration | None = None,
+        schedule_to_close: Duration | None = None,
         backoff: Backoff | None = None,
         retry_on: Exceptions | None = None,
         never_retry: Exceptions = (),
@@ -171,6 +176,11 @@ class Registry:
             timeout: how long one attempt may take, such as ``"30s"``.
             heartbeat: how long an attempt may be silent, such as ``"10s"``: one that does not call
                 ``current_step().heartbeat(…)`` in time ends with HeartbeatTimeoutError, and is tried again.
+            schedule_to_start: how long a call may wait for a worker, and in a queue, before its first attempt begins;
+                then it fails with ScheduleToStartTimeoutError as the cause. It counts if the worker that
+                carries out the run's turn has the step.
+            schedule_to_close: how long a call may take in all, from when it is asked for: the wait, all attempts, and
+                the pauses between them. Then it fails with ScheduleToCloseTimeoutError as the cause.
             backoff: delays between attempts; exponential from 0.2 s to 60 s by default.
             retry_on: try again after these errors only, a class or a tuple of them; after all of them by default. An
                 attempt that passes its timeout raises TimeoutError.
@@ -197,6 +207,10 @@ class Registry:
             "max_retries": checked_retries(_retries(max_retries, effect)),
             "once": effect == "once",
             "timeout": None if ms is None else ms / 1000,
+            "deadlines": Deadlines(
+                timeout_ms(schedule_to_start, "schedule_to_start") or 0,
+                timeout_ms(schedule_to_close, "schedule_to_close") or 0,
+            ),
             "heartbeat": None if silent_ms is None else silent_ms / 1000,
             "backoff": backoff or Backoff(),
             "retry_on": None if retry_on is None else exception_classes(retry_on, "retry_on"),

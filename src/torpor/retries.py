@@ -18,6 +18,10 @@ from torpor.errors import ConfigurationError
 
 RETRIES_DEFAULT: Final = 3
 
+SCHEDULE_TO_START: Final = "scheduleToStartMs"
+SCHEDULE_TO_CLOSE: Final = "scheduleToCloseMs"
+"""What deadlines of a call are called in its input, where the turn that stores the call looks for them."""
+
 Exceptions = type[BaseException] | tuple[type[BaseException], ...]
 """One class of exceptions, or several, as an ``except`` clause takes them."""
 
@@ -70,6 +74,8 @@ class StepOptions(TypedDict, total=False):
         max_retries: attempts after the first; 0 for none.
         timeout: how long one attempt may take, such as ``"30s"``; None for as long as it likes.
         heartbeat: how long an attempt may be silent, see ``current_step().heartbeat``; None for as long as it likes.
+        schedule_to_start: how long it may wait for a worker to begin it; None for as long as it likes.
+        schedule_to_close: how long it may take in all, with the wait and all attempts; None for as long as it likes.
         backoff: delays between attempts.
         retry_on: try again after these errors only; None for all.
         never_retry: never try again after these.
@@ -78,6 +84,8 @@ class StepOptions(TypedDict, total=False):
     max_retries: int
     timeout: Duration | None
     heartbeat: Duration | None
+    schedule_to_start: Duration | None
+    schedule_to_close: Duration | None
     backoff: Backoff
     retry_on: Exceptions | None
     never_retry: Exceptions
@@ -155,6 +163,10 @@ def travelling(options: Mapping[str, Any], path_of: Callable[[type], str]) -> di
                 written["timeoutMs"] = timeout_ms(value)
             case "heartbeat":
                 written["heartbeatMs"] = timeout_ms(value, name)
+            case "schedule_to_start":
+                written[SCHEDULE_TO_START] = timeout_ms(value, name)
+            case "schedule_to_close":
+                written[SCHEDULE_TO_CLOSE] = timeout_ms(value, name)
             case "backoff" if isinstance(value, Backoff):
                 ms = {"firstMs": value.first * 1000, "factor": value.factor, "mostMs": value.most * 1000}
                 written["backoff"] = ms

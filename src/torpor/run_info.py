@@ -25,7 +25,7 @@ class Awaited(msgspec.Struct, frozen=True):
         since: when it was asked for, epoch milliseconds; 0 for a timer and a message, of which that is not kept.
         status: ``pending``, ``running``, ``retrying`` or ``blocked`` for a step, else ``waiting``.
         attempt: number of a step's newest attempt, 0 before the first and for everything else.
-        due: when a timer ends, epoch milliseconds; 0 for everything else.
+        due: when a timer ends, or a step that nobody carries out now misses a deadline, epoch milliseconds; 0 for none.
         why: why no worker took or kept a step, or why it is blocked; ``""`` when it simply waits for its turn, and for
             everything else.
         op: its number among what the run has asked for; 0 for a message.
@@ -178,7 +178,9 @@ def _waits_for(rows: Entities, shown: Shown) -> tuple[Awaited, ...]:
     for step in rows.steps.values():
         about = (step.id, short_name(step.name), step.created_at, step.status, step.attempt)
         progress = None if step.progress is None else shown(rows.run, step.progress)
-        found.append((step.op, Awaited("step", *about, why=step.snoozed, op=step.op, progress=progress)))
+        found.append(
+            (step.op, Awaited("step", *about, due=step.gives_up_at, why=step.snoozed, op=step.op, progress=progress))
+        )
     found += [(wait.op, Awaited("timer", wait.id, due=wait.due, op=wait.op)) for wait in rows.waits.values()]
     for hook in rows.hooks.values():
         if hook.status == "live":

@@ -371,7 +371,8 @@ class Queue(Protocol):
         created first.
 
         Before that, and with a :meth:`heartbeat`, runs of any application whose deadline has passed end as failed, with
-        code ``DEADLINE_EXCEEDED``.
+        code ``DEADLINE_EXCEEDED``, and step tasks that nobody has claimed end as failed by their
+        :attr:`~torpor.model.Step.gives_up_at`.
 
         A turn fits when the request has the run's application, queue, guest and key; a step task, when it has the
         run's application, queue and key, and the step's name. What fits no worker waits.

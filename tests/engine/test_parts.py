@@ -12,6 +12,7 @@ import psutil
 import pytest
 from msgspec.structs import replace
 
+from tests.engine.support import no_deadlines
 from torpor import codec
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import plan
@@ -49,9 +50,9 @@ def test_a_digest_says_nothing_of_what_an_op_does_not_have() -> None:
 
 def test_a_watching_hook_names_the_run_and_not_the_guests_token() -> None:
     """Its token is made here, for people to read."""
-    event = plan.record(Op(1, "hook", NOW, "mine", watch="wrun_child"), PLAIN, bytes(32), NOW, {})
+    event = plan.record(Op(1, "hook", NOW, "mine", watch="wrun_child"), PLAIN, bytes(32), NOW, {}, no_deadlines)
     assert (event.type, event.name, event.ref) == ("hook_created", "$end:wrun_child", "wrun_child")
-    event = plan.record(Op(1, "hook", NOW, "mine"), PLAIN, bytes(32), NOW, {})
+    event = plan.record(Op(1, "hook", NOW, "mine"), PLAIN, bytes(32), NOW, {}, no_deadlines)
     assert (event.name, event.ref) == ("mine", "")
 
 
@@ -60,7 +61,7 @@ def test_halves_of_surrogate_pairs_have_a_digest() -> None:
     ops = [Op(1, "step", 5, "s", input=f'devl[{{"args":1}},[2],"{half}"]') for half in ("\ud800", "\udfff", "é")]
 
     assert len({plan.digest(op, PLAIN) for op in ops}) == 3
-    assert plan.record(ops[0], PLAIN, b"", 5, {}).payload is not None
+    assert plan.record(ops[0], PLAIN, b"", 5, {}, no_deadlines).payload is not None
 
 
 @pytest.mark.parametrize(
@@ -85,7 +86,7 @@ def test_an_op_that_no_sound_guest_emits_is_refused(op: Op) -> None:
 def test_disposing_of_what_is_no_hook_is_refused() -> None:
     """As above."""
     with pytest.raises(GuestTrapError, match="op 2 disposes of op 99, which is no hook"):
-        plan.record(Op(2, "hook_dispose", NOW, target=99), PLAIN, bytes(32), NOW, {})
+        plan.record(Op(2, "hook_dispose", NOW, target=99), PLAIN, bytes(32), NOW, {}, no_deadlines)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from tests.engine.application import app as application
 from tests.engine.odd_steps import gates
-from tests.engine.support import PATIENCE, keep_nothing
+from tests.engine.support import PATIENCE, keep_nothing, no_deadlines
 from torpor import WorkerSettings, codec
 from torpor.clock import SystemClock
 from torpor.codec.crypto.run_codec import PLAIN
@@ -61,7 +61,10 @@ class DisposingGuest:
 def test_a_hook_in_conflict_can_be_disposed_of_in_a_redo() -> None:
     """An input came before the conflict in the log, and its replay disposes of the hook before the guest knows."""
     seed = bytes(32)
-    hook, step = plan.record(HOOK, PLAIN, seed, 1, {}), plan.record(STEP, PLAIN, seed, 1, {})
+    hook, step = (
+        plan.record(HOOK, PLAIN, seed, 1, {}, no_deadlines),
+        plan.record(STEP, PLAIN, seed, 1, {}, no_deadlines),
+    )
     events = [
         Event("run_created", 1, seq=1, payload=codec.dumps([])),
         replace(step, seq=2),

@@ -6,6 +6,7 @@ import asyncio
 from collections import Counter
 
 from tests.semantics.application import app
+from tests.semantics.steps import pass_gate
 from torpor import current_step
 
 going_on: Counter[str] = Counter()
@@ -31,3 +32,9 @@ async def weighed(weight: int) -> int:
     """Weigh half of what was thought."""
     current_step().weighs(weight // 2)
     return weight
+
+
+@app.step(queue="narrow", schedule_to_start="1h")
+async def narrow(gate: str) -> str:
+    """Hold a slot until the gate is open."""
+    return await pass_gate(gate)

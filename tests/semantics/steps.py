@@ -140,6 +140,8 @@ async def fails_with(kind: str) -> None:
     """Fail with one of several errors."""
     if kind == "later":
         raise RetryableError(kind, retry_after=0)
+    if kind == "in an hour":
+        raise RetryableError(kind, retry_after="1h")
     raise {"refused": ConnectionRefusedError, "missing": FileNotFoundError, "wrong": ValueError}[kind](kind)
 
 

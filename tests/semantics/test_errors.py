@@ -160,6 +160,9 @@ async def test_a_call_has_options_of_its_own(stage: Stage) -> None:
         f"{FAILED} 2 attempts: ConnectionRefusedError",
         r"step step//\./steps\.py//naps failed after 1 attempt: TimeoutError: .* its timeout of 0\.01 s",
         r"step step//\./steps\.py//naps failed after 1 attempt: HeartbeatTimeoutError: .* its heartbeat of 0\.01 s",
+        r"step .*//naps failed after 1 attempt, since its schedule_to_close leaves no time for another: "
+        r"ScheduleToCloseTimeoutError: .* was not done within its schedule_to_close",
+        f"{FAILED} 1 attempt, since its schedule_to_close leaves no time for another: RetryableError: in an hour",
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from tests.engine.support import until
-from tests.semantics.support import Stage, outcome
+from tests.engine.support import TIMEOUT, until
+from tests.semantics.steps import gates
+from tests.semantics.support import HOUR, Stage, outcome
 from torpor import RunHandle
 from torpor.errors import ConfigurationError
 from torpor.inspection.reading import Reader
@@ -134,3 +137,24 @@ async def test_limits_that_make_no_sense_are_refused(stage: Stage) -> None:
 async def _start(stage: Stage, token: str) -> RunHandle[Any]:
     """Start a run that holds its slot until its hook is resumed."""
     return await stage.app.start(stage.full_name("waits_in_a_queue"), token, queue="mail")
+
+
+async def test_a_step_that_waits_too_long_fails(stage: Stage) -> None:
+    """By the world's clock, while the one before it still has the slot; the workflow is told which deadline it was."""
+    await stage.app.queues.set("narrow", concurrency=1)
+    gate = f"narrow-{stage.guest}-{stage.runtime}"
+    run = await stage.start("waits_too_long", gate)
+    await asyncio.wait_for(gates[gate].reached.wait(), TIMEOUT)
+    stage.clock.put_forward(HOUR)
+    (failed,) = await stage.logged(run, "step_failed")
+    assert failed.ref == "start"
+    history = await Reader(stage.app.client).history(run.id, limit=10)
+    assert [step.error and step.error["name"] for step in history.steps.values()].count("StepError") == 1
+    gates[gate].open.set()
+    one, other = sorted(await outcome(run))
+    assert other == gate
+    assert re.match(
+        r"0 ScheduleToStartTimeoutError step step//\./queued_steps\.py//narrow failed after 0 attempts: "
+        r"ScheduleToStartTimeoutError: no worker began it by \S+Z, its schedule_to_start \(catch StepError",
+        one,
+    )

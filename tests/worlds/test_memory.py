@@ -83,6 +83,10 @@ class TestForeign(worlds.ForeignSuite):
     """See :class:`torpor.testing.worlds.ForeignSuite`."""
 
 
+class TestGivingUp(worlds.GivingUpSuite):
+    """See :class:`torpor.testing.worlds.GivingUpSuite`."""
+
+
 class TestHeld(worlds.HeldSuite):
     """See :class:`torpor.testing.worlds.HeldSuite`."""
 

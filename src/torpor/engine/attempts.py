@@ -22,6 +22,7 @@ class Attempt(msgspec.Struct, frozen=True):
         workflow: full name of the run's workflow.
         run_created_at: creation of the run, epoch milliseconds.
         progress: envelope of what earlier attempts have told of their progress, None for nothing.
+        close_by: by when the step must have its outcome, epoch milliseconds, 0 for never.
     """
 
     run_id: str
@@ -36,6 +37,7 @@ class Attempt(msgspec.Struct, frozen=True):
     workflow: str = ""
     run_created_at: int = 0
     progress: bytes | None = None
+    close_by: int = 0
 
 
 def first_attempt(run_codec: RunCodec, run: Run, created: Event, signature: str) -> Attempt:
@@ -52,6 +54,7 @@ def first_attempt(run_codec: RunCodec, run: Run, created: Event, signature: str)
         signature=signature,
         workflow=run.workflow,
         run_created_at=run.created_at,
+        close_by=created.due,
     )
 
 
@@ -70,6 +73,7 @@ def next_attempt(run_codec: RunCodec, run: Run, step: Step, signature: str) -> A
         workflow=run.workflow,
         run_created_at=run.created_at,
         progress=step.progress,
+        close_by=step.close_by,
     )
 
 
@@ -101,4 +105,5 @@ def task_attempt(run_codec: RunCodec, task: Task) -> Attempt:
         workflow=task.workflow,
         run_created_at=task.created_at,
         progress=task.progress,
+        close_by=task.close_by,
     )

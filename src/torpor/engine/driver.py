@@ -195,6 +195,7 @@ class _Driver:
             url=env.url,
             events_per_call=asked.events_per_call,
             allows=env.allows,
+            deadlines=env.deadlines,
             checkpoint=asked.checkpoint,
         )
         requests = session.wake(asked.at)

@@ -13,6 +13,7 @@ from torpor.engine.images import Images
 from torpor.engine.observer import Observer
 from torpor.engine.runner import Runner
 from torpor.engine.settings import TurnOptions
+from torpor.engine.step_deadlines import Deadlines
 from torpor.engine.threads import VmThreads
 from torpor.model import Event, Task
 from torpor.model.flow import Place
@@ -33,6 +34,7 @@ class Environment(msgspec.Struct, frozen=True):
         options: how turns behave.
         report: stores the outcome of a step that was handed over, by worker id, claim and event.
         allows: whether workflow code may call a step although its program does not name it.
+        deadlines: says by when a step must begin and end, by its full name.
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
         is_once: says of a step, by name, whether its attempts must not be made again when nobody knows how they ended.
         place_of: says in which queue of its own an attempt waits, None when it may be made at once.
@@ -54,6 +56,7 @@ class Environment(msgspec.Struct, frozen=True):
     options: TurnOptions
     report: Callable[[str, Task, Event], None]
     allows: Callable[[str], bool]
+    deadlines: Callable[[str], Deadlines]
     why_not: Callable[[Attempt], str]
     is_once: Callable[[str], bool]
     place_of: Callable[[Attempt], Place | None]

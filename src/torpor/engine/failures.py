@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import RemoteError
 from torpor.engine.endings import read_ending
+from torpor.engine.step_deadlines import missed
 from torpor.errors import UsageError
 from torpor.lifecycle import INPUTS
 from torpor.model import Event, Run, standing
@@ -39,7 +40,7 @@ async def failed_step(world: World, run: Run, run_codec: RunCodec) -> int:
 
 
 def _error_of(event: Event, run_codec: RunCodec) -> object:
-    return run_codec.loads(event.payload) if event.payload else None
+    return run_codec.loads(event.payload) if event.payload else missed(event)
 
 
 def _chain(error: object) -> Iterator[tuple[str, str]]:

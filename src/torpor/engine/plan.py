@@ -12,8 +12,9 @@ import msgspec
 
 from torpor import codec, ids
 from torpor.attributes import check_write
-from torpor.codec.crypto.run_codec import RunCodec
+from torpor.codec.crypto.run_codec import PLAIN, RunCodec
 from torpor.engine.cancellation import reason_of
+from torpor.engine.step_deadlines import Deadlines, missed, of_call
 from torpor.errors import (
     DamagedError,
     DivergenceError,
@@ -48,7 +49,14 @@ def digest(op: Op, run_codec: RunCodec) -> bytes:
     return run_codec.digest(msgspec.json.encode(op), _DIGEST_BYTES)
 
 
-def record(op: Op, run_codec: RunCodec, seed: bytes, at: int, hooks: Mapping[int, tuple[str, str]]) -> Event:
+def record(
+    op: Op,
+    run_codec: RunCodec,
+    seed: bytes,
+    at: int,
+    hooks: Mapping[int, tuple[str, str]],
+    deadlines: Callable[[str], Deadlines],
+) -> Event:
     """
     Return the event that records an op.
 
@@ -58,6 +66,7 @@ def record(op: Op, run_codec: RunCodec, seed: bytes, at: int, hooks: Mapping[int
         seed: the run's seed, source of the correlation id.
         at: time of the event. The id carries the guest's clock instead, which a replay repeats.
         hooks: id and token, by op number, of the hooks that the run has made.
+        deadlines: those of a step, by its full name.
 
     Raises:
         GuestTrapError: it disposes of what is no hook.
@@ -67,7 +76,18 @@ def record(op: Op, run_codec: RunCodec, seed: bytes, at: int, hooks: Mapping[int
     match op.type:
         case "step":
             correlation = ids.correlation("step", seed, op.n, op.at)
-            return Event("step_created", at, correlation, op=op.n, digest=mark, name=op.name, payload=payload)
+            limits = of_call(deadlines(op.name), op.input)
+            return Event(
+                "step_created",
+                at,
+                correlation,
+                op=op.n,
+                digest=mark,
+                name=op.name,
+                due=at + limits.close_ms if limits.close_ms else 0,
+                ref=str(at + limits.start_ms) if limits.start_ms else "",
+                payload=payload,
+            )
         case "wait":
             correlation = ids.correlation("wait", seed, op.n, op.at)
             return Event("wait_created", at, correlation, op=op.n, digest=mark, due=op.due)
@@ -228,7 +248,9 @@ def delivery(run_id: str, event: Event, run_codec: RunCodec) -> Delivery | None:
         case "run_cancelling":
             return Delivery("run_cancelling", 0, event.at, value=_reason(run_id, event, run_codec))
         case "step_failed":
-            return Delivery("step_failed", event.op, event.at, error=stored_text(run_id, event, run_codec))
+            late = missed(event) if event.due else None
+            text = stored_text(run_id, event, run_codec) if late is None else PLAIN.unpack_devalue(codec.dumps(late))
+            return Delivery("step_failed", event.op, event.at, error=text)
         case "step_completed" | "hook_received":
             return Delivery(event.type, event.op, event.at, value=stored_text(run_id, event, run_codec))
         case "hook_conflict":

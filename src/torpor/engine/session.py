@@ -14,6 +14,7 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine import plan
 from torpor.engine.agreement import check_state
 from torpor.engine.moves import Requests, TooMuchAtOnceError
+from torpor.engine.step_deadlines import NONE, Deadlines
 from torpor.errors import (
     CpuLimitError,
     DamagedError,
@@ -42,6 +43,7 @@ class Session:
         url: address of this deployment's HTTP front door, for the workflow's metadata.
         events_per_call: how many events are delivered in one call into the VM.
         allows: whether workflow code may call a step although its program does not name it.
+        deadlines: those of a step, by its full name.
         checkpoint: a snapshot of another guest build, with which a replay has to agree where it was taken.
 
     Attributes:
@@ -58,9 +60,11 @@ class Session:
         url: str,
         events_per_call: int,
         allows: Callable[[str], bool],
+        deadlines: Callable[[str], Deadlines] = lambda _: NONE,
         checkpoint: Snapshot | None = None,
     ) -> None:
         self._allows = allows
+        self._deadlines = deadlines
         self._run = state.run
         self._run_codec = run_codec
         self._seed = run_codec.seed(state.run.seed)
@@ -260,7 +264,7 @@ class Session:
             if op.type == "step":
                 plan.check_authority(run.id, op.name, self.image.program, self._allows)
             self._note_attributes(op)
-            event = plan.record(op, self._run_codec, self._seed, now, self._hooks)
+            event = plan.record(op, self._run_codec, self._seed, now, self._hooks, self._deadlines)
             if event.type == "hook_created":
                 self._hooks[op.n] = (event.id, event.name)
             elif event.type == "wait_created":

@@ -9,6 +9,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from torpor.codec.types.classes import class_at
+from torpor.engine.step_deadlines import NONE, Deadlines
 from torpor.errors import FatalError, RetryableError
 from torpor.limits import KEY_CHARS_MAX, QUEUE_LIMIT_MAX
 from torpor.model.flow import Place
@@ -26,6 +27,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
         max_retries: attempts after the first.
         timeout: seconds that one attempt may take, None for no limit.
         heartbeat: seconds that an attempt may be silent, None for no limit.
+        deadlines: how long it may wait, and take in all.
         backoff: delays between attempts.
         retry_on: errors after which there is another attempt, None for all.
         never_retry: errors after which there is none, whatever *retry_on* says.
@@ -51,6 +53,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
     signature: str = ""
     once: bool = False
     heartbeat: float | None = None
+    deadlines: Deadlines = NONE
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "signature", signature_text(self.function))
@@ -115,11 +118,17 @@ class _WantedBackoff(msgspec.Struct, frozen=True, rename="camel", forbid_unknown
 
 
 class _Wanted(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """Options in a step's input. Guests check them too, but workflow code may change its guest."""
+    """
+    Options in a step's input. Guests check them too, but workflow code may change its guest.
+
+    Of deadlines the call's turn has made moments when it stored it: :mod:`torpor.engine.step_deadlines`.
+    """
 
     max_retries: Annotated[int, Meta(ge=0)] | UnsetType = UNSET
     timeout_ms: Annotated[int, Meta(gt=0, le=2**53)] | UnsetType | None = UNSET
     heartbeat_ms: Annotated[int, Meta(gt=0, le=2**53)] | UnsetType | None = UNSET
+    schedule_to_start_ms: Annotated[int, Meta(gt=0, le=2**53)] | UnsetType | None = UNSET
+    schedule_to_close_ms: Annotated[int, Meta(gt=0, le=2**53)] | UnsetType | None = UNSET
     backoff: _WantedBackoff | UnsetType = UNSET
     retry_on: list[str] | UnsetType | None = UNSET
     never_retry: list[str] | UnsetType = UNSET

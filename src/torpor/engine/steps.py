@@ -10,9 +10,9 @@ import asyncio
 import contextvars
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol
@@ -28,6 +28,7 @@ from torpor.engine.attempts import Attempt
 from torpor.engine.heartbeats import Heartbeats, KeepProgress
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.observer import AttemptBegan, AttemptEnded, Observer, ignore
+from torpor.engine.step_deadlines import NONE, Deadlines
 from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import as_called, on_object
 from torpor.engine.stream_steps import is_generator, stream_values, streaming
@@ -43,6 +44,7 @@ from torpor.errors import (
     LimitExceededError,
     OutsideWorkflowError,
     RetryableError,
+    ScheduleToCloseTimeoutError,
     SerializationError,
     StepError,
     UnknownOutcomeError,
@@ -192,6 +194,11 @@ class Steps:
         """Return whether attempts of a step must not be made again when nobody knows how they ended."""
         definition = self._registry.step_definition(name)
         return definition is not None and definition.once
+
+    def deadlines_of(self, name: str) -> Deadlines:
+        """Return by when a step must begin and end; one that is not here may take as long as it likes."""
+        definition = self._registry.step_definition(name)
+        return NONE if definition is None else definition.deadlines
 
     def why_not(self, attempt: Attempt) -> str:
         """
@@ -377,11 +384,11 @@ class Steps:
         created_at = datetime.fromtimestamp(attempt.run_created_at / 1000, UTC)
         workflow = WorkflowMetadata(attempt.run_id, attempt.workflow, created_at, self._url)
         with running(step, workflow), streaming(self._streams, streams), self._weighing(attempt, step, place):
-            if definition.timeout is None and definition.heartbeat is None:
+            if definition.timeout is None and definition.heartbeat is None and not attempt.close_by:
                 return await _called(call, thread, streams)
             limit = asyncio.timeout(definition.timeout)
             try:
-                async with limit, beats.watched(definition.heartbeat):
+                async with self._until_close(definition, attempt), limit, beats.watched(definition.heartbeat):
                     return await _called(call, thread, streams)
             except HeartbeatTimeoutError as error:
                 if definition.once:
@@ -396,6 +403,27 @@ class Steps:
                 )
                 raise (UnknownOutcomeError if definition.once else TimeoutError)(told) from error
 
+    @asynccontextmanager
+    async def _until_close(self, definition: StepDefinition, attempt: Attempt) -> AsyncIterator[None]:
+        """
+        End what runs in the block when the time of the step is over, with all of its attempts.
+
+        Raises:
+            ScheduleToCloseTimeoutError: it is over; UnknownOutcomeError of a step that must not happen twice.
+        """
+        if not attempt.close_by:
+            yield
+            return
+        limit = asyncio.timeout((attempt.close_by - self._clock.now()) / 1000)
+        try:
+            async with limit:
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            told = f"step {attempt.name} was not done within its schedule_to_close (attempt {attempt.attempt})"
+            raise (UnknownOutcomeError if definition.once else ScheduleToCloseTimeoutError)(told) from error
+
     def _failure(self, definition: StepDefinition, attempt: Attempt, error: BaseException) -> Event:
         elsewhere = isinstance(error, _ELSEWHERE)
         said = type(error).__name__ if attempt.run_codec.key_id else told(error)
@@ -409,8 +437,15 @@ class Steps:
             return self._event("step_failed", attempt, payload=encode_error(error, attempt.run_codec))
         failures = attempt.failures + 1
         again = definition.retries(error)
-        if (failures > definition.max_retries or not again) and not elsewhere:
+        now = self._clock.now()
+        due = error.retry_at(now) if isinstance(error, RetryableError) else None
+        if due is None:
+            due = now + definition.backoff.delay_ms(failures)
+        is_late = isinstance(error, ScheduleToCloseTimeoutError) or 0 < attempt.close_by <= due
+        if is_late or ((failures > definition.max_retries or not again) and not elsewhere):
             why = "" if again else ", since this error is not retried"
+            if again and is_late and failures <= definition.max_retries:
+                why = ", since its schedule_to_close leaves no time for another"
             final = StepError(
                 f"step {attempt.name} failed after {failures} attempt{'s' * (failures > 1)}{why}: {told(error)} "
                 f"(catch StepError: its cause is this {type(error).__name__})",
@@ -419,10 +454,6 @@ class Steps:
             final.__cause__ = error
             self._observe(AttemptEnded(*about, "failed", said))
             return self._event("step_failed", attempt, payload=encode_error(final, attempt.run_codec))
-        now = self._clock.now()
-        due = error.retry_at(now) if isinstance(error, RetryableError) else None
-        if due is None:
-            due = now + definition.backoff.delay_ms(failures)
         self._observe(AttemptEnded(*about, "retrying", said, max(0, due - now)))
         return self._event("step_retrying", attempt, payload=encode_error(error, attempt.run_codec), at=now, due=due)
 

@@ -164,6 +164,7 @@ class Worker:
             options=settings.turn,
             report=self._reports.report,
             allows=registry.allows,
+            deadlines=self._steps.deadlines_of,
             why_not=self._why_not,
             is_once=self._steps.is_once,
             place_of=self._steps.place_of,

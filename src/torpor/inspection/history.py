@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from torpor.inspection.readable import readable_payload
+from torpor.inspection.readable import readable_failure, readable_payload
 from torpor.lifecycle import RUN_ENDINGS, entity_of
 from torpor.model import Entities, Event
 
@@ -345,8 +345,9 @@ def _take_outcome(step: StepStory, event: Event) -> None:
             _end_attempt(step, "completed", event)
         case "step_failed":
             step.status, step.ended_at = "failed", event.at
-            step.error = readable_payload(event.payload)
-            _end_attempt(step, "failed", event)
+            step.error = readable_failure(event)
+            if event.payload is not None:  # else the world ended it, between attempts
+                _end_attempt(step, "failed", event)
         case "step_blocked":
             step.status, step.why = "blocked", event.ref
             step.error = None if event.payload is None else readable_payload(event.payload)

@@ -31,6 +31,7 @@ from torpor.codec.values import (
     WorkflowFunction,
 )
 from torpor.engine.endings import ended_by_world
+from torpor.engine.step_deadlines import missed
 from torpor.errors import TorporError
 from torpor.model import Event
 
@@ -58,7 +59,7 @@ def readable_payload(payload: bytes | None) -> Any:
 
 def readable_failure(ending: Event) -> Any:
     """Return what a ``run_failed`` or ``step_failed`` tells as JSON data, also where it is the world's own word."""
-    error = ended_by_world(ending)
+    error = ended_by_world(ending) or missed(ending)
     return readable_payload(ending.payload) if error is None else readable(error)
 
 

@@ -178,6 +178,7 @@ class Step(msgspec.Struct, frozen=True):
         redeliveries: claims in a row without an effect.
         snoozed: why no worker took it or kept it, or why it is blocked; ``""`` when it simply waits for its turn.
         once: its newest attempt must not be made again when nobody knows how it ended.
+        start_by, close_by: by when its first attempt must begin, and by when it must have its outcome; 0 for never.
         progress: envelope of what an attempt has told of its progress last, None for nothing. Attempts change it
             without their run's turn, which knows the one of when it loaded the step.
     """
@@ -203,7 +204,16 @@ class Step(msgspec.Struct, frozen=True):
     snoozed: str = ""
     place: Place | None = None
     once: bool = False
+    start_by: int = 0
+    close_by: int = 0
     progress: bytes | None = None
+
+    @property
+    def gives_up_at(self) -> int:
+        """When the world ends it because nobody has begun it or tries it again in time; 0 for never."""
+        if not (self.start_by or self.close_by) or not self.task or self.worker or self.ready_at is None:
+            return 0
+        return min((by for by in (self.close_by, 0 if self.attempt else self.start_by) if by), default=0)
 
 
 class StepInfo(msgspec.Struct, frozen=True):

@@ -22,8 +22,8 @@ class Task(msgspec.Struct, frozen=True):
         run_id: whose.
         epoch: fence that commits and step outcomes must show.
         redeliveries: claims in a row without an effect, this one included.
-        step_id, op, name, attempt, failures, input, signature, progress: of a step; *attempt* is this one's number,
-            *failures* how many attempts raised before.
+        step_id, op, name, attempt, failures, input, signature, progress, close_by: of a step; *attempt* is this one's
+            number, *failures* how many attempts raised before.
         key_id, workflow, created_at: of the run.
         queue: of the step's place, ``""`` for a step that waits in the queue of its run.
     """
@@ -44,6 +44,7 @@ class Task(msgspec.Struct, frozen=True):
     created_at: int = 0
     queue: str = ""
     progress: bytes | None = None
+    close_by: int = 0
 
 
 class ClaimRequest(msgspec.Struct, frozen=True):

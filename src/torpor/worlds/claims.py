@@ -113,6 +113,7 @@ def step_task(run: Run, step: Step) -> Task:
         created_at=run.created_at,
         queue=step.place.queue if step.place is not None else "",
         progress=step.progress,
+        close_by=step.close_by,
     )
 
 

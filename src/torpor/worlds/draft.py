@@ -322,6 +322,8 @@ class Draft:
                 attempt=event.attempt,
                 started_at=event.at if begun else 0,
                 once=event.id in self._once,
+                start_by=0 if begun or not event.ref else int(event.ref),
+                close_by=event.due,
             )
             return
         match event.type:

@@ -376,6 +376,24 @@ def finish_step(outcome: StepOutcome, now: int, url: str) -> Operation[None]:
         return None, Notice(outcome.run_id, work=True)
 
 
+def give_up(run_id: str, step_id: str, now: int, url: str) -> Operation[None]:
+    """
+    End a step whose deadline has passed while nobody carried it out; see :meth:`torpor.world.Queue.claim`.
+
+    Raises:
+        EntityConflictError: it has not missed one, or not any more.
+    """
+    looks = _Looks(run_id)
+    while True:
+        looks.count()
+        entities = yield from _part(Part(run_id, due=now, step=step_id), url)
+        try:
+            yield Apply(rules.give_up(entities, step_id, now))
+        except StaleError:
+            continue
+        return None, Notice(run_id, work=True)
+
+
 def resolve_step(run_id: str, step_id: str, event: Event, now: int, url: str) -> Operation[Run]:
     """Answer :meth:`torpor.world.Runs.resolve_step`."""
     looks = _Looks(run_id)

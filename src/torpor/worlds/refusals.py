@@ -188,6 +188,11 @@ def stream_carries(batch: StreamBatch, kind: str) -> StreamTypeError:
     )
 
 
+def not_overdue(run_id: str, step_id: str) -> EntityConflictError:
+    """Return the error for a step that is to be ended because of a deadline, and has not missed it."""
+    return EntityConflictError(f"step {step_id} of run {run_id} has not missed a deadline; nothing was stored")
+
+
 def attempt_over(run_id: str, step_id: str, attempt: int) -> LeaseLostError:
     """Return the error for the progress of an attempt that is not the one which is being made."""
     return LeaseLostError(

@@ -349,6 +349,35 @@ def finish(entities: Entities, outcome: StepOutcome, now: int) -> Changes:
     return draft.changes()
 
 
+def give_up(entities: Entities, step_id: str, now: int) -> Changes:
+    """
+    End a step task that nobody has begun, or tries again, by its deadline as failed, and wake the run.
+
+    Raises:
+        EntityConflictError: it is not like that, or any more.
+    """
+    step = entities.steps.get(step_id)
+    if step is None or entities.run.status in RUN_TERMINAL or not 0 < step.gives_up_at <= now:
+        raise refusals.not_overdue(entities.run.id, step_id)
+    missed = "close" if step.gives_up_at == step.close_by else "start"
+    draft = Draft(entities)
+    draft.elapse(now)
+    draft.append(
+        Event(
+            "step_failed",
+            now,
+            step.id,
+            op=step.op,
+            name=step.name,
+            attempt=step.attempt,
+            due=step.gives_up_at,
+            ref=missed,
+        )
+    )
+    draft.wake(now)
+    return draft.changes()
+
+
 def resolve(entities: Entities, step_id: str, event: Event, now: int) -> Changes:
     """
     Record what somebody has found out of a step of which nobody knew how it ended, and wake the run.

@@ -133,6 +133,8 @@ export async function callsWithOptions(token) {
     await messageOf((await echo(once))("refused")),
     await messageOf(impatient()),
     await messageOf(watched()),
+    await messageOf(naps.withOptions({ scheduleToClose: 10 })()),
+    await messageOf(fails_with.withOptions({ scheduleToClose: "1h" })("in an hour")),
   ];
 }
 

@@ -116,6 +116,8 @@ async def calls_with_options(token: str) -> list[str]:
         await message_of((await echo(once))("refused")),
         await message_of(impatient()),
         await message_of(watched()),
+        await message_of(naps.with_options(schedule_to_close="10ms")()),
+        await message_of(fails_with.with_options(schedule_to_close="1h")("in an hour")),
     ]
 
 

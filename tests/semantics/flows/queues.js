@@ -1,7 +1,7 @@
 // What goes on in queues with limits.
 
 import { createHook, start } from "workflow";
-import { counted, weighed } from "../queued_steps.py";
+import { counted, narrow, weighed } from "../queued_steps.py";
 
 export async function manyCounted(key, n) {
   "use workflow";
@@ -24,4 +24,16 @@ export async function startsInAQueue(token, queue, queueKey) {
   "use workflow";
   const child = await start("waitsInAQueue", [token], { queue, queueKey });
   return child.runId;
+}
+
+export async function waitsTooLong(gate) {
+  "use workflow";
+  const said = async () => {
+    try {
+      return await narrow(gate);
+    } catch (error) {
+      return `${error.attempts} ${error.cause.name} ${error.message}`;
+    }
+  };
+  return Promise.all([said(), said()]);
 }

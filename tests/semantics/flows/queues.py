@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 
 from tests.semantics.application import app
-from tests.semantics.queued_steps import counted, weighed
-from torpor import hook
+from tests.semantics.queued_steps import counted, narrow, weighed
+from torpor import StepError, hook
 
 
 @app.workflow
@@ -32,3 +32,16 @@ async def starts_in_a_queue(token: str, name: str, key: str) -> str:
     """Start a child in a queue, and return its id."""
     child = await app.start("waits_in_a_queue", token, queue=name, queue_key=key)
     return child.id
+
+
+@app.workflow
+async def waits_too_long(gate: str) -> list[str]:
+    """Take two steps, and return what they return, or why they fail."""
+
+    async def said() -> str:
+        try:
+            return await narrow(gate)
+        except StepError as error:
+            return f"{error.attempts} {type(error.__cause__).__name__} {error}"
+
+    return list(await asyncio.gather(said(), said()))

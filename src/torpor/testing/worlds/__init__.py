@@ -27,8 +27,8 @@ whose outcome is compared with another world's.
 import pytest
 
 for _group in (
-    "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "hooks", "keys", "life", "log",
-    "mailbox", "notices", "once", "parking", "pausing", "population", "progress", "queries", "queue", "queues",
+    "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "giving_up", "hooks", "keys", "life",
+    "log", "mailbox", "notices", "once", "parking", "pausing", "population", "progress", "queries", "queue", "queues",
     "retrying", "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams", "times",
     "turns", "watching",
 ):  # fmt: skip
@@ -41,6 +41,7 @@ from torpor.testing.worlds.crowds import CrowdsSuite  # noqa: E402
 from torpor.testing.worlds.deletion import DeletionSuite  # noqa: E402
 from torpor.testing.worlds.deployments import DeploymentsSuite  # noqa: E402
 from torpor.testing.worlds.due import DueSuite  # noqa: E402
+from torpor.testing.worlds.giving_up import GivingUpSuite  # noqa: E402
 from torpor.testing.worlds.histories import run_history  # noqa: E402
 from torpor.testing.worlds.hooks import HooksSuite  # noqa: E402
 from torpor.testing.worlds.keys import KeysSuite  # noqa: E402
@@ -81,6 +82,7 @@ __all__ = [
     "DueSuite",
     "FamiliesSuite",
     "ForeignSuite",
+    "GivingUpSuite",
     "HeldSuite",
     "HooksSuite",
     "KeysSuite",

@@ -406,9 +406,12 @@ class _Teller:
             name=self._random.choice(names) if kind in {"hook_created", "hook_conflict", "step_created"} else "",
             attempt=self._random.choice((0, 1)) if kind == "step_created" else int(typed or entity == "step"),
             due=self._random.choice((0, 0, 40)) if entity == "hook" else self._soon(60),
-            ref=self._random.choice(_RUNS) if watched else "shop:Order" if typed else "",
+            ref=self._random.choice(_RUNS) if watched else "shop:Order" if typed else self._begins_by(kind),
             payload=b"devl",
         )
+
+    def _begins_by(self, kind: EventType) -> str:
+        return str(self._soon(30)) if kind == "step_created" and self._random.random() < 0.3 else ""
 
     # What people look at
 

@@ -118,6 +118,7 @@ class Store:
         deployments: by id, the newest last.
         schedules, queues: by application and name.
         deadlines: of the runs that have one and have not ended.
+        giving_up: when step tasks are ended that wait too long, by their places.
         created: how many runs there have been.
     """
 
@@ -138,6 +139,7 @@ class Store:
     schedules: dict[tuple[str, str], Schedule] = field(default_factory=dict)
     queues: dict[tuple[str, str], QueueState] = field(default_factory=dict)
     deadlines: dict[str, int] = field(default_factory=dict)
+    giving_up: dict[Place, int] = field(default_factory=dict)
     created: int = 0
     notifier: Notifier = field(default_factory=Notifier)
 
@@ -214,6 +216,9 @@ class Store:
         if was is not None and was.progress is not step.progress:  # a turn does not know the newest
             step = replace(step, progress=was.progress)
         steps[step.id] = step
+        self.giving_up.pop((step.run_id, step.id), None)
+        if step.gives_up_at:
+            self.giving_up[step.run_id, step.id] = step.gives_up_at
 
     def release(self, worker_id: str, now: int) -> int:
         """Take all claims away from a worker; return how many there were."""
@@ -251,6 +256,7 @@ class Store:
                 self.put_step(step)
             elif step_id in rows.steps:
                 self._index((run.id, step_id), rows.steps.pop(step_id).worker, "", None)
+                self.giving_up.pop((run.id, step_id), None)
         for wait_id, wait in changes.waits.items():
             _put(rows.waits, wait_id, wait)
         self._put_hooks(rows, changes.hooks)

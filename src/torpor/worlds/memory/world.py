@@ -221,6 +221,7 @@ class MemoryWorld:
         with store.lock:
             if not any(worker.id == request.worker_id for worker in self._all_workers()):
                 return Claims(known=False)
+            deadlines = [at for at in (*store.deadlines.values(), *store.giving_up.values()) if at > now]
             lanes = Lanes(store, request.worker_id, now)
             turns, turns_at = _choose(
                 now,
@@ -251,7 +252,6 @@ class MemoryWorld:
             tasks += [self._claim_step(rows, step, request, now, lanes) for rows, step in steps]
             retry_at = lanes.save()
         full = 0 < request.turns_max == len(turns) or 0 < request.steps_max == len(steps)
-        deadlines = [deadline for deadline in store.deadlines.values() if deadline > now]
         later = turns_at + steps_at + deadlines + ([] if retry_at is None else [retry_at])
         return Claims(tasks, None if full else min(later, default=None))
 
@@ -436,9 +436,14 @@ class MemoryWorld:
         return claims.step_task(rows.run, replace(claimed, input=rows.input_of(step)))
 
     def _expire(self, now: int) -> None:
-        """End the runs whose deadline has passed."""
+        """End the runs whose deadline has passed, and the steps that have waited too long."""
         for run_id in [run_id for run_id, deadline in self._store.deadlines.items() if deadline <= now]:
             self._carry_out(operations.expire(run_id, now, self._url))
+        overdue = [
+            (at, self._store.runs[place[0]].n, place) for place, at in self._store.giving_up.items() if at <= now
+        ]
+        for _, _, (run_id, step_id) in sorted(overdue):
+            self._carry_out(operations.give_up(run_id, step_id, now, self._url))
 
     def _all_workers(self) -> list[WorkerRow]:
         steady = self._clock.steady()

@@ -75,7 +75,7 @@ _ADD_RUN: Final = f"{_insert('runs', [*_RUN_FACTS, *_CHANGING])} RETURNING k"
 _STEP_FACTS: Final = ["run", "id", "op", "seq", "created_at"]
 _STEP_CHANGING: Final = [
     *("kind", "status", "attempt", "failures", "started_at", "task", "route", "ready_at", "queued_at", "worker"),
-    *("epoch", "redeliveries", "snoozed", "lane", "key", "weight", "once"),
+    *("epoch", "redeliveries", "snoozed", "lane", "key", "weight", "once", "start_by", "close_by", "gives_up_at"),
 ]
 _ADD_STEP: Final = _insert("steps", [*_STEP_FACTS, *_STEP_CHANGING])
 # Input and progress of a step that is there stay as they are: what a turn was given may be the log's, or of before.
@@ -264,6 +264,9 @@ def _step_changing(store: Store, run: Run, step: Step) -> tuple[Any, ...]:
         step.snoozed,
         *((None, "", 0) if place is None else (store.lanes.number(run.app, queue), place.key, place.weight)),
         step.once,
+        step.start_by,
+        step.close_by,
+        step.gives_up_at,
     )
 
 

@@ -5,7 +5,7 @@ A claim looks along its routes, each of which is of one priority: at what is rea
 order of ``queued_at``, and at what is due in that of ``ready_at``, which is its ``queued_at`` too; timers of the future
 are never passed. Step tasks lie by route and kind, and the look goes from kind to kind, so that tasks whose names a
 worker lacks cost it nothing, however many there are. All of that is one query, which tells of the worker, too: who
-polls an empty queue asks no more. It also tells whether a deadline has passed; runs that missed theirs end first.
+polls an empty queue asks no more. It also tells whether a deadline has passed; what missed its own ends first.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torpor.errors import DamagedError
 from torpor.model import NOW, ClaimRequest, Claims, Notice, Run, Task
 from torpor.worlds import claims
 from torpor.worlds.sqlite.changes import save_run, save_step, set_run_aside, set_step_aside
-from torpor.worlds.sqlite.deadlines import OVERDUE, expire
+from torpor.worlds.sqlite.deadlines import NEXT, OVERDUE, expire
 from torpor.worlds.sqlite.flow import Found, Lanes
 from torpor.worlds.sqlite.rows import SHIFT, STEP_COLUMNS, Row, step_of
 from torpor.worlds.sqlite.sound import NUMBER_MAX
@@ -60,8 +60,7 @@ WAITING: Final = (
 _LOOK: Final = (
     f"{WAITING.format(routes=_routes(':apps_of_steps', ':no_guest'))} "
     "SELECT 'worker', NULL, NULL, NULL, NULL FROM workers WHERE id = :worker "
-    f"UNION ALL SELECT 'overdue', NULL, exists (SELECT 1 FROM runs WHERE {OVERDUE} <= :now), NULL, "
-    f"(SELECT min(deadline) FROM runs WHERE {OVERDUE} > :now AND deadline <= {NUMBER_MAX}) "
+    f"UNION ALL SELECT 'overdue', NULL, {OVERDUE}, NULL, {NEXT} "
     f"UNION ALL SELECT 'turns', priority, {_TURNS} FROM routes WHERE {_routes(':apps_of_turns', ':guests')} "
     "UNION ALL SELECT 'steps', (SELECT priority FROM routes WHERE k = place), place, kind, "
     "(SELECT min(ready_at) FROM steps WHERE route = place AND kind = waiting.kind AND lane IS NULL "

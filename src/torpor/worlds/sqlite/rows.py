@@ -39,7 +39,7 @@ ADD_EVENT: Final = "INSERT INTO events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 STEP_COLUMNS: Final = (
     "s.id, s.op, s.seq, s.kind, s.status, s.created_at, s.attempt, s.failures, s.started_at, s.task, "
     "s.ready_at, s.queued_at, s.worker, s.epoch, s.redeliveries, s.snoozed, s.lane, s.key, s.weight, s.once, "
-    "s.progress"
+    "s.start_by, s.close_by, s.progress"
 )
 WAIT_COLUMNS: Final = "id, op, due"
 HOOK_COLUMNS: Final = "h.id, h.op, h.token, h.status, h.created_at, h.metadata, h.watch, h.retention_ms, h.takes"
@@ -78,6 +78,8 @@ _STEP: Final = Shape(
     key=str,
     weight=int,
     once=int,
+    start_by=int,
+    close_by=int,
     progress=bytes | None,
     input=bytes | None,
 )
@@ -164,6 +166,8 @@ def _step_of(run_id: str, row: Row, kind: Texts, lane: Texts) -> Step:
         key,
         weight,
         once,
+        start_by,
+        close_by,
         progress,
         given,
     ) = row
@@ -171,6 +175,7 @@ def _step_of(run_id: str, row: Row, kind: Texts, lane: Texts) -> Step:
     numbers = (op, seq, created_at, attempt, failures, started_at, queued_at, epoch, redeliveries, ready_at or 0)
     if min(numbers) < 0 or max(numbers) > NUMBER_MAX:
         check_numbers(numbers, "op seq created_at attempt failures started_at queued_at epoch redeliveries ready_at")
+    check_numbers((start_by, close_by), "start_by close_by")
     check_attempts(attempt, failures, redeliveries)
     check_owner(worker)
     return Step(
@@ -195,6 +200,8 @@ def _step_of(run_id: str, row: Row, kind: Texts, lane: Texts) -> Step:
         snoozed,
         None if its_lane is None else Place(lane(its_lane)[1], key, weight),
         bool(once),
+        start_by,
+        close_by,
         progress,
     )
 

@@ -4,26 +4,30 @@ import { milliseconds } from "torpor:duration";
 import { knownOptions } from "torpor:options";
 
 const { isArray } = Array;
-const OPTIONS = ["maxRetries", "timeout", "heartbeat", "backoff", "retryOn", "neverRetry"];
+const LIMITS = ["timeout", "heartbeat", "scheduleToStart", "scheduleToClose"];
+const OPTIONS = ["maxRetries", ...LIMITS, "backoff", "retryOn", "neverRetry"];
 const CLASS_NAME = /^[\p{L}_$][\p{L}\p{N}_$]*$/u;
 
 /**
  * Return options of `withOptions` as they travel.
  *
  * `maxRetries` are attempts after the first, `timeout` is what one attempt may take and `heartbeat` how long it may be
- * silent, null for as long as it likes, and `backoff` has delays between attempts: `first` and `most`, and the `factor` by which they grow. Durations are
+ * silent; `scheduleToStart` is how long the step may wait for a worker, `scheduleToClose` what all of it may take with all
+ * attempts; null is for as long as it likes. `backoff` has delays between attempts: `first` and `most`, and the `factor` by which they grow. Durations are
  * milliseconds or texts. `retryOn` and `neverRetry` say after which errors there is another attempt, or none: names of
  * classes, such as "ConnectionError", or classes, whose names count; one of them or an array, and `retryOn: null` for all.
  */
 export function stepOptions(given) {
-  const { maxRetries, timeout, heartbeat, backoff, retryOn, neverRetry } = knownOptions("withOptions", given, OPTIONS);
+  const options = knownOptions("withOptions", given, OPTIONS);
+  const { maxRetries, backoff, retryOn, neverRetry } = options;
   const wanted = {};
   if (maxRetries !== undefined) {
     if (!Number.isSafeInteger(maxRetries) || maxRetries < 0) wrong("maxRetries", maxRetries, "0 for none, or more");
     wanted.maxRetries = maxRetries;
   }
-  if (timeout !== undefined) wanted.timeoutMs = limit("timeout", timeout);
-  if (heartbeat !== undefined) wanted.heartbeatMs = limit("heartbeat", heartbeat);
+  for (const name of LIMITS) {
+    if (options[name] !== undefined) wanted[`${name}Ms`] = limit(name, options[name]);
+  }
   if (backoff !== undefined) wanted.backoff = delays(backoff);
   if (retryOn !== undefined) wanted.retryOn = retryOn === null ? null : errorNames("retryOn", retryOn);
   if (neverRetry !== undefined) wanted.neverRetry = errorNames("neverRetry", neverRetry);
