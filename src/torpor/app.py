@@ -201,9 +201,9 @@ class Torpor(Registry):
         name = workflow if isinstance(workflow, str) else workflow.short_name
         self._policies[name] = checked_policy(retention, log)
 
-    def _what_is_kept(self) -> Policies | None:
+    def what_is_kept(self) -> Policies | None:
         """
-        Return what of its runs is kept, None for everything.
+        Return what of its runs is kept and for how long, None for everything for ever.
 
         Raises:
             WorkflowNotRegisteredError: :meth:`keep` names a workflow that there is not.
@@ -452,7 +452,7 @@ class Torpor(Registry):
                 "guest_names": list(LANGUAGES),
                 "deployment": self.deploy,
                 "programs": self._programs.program,
-                "policies": await in_thread(_MAKING, self._what_is_kept),
+                "policies": await in_thread(_MAKING, self.what_is_kept),
                 **options,
             },
         )

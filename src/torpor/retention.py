@@ -13,7 +13,7 @@ import msgspec
 from torpor.durations import Duration, milliseconds
 from torpor.errors import ConfigurationError
 from torpor.lifecycle import RunStatus
-from torpor.model import Event
+from torpor.model import EndedFilter, Event, Run
 
 NAMES_KEPT_MS: Final = 7 * 86_400_000
 """
@@ -30,15 +30,26 @@ their ``seq`` tells. What it raises stops the deletion until the next time.
 
 class KeepLog(msgspec.Struct, frozen=True):
     """
-    What of the log of a run that goes on is kept.
+    What of the log of a run that goes on is kept; the rest goes, as far as its newest snapshot makes up for it.
 
     Attributes:
-        events: how many of the newest at least; older ones go, as far as a snapshot makes up for them.
-        archive: what is given them before: a folder, or a function, see :data:`Archive`.
+        events: how many of the newest at least.
+        age: such as ``"7d"``; at least what is not older than that, counted back from the newest snapshot.
+        archive: what is given the others before they go: a folder, or a function, see :data:`Archive`.
     """
 
-    events: int
+    events: int | None = None
+    age: Duration | None = None
     archive: str | Path | Archive | None = None
+
+    def age_ms(self) -> int:
+        """
+        Return the age in milliseconds, 0 for any.
+
+        Raises:
+            ValueError: it is no duration.
+        """
+        return 0 if self.age is None else milliseconds(self.age)
 
 
 class Retention(msgspec.Struct, frozen=True):
@@ -70,11 +81,36 @@ class Retention(msgspec.Struct, frozen=True):
         return {status: milliseconds(kept) for status, kept in given.items() if kept is not None}
 
 
+class Chosen(msgspec.Struct, frozen=True):
+    """
+    Whose runs a policy is for.
+
+    Attributes:
+        app: of which application.
+        workflow: of which workflow, by its full name; None for all but those *besides*.
+        besides: full names.
+    """
+
+    app: str
+    workflow: str | None = None
+    besides: tuple[str, ...] = ()
+
+
 class Policy(msgspec.Struct, frozen=True):
     """What is kept of runs: of their logs while they go on, and of themselves when they have ended."""
 
     log: KeepLog | None = None
     retention: Retention | None = None
+
+    def ended(self, chosen: Chosen) -> list[tuple[EndedFilter, int]]:
+        """Return which runs that have ended go, and for how many milliseconds they are kept."""
+        kept = self.retention.kept_ms() if self.retention is not None else {}
+        about = chosen.app, chosen.workflow
+        return [(EndedFilter(0, *about, (status,), besides=chosen.besides), ms) for status, ms in kept.items()]
+
+    def archive_for(self, _run: Run) -> Archive | None:
+        """Return what is given the logs of runs that have ended before they go."""
+        return archive_of(self.retention.archive) if self.retention is not None else None
 
 
 class Policies(msgspec.Struct, frozen=True):
@@ -89,9 +125,14 @@ class Policies(msgspec.Struct, frozen=True):
     default: Policy = Policy()
     own: dict[str, Policy] = {}
 
-    def scopes(self) -> list[tuple[str | None, tuple[str, ...], Policy]]:
-        """Return each policy with the workflow that it is for, or None and the workflows that it is not for."""
-        return [(None, tuple(self.own), self.default), *((name, (), policy) for name, policy in self.own.items())]
+    def scopes(self, app: str) -> list[tuple[Policy, Chosen]]:
+        """Return each policy with the runs of an application that it is for."""
+        own = [(policy, Chosen(app, name)) for name, policy in self.own.items()]
+        return [(self.default, Chosen(app, None, tuple(self.own))), *own]
+
+    def of(self, workflow: str) -> Policy:
+        """Return the policy for the runs of a workflow, by its full name."""
+        return self.own.get(workflow, self.default)
 
 
 def checked_policy(retention: Retention | Duration | None = None, log: KeepLog | int | None = None) -> Policy:
@@ -113,10 +154,21 @@ def checked_policy(retention: Retention | Duration | None = None, log: KeepLog |
             kept.kept_ms()
     except (ValueError, TypeError) as error:
         raise ConfigurationError(f"retention={retention!r}: {error}") from error
-    events = KeepLog(log) if isinstance(log, int) else log
-    if events is not None and (isinstance(events.events, bool) or events.events < 0):
-        raise ConfigurationError(f"log={log!r}: give how many events are kept, 0 or more")
-    return Policy(events, kept)
+    return Policy(None if log is None else _checked_log(log), kept)
+
+
+def _checked_log(given: KeepLog | int) -> KeepLog:
+    log = KeepLog(given) if isinstance(given, int) else given
+    count = log.events
+    if (count is None and log.age is None) or isinstance(count, bool) or (count is not None and count < 0):
+        raise ConfigurationError(
+            f"log={given!r}: give how many events are kept, 0 or more, or up to which age: KeepLog(1000, '7d')"
+        )
+    try:
+        log.age_ms()
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(f"log={given!r}: {error}") from error
+    return log
 
 
 def archive_of(given: str | Path | Archive | None) -> Archive | None:

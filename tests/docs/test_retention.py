@@ -19,9 +19,7 @@ def test_the_quick_start(tmp_path: Path) -> None:
     assert write_files("retention.md", tmp_path) == ["shop.py", "run_shop.py"]
     assert run_python(tmp_path, "run_shop.py").stdout == "200\n"
     assert "watch-news" in torpor(tmp_path, "runs", "--app", "shop.py")
-    assert torpor(tmp_path, "prune", "--app", "shop.py", "--older-than", "30d", "--dry-run") == (
-        "0 runs would be deleted\n"
-    )
+    assert torpor(tmp_path, "prune", "--app", "shop.py", "--dry-run") == "0 runs would be deleted\n"
     listed = torpor(tmp_path, "prune", "--app", "shop.py", "--older-than", "0s", "--dry-run")
     assert "watch-news  watch  completed" in listed
     assert "would be deleted, its name stays for now" in listed
@@ -43,6 +41,10 @@ def test_what_makes_no_sense_is_told(tmp_path: Path) -> None:
     write_files("retention.md", tmp_path)
     soon = run_python(tmp_path, "-m", "torpor.cli", "prune", "--app", "shop.py", "--older-than", "soon")
     assert "--older-than soon" in soon.stderr
+    nobodys = run_python(tmp_path, "-m", "torpor.cli", "prune", "--world", "sqlite:///none.db")
+    assert "no application says what is kept" in nobodys.stderr
+    mixed = run_python(tmp_path, "-m", "torpor.cli", "prune", "--app", "shop.py", "--status", "completed")
+    assert "go with --older-than" in mixed.stderr
     alive = run_python(
         tmp_path, "-m", "torpor.cli", "prune", "--app", "shop.py", "--older-than", "1d", "--status", "running"
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import Mock
@@ -14,10 +15,12 @@ import pytest
 from tests.engine.support import until
 from tests.testing.application import app, buy, nap, naps
 from torpor import KeepLog, Retention, Torpor, WorkerSettings, WorkflowNotRegisteredError
+from torpor.client import Client
 from torpor.engine.pruning import Bites, Pruner
 from torpor.engine.upkeep import Sweep
 from torpor.errors import ArchiveError, ConfigurationError, DamagedError, EntityConflictError, RunNotFoundError
-from torpor.model import EndedFilter, Event, Run, RunFilter
+from torpor.inspection.archive import can_be_restored
+from torpor.model import EndedFilter, Event, Run, RunFilter, Runtime
 from torpor.retention import Policies, Policy, checked_policy
 from torpor.testing import Testbed
 from torpor.testing.clock import ManualClock
@@ -199,13 +202,14 @@ async def test_a_run_that_is_started_again_under_its_name_is_the_same(world: Wor
 
 
 @pytest.mark.parametrize("runtime", ["snapshot", "replay"])
-async def test_the_log_of_a_run_that_goes_on_is_dropped(tmp_path: Path, runtime: str) -> None:
+async def test_the_log_of_a_run_that_goes_on_is_dropped(tmp_path: Path, runtime: Runtime) -> None:
     """Behind its snapshot, all but some; the run goes on to its end. A run in replay mode keeps its log."""
     seen: list[Event] = []
     settings = WorkerSettings(upkeep_ms=10)
     app.keep(naps, log=KeepLog(events=20, archive=lambda _, events: seen.extend(events)))
     try:
-        async with Testbed(app, world=f"sqlite:///{tmp_path}/t.db", settings=settings, runtime=runtime) as torpor:  # type: ignore[arg-type]
+        world = f"sqlite:///{tmp_path}/t.db"
+        async with Testbed(app, world=world, settings=settings, runtime=runtime, timeout=60) as torpor:
             run, other = await torpor.start(naps, 100), await torpor.start(nap, "I")
             await torpor.skip("80d")
 
@@ -222,13 +226,34 @@ async def test_the_log_of_a_run_that_goes_on_is_dropped(tmp_path: Path, runtime:
         app._policies.clear()
 
 
+async def test_a_log_is_dropped_by_age() -> None:
+    """All that is older than that goes, counted back from the snapshot, unless so many events are to stay."""
+    async with Testbed(app, timeout=60) as torpor:
+        run = await torpor.start(naps, 80)
+        await torpor.skip("70d")
+        snapshot = await torpor.world.snapshot(run.id)
+        assert snapshot is not None
+        aged = [event.seq for event in await run.events() if event.at < snapshot.at - 10 * DAY]
+        assert 100 < aged[-1] < 140
+        verify = partial(can_be_restored, Client(torpor.world, app.keyring))
+
+        async def pruned(*kept: object) -> int:
+            policy = checked_policy(None, KeepLog(*kept))  # type: ignore[arg-type]
+            await Pruner(torpor.world, lambda: app.name, Policies(policy), verify).round()
+            return (await run.info()).base
+
+        assert await pruned(None, "60d") == 0  # it is not worth while
+        assert await pruned(snapshot.cursor - 50, "10d") == 0
+        assert await pruned(None, "10d") == aged[-1]
+
+
 async def test_a_snapshot_that_cannot_be_restored_lets_no_log_go() -> None:
     """Nothing is asked of the world then."""
 
     async def distrust(_run: Run) -> bool:
         return False
 
-    async with Testbed(app) as torpor:
+    async with Testbed(app, timeout=60) as torpor:
         run = await torpor.start(naps, 80)
         await torpor.skip("60d")
         await Pruner(torpor.world, lambda: app.name, Policies(checked_policy(None, 5)), distrust).round()
@@ -250,7 +275,13 @@ async def test_programs_that_no_run_keeps_go(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("options", "told"),
-    [({"retention": "soon"}, "retention='soon'"), ({"log": -1}, "log=-1"), ({"log": True}, "log=True")],
+    [
+        ({"retention": "soon"}, "retention='soon'"),
+        ({"log": -1}, "log=-1"),
+        ({"log": True}, "log=True"),
+        ({"log": KeepLog()}, "how many events"),
+        ({"log": KeepLog(age="old")}, "age='old'"),
+    ],
 )
 def test_settings_that_make_no_sense_are_refused(options: dict[str, object], told: str) -> None:
     """At once, where they stand."""

@@ -47,7 +47,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "retry": Place("control", "Take failed runs up again, and print their ids."),
     "rerun": Place("control", "Start a new run of the same workflow with the same input, and print its id."),
     "archive": Place("archive", "Drop the beginning of logs, behind tried snapshots."),
-    "prune": Place("prune", "Delete runs that ended long ago, with everything of them."),
+    "prune": Place("prune", "Delete what is not kept any longer."),
     "doctor": Place("doctor", "Check the installation, the application and its world."),
     "warm": Place("warm", "Compile and boot the guest languages ahead of time."),
     "deployments": Place("deployments", "List what is deployed, and what still has runs."),

@@ -1,38 +1,41 @@
-"""``torpor prune``: delete what ended long ago."""
+"""``torpor prune``: delete what is not kept any longer."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Annotated, Any
 
+import msgspec
 import typer
 
-from torpor.cli.opening import with_client
+from torpor.cli.opening import app_if_any, with_client
 from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, say
 from torpor.cli.reporting import command
 from torpor.cli.runs import StatusOption, WorkflowOption, parse_status
 from torpor.client import Client
 from torpor.durations import milliseconds
+from torpor.engine.pruning import LivingLogs
 from torpor.engine.pruning import prune as prune_runs
 from torpor.errors import UsageError
 from torpor.inspection.timestamps import clock_text
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import EndedFilter, Run
 from torpor.programs.catalogue import short_name
-from torpor.retention import NAMES_KEPT_MS, archive_of
+from torpor.retention import NAMES_KEPT_MS, Archive, Policies, archive_of
 
 _PAGE = 200
 _LISTED_MAX = 100_000
 
 Told = Callable[[Run, bool], None]
+ArchiveFor = Callable[[Run], Archive | None]
 
 
 @command
 def prune(
     older_than: Annotated[
-        str, typer.Option("--older-than", metavar="TIME", help="Runs that ended longer ago, such as 30d.")
-    ],
+        str | None, typer.Option("--older-than", metavar="TIME", help="Runs that ended longer ago, such as 30d.")
+    ] = None,
     status: StatusOption = None,
     workflow: WorkflowOption = None,
     archive: Annotated[
@@ -44,41 +47,117 @@ def prune(
     json: JsonOption = False,
 ) -> None:
     """
-    Delete runs that ended long ago, with everything of them.
+    Delete what is not kept any longer.
+
+    Without --older-than that is what the application says: runs that ended long ago, and logs of runs that go on. With
+    it, runs that ended longer ago go, whatever the application says; what it archives is archived.
 
     Workers do not wait for it: a few hundred rows go at a time. Of a run that ended within the last seven days its name
     and how it ended stay until then, so that nobody starts it a second time.
 
     Example: torpor prune --older-than 30d --status completed
     """
+    application = app_if_any(app, None) if app is not None or world is None else None
+    policies = application.what_is_kept() if application is not None else None
+    name = application.name if application is not None else ""
+    done = _Done(dry_run, json)
+    if older_than is None:
+        if status is not None or workflow is not None or archive is not None:
+            raise UsageError(
+                "--status, --workflow and --archive go with --older-than TIME; the application has its own"
+            )
+        if policies is None:
+            raise UsageError(
+                "no application says what is kept: give Torpor(retention=…, log=…), see docs/retention.md, name it by "
+                "--app, or say how old the runs are that go, such as --older-than 30d"
+            )
+        with_client(app, world, lambda client: _by_policy(client, policies, name, done))
+    else:
+        kept_ms, statuses = _age(older_than), _statuses(status)
+        folder = archive_of(archive)
+
+        def archive_for(run: Run) -> Archive | None:
+            own = policies is not None and run.app == name
+            return folder or (policies.of(run.workflow).archive_for(run) if policies is not None and own else None)
+
+        async def by_age(client: Client) -> None:
+            for full in await _full_names(client, workflow):
+                where = EndedFilter(0, None, full, statuses, limit=_PAGE)
+                await _ended(client, where, kept_ms, archive_for, done)
+
+        with_client(app, world, by_age)
+    done.sum_up()
+
+
+class _Done:
+    """What was done, or would be, told as it happens, or as one document."""
+
+    def __init__(self, dry_run: bool, json: bool) -> None:
+        self.dry_run, self._json = dry_run, json
+        self._pruned: list[dict[str, Any]] = []
+        self._shortened: list[dict[str, Any]] = []
+
+    def deleted(self, run: Run, named: bool) -> None:
+        """Tell of a run, and whether its name stays."""
+        self._pruned.append(_data(run, named))
+        if not self._json:
+            _say(run, named, dry_run=self.dry_run)
+
+    def shortened(self, run: Run, through: int) -> None:
+        """Tell of a log that begins after a seq from now on."""
+        self._shortened.append({"id": run.id, "workflow": run.workflow, "base": through, "dropped": through - run.base})
+        if not self._json:
+            what = "would be dropped" if self.dry_run else "dropped"
+            say(f"{run.id}  {short_name(run.workflow)}  {run.status}  {through - run.base} events {what}")
+
+    def sum_up(self) -> None:
+        """Tell what it was in all."""
+        if self._json:
+            print_json({"pruned": self._pruned, "shortened": self._shortened, "dry_run": self.dry_run})
+            return
+        would = "would be" if self.dry_run else "were"
+        logs = f", {len(self._shortened)} logs {would} shortened" if self._shortened else ""
+        say(f"{len(self._pruned)} runs {would} deleted{logs}")
+
+
+def _age(older_than: str) -> int:
+    try:
+        return milliseconds(older_than)
+    except ValueError as error:
+        raise UsageError(f"--older-than {older_than}: {error}") from error
+
+
+def _statuses(status: str | None) -> tuple[RunStatus, ...]:
     wanted = parse_status(status)
     if wanted is not None and wanted not in RUN_TERMINAL:
         raise UsageError(f"runs that are {wanted} have not ended; select --status completed, failed or cancelled")
-    try:
-        kept_ms = milliseconds(older_than)
-    except ValueError as error:
-        raise UsageError(f"--older-than {older_than}: {error}") from error
-    statuses: tuple[RunStatus, ...] = ("completed", "failed", "cancelled") if wanted is None else (wanted,)
-    pruned: list[dict[str, Any]] = []
+    return ("completed", "failed", "cancelled") if wanted is None else (wanted,)
 
-    def told(run: Run, named: bool) -> None:
-        pruned.append(_data(run, named))
-        if not json:
-            _say(run, named, dry_run=dry_run)
 
-    async def carried_out(client: Client) -> None:
-        for name in await _full_names(client, workflow):
-            where = EndedFilter(0, None, name, statuses, limit=_PAGE)
-            if dry_run:
-                await _list(client, where, kept_ms, told)
-            else:
-                await prune_runs(client.world, where, kept_ms, archive=archive_of(archive), told=told)
+async def _by_policy(client: Client, policies: Policies, app: str, done: _Done) -> None:
+    """Prune as a worker of the application would."""
 
-    with_client(app, world, carried_out)
-    if json:
-        print_json({"pruned": pruned, "dry_run": dry_run})
+    async def verify(run: Run) -> bool:
+        from torpor.inspection.archive import can_be_restored  # noqa: PLC0415  # it needs the VM
+
+        return await can_be_restored(client, run)
+
+    logs = LivingLogs(client.world, verify)
+    for policy, chosen in policies.scopes(app):
+        if policy.log is not None:
+            async for run, through in logs.long(chosen, policy.log):
+                if done.dry_run or await logs.drop(run, through, policy.log):
+                    done.shortened(run, through)
+        for where, kept_ms in policy.ended(chosen):
+            await _ended(client, where, kept_ms, policy.archive_for, done)
+
+
+async def _ended(client: Client, where: EndedFilter, kept_ms: int, archive_for: ArchiveFor, done: _Done) -> None:
+    """Delete runs that ended longer ago than they are kept, or list them."""
+    if done.dry_run:
+        await _list(client, where, kept_ms, done.deleted)
     else:
-        say(f"{len(pruned)} runs {'would be' if dry_run else 'were'} deleted")
+        await prune_runs(client.world, where, kept_ms, archive_for=archive_for, told=done.deleted)
 
 
 async def _full_names(client: Client, workflow: str | None) -> list[str | None]:
@@ -93,7 +172,7 @@ async def _full_names(client: Client, workflow: str | None) -> list[str | None]:
 async def _list(client: Client, where: EndedFilter, kept_ms: int, told: Told) -> None:
     """Tell what would be deleted."""
     now = client.world.clock.now()
-    asked = EndedFilter(now - kept_ms, where.app, where.workflow, where.statuses, limit=_LISTED_MAX)
+    asked = msgspec.structs.replace(where, before=now - kept_ms, limit=_LISTED_MAX)
     for run in await client.world.ended_runs(asked):
         named = run.ended_at >= now - NAMES_KEPT_MS
         if not named or run.base < run.head - 1:

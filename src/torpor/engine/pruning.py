@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Final
 
 from torpor.clock import Clock
@@ -17,7 +17,7 @@ from torpor.engine.observer import Observer, Remark, ignore
 from torpor.errors import ArchiveError, ConflictError, DamagedError, NotFoundError
 from torpor.limits import DELETED_ROWS_MAX
 from torpor.model import EndedFilter, Event, LongLogs, Run
-from torpor.retention import NAMES_KEPT_MS, Archive, KeepLog, Policies, Retention, archive_of
+from torpor.retention import NAMES_KEPT_MS, Archive, Chosen, KeepLog, Policies, archive_of
 from torpor.world import World
 
 _PAUSE: Final = 4
@@ -25,7 +25,7 @@ _PAUSE: Final = 4
 
 _PAGE: Final = 50
 _SLACK: Final = 100
-"""Events that a log may have more than are kept: it is not worth while to drop less."""
+"""Events that may go before they do: it is not worth while to try a snapshot for less."""
 
 Verify = Callable[[Run], Awaitable[bool]]
 """Returns whether a run's newest snapshot can be restored, so that it makes up for the log."""
@@ -48,8 +48,6 @@ class Pruner:
     ) -> None:
         self._world, self._app, self._policies = world, app, policies
         self._verify, self._observe = verify, observe
-        self._bites = Bites(world)
-        self._untouchable: set[str] = set()  # runs whose logs cannot go for now
 
     async def round(self) -> None:
         """
@@ -58,40 +56,81 @@ class Pruner:
         Raises:
             WorldError: the next round goes on.
         """
-        self._untouchable.clear()
-        for workflow, besides, policy in self._policies.scopes():
+        logs = LivingLogs(self._world, self._verify)
+        for policy, chosen in self._policies.scopes(self._app()):
             if policy.log is not None:
-                await self._drop_logs(workflow, besides, policy.log)
-            if policy.retention is not None:
-                await self._drop_runs(workflow, besides, policy.retention)
+                async for run, through in logs.long(chosen, policy.log):
+                    await logs.drop(run, through, policy.log)
+            for where, kept_ms in policy.ended(chosen):
+                count = await prune(self._world, where, kept_ms, archive_for=policy.archive_for)
+                if count:
+                    told = f"deleted {count} runs that were {where.statuses[0]} for longer than they are kept"
+                    self._observe(Remark(logging.INFO, told))
 
-    async def _drop_logs(self, workflow: str | None, besides: tuple[str, ...], keep: KeepLog) -> None:
+
+class LivingLogs:
+    """
+    Drops the beginnings of the logs of runs that go on, each once.
+
+    Args:
+        world: an open world.
+        verify: tries snapshots.
+    """
+
+    def __init__(self, world: World, verify: Verify) -> None:
+        self._world, self._verify = world, verify
+        self._bites = Bites(world)
+        self._seen: set[str] = set()  # what could not go by now cannot for a while
+
+    async def long(self, chosen: Chosen, keep: KeepLog) -> AsyncIterator[tuple[Run, int]]:
+        """Yield the runs of whose logs something is to go, with the seq of the last event that is."""
         while True:
-            limit = _PAGE + len(self._untouchable)
-            where = LongLogs(keep.events + _SLACK, self._app(), workflow, besides=besides, limit=limit)
-            runs = [run for run in await self._world.long_logs(where) if run.id not in self._untouchable]
+            where = LongLogs(
+                _SLACK,
+                keep.events or 0,
+                keep.age_ms(),
+                chosen.app,
+                chosen.workflow,
+                _PAGE + len(self._seen),
+                chosen.besides,
+            )
+            runs = [run for run in await self._world.long_logs(where) if run.id not in self._seen]
             for run in runs:
-                self._untouchable.add(run.id)  # once a round is enough
+                self._seen.add(run.id)
                 try:
-                    await self._drop_log(run, keep)
-                except (ConflictError, NotFoundError, DamagedError):
-                    continue  # it has no snapshot, or none whose build is stored; or it has just ended; or is damaged
+                    through = await self._through(run, keep)
+                except (NotFoundError, DamagedError):
+                    continue  # it is gone, or damaged
+                if through > run.base:
+                    yield run, through
             if not runs:
                 return
 
-    async def _drop_log(self, run: Run, keep: KeepLog) -> None:
-        snapshot = await self._world.snapshot(run.id)
-        through = min(run.head - keep.events, snapshot.cursor if snapshot is not None else 0)
-        if through > run.base and await self._verify(run):
+    async def drop(self, run: Run, through: int, keep: KeepLog) -> bool:
+        """Let a run's log begin after a seq, and return whether it does."""
+        try:
+            if not await self._verify(run):
+                return False
             await self._bites.archive(run, through, archive_of(keep.archive))
+        except (ConflictError, NotFoundError, DamagedError):
+            return False  # its guest build is not stored; or it has just ended; or is damaged
+        return True
 
-    async def _drop_runs(self, workflow: str | None, besides: tuple[str, ...], retention: Retention) -> None:
-        for status, kept_ms in retention.kept_ms().items():
-            where = EndedFilter(0, self._app(), workflow, (status,), besides=besides, limit=_PAGE)
-            count = await prune(self._world, where, kept_ms, archive=archive_of(retention.archive))
-            if count:
-                told = f"deleted {count} runs that were {status} for longer than they are kept"
-                self._observe(Remark(logging.INFO, told))
+    async def _through(self, run: Run, keep: KeepLog) -> int:
+        snapshot = await self._world.snapshot(run.id)
+        if snapshot is None:
+            return 0
+        through = min(run.head - (keep.events or 0), snapshot.cursor)
+        return through if keep.age is None else await self._last_before(snapshot.at - keep.age_ms(), run, through)
+
+    async def _last_before(self, at: int, run: Run, through: int) -> int:
+        """Return the seq of the last event before a time, up to *through*: times never go back in a log."""
+        low, high = run.base, max(run.base, through)
+        while low < high:
+            middle = (low + high + 1) // 2
+            event = (await self._world.events(run.id, after=middle - 1, limit=1))[0]
+            low, high = (middle, high) if event.at < at else (low, middle - 1)
+        return low
 
 
 async def prune(
@@ -99,7 +138,7 @@ async def prune(
     where: EndedFilter,
     kept_ms: int,
     *,
-    archive: Archive | None = None,
+    archive_for: Callable[[Run], Archive | None] = lambda _run: None,
     told: Callable[[Run, bool], None] = lambda _run, _named: None,
 ) -> int:
     """
@@ -111,7 +150,7 @@ async def prune(
         world: an open world.
         where: which; its ``before`` and ``whole`` are set here, and its ``limit`` is how many are looked for at once.
         kept_ms: how long they are kept.
-        archive: is given their logs before.
+        archive_for: returns what is given a run's log before.
         told: is told each, and whether its name stays.
     """
     bites = Bites(world)
@@ -124,7 +163,7 @@ async def prune(
         while runs := await world.ended_runs(asked):
             went = 0
             for run in runs:
-                if await bites.delete(run, archive, keep_name=keep_name):
+                if await bites.delete(run, archive_for(run), keep_name=keep_name):
                     told(run, keep_name)
                     went += 1
             count += went

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torpor.client import Client
 from torpor.engine.builds import store_installed
+from torpor.errors import TorporError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Run
 from torpor.parked import parked
@@ -29,8 +30,21 @@ async def archive(client: Client, run_id: str) -> tuple[Run, int]:
     snapshot = await world.snapshot(run_id)
     if run.status not in RUN_TERMINAL and snapshot is not None:
         through = snapshot.cursor
-        async with parked(world, guests(), run_id, world.clock, client.keyring, from_log=False):
-            pass  # it could be restored
-        await store_installed(world, guests(), run)
+        await _try(client, run)
     archived = await world.archive(run_id, through)
     return archived, archived.base - run.base
+
+
+async def can_be_restored(client: Client, run: Run) -> bool:
+    """Return whether a run's newest snapshot makes up for the log before it; its guest build is stored then."""
+    try:
+        await _try(client, run)
+    except TorporError:
+        return False
+    return True
+
+
+async def _try(client: Client, run: Run) -> None:
+    async with parked(client.world, guests(), run.id, client.world.clock, client.keyring, from_log=False):
+        pass  # it could be restored
+    await store_installed(client.world, guests(), run)

@@ -55,16 +55,20 @@ class EndedFilter(msgspec.Struct, frozen=True):
 
 class LongLogs(msgspec.Struct, frozen=True):
     """
-    Which runs that have not ended, and are kept by snapshots, to list: those with long logs.
+    Which runs that have not ended, and are kept by snapshots, to list: those of whose logs something may go.
 
     Attributes:
+        going: how many events may go at least, one or more.
+        kept: how many of the newest may not.
+        age_ms: what is not older than that may not either, counted back from the newest snapshot; 0 for any age.
         app, workflow: only these, by their full names; None for any.
-        more_than: how many events their logs have at least.
         limit: how many at most.
         besides: workflows, by their full names, whose runs are left out.
     """
 
-    more_than: int
+    going: int
+    kept: int = 0
+    age_ms: int = 0
     app: str | None = None
     workflow: str | None = None
     limit: int = 50

@@ -203,9 +203,25 @@ class DeletionSuite(Suite):
         await world.create_run(replace(new_run(OTHER), runtime="replay"))
         assert [run.id for run in await world.long_logs(LongLogs(3))] == ["wrun_long"]
         assert [run.id for run in await world.long_logs(LongLogs(1))] == ["wrun_long", RUN]
+        assert [run.id for run in await world.long_logs(LongLogs(1, 2))] == ["wrun_long"]
         assert await world.long_logs(LongLogs(1, workflow="refund")) == []
         assert await world.long_logs(LongLogs(1, app="another")) == []
         assert await world.long_logs(LongLogs(1, besides=("order",))) == []
+
+    async def test_aged_logs_are_found(self, world: World, clock: ManualClock) -> None:
+        """When so many events are older than that, counted back from the newest snapshot; none without a snapshot."""
+        turn = await begin(world, RUN, step("step_created", 1, at=T))
+        clock.advance(10)
+
+        async def found(going: int, kept: int = 0, *, age_ms: int) -> list[str]:
+            return [run.id for run in await world.long_logs(LongLogs(going, kept, age_ms))]
+
+        assert await found(1, age_ms=9) == []
+        await turn.commit(step("step_created", 2, at=T + 10), snapshot=replace(snapshot(), at=T + 10))
+        assert await found(3, age_ms=9) == [RUN]
+        assert await found(3, age_ms=10) == []
+        assert await found(4, age_ms=9) == []
+        assert await found(3, 2, age_ms=9) == []
 
     async def test_programs_of_all_runs_are_told(self, world: World) -> None:
         """Also of those that have ended, until they are deleted."""

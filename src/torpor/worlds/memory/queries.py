@@ -9,7 +9,7 @@ from itertools import islice
 from msgspec.structs import replace
 
 from torpor.model import EndedFilter, Entities, Hook, ImageUse, LongLogs, ProgramUse, Run, RunFilter, Step, WaitingSteps
-from torpor.worlds.memory.store import Store
+from torpor.worlds.memory.store import Rows, Store
 
 
 def list_runs(store: Store, where: RunFilter) -> list[Run]:
@@ -115,13 +115,18 @@ def long_logs(store: Store, where: LongLogs) -> list[Run]:
     found = (
         run
         for run in store.live()
-        if run.head - run.base >= where.more_than
+        if run.head - run.base >= where.kept + where.going
+        and (not where.age_ms or _is_aged(store.runs[run.id], where))
         and run.runtime == "snapshot"
         and where.app in (None, run.app)
         and where.workflow in (None, run.workflow)
         and run.workflow not in where.besides
     )
     return list(islice(found, where.limit))
+
+
+def _is_aged(rows: Rows, where: LongLogs) -> bool:
+    return rows.snapshot is not None and rows.log[where.going - 1].at < rows.snapshot.at - where.age_ms
 
 
 def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:

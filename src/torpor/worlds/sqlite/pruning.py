@@ -39,7 +39,10 @@ _LONG: Final = (
     f"CROSS JOIN runs r INDEXED BY runs_listed ON r.workflow = w.k AND r.{_LIVE} "
     "WHERE (:app IS NULL OR w.app = :app) AND (:workflow IS NULL OR w.name = :workflow) "
     "AND w.name NOT IN (SELECT value FROM json_each(:besides)) "
-    f"AND r.head - r.base >= :more AND r.runtime = {RUNTIME_CODE['snapshot']} LIMIT :limit"
+    "AND r.head - r.base >= :kept + :going "
+    f"AND (:age = 0 OR (SELECT at FROM events WHERE k = (r.k << {SHIFT} | r.base + :going)) "
+    "< (SELECT at FROM snapshots WHERE run = r.k) - :age) "
+    f"AND r.runtime = {RUNTIME_CODE['snapshot']} LIMIT :limit"
 )
 
 
@@ -120,7 +123,9 @@ def long_logs(store: Store, where: LongLogs) -> list[Run]:
         "app": where.app,
         "workflow": where.workflow,
         "besides": msgspec.json.encode(where.besides).decode(),
-        "more": where.more_than,
+        "kept": where.kept,
+        "going": where.going,
+        "age": where.age_ms,
         "limit": where.limit,
     }
     found = [k for (k,) in store.db.execute(_LONG, asked).fetchall()]
