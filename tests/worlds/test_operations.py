@@ -8,7 +8,7 @@ from typing import Any, Final
 import pytest
 from msgspec.structs import replace
 
-from torpor.errors import LeaseLostError
+from torpor.errors import EntityConflictError, LeaseLostError
 from torpor.model import NOW, Commit, Entities, Event, Hook, NewRun, Notice, Run, Step, StepOutcome, Wait
 from torpor.worlds import operations
 from torpor.worlds.draft import Changes
@@ -18,12 +18,14 @@ from torpor.worlds.requests import (
     First,
     Inputs,
     Load,
+    Moved,
     Owner,
     Part,
     PutStep,
     Request,
     Reserved,
     Resumed,
+    Since,
     StaleError,
     TokenTakenError,
     Watchers,
@@ -82,15 +84,42 @@ def test_the_usual_commit_reads_nothing() -> None:
 def test_a_commit_that_was_overtaken_looks_again() -> None:
     """It learns of what came first, and is stored behind it."""
     newer = Entities(replace(RUN, head=10))
-    store = Script((Apply, StaleError()), (Load, newer), (Inputs, (LATE,)), (Apply, None))
+    store = Script((Apply, StaleError()), (Moved, Since(newer, frozenset())), (Inputs, (LATE,)), (Apply, None))
     committed, _ = store.run(operations.commit(replace(COMMIT, park=True), HELD, T, URL))
     assert (committed.foreign, committed.parked) == ((LATE,), False)
     assert store.stored.before == newer.run
 
 
+def test_a_commit_that_was_overtaken_reads_what_has_changed() -> None:
+    """And nothing else of all that is open: a step that has ended is gone, one that is tried again is as it is now."""
+    steps = {f"step_{n}": Step("wrun_1", f"step_{n}", n, n, "pay", "running", T, task=True) for n in range(9)}
+    again = replace(steps["step_2"], status="retrying", ready_at=NOW)
+    since = Since(Entities(replace(RUN, head=11), {"step_2": again}), frozenset(("step_1", "step_2", "step_0")))
+    cancelled = Event("step_cancelled", T, "step_0", op=0)
+    store = Script((Moved, since), (Inputs, (LATE,)), (Apply, None))
+    held = replace(HELD, steps=steps)
+    with pytest.raises(EntityConflictError, match="step_0"):  # it is over by now
+        store.run(operations.commit(replace(COMMIT, outputs=(cancelled,)), held, T, URL))
+    assert store.asked[0] == Moved("wrun_1", 9, ("step_0",))
+    store = Script((Apply, StaleError()), (Moved, since), (Inputs, (LATE,)), (Apply, None))
+    committed, _ = store.run(operations.commit(COMMIT, held, T, URL))
+    assert committed.held is not None
+    assert committed.held.steps == {"step_2": again, **{f"step_{n}": steps[f"step_{n}"] for n in range(3, 9)}}
+
+
+def test_a_log_that_was_shortened_meanwhile_is_read_whole() -> None:
+    """Rows have got inputs then, which no event tells."""
+    newer = Entities(replace(RUN, head=10, base=4))
+    store = Script(
+        (Apply, StaleError()), (Moved, Since(newer, frozenset())), (Load, newer), (Inputs, (LATE,)), (Apply, None)
+    )
+    store.run(operations.commit(replace(COMMIT, park=True), HELD, T, URL))
+
+
 def test_a_commit_with_inputs_that_was_overtaken_is_not_stored() -> None:
     """The answer says what came first."""
-    store = Script((Apply, StaleError()), (Load, Entities(replace(RUN, head=10))), (Inputs, (LATE,)))
+    since = Since(Entities(replace(RUN, head=10)), frozenset())
+    store = Script((Apply, StaleError()), (Moved, since), (Inputs, (LATE,)))
     events = (Event("wait_completed", T, "wait_1", op=1),)
     held = replace(HELD, waits={"wait_1": Wait("wait_1", 1, T)})
     committed, notice = store.run(operations.commit(replace(COMMIT, inputs=events), held, T, URL))
@@ -99,14 +128,16 @@ def test_a_commit_with_inputs_that_was_overtaken_is_not_stored() -> None:
 
 def test_nobody_is_refused_for_what_may_not_be_so_any_more() -> None:
     """What the turn knows does not allow the event; what is stored says that the claim is lost."""
-    store = Script((Load, Entities(replace(RUN, epoch=4, worker="wrkr_2"))))
+    lost = Entities(replace(RUN, epoch=4, worker="wrkr_2"))
+    store = Script((Moved, Since(lost, frozenset())), (Load, lost))
     with pytest.raises(LeaseLostError, match="wrkr_2"):
         store.run(operations.commit(replace(COMMIT, outputs=(Event("run_started", T),)), HELD, T, URL))
 
 
 def test_a_claim_that_was_lost_meanwhile_is_noticed() -> None:
     """After the second look."""
-    store = Script((Apply, StaleError()), (Load, Entities(replace(RUN, epoch=4, worker="wrkr_2"))))
+    lost = Entities(replace(RUN, epoch=4, worker="wrkr_2"))
+    store = Script((Apply, StaleError()), (Moved, Since(lost, frozenset())), (Load, lost))
     with pytest.raises(LeaseLostError, match="wrkr_2"):
         store.run(operations.commit(COMMIT, HELD, T, URL))
 
@@ -124,7 +155,7 @@ def test_a_commit_that_touches_tasks_looks_at_them(event: Event) -> None:
     """They may have been claimed since the turn saw them last."""
     task = Step("wrun_1", "step_1", 1, 3, "pay", "pending", T, task=True, ready_at=NOW)
     now = Entities(RUN, {"step_1": replace(task, worker="wrkr_2", epoch=1, status="running", ready_at=None)})
-    asked: list[tuple[type[Request], Any]] = [(Load, now), (Apply, None)]
+    asked: list[tuple[type[Request], Any]] = [(Moved, Since(now, frozenset(("step_1",)))), (Apply, None)]
     store = Script(*asked, *([(Watchers, ())] if event.type == "run_failed" else []))
     store.run(operations.commit(replace(COMMIT, outputs=(event,)), Entities(RUN, {"step_1": task}), T, URL))
     assert isinstance(store.asked[1], Apply)

@@ -415,8 +415,18 @@ def watched_ended(hook_id: str, op: int, run_id: str, at: int) -> Event:
     return Event("hook_received", at, hook_id, op=op, ref=run_id, payload=NOTHING)
 
 
+def renewed(rows: dict[str, T], now: Mapping[str, T], about: Collection[str]) -> dict[str, T]:
+    """Return rows with those that some ids are *about* as they are *now*, or gone."""
+    return _merged(rows, {row_id: now.get(row_id) for row_id in about if row_id in rows or row_id in now})
+
+
 def _merged(rows: dict[str, T], changed: Mapping[str, T | None]) -> dict[str, T]:
     if not changed:
         return rows
-    merged: dict[str, T | None] = {**rows, **changed}
-    return {row_id: row for row_id, row in merged.items() if row is not None}
+    merged = rows.copy()  # many may be open, and few change
+    for row_id, row in changed.items():
+        if row is None:
+            merged.pop(row_id, None)
+        else:
+            merged[row_id] = row
+    return merged

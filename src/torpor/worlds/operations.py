@@ -33,7 +33,7 @@ from torpor.model import (
 )
 from torpor.model.flow import Place
 from torpor.worlds import cancelling, claims, control, mailbox, refusals, retrying, rules, streams
-from torpor.worlds.draft import Changes
+from torpor.worlds.draft import Changes, renewed
 from torpor.worlds.requests import (
     Apply,
     Children,
@@ -42,6 +42,7 @@ from torpor.worlds.requests import (
     Inputs,
     Kept,
     Load,
+    Moved,
     Newest,
     Operation,
     Owner,
@@ -53,6 +54,7 @@ from torpor.worlds.requests import (
     Received,
     Reserved,
     Resumed,
+    Since,
     Spend,
     StaleError,
     StreamOf,
@@ -306,16 +308,17 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
     over = yield from _over(commit)
     taken = yield from _taken(commit, now)
     foreign: tuple[Event, ...] = ()
-    fresh = False
     if held is not None and not (held.run.head == commit.expected_head and rules.may_commit(held.run, commit)):
         held = None  # what lies between the two may be foreign, and a paused run may go on by now
-    if held is not None and _touches_tasks(commit, held):
+    known = held
+    if held is not None and _tasks_of(commit, held):
         held = None  # tasks change without the run, so that nobody knows them who has not just looked
+    fresh = False
     looks = _Looks(commit.run_id)
     while True:
         looks.count()
         if held is None:
-            held = yield from _load(commit.run_id, url)
+            held = yield from _now(known, commit, url)
             rules.check_claim(held.run, commit.worker_id, commit.epoch)
             foreign, too_late = (), False
             if held.run.head != commit.expected_head:
@@ -487,11 +490,29 @@ def _frees(ended: Entities) -> bool:
     return bool(ended.run.slot) or any(step.place is not None for step in ended.steps.values())
 
 
-def _touches_tasks(commit: Commit, held: Entities) -> bool:
-    """Return whether a commit changes rows of tasks; an end withdraws them all."""
+def _tasks_of(commit: Commit, held: Entities) -> tuple[str, ...]:
+    """Return the tasks whose rows a commit changes; an end withdraws them all."""
     tasks = {step.id for step in held.steps.values() if step.task}
+    if not tasks:
+        return ()
     events = (*commit.inputs, *commit.outputs)
-    return bool(tasks) and any(event.id in tasks or event.type in RUN_ENDINGS for event in events)
+    if any(event.type in RUN_ENDINGS for event in events):
+        return tuple(tasks)
+    return tuple(tasks.intersection(event.id for event in events))
+
+
+def _now(known: Entities | None, commit: Commit, url: str) -> Conversation[Entities]:
+    """Return a run as it is now; what was *known* of it is not read again, but for what has changed since."""
+    if known is None or known.run.worker != commit.worker_id:
+        return (yield from _load(commit.run_id, url))
+    since: Since | None = yield Moved(commit.run_id, known.run.head, _tasks_of(commit, known))
+    if since is None:
+        raise refusals.run_not_found(commit.run_id, url)
+    now, about = since.entities, since.about
+    if (now.run.epoch, now.run.base) != (known.run.epoch, known.run.base):  # an archived log leaves inputs in rows
+        return (yield from _load(commit.run_id, url))
+    steps = renewed(known.steps, now.steps, about)
+    return Entities(now.run, steps, renewed(known.waits, now.waits, about), renewed(known.hooks, now.hooks, about))
 
 
 def _over(commit: Commit) -> Conversation[set[str]]:

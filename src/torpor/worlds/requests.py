@@ -6,6 +6,7 @@ What an operation asks of a store, and the conversation in which it does.
     request      answer
     Load         Entities | None      the run and what is open in it, locked until the end where there are locks
     Part         Entities | None      the run, and of what is open in it one step, one hook and the waits that are due
+    Moved        Since | None         the run, and what of it has changed since an event
     First        Event | None         the first event of a log that is whole
     Whole        tuple[Event, …]      the log, or what is left of it
     Inputs       tuple[Event, …]      inputs in the log after a seq
@@ -38,7 +39,7 @@ from typing import Any, TypeAlias, TypeVar
 import msgspec
 
 from torpor.errors import DamagedError
-from torpor.model import Notice, Run, Step, Stream, StreamWriter
+from torpor.model import Entities, Notice, Run, Step, Stream, StreamWriter
 from torpor.model.schedules import Schedule
 from torpor.worlds.draft import Changes
 from torpor.worlds.streams import StreamChanges
@@ -68,6 +69,36 @@ class Part(msgspec.Struct, frozen=True):
     due: int = 0
     step: str = ""
     hook: str = ""
+
+
+class Moved(msgspec.Struct, frozen=True):
+    """
+    Ask for a run, and for those rows of what is open in it that events after a seq are about, and some more.
+
+    Who knows the run as it was then knows it as it is now, however much is open in it.
+
+    Attributes:
+        run_id: which run.
+        after: the seq.
+        also: ids of what else.
+    """
+
+    run_id: str
+    after: int
+    also: tuple[str, ...] = ()
+
+
+class Since(msgspec.Struct, frozen=True):
+    """
+    What has become of a run.
+
+    Attributes:
+        entities: the run, and the rows that are there.
+        about: ids of all rows that were asked for.
+    """
+
+    entities: Entities
+    about: frozenset[str]
 
 
 class First(msgspec.Struct, frozen=True):
@@ -231,6 +262,7 @@ class Erase(msgspec.Struct, frozen=True):
 Request: TypeAlias = (
     Load
     | Part
+    | Moved
     | First
     | Whole
     | Inputs

@@ -349,6 +349,20 @@ def _part(store: Store, request: ask.Part) -> Entities | None:
     )
 
 
+def _moved(store: Store, request: ask.Moved) -> ask.Since | None:
+    rows = store.runs.get(request.run_id)
+    if rows is None:
+        return None
+    about = {event.id for event in rows.events(request.after) if event.id}.union(request.also)
+    now = Entities(
+        rows.run,
+        {step_id: rows.steps[step_id] for step_id in about & rows.steps.keys()},
+        {wait_id: rows.waits[wait_id] for wait_id in about & rows.waits.keys()},
+        {hook_id: rows.hooks[hook_id] for hook_id in about & rows.hooks.keys()},
+    )
+    return ask.Since(now, frozenset(about))
+
+
 def _first(store: Store, request: ask.First) -> Event | None:
     rows = store.runs[request.run_id]
     return None if rows.run.base else rows.log[0]
@@ -442,6 +456,7 @@ def _spend(store: Store, request: ask.Spend) -> None:
 _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Load: _load,
     ask.Part: _part,
+    ask.Moved: _moved,
     ask.First: _first,
     ask.Whole: _whole,
     ask.Inputs: _inputs,

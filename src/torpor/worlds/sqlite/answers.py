@@ -70,6 +70,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Apply: lambda store, request: changes.apply(store, request.changes),
     ask.Part: Store.part,
     ask.Load: _load,
+    ask.Moved: Store.moved,
     ask.First: _first,
     ask.Whole: lambda store, request: tuple(store.events(store.existing(request.run_id), 0)),
     ask.Inputs: lambda store, request: tuple(store.inputs(store.existing(request.run_id), request.after)),

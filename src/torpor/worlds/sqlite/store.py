@@ -13,11 +13,13 @@ from __future__ import annotations
 import sqlite3
 from typing import Any, Final, Literal
 
+import msgspec
+
 from torpor.errors import DamagedError, SnapshotError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Entities, Event, Hook, LogEntry, Run, RunState, Snapshot
 from torpor.worlds import refusals
-from torpor.worlds.requests import Part
+from torpor.worlds.requests import Moved, Part, Since
 from torpor.worlds.sqlite.codes import INPUT_CODES
 from torpor.worlds.sqlite.file import DatabaseFile
 from torpor.worlds.sqlite.numbers import Numbers, Recent
@@ -58,6 +60,13 @@ _HOOKS: Final = f"SELECT {HOOK_COLUMNS} FROM hooks h WHERE h.run = ? ORDER BY h.
 _HOOK: Final = f"SELECT {HOOK_COLUMNS} FROM hooks h WHERE h.run = ? AND h.id = ?"
 HOOKS_OF_RUNS: Final = f"SELECT {HOOK_COLUMNS}, r.id, r.key_id, r.public FROM hooks h JOIN runs r ON r.k = h.run"
 _OF_HOOKS_RUN: Final = Shape(id=str, key_id=str, public=bytes)
+_ABOUT: Final = "SELECT DISTINCT id FROM events WHERE k > ? AND k < ? AND id <> ''"
+_IDS: Final = "(SELECT value FROM json_each(?))"
+_SOME: Final = (
+    f"SELECT {STEP_COLUMNS}, s.input FROM steps s WHERE s.run = ? AND s.id IN {_IDS} ORDER BY s.op",
+    f"SELECT {WAIT_COLUMNS} FROM waits WHERE run = ? AND id IN {_IDS} ORDER BY op",
+    f"SELECT {HOOK_COLUMNS} FROM hooks h WHERE h.run = ? AND h.id IN {_IDS} ORDER BY h.op",
+)
 _SNAPSHOT: Final = "SELECT cursor, ops, logs, image, at, {} FROM snapshots WHERE run = ?"
 _OF_SNAPSHOT: Final = Shape(cursor=int, ops=int, logs=int, image=int, at=int, data=bytes)
 _OF_LINE: Final = Shape(n=int, at=int, level=str, text=str)
@@ -227,6 +236,20 @@ class Store:
         hook = self.rows(_HOOK, k, part.hook) if part.hook else []
         steps = steps_of(run.id, step, self.kinds.texts, self.lanes.texts)
         return Entities(run, steps, waits_of(run.id, waits), self._hooks(run, hook))
+
+    def moved(self, moved: Moved) -> Since | None:
+        """Return a run and what of it has changed, None when there is no such run."""
+        found = self.find(moved.run_id)
+        if found is None:
+            return None
+        k, run = found
+        low = k << SHIFT
+        rows = self.rows(_ABOUT, low + moved.after, low + (1 << SHIFT)) if moved.after < run.head else []
+        about = frozenset(row_id for (row_id,) in rows if isinstance(row_id, str)).union(moved.also)
+        ids = msgspec.json.encode(sorted(about)).decode()
+        steps, waits, hooks = ((self.rows(query, k, ids) if about else []) for query in _SOME)
+        of_run = steps_of(run.id, steps, self.kinds.texts, self.lanes.texts), waits_of(run.id, waits)
+        return Since(Entities(run, *of_run, self._hooks(run, hooks)), about)
 
     def hooks(self, where: str, *values: object) -> list[Hook | None]:
         """Return the hooks that SQL chooses, of any runs, None for a damaged one; ``h`` is a hook and ``r`` its run."""
