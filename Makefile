@@ -47,6 +47,10 @@ programs: .venv/.installed ## let random programs run in real guests, and judge 
 	@.venv/bin/torpor warm
 	$(PY) -m torpor.testing.programs --seeds 500 $(ARGS)
 
+.PHONY: remote
+remote: .venv/.installed ## run the whole conformance suite of worlds against a world behind a URL
+	TORPOR_TEST_REMOTE=whole $(PY) -m pytest tests/worlds/test_http.py $(ARGS)
+
 .PHONY: lint
 lint: .venv/.installed ## check style and types
 	$(PY) -m ruff check

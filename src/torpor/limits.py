@@ -129,6 +129,12 @@ HTTP_BODY_BYTES_MAX = PAYLOAD_BYTES_MAX + MIB
 HTTP_BODY_SECONDS_MAX = 30
 """How long the body of a request may take to arrive."""
 
+WORLD_BODY_BYTES_MAX = 256 * MIB
+"""What is asked of a world behind a URL, and what it answers: a whole log, or a blob."""
+
+WORLD_UPLOADS_BYTES_MAX = 512 * MIB
+"""Snapshots that wait for the commits that name them."""
+
 HTTP_WAIT_SECONDS_MAX = 60
 """How long a request may wait for the end of a run."""
 

@@ -62,16 +62,16 @@ def serve(
 
 async def _serve(application: Torpor, listening: socket.socket, stop: StopRequest, *, works: bool, dev: bool) -> None:
     """Serve until it is to stop."""
-    from torpor.http.asgi import ROUTES, asgi  # noqa: PLC0415  # as above
+    from torpor.http.asgi import EVERY_ROUTE, asgi  # noqa: PLC0415  # as above
     from torpor.http.dev import OneTimeLink  # noqa: PLC0415  # as above
     from torpor.http.service import Service  # noqa: PLC0415  # as above
     from torpor.http.serving import serving, url_of  # noqa: PLC0415  # as above
 
     service, url = Service(application), url_of(listening)
-    own = make_token(application.clock.now(), ("operate", "decrypt"), name="--dev")
+    own = make_token(application.clock.now(), ("operate", "decrypt", "work"), name="--dev")
     link = OneTimeLink(own.text)
     if dev:
-        served = asgi(application, tokens=[own.token], routes=(*ROUTES, *link.router), service=service)
+        served = asgi(application, tokens=[own.token], routes=(*EVERY_ROUTE, *link.router), service=service)
     else:
         served = asgi(application, service=service)
     working = application.worker() if works else contextlib.nullcontext()

@@ -22,7 +22,9 @@ def create_token(
     role: Annotated[
         list[str],
         typer.Option(
-            "--role", metavar="ROLE", help="read, operate (read as well), decrypt (read as well); may be repeated."
+            "--role",
+            metavar="ROLE",
+            help="read, operate, decrypt or work (all but to decrypt); may be repeated. Each may read.",
         ),
     ],
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What people call it; the audit has it.")] = "",

@@ -15,7 +15,7 @@ from starlette.routing import Route as Address
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from torpor.client import Client
-from torpor.http import control, health, hooks, metrics, queries, runs, schedules, starting, streams, world
+from torpor.http import control, health, hooks, metrics, queries, remote, runs, schedules, starting, streams, world
 from torpor.http.auth import Guard
 from torpor.http.openapi import documenting
 from torpor.http.problems import INTERNAL, MethodError, UnknownAddressError, answer_to, problem_response
@@ -40,7 +40,10 @@ _DOCUMENTED: Final[tuple[Route, ...]] = (
 )
 
 ROUTES: Final = (*_DOCUMENTED, *documenting(_DOCUMENTED))
-"""Every route; what is not here is answered with 404."""
+"""The routes for people and their programs, which the OpenAPI document is about."""
+
+EVERY_ROUTE: Final = (*ROUTES, *remote.router)
+"""Those for workers and functions too; what is not here is answered with 404."""
 
 _HEADERS: Final = {
     "cache-control": "no-store",  # what runs are about stays out of caches
@@ -54,7 +57,7 @@ def asgi(
     source: Torpor | Client,
     *,
     tokens: Iterable[Token] = (),
-    routes: Sequence[Route] = ROUTES,
+    routes: Sequence[Route] = EVERY_ROUTE,
     service: Service | None = None,
 ) -> ASGIApp:
     """

@@ -169,6 +169,7 @@ class About(TypedDict, total=False):
     others: Mapping[int, str]
     carries: bool
     headers: tuple[str, ...]
+    is_quiet: bool
 
 
 class Route(NamedTuple):
@@ -185,6 +186,7 @@ class Route(NamedTuple):
         others: further statuses that are no errors, with what they mean.
         carries: whether the body is a value, whatever it is.
         headers: that it reads, beside those of every request.
+        is_quiet: whether the audit has no line for each request, because it is for machines.
     """
 
     method: str
@@ -197,6 +199,7 @@ class Route(NamedTuple):
     others: Mapping[int, str] = MappingProxyType({})
     carries: bool = False
     headers: tuple[str, ...] = ()
+    is_quiet: bool = False
 
     @property
     def acts(self) -> bool:
@@ -272,7 +275,7 @@ def endpoint(route: Route, service: Service, guard: Guard) -> Callable[[Request]
             response = Response(status_code=400)  # nobody is there to read it
         else:
             response = told if isinstance(told, Response) else json_response(told, route.status)
-        if route.acts and route.needed != "open":
+        if route.acts and not route.is_quiet and route.needed != "open":
             audit.info("%s: %s %s: %d", grant.who, route.method, request.scope["path"], response.status_code)
         elif response.status_code in (401, 403):
             audit.warning("%s: %s %s: refused", grant.who, route.method, request.scope["path"])

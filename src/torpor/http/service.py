@@ -48,6 +48,7 @@ class Service:
         self._given = source if isinstance(source, Client) else None
         self.stopping = asyncio.Event()
         self.asking = asyncio.Semaphore(_QUERIES_AT_ONCE)
+        self._parts: dict[type, Any] = {}
 
     @property
     def client(self) -> Client:
@@ -56,6 +57,13 @@ class Service:
             return self._app.client
         assert self._given is not None, "it is the one or the other"
         return self._given
+
+    def part(self, kind: type[T]) -> T:
+        """Return the one thing of a kind that this server has; it is made when it is first asked for."""
+        if kind not in self._parts:
+            self._parts[kind] = kind()
+        found: T = self._parts[kind]
+        return found
 
     async def open(self) -> None:
         """Open the world, for a server whose host has not done so. May be called often."""

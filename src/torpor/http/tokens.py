@@ -18,11 +18,13 @@ import msgspec
 
 from torpor.world import World
 
-Role = Literal["read", "operate", "decrypt"]
+Role = Literal["read", "operate", "decrypt", "work"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 _TEXT: Final = re.compile(r"tpr_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
-_BLOBS: Final = "token/"
+BLOBS: Final = "token/"
+"""What the keys of their blobs begin with."""
+
 _ID_BYTES: Final = 8
 _SECRET_BYTES: Final = 32
 
@@ -36,7 +38,7 @@ class Token(msgspec.Struct, frozen=True):
         hash: SHA-256 of its secret half.
         name: what people call it, ``""`` for nothing.
         roles: ``read`` runs and what is plain in them; ``operate``: start, cancel, resume and the like as well;
-            ``decrypt``: see what is encrypted.
+            ``decrypt``: see what is encrypted; ``work``: carry runs out, for workers that have the world behind a URL.
         queues, workflows: it is only about runs in these queues, of these workflows (short or full names); empty for
             all.
         created_at: when it was made, epoch milliseconds.
@@ -88,12 +90,12 @@ def secret_hash(secret: str) -> bytes:
 
 async def store_token(world: World, token: Token) -> None:
     """Make a token valid in a world."""
-    await world.put_blob(f"{_BLOBS}{token.id}", msgspec.json.encode(token))
+    await world.put_blob(f"{BLOBS}{token.id}", msgspec.json.encode(token))
 
 
 async def read_token(world: World, token_id: str) -> Token | None:
     """Return a token that is valid in a world, None when there is none, or it is damaged."""
-    data = await world.blob(f"{_BLOBS}{token_id}")
+    data = await world.blob(f"{BLOBS}{token_id}")
     try:
         token = None if data is None else msgspec.json.decode(data, type=Token)
     except msgspec.DecodeError:
@@ -103,14 +105,14 @@ async def read_token(world: World, token_id: str) -> Token | None:
 
 async def list_tokens(world: World) -> list[Token]:
     """Return the tokens that are valid in a world, the oldest first."""
-    ids = [key.removeprefix(_BLOBS) for key in await world.blob_sizes(_BLOBS)]
+    ids = [key.removeprefix(BLOBS) for key in await world.blob_sizes(BLOBS)]
     found = [await read_token(world, token_id) for token_id in ids]
     return sorted((token for token in found if token is not None), key=lambda token: (token.created_at, token.id))
 
 
 async def revoke_token(world: World, token_id: str) -> bool:
     """Make a token invalid from now on; return whether there was one."""
-    key = f"{_BLOBS}{token_id}"
+    key = f"{BLOBS}{token_id}"
     if not await world.has_blob(key):
         return False
     await world.delete_blob(key)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable
-from typing import Final
+from typing import Final, cast
 
 from torpor.clock import Clock
 from torpor.errors import ConfigurationError
@@ -32,7 +32,22 @@ def _sqlite(url: str, clock: Clock | None) -> World:
     return SqliteWorld(url, clock)
 
 
-_SCHEMES: Final[dict[str, Callable[[str, Clock | None], World]]] = {"memory": _memory, "sqlite": _sqlite}
+def _http(url: str, clock: Clock | None) -> World:
+    try:
+        from torpor.worlds.http import HttpWorld  # noqa: PLC0415  # a scheme is imported when it is asked for
+    except ModuleNotFoundError as error:
+        raise ConfigurationError(
+            f"world URL {url!r} is a server's, which needs {error.name}: pip install 'torpor[remote]'"
+        ) from error
+    return cast(World, HttpWorld(url, clock))  # its methods are made of the contract
+
+
+_SCHEMES: Final[dict[str, Callable[[str, Clock | None], World]]] = {
+    "http": _http,
+    "https": _http,
+    "memory": _memory,
+    "sqlite": _sqlite,
+}
 
 
 def open_world(url: str, clock: Clock | None = None) -> World:
@@ -41,7 +56,8 @@ def open_world(url: str, clock: Clock | None = None) -> World:
 
     ``memory://`` is a world of its own that ends with the object, ``memory://name`` one that the process shares by
     name; ``sqlite:///torpor.db`` is a file relative to the working directory, ``sqlite:////var/lib/torpor.db`` an
-    absolute one (see :mod:`torpor.worlds.sqlite.url` for its parameters).
+    absolute one (see :mod:`torpor.worlds.sqlite.url` for its parameters). ``https://torpor.example.com`` is what
+    ``torpor serve`` has there, for who has its token as ``TORPOR_TOKEN``; ``http://`` is for servers on this machine.
 
     Args:
         url: which world.

@@ -1,0 +1,91 @@
+"""
+A server for the conformance suite: ``python -m tests.worlds.http_server FOLDER`` prints its URL and a token.
+
+Each world of a test has a SQLite world of its own behind the server, on the test's file, and the time that its requests
+name: so clocks that disagree, and worlds that act at the same moment, are the database's to cope with.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import sys
+from typing import Any
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from torpor.client import Client
+from torpor.clock import SystemClock
+from torpor.http.asgi import asgi
+from torpor.http.service import Service
+from torpor.http.serving import listen, serving, url_of
+from torpor.http.tokens import make_token
+from torpor.worlds.sqlite import SqliteWorld
+
+STORE, WORLD, TIME, CLOSE = b"test-store", b"test-world", b"test-time", b"test-close"
+
+
+class ToldClock(SystemClock):
+    """A clock that shows what it is told, else the machine's time."""
+
+    told: tuple[int, int] | None = None
+
+    def now(self) -> int:
+        return super().now() if self.told is None else self.told[0]
+
+    def steady(self) -> int:
+        return super().steady() if self.told is None else self.told[1]
+
+
+class Worlds:
+    """
+    Hands requests to the world that they name.
+
+    Args:
+        folder: of the files.
+    """
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self.made = make_token(SystemClock().now(), ("work", "decrypt"))
+        self._open: dict[bytes, tuple[SqliteWorld, ToldClock, Service, ASGIApp]] = {}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] != "http":
+            return
+        headers: dict[bytes, bytes] = dict(scope["headers"])
+        if CLOSE in headers:
+            if headers[WORLD] in self._open:
+                world, _, service, _ = self._open.pop(headers[WORLD])
+                service.stopping.set()
+                await world.close()
+            await send({"type": "http.response.start", "status": 204, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+            return
+        if headers[WORLD] not in self._open:
+            clock = ToldClock()
+            url = f"sqlite:///{self._folder}/{headers[STORE].decode()}.db?synchronous=normal"
+            world = SqliteWorld(url, clock)
+            service = Service(Client(world))
+            app = asgi(service.client, tokens=[self.made.token], service=service)
+            self._open[headers[WORLD]] = world, clock, service, app
+        _, clock, _, app = self._open[headers[WORLD]]
+        if TIME in headers:
+            now, steady = headers[TIME].split()
+            clock.told = int(now), int(steady)
+        await app(scope, receive, send)
+
+
+async def _serve(folder: str) -> None:
+    worlds = Worlds(folder)
+    listening = listen("127.0.0.1", 0)
+    never: Any = type("Never", (), {"stopping": asyncio.Event()})()
+    async with serving(worlds, never, listening):
+        print(url_of(listening), worlds.made.text, flush=True)  # noqa: T201  # for the tests to read
+        await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.WARNING)
+    asyncio.run(_serve(sys.argv[1]))
