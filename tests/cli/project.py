@@ -8,10 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from torpor import Torpor
 from torpor.cli.loading import load_app, parse_target
 from torpor.client import RunHandle
+
+_TESTS = Path(__file__).parent.parent
 
 WORLD = "sqlite:///torpor.db"
 
@@ -130,16 +133,32 @@ def write_project(folder: Path) -> None:
 
 @contextmanager
 def fresh_imports() -> Iterator[None]:
-    """Forget, at the end of the block, what was imported inside it and the folders that were put on the path."""
-    modules, path = set(sys.modules), list(sys.path)
+    """
+    Import as a new process does.
+
+    What applications in tests have imported, whosever they are, is hidden in the block. What is imported inside is
+    forgotten at its end, and so are the folders that were put on the path.
+    """
+    path, hidden = list(sys.path), _take_out()
     try:
         yield
     finally:
         sys.path[:] = path
-        for name in set(sys.modules) - modules:
-            file = getattr(sys.modules[name], "__file__", None) or ""
-            if "torpor" not in name and "pytest-of" in file:
-                del sys.modules[name]
+        _take_out()
+        sys.modules.update(hidden)
+
+
+def _take_out() -> dict[str, ModuleType]:
+    """Take the modules of applications in tests out of those that are imported, and return them."""
+    files = {name: getattr(module, "__file__", None) or "" for name, module in sys.modules.items()}
+    return {name: sys.modules.pop(name) for name, file in files.items() if _is_applications(name, file)}
+
+
+def _is_applications(name: str, file: str) -> bool:
+    """Tell whether an application has imported a module from its own folder, a temporary one or one beside tests."""
+    if name.partition(".")[0] in ("tests", "torpor"):
+        return False
+    return "pytest-of" in file or Path(file).is_relative_to(_TESTS)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -33,6 +34,26 @@ def write(path: str, text: str) -> str:
     Path(path).parent.mkdir(parents=True, exist_ok=True)
     Path(path).write_text(text)
     return path
+
+
+def test_what_other_tests_have_imported_is_no_obstacle(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their applications have modules called app and steps, too; each finds its own again."""
+    write("other/app.py", ONE)
+    load_app(parse_target("other/app.py"))
+    others = sys.modules["app"]
+    beside_tests = ModuleType("steps")
+    beside_tests.__file__ = str(Path(__file__).parent.parent / "engine" / "steps.py")
+    monkeypatch.setitem(sys.modules, "steps", beside_tests)
+
+    write("app.py", ONE + "import steps\n")
+    steps = write("steps.py", "")
+    with fresh_imports():
+        app = load_app(parse_target("app.py"))
+        assert sys.modules["app"].app is app
+        assert sys.modules["steps"].__file__ == str(Path(steps).resolve())
+
+    assert sys.modules["app"] is others
+    assert sys.modules["steps"] is beside_tests
 
 
 def test_a_file_is_imported_under_its_module_name() -> None:
