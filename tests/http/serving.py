@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shutil
 import signal
 from pathlib import Path
@@ -11,9 +12,27 @@ from typing import Any, Self
 import httpx
 
 from tests.cli.processes import Process
+from torpor import open_world
+from torpor.http.tokens import ROLES, make_token, store_token
 
 APPLICATION = Path(__file__).parent / "application.py"
 TIMEOUT = 60.0
+
+
+def world_token(folder: Path, **about: Any) -> str:
+    """Return a token that is valid in the world of a folder, whichever process serves it."""
+
+    async def store() -> str:
+        world = open_world(f"sqlite:///{folder}/torpor.db")
+        await world.open()
+        try:
+            made = make_token(world.clock.now(), **{"roles": ROLES, **about})
+            await store_token(world, made.token)
+            return made.text
+        finally:
+            await world.close()
+
+    return asyncio.run(store())
 
 
 class Server:

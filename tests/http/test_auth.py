@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 from collections.abc import AsyncIterator
@@ -15,7 +14,7 @@ import pytest
 
 from tests.cli.processes import run as torpor
 from tests.http.application import app
-from tests.http.serving import Server
+from tests.http.serving import Server, world_token
 from tests.http.test_runs import result, start, waits_for
 from torpor import codec, open_world
 from torpor.codec.crypto.keys import generate, key_text
@@ -55,18 +54,7 @@ def tokens(server: Server) -> dict[str, str]:
         "expired": {"roles": ROLES, "expires_at": 1},
     }
 
-    async def store() -> dict[str, str]:
-        world = open_world(f"sqlite:///{server.folder}/torpor.db")
-        await world.open()
-        try:
-            made = {name: make_token(world.clock.now(), **about) for name, about in wanted.items()}
-            for each in made.values():
-                await store_token(world, each.token)
-            return {name: each.text for name, each in made.items()}
-        finally:
-            await world.close()
-
-    return asyncio.run(store())
+    return {name: world_token(server.folder, **about) for name, about in wanted.items()}
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=name_of)
