@@ -134,6 +134,8 @@ WORLD_BODY_BYTES_MAX = 256 * MIB
 
 WORLD_UPLOADS_BYTES_MAX = 512 * MIB
 """Snapshots that wait for the commits that name them."""
+HTTP_EVENTS_MAX = 10_000
+"""Events of a run that is told as a whole; those of a longer log are read in pages."""
 
 HTTP_WAIT_SECONDS_MAX = 60
 """How long a request may wait for the end of a run."""

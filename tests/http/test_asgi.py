@@ -35,6 +35,13 @@ def test_nothing_else_is_open(server: Server, authorization: str) -> None:
     assert answer.json()["type"] == "urn:torpor:error:UNAUTHORIZED"
 
 
+def test_a_method_that_is_not_taken_names_those_that_are(http: httpx.Client) -> None:
+    """All of an address, whichever route has them."""
+    refused = http.post("/v1/runs/some")
+    assert (refused.status_code, refused.headers["allow"]) == (405, "DELETE, GET, HEAD")
+    assert http.head("/health").status_code == 200
+
+
 def test_a_token_opens(http: httpx.Client) -> None:
     """With a token runs are listed."""
     assert http.get("/v1/runs").status_code == 200

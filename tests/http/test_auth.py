@@ -251,6 +251,17 @@ async def test_what_is_encrypted_stays_sealed(tmp_path: Path) -> None:
         assert asked.json()["code"] == "FORBIDDEN"
 
 
+async def test_a_long_log_is_told_in_pages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a whole it would be told without bound."""
+    monkeypatch.setattr("torpor.limits.HTTP_EVENTS_MAX", 2)
+    async with sealed(tmp_path, "operate") as http:
+        run_id = await ended(http, 1, 2)
+        for part in ("timeline", "details"):
+            refused = await http.get(f"/v1/runs/{run_id}/{part}")
+            assert (refused.status_code, refused.json()["code"]) == (422, "LIMIT_EXCEEDED")
+        assert (await http.get(f"/v1/runs/{run_id}/events")).status_code == 200
+
+
 async def test_who_may_decrypt_reads(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """Values come as they are, and the audit learns of it, as of all that changes something."""
     caplog.set_level(logging.INFO, "torpor.audit")

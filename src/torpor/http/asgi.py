@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING, Final
 from urllib.parse import quote, unquote
@@ -80,10 +80,7 @@ def asgi(
 
     guard = Guard(find, service.client.world.clock.now)
     made = Starlette(
-        routes=[
-            Address(route.path, endpoint(route, service, guard), methods=[route.method], name=route.name)
-            for route in routes
-        ],
+        routes=[_address(path, by_method, service, guard) for path, by_method in _by_path(routes).items()],
         exception_handlers={HTTPException: _refused, Exception: _failed},
         lifespan=_lifespan(service),
     )
@@ -91,9 +88,28 @@ def asgi(
     return _Entrance(made)
 
 
+def _by_path(routes: Iterable[Route]) -> dict[str, dict[str, Route]]:
+    """Return the routes of each path by method: what a path takes is told together."""
+    found: dict[str, dict[str, Route]] = {}
+    for route in routes:
+        assert route.method not in found.get(route.path, ()), f"{route.method} {route.path} is there twice"
+        found.setdefault(route.path, {})[route.method] = route
+    return found
+
+
+def _address(path: str, by_method: Mapping[str, Route], service: Service, guard: Guard) -> Address:
+    answers = {method: endpoint(route, service, guard) for method, route in by_method.items()}
+
+    async def answer(request: Request) -> Response:
+        return await answers["GET" if request.method == "HEAD" else request.method](request)
+
+    return Address(path, answer, methods=[*answers])
+
+
 def _lifespan(service: Service) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def alive(_app: Starlette) -> AsyncIterator[None]:
+        service.stopping.clear()  # a host may live twice
         await service.open()
         try:
             yield

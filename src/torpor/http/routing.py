@@ -105,6 +105,9 @@ class Call:
             TooLargeError: it has more than *most* bytes.
             SlowRequestError: it did not arrive in :data:`torpor.limits.HTTP_BODY_SECONDS_MAX` seconds.
         """
+        told = self.request.headers.get("content-length", "")
+        if told.isdigit() and int(told) > most:  # what there is no room for need not arrive
+            raise TooLargeError(f"the body has {told} bytes, and this server takes {most}")
         taken = bytearray()
         try:
             async with asyncio.timeout(HTTP_BODY_SECONDS_MAX):

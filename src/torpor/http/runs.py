@@ -7,7 +7,8 @@ from typing import Annotated, Any, Final
 import msgspec
 from starlette.responses import Response
 
-from torpor.errors import RunNotFoundError
+from torpor import limits
+from torpor.errors import LimitExceededError, RunNotFoundError
 from torpor.http.problems import BadRequestError
 from torpor.http.routing import JSON, VALUE, Call, Router, json_response
 from torpor.http.views import (
@@ -173,7 +174,7 @@ async def logs(call: Call, query: WhichEvents) -> list[LogLine]:
 @router.get("/v1/runs/{run}/timeline", "read")
 async def show_timeline(call: Call) -> list[TimelineRow]:
     """Tell what happened in a run as rows in the order of time."""
-    info = await known_run(call)
+    info = _require_short(await known_run(call))
     details = await call.service.reader(decrypt=call.opens(info)).details(info.id)
     return [timeline_row(row) for row in timeline(details)]
 
@@ -181,8 +182,18 @@ async def show_timeline(call: Call) -> list[TimelineRow]:
 @router.get("/v1/runs/{run}/details", "read")
 async def details(call: Call) -> dict[str, Any]:
     """Tell all that the world has of a run: what ``torpor inspect --json`` prints."""
-    info = await known_run(call)
+    info = _require_short(await known_run(call))
     return details_data(await call.service.reader(decrypt=call.opens(info)).details(info.id))
+
+
+def _require_short(info: RunInfo) -> RunInfo:
+    """Return a run that can be told as a whole."""
+    if info.head - info.base > limits.HTTP_EVENTS_MAX:
+        raise LimitExceededError(
+            f"run {info.id} has {info.head - info.base} events; up to {limits.HTTP_EVENTS_MAX} are told as a whole, "
+            "others in pages: /events"
+        )
+    return info
 
 
 async def known_run(call: Call) -> RunInfo:
