@@ -27,6 +27,7 @@ STEPS = 50
 _APP = "elsewhere"  # whose workers are not here
 _WORKFLOWS = 20
 _CUSTOMERS = 1_000
+_REGIONS = 3
 _ENDED = 3  # every third run has been cancelled
 _BATCH = 2_000
 _EVENTS_A_COMMIT = 2_000
@@ -43,6 +44,7 @@ class Measured(msgspec.Struct, frozen=True):
     Attributes:
         page: of runs of a workflow that have a status.
         search: of runs that have an attribute.
+        rare: of runs that have an attribute which many have, and a status which few have.
         run_page: of events from the middle of a long log.
         alone, beside: of a step, and of a step while three readers turn pages, ten a second each.
         stored_per_s: how quickly the runs were made.
@@ -50,6 +52,7 @@ class Measured(msgspec.Struct, frozen=True):
 
     page: list[float]
     search: list[float]
+    rare: list[float]
     run_page: list[float]
     alone: list[float]
     beside: list[float]
@@ -57,13 +60,14 @@ class Measured(msgspec.Struct, frozen=True):
 
 
 def run(setting: Setting) -> list[Row]:
-    """Return ``page``, ``search``, ``run_page``, and ``load_beside`` with nothing and with readers beside it."""
+    """Return ``page``, two searches, ``run_page``, and ``load_beside`` with nothing and with readers beside it."""
     runs, events = (RUNS_QUICK, EVENTS_QUICK) if setting.quick else (RUNS, EVENTS)
     rows = Rows("lists", setting)
     with fresh(setting) as place:
         measured = child.call(measure, place)
     rows.add("page", "ms", measured.page, {"runs": runs})
     rows.add("search", "ms", measured.search, {"runs": runs})
+    rows.add("search_rare", "ms", measured.rare, {"runs": runs})
     rows.add("run_page", "ms", measured.run_page, {"events": events})
     rows.add("load_beside", "ms", measured.alone, {"runs": runs, "beside": "nothing"})
     rows.add("load_beside", "ms", measured.beside, {"runs": runs, "beside": "readers"})
@@ -90,17 +94,20 @@ async def _measure(setting: Setting) -> Measured:
         async def search() -> None:
             await app.list_runs(attributes={"customer": "c-77"}, limit=_PAGE)
 
+        async def rare() -> None:
+            await app.list_runs(attributes={"region": "r-1"}, status="failed", limit=_PAGE)
+
         async def run_page() -> None:
             await app.world.events(_LONG, after=events // 2, limit=_LOG_PAGE)
 
-        reads = [page, search, run_page]
-        pages, searches, log_pages = [await _timed(read, 3 * setting.samples) for read in reads]
+        reads = [page, search, rare, run_page]
+        pages, searches, rares, log_pages = [await _timed(read, 3 * setting.samples) for read in reads]
         alone = await _steps_ms(app, setting.samples)
         readers = [asyncio.create_task(_again_and_again(read)) for read in reads]
         beside = await _steps_ms(app, setting.samples)
         for reader in readers:
             reader.cancel()
-    return Measured(pages, searches, log_pages, alone, beside, stored_per_s)
+    return Measured(pages, searches, rares, log_pages, alone, beside, stored_per_s)
 
 
 async def _store_runs(app: Torpor, count: int) -> None:
@@ -127,7 +134,7 @@ def _new_run(number: int) -> NewRun:
         seed=bytes(32),
         input=b"devl[[]]",
         app=_APP,
-        attributes={"customer": f"c-{number % _CUSTOMERS}"},
+        attributes={"customer": f"c-{number % _CUSTOMERS}", "region": f"r-{number % _REGIONS}"},
     )
 
 

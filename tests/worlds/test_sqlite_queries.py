@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from torpor.lifecycle import RunStatus
 from torpor.model import NOW, Deployment, Event, LogEntry, NewTask, Run, RunFilter
 from torpor.testing.worlds.story import (
     OTHER,
@@ -306,6 +307,35 @@ async def test_a_page_reads_no_more_than_a_page_of_each_list(world: SqliteWorld)
         "SEARCH runs USING INTEGER PRIMARY KEY (rowid<?)",
         "SEARCH runs USING INTEGER PRIMARY KEY (rowid=?)",
     }
+
+
+@pytest.mark.parametrize(
+    ("attributes", "status", "listed"),
+    [
+        ({"region": "eu"}, "cancelled", True),
+        ({"region": "eu"}, "pending", True),
+        ({"region": "eu", "customer": "c-3"}, "pending", False),
+        ({"region": "eu", "customer": "c-3"}, "cancelled", False),
+        ({"region": "eu"}, None, False),
+    ],
+)
+async def test_a_search_goes_along_what_is_rarest(
+    world: SqliteWorld, attributes: dict[str, str], status: RunStatus | None, listed: bool
+) -> None:
+    """The runs of a status that few have, of which those with the attributes are taken, or the other way round."""
+    names = [f"wrun_{n:02}" for n in range(30)]
+    for n, name in enumerate(names):
+        await world.create_run(replace(new_run(name), attributes={"region": "eu", "customer": f"c-{n}"}))
+    for name in (gone := names[3:9]):
+        await world.cancel_run(name, "")
+    seen = await _trace(world._queries)
+    page = await world.list_runs(RunFilter(status, attributes=attributes, limit=4))
+    fitting = gone if status == "cancelled" else [name for name in names if not (status and name in gone)]
+    wanted = [name for name in fitting if "customer" not in attributes or name == "wrun_03"]
+    assert [run.id for run in page] == wanted[::-1][:4]
+    assert any(text.startswith("SELECT r.k FROM workflows w") for text in seen) == listed
+    rest = await world.list_runs(RunFilter(status, attributes=attributes, limit=99, before=names[8]))
+    assert [run.id for run in rest] == [name for name in wanted[::-1] if name < names[8]]
 
 
 async def test_pages_are_merged_in_the_order_of_creation(world: SqliteWorld) -> None:

@@ -11,7 +11,7 @@ A damaged row stops no list. A run is listed with what can be told of it; other 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from contextlib import suppress
 from typing import Final
 
@@ -39,15 +39,30 @@ _NEWEST: Final = (
     "AND k < :before ORDER BY k DESC LIMIT :limit)) "
     "FROM (SELECT * FROM lists WHERE newest IS NOT NULL ORDER BY newest DESC LIMIT :limit) l"
 )
-_HOW_MANY: Final = "SELECT count(*) FROM (SELECT 1 FROM attributes WHERE name = ? AND value = ? LIMIT 1000)"
+_MANY: Final = 5_000
+"""What more runs have than that is not rare: a page is found among its newest."""
+
+_HOW_MANY: Final = f"SELECT count(*) FROM (SELECT 1 FROM attributes WHERE name = ? AND value = ? LIMIT {_MANY})"
+_OF_WORKFLOW: Final = (
+    "(:app IS NULL OR w.app = :app) AND (:name IS NULL OR w.name = :name OR substr(w.name, -length(:suffix)) = :suffix)"
+)
+_HAS: Final = (
+    "NOT EXISTS (SELECT 1 FROM json_each(:{which}) WHERE NOT EXISTS (SELECT 1 FROM attributes WHERE run = {run} "
+    "AND name = json_extract(json_each.value, '$[0]') AND value = json_extract(json_each.value, '$[1]')))"
+)
 _WITH_ATTRIBUTES: Final = (
     "SELECT a.run FROM attributes a CROSS JOIN runs r ON r.k = a.run CROSS JOIN workflows w ON w.k = r.workflow "
     "WHERE a.name = :attribute AND a.value = :value AND a.run < :before "
-    "AND (:status IS NULL OR r.status = :status) AND (:app IS NULL OR w.app = :app) "
-    "AND (:name IS NULL OR w.name = :name OR substr(w.name, -length(:suffix)) = :suffix) "
-    "AND NOT EXISTS (SELECT 1 FROM json_each(:others) WHERE NOT EXISTS (SELECT 1 FROM attributes WHERE run = a.run "
-    "AND name = json_extract(json_each.value, '$[0]') AND value = json_extract(json_each.value, '$[1]'))) "
+    f"AND (:status IS NULL OR r.status = :status) AND {_OF_WORKFLOW} AND {_HAS.format(which='others', run='a.run')} "
     "ORDER BY a.run DESC LIMIT :limit"
+)
+_LISTED: Final = (
+    "FROM workflows w CROSS JOIN json_each(:statuses) s CROSS JOIN runs r INDEXED BY runs_listed "
+    f"ON r.workflow = w.k AND r.status = s.value AND r.k < :before WHERE {_OF_WORKFLOW}"
+)
+_HOW_MANY_LISTED: Final = f"SELECT count(*) FROM (SELECT 1 {_LISTED} LIMIT {_MANY})"
+_LISTED_WITH: Final = (
+    f"SELECT r.k {_LISTED} AND {_HAS.format(which='attributes', run='r.k')} ORDER BY r.k DESC LIMIT :limit"
 )
 _NO_RUN_YET: Final = 1 << 62
 _LAST_CHARACTER: Final = "\U0010ffff"
@@ -98,23 +113,34 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
 
 
 def _runs_with(store: Store, where: RunFilter, before: int) -> list[Run]:
-    """Return a page of the runs that have attributes: along the index of the rarest, those that have the others."""
+    """
+    Return a page of the runs that have attributes: along what is rarest, the index of one of them, or the lists of the
+    workflows and statuses that fit.
+    """
     attributes = list(where.attributes.items())
-    if len(attributes) > 1:
-        attributes.sort(key=lambda each: int(store.db.execute(_HOW_MANY, each).fetchone()[0]))
+    narrowed = not (where.status is None and where.workflow is None and where.app is None)
+    counts = dict.fromkeys(attributes, 0)
+    if len(attributes) > 1 or narrowed:
+        counts = {each: int(store.db.execute(_HOW_MANY, each).fetchone()[0]) for each in attributes}
+        attributes.sort(key=lambda each: counts[each])
     (name, value), *others = attributes
     asked = {
         "attribute": name,
         "value": value,
-        "others": msgspec.json.encode(others).decode(),
+        "others": _json(others),
+        "attributes": _json(attributes),
         "before": before,
         "limit": where.limit,
         "status": None if where.status is None else RUN_CODE[where.status],
+        "statuses": _json(list(RUN_CODE.values()) if where.status is None else [RUN_CODE[where.status]]),
         "app": where.app,
         "name": where.workflow,
         "suffix": f"//{where.workflow}",
     }
-    found = [k for (k,) in store.db.execute(_WITH_ATTRIBUTES, asked).fetchall()]
+    query = _WITH_ATTRIBUTES
+    if narrowed and counts[name, value] > int(store.db.execute(_HOW_MANY_LISTED, asked).fetchone()[0]):
+        query = _LISTED_WITH
+    found = [k for (k,) in store.db.execute(query, asked).fetchall()]
     return store.runs("WHERE k IN (SELECT value FROM json_each(?)) ORDER BY k DESC", _json(found))
 
 
@@ -225,5 +251,5 @@ def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:
     return {run.id: run for run in found if not run.damage}
 
 
-def _json(values: list[int] | list[str]) -> str:
+def _json(values: Sequence[object]) -> str:
     return msgspec.json.encode(values).decode()
