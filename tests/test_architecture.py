@@ -34,6 +34,7 @@ FLOORS = (
         "run_info",
         "step",
         "sync",
+        "sync_plans",
         "workflow",
     }
     | {"queues", "scheduler", "schedules", "scheduling", "ticking", "worker_processes"},

@@ -44,7 +44,7 @@ from torpor.engine.deployments import Startable, make_deployment, positional
 from torpor.engine.images import store_program
 from torpor.engine.observer import Observer, Stored, only
 from torpor.engine.settings import WorkerSettings
-from torpor.errors import ConfigurationError, TorporError, UsageError
+from torpor.errors import ConfigurationError, TorporError, UsageError, WorkflowNotRegisteredError
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime
@@ -512,7 +512,7 @@ class Torpor(Registry):
             names = Counter(each.plan().name for each in self._declared)
             twice = ", ".join(repr(name) for name, count in names.items() if count > 1)
             raise ConfigurationError(f"several schedules are declared as {twice}; give each a name=")
-        return Scheduler(self.client, self.runtime, plans.values(), observe)
+        return Scheduler(self.client, self.runtime, plans.values(), self._has, observe)
 
     def _prepare_guests(self) -> None:
         """Boot the guests of this application's workflows; where that fails, the first run that needs one says so."""
@@ -668,6 +668,13 @@ class Torpor(Registry):
             return startable, positional(args, kwargs)
         arguments = own.arguments(tuple(args), dict(kwargs))
         return msgspec.structs.replace(startable, key=own.queue_key(arguments)), arguments
+
+    async def _has(self, workflow: str) -> bool:
+        try:
+            await self._startable(workflow)
+        except WorkflowNotRegisteredError:
+            return False
+        return True
 
     async def _startable(self, workflow: str) -> Startable:
         """Return the workflow that this application has under a name, once its program is in the world."""

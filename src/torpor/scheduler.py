@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from typing import Final
 
@@ -34,13 +34,22 @@ class Scheduler:
         client: of the application.
         runtime: for the runs.
         plans: what the application declares.
+        has: whether the application has a workflow of this name. Applications without a name cannot be told apart by
+            it: of what such a one does not declare it forgets schedules of its own workflows only.
         observe: is told what was missed, and what could not be started.
 
     Attributes:
         started: how many runs it has started.
     """
 
-    def __init__(self, client: Client, runtime: Runtime, plans: Iterable[Plan], observe: Observer = ignore) -> None:
+    def __init__(
+        self,
+        client: Client,
+        runtime: Runtime,
+        plans: Iterable[Plan],
+        has: Callable[[str], Awaitable[bool]],
+        observe: Observer = ignore,
+    ) -> None:
         assert client.app is not None, "a worker is one application's"
         self._app = client.app
         self._client = client
@@ -48,6 +57,7 @@ class Scheduler:
         self._clock: Clock = client.world.clock
         self._runtime = runtime
         self._plans = tuple(plans)
+        self._has = has
         self._observe = observe
         self.started = 0
         self._left: dict[str, tuple[int, int]] = {}  # name → until when it is left alone, and how often in a row
@@ -64,7 +74,8 @@ class Scheduler:
         for plan in self._plans:
             await self._declare(plan.schedule(self._app, self._client.keyring, declared=True))
         for schedule in await self._world.schedules(self._app):
-            if schedule.declared and schedule.name not in declared:
+            left = schedule.declared and schedule.name not in declared
+            if left and (self._app or await self._has(schedule.workflow)):
                 await self._forget(schedule)
 
     async def round(self) -> int | None:

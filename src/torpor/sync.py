@@ -29,6 +29,7 @@ from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, Runtime, StepInfo
 from torpor.run_info import RunInfo
+from torpor.sync_plans import SyncQueues, SyncSchedules
 from torpor.thread_start import starting_thread
 from torpor.worker_processes import Processes
 from torpor.workflow import Workflow
@@ -182,6 +183,16 @@ class SyncTorpor:
     ) -> list[str]:
         """See :meth:`torpor.app.Torpor.cancel_runs`."""
         return self.wait(self._app.cancel_runs(status=status, workflow=workflow, reason=reason, force=force))
+
+    @property
+    def schedules(self) -> SyncSchedules[SyncRun[Any]]:
+        """See :attr:`torpor.app.Torpor.schedules`."""
+        return SyncSchedules(self, self._app.schedules, lambda handle: SyncRun(self, handle))
+
+    @property
+    def queues(self) -> SyncQueues:
+        """See :attr:`torpor.app.Torpor.queues`."""
+        return SyncQueues(self, self._app.queues)
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """

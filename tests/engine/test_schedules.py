@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 
 from tests.engine.support import TIMEOUT, until
 from tests.semantics.support import HOUR, MovableClock
-from torpor import Client, Registry, Torpor
+from torpor import Client, Registry, SyncTorpor, Torpor
 from torpor.codec.crypto.keys import generate, key_text
 from torpor.errors import ConfigurationError, ScheduleNotFoundError, UsageError
 from torpor.schedules import ScheduleInfo, Schedules
@@ -18,6 +19,7 @@ from torpor.worlds.memory.store import Store
 from torpor.worlds.memory.world import MemoryWorld
 
 DOUBLE = 'export async function double(n) {\n  "use workflow";\n  return 2 * n;\n}\n'
+DELTA = timedelta(hours=1)
 TREBLE = DOUBLE.replace("double", "treble").replace("2 * n", "3 * n")
 
 Make = Callable[..., Torpor]
@@ -34,7 +36,7 @@ def make(tmp_path: Path, clock: MovableClock) -> Make:
     """Make applications that have workflows in JavaScript and share a world."""
     store = Store("memory://")
 
-    def make(name: str = "shop", *, flows: str = DOUBLE, keys: str = "") -> Torpor:
+    def make(name: str | None = "shop", *, flows: str = DOUBLE, keys: str = "") -> Torpor:
         folder = tmp_path / str(len(list(tmp_path.iterdir())))
         folder.mkdir()
         (folder / "flows.js").write_text(flows)
@@ -90,6 +92,41 @@ async def test_what_is_not_declared_any_more_is_deleted(make: Make) -> None:
             ("other", "double"),
             ("shop", "made"),
         ]
+
+
+async def test_applications_without_a_name_leave_each_others_schedules(make: Make) -> None:
+    """One forgets what it does not declare any more of its own workflows, and nothing of those that it has not."""
+    app, stranger, later = make(None), make(None, flows=TREBLE), make(None, flows=DOUBLE)
+    assert app.name == ""
+    app.schedule(every="1h", args=[1])("double")
+    stranger.schedule(every="1h", args=[1])("treble")
+    for each, left in ((app, ["double"]), (stranger, ["double", "treble"]), (later, ["treble"])):
+        async with each, each.worker():
+            assert [info.name for info in await Schedules(Client(each.world)).list()] == left
+
+
+def test_schedules_and_queues_of_scripts(make: Make, clock: MovableClock) -> None:
+    """What awaits elsewhere blocks here; runs are those of scripts."""
+    with SyncTorpor(make(), worker=True) as torpor:
+        made = torpor.schedules.create("nightly", "double", 4, every="1h")
+        assert torpor.schedules.list() == [made]
+        assert torpor.schedules.pause("nightly", "for now").note == "for now"
+        assert torpor.schedules.get("nightly").paused
+        assert not torpor.schedules.unpause("nightly").paused
+        assert len(torpor.schedules.upcoming("nightly", 3)) == 3
+        run = torpor.schedules.trigger("nightly")
+        assert run is not None
+        assert run.result(timeout=TIMEOUT) == 8
+        now = datetime.fromtimestamp(clock.now() / 1000, UTC)
+        assert [
+            each.result(timeout=TIMEOUT) for each in torpor.schedules.backfill("nightly", now - 2 * DELTA, now)
+        ] == [8, 8]
+        torpor.schedules.delete("nightly")
+        assert torpor.schedules.debounce("key", "double", 5, wait="1h").name == "debounce key"
+        limited = torpor.queues.set("slow", concurrency=2)
+        assert torpor.queues.list() == [limited] == [torpor.queues.get("slow")]
+        torpor.queues.delete("slow")
+        assert torpor.queues.list() == []
 
 
 def test_a_declaration_that_makes_no_sense_is_refused(make: Make) -> None:
