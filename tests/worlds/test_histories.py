@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.names import FRESH_SEED
+from tests.postgres_server import empty, server_url
 from torpor.model import Commit, Committed, Entities
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds import run_history
@@ -20,17 +21,29 @@ _SEEDS = (*range(1, 9), FRESH_SEED)
 @pytest.mark.parametrize("seed", _SEEDS)
 async def test_memory_and_sqlite_answer_alike(tmp_path: Path, seed: int) -> None:
     """The last of the seeds is a fresh one; a failure's name tells it."""
+    await _compare(f"sqlite:///{tmp_path}/torpor.db?synchronous=normal", seed, _MOVES)
+
+
+@pytest.mark.parametrize("seed", [*range(1, 4), FRESH_SEED])
+async def test_memory_and_postgres_answer_alike(seed: int) -> None:
+    """It is the same with a server in between."""
+    url = server_url()
+    empty(url)
+    await _compare(url, seed, _MOVES // 2)
+
+
+async def _compare(url: str, seed: int, moves: int) -> None:
     transcripts = []
-    for url in ("memory://", f"sqlite:///{tmp_path}/torpor.db?synchronous=normal"):
+    for each in ("memory://", url):
         clock = ManualClock()
-        world = open_world(url, clock)
+        world = open_world(each, clock)
         await world.open()
-        transcripts.append(await run_history(world, clock, seed, _MOVES))
+        transcripts.append(await run_history(world, clock, seed, moves))
         await world.close()
-    memory, sqlite = transcripts
-    for move, (one, other) in enumerate(zip(memory, sqlite, strict=False)):
-        assert one == other, f"seed {seed} differs first at answer {move}"
-    assert len(memory) == len(sqlite)
+    memory, other = transcripts
+    for move, (one, its) in enumerate(zip(memory, other, strict=False)):
+        assert one == its, f"seed {seed} differs first at answer {move}"
+    assert len(memory) == len(other)
 
 
 class _Forgetful(MemoryWorld):

@@ -9,13 +9,22 @@ import pytest
 from torpor.errors import ConfigurationError
 from torpor.worlds import open_world
 from torpor.worlds.memory import MemoryWorld
+from torpor.worlds.postgres import url as postgres_url
+from torpor.worlds.postgres.world import PostgresWorld
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.url import Settings, parse
 
 
 @pytest.mark.parametrize(
     ("url", "kind"),
-    [("memory://", MemoryWorld), ("memory://name", MemoryWorld), ("sqlite:///torpor.db", SqliteWorld)],
+    [
+        ("memory://", MemoryWorld),
+        ("memory://name", MemoryWorld),
+        ("sqlite:///torpor.db", SqliteWorld),
+        ("postgres://host/shop", PostgresWorld),
+        ("postgresql://host/shop", PostgresWorld),
+        ("postgres+embedded:///tmp/data", PostgresWorld),
+    ],
 )
 def test_the_scheme_chooses_the_world(url: str, kind: type) -> None:
     """The world is not opened yet, and knows its URL."""
@@ -33,12 +42,12 @@ def test_a_misspelt_scheme_is_recognised(url: str, hint: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_world(url)
     assert hint in str(caught.value)
-    assert "http://, https://, memory://" in str(caught.value)
+    assert "http://, https://, memory://, postgres://, postgres+embedded://, postgresql://" in str(caught.value)
 
 
 def test_an_unknown_scheme_is_told_the_known_ones() -> None:
     """Nothing is guessed when nothing is near."""
-    with pytest.raises(ConfigurationError, match=r"Known are http://, https://, memory://.*sqlite://") as caught:
+    with pytest.raises(ConfigurationError, match="Known are http://, https://, memory://, postgres") as caught:
         open_world("gopher://host")
     assert "did you mean" not in str(caught.value)
 
@@ -128,3 +137,40 @@ async def test_a_new_file_with_a_whole_path_is_not_told(tmp_path: Path, caplog: 
     await world.close()
 
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("url", "settings"),
+    [
+        ("postgres://shop:secret@host:5433/db", postgres_url.Settings("postgresql://shop:secret@host:5433/db")),
+        ("postgresql://host/db?sslmode=require", postgres_url.Settings("postgresql://host/db?sslmode=require")),
+        ("postgres://h/db?connections=9", postgres_url.Settings("postgresql://h/db", connections=9)),
+        (
+            "postgres://h/db?prepare=off&listen=off",
+            postgres_url.Settings("postgresql://h/db", prepare=False, listen=False),
+        ),
+        ("postgres+embedded:///var/my%20data", postgres_url.Settings("", "/var/my data")),
+    ],
+)
+def test_a_postgres_url_is_read(url: str, settings: postgres_url.Settings) -> None:
+    """What is not ours is libpq's."""
+    assert postgres_url.parse(url) == settings
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("postgres://u:secret@h/db?connections=0", r"u:\*\*\*@h.*connections is a number from 1 to 100, not '0'"),
+        ("postgres://h/db?connections=many", "a number from 1 to 100"),
+        ("postgres://h/db?prepare=no", "prepare is on or off, not 'no'"),
+        ("postgres://h/db?conections=3", "did you mean connections?"),
+        ("postgres+embedded://host/data", "names no folder"),
+        ("postgres+embedded:///", "names no folder"),
+        ("postgres+embedded:///data?sslmode=require", "with no parameters but connections"),
+    ],
+)
+def test_a_postgres_url_that_makes_no_sense_is_told(url: str, message: str) -> None:
+    """With what would, and never with its password."""
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        open_world(url)
+    assert "secret" not in str(caught.value)

@@ -42,10 +42,23 @@ def _http(url: str, clock: Clock | None) -> World:
     return cast(World, HttpWorld(url, clock))  # its methods are made of the contract
 
 
+def _postgres(url: str, clock: Clock | None) -> World:
+    try:
+        from torpor.worlds.postgres import PostgresWorld  # noqa: PLC0415  # a scheme is imported when it is asked for
+    except ImportError as error:
+        if error.name is None or not error.name.startswith("psycopg"):
+            raise
+        raise ConfigurationError("a world in Postgres needs its driver; pip install 'torpor[postgres]'") from error
+    return PostgresWorld(url, clock)
+
+
 _SCHEMES: Final[dict[str, Callable[[str, Clock | None], World]]] = {
     "http": _http,
     "https": _http,
     "memory": _memory,
+    "postgres": _postgres,
+    "postgres+embedded": _postgres,
+    "postgresql": _postgres,
     "sqlite": _sqlite,
 }
 

@@ -308,17 +308,22 @@ class TokenTakenError(Exception):
         self.run_id = run_id
 
 
-def converse(conversation: Conversation[T], answer: Callable[[Request], Any]) -> T:
+def converse(conversation: Conversation[T], answer: Callable[[Request], Any], first: Request | None = None) -> T:
     """
     Carry a conversation on with a store that answers at once, and return its result.
 
     Its transaction is the caller's to begin, and to undo when this raises.
 
+    Args:
+        conversation: what is asked.
+        answer: answers it.
+        first: what it has asked already, if it has begun.
+
     Raises:
         DamagedError: something that the operation needs is damaged.
     """
     try:
-        request = next(conversation)
+        request = first or next(conversation)
         while True:
             try:
                 answered = answer(request)

@@ -1,0 +1,23 @@
+"""
+The Postgres world: one database, any number of processes on any number of machines.
+
+::
+
+    world.py       the contract, asynchronous: hands each operation to a thread and waits for it
+    pool.py        connections and the threads that use them; carries an operation out again when that may help
+    connection.py  a connection: statements in one round trip, transactions
+    store.py       a connection with what every operation needs: numbers.py for routes, reading
+    answers.py     what a store answers to the requests of an operation; changes.py stores what a rule decided
+    queue.py       claiming; workers.py who lives, and what they bring; deadlines.py, flow.py queues with limits
+    streams.py     streams and their chunks
+    queries.py     lists and counts for people, on connections of their own
+    rows.py        rows ↔ values; adapters.py how values travel
+    times.py       the server's clock
+    listening.py   hearing of what other processes have changed
+    schema.py      migrations; url.py what a URL says; embedded.py a server of the process's own
+    faults.py      the driver's errors: what they mean, and in our words
+"""
+
+from torpor.worlds.postgres.world import PostgresWorld
+
+__all__ = ["PostgresWorld"]

@@ -1,0 +1,295 @@
+"""
+A connection: statements in one round trip, transactions, and what became of one whose answer was lost.
+
+What is sent together is one pipeline. Outside a transaction a pipeline is one: all of it is stored or nothing. A
+transaction begins with the first pipeline inside it, so that it costs no round trip of its own.
+
+Who loses the connection before the answer to a COMMIT does not know whether it is stored, and the server does: it is
+asked by the transaction's id (``pg_xact_status``) over a new connection.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import select
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, Final
+
+import psycopg
+from psycopg import Cursor
+from psycopg.pq import TransactionStatus
+
+from torpor.worlds.postgres.adapters import adapt
+from torpor.worlds.postgres.faults import is_lost, is_passing, was_never_begun
+from torpor.worlds.postgres.url import Settings
+
+Row = tuple[Any, ...]
+_driver = logging.getLogger("psycopg")
+# It tells of each statement behind an error that it was not carried out, beside the error.
+_driver.addFilter(lambda record: not record.getMessage().endswith("pipeline aborted"))
+
+Values = Any
+"""Of the placeholders of a statement: a sequence, or a mapping where they have names."""
+
+Statement = tuple[str, Values]
+
+_PREPARED_MAX: Final = 500
+_CONNECT_SECONDS: Final = 10
+_LOOK_SECONDS: Final = 1.0
+"""A connection that was used so lately is taken to be there."""
+
+_OPTIONS: Final = {
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "application_name": "torpor",
+}
+_KNOWN_SECONDS: Final = 0.05
+_MOMENT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+_PATIENCE_SECONDS: Final = 20.0
+"""For so long one waits for a server that restarts."""
+
+_PAUSES_SECONDS: Final = (0.05, 1.0)
+_XID: Final = "SELECT pg_current_xact_id()::text"
+_STATUS: Final = "SELECT pg_xact_status(%s::xid8)"
+
+
+class LostError(Exception):
+    """The connection went before the answer to what ended a transaction: nobody knows yet whether it is stored."""
+
+
+class Connection:
+    """
+    One connection, used by one thread at a time; it is made when it is first needed, and again when it was lost.
+
+    Args:
+        settings: where to.
+        given_up: is set once nobody waits any more for a server that is not there.
+    """
+
+    def __init__(self, settings: Settings, given_up: threading.Event | None = None) -> None:
+        self._settings = settings
+        self._given_up = given_up or threading.Event()
+        self._db: psycopg.Connection | None = None
+        self._used_at = 0.0
+        self._is_inside = False  # of transaction()
+        self._has_begun = False
+        self._xid = ""
+        self._undone = itertools.count()
+
+    @property
+    def db(self) -> psycopg.Connection:
+        """
+        The driver's connection.
+
+        Raises:
+            psycopg.Error: there is none, and none can be made.
+        """
+        if self._db is None:
+            self._db = self._connect_patiently()
+        elif not self._has_begun and time.monotonic() > self._used_at + _LOOK_SECONDS and _was_cut(self._db):
+            self.drop()
+            self._db = self._connect_patiently()
+        return self._db
+
+    def try_to_connect(self) -> None:
+        """
+        Connect, and do not wait for a server that is not there.
+
+        Raises:
+            psycopg.Error: there is none, or it refuses.
+        """
+        if self._db is None:
+            self._db = self._connect()
+
+    def is_lost(self, error: BaseException) -> bool:
+        """Return whether an error means that the connection is gone."""
+        return is_lost(error, self._db)
+
+    def _db_is_gone(self) -> bool:
+        return self._db is None or self._db.closed or self._db.broken
+
+    def drop(self) -> None:
+        """Let go of the connection; the next statement makes a new one."""
+        if self._db is not None:
+            with suppress(psycopg.Error, OSError):
+                self._db.close()
+        self._db = None
+        self._has_begun = False
+
+    def reset(self) -> None:
+        """Be ready for another operation, whatever became of the last one."""
+        db = self._db
+        if db is not None and (db.closed or db.broken or db.info.transaction_status is not TransactionStatus.IDLE):
+            self.drop()
+        self._has_begun = False
+
+    # Statements
+
+    def rows(self, query: str, *values: object) -> list[Row]:
+        """Return all that a query finds."""
+        [found] = self.ask((query, values))
+        return found
+
+    def row(self, query: str, *values: object) -> Row | None:
+        """Return the first row that a query finds."""
+        found = self.rows(query, *values)
+        return found[0] if found else None
+
+    def ask(self, *asked: Statement) -> list[list[Row]]:
+        """Send statements together, and return what each of them finds, in one round trip."""
+        db = self.db
+        cursors = [db.cursor(binary=True) for _ in asked]
+        if len(asked) == 1 and (self._has_begun or not self._is_inside):
+            [(query, values)] = asked
+            cursors[0].execute(query, values)
+        else:
+            with self._pipeline(db):
+                for cursor, (query, values) in zip(cursors, asked, strict=True):
+                    cursor.execute(query, values)
+        self._used_at = time.monotonic()
+        return [_found(cursor) for cursor in cursors]
+
+    def ask_of_one_moment(self, *asked: Statement) -> list[list[Row]]:
+        """Do as :meth:`ask`, outside a transaction, so that all answers are of one moment."""
+        assert not self._is_inside, "a transaction that writes sees what others have committed meanwhile"
+        _, *found, _ = self.ask((_MOMENT, ()), *asked, ("COMMIT", ()))
+        return found
+
+    def store(self, statements: Iterable[Statement]) -> None:
+        """
+        Send statements together whose results nobody wants, in one round trip.
+
+        Raises:
+            LostError: the connection went, outside a transaction, and they may be stored or not.
+        """
+        db = self.db
+        try:
+            with self._pipeline(db):
+                cursor = db.cursor(binary=True)
+                for query, values in statements:
+                    cursor.execute(query, values)
+        except psycopg.Error as error:
+            if not self._is_inside and self.is_lost(error) and not was_never_begun(error):
+                raise LostError from error
+            raise
+        self._used_at = time.monotonic()
+
+    @contextmanager
+    def _pipeline(self, db: psycopg.Connection) -> Iterator[None]:
+        xids: Cursor[Row] | None = None
+        try:
+            with db.pipeline():
+                if self._is_inside and not self._has_begun:
+                    db.execute("BEGIN")
+                    self._has_begun = True
+                    xids = db.cursor()
+                    xids.execute(_XID)
+                yield
+        except psycopg.Error:
+            if not self._is_inside and not self._db_is_gone():
+                self.undo("ROLLBACK")
+            raise
+        if xids is not None:
+            self._xid = _found(xids)[0][0]
+
+    # Transactions
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """
+        Make one transaction of the statements in the block; an error in it undoes them.
+
+        Raises:
+            psycopg.Error: nothing is stored.
+        """
+        assert not self._is_inside, "a transaction has none inside"
+        self._is_inside, self._has_begun, self._xid = True, False, ""
+        try:
+            yield
+        except BaseException:
+            self._roll_back()
+            raise
+        else:
+            if self._has_begun:
+                self._commit()
+        finally:
+            self._is_inside = self._has_begun = False
+
+    def _commit(self) -> None:
+        try:
+            self.db.execute("COMMIT")
+        except psycopg.Error as error:
+            if not self.is_lost(error) or was_never_begun(error) or not self._is_stored(error):
+                raise
+        self._used_at = time.monotonic()
+
+    def _is_stored(self, lost: psycopg.Error) -> bool:
+        """Ask over a new connection whether the transaction was committed whose connection is gone."""
+        xid = self._xid
+        self.drop()
+        self._is_inside = False
+        try:
+            while (status := self.rows(_STATUS, xid)[0][0]) == "in progress":
+                self._given_up.wait(_KNOWN_SECONDS)  # the server has not noticed yet that nobody is there
+        except psycopg.Error:
+            raise LostError from lost
+        return bool(status == "committed")
+
+    def _roll_back(self) -> None:
+        if self._has_begun and self._db is not None and not self._db_is_gone():
+            try:
+                self.undo("ROLLBACK")
+            except psycopg.Error:
+                self.drop()
+
+    def undo(self, statement: str) -> None:
+        """
+        Carry a statement out that undoes what failed.
+
+        What stood behind the failure was not prepared, though the driver thinks that it was. It forgets all that it has
+        prepared when it sees such a statement, for which it must be one that it has not seen before.
+        """
+        self.db.execute(f"{statement} -- {next(self._undone)}")
+
+    def _connect_patiently(self) -> psycopg.Connection:
+        until = time.monotonic() + _PATIENCE_SECONDS
+        pause, longest = _PAUSES_SECONDS
+        while True:
+            try:
+                return self._connect()
+            except psycopg.Error as error:
+                if not is_passing(error) or time.monotonic() > until or self._given_up.wait(pause):
+                    raise
+                pause = min(2 * pause, longest)
+
+    def _connect(self) -> psycopg.Connection:
+        db = psycopg.connect(
+            self._settings.server,
+            autocommit=True,
+            connect_timeout=_CONNECT_SECONDS,
+            prepare_threshold=5 if self._settings.prepare else None,
+            **_OPTIONS,  # type: ignore[arg-type]  # libpq's
+        )
+        db.prepared_max = _PREPARED_MAX
+        adapt(db)
+        return db
+
+
+def _found(cursor: Cursor[Row]) -> list[Row]:
+    return cursor.fetchall() if cursor.description else []
+
+
+def _was_cut(db: psycopg.Connection) -> bool:
+    """Return whether something came on a connection that nobody asked anything: its end, or why it ends."""
+    if db.closed or db.broken:
+        return True
+    try:
+        readable, _, _ = select.select([db.fileno()], [], [], 0)
+    except (OSError, ValueError, psycopg.Error):
+        return True
+    return bool(readable)

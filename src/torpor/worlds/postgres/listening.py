@@ -1,0 +1,138 @@
+"""
+Hearing of what other processes have changed: by notifications, and beneath them by looking.
+
+A notification says what kind of change it was, and never which: whoever hears it looks for itself. One that is lost,
+with a connection or a process that dies between its commit and its notification, is made up for some seconds later:
+listeners are told to look when they have heard nothing for so long.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import threading
+import time
+from typing import Final
+
+import psycopg
+
+from torpor.model import Notice
+from torpor.thread_start import starting_thread
+from torpor.worlds.notifier import Notifier
+from torpor.worlds.postgres.connection import Connection
+from torpor.worlds.postgres.url import Settings
+
+CHANNEL: Final = "torpor"
+TOLD: Final = f"SELECT pg_notify('{CHANNEL}', %s)"
+LOOK_MS: Final = 5_000
+LOOK_DEAF_MS: Final = 1_000
+"""The same where there are no notifications."""
+
+_REST_SECONDS: Final = 0.005
+"""How long a notification is kept back that follows another one: who is told looks around, which is not for free."""
+
+_AGAIN_SECONDS: Final = 1.0
+_KINDS: Final = ("work", "ended", "written", "hooked", "cancelling")
+_ALL: Final = Notice(None, work=True, ended=True, written=True, hooked=True)
+
+
+def told(notice: Notice, origin: str) -> str:
+    """
+    Return the text of a notification, ``""`` when nobody wants to hear it.
+
+    Args:
+        notice: what has changed.
+        origin: what tells the world that has changed it from others, for it has told its own listeners.
+    """
+    kinds = [kind for kind in _KINDS if getattr(notice, kind)]
+    return " ".join([origin, *kinds]) if set(kinds) - {"cancelling"} else ""
+
+
+class Ear:
+    """
+    A thread with a connection of its own that listens, and tells listeners.
+
+    Args:
+        settings: where to.
+        notifier: whom to tell.
+        origin: of notifications that are not news here.
+    """
+
+    def __init__(self, settings: Settings, notifier: Notifier, origin: str) -> None:
+        self._settings = settings
+        self._notifier = notifier
+        self._origin = origin
+        self._closed = threading.Event()
+        self._connection = Connection(settings, self._closed)
+        self._look_ms = LOOK_MS if settings.listen else LOOK_DEAF_MS
+        self._look_at = 0.0
+        self._wakes, self._waker = os.pipe()
+        self._thread = threading.Thread(target=self._main, name="Ear", daemon=True)
+        self._listening = threading.Event()
+
+    async def open(self) -> None:
+        """Listen; return once what happens from now on is heard, or once that has failed and is tried again."""
+        with starting_thread("listening to the world"):
+            self._thread.start()
+        await asyncio.to_thread(self._listening.wait)
+
+    async def close(self) -> None:
+        """End the thread."""
+        self._closed.set()
+        os.write(self._waker, b"x")
+        await asyncio.to_thread(self._thread.join)
+        os.close(self._wakes)
+        os.close(self._waker)
+
+    def put_off(self) -> None:
+        """Look some time from now: who has subscribed just now has just looked."""
+        self._look_at = time.monotonic() + self._look_ms / 1000
+
+    def _main(self) -> None:
+        self.put_off()
+        has_failed = False
+        while not self._closed.is_set():
+            try:
+                db = self._listen() if self._settings.listen else None
+                if has_failed:  # whatever was told meanwhile was told to nobody
+                    self._notifier.notify(_ALL)
+                has_failed = False
+                self._listening.set()
+                self._hear(db)
+            except (psycopg.Error, OSError):
+                has_failed = True
+                self._connection.drop()
+                self._listening.set()
+                self._closed.wait(_AGAIN_SECONDS)
+        self._connection.drop()
+
+    def _listen(self) -> psycopg.Connection:
+        self._connection.drop()
+        db = self._connection.db
+        db.execute(f"LISTEN {CHANNEL}")
+        return db
+
+    def _hear(self, db: psycopg.Connection | None) -> None:
+        """Tell what is heard, and look, until the thread is to end or the connection is gone."""
+        while not self._closed.is_set():
+            sources = [self._wakes] if db is None else [self._wakes, db.fileno()]
+            select.select(sources, [], [], max(0.0, self._look_at - time.monotonic()))
+            news = None if db is None else _together(db, self._origin)
+            if news is not None:
+                self.put_off()
+                self._notifier.notify(news)
+                self._closed.wait(_REST_SECONDS)
+            elif time.monotonic() >= self._look_at:
+                self.put_off()
+                self._notifier.notify(_ALL)
+
+
+def _together(db: psycopg.Connection, origin: str) -> Notice | None:
+    """Return what all notifications say that have come, None when they are no news."""
+    kinds: set[str] = set()
+    for notification in db.notifies(timeout=0):
+        whose, *its = notification.payload.split()
+        if whose != origin:
+            kinds.update(its)
+    return Notice(None, **{kind: kind in kinds for kind in _KINDS}) if kinds else None

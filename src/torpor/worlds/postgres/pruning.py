@@ -1,0 +1,98 @@
+"""What goes from a database: runs that have ended, some rows at a time, and which runs there are to prune."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from torpor.lifecycle import RUN_TERMINAL
+from torpor.model import EndedFilter, LongLogs, Run
+from torpor.worlds import requests as ask
+from torpor.worlds.postgres.store import Store
+
+OF_NAMES: Final = ("resumes", "attributes", "reservations")
+"""Tables whose rows a run keeps for its name's sake."""
+
+OF_RUNS: Final = ("hooks", "snapshots", "steps", "streams", "tokens", "waits", "watchers", "writers")
+"""The other tables whose rows belong to a run, but for those of which it may have very many."""
+
+_CHUNKS: Final = (
+    "WITH gone AS (DELETE FROM torpor.chunks WHERE (run, stream, index) IN (SELECT run, stream, index "
+    "FROM torpor.chunks WHERE run = %s ORDER BY stream, index DESC LIMIT %s) RETURNING stream, length(data) AS size), "
+    "sums AS (SELECT stream, count(*) AS chunks, sum(size) AS size FROM gone GROUP BY stream), "
+    "shorter AS (UPDATE torpor.streams s SET count = s.count - sums.chunks, size = s.size - sums.size FROM sums "
+    "WHERE s.run = %s AND s.name = sums.stream) SELECT count(*) FROM gone"
+)
+_LINES: Final = (
+    "WITH gone AS (DELETE FROM torpor.lines WHERE run = %s AND n IN (SELECT n FROM torpor.lines WHERE run = %s "
+    "ORDER BY n LIMIT %s) RETURNING 1) SELECT count(*) FROM gone"
+)
+_WHICH: Final = (
+    "(%(app)s::text IS NULL OR r.app = %(app)s) AND (%(workflow)s::text IS NULL OR r.workflow = %(workflow)s) "
+    "AND r.workflow <> ALL(%(besides)s)"
+)
+_ENDED: Final = (
+    f"WHERE r.ended_at > 0 AND r.ended_at < %(before)s AND {_WHICH} AND r.status = ANY(%(statuses)s) "
+    "AND (NOT %(whole)s OR r.base < r.head - 1) ORDER BY r.ended_at, r.n LIMIT %(limit)s"
+)
+_LONG: Final = (
+    f"WHERE r.status <> ALL(%(ended)s) AND {_WHICH} AND r.head - r.base >= %(kept)s + %(going)s "
+    "AND (%(age)s = 0 OR (SELECT at FROM torpor.events WHERE run = r.id AND seq = r.base + %(going)s) "
+    "< (SELECT at FROM torpor.snapshots WHERE run = r.id) - %(age)s) AND r.runtime = 'snapshot' "
+    "ORDER BY r.n LIMIT %(limit)s"
+)
+
+
+def erase(store: Store, request: ask.Erase) -> bool:
+    """Answer :class:`torpor.worlds.requests.Erase`: long lists first, then all else with the run."""
+    run, left, db = request.run, request.rows_max, store.connection
+    left -= db.rows(_CHUNKS, run.id, left, run.id)[0][0]
+    if left > 0:
+        left -= db.rows(_LINES, run.id, run.id, left)[0][0]
+    if left <= 0:
+        return False
+    # Rows of what was open refer to the log, which therefore goes after them.
+    db.store([(f"DELETE FROM torpor.{table} WHERE run = %s", (run.id,)) for table in OF_RUNS])
+    ending = run.head - 1
+    base = min(ending, run.base + left)
+    if base > run.base:
+        db.store(
+            [
+                ("UPDATE torpor.runs SET base = %s WHERE id = %s", (base, run.id)),
+                ("DELETE FROM torpor.events WHERE run = %s AND seq <= %s", (run.id, base)),
+            ]
+        )
+    if base < ending:
+        return False
+    if not request.keep_name:
+        tables = [f"{table} WHERE run" for table in (*OF_NAMES, "events", "turns")]
+        db.store([(f"DELETE FROM torpor.{which} = %s", (run.id,)) for which in [*tables, "runs WHERE id"]])
+    return True
+
+
+def ended_runs(store: Store, where: EndedFilter) -> list[Run]:
+    """Answer :meth:`torpor.world.Queries.ended_runs`."""
+    asked = {
+        "before": where.before,
+        "statuses": [*where.statuses],
+        "whole": where.whole,
+        "limit": where.limit,
+        "app": where.app,
+        "workflow": where.workflow,
+        "besides": [*where.besides],
+    }
+    return store.runs_by_name(_ENDED, asked)
+
+
+def long_logs(store: Store, where: LongLogs) -> list[Run]:
+    """Answer :meth:`torpor.world.Queries.long_logs`."""
+    asked = {
+        "ended": sorted(RUN_TERMINAL),
+        "app": where.app,
+        "workflow": where.workflow,
+        "besides": [*where.besides],
+        "kept": where.kept,
+        "going": where.going,
+        "age": where.age_ms,
+        "limit": where.limit,
+    }
+    return store.runs_by_name(_LONG, asked)

@@ -1,0 +1,85 @@
+"""What a ``postgres://`` URL says."""
+
+from __future__ import annotations
+
+import difflib
+from typing import Final
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+import msgspec
+
+from torpor.errors import ConfigurationError
+
+CONNECTIONS_DEFAULT: Final = 4
+CONNECTIONS_MAX: Final = 100
+EMBEDDED: Final = "postgres+embedded"
+_PARAMETERS: Final = ("connections", "prepare", "listen")
+_SWITCH: Final = {"on": True, "off": False}
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """
+    A parsed URL.
+
+    Attributes:
+        server: the URL for the driver, with what is libpq's to understand; ``""`` for an embedded server.
+        folder: where the embedded server keeps its data, ``""`` for another server.
+        connections: how many there are for the engine's work; those for queries and for listening come on top.
+        prepare: statements are prepared. PgBouncer in transaction mode cannot have that.
+        listen: notifications are listened for. PgBouncer in transaction mode cannot have that either.
+    """
+
+    server: str
+    folder: str = ""
+    connections: int = CONNECTIONS_DEFAULT
+    prepare: bool = True
+    listen: bool = True
+
+
+def parse(url: str) -> Settings:
+    """
+    Return the settings in *url*, such as ``postgres://shop@db.internal/shop?connections=8``.
+
+    Parameters that are not ours, such as ``sslmode``, are libpq's.
+
+    Raises:
+        ConfigurationError: a parameter has a value that it does not have, or an embedded server has no folder.
+    """
+    parts = urlsplit(url)
+    values = dict(parse_qsl(parts.query, keep_blank_values=True))
+    connections = values.pop("connections", str(CONNECTIONS_DEFAULT))
+    if not (connections.isascii() and connections.isdigit() and 1 <= int(connections) <= CONNECTIONS_MAX):
+        raise ConfigurationError(
+            f"world URL {shown(url)!r}: connections is a number from 1 to {CONNECTIONS_MAX}, not {connections!r}"
+        )
+    switches = {name: _switch(url, name, values.pop(name, "on")) for name in ("prepare", "listen")}
+    for name in values:
+        if close := difflib.get_close_matches(name, _PARAMETERS, n=1, cutoff=0.8):
+            raise ConfigurationError(
+                f"world URL {shown(url)!r} has the unknown parameter {name!r}; did you mean {close[0]}?"
+            )
+    if parts.scheme == EMBEDDED:
+        folder = unquote(parts.path)
+        if parts.netloc or not folder.strip("/") or values:
+            raise ConfigurationError(
+                f"world URL {url!r} names no folder; write {EMBEDDED}:///absolute/folder, with no parameters but "
+                f"{', '.join(_PARAMETERS)}"
+            )
+        return Settings("", folder, int(connections), **switches)
+    server = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(values), ""))
+    return Settings(server, "", int(connections), **switches)
+
+
+def shown(url: str) -> str:
+    """Return a URL without its password, for messages and logs."""
+    parts = urlsplit(url)
+    if not parts.password:
+        return url
+    user, _, host = parts.netloc.rpartition("@")
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
+
+
+def _switch(url: str, name: str, value: str) -> bool:
+    if value not in _SWITCH:
+        raise ConfigurationError(f"world URL {shown(url)!r}: {name} is on or off, not {value!r}")
+    return _SWITCH[value]

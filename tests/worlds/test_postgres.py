@@ -1,0 +1,201 @@
+"""The Postgres world passes the suite."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.postgres_server import empty, execute, server_url
+from torpor.clock import Clock
+from torpor.testing import worlds
+from torpor.world import World
+from torpor.worlds import open_world
+
+
+@pytest.fixture(scope="module")
+def server() -> str:
+    """Return the URL of a server."""
+    return server_url()
+
+
+@pytest.fixture
+def make_world(server: str) -> worlds.MakeWorld:
+    """Make worlds that share a database, which is empty."""
+    empty(server)
+
+    def make(clock: Clock | None = None) -> World:
+        return open_world(server, clock)
+
+    return make
+
+
+@pytest.fixture
+def lose_worker(server: str) -> worlds.LoseWorker:
+    """Delete a worker's row."""
+
+    async def lose(_: World, worker_id: str) -> None:
+        execute(server, "DELETE FROM torpor.workers WHERE id = %s", worker_id)
+
+    return lose
+
+
+class TestArchive(worlds.ArchiveSuite):
+    """See :class:`torpor.testing.worlds.ArchiveSuite`."""
+
+
+class TestBlobs(worlds.BlobsSuite):
+    """See :class:`torpor.testing.worlds.BlobsSuite`."""
+
+
+class TestCancelling(worlds.CancellingSuite):
+    """See :class:`torpor.testing.worlds.CancellingSuite`."""
+
+
+class TestCommit(worlds.CommitSuite):
+    """See :class:`torpor.testing.worlds.CommitSuite`."""
+
+
+class TestCrowds(worlds.CrowdsSuite):
+    """See :class:`torpor.testing.worlds.CrowdsSuite`."""
+
+
+class TestCursor(worlds.CursorSuite):
+    """See :class:`torpor.testing.worlds.CursorSuite`."""
+
+
+class TestDeletion(worlds.DeletionSuite):
+    """See :class:`torpor.testing.worlds.DeletionSuite`."""
+
+
+class TestDeployments(worlds.DeploymentsSuite):
+    """See :class:`torpor.testing.worlds.DeploymentsSuite`."""
+
+
+class TestDue(worlds.DueSuite):
+    """See :class:`torpor.testing.worlds.DueSuite`."""
+
+
+class TestFamilies(worlds.FamiliesSuite):
+    """See :class:`torpor.testing.worlds.FamiliesSuite`."""
+
+
+class TestForeign(worlds.ForeignSuite):
+    """See :class:`torpor.testing.worlds.ForeignSuite`."""
+
+
+class TestHeld(worlds.HeldSuite):
+    """See :class:`torpor.testing.worlds.HeldSuite`."""
+
+
+class TestHooks(worlds.HooksSuite):
+    """See :class:`torpor.testing.worlds.HooksSuite`."""
+
+
+class TestMailbox(worlds.MailboxSuite):
+    """See :class:`torpor.testing.worlds.MailboxSuite`."""
+
+
+class TestKeys(worlds.KeysSuite):
+    """See :class:`torpor.testing.worlds.KeysSuite`."""
+
+
+class TestLife(worlds.LifeSuite):
+    """See :class:`torpor.testing.worlds.LifeSuite`."""
+
+
+class TestLoad(worlds.LoadSuite):
+    """See :class:`torpor.testing.worlds.LoadSuite`."""
+
+
+class TestLog(worlds.LogSuite):
+    """See :class:`torpor.testing.worlds.LogSuite`."""
+
+
+class TestNotices(worlds.NoticesSuite):
+    """See :class:`torpor.testing.worlds.NoticesSuite`."""
+
+
+class TestOnce(worlds.OnceSuite):
+    """See :class:`torpor.testing.worlds.OnceSuite`."""
+
+
+class TestOpening(worlds.OpeningSuite):
+    """See :class:`torpor.testing.worlds.OpeningSuite`."""
+
+
+class TestPark(worlds.ParkSuite):
+    """See :class:`torpor.testing.worlds.ParkSuite`."""
+
+
+class TestPausing(worlds.PausingSuite):
+    """See :class:`torpor.testing.worlds.PausingSuite`."""
+
+
+class TestPopulation(worlds.PopulationSuite):
+    """See :class:`torpor.testing.worlds.PopulationSuite`."""
+
+
+class TestQueries(worlds.QueriesSuite):
+    """See :class:`torpor.testing.worlds.QueriesSuite`."""
+
+
+class TestQueue(worlds.QueueSuite):
+    """See :class:`torpor.testing.worlds.QueueSuite`."""
+
+
+class TestRetrying(worlds.RetryingSuite):
+    """See :class:`torpor.testing.worlds.RetryingSuite`."""
+
+
+class TestRoutes(worlds.RoutesSuite):
+    """See :class:`torpor.testing.worlds.RoutesSuite`."""
+
+
+class TestRuns(worlds.RunsSuite):
+    """See :class:`torpor.testing.worlds.RunsSuite`."""
+
+
+class TestQueues(worlds.QueuesSuite):
+    """See :class:`torpor.testing.worlds.QueuesSuite`."""
+
+
+class TestSchedules(worlds.SchedulesSuite):
+    """See :class:`torpor.testing.worlds.SchedulesSuite`."""
+
+
+class TestSnooze(worlds.SnoozeSuite):
+    """See :class:`torpor.testing.worlds.SnoozeSuite`."""
+
+
+class TestStarting(worlds.StartingSuite):
+    """See :class:`torpor.testing.worlds.StartingSuite`."""
+
+
+class TestSteps(worlds.StepsSuite):
+    """See :class:`torpor.testing.worlds.StepsSuite`."""
+
+
+class TestStreams(worlds.StreamsSuite):
+    """See :class:`torpor.testing.worlds.StreamsSuite`."""
+
+
+class TestTimes(worlds.TimesSuite):
+    """See :class:`torpor.testing.worlds.TimesSuite`."""
+
+
+class TestWatching(worlds.WatchingSuite):
+    """See :class:`torpor.testing.worlds.WatchingSuite`."""
+
+
+class TestProgress(worlds.ProgressSuite):
+    """See :class:`torpor.testing.worlds.ProgressSuite`."""
+
+
+class TestGivingUp(worlds.GivingUpSuite):
+    """See :class:`torpor.testing.worlds.GivingUpSuite`."""
+
+
+def test_every_group_of_the_suite_is_here() -> None:
+    """A new one is not forgotten."""
+    groups = {name for name in worlds.__all__ if name.endswith("Suite")} - {"Suite"}
+    kinds = [each for each in globals().values() if isinstance(each, type)]
+    assert groups == {base.__name__ for kind in kinds for base in kind.__bases__ if base.__name__.endswith("Suite")}
