@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from torpor.codec import register, serializable
     from torpor.engine.metadata import StepMetadata, WorkflowMetadata, current_step
     from torpor.engine.settings import WorkerSettings
+    from torpor.engine.signals import AbortController, AbortSignal
     from torpor.engine.stream_reading import StreamChunk
     from torpor.engine.stream_steps import get_readable, get_writable
     from torpor.engine.streams import ReadableStream, StreamInfo, WritableStream
@@ -62,6 +63,8 @@ if TYPE_CHECKING:
     from torpor.worlds import open_world
 
 __all__ = [
+    "AbortController",
+    "AbortSignal",
     "ArgumentError",
     "Awaited",
     "Backoff",
@@ -131,6 +134,7 @@ _HOMES = {
     ),
     "torpor.engine.metadata": ("StepMetadata", "WorkflowMetadata", "current_step"),
     "torpor.engine.settings": ("WorkerSettings",),
+    "torpor.engine.signals": ("AbortController", "AbortSignal"),
     "torpor.engine.stream_reading": ("StreamChunk",),
     "torpor.engine.stream_steps": ("get_readable", "get_writable"),
     "torpor.engine.streams": ("ReadableStream", "StreamInfo", "WritableStream"),

@@ -15,6 +15,7 @@ from torpor import ids
 from torpor.authority import APPLICATION, Authority
 from torpor.client import Client, RunHandle, chosen_runtime
 from torpor.codec.types.references import AsTheyAre, References
+from torpor.codec.values import AbortSignal as AbortReference
 from torpor.codec.values import (
     Kwargs,
     ReadableStream,
@@ -25,6 +26,7 @@ from torpor.codec.values import (
 )
 from torpor.engine.deployments import Startable, read_versions
 from torpor.engine.metadata import current_step
+from torpor.engine.signals import AbortSignal
 from torpor.engine.step_definition import StepDefinition
 from torpor.errors import (
     ArgumentError,
@@ -35,6 +37,7 @@ from torpor.errors import (
     NotFoundError,
     RunCancelledError,
     RunFailedError,
+    StreamClosedError,
     UsageError,
     WorkflowNotRegisteredError,
 )
@@ -80,6 +83,7 @@ class BuiltinSteps:
             "step//torpor//cancel": self.cancel,
             "step//torpor//send": self.send,
             "step//torpor//resume": self.resume,
+            "step//torpor//abort": self.abort,
         }
         self._definitions = {name: StepDefinition(name, made, final=_FINAL) for name, made in functions.items()}
 
@@ -241,6 +245,19 @@ class BuiltinSteps:
         await self._own((await client.get_hook(token)).run.id)
         return await client.resume_hook(token, payload, resume_id=step_id)
 
+    async def abort(self, stream: str, reason: Any = None) -> None:
+        """
+        Tell the steps that a signal of this run was passed to that it has aborted, and why.
+
+        Args:
+            stream: of the signal.
+            reason: any value.
+        """
+        told = self._app.client.streams.writable(current_step().run_id, stream)
+        with suppress(StreamClosedError):  # an earlier attempt has told it
+            await told.write(reason)
+            await told.close()
+
 
 class ApplicationSteps(AsTheyAre):
     """
@@ -288,6 +305,9 @@ class ApplicationSteps(AsTheyAre):
 
     def readable(self, reference: ReadableStream) -> object:
         return self._app.client.streams.read_handle(reference)
+
+    def signal(self, reference: AbortReference) -> AbortSignal:
+        return AbortSignal(reference, self._app.client.streams)
 
     def writable(self, reference: WritableStream) -> object:
         return self._app.client.streams.write_handle(reference)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from torpor.engine.stream_writing import Sink, running_loop
 from torpor.errors import UsageError
@@ -32,6 +32,21 @@ class AttemptStreams:
         self._sinks: dict[tuple[str, str], Sink] = {}
         self._loop = asyncio.get_running_loop()
         self._over = ""
+        self._watches: list[asyncio.Task[None]] = []
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """On which the attempt is made; a ``def`` step runs on a thread beside it."""
+        return self._loop
+
+    def watch(self, follow: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Follow something until the attempt is over; called on whichever thread."""
+
+        def begin() -> None:
+            if not self._over:
+                self._watches.append(self._loop.create_task(follow()))
+
+        self._loop.call_soon_threadsafe(begin)
 
     def sink(self, run_id: str, name: str, kind: StreamType) -> Sink:
         """
@@ -88,6 +103,8 @@ class AttemptStreams:
     def end(self) -> None:
         """Take nothing more: the attempt is over. What is not stored is dropped."""
         self._over = f"{self._about} is over"
+        for watch in self._watches:
+            watch.cancel()
         for sink in self._sinks.values():
             sink.end(self._over)
 

@@ -119,14 +119,36 @@ def test_what_a_run_cannot_have_says_what_to_do(author: Author, body: str, advic
 @pytest.mark.parametrize(
     ("value", "advice"),
     [
-        ("new AbortController().signal", "give the step a timeout with withOptions"),
-        ("new AbortController()", "abort in the workflow"),
+        ("new AbortController()", "pass its signal to the step"),
         ("new Blob(['a'])", "pass what await blob.bytes() returns"),
     ],
 )
 def test_what_lives_in_one_run_is_not_stored(author: Author, value: str, advice: str) -> None:
     """Its refusal says what to pass instead."""
     assert advice in str(author.body(f"await charge({value})").begin().failure)
+
+
+def test_a_signal_is_stored_by_its_stream(author: Author) -> None:
+    """The same one each time; what it has aborted for goes along, and what it aborts for later is a step's to tell."""
+    run = author.body(
+        "const [one, other] = [new AbortController(), new AbortController()];"
+        "charge(one.signal, one.signal, other.signal); other.abort('no'); one.abort('yes'); one.abort('again');"
+        "await charge(AbortSignal.any([one.signal]))"
+    ).begin()
+    asked = [author.value_of(op.input) for op in run.ops]
+    signals = [each.fields for each in asked[0]["args"]]
+    name = signals[0]["streamName"]
+    assert (signals[0], signals[1]["streamName"]) == (
+        {"streamName": name, "runId": signals[0]["runId"], "hookToken": "", "aborted": False},
+        name,
+    )
+    assert [(op.name, each["args"]) for op, each in zip(run.ops[1:3], asked[1:3], strict=True)] == [
+        ("step//torpor//abort", [signals[2]["streamName"], "no"]),
+        ("step//torpor//abort", [name, "yes"]),
+    ]
+    last = asked[3]["args"][0].fields
+    assert (last["aborted"], last["reason"]) == (True, "yes")
+    assert last["streamName"] not in (name, signals[2]["streamName"])
 
 
 def test_an_absent_global_can_be_looked_for(author: Author) -> None:

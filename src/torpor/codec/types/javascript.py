@@ -197,7 +197,7 @@ CODE_REDUCERS = (
 """References to code, by id."""
 
 
-_REVIVED: Mapping[type, str] = {ReadableStream: "readable", WritableStream: "writable"}
+_REVIVED: Mapping[type, str] = {ReadableStream: "readable", WritableStream: "writable", AbortSignal: "signal"}
 
 
 def _handle_reducer(cls: type[Handle]) -> Reducer:

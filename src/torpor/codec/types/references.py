@@ -15,10 +15,17 @@ from types import FunctionType
 from typing import Any, Protocol
 
 from torpor.codec.types.classes import reference_to
-from torpor.codec.values import ReadableStream, RunReference, StepFunction, WorkflowFunction, WritableStream
+from torpor.codec.values import (
+    AbortSignal,
+    ReadableStream,
+    RunReference,
+    StepFunction,
+    WorkflowFunction,
+    WritableStream,
+)
 from torpor.codec.wire.reducers import forget_classes
 
-Reference = StepFunction | WorkflowFunction | RunReference | ReadableStream | WritableStream
+Reference = StepFunction | WorkflowFunction | RunReference | ReadableStream | WritableStream | AbortSignal
 
 _STEP_ID = "__torpor_step_id__"
 
@@ -35,6 +42,8 @@ class References(Protocol):
     def readable(self, reference: ReadableStream) -> object: ...
 
     def writable(self, reference: WritableStream) -> object: ...
+
+    def signal(self, reference: AbortSignal) -> object: ...
 
 
 class AsTheyAre:
@@ -53,6 +62,9 @@ class AsTheyAre:
         return reference
 
     def writable(self, reference: WritableStream) -> object:
+        return reference
+
+    def signal(self, reference: AbortSignal) -> object:
         return reference
 
 

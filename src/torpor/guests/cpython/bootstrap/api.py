@@ -38,6 +38,7 @@ from torpor.errors import (
 from torpor.retries import Backoff
 from torpor.starting import Cleanup
 
+from ._guest.aborting import AbortController, AbortSignal
 from ._guest.absent import OUTSIDE, part_of
 from ._guest.advice import refuse
 from ._guest.children import RunHandle, resume_hook, start
@@ -50,6 +51,8 @@ from ._guest.telling import set_attributes, set_status
 from ._guest.workflows import WorkflowMetadata, current_workflow
 
 __all__ = [
+    "AbortController",
+    "AbortSignal",
     "ArgumentError",
     "Backoff",
     "Cleanup",

@@ -157,8 +157,7 @@ function atFirstHole(frame, at) {
 // What lives in one run only.
 const ELSEWHERE = {
   __proto__: null,
-  AbortController: "abort in the workflow, and give the step a timeout with withOptions",
-  AbortSignal: "look at it in the workflow, and give the step a timeout with withOptions",
+  AbortController: "abort in the workflow, and pass its signal to the step",
   Blob: "pass what await blob.bytes() returns",
 };
 

@@ -103,6 +103,13 @@ const CLASSES = [
   [String, "Object"], [Number, "Object"], [Boolean, "Object"], [BigInt, "Object"], ...HANDLES,
 ].filter(([type]) => type !== undefined);
 
+/** Let values of a class be written by an entry that is there, as the fields that a function returns. */
+export function alsoWrites(Type, name, fieldsOf) {
+  const { encode } = types[name];
+  types[name].encode = (value) => (value instanceof Type ? fieldsOf(value) : encode(value));
+  CLASSES.push([Type, name]);
+}
+
 /** Return the name of the entry for a value that is neither plain data nor a primitive of JSON, or undefined. */
 export function nameOf(value) {
   if (typeof value === "bigint") return "BigInt";

@@ -8,6 +8,7 @@ import { CancelledError, cancelRun, setCleanupBlocks } from "torpor:cancelling";
 import { parse, registerClass, stringify } from "torpor:codec";
 import { installConsole, logError, stampLoadLines, takeLines } from "torpor:console";
 import { installAbsences } from "torpor:absent";
+import { installAborting } from "torpor:aborting";
 import { mailboxReport } from "torpor:mailbox";
 import { impurePlace, traceImpurity } from "torpor:purity";
 import { evaluate as evaluateSource, evaluated as evaluatedSource } from "torpor:prompt";
@@ -34,6 +35,7 @@ installRandom();
 installConsole();
 installAbsences();
 installSteps();
+installAborting();
 
 /** Begin to evaluate the program's modules; the host drains jobs and then asks `loaded`. */
 export function load(text) {

@@ -16,6 +16,7 @@ from torpor.codec.errors import message_of
 from torpor.codec.guest import text_of, value_of
 
 from . import (
+    aborting,
     blocked,
     cancelling,
     children,
@@ -53,6 +54,7 @@ for _part in (
     references,
     children,
     streams,
+    aborting,
     loop,
     sleeping,
     blocked,
