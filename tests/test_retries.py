@@ -56,7 +56,7 @@ def test_options_travel_as_plain_data() -> None:
         (
             "max_retry",
             1,
-            "there is no option max_retry; there are max_retries, timeout, backoff, retry_on, never_retry",
+            "there is no option max_retry; there are max_retries, timeout, heartbeat, ",
         ),
         ("max_retries", -1, "max_retries=-1 of a step; give 0 for no retries, or more"),
         ("max_retries", True, "max_retries=True of a step"),

@@ -70,7 +70,7 @@ def test_options_of_a_step_that_arrived_are_kept(author: Author) -> None:
     [
         (
             "{ retries: 1 }",
-            "TypeError: withOptions: there is no option retries; there are maxRetries, timeout, backoff, retryOn, ",
+            "TypeError: withOptions: there is no option retries; there are maxRetries, timeout, heartbeat, ",
         ),
         ("3", "TypeError: withOptions takes options as an object"),
         ("{ maxRetries: -1 }", "RangeError: withOptions: maxRetries is -1; give 0 for none, or more"),
