@@ -56,7 +56,7 @@ from torpor.errors import (
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RUN_TERMINAL, EventType, RunStatus
 from torpor.limits import MAILBOX_CHARS_MAX
-from torpor.model import Event, Hook, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo, StreamType
+from torpor.model import Ending, Event, Hook, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo, StreamType
 from torpor.programs.catalogue import guests
 from torpor.run_info import RunInfo, read_info, read_infos
 from torpor.starting import Cleanup, beginning
@@ -123,8 +123,8 @@ class RunHandle(Generic[R]):
             TimeoutError: it did not end in time.
         """
         async with asyncio.timeout(timeout):
-            run = await self._client.wait_ended(self.id)
-        ending = await read_ending(self._client.world, run)
+            ended = await self._client.wait_ended(self.id)
+        run, ending = ended.run, ended.event or await read_ending(self._client.world, ended.run)
         run_codec = self._client.keyring.run(run.id, run.key_id)
         if run.status == "completed":
             try:
@@ -827,9 +827,9 @@ class Client:
             cancelled.append(run_id)
         return cancelled
 
-    async def wait_ended(self, run_id: str) -> Run:
+    async def wait_ended(self, run_id: str) -> Ending:
         """
-        Return the run once it has ended.
+        Return how a run ended, once it has.
 
         Raises:
             RunNotFoundError: no such run in this world.

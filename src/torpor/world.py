@@ -15,6 +15,7 @@ file, lost connection); nothing of the operation is stored then and it may be tr
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Sequence
 from typing import Protocol
 
@@ -460,6 +461,14 @@ class Turns(Protocol):
 
         Raises:
             LeaseLostError, EntityConflictError: as :meth:`commit`.
+        """
+        ...
+
+    def hand_in(self, commit: Commit, held: Entities, stored: asyncio.Future[Committed]) -> bool:
+        """
+        Take a commit from any thread, and settle *stored*, on its event loop, as :meth:`commit` would return or raise.
+
+        Returns False, and has taken nothing, when it cannot: then :meth:`commit` will do. A world need not be able to.
         """
         ...
 

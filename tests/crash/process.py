@@ -45,9 +45,9 @@ async def _work(app: torpor.Torpor, crash: CrashAt, starts: Mapping[str, list[An
     async with app:
         runs = [await app.start(name, *args, run_id=run_id) for run_id, (name, *args) in starts.items()]
         async with app.worker(observers=[crash]):
-            ended = [app.client.wait_ended(run.id) for run in runs]
-            for run in await asyncio.gather(*ended):
-                assert run.status in RUN_TERMINAL
+            endings = [app.client.wait_ended(run.id) for run in runs]
+            for ending in await asyncio.gather(*endings):
+                assert ending.run.status in RUN_TERMINAL
 
 
 def send(url: str, run_ids: list[str], count: int) -> None:

@@ -1,4 +1,4 @@
-"""Waiting for runs to end: looks at the world are paced by what they cost."""
+"""Waiting for runs to end: a notice may tell how, and looks at the world are paced by what they cost."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 from collections.abc import Callable, Collection
 from typing import cast
 
+import msgspec
+
 from torpor.engine.endings import Endings
-from torpor.model import Notice, Run
+from torpor.model import Ending, Event, Notice, Run
 from torpor.testing.worlds.story import RUN, new_run
 from torpor.world import World
 from torpor.worlds.memory import MemoryWorld
@@ -28,6 +30,10 @@ class SlowWorld:
         """Take the one listener."""
         self._listen = listen
         return lambda: None
+
+    def tell(self, notice: Notice) -> None:
+        """Tell the listener."""
+        self._listen(notice)
 
     async def get_run(self, _run_id: str) -> Run:
         """Return the run, and say that others have committed."""
@@ -58,3 +64,17 @@ async def test_looks_take_a_fifth_of_the_time() -> None:
 
     for (began, ended), (next_began, _) in zip(world.looks, world.looks[1:], strict=False):
         assert next_began - ended >= 4 * (ended - began)
+
+
+async def test_a_notice_that_tells_the_ending_is_enough() -> None:
+    """Whose commit it was need not look."""
+    memory = MemoryWorld("memory://")
+    await memory.open()
+    run = await memory.create_run(new_run())
+    world = SlowWorld(run)
+    waiting = asyncio.create_task(Endings(cast("World", world)).wait(RUN))
+    async with asyncio.timeout(30):
+        await world.enough.wait()
+        ending = Ending(msgspec.structs.replace(run, status="completed", head=3), Event("run_completed", 1, RUN, seq=3))
+        world.tell(Notice(RUN, ended=True, ending=ending))
+        assert await waiting == ending

@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from torpor.errors import EntityConflictError, HostError, LeaseLostError, RunNotFoundError, UsageError, WorldError
-from torpor.model import Commit, Event, Notice, RunFilter
+from torpor.model import Commit, Committed, Event, Notice, RunFilter
 from torpor.testing.worlds.story import OTHER, RUN, WORKER, T, Turn, begin, new_run, step
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.connection import GROUP_OPS_MAX
@@ -126,6 +126,32 @@ async def test_a_commit_at_once_is_refused_like_any(world: SqliteWorld) -> None:
     with pytest.raises(LeaseLostError):
         world.commit_at_once(replace(_started(turn), epoch=turn.task.epoch + 1), turn.held)
     assert (await world.get_run(RUN)).head == turn.head
+
+
+async def test_commits_that_are_handed_in_share_a_transaction(world: SqliteWorld, statements: list[str]) -> None:
+    """Those of several turns, as those that come from the event loop do."""
+    turns = [await begin(world, f"wrun_{n}", step("step_created", 1)) for n in range(3)]
+    loop = asyncio.get_running_loop()
+    async with Held(world):
+        stored: list[asyncio.Future[Committed]] = [loop.create_future() for _ in turns]
+        statements.clear()
+        for turn, answer in zip(turns, stored, strict=True):
+            assert turn.held is not None
+            assert await asyncio.to_thread(
+                world.hand_in, replace(_started(turn), run_id=turn.task.run_id), turn.held, answer
+            )
+    assert all(committed.stored for committed in await asyncio.gather(*stored))
+    assert statements.count("COMMIT") == 2  # what held the writer up, and they
+
+
+async def test_nothing_is_handed_in_to_a_closed_world(tmp_path: Path) -> None:
+    """What has to be said of it, commit() says."""
+    world = SqliteWorld(f"sqlite:///{tmp_path}/closed.db")
+    await world.open()
+    turn = await begin(world, RUN, step("step_created", 1))
+    await world.close()
+    assert turn.held is not None
+    assert not world.hand_in(_started(turn), turn.held, asyncio.get_running_loop().create_future())
 
 
 async def test_nothing_is_committed_at_once_in_a_closed_world(tmp_path: Path) -> None:

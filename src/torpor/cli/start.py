@@ -231,7 +231,7 @@ def _refuse(constant: str) -> Any:
 
 async def _output(client: Client, run: RunHandle) -> Any:
     """Return what a run returns, once it does, as JSON data; or raise what it ended with."""
-    if (await client.wait_ended(run.id)).status != "completed":
+    if (await client.wait_ended(run.id)).run.status != "completed":
         await run.result()
     reader = Reader(client, decrypt=True)
     return (await reader.summaries([await reader.info(run.id)]))[0].output

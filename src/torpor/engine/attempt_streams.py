@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from contextvars import ContextVar
 from typing import Any, TypeVar
 
@@ -112,14 +112,19 @@ class AttemptStreams:
 _here: ContextVar[AttemptStreams] = ContextVar("torpor-attempt-streams")
 
 
-@contextmanager
-def writing(streams: AttemptStreams) -> Iterator[None]:
+class writing:  # noqa: N801  # as `running` in metadata.py
     """Let what runs in the block, and in threads and tasks that it makes, write as this attempt."""
-    token = _here.set(streams)
-    try:
-        yield
-    finally:
-        _here.reset(token)
+
+    __slots__ = ("_streams", "_token")
+
+    def __init__(self, streams: AttemptStreams) -> None:
+        self._streams = streams
+
+    def __enter__(self) -> None:
+        self._token = _here.set(self._streams)
+
+    def __exit__(self, *_: object) -> None:
+        _here.reset(self._token)
 
 
 def attempt_streams() -> AttemptStreams | None:

@@ -7,7 +7,9 @@ the commit, if the world can store it at once. So a sequential step costs one ho
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
@@ -51,9 +53,13 @@ from torpor.engine.moves import (
 from torpor.engine.observer import TurnBegan, TurnEnd, TurnEnded
 from torpor.engine.passes import Claim
 from torpor.engine.session import Session
+from torpor.engine.threads import Later
 from torpor.engine.turn import Turn
 from torpor.model import Commit, Committed, Event, Snapshot, Task
 from torpor.vm.guest import Guest, Image
+
+Answer = asyncio.Future[Any]
+"""To the question that a turn has asked, or to one that followed from it in a VM's thread."""
 
 
 async def run_turn(env: Environment, task: Task) -> None:
@@ -78,12 +84,14 @@ class _Driver:
 
     def __init__(self, env: Environment, task: Task) -> None:
         self._env, self._task = env, task
+        self._claimed_state = task.state
         self._inline = InlineSteps(
             env.runner, lambda event: env.report(env.worker_id, task, event), env.options.inline_steps
         )
         asked = env.why_not, env.is_once, env.place_of
         self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, *asked))
         self._session: Session | None = None
+        self._is_handed_in = False  # to the world, in a VM's thread
         self._announced: Commit | None = None  # passed its failpoint, in a VM's thread or here
 
     async def drive(self) -> TurnEnd:
@@ -122,10 +130,10 @@ class _Driver:
 
     def _do(self, effect: Effect) -> None:
         match effect:
-            case Tell(observation):
-                self._env.observe(observation)
             case Begin(attempt):
                 self._inline.start(attempt)
+            case Tell(observation):
+                self._env.observe(observation)
             case HandOver(step_ids):
                 self._inline.hand_over(step_ids)
             case ForgetAllBut(step_ids):
@@ -152,24 +160,25 @@ class _Driver:
         when it was told the answer there.
         """
         env, run_id = self._env, self._task.run_id
-        match asked:
+        match asked:  # the most frequent ones first
+            case Deliver():
+                env.observe(Failpoint.BEFORE_DELIVER)
+                return await self._activate(self._in_thread_deliver, asked.events, env.clock.now())
+            case Listen():
+                return Heard(await self._inline.outcomes(asked.ms / 1000))
             case Load():
+                state, self._claimed_state = self._claimed_state, None
                 if asked.forget_snapshot:
                     await env.world.delete_snapshot(run_id)
-                return await env.world.load(run_id)
+                return await env.world.load(run_id) if state is None else state
             case ReadLog():
                 return LogRead(await env.world.events(run_id))
             case Wake():
                 return await self._wake(asked)
-            case Deliver():
-                env.observe(Failpoint.BEFORE_DELIVER)
-                return await env.threads.run(self._in_thread_deliver, asked.events, env.clock.now())
             case Save():
                 return Saved(await env.threads.run(self._at_hand.snapshot, env.clock.now()))
             case Store():
                 return await self._store(asked)
-            case Listen():
-                return Heard(await self._inline.outcomes(asked.ms / 1000))
             case Snooze():
                 claim = (run_id, env.worker_id, self._task.epoch)
                 await env.world.snooze(*claim, delay_ms=asked.delay_ms, why=asked.why)
@@ -183,9 +192,20 @@ class _Driver:
     async def _wake(self, asked: Wake) -> Happening | Moves:
         images = self._env.images
         guest, image = await (images.installed(asked.state.run) if asked.installed else images.of(asked.state))
-        return await self._env.threads.run(self._in_thread_wake, asked, guest, image)
+        return await self._activate(self._in_thread_wake, asked, guest, image)
 
-    def _in_thread_wake(self, asked: Wake, guest: Guest, image: Image) -> Happening | Moves:
+    async def _activate(
+        self, work: Callable[..., Happening | Moves | Later[Happening | Moves]], *args: object
+    ) -> Happening | Moves:
+        self._is_handed_in = False
+        answer: Happening | Moves = await self._env.threads.run_on(work, *args)
+        if self._is_handed_in:
+            self._env.observe(Failpoint.AFTER_COMMIT)
+        return answer
+
+    def _in_thread_wake(
+        self, stored: Answer, asked: Wake, guest: Guest, image: Image
+    ) -> Happening | Moves | Later[Happening | Moves]:
         env, run = self._env, asked.state.run
         self._session = session = Session(
             guest,
@@ -198,40 +218,50 @@ class _Driver:
             deadlines=env.deadlines,
             checkpoint=asked.checkpoint,
         )
-        requests = session.wake(asked.at)
-        snapshot = self._in_thread_snapshot(session, requests, asked.at)
+        requests, around = session.wake(asked.at), self._around()
+        snapshot = self._in_thread_snapshot(session, requests, asked.at, around)
         deaf = "run_cancelling" not in guest.hears
-        return self._in_thread_store(Woken(image.program, guest.build, requests, snapshot, deaf=deaf))
+        return self._in_thread_store(stored, Woken(image.program, guest.build, requests, snapshot, deaf=deaf), around)
 
-    def _in_thread_deliver(self, events: Sequence[Event], now: int) -> Happening | Moves:
+    def _in_thread_deliver(
+        self, stored: Answer, events: Sequence[Event], now: int
+    ) -> Happening | Moves | Later[Happening | Moves]:
         session = self._at_hand
-        requests = session.advance(events, now)
-        delivered = Delivered(requests, self._in_thread_snapshot(session, requests, now))
+        requests, around = session.advance(events, now), self._around()
+        delivered = Delivered(requests, self._in_thread_snapshot(session, requests, now, around))
         self._env.observe(Failpoint.AFTER_DELIVER)
-        return self._in_thread_store(delivered)
+        return self._in_thread_store(stored, delivered, around)
 
-    def _in_thread_snapshot(self, session: Session, requests: Requests, now: int) -> Snapshot | None:
-        return session.snapshot(now) if self._turn.wants_snapshot(requests, self._around()) else None
+    def _in_thread_snapshot(self, session: Session, requests: Requests, now: int, around: Around) -> Snapshot | None:
+        return session.snapshot(now) if self._turn.wants_snapshot(requests, around) else None
 
-    def _in_thread_store(self, activated: Woken | Delivered) -> Happening | Moves:
+    def _in_thread_store(
+        self, stored: Answer, activated: Woken | Delivered, around: Around
+    ) -> Happening | Moves | Later[Happening | Moves]:
         """
         Tell the turn, and store what it then wants to have stored.
 
-        Returns what came of that, or what the turn wants when that is for the event loop to do.
+        Returns what came of that, or what the turn wants when that is for the event loop to do. Or the world has the
+        commit, and what comes of it is the answer.
         """
-        moves = self._turn.on(activated, self._around())
-        if self._env.threads.hurrying > 1:  # then the world makes one transaction of what several turns store
-            return moves
-        if moves.effects or not isinstance(moves.asked, Store) or moves.asked.commit.snapshot is not None:
+        env, moves = self._env, self._turn.on(activated, around)
+        asked = moves.asked
+        if moves.effects or not isinstance(asked, Store) or asked.commit.snapshot is not None:
             return moves
         try:
-            self._before_commit(moves.asked.commit)
-            committed = self._env.world.commit_at_once(moves.asked.commit, moves.asked.held)
+            self._before_commit(asked.commit)
+            if env.threads.hurrying > 1:  # then the world makes one transaction of what several turns store
+                return Later(lambda: self._hand_in(asked, stored), moves)
+            committed = env.world.commit_at_once(asked.commit, asked.held)
             if committed is not None:
-                self._env.observe(Failpoint.AFTER_COMMIT)
+                env.observe(Failpoint.AFTER_COMMIT)
         except Exception as error:  # noqa: BLE001  # whose doing it is, is the turn's to say
             return self._failed(error)
         return moves if committed is None else committed
+
+    def _hand_in(self, asked: Store, stored: Answer) -> bool:
+        self._is_handed_in = self._env.world.hand_in(asked.commit, asked.held, stored)
+        return self._is_handed_in
 
     def _before_commit(self, commit: Commit) -> None:
         if commit is not self._announced:

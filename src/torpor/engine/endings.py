@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 from torpor.errors import DamagedError, DeadlineExceededError, TorporError
 from torpor.lifecycle import RUN_TERMINAL, TRANSITIONS
-from torpor.model import Event, Notice, Run
+from torpor.model import Ending, Event, Notice, Run
 from torpor.world import World
 
 _LOOK_AGAIN_SECONDS = 5.0
@@ -26,36 +27,33 @@ class Endings:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._waiting: dict[str, list[asyncio.Future[Run]]] = {}
+        self._waiting: dict[str, list[asyncio.Future[Ending]]] = {}
         self._to_look_at: dict[str, None] = {}
         self._look: asyncio.Task[None] | None = None
         self._unsubscribe: Callable[[], None] | None = None
 
-    async def wait(self, run_id: str) -> Run:
+    async def wait(self, run_id: str) -> Ending:
         """
-        Return the run once it has ended.
+        Return how a run ended, once it has.
 
         Raises:
             RunNotFoundError: no such run in this world.
         """
-        ending: asyncio.Future[Run] = asyncio.get_running_loop().create_future()
+        ending: asyncio.Future[Ending] = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(run_id, []).append(ending)
         if self._unsubscribe is None:
             self._unsubscribe = self._world.subscribe(self._notice)
         try:
-            run = await self._world.get_run(run_id)
-            while run.status not in RUN_TERMINAL:
-                try:
+            while (run := await self._world.get_run(run_id)).status not in RUN_TERMINAL:
+                with suppress(TimeoutError):
                     # Notices are hints; a look from time to time makes a lost one harmless.
                     async with asyncio.timeout(_LOOK_AGAIN_SECONDS):
-                        run = await asyncio.shield(ending)
-                except TimeoutError:
-                    run = await self._world.get_run(run_id)
-            return run
+                        return await asyncio.shield(ending)
+            return Ending(run)
         finally:
             self._stop_waiting(run_id, ending)
 
-    def _stop_waiting(self, run_id: str, ending: asyncio.Future[Run]) -> None:
+    def _stop_waiting(self, run_id: str, ending: asyncio.Future[Ending]) -> None:
         ending.cancel()
         self._waiting[run_id].remove(ending)
         if not self._waiting[run_id]:
@@ -68,9 +66,17 @@ class Endings:
         """Look, once for all who wait: another process's commit does not say whose run it was."""
         if not notice.ended or (notice.run_id is not None and notice.run_id not in self._waiting):
             return
+        if notice.ending is not None:
+            self._tell(notice.ending)
+            return
         self._to_look_at |= dict.fromkeys(self._waiting if notice.run_id is None else [notice.run_id])
         if self._look is None:
             self._look = asyncio.get_running_loop().create_task(self._look_at_runs())
+
+    def _tell(self, ended: Ending) -> None:
+        for ending in self._waiting.get(ended.run.id, ()):
+            if not ending.done():
+                ending.set_result(ended)
 
     async def _look_at_runs(self) -> None:
         time = asyncio.get_running_loop().time
@@ -78,10 +84,9 @@ class Endings:
             while run_ids := [run_id for run_id in self._to_look_at if run_id in self._waiting]:
                 self._to_look_at = {}
                 began = time()
-                for run_id, run in (await self._world.statuses(run_ids)).items():
-                    for ending in self._waiting.get(run_id, ()):
-                        if run.status in RUN_TERMINAL and not ending.done():
-                            ending.set_result(run)
+                for run in (await self._world.statuses(run_ids)).values():
+                    if run.status in RUN_TERMINAL:
+                        self._tell(Ending(run))
                 await asyncio.sleep(_PAUSE * (time() - began))
         except TorporError:
             pass  # a hint less: who waits looks again anyway

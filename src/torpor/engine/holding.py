@@ -46,21 +46,23 @@ class Holding:
         """Hold what an attempt needs for the time of the block, which begins once there is room for its outcome."""
         return _Needs(self, attempt)
 
-    async def need(self, attempt: Attempt) -> int:
-        """Hold what an attempt needs, once there is room, and return the size that its outcome may have."""
-        expected = self._returned.get(attempt.name, 0)
-        self._count(len(attempt.input))
-        try:
-            return await self._expect(expected) if expected else 0
-        except BaseException:
-            self._count(-len(attempt.input))
-            raise
+    def expected(self, attempt: Attempt) -> int:
+        """Return the size that an attempt's outcome may have, 0 when it is not worth to be counted."""
+        return self._returned.get(attempt.name, 0)
 
-    def need_no_more(self, attempt: Attempt, expected: int) -> None:
-        """Let go of what :meth:`need` has held."""
-        self._count(-len(attempt.input))
-        if expected:
-            self._count_outcome(-expected)
+    def count(self, size: int) -> None:
+        """Count so many bytes of arguments in, or out."""
+        was_full = self.bytes >= limits.HELD_BYTES_MAX
+        self.bytes += size
+        if size < 0:
+            self._less.set()
+        if was_full and self.bytes < limits.HELD_BYTES_MAX:
+            self._on_room()
+
+    def count_outcome(self, size: int) -> None:
+        """Count so many bytes of outcomes in, or out; of what steps have returned, or probably will."""
+        self._outcomes += size
+        self.count(size)
 
     def learn(self, outcome: Event) -> None:
         """Take note of how large a step's outcome is; an earlier one counts for less and less."""
@@ -70,45 +72,43 @@ class Holding:
 
     def hold(self, outcome: Event) -> None:
         """Count an outcome in."""
-        self._count_outcome(_size(outcome))
+        self.count_outcome(_size(outcome))
 
     def let_go(self, outcome: Event) -> None:
         """Count an outcome out: it is stored, or nobody wants it any more."""
-        self._count_outcome(-_size(outcome))
+        self.count_outcome(-_size(outcome))
 
-    async def _expect(self, size: int) -> int:
+    async def expect(self, size: int) -> None:
+        """Count an outcome of so many bytes in, once there is room."""
         # Arguments do not count here: those of steps that wait for one another would keep all of them waiting.
         while self._outcomes and self._outcomes + size > limits.HELD_BYTES_MAX:
             self._less.clear()
             await self._less.wait()
-        self._count_outcome(size)
-        return size
-
-    def _count_outcome(self, size: int) -> None:
-        self._outcomes += size
-        self._count(size)
-
-    def _count(self, size: int) -> None:
-        was_full = self.bytes >= limits.HELD_BYTES_MAX
-        self.bytes += size
-        if size < 0:
-            self._less.set()
-        if was_full and self.bytes < limits.HELD_BYTES_MAX:
-            self._on_room()
+        self.count_outcome(size)
 
 
 class _Needs:
     """What one attempt needs; each step has one, and a generator would cost twice as much."""
 
+    __slots__ = ("_expected", "_holding", "_input")
+
     def __init__(self, holding: Holding, attempt: Attempt) -> None:
-        self._holding, self._attempt = holding, attempt
-        self._expected = 0
+        self._holding, self._input = holding, len(attempt.input)
+        self._expected = holding.expected(attempt)
 
     async def __aenter__(self) -> None:
-        self._expected = await self._holding.need(self._attempt)
+        self._holding.count(self._input)
+        if self._expected:
+            try:
+                await self._holding.expect(self._expected)
+            except BaseException:
+                self._holding.count(-self._input)
+                raise
 
     async def __aexit__(self, *_: object) -> None:
-        self._holding.need_no_more(self._attempt, self._expected)
+        self._holding.count(-self._input)
+        if self._expected:
+            self._holding.count_outcome(-self._expected)
 
 
 class Outcomes:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -37,6 +38,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
         key: returns of whom a call is, given its arguments; None for nobody in particular.
         weight: how much of the queue's rate a call takes, or what returns that, given its arguments.
         signature: text of what the function takes, see :mod:`torpor.signatures`.
+        is_async: whether its attempts run on the event loop, without a thread.
     """
 
     name: str
@@ -54,9 +56,12 @@ class StepDefinition(msgspec.Struct, frozen=True):
     once: bool = False
     heartbeat: float | None = None
     deadlines: Deadlines = NONE
+    is_async: bool = False
 
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "signature", signature_text(self.function))
+        is_async = inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function)
+        msgspec.structs.force_setattr(self, "is_async", is_async)
 
     def retries(self, error: BaseException) -> bool:
         """Tell whether there may be another attempt after this error; a RetryableError asks for one itself."""

@@ -10,9 +10,9 @@ import asyncio
 import contextvars
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Protocol
@@ -311,8 +311,7 @@ class Steps:
         beats: Heartbeats,
         place: Place | None,
     ) -> _Outcome:
-        function = definition.function
-        if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        if definition.is_async:
             return await self._within_time(definition, attempt, call, None, streams, beats, place)
         # The wait for a thread is not the step's time.
         await self._free_threads.acquire()
@@ -321,15 +320,6 @@ class Steps:
             return await self._within_time(definition, attempt, call, thread, streams, beats, place)
         finally:
             thread.give_back()
-
-    @contextmanager
-    def _weighing(self, attempt: Attempt, step: StepMetadata, place: Place | None) -> Iterator[None]:
-        """Note what an attempt said inside the block that it weighs."""
-        try:
-            yield
-        finally:
-            if place is not None and step.weight is not None:
-                self._spent[attempt.step_id, attempt.attempt] = step.weight - place.weight
 
     def _call_of(self, definition: StepDefinition, envelope: bytes) -> tuple[StepDefinition, Call]:
         """
@@ -383,25 +373,35 @@ class Steps:
         )
         created_at = datetime.fromtimestamp(attempt.run_created_at / 1000, UTC)
         workflow = WorkflowMetadata(attempt.run_id, attempt.workflow, created_at, self._url)
-        with running(step, workflow), streaming(self._streams, streams), self._weighing(attempt, step, place):
-            if definition.timeout is None and definition.heartbeat is None and not attempt.close_by:
-                return await _called(call, thread, streams)
-            limit = asyncio.timeout(definition.timeout)
-            try:
-                async with self._until_close(definition, attempt), limit, beats.watched(definition.heartbeat):
+        try:
+            with running(step, workflow), streaming(self._streams, streams):
+                if definition.timeout is None and definition.heartbeat is None and not attempt.close_by:
                     return await _called(call, thread, streams)
-            except HeartbeatTimeoutError as error:
-                if definition.once:
-                    raise UnknownOutcomeError(str(error)) from error
+                return await self._limited(definition, attempt, _called(call, thread, streams), beats)
+        finally:
+            if place is not None and step.weight is not None:  # what the attempt said that it weighs
+                self._spent[attempt.step_id, attempt.attempt] = step.weight - place.weight
+
+    async def _limited(
+        self, definition: StepDefinition, attempt: Attempt, called: Awaitable[_Outcome], beats: Heartbeats
+    ) -> _Outcome:
+        """Return what an attempt comes to that has a timeout, a deadline, or must be heard of."""
+        limit = asyncio.timeout(definition.timeout)
+        try:
+            async with self._until_close(definition, attempt), limit, beats.watched(definition.heartbeat):
+                return await called
+        except HeartbeatTimeoutError as error:
+            if definition.once:
+                raise UnknownOutcomeError(str(error)) from error
+            raise
+        except TimeoutError as error:
+            if not limit.expired():
                 raise
-            except TimeoutError as error:
-                if not limit.expired():
-                    raise
-                told = (
-                    f"step {attempt.name} took longer than its timeout of {definition.timeout:g} s "
-                    f"(attempt {attempt.attempt})"
-                )
-                raise (UnknownOutcomeError if definition.once else TimeoutError)(told) from error
+            told = (
+                f"step {attempt.name} took longer than its timeout of {definition.timeout:g} s "
+                f"(attempt {attempt.attempt})"
+            )
+            raise (UnknownOutcomeError if definition.once else TimeoutError)(told) from error
 
     @asynccontextmanager
     async def _until_close(self, definition: StepDefinition, attempt: Attempt) -> AsyncIterator[None]:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextvars import ContextVar
 from typing import Any, Final, NoReturn
 
@@ -24,15 +23,21 @@ _DONE: Final = object()
 _here: ContextVar[Streams] = ContextVar("torpor-streams")
 
 
-@contextmanager
-def streaming(streams: Streams, attempt: AttemptStreams) -> Iterator[None]:
+class streaming:  # noqa: N801  # as `running` in metadata.py
     """Let what runs in the block, and in threads and tasks that it makes, have the streams of its run."""
-    token = _here.set(streams)
-    try:
-        with writing(attempt):
-            yield
-    finally:
-        _here.reset(token)
+
+    __slots__ = ("_streams", "_token", "_writing")
+
+    def __init__(self, streams: Streams, attempt: AttemptStreams) -> None:
+        self._streams, self._writing = streams, writing(attempt)
+
+    def __enter__(self) -> None:
+        self._token = _here.set(self._streams)
+        self._writing.__enter__()
+
+    def __exit__(self, *_: object) -> None:
+        self._writing.__exit__()
+        _here.reset(self._token)
 
 
 def get_writable(name: str = "", *, type: StreamType = "") -> WritableStream:  # noqa: A002  # as the SDK

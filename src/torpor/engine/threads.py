@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from queue import Empty, SimpleQueue
-from typing import Any, ParamSpec, TypeVar, cast
+from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from torpor.errors import HostError
 from torpor.thread_start import starting_thread
@@ -27,8 +27,30 @@ _RESTS_MAX = 10
 _TAKEN_SECONDS = 0.0001
 """Who gets the GIL back later than that had to wait for somebody."""
 
+_BATCH_SECONDS = 0.004
+"""
+How long what is done may wait for what is next. Whoever gets it needs the GIL, which a VM's thread hardly lets go of
+while it has work; and several of a kind, one behind the other, cost much less each.
+"""
+
 P = ParamSpec("P")
 T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+
+class Later(Generic[T_co]):
+    """
+    What work returns whose result somebody else settles, or what it takes to find it.
+
+    Args:
+        go: called in the VM thread when results go back; True when the result has been left to somebody else.
+        otherwise: the result if it has not.
+    """
+
+    __slots__ = ("go", "otherwise")
+
+    def __init__(self, go: Callable[[], bool], otherwise: T_co) -> None:
+        self.go, self.otherwise = go, otherwise
 
 
 class VmThreads:
@@ -56,6 +78,8 @@ class VmThreads:
         self._alive = self._long = 0
         self._begun = 0
         self._ending = False
+        self._done: deque[_Job] = deque()
+        self._hand_back_at = 0.0
         self.hurrying = 0
         try:
             while self._alive < count:
@@ -71,17 +95,27 @@ class VmThreads:
         For a cancelled caller guest code is ended, within some milliseconds. It is let go only when the work has ended,
         so that nobody touches a VM that still runs.
         """
-        job = _Job(functools.partial(work, *args, **kwargs), asyncio.get_running_loop(), self)
+        return cast("T", await self._run(lambda _: work(*args, **kwargs)))
+
+    async def run_on(self, work: Callable[..., Any], *args: object) -> Any:
+        """
+        Do the same with *work* that is given the future of its result first, and may return :class:`Later`: then
+        somebody else settles that future on its event loop.
+        """
+        return await self._run(lambda answer: work(answer, *args))
+
+    async def _run(self, work: Callable[[asyncio.Future[Any]], Any]) -> Any:
+        job = _Job(work, asyncio.get_running_loop(), self)
         self._begin(job)
         try:
-            return cast("T", await job.answer)
+            return await job.answer
         except asyncio.CancelledError:
             await job.cancel()
             raise
 
     def submit(self, work: Callable[[], None]) -> None:
         """Run *work* in a VM thread some time, or here once the threads have ended; nobody waits for it."""
-        self._begin(_Job(work, asyncio.get_running_loop(), self))
+        self._begin(_Job(lambda _: work(), asyncio.get_running_loop(), self))
 
     def shutdown(self) -> None:
         """Let the threads end once the queue is empty."""
@@ -126,13 +160,37 @@ class VmThreads:
             if self._alive:
                 self._queue.put(job)
                 return
+        self._carry_out(job)
+        self.hand_back()
+
+    def hand_back(self) -> None:
+        """Give back what is done; called in a VM thread."""
+        done: dict[asyncio.AbstractEventLoop, list[_Job]] = {}
+        while self._done:
+            try:
+                job = self._done.popleft()
+            except IndexError:  # another thread has it
+                break
+            if not job.is_left():
+                done.setdefault(job.loop, []).append(job)
+        for loop, jobs in done.items():
+            with contextlib.suppress(RuntimeError):  # the loop was closed while the VM ran: nobody waits any more
+                loop.call_soon_threadsafe(_settle, jobs)
+
+    def _carry_out(self, job: _Job) -> None:
         job.carry_out()
+        if not self._done:
+            self._hand_back_at = time.perf_counter() + _BATCH_SECONDS
+        self._done.append(job)
 
     def _serve(self) -> None:
         while (job := self._queue.get()) is not None or (job := self._last()) is not None:
-            job.carry_out()
+            self._carry_out(job)
+            if self._queue.empty() or time.perf_counter() > self._hand_back_at:
+                self.hand_back()
             if job.is_long and self._is_superfluous():
-                return
+                break
+        self.hand_back()
 
     def _is_superfluous(self) -> bool:
         """Note that long work is done; say whether another thread has taken the place of this one, which then ends."""
@@ -155,52 +213,77 @@ class VmThreads:
         return job
 
 
+def _settle(jobs: list[_Job]) -> None:
+    for job in jobs:
+        job.settle()
+
+
 class _Job:
     """
     Work on its way to a VM thread, and what came of it on its way back.
 
     Attributes:
+        loop: the event loop that it comes from.
         answer: of the work, on the event loop.
         is_long: whether a VM has computed for long.
     """
 
-    __slots__ = ("_cancelled", "_ended", "_loop", "_since", "_threads", "_work", "answer", "is_long")
+    __slots__ = (
+        *("_cancelled", "_ended", "_error", "_is_over", "_since", "_threads", "_value", "_work"),
+        *("answer", "is_long", "loop"),
+    )
 
-    def __init__(self, work: Callable[[], Any], loop: asyncio.AbstractEventLoop, threads: VmThreads) -> None:
+    def __init__(
+        self, work: Callable[[asyncio.Future[Any]], Any], loop: asyncio.AbstractEventLoop, threads: VmThreads
+    ) -> None:
         self._work = work
         self._threads = threads
         self._since: float | None = None  # its first tick, by the processor's time of the thread
         self.is_long = False
-        self._loop = loop
+        self._value: Any = None
+        self._error: BaseException | None = None
+        self.loop = loop
         self._cancelled = False
-        self._ended: bool | asyncio.Future[None] = False
+        self._is_over = False  # the work; its answer may be on its way
+        self._ended: asyncio.Future[None] | None = None  # who was cancelled waits for it
         self.answer: asyncio.Future[Any] = loop.create_future()
 
     def carry_out(self) -> None:
         """Do the work; called in a VM thread."""
-        value, error = None, None
         obey(self._is_cancelled, self._rest)
         try:
             if not self._cancelled:
-                value = self._work()
+                self._value = self._work(self.answer)
         except BaseException as problem:  # noqa: BLE001  # whoever waits gets it
-            error = problem
+            self._error = problem
+
+    def is_left(self) -> bool:
+        """Say whether somebody else settles the answer, in which case nobody is told here; called in a VM thread."""
+        later = self._value
+        if not isinstance(later, Later):
+            return False
         try:
-            self._loop.call_soon_threadsafe(self._settle, value, error)
-        except RuntimeError:
-            return  # the loop was closed while the VM ran: nobody waits any more
+            self._value = None
+            is_left = not self._cancelled and later.go()
+            if not is_left:
+                self._value = later.otherwise
+        except BaseException as problem:  # noqa: BLE001  # whoever waits gets it
+            self._error, is_left = problem, False
+        self._is_over = True  # before the look, as cancel() before its own
+        return is_left and not self._cancelled
 
     async def cancel(self) -> None:
         """Have the work end, whose answer nobody wants any more, and return once it has."""
         self._cancelled = True
-        if self._ended is False:
-            self._ended = self._loop.create_future()
+        if not self._is_over:
+            self._ended = self.loop.create_future()
             await asyncio.shield(self._ended)
 
     def _is_cancelled(self) -> bool:
         return self._cancelled
 
     def _rest(self) -> None:
+        self._threads.hand_back()
         if not self.is_long:
             self._note_tick(time.thread_time())
         if self.is_long and not self._cancelled:
@@ -215,13 +298,14 @@ class _Job:
             self.is_long = True
             self._threads.has_become_long()
 
-    def _settle(self, value: Any, error: BaseException | None) -> None:
-        if isinstance(self._ended, asyncio.Future):
+    def settle(self) -> None:
+        """Let whoever waits know; called on the event loop."""
+        self._is_over = True
+        if self._ended is not None and not self._ended.done():
             self._ended.set_result(None)
-        self._ended = True
         if self.answer.done():  # its caller was cancelled
             return
-        if error is None:
-            self.answer.set_result(value)
+        if self._error is None:
+            self.answer.set_result(self._value)
         else:
-            self.answer.set_exception(error)
+            self.answer.set_exception(self._error)

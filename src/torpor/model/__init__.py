@@ -9,6 +9,7 @@ from __future__ import annotations
 from torpor.model.log import NOTHING, Event, LogEntry, Snapshot
 from torpor.model.queries import (
     EndedFilter,
+    Ending,
     ImageUse,
     LongLogs,
     Notice,
@@ -44,6 +45,7 @@ __all__ = [
     "DeployedWorkflow",
     "Deployment",
     "EndedFilter",
+    "Ending",
     "Entities",
     "Event",
     "Heartbeat",

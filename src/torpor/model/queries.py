@@ -5,6 +5,8 @@ from __future__ import annotations
 import msgspec
 
 from torpor.lifecycle import RunStatus
+from torpor.model.log import Event
+from torpor.model.runs import Run
 
 
 def build_key(build: str) -> str:
@@ -132,6 +134,19 @@ class ImageUse(msgspec.Struct, frozen=True):
     key_id: str
 
 
+class Ending(msgspec.Struct, frozen=True):
+    """
+    How a run ended.
+
+    Attributes:
+        run: as it is stored from then on.
+        event: which ended it, as it is stored; None when it has to be read.
+    """
+
+    run: Run
+    event: Event | None = None
+
+
 class Notice(msgspec.Struct, frozen=True):
     """
     Something changed; a hint, never a fact.
@@ -143,6 +158,7 @@ class Notice(msgspec.Struct, frozen=True):
         written: one of its streams may have been written to, or closed.
         hooked: it may have a new hook.
         cancelling: it was cancelled, or gave up steps because it was: what carries them out elsewhere may stop.
+        ending: how it ended, a fact, told in the process alone whose commit it was.
     """
 
     run_id: str | None = None
@@ -151,3 +167,4 @@ class Notice(msgspec.Struct, frozen=True):
     written: bool = False
     hooked: bool = False
     cancelling: bool = False
+    ending: Ending | None = None

@@ -8,7 +8,7 @@ import msgspec
 
 from torpor.model.flow import Place
 from torpor.model.log import Event, LogEntry, Snapshot
-from torpor.model.runs import NOW, Entities
+from torpor.model.runs import NOW, Entities, RunState
 
 TaskKind = Literal["turn", "step"]
 
@@ -26,6 +26,7 @@ class Task(msgspec.Struct, frozen=True):
             number, *failures* how many attempts raised before.
         key_id, workflow, created_at: of the run.
         queue: of the step's place, ``""`` for a step that waits in the queue of its run.
+        state: what a turn needs, where the claim has read it; None when it is to be loaded.
     """
 
     kind: TaskKind
@@ -45,6 +46,7 @@ class Task(msgspec.Struct, frozen=True):
     queue: str = ""
     progress: bytes | None = None
     close_by: int = 0
+    state: RunState | None = None
 
 
 class ClaimRequest(msgspec.Struct, frozen=True):

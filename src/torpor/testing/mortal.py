@@ -60,6 +60,8 @@ class Mortal:
         found = getattr(self._world, name)
         if name == "commit_at_once":  # from a VM's thread; what it does not store is left to `commit`
             return lambda *args, **kwargs: None if self._is_cut else found(*args, **kwargs)
+        if name == "hand_in":
+            return lambda *args, **kwargs: not self._is_cut and found(*args, **kwargs)
         if not inspect.iscoroutinefunction(found):
             return found
 

@@ -12,7 +12,7 @@ from torpor.durations import When, read_when
 from torpor.engine.metadata import running_step
 from torpor.errors import UsageError, WaitTimeoutError
 from torpor.lifecycle import RUN_TERMINAL
-from torpor.model import NOW, Run
+from torpor.model import NOW, Ending, Run
 from torpor.programs.catalogue import short_name
 from torpor.run_info import Awaited, read_info
 from torpor.testing.skipping import Check, Skipping
@@ -161,10 +161,10 @@ class ClientOnTest(Client):
     def run(self, run_id: str) -> RunHandle:
         return RunOnTest(self, run_id)
 
-    async def wait_ended(self, run_id: str) -> Run:
-        async def ended() -> Run | None:
+    async def wait_ended(self, run_id: str) -> Ending:
+        async def ended() -> Ending | None:
             run = await self.world.get_run(run_id)
-            return run if run.status in RUN_TERMINAL else None
+            return Ending(run) if run.status in RUN_TERMINAL else None
 
         if running_step() is None:
             return await self.bed.skipping.wait_for(ended)

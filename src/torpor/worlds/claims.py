@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from msgspec.structs import replace
 
 from torpor.limits import DEPLOYMENTS_KEPT
-from torpor.model import NOW, ClaimRequest, Run, Step, Task
+from torpor.model import NOW, ClaimRequest, Entities, Event, Run, RunState, Step, Task
 from torpor.model.flow import Asleep, Place, Slot
 
 
@@ -45,8 +45,19 @@ def slot_of_sleeping(run: Run) -> Slot:
     return "waits" if run.slot == "awake" else run.slot
 
 
-def turn_task(run: Run) -> Task:
-    """Return what a worker is told of a run that it has claimed."""
+def is_untouched(run: Run) -> bool:
+    """Return whether nothing has happened to a run but its creation: its state is the run and one event."""
+    return run.status == "pending" and run.head == 1
+
+
+def turn_task(run: Run, created: Sequence[Event] = ()) -> Task:
+    """
+    Return what a worker is told of a run that it has claimed.
+
+    Args:
+        run: the run.
+        created: the log of a run that is untouched, if it was read; its turn needs no more.
+    """
     return Task(
         "turn",
         run.id,
@@ -55,6 +66,7 @@ def turn_task(run: Run) -> Task:
         key_id=run.key_id,
         workflow=run.workflow,
         created_at=run.created_at,
+        state=RunState(Entities(run), None, [*created]) if is_untouched(run) and len(created) == 1 else None,
     )
 
 

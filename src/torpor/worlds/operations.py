@@ -19,6 +19,7 @@ from torpor.model import (
     BY_PARENT,
     Commit,
     Committed,
+    Ending,
     Entities,
     Event,
     Hook,
@@ -305,8 +306,11 @@ def send(run_id: str, name: str, payload: bytes, message_id: str, now: int, url:
 
 def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operation[Committed]:
     """Answer :meth:`torpor.world.Turns.commit`. When *held* is what is stored, nothing of the run is read."""
-    over = yield from _over(commit)
-    taken = yield from _taken(commit, now)
+    over: set[str] = set()
+    taken: dict[str, str] = {}
+    if any(event.type == "hook_created" for event in commit.outputs):  # of others nobody is watched or asked for
+        over = yield from _over(commit)
+        taken = yield from _taken(commit, now)
     foreign: tuple[Event, ...] = ()
     if held is not None and not (held.run.head == commit.expected_head and rules.may_commit(held.run, commit)):
         held = None  # what lies between the two may be foreign, and a paused run may go on by now
@@ -347,7 +351,10 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
         work = told or _frees(held) if changes.ended else committed.parked or bool(commit.tasks)
         hooked = bool(committed.answers) and not changes.ended
         given_up = any(event.type == "step_cancelled" for event in commit.outputs)
-        return committed, Notice(commit.run_id, work=work, ended=changes.ended, hooked=hooked, cancelling=given_up)
+        ending = Ending(changes.run, changes.events[-1]) if changes.ended else None
+        return committed, Notice(
+            commit.run_id, work=work, ended=changes.ended, hooked=hooked, cancelling=given_up, ending=ending
+        )
 
 
 def snooze(run_id: str, worker_id: str, epoch: int, until: int, why: str, url: str) -> Operation[None]:

@@ -44,9 +44,9 @@ Stack of JavaScript, enough for about a thousand calls. Each frame takes four to
 ``JSON.parse``), which must not end first: see :data:`torpor.vm.engine.STACK_BYTES`.
 """
 
-GC_THRESHOLD_BYTES: Final = 2 * MIB
+GC_THRESHOLD_BYTES: Final = 4 * MIB
 """
-Heap in use (about half of it the guest's own) that starts a collection of cycles; all else is freed at once without
+Heap in use (about a third of it the guest's own) that starts a collection of cycles; all else is freed at once without
 one. A collection writes to every page, but leaves most as they were, since it was done before the image was taken.
 """
 

@@ -102,6 +102,10 @@ class SimulatedWorld:
         """Leave it to :meth:`commit`: a simulated store is always some way off."""
         return None
 
+    def hand_in(self, commit: Commit, held: Entities, stored: asyncio.Future[Committed]) -> bool:
+        """Leave it to :meth:`commit`, too."""
+        return False
+
     async def open(self) -> None:
         """Do nothing: the store is there."""
 

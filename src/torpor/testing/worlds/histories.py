@@ -19,6 +19,7 @@ from torpor.lifecycle import INPUTS, TRANSITIONS, EventType, entity_of
 from torpor.model import (
     NOW,
     ClaimRequest,
+    Claims,
     Commit,
     Committed,
     DeployedWorkflow,
@@ -158,12 +159,20 @@ class _Teller:
             turns_max=self._random.randint(0, 2),
             steps_max=self._random.randint(0, 3),
         )
-        claims = await self._ask(request, self._world.claim(request))
+        claims = await self._ask(request, self._claimed(request))
         if claims is not None and not claims.known:
             n = _WORKERS.index(request.worker_id)
             await self._ask("register", self._world.register(WorkerRow(request.worker_id, "machine", n, 1, _LEASE_MS)))
-            claims = await self._ask(request, self._world.claim(request))
+            claims = await self._ask(request, self._claimed(request))
         self._claims += [(request.worker_id, task) for task in (claims.tasks if claims else ())]
+
+    async def _claimed(self, request: ClaimRequest) -> Claims:
+        """Claim; the states that come with it must be the right ones, and need not be there."""
+        claims = await self._world.claim(request)
+        for task in claims.tasks:
+            if task.state is not None:
+                assert task.state == await self._world.load(task.run_id)
+        return replace(claims, tasks=[replace(task, state=None) for task in claims.tasks])
 
     async def _commit(self) -> None:
         claim = self._pick("turn")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 from msgspec.structs import replace
 
@@ -43,6 +45,16 @@ class LoadSuite(Suite):
         assert state.run.epoch == turn.task.epoch
         assert [event.type for event in state.events] == ["run_created"]
         assert (state.snapshot, state.held) == (None, Entities(state.run))
+
+    async def test_a_claim_may_tell_the_state(self, world: World) -> None:
+        """It is what loading would tell; what came to the run before its claim is part of it."""
+        await world.create_run(new_run())
+        task = (await claim(world)).task
+        assert task.state in (None, await world.load(RUN))
+        await world.create_run(new_run(OTHER))
+        await world.send(OTHER, "news", b"devl[1]", "msg_1")
+        task = (await claim(world)).task
+        assert task.state in (None, await world.load(OTHER))
 
     async def test_only_the_log_after_the_snapshot_is_loaded(self, world: World) -> None:
         """What the snapshot has consumed is not read again."""
@@ -88,6 +100,25 @@ class LoadSuite(Suite):
 
 class CommitSuite(Suite):
     """What ``commit`` stores and what it refuses."""
+
+    async def test_a_commit_may_be_handed_in(self, world: World) -> None:
+        """It is answered as any, also when it is refused."""
+        turn = await begin(world)
+        commit = Commit(RUN, WORKER, turn.task.epoch, turn.head, outputs=(step("step_created", 1),), ops=1)
+        assert turn.held is not None
+        loop = asyncio.get_running_loop()
+        stored: asyncio.Future[Committed] = loop.create_future()
+        if not await asyncio.to_thread(world.hand_in, commit, turn.held, stored):
+            return
+        committed = await stored
+        assert (committed.stored, committed.head) == (True, turn.head + 1)
+        assert committed.held is not None
+        assert (await world.load(RUN)).run == committed.held.run
+        refused: asyncio.Future[Committed] = loop.create_future()
+        stale = replace(commit, epoch=turn.task.epoch + 1, expected_head=committed.head)
+        assert await asyncio.to_thread(world.hand_in, stale, committed.held, refused)
+        with pytest.raises(LeaseLostError):
+            await refused
 
     async def test_inputs_come_before_outputs(self, world: World) -> None:
         """A sequential step costs one commit, and the log tells its story in order."""

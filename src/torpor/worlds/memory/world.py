@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import sys
 from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Final, TypeVar
@@ -286,6 +287,9 @@ class MemoryWorld:
     def commit_at_once(self, commit: Commit, held: Entities) -> Committed | None:
         return None  # all that is stored here is the event loop's
 
+    def hand_in(self, commit: Commit, held: Entities, stored: asyncio.Future[Committed]) -> bool:
+        return False
+
     async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
         until = self._clock.now() + delay_ms
         self._carry_out(operations.snooze(run_id, worker_id, epoch, until, why, self._url))
@@ -427,7 +431,7 @@ class MemoryWorld:
         lanes.claimed(rows.run)
         asleep = flow.state_of(self._store, (rows.run.app, rows.run.queue)).limits.asleep
         self._store.put_run(claims.claim(rows.run, worker_id, asleep))
-        return claims.turn_task(rows.run)
+        return claims.turn_task(rows.run, rows.log)
 
     def _claim_step(self, rows: Rows, step: Step, request: ClaimRequest, now: int, lanes: Lanes) -> Task:
         lanes.claimed(rows.run, step)

@@ -9,6 +9,9 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Callable
+from functools import lru_cache
+from itertools import compress
+from operator import is_not
 from typing import Any, Final
 
 import msgspec
@@ -61,8 +64,7 @@ _CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
     "cancel_reason": _same,
     "slot": SLOT_CODE.__getitem__,
 }
-_PLACES: Final = [(Run.__struct_fields__.index(name), name, stored) for name, stored in _CHANGING.items()]
-_HEAD: Final = Run.__struct_fields__.index("head")
+_FIELDS: Final = [(name, _CHANGING[name]) if name in _CHANGING else None for name in Run.__struct_fields__]
 _WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS ? AND base = ? AND id = ?"
 
 
@@ -174,16 +176,28 @@ def save_run(store: Store, before: Run, run: Run) -> int:
     """
     k = store.rowid_as_known(run.id)  # and if that is another run's by now, the id tells
     old, new = astuple(before), astuple(run)
-    changed = [(name, stored(new[n])) for n, name, stored in _PLACES if n == _HEAD or old[n] != new[n]]
+    columns: list[str] = []
+    values: list[Any] = []
+    # Of some forty fields a few are other objects, and only these have to be compared.
+    for field, was, value in compress(zip(_FIELDS, old, new, strict=True), map(is_not, old, new)):
+        if field is not None and was != value:
+            columns.append(field[0])
+            values.append(field[1](value))
+    if not columns:  # as when a claim is taken over from nobody; it has to be compared all the same
+        columns, values = ["head"], [run.head]
     if before.build != run.build:
-        changed.append(("build", store.labels.number(run.build)))
-    query = f"UPDATE runs SET {', '.join([f'{name} = ?' for name, _ in changed])} {_WHERE_AS_BEFORE}"
-    values = [value for _, value in changed]
+        columns.append("build")
+        values.append(store.labels.number(run.build))
     epoch, head, worker, base = fence(before)
-    expected = (k, epoch, head, worker or None, base, run.id)
-    if k is None or not _updated(store, query, (*values, *expected), f"row {k} of table runs", run.id):
+    values += (k, epoch, head, worker or None, base, run.id)
+    if k is None or not _updated(store, _save_run(*columns), tuple(values), f"row {k} of table runs", run.id):
         raise StaleError
     return k
+
+
+@lru_cache(maxsize=512)
+def _save_run(*columns: str) -> str:
+    return f"UPDATE runs SET {', '.join([f'{name} = ?' for name in columns])} {_WHERE_AS_BEFORE}"
 
 
 def save_step(store: Store, run: Run, step: Step, expected: int) -> None:

@@ -26,6 +26,16 @@ from torpor.worlds.sqlite.store import Store
 GROUP_OPS_MAX: Final = 256
 """Operations that share a transaction; the others wait for the next one."""
 
+_forks = 0  # above this process; to ask the system which process this is costs each operation a call
+
+
+def _forked() -> None:
+    global _forks  # noqa: PLW0603  # one process, one number
+    _forks += 1
+
+
+os.register_at_fork(after_in_child=_forked)
+
 
 class Job:
     """An operation on its way through a connection thread, and back to who waits for it."""
@@ -58,14 +68,14 @@ class ConnectionThread:
         self._url = url
         self._notifier = notifier
         self._queue: SimpleQueue[Job] = SimpleQueue()
-        self._pid = 0
+        self._pid = self._forks = 0
         self._store: Store | None = None
         self._using = threading.Lock()  # the store
 
     @property
     def is_open(self) -> bool:
         """Whether operations can be submitted in this process."""
-        return self._pid == os.getpid()
+        return bool(self._pid) and self._forks == _forks
 
     async def start(self) -> None:
         """
@@ -84,7 +94,7 @@ class ConnectionThread:
         except asyncio.CancelledError:
             self._close()
             raise
-        self._pid = os.getpid()
+        self._pid, self._forks = os.getpid(), _forks
 
     async def stop(self) -> None:
         """Finish what is queued and let go of the connection."""
@@ -108,6 +118,13 @@ class ConnectionThread:
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         self._queue.put(Job(operation, about, future))
         return future
+
+    def hand_in(self, operation: Callable[[Store], Any], about: str, future: asyncio.Future[Any]) -> bool:
+        """Queue *operation* from any thread for a future that is there already; return whether that could be done."""
+        if self.is_open:
+            self._queue.put(Job(operation, about, future))
+            return True
+        return False
 
     def _at_once(self, operation: Callable[[Store], Any], about: str) -> Job | None:
         """Carry *operation* out in the calling thread and return its job, None while the connection thread has work."""

@@ -16,7 +16,7 @@ import msgspec
 
 from torpor.clock import Clock
 from torpor.errors import DamagedError
-from torpor.model import NOW, ClaimRequest, Claims, Notice, Run, Task
+from torpor.model import NOW, ClaimRequest, Claims, Event, Notice, Run, Task
 from torpor.worlds import claims
 from torpor.worlds.sqlite.changes import save_run, save_step, set_run_aside, set_step_aside
 from torpor.worlds.sqlite.deadlines import NEXT, OVERDUE, expire
@@ -171,8 +171,16 @@ def _claim_turns(store: Store, found: Found, lanes: Lanes, worker_id: str, now: 
         except DamagedError as error:
             set_run_aside(store, k, str(error), now)
         else:
-            tasks.append(claims.turn_task(claimed))
+            tasks.append(claims.turn_task(claimed, _created(store, k, claimed)))
     return tasks
+
+
+def _created(store: Store, k: int, run: Run) -> list[Event]:
+    """Return the log of a run that nobody has touched yet; of what is wrong with it loading tells."""
+    try:
+        return store.events(k, 0) if claims.is_untouched(run) else []
+    except DamagedError:
+        return []
 
 
 def _claim_steps(store: Store, found: Found, lanes: Lanes, request: ClaimRequest, now: int) -> list[Task]:

@@ -8,8 +8,7 @@ Tables are STRICT, which is looked at when a row is written and not when it is r
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from types import UnionType
 from typing import Any, Final, TypeVar, get_args
 
@@ -70,19 +69,26 @@ def _named(kind: type) -> str:
     return "nothing" if kind is type(None) else f"a {kind.__name__}"
 
 
-@contextmanager
-def reading(row: str, run_id: str = "") -> Iterator[None]:
+class reading:  # noqa: N801  # a block, as of a function; there is one for each row, and a generator's costs more
     """
     Say of what is read inside the block that it is damaged, if it makes no sense.
 
     Raises:
         DamagedError: it makes none.
     """
-    try:
-        yield
-    except _NONSENSE as error:
-        problem = str(error) if isinstance(error, NonsenseError) else repr(error)
-        raise DamagedError(row, problem, run_id=run_id) from error
+
+    __slots__ = ("_row", "_run_id")
+
+    def __init__(self, row: str, run_id: str = "") -> None:
+        self._row, self._run_id = row, run_id
+
+    def __enter__(self) -> None:
+        """Begin to read."""
+
+    def __exit__(self, _: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, _NONSENSE):
+            problem = str(error) if isinstance(error, NonsenseError) else repr(error)
+            raise DamagedError(self._row, problem, run_id=self._run_id) from error
 
 
 def coded(codes: Mapping[int, T], code: int, column: str) -> T:
@@ -98,7 +104,7 @@ def coded(codes: Mapping[int, T], code: int, column: str) -> T:
         raise NonsenseError(f"its {column} is {code}, which stands for nothing") from None
 
 
-def check_numbers(numbers: Iterable[int], columns: str, most: int = NUMBER_MAX) -> None:
+def check_numbers(numbers: Collection[int], columns: str, most: int = NUMBER_MAX) -> None:
     """
     Check counters and times.
 
@@ -110,6 +116,8 @@ def check_numbers(numbers: Iterable[int], columns: str, most: int = NUMBER_MAX) 
     Raises:
         NonsenseError: one of them is negative or too large.
     """
+    if min(numbers) >= 0 and max(numbers) <= most:
+        return
     for column, number in zip(columns.split(), numbers, strict=True):
         if not 0 <= number <= most:
             raise NonsenseError(f"its {column} is {number}; it is a number from 0 to {most}")

@@ -330,6 +330,13 @@ class SqliteWorld:
         )
         return None if stored is None else stored[0]
 
+    def hand_in(self, commit: Commit, held: Entities, stored: asyncio.Future[Committed]) -> bool:
+        return self._writer.hand_in(
+            lambda store: converse(store, operations.commit(commit, held, self._clock.now(), self._url)),
+            f"commit of run {commit.run_id}",
+            stored,
+        )
+
     async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
         await self._operate(
             lambda now: operations.snooze(run_id, worker_id, epoch, now + delay_ms, why, self._url),

@@ -5,8 +5,10 @@
 
 export const run = { id: "", workflow: "", url: "", startedAt: 0, at: 0, phase: "loading", cancelled: null };
 
-const waiting = new Map(); // op number → function that takes its deliveries
-const cancellable = new Map(); // op number → function that takes the error of a cancellation
+// Who waits for what the host answers to an op: `receive` takes its deliveries, `cancel` the error of a cancellation.
+// They lie under the op's number times a prime: QuickJS hashes neighbouring integers alike.
+const waiting = new Map();
+const SCATTER = 7919;
 let count = 0;
 let ops = [];
 let left = [];
@@ -35,24 +37,24 @@ export function emit(what, op, receive, cancel) {
   if (run.phase === "ended") return 0;
   const n = ++count;
   ops.push({ n, at: run.at, ...op });
-  if (receive !== undefined) waiting.set(n, receive);
-  if (cancel !== undefined && shields === 0) cancellable.set(n, cancel);
+  if (receive !== undefined) waiting.set(n * SCATTER, { n, receive, cancel: shields === 0 ? cancel : undefined });
   return n;
 }
 
 export function forget(n) {
-  waiting.delete(n);
-  cancellable.delete(n);
+  waiting.delete(n * SCATTER);
 }
 
 /** Give up what is waited for, because the run is cancelled. */
 export function deliverCancellation(error) {
   asked = count;
   for (const interrupt of interrupts) interrupt(error);
-  for (const [n, cancel] of [...cancellable]) {
-    cancellable.delete(n);
+  for (const waiter of [...waiting.values()]) {
+    const { n, cancel } = waiter;
+    if (cancel === undefined) continue;
+    waiter.cancel = undefined;
     cancel(error);
-    if (!waiting.has(n)) left.push(n);
+    if (!waiting.has(n * SCATTER)) left.push(n);
   }
 }
 
@@ -72,12 +74,12 @@ export function isShielded() {
 
 /** Say whether code of a cancelled run still cleans up: it waits for what it has asked for since. */
 export function cleansUp() {
-  return shields > 0 || [...waiting.keys()].some((n) => n > asked);
+  return shields > 0 || [...waiting.values()].some(({ n }) => n > asked);
 }
 
 /** Give up a wait: nothing awaits it any more, and the host need not wake the run for it. */
 export function leave(n) {
-  if (waiting.delete(n) && run.phase === "running") left.push(n);
+  if (waiting.delete(n * SCATTER) && run.phase === "running") left.push(n);
 }
 
 /** Have `receive(delivery)` called with every message to the run. */
@@ -88,7 +90,7 @@ export function receiveMessagesWith(receive) {
 /** Deliver one event; the answer to an op that nothing waits for any more is ignored. */
 export function deliver(delivery) {
   run.at = Math.max(run.at, delivery.at); // clocks of several machines may disagree; the guest's never goes back
-  if (delivery.type !== "message_sent") waiting.get(delivery.op)?.(delivery);
+  if (delivery.type !== "message_sent") waiting.get(delivery.op * SCATTER)?.receive(delivery);
   else if (run.phase === "running") takeMessage(delivery);
 }
 
@@ -117,5 +119,4 @@ export function takeLeft() {
 export function endRun() {
   run.phase = "ended";
   waiting.clear();
-  cancellable.clear();
 }
