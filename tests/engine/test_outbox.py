@@ -36,6 +36,7 @@ def outboxes(app: Torpor, monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
     monkeypatch.setattr(app.world, "commit", noted)
     monkeypatch.setattr(app.world, "commit_at_once", lambda *_: None)
+    monkeypatch.setattr(app.world, "hand_in", lambda *_: False)
     return found
 
 

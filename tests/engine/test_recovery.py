@@ -219,6 +219,7 @@ async def test_steps_are_told_of_that_a_lost_commit_has_handed_over(
 
     monkeypatch.setattr(app.world, "commit", unheard)
     monkeypatch.setattr(app.world, "commit_at_once", lambda *_: None)
+    monkeypatch.setattr(app.world, "hand_in", lambda *_: False)
     async with app, app.worker():
         run = await app.start("isHeld")
         await lost.wait()

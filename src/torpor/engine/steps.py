@@ -377,19 +377,20 @@ class Steps:
             with running(step, workflow), streaming(self._streams, streams):
                 if definition.timeout is None and definition.heartbeat is None and not attempt.close_by:
                     return await _called(call, thread, streams)
-                return await self._limited(definition, attempt, _called(call, thread, streams), beats)
+                called = functools.partial(_called, call, thread, streams)
+                return await self._limited(definition, attempt, called, beats)
         finally:
             if place is not None and step.weight is not None:  # what the attempt said that it weighs
                 self._spent[attempt.step_id, attempt.attempt] = step.weight - place.weight
 
     async def _limited(
-        self, definition: StepDefinition, attempt: Attempt, called: Awaitable[_Outcome], beats: Heartbeats
+        self, definition: StepDefinition, attempt: Attempt, called: Callable[[], Awaitable[_Outcome]], beats: Heartbeats
     ) -> _Outcome:
         """Return what an attempt comes to that has a timeout, a deadline, or must be heard of."""
         limit = asyncio.timeout(definition.timeout)
         try:
             async with self._until_close(definition, attempt), limit, beats.watched(definition.heartbeat):
-                return await called
+                return await called()
         except HeartbeatTimeoutError as error:
             if definition.once:
                 raise UnknownOutcomeError(str(error)) from error
