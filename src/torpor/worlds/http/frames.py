@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from typing import Final
 
 import msgspec
+from msgspec.structs import replace
 
 from torpor.errors import WorldError
 from torpor.model import Notice
@@ -23,8 +24,8 @@ _decoder: Final = msgspec.msgpack.Decoder(Notice)
 
 
 def frame(notice: Notice | None) -> bytes:
-    """Return a notice as bytes; None is the empty frame."""
-    body = b"" if notice is None else msgspec.msgpack.encode(notice)
+    """Return a notice as bytes, without the ending that only its own process is told; None is the empty frame."""
+    body = b"" if notice is None else msgspec.msgpack.encode(replace(notice, ending=None))
     return len(body).to_bytes(_LENGTH_BYTES, "big") + body
 
 

@@ -191,6 +191,9 @@ class HttpWorld:
     def commit_at_once(self, commit: Commit, held: Entities) -> Committed | None:
         return None  # others are waited for: the server
 
+    def hand_in(self, commit: Commit, held: Entities, stored: asyncio.Future[Committed]) -> bool:
+        return False
+
     async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
         arguments = {"run_id": run_id, "worker_id": worker_id, "epoch": epoch, "delay_ms": delay_ms, "why": why}
         await self._ask(methods()["snooze"], arguments)

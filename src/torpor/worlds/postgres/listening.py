@@ -15,6 +15,7 @@ import threading
 import time
 from typing import Final
 
+import msgspec
 import psycopg
 
 from torpor.model import Notice
@@ -135,4 +136,4 @@ def _together(db: psycopg.Connection, origin: str) -> Notice | None:
         whose, *its = notification.payload.split()
         if whose != origin:
             kinds.update(its)
-    return Notice(None, **{kind: kind in kinds for kind in _KINDS}) if kinds else None
+    return msgspec.convert(dict.fromkeys(kinds.intersection(_KINDS), True), Notice) if kinds else None

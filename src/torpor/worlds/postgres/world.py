@@ -334,6 +334,9 @@ class PostgresWorld:
         )
         return None if stored is None else stored[0]
 
+    def hand_in(self, commit: Commit, held: Entities, stored: asyncio.Future[Committed]) -> bool:
+        return False  # its threads have connections of their own, which are handed out on the event loop
+
     async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
         await self._operate(
             lambda now: operations.snooze(run_id, worker_id, epoch, now + delay_ms, why, self._url),
