@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
 
 import httpx
@@ -110,11 +109,3 @@ async def test_an_application_makes_its_own(tmp_path: Path) -> None:
             assert (await http.get("/v1/runs")).status_code == 401
     finally:
         await app.close()
-
-
-def test_the_server_stops_when_told(tmp_path: Path) -> None:
-    """SIGTERM ends it with exit code 0."""
-    with Server(tmp_path, "--no-worker") as server:
-        server.process.send(signal.SIGTERM)
-        assert server.process.wait_end() == 0
-        assert server.process.seen[-1] == "stopped"

@@ -134,6 +134,7 @@ def test_a_server_that_stops_answers_who_waits(mortal: Server, token: str, threa
         assert http.get(f"/v1/runs/{run_id}").status_code == 200
         mortal.process.send(signal.SIGTERM)
         assert mortal.process.wait_end() == 0
+        assert mortal.process.seen[-1] == "stopped"
     polled, followed = ("cut off" if each.exception() else each.result() for each in waiting)
     assert polled in (202, "cut off")
     assert followed in ([], "cut off")
