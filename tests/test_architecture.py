@@ -35,6 +35,7 @@ FLOORS = (
         "step",
         "sync",
         "sync_plans",
+        "webhooks",
         "workflow",
     }
     | {"queues", "scheduler", "schedules", "scheduling", "ticking", "worker_processes"},
@@ -58,6 +59,7 @@ FLOORS = (
         "signatures",
         "stream_names",
         "thread_start",
+        "webhook_options",
     },
 )
 STRANGERS = {"vm", "worlds", "codec"}  # share a floor and know nothing of one another

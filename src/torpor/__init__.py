@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from torpor.app import Torpor
     from torpor.client import Client, RunHandle
     from torpor.codec import register, serializable
+    from torpor.codec.requests import Request, Response
     from torpor.engine.metadata import StepMetadata, WorkflowMetadata, current_step
     from torpor.engine.settings import WorkerSettings
     from torpor.engine.signals import AbortController, AbortSignal
@@ -49,6 +50,7 @@ if TYPE_CHECKING:
     from torpor.run_info import Awaited, RunInfo
     from torpor.starting import Cleanup
     from torpor.sync import SyncTorpor
+    from torpor.webhooks.authoring import Webhook, webhook
     from torpor.workflow import (
         Hook,
         Workflow,
@@ -82,6 +84,8 @@ __all__ = [
     "OutsideWorkflowError",
     "ReadableStream",
     "Registry",
+    "Request",
+    "Response",
     "Retention",
     "RetryableError",
     "RunCancelledError",
@@ -102,6 +106,7 @@ __all__ = [
     "TorporError",
     "UnknownOutcomeError",
     "UsageError",
+    "Webhook",
     "WorkerSettings",
     "Workflow",
     "WorkflowMetadata",
@@ -120,6 +125,7 @@ __all__ = [
     "set_status",
     "sleep",
     "state",
+    "webhook",
 ]
 
 _HOMES = {
@@ -132,6 +138,7 @@ _HOMES = {
         "register",
         "serializable",
     ),
+    "torpor.codec.requests": ("Request", "Response"),
     "torpor.engine.metadata": ("StepMetadata", "WorkflowMetadata", "current_step"),
     "torpor.engine.settings": ("WorkerSettings",),
     "torpor.engine.signals": ("AbortController", "AbortSignal"),
@@ -168,6 +175,7 @@ _HOMES = {
     "torpor.run_info": ("Awaited", "RunInfo"),
     "torpor.starting": ("Cleanup",),
     "torpor.sync": ("SyncTorpor",),
+    "torpor.webhooks.authoring": ("Webhook", "webhook"),
     "torpor.workflow": (
         "Hook",
         "Workflow",

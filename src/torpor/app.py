@@ -111,6 +111,9 @@ class Torpor(Registry):
             by default. See :meth:`keep` for single workflows.
         log: how many of the newest events of a run that goes on are kept at least, or a :class:`torpor.KeepLog`; all
             by default.
+        url: address at which this application's HTTP front door is reached from outside, such as
+            ``https://shop.example``; else ``TORPOR_URL``, else not known. Runs note it when they begin, and webhooks
+            have it in their ``url``.
         allow: what workflow code may do beside calling the steps that it imports and dealing with runs of this
             application: full names of steps, such as ``step//./ops.py//restart``, and ``application//NAME`` for runs of
             another one; ``*`` stands for any characters.
@@ -131,6 +134,7 @@ class Torpor(Registry):
         keys: str | Keyring | None = None,
         bundle: Sequence[str] = (),
         python: Literal["slim", "full"] = "slim",
+        url: str | None = None,
         allow: Sequence[str] = (),
         cleanup: Cleanup | Duration | None = None,
         retention: Retention | Duration | None = None,
@@ -145,6 +149,7 @@ class Torpor(Registry):
         self.root = Path(_folder_of_caller() if root is None else root).resolve()
         self.name = application_name(self.root) if name is None else checked_name(name, "Torpor(name=…)")
         self.settings = settings or WorkerSettings()
+        self.url = _address(os.environ.get("TORPOR_URL", "") if url is None else url)
         self.keyring = _keyring(keys)
         self._cleanup = Cleanup() if cleanup is None else checked_cleanup(cleanup)
         self.client = Client(self.world, self.keyring, app=self.name, cleanup=self._cleanup)
@@ -450,6 +455,7 @@ class Torpor(Registry):
             **{
                 "scheduler": self._scheduler,
                 "guest_names": list(LANGUAGES),
+                "url": self.url,
                 "deployment": self.deploy,
                 "programs": self._programs.program,
                 "policies": await in_thread(_MAKING, self.what_is_kept),
@@ -836,6 +842,21 @@ class Torpor(Registry):
 
 def _opened(world: str | World, clock: Clock | None) -> World:
     return open_world(world, clock) if isinstance(world, str) else world
+
+
+def _address(url: str) -> str:
+    """
+    Return the address of the front door without a slash at its end.
+
+    Raises:
+        ConfigurationError: it is none.
+    """
+    address = url.rstrip("/")
+    if address and not address.startswith(("http://", "https://")):
+        raise ConfigurationError(
+            f"the address {url!r} (Torpor(url=…) or TORPOR_URL) is none; it begins with https:// or http://"
+        )
+    return address
 
 
 def _full_guests(python: str) -> list[str]:

@@ -14,6 +14,7 @@ from typing import Any, Final, Protocol
 from torpor import ids
 from torpor.authority import APPLICATION, Authority
 from torpor.client import Client, RunHandle, chosen_runtime
+from torpor.codec.requests import Response
 from torpor.codec.types.references import AsTheyAre, References
 from torpor.codec.values import AbortSignal as AbortReference
 from torpor.codec.values import (
@@ -84,6 +85,7 @@ class BuiltinSteps:
             "step//torpor//send": self.send,
             "step//torpor//resume": self.resume,
             "step//torpor//abort": self.abort,
+            "step//torpor//respond": self.respond,
         }
         self._definitions = {name: StepDefinition(name, made, final=_FINAL) for name, made in functions.items()}
 
@@ -257,6 +259,19 @@ class BuiltinSteps:
         with suppress(StreamClosedError):  # an earlier attempt has told it
             await told.write(reason)
             await told.close()
+
+    async def respond(self, answers: Any, response: Response) -> None:
+        """
+        Answer the request of a webhook.
+
+        Args:
+            answers: the stream that its caller reads.
+            response: what the caller is to get.
+
+        Raises:
+            StreamClosedError: it was answered already.
+        """
+        await answers.respond(response)
 
 
 class ApplicationSteps(AsTheyAre):

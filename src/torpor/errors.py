@@ -15,6 +15,7 @@ The one exception hierarchy.
     │   ├── NotAllowedError         workflow code asked for what neither its program nor its application allows
     │   ├── SerializationError      a value cannot become bytes, or bytes a value
     │   │   └── DecryptionError     encrypted bytes do not open with their key: changed, damaged or another's
+    │   ├── SignatureError          a request is not signed by who may send it, or was signed too long ago
     │   ├── StreamTypeError         a stream carries bytes where values were meant, or the other way round
     │   └── LimitExceededError      a named limit was passed
     ├── NotFoundError
@@ -52,6 +53,7 @@ The one exception hierarchy.
     ├── StepError                   what workflow code sees of a step that failed for good
     ├── HookConflictError           awaiting a hook whose token belongs to another run
     ├── HookDisposedError           awaiting a hook that was disposed of
+    ├── NoAnswerError               the run of a webhook has the request, and did not answer its caller
     ├── WaitTimeoutError            what a test waited for did not come in time
     └── (raised by users in steps and workflows)
         ├── FatalError              do not retry
@@ -116,6 +118,12 @@ class ArgumentError(UsageError):
     """An argument does not fit what a function takes; names the parameter, what was expected and what was found."""
 
     code = "ARGUMENT"
+
+
+class SignatureError(UsageError):
+    """A request is not signed by somebody who may send it, or was signed too long ago; what is wrong is told."""
+
+    code = "SIGNATURE"
 
 
 class WorkflowNotRegisteredError(UsageError):
@@ -475,6 +483,12 @@ class DeadlineExceededError(TorporError):
     """A run did not end by the deadline that it was started with; the cause of its RunFailedError."""
 
     code = "DEADLINE_EXCEEDED"
+
+
+class NoAnswerError(TorporError):
+    """The run of a webhook has a request, and did not answer its caller in time; the run goes on."""
+
+    code = "NO_ANSWER"
 
 
 class WaitTimeoutError(TorporError, TimeoutError):

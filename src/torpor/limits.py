@@ -61,6 +61,18 @@ HOOK_RETENTION_MS_MAX = 30 * 86_400_000
 CLASS_CHARS_MAX = 1024
 """The name of the class of a hook's payloads, with its module."""
 
+WEBHOOK_BODY_BYTES_MAX = 8 * MIB
+"""The body of a request to a webhook."""
+
+WEBHOOK_RESPONSE_CHARS_MAX = 64 * KIB
+"""The static response of a webhook, as the guest writes it."""
+
+WEBHOOK_ANSWER_SECONDS = 30
+"""How long the caller of a webhook waits for a run that answers itself, unless the server says otherwise."""
+
+WEBHOOK_HEADERS_MAX = 100
+"""Headers of a request to a webhook that its run gets."""
+
 MAILBOX_CHARS_MAX = 256
 """A mailbox's name, and the id of a message."""
 

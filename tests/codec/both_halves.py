@@ -12,7 +12,8 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from torpor.codec.values import Kwargs, Request, RunReference, StepFunction, WorkflowFunction
+from torpor.codec.requests import Request
+from torpor.codec.values import Kwargs, RunReference, StepFunction, WorkflowFunction
 
 VALUES: list[Any] = [
     None,
@@ -57,6 +58,6 @@ VALUES: list[Any] = [
     Kwargs(a=1),
     RunReference("wrun_1"),
     StepFunction("step//./a.py//f", {"boundArgs": [1]}),
-    Request({"url": "x"}),
+    Request.of({"url": "x"}),
     WorkflowFunction("workflow//./a.py//f"),
 ]

@@ -105,6 +105,20 @@ async def deployments() -> list[str]:
     return [current_workflow().url, await which_deployment()]
 
 
+@app.step
+async def repeats(text: str) -> str:
+    """Return a text."""
+    return text
+
+
+@app.workflow
+async def moved() -> list[str]:
+    """Return the address that the workflow knew before it waited, and the one that it knows then."""
+    before = await repeats(current_workflow().url)
+    await hook("moved")
+    return [before, current_workflow().url]
+
+
 @app.workflow
 async def plain(number: int) -> int:
     """Add one."""

@@ -18,9 +18,11 @@ import torpor
 from tests.engine import authored
 from tests.engine.authored import Colour, Parcel, charge, checkout, plain, ship_parcel, uses_a_package_of_steps
 from tests.engine.support import TIMEOUT, resumed, write_app
-from torpor import OutsideWorkflowError, RunFailedError, Torpor, UsageError, current_workflow, hook, sleep
+from torpor import OutsideWorkflowError, RunFailedError, Torpor, UsageError, current_workflow, hook, sleep, webhook
 from torpor.codec.values import WorkflowFunction
+from torpor.engine.hook_arrival import wait_for_hook
 from torpor.errors import ConfigurationError, WorkflowNotRegisteredError
+from torpor.model import Runtime
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -145,6 +147,31 @@ async def test_workflows_and_their_steps_know_the_address_of_their_deployment() 
         assert await run.result(timeout=TIMEOUT) == ["https://host.example"] * 2
 
 
+@pytest.mark.parametrize("runtime", ["snapshot", "replay"])
+async def test_a_run_keeps_the_address_under_which_it_began(runtime: Runtime) -> None:
+    """A deployment may move while it waits, and a replay gives its code what it had."""
+    app = authored.app.on("memory://", runtime=runtime)
+    async with app:
+        app.url = "https://old.example"
+        async with app.worker():
+            run = await app.start("moved")
+            await wait_for_hook(app.world, "moved")
+        await app.resume_hook("moved")
+        app.url = "https://new.example"
+        async with app.worker():
+            assert await run.result(timeout=TIMEOUT) == ["https://old.example"] * 2
+
+
+def test_an_address_is_told_by_argument_or_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the slash that people write at its end; what is none is refused."""
+    monkeypatch.setenv("TORPOR_URL", "http://there.example:8585/")
+    assert Torpor("memory://").url == "http://there.example:8585"
+    assert Torpor("memory://", url="https://here.example/flows/").url == "https://here.example/flows"
+    assert not Torpor("memory://", url="").url
+    with pytest.raises(ConfigurationError, match=r"'shop\.example'"):
+        Torpor("memory://", url="shop.example")
+
+
 async def test_functions_stay_what_they_are_outside() -> None:
     """Unit tests need no engine."""
     assert await charge("o-1", 3) == "o-1 paid 3 in int"
@@ -160,6 +187,8 @@ async def test_what_only_workflows_may_do_is_told() -> None:
         await sleep("1s")
     with pytest.raises(OutsideWorkflowError, match=r"app\.start"):
         current_workflow()
+    with pytest.raises(OutsideWorkflowError, match=r"app\.start"):
+        webhook()
 
 
 # Registration

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final, final
+from typing import Any, Final, Self, final
 from urllib.parse import parse_qsl
 
 PLAIN_INT_MAX = 2**53 - 1
@@ -207,22 +207,17 @@ class Handle:
 
     fields: dict[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of(cls, fields: dict[str, Any]) -> Self:
+        """Return a handle of which these fields are stored, whatever its constructor takes."""
+        made = cls.__new__(cls)
+        made.fields = fields
+        return made
+
     def __getattr__(self, name: str) -> Any:
         if name != "fields" and name in self.fields:
             return self.fields[name]
         raise AttributeError(f"the {type(self).__name__} has no field {name!r}")
-
-
-class Request(Handle):
-    """An HTTP request: method, url, headers, body, duplex, and if there are responseWritable and signal."""
-
-    __slots__ = ()
-
-
-class Response(Handle):
-    """An HTTP response: type, url, status, statusText, headers, body, redirected."""
-
-    __slots__ = ()
 
 
 class ReadableStream(Handle):

@@ -44,6 +44,7 @@ class Claim(msgspec.Struct, frozen=True):
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
         is_once: says of a step whether its attempts must not be made again when nobody knows how they ended.
         place_of: says in which queue of its own an attempt waits, None when it may be made at once.
+        url: address of the HTTP front door, which a run that begins notes.
     """
 
     task: Task
@@ -53,6 +54,7 @@ class Claim(msgspec.Struct, frozen=True):
     why_not: Callable[[Attempt], str]
     is_once: Callable[[str], bool] = lambda _: False
     place_of: Callable[[Attempt], Place | None] = lambda _: None
+    url: str = ""
 
 
 class Arrivals(msgspec.Struct, frozen=True):
@@ -263,7 +265,7 @@ class Pass:
             if event.type == "step_retrying"
         ]
         if not self.started:
-            outputs.append(Event("run_started", self.woken_at))
+            outputs.append(Event("run_started", self.woken_at, ref=self.claim.url))
             self.started = True
         outputs += arrived.retries
         given_up = self._given_up(requests, around.now) if requests.given_up else []

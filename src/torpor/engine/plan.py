@@ -33,8 +33,10 @@ from torpor.limits import (
     MAILBOX_CHARS_MAX,
     STEP_NAME_CHARS_MAX,
     TOKEN_CHARS_MAX,
+    WEBHOOK_RESPONSE_CHARS_MAX,
 )
 from torpor.model import NOTHING, Event
+from torpor.model.webhooks import takes_requests, webhook_of
 from torpor.vm.guest import Delivery, LogLine, Op, Outbox, Program
 
 _DIGEST_BYTES = 8
@@ -103,7 +105,7 @@ def record(
                 name=token,
                 attempt=1 if op.takes else 0,
                 due=op.retention_ms,
-                ref=op.watch or op.takes,
+                ref=op.watch or _taken(op, run_codec),
                 payload=payload,
             )
         case "hook_dispose":
@@ -113,6 +115,14 @@ def record(
             return Event("hook_disposed", at, correlation, op=op.n, digest=mark, name=token)
         case "attributes":
             return Event("attr_set", at, op=op.n, digest=mark, ref=msgspec.json.encode(op.attributes).decode())
+
+
+def _taken(op: Op, run_codec: RunCodec) -> str:
+    """Return what is stored of what a hook takes: the response of a webhook is packed."""
+    webhook = webhook_of(op.takes) if op.response else None
+    if webhook is None:
+        return op.takes
+    return takes_requests(msgspec.structs.replace(webhook, response=run_codec.pack_text(op.response)))
 
 
 def check_form(run_id: str, op: Op, number: int) -> None:
@@ -140,6 +150,8 @@ def check_form(run_id: str, op: Op, number: int) -> None:
         wrong = f"reserves its token for {op.retention_ms} ms; up to {HOOK_RETENTION_MS_MAX} are allowed"
     elif len(op.takes) > CLASS_CHARS_MAX or (op.watch and op.takes):
         wrong = f"takes payloads of a class whose name has {len(op.takes)} characters, or watches a run and takes any"
+    elif op.type == "hook" and (problem := _webhook_problem(op)):
+        wrong = problem
     elif len(op.watch) > TOKEN_CHARS_MAX:
         wrong = f"watches a run whose id has {len(op.watch)} characters; {TOKEN_CHARS_MAX} are allowed"
     elif op.type == "attributes":
@@ -149,6 +161,22 @@ def check_form(run_id: str, op: Op, number: int) -> None:
             wrong = f"says something of the run that it may not: {error}"
     if wrong:
         raise _spoiled(f"run {run_id}: op {number} ({op.type}) {wrong}")
+
+
+def _webhook_problem(op: Op) -> str:
+    """Return what is wrong with how a webhook says that it answers, ``""`` for nothing."""
+    if len(op.response) > WEBHOOK_RESPONSE_CHARS_MAX:
+        return (
+            f"has a webhook with a response of {len(op.response)} characters; {WEBHOOK_RESPONSE_CHARS_MAX} are allowed"
+        )
+    try:
+        webhook = webhook_of(op.takes)
+    except ValueError as error:
+        return str(error)
+    is_static = webhook is not None and webhook.answer == "static"
+    if is_static != bool(op.response) or (webhook is not None and webhook.response):
+        return "has a response that no webhook of its kind has"
+    return ""
 
 
 def check_authority(run_id: str, step: str, program: Program, allows: Callable[[str], bool]) -> None:

@@ -40,7 +40,7 @@ class Session:
         image: the program's image; the snapshot's own when there is a snapshot.
         state: what the world has of the run.
         run_codec: packs and unpacks the run's payloads.
-        url: address of this deployment's HTTP front door, for the workflow's metadata.
+        url: address of this deployment's HTTP front door, for the metadata of a workflow that begins.
         events_per_call: how many events are delivered in one call into the VM.
         allows: whether workflow code may call a step although its program does not name it.
         deadlines: those of a step, by its full name.
@@ -169,7 +169,9 @@ class Session:
         if created is None or created.type != "run_created" or created.payload is None:
             raise DamagedError("the log", "it does not begin with run_created and arguments", run_id=run.id)
         args = plan.stored_text(run.id, created, self._run_codec)
-        return Begin(run.id, run.workflow, args, seed=self._seed, at=created.at, url=self._url)
+        # A replay gives the code the address that it had, whatever the deployment's is by now.
+        urls = (event.ref for event in self._events if event.type == "run_started")
+        return Begin(run.id, run.workflow, args, seed=self._seed, at=created.at, url=next(urls, self._url))
 
     def _replayed(self, events: Sequence[Event], checkpoint: Snapshot, now: int) -> Sequence[Event]:
         """

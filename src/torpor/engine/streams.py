@@ -125,6 +125,11 @@ class WritableStream:
         """End the stream for everybody; awaited, wait until that is stored. Closing a closed stream changes nothing."""
         return self._found()[0].close()
 
+    def respond(self, response: Any) -> Taken:
+        """Write the answer to the request of a webhook, whose caller reads it here, and end the stream."""
+        self.write(response)
+        return self.close()
+
     def flush(self) -> Taken:
         """Awaited, wait until all that was written here is stored."""
         return Taken(self._found()[0].flush)

@@ -15,7 +15,20 @@ from starlette.routing import Route as Address
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from torpor.client import Client
-from torpor.http import control, health, hooks, metrics, queries, remote, runs, schedules, starting, streams, world
+from torpor.http import (
+    control,
+    health,
+    hooks,
+    metrics,
+    queries,
+    remote,
+    runs,
+    schedules,
+    starting,
+    streams,
+    webhooks,
+    world,
+)
 from torpor.http.auth import Guard
 from torpor.http.openapi import documenting
 from torpor.http.problems import INTERNAL, MethodError, UnknownAddressError, answer_to, problem_response
@@ -37,6 +50,7 @@ _DOCUMENTED: Final[tuple[Route, ...]] = (
     *schedules.router,
     *world.router,
     *metrics.router,
+    *webhooks.router,
 )
 
 ROUTES: Final = (*_DOCUMENTED, *documenting(_DOCUMENTED))
@@ -63,8 +77,8 @@ def asgi(
     """
     Return an ASGI application over the runs of a world: to be served, or mounted under a prefix of another one.
 
-    It opens the world when the first request comes, if its host has not. Nothing but health is open to those who bring
-    no token.
+    It opens the world when the first request comes, if its host has not. Nothing but health and webhooks is open to
+    those who bring no token.
 
     Args:
         source: an application, or a client.

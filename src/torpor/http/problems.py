@@ -30,9 +30,11 @@ from torpor.errors import (
     HostError,
     KeyMissingError,
     LimitExceededError,
+    NoAnswerError,
     NotAllowedError,
     NotFoundError,
     SerializationError,
+    SignatureError,
     StreamTypeError,
     TorporError,
     UsageError,
@@ -93,6 +95,7 @@ class SlowRequestError(UsageError):
 
 STATUSES: Final[dict[type[BaseException], int]] = {
     UnauthorizedError: 401,
+    SignatureError: 401,
     ForbiddenError: 403,
     NotAllowedError: 403,
     UnknownAddressError: 404,
@@ -112,6 +115,7 @@ STATUSES: Final[dict[type[BaseException], int]] = {
     UsageError: 400,
     DamagedError: 500,
     WorldError: 503,
+    NoAnswerError: 504,
     HostError: 503,
     TorporError: 500,
 }

@@ -29,6 +29,7 @@ from torpor.inspection.streams import shown_chunks
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Event, LogEntry, Run, RunFilter, WorkerRow
 from torpor.model.flow import Limits
+from torpor.model.webhooks import WEBHOOK, path_of
 from torpor.programs.catalogue import guests, short_name
 from torpor.queues import limits_text
 from torpor.run_info import RunInfo, read_info, read_infos
@@ -57,6 +58,7 @@ class WaitingHook(msgspec.Struct, frozen=True):
         run_id, workflow: whose; the workflow by its short name.
         created_at: since when, epoch milliseconds.
         takes: class of its payloads, ``module:name``, ``""`` for any.
+        webhook: path at which it is reached by HTTP, ``""`` when it is not.
     """
 
     token: str
@@ -65,6 +67,7 @@ class WaitingHook(msgspec.Struct, frozen=True):
     workflow: str
     created_at: int
     takes: str = ""
+    webhook: str = ""
 
 
 class Reader:
@@ -186,7 +189,9 @@ class Reader:
                 if run is not None and workflow in (None, run.workflow, short_name(run.workflow)):
                     metadata = self._shown(run, hook.metadata)
                     about = (hook.token, metadata, run.id, short_name(run.workflow), hook.created_at)
-                    found.append(WaitingHook(*about, hook.takes))
+                    is_webhook = hook.takes.startswith(WEBHOOK)
+                    path = path_of(hook.token) if is_webhook else ""
+                    found.append(WaitingHook(*about, "" if is_webhook else hook.takes, path))
             if len(page) < _PAGE:
                 break
             before = page[-1].id

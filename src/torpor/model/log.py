@@ -26,18 +26,19 @@ class Event(msgspec.Struct, frozen=True):
         name: step name, hook token, mailbox of ``message_sent``, or error code of ``run_failed``.
         attempt: of ``step_started``, ``step_retrying``, ``step_completed``, ``step_failed``; 1 in a ``step_created``
             whose first attempt the turn begins with it, which spares a ``step_started``; 1 in a ``hook_created`` whose
-            ``ref`` is a class, see :attr:`takes`.
+            ``ref`` says what it takes, see :attr:`takes`.
         due: when a wait ends, when a retry may start, by when a run that is being cancelled ends, the deadline that a
             ``run_failed`` missed, that of a ``step_created`` for its outcome, the one that a ``step_failed`` without a
             payload missed, or, of a ``hook_created``, for how many milliseconds its token stays reserved once
             the hook is gone.
-        ref: another thing concerned: owner run of ``hook_conflict``, the run that a ``hook_created`` watches or the
-            class of the payloads that it takes, resume id of ``hook_received`` (the watched run's id where a watching
+        ref: another thing concerned: owner run of ``hook_conflict``, the run that a ``hook_created`` watches or
+            what it takes (:attr:`takes`), resume id of ``hook_received`` (the watched run's id where a watching
             hook receives), the sender's id of ``message_sent``, the reason of ``run_cancelling`` and
             ``run_cancelled``, the worker of ``step_started`` and of a ``step_created`` with an attempt; of ``attr_set``
             a JSON object of attributes, null for those that go;
             why a step is blocked; of a ``step_created`` without an attempt the time by which its first one must begin,
-            of a ``step_failed`` without a payload ``start`` or ``close``, after the deadline that was missed.
+            of a ``step_failed`` without a payload ``start`` or ``close``, after the deadline that was missed; of
+            ``run_started`` the address of the HTTP front door.
             Of ``run_retried`` *ref* is the seq of the event that is taken back, *op* the first op that is void, and
             *name* the id of the step that is tried again; see :mod:`torpor.model.standing`.
         payload: arguments, step input, result, error, hook payload, hook metadata or message.
@@ -62,7 +63,7 @@ class Event(msgspec.Struct, frozen=True):
 
     @property
     def takes(self) -> str:
-        """The class, ``module:name``, of the payloads of a hook that this event creates, ``""`` for any."""
+        """What a hook takes that this event creates, as :attr:`torpor.model.Hook.takes` says it."""
         return self.ref if self.type == "hook_created" and self.attempt else ""
 
 

@@ -259,7 +259,8 @@ class Hook(msgspec.Struct, frozen=True):
         metadata: envelope of what its creator says of it, None when nothing.
         watch: the run whose end it awaits, ``""`` when it awaits the outside world; see :class:`torpor.world.Hooks`.
         retention_ms: how long its token stays reserved for its run once the hook is gone.
-        takes: class of its payloads, ``module:name``, ``""`` for any.
+        takes: class of its payloads, ``module:name``, ``""`` for any; of a webhook how its requests are answered, see
+            :mod:`torpor.model.webhooks`.
         key_id, public: its run's; payloads for it are encrypted with them.
     """
 

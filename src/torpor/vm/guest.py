@@ -162,6 +162,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
         watch: of a hook that awaits the end of another run instead of the outside world: that run's id.
         attributes: what ``attributes`` says of the run; None takes one away.
         retention_ms, takes: of a hook, see :class:`torpor.model.Hook`.
+        response: codec text of what a webhook answers to all requests.
     """
 
     n: int
@@ -175,6 +176,7 @@ class Op(msgspec.Struct, frozen=True, omit_defaults=True):
     attributes: dict[str, str | None] | None = None
     retention_ms: int = 0
     takes: str = ""
+    response: str = ""
 
 
 class LogLine(msgspec.Struct, frozen=True):

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from torpor.codec.requests import Request, Response
 from torpor.codec.types.references import is_recognised, reference_of, revivers
 from torpor.codec.values import (
     PLAIN_INT_MAX,
@@ -25,8 +26,6 @@ from torpor.codec.values import (
     MapEntries,
     ReadableStream,
     RegExp,
-    Request,
-    Response,
     SetEntries,
     StepFunction,
     URLSearchParams,
@@ -209,7 +208,7 @@ def _handle_reducer(cls: type[Handle]) -> Reducer:
         begun.fields.update(payload)
 
     def decode(payload: object) -> object:
-        fill(begun := cls(), payload)
+        fill(begun := cls.of({}), payload)
         return begun if revive is None else getattr(revivers(), revive)(begun)
 
     def encode(value: object) -> dict[str, Any] | Pass:
@@ -221,7 +220,7 @@ def _handle_reducer(cls: type[Handle]) -> Reducer:
         return {name: UNDEFINED if field is None and name != "body" else field for name, field in fields}
 
     may_be = exactly(cls) if revive is None else _may_be(cls)
-    return Reducer(cls.__name__, may_be, encode, decode, lambda _: cls(), fill)
+    return Reducer(cls.__name__, may_be, encode, decode, lambda _: cls.of({}), fill)
 
 
 JAVASCRIPT_REDUCERS = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NoReturn
 
+from torpor.codec.requests import Request, Response
 from torpor.codec.types.custom import register, serializable
 from torpor.codec.types.references import reference_of
 from torpor.codec.values import StepFunction
@@ -48,6 +49,7 @@ from ._guest.queries import query, state
 from ._guest.sleeping import sleep
 from ._guest.streams import ReadableStream, WritableStream, get_readable, get_writable
 from ._guest.telling import set_attributes, set_status
+from ._guest.webhooks import Webhook, webhook
 from ._guest.workflows import WorkflowMetadata, current_workflow
 
 __all__ = [
@@ -66,6 +68,8 @@ __all__ = [
     "OutsideWorkflowError",
     "ReadableStream",
     "Registry",
+    "Request",
+    "Response",
     "RetryableError",
     "RunCancelledError",
     "RunEndedError",
@@ -79,6 +83,7 @@ __all__ = [
     "Torpor",
     "TorporError",
     "UsageError",
+    "Webhook",
     "WorkflowMetadata",
     "WorkflowNotRegisteredError",
     "WritableStream",
@@ -93,6 +98,7 @@ __all__ = [
     "set_status",
     "sleep",
     "state",
+    "webhook",
 ]
 
 

@@ -20,7 +20,7 @@ const ENDED = { done: true, value: undefined };
  * error named `HookDisposedError`, because there will never be a payload. When the token belongs to another hook,
  * awaiting and iterating throw HookConflictError.
  */
-class Hook {
+export class Hook {
   #op;
   #state = "asked"; // asked → live → disposed, or asked → conflict
   #answered = Promise.withResolvers();
@@ -31,10 +31,10 @@ class Hook {
 
   #check; // what makes of a payload what it is to be; none when it may be anything
 
-  constructor(token, metadata, retention, check) {
+  constructor(token, metadata, retention, check, fields) {
     Object.defineProperty(this, "token", { value: token, enumerable: true });
     this.#check = check;
-    const op = { type: "hook", name: token };
+    const op = { type: "hook", name: token, ...fields };
     if (metadata !== undefined) op.input = encode(token, metadata);
     if (retention > 0) op.retention_ms = retention;
     const interrupt = (error) => this.#interrupt(error);
@@ -168,7 +168,7 @@ export function defineHook(options) {
 }
 
 function makeHook(options, check) {
-  const { token = randomToken(), metadata, minRetention } = knownOptions("createHook", options, [
+  const { token: given, metadata, minRetention } = knownOptions("createHook", options, [
     "token",
     "metadata",
     "minRetention",
@@ -177,11 +177,16 @@ function makeHook(options, check) {
   if (!(retention >= 0 && retention <= RETENTION_MAX)) {
     throw new RangeError(`createHook: minRetention is ${minRetention}; a token stays reserved for 30 days at most`);
   }
-  if (typeof token !== "string") throw new TypeError(`createHook: token must be a string, not ${typeof token}`);
+  return new Hook(checkedToken("createHook", given), metadata, retention, check);
+}
+
+/** Return the token that `what` was given; without one an unguessable one is made. */
+export function checkedToken(what, token = randomToken()) {
+  if (typeof token !== "string") throw new TypeError(`${what}: token must be a string, not ${typeof token}`);
   if (token.length < 1 || token.length > TOKEN_CHARS_MAX) {
-    throw new RangeError(`createHook: token has ${token.length} characters; 1 to ${TOKEN_CHARS_MAX} are allowed`);
+    throw new RangeError(`${what}: token has ${token.length} characters; 1 to ${TOKEN_CHARS_MAX} are allowed`);
   }
-  return new Hook(token, metadata, retention, check);
+  return token;
 }
 
 function given(value) {

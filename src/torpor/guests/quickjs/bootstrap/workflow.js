@@ -11,6 +11,7 @@ export { createHook, defineHook } from "torpor:hooks";
 export { receive } from "torpor:mailbox";
 export { getRun, resumeHook, Run, start } from "torpor:children";
 export { getReadable, getWritable } from "torpor:streams";
+export { createWebhook } from "torpor:webhooks";
 export { FatalError, HookConflictError, RetryableError } from "torpor:codec";
 
 /**

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import secrets
 from asyncio import Future
-from collections.abc import AsyncIterator, Generator
-from types import TracebackType
+from collections.abc import AsyncIterator, Generator, Mapping
+from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from torpor.codec.guest import text_of
@@ -40,7 +40,14 @@ class Hook:
     """
 
     def __init__(
-        self, token: str, metadata: Any = None, *, kind: Any = None, retention_ms: int = 0, watch: str = ""
+        self,
+        token: str,
+        metadata: Any = None,
+        *,
+        kind: Any = None,
+        retention_ms: int = 0,
+        watch: str = "",
+        fields: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._token = token
         self._kind = kind
@@ -50,14 +57,16 @@ class Hook:
         self._answer_takers: list[Future[None]] = []
         self._arrivals = Arrivals()
         self._watch = watch
-        fields: dict[str, Any] = {} if metadata is None else {"input": _encoded(token, metadata)}
+        said: dict[str, Any] = dict(fields)
+        if metadata is not None:
+            said["input"] = _encoded(token, metadata)
         if watch:
-            fields["watch"] = watch
+            said["watch"] = watch
         if retention_ms:
-            fields["retention_ms"] = retention_ms
+            said["retention_ms"] = retention_ms
         if isinstance(kind, type) and is_findable(kind):
-            fields["takes"] = class_path(kind)
-        self.op = run.emit("hook", self, name=token, **fields)
+            said["takes"] = class_path(kind)
+        self.op = run.emit("hook", self, name=token, **said)
 
     @property
     def token(self) -> str:
@@ -214,15 +223,26 @@ def hook(
             raise UsageError("hook: the token is given twice; the first argument may be what the payloads are to be")
         kind, token = None, kind
     check_kind("hook", kind)
-    if token is None:
-        token = secrets.token_urlsafe(_TOKEN_BYTES)
-    if not isinstance(token, str):
-        raise UsageError(f"hook: the token must be a string, not {type(token).__name__}")
-    if not 1 <= len(token) <= TOKEN_CHARS_MAX:
-        raise UsageError(f"hook: the token has {len(token)} characters; 1 to {TOKEN_CHARS_MAX} are allowed")
+    token = checked_token("hook", token)
     made = Hook(token, metadata, kind=kind, retention_ms=_retention_ms(min_retention))
     hook_made(made.op, token)
     return made
+
+
+def checked_token(what: str, token: str | None) -> str:
+    """
+    Return the token that *what* was given; without one an unguessable one is made.
+
+    Raises:
+        UsageError: it is no string of the right length.
+    """
+    if token is None:
+        return secrets.token_urlsafe(_TOKEN_BYTES)
+    if not isinstance(token, str):
+        raise UsageError(f"{what}: the token must be a string, not {type(token).__name__}")
+    if not 1 <= len(token) <= TOKEN_CHARS_MAX:
+        raise UsageError(f"{what}: the token has {len(token)} characters; 1 to {TOKEN_CHARS_MAX} are allowed")
+    return token
 
 
 def watch(run_id: str) -> Hook:

@@ -42,12 +42,17 @@ class _InWorkflows(references.AsTheyAre):
     def readable(self, reference: ReadableStream) -> object:
         from .streams import ReadableStream as Readable  # noqa: PLC0415  # as above
 
-        return Readable(reference)
+        return Readable(reference) if _names_a_stream(reference) else reference
 
     def writable(self, reference: WritableStream) -> object:
         from .streams import WritableStream as Writable  # noqa: PLC0415  # as above
 
-        return Writable(reference)
+        return Writable(reference) if _names_a_stream(reference) else reference
+
+
+def _names_a_stream(reference: ReadableStream | WritableStream) -> bool:
+    """Tell whether a stream is a run's; the body of a request is none that anybody could open again."""
+    return isinstance(reference.fields.get("name"), str)
 
 
 def _of_partial(step: partial[Any]) -> StepFunction | None:

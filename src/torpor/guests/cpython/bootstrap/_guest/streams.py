@@ -12,6 +12,7 @@ from torpor.stream_names import given_name, stored_name
 
 from .advice import refuse
 from .run import run
+from .steps import ask
 
 _WHY: Final = "what is in a stream is no part of the run's log"
 _UNTIL: Final = ("end", "close", "now")
@@ -67,6 +68,10 @@ class WritableStream(_Stream):
     def flush(self) -> NoReturn:
         """Refuse: a step writes."""
         _refuse("WritableStream.flush")
+
+    async def respond(self, response: Any) -> None:
+        """Have a step write the answer to the request of a webhook, whose caller reads it here."""
+        await ask("step//torpor//respond", {"args": [self, response]})
 
 
 class ReadableStream(_Stream):
