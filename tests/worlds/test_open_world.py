@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from torpor.errors import ConfigurationError
-from torpor.worlds import open_world
+from torpor.worlds import address_of, open_world
 from torpor.worlds.memory import MemoryWorld
 from torpor.worlds.postgres import url as postgres_url
 from torpor.worlds.postgres.world import PostgresWorld
@@ -174,3 +174,12 @@ def test_a_postgres_url_that_makes_no_sense_is_told(url: str, message: str) -> N
     with pytest.raises(ConfigurationError, match=message) as caught:
         open_world(url)
     assert "secret" not in str(caught.value)
+
+
+def test_a_password_is_not_shown() -> None:
+    """The world's URL is in messages; who opens the world elsewhere is told all of it."""
+    url = "postgres://shop:secret@host/db"
+    world = open_world(url)
+    assert world.url == "postgres://shop:***@host/db"
+    assert address_of(world) == url
+    assert address_of(open_world("memory://name")) == "memory://name"

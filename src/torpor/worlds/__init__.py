@@ -52,6 +52,12 @@ def _postgres(url: str, clock: Clock | None) -> World:
     return PostgresWorld(url, clock)
 
 
+def address_of(world: World) -> str:
+    """Return the URL that opens a world, with the password that :attr:`torpor.world.World.url` may leave out."""
+    address: str = getattr(world, "address", world.url)
+    return address
+
+
 _SCHEMES: Final[dict[str, Callable[[str, Clock | None], World]]] = {
     "http": _http,
     "https": _http,

@@ -62,6 +62,10 @@ class LostError(Exception):
     """The connection went before the answer to what ended a transaction: nobody knows yet whether it is stored."""
 
 
+class UndoneError(Exception):
+    """The connection went before a transaction was committed: nothing is stored, and it may be carried out again."""
+
+
 class Connection:
     """
     One connection, used by one thread at a time; it is made when it is first needed, and again when it was lost.
@@ -224,14 +228,18 @@ class Connection:
         try:
             self.db.execute("COMMIT")
         except psycopg.Error as error:
-            if not self.is_lost(error) or was_never_begun(error) or not self._is_stored(error):
+            if not self.is_lost(error) or was_never_begun(error):
                 raise
+            if not self._is_stored(error):
+                raise UndoneError from error
         self._used_at = time.monotonic()
 
     def _is_stored(self, lost: psycopg.Error) -> bool:
         """Ask over a new connection whether the transaction was committed whose connection is gone."""
         xid = self._xid
         self.drop()
+        if not xid:
+            raise LostError from lost
         self._is_inside = False
         try:
             while (status := self.rows(_STATUS, xid)[0][0]) == "in progress":

@@ -30,8 +30,8 @@ _ADVICE: Final[tuple[tuple[tuple[type[psycopg.Error], ...], str], ...]] = (
     ((errors.UndefinedTable, errors.UndefinedColumn), "its schema is not ours; run `torpor migrate`"),
     ((psycopg.OperationalError, psycopg.InterfaceError), "see whether the server runs and can be reached; try again"),
 )
-_REFUSED: Final = ("28", "3D")
-"""Classes of errors by which a server says that it never will: no such user, password or database."""
+_REFUSED: Final = ("does not exist", "authentication failed", "no pg_hba.conf entry", "no password supplied")
+"""What a server says that will not let anybody in; who is not let in gets no code with it."""
 
 
 def may_go_again(error: psycopg.Error) -> bool:
@@ -50,7 +50,8 @@ def is_lost(error: BaseException | None, db: psycopg.Connection | None) -> bool:
 
 def is_passing(error: psycopg.Error) -> bool:
     """Return whether a connection that was refused may be had later."""
-    return not (error.sqlstate or "").startswith(_REFUSED)
+    is_of_connecting = isinstance(error, psycopg.OperationalError) and error.sqlstate is None
+    return not (is_of_connecting and any(said in str(error) for said in _REFUSED))
 
 
 def was_never_begun(error: psycopg.Error) -> bool:

@@ -24,7 +24,7 @@ from torpor.errors import UsageError, WorldError
 from torpor.model import Notice
 from torpor.thread_start import in_thread, starting_thread
 from torpor.worlds.notifier import Notifier
-from torpor.worlds.postgres.connection import Connection, LostError
+from torpor.worlds.postgres.connection import Connection, LostError, UndoneError
 from torpor.worlds.postgres.faults import failure_of, may_go_again
 from torpor.worlds.postgres.listening import TOLD, told
 from torpor.worlds.postgres.store import Store
@@ -88,8 +88,11 @@ class Pool:
             try:
                 store.connection.try_to_connect()
                 prepare(store.connection)
-            except psycopg.Error as error:
-                raise failure_of(error, self._url, "opening it") from error
+            except BaseException as error:
+                store.connection.drop()
+                if isinstance(error, psycopg.Error):
+                    raise failure_of(error, self._url, "opening it") from error
+                raise
             finally:
                 self._give_back(store)
 
@@ -181,6 +184,11 @@ class Pool:
         for left in reversed(range(_TRIES_MAX)):
             try:
                 return operation(store)
+            except UndoneError as error:
+                if not left or self._given_up.is_set():
+                    cause = error.__cause__
+                    assert isinstance(cause, psycopg.Error), "it says what happened"
+                    raise failure_of(cause, self._url, about) from cause
             except psycopg.Error as error:
                 again = may_go_again(error) or store.connection.is_lost(error)
                 store.connection.reset()

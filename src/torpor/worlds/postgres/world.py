@@ -101,6 +101,11 @@ class PostgresWorld:
 
     @property
     def url(self) -> str:
+        return self._url
+
+    @property
+    def address(self) -> str:
+        """The URL that opens this world, with its password; see :func:`torpor.worlds.address_of`."""
         return self._address
 
     @property
