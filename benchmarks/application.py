@@ -16,6 +16,7 @@ from benchmarks.flows.burning import burning
 from benchmarks.flows.fanout import fanout
 from benchmarks.flows.hot import hot
 from benchmarks.flows.idle import idle
+from benchmarks.flows.moments import moments
 from benchmarks.flows.nap import nap
 from benchmarks.flows.payload import payload
 from benchmarks.flows.sequential import sequential
@@ -48,6 +49,7 @@ def _python(app: Torpor) -> None:
     app.workflow(fanout)
     app.workflow(hot)
     app.workflow(idle)
+    app.workflow(moments)
     app.workflow(nap)
     app.workflow(payload)
     app.workflow(sequential)

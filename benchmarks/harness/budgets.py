@@ -51,6 +51,8 @@ BUDGETS = (
     Budget("idle_worker", "cpu", at_most=0.2),
     Budget("idle_worker", "heard_after", at_most=10),
     Budget("cli", "cpu", at_most=350),
+    Budget("serverless", "cold_first_commit", at_most=400),
+    Budget("serverless", "warm_tick", at_most=10),
     Budget("payload", "wall", world="sqlite", at_most=60),
     Budget("streams", "lag", {"reader": "same"}, at_most=20),
     Budget("streams", "lag", {"reader": "other"}, at_most=100),

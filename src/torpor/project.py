@@ -1,4 +1,4 @@
-"""What a project's ``pyproject.toml`` says of its application."""
+"""What a project's ``pyproject.toml`` says of its application, and what the environment's settings are called."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from typing import Any
 from torpor.errors import ConfigurationError
 
 PROJECT_FILE = "pyproject.toml"
+TOKEN = "TORPOR_TOKEN"  # noqa: S105  # the name of a setting
+"""The environment's setting for the token that the server of a world lets us in by."""
 
 
 def application_name(root: Path) -> str:

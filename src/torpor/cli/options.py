@@ -45,6 +45,15 @@ WorldOption = Annotated[
         help="Where runs live, such as sqlite:///torpor.db. By default TORPOR_WORLD, then what the application says.",
     ),
 ]
+TokenOption = Annotated[
+    str | None,
+    typer.Option(
+        "--token",
+        metavar="TOKEN",
+        show_default=False,
+        help="For a world that is a server's: what it lets you in by. Better TORPOR_TOKEN, which nobody else sees.",
+    ),
+]
 RunArgument = Annotated[
     str | None,
     typer.Argument(metavar="RUN", show_default=False, help="Its id, or the beginning of it; torpor runs shows it."),

@@ -26,6 +26,7 @@ from torpor.http import (
     schedules,
     starting,
     streams,
+    ticking,
     webhooks,
     world,
 )
@@ -56,7 +57,7 @@ _DOCUMENTED: Final[tuple[Route, ...]] = (
 ROUTES: Final = (*_DOCUMENTED, *documenting(_DOCUMENTED))
 """The routes for people and their programs, which the OpenAPI document is about."""
 
-EVERY_ROUTE: Final = (*ROUTES, *remote.router)
+EVERY_ROUTE: Final = (*ROUTES, *remote.router, *ticking.router)
 """Those for workers and functions too; what is not here is answered with 404."""
 
 _HEADERS: Final = {

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from torpor.client import Client, chosen_runtime
 from torpor.engine.deployments import Startable, find_workflow
+from torpor.errors import ConfigurationError
 from torpor.inspection.reading import Reader
 from torpor.model import Runtime
 from torpor.queues import Queues
@@ -15,6 +16,7 @@ from torpor.schedules import Schedules
 
 if TYPE_CHECKING:  # who has a client alone needs none of it
     from torpor.app import Torpor
+    from torpor.ticking import Tick
 
 T = TypeVar("T")
 
@@ -129,6 +131,17 @@ class Service:
             await self._app.store_programs()  # which makes them, in a thread
             return self._app.programs.resolve(workflow).name
         return (await find_workflow(self.client.world, workflow, self.client.app)).name
+
+    async def tick(self, budget: str) -> Tick:
+        """
+        Make a tick of the application.
+
+        Raises:
+            ConfigurationError: this server has no application, or the budget is no duration.
+        """
+        if self._app is None:
+            raise ConfigurationError("this server has a client and no application, whose code a tick carries out")
+        return await self._app.tick(budget=budget)
 
     def runtime(self, wanted: str | None) -> Runtime:
         """

@@ -21,6 +21,7 @@ from torpor.errors import ConfigurationError, LimitExceededError, NotFoundError
 from torpor.limits import WORLD_BODY_BYTES_MAX
 from torpor.model import Commit, Committed, Entities, NewRun, Notice, Run, RunState, Snapshot, StepOutcome
 from torpor.model.flow import Place
+from torpor.project import TOKEN
 from torpor.world import Capabilities, Unsubscribe, World
 from torpor.worlds.http.clock import ServerClock
 from torpor.worlds.http.connection import LOOPBACK, Connection
@@ -40,9 +41,6 @@ from torpor.worlds.http.contract import (
 from torpor.worlds.http.faults import UploadMissingError
 from torpor.worlds.http.listening import Listening
 from torpor.worlds.notifier import Listener, Notifier
-
-TOKEN: Final = "TORPOR_TOKEN"  # noqa: S105  # the name of a setting
-"""The environment's setting for the token."""
 
 _HEADERS: Final = {"content-type": MEDIA}
 _LISTEN_MS: Final = 1_000

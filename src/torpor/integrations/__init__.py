@@ -1,0 +1,1 @@
+"""Torpor inside other frameworks and platforms, one file each."""
