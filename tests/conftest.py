@@ -18,6 +18,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--rounds", type=int, metavar="N", help="how often each crash test kills workers (default: a few times)"
     )
+    parser.addoption(
+        "--every-world",
+        action="store_true",
+        help="test what workflows do in each guest and runtime on each world",
+    )
     parser.addoption("--full", action="store_true", help="test the full Python guest, too; it is compiled once")
 
 

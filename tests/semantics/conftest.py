@@ -1,4 +1,4 @@
-"""A stage for every guest and runtime, shared by the tests of a module."""
+"""A stage for every guest and runtime, on one world or on each (``--every-world``), shared by the tests of a module."""
 
 from __future__ import annotations
 
@@ -34,12 +34,37 @@ def runtime(request: pytest.FixtureRequest) -> Runtime:
     return cast("Runtime", request.param)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Ask for both worlds of each guest and runtime, when that is wanted."""
+    if "other_world" in metafunc.fixturenames and metafunc.config.getoption("--every-world"):
+        metafunc.parametrize("other_world", [False, True], ids=["usual-world", "other-world"], scope="module")
+
+
+@pytest.fixture(scope="module")
+def other_world() -> bool:
+    """Whether it is not the world where this guest and this runtime are commonly tested."""
+    return False
+
+
+@pytest.fixture(scope="module")
+def world_url(guest: str, runtime: Runtime, other_world: bool, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """
+    Where runs live; all worlds must behave alike.
+
+    Of the four kinds of runs two are in each world, so that each world meets both guests and both runtimes.
+    """
+    commonly_on_disk = (guest == "quickjs") == (runtime == "snapshot")
+    if commonly_on_disk != other_world:
+        return f"sqlite:///{tmp_path_factory.mktemp('semantics')}/torpor.db"
+    return "memory://"
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def stage(guest: str, runtime: Runtime, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stage]:
+async def stage(guest: str, runtime: Runtime, world_url: str) -> AsyncIterator[Stage]:
     """A world that nobody has used, and a worker."""
     clock = MovableClock()
     # Not a twin made by on(): a step that starts a run asks the application that its module knows.
     application.runtime, application.settings = runtime, WorkerSettings(turns=8)
-    application.use_world(open_world(f"sqlite:///{tmp_path_factory.mktemp('semantics')}/torpor.db", clock))
+    application.use_world(open_world(world_url, clock))
     async with application, application.worker():
         yield Stage(application, guest, clock)
