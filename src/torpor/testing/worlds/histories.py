@@ -40,8 +40,10 @@ from torpor.model import (
     build_key,
 )
 from torpor.model.flow import Asleep, Limits, Place
+from torpor.model.schedules import Schedule
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.batches import random_batch
+from torpor.testing.worlds.slots import random_firing, random_schedule
 from torpor.world import World
 
 T = TypeVar("T")
@@ -56,6 +58,7 @@ _KEYS: Final = ("", "k1")
 _BUILDS: Final = ("", "b1", "b2")
 _STEPS: Final = ("pay", "refund", "ship")
 _TOKENS: Final = ("red", "green", "blue", "grey", "gold", "pink")
+_SCHEDULES: Final = ("nightly", "weekly")
 _OWNERS: Final = ("", "anna", "bert")
 _LEASE_MS: Final = 200
 _OUTCOMES: Final[tuple[EventType, ...]] = ("step_completed", "step_failed", "step_retrying", "step_blocked")
@@ -83,6 +86,9 @@ _MOVES: Final = {
     "deploy": 1,
     "set_clock": 1,
     "limit": 2,
+    "schedule": 3,
+    "unschedule": 1,
+    "fire": 8,
     "attribute": 2,
     "retry": 3,
     "pause": 2,
@@ -120,6 +126,7 @@ class _Teller:
         self._random = random
         self._claims: list[tuple[str, Task]] = []
         self._known: dict[tuple[str, int], Entities] = {}
+        self._seen: list[Schedule] = []
         self._made: Counter[str] = Counter()  # entities of each run, so that no id comes twice
 
     async def move(self) -> None:
@@ -333,6 +340,26 @@ class _Teller:
         about = self._random.choice(_APPS), self._random.choice(_QUEUES[1:])
         await self._ask((about, limits), self._world.set_queue(*about, limits))
 
+    async def _schedule(self) -> None:
+        app, name = self._random.choice(_APPS), self._random.choice(_SCHEDULES)
+        stored = await self._ask(("schedule", app, name), self._world.schedule(app, name))
+        version = stored.version if stored is not None and self._random.random() < 0.9 else 0
+        made = random_schedule(self._random, app, name, self._now(), version)
+        await self._ask(made, self._world.put_schedule(made))
+
+    async def _unschedule(self) -> None:
+        about = self._random.choice(_APPS), self._random.choice(_SCHEDULES)
+        await self._ask(("unschedule", about), self._world.delete_schedule(*about))
+
+    async def _fire(self) -> None:
+        due = await self._ask("due", self._world.due_schedules(self._some(_APPS), limit=2))
+        stored = await self._ask("schedules", self._world.schedules(self._random.choice((None, *_APPS))))
+        known = [*(due.schedules if due else ()), *self._seen, *(stored or ())]
+        if known:
+            firing = random_firing(self._random, self._random.choice(known), self._now())
+            await self._ask(firing, self._world.fire(firing))
+        self._seen = stored or []  # what was read may have changed when it is fired
+
     async def _set_clock(self) -> None:
         self._clock.jump(self._random.choice((-100, -10, 10, 100)))
 
@@ -470,6 +497,7 @@ class _Teller:
         for token in _TOKENS:
             await self._ask("hook", self._world.hook(token))
         await self._ask("hooks", self._world.live_hooks())
+        await self._ask("schedules", self._world.schedules())
         await self._ask("workers", self._world.workers())
         await self._ask("deployments", self._world.deployments())
         await self._ask("keys", self._world.runs_by_key(live=True))
