@@ -25,6 +25,9 @@ from torpor.worlds.memory import MemoryWorld
 SWEEP_MS: Final = 2_000
 """A world that has lost notices tells its listeners to look at everything, at most so much later."""
 
+_BUSY: Final = 0.5
+"""How often a store that is here has others' operations to do, so that a commit has to wait for its turn."""
+
 _QUIET: Final = frozenset(
     ("heartbeat", "deployments", "workers", "waiting_steps", "runs_by_key", "get_run", "statuses")
 )
@@ -99,11 +102,21 @@ class SimulatedWorld:
         return ask
 
     def commit_at_once(self, commit: Commit, held: Entities) -> Committed | None:
-        """Leave it to :meth:`commit`: a simulated store is always some way off."""
-        return None
+        """Store it there and then, as a store in this process does while it has nothing else to do."""
+        weather, process = self._weather, self._process
+        if weather.remote or self._random.random() < _BUSY:
+            return None
+        if weather.is_out(process.scheduler.now_us) or weather.happens("store fails"):
+            self._story.tell(process.name, "commit at once fails", commit)
+            raise WorldError("commit: the simulated store has failed; nothing was stored")
+        answer = self._carry_out("commit", (commit, held), {})
+        if isinstance(answer, TorporError):
+            raise answer
+        committed: Committed = answer
+        return committed
 
     def hand_in(self, commit: Commit, held: Entities, stored: asyncio.Future[Committed]) -> bool:
-        """Leave it to :meth:`commit`, too."""
+        """Leave it to :meth:`commit`."""
         return False
 
     async def open(self) -> None:
