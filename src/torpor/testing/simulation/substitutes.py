@@ -9,11 +9,12 @@ import random as shared_random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from random import Random
-from typing import ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from unittest import mock
 
 from torpor import ids
 from torpor.engine import builds, worker
+from torpor.engine.threads import Later
 from torpor.testing.simulation.scheduler import Process
 
 P = ParamSpec("P")
@@ -37,6 +38,14 @@ class SimulatedThreads:
         """Return what *work* returns; for a cancelled caller it is not done."""
         return await self._later(functools.partial(work, *args, **kwargs))
 
+    async def run_on(self, work: Callable[..., Any], *args: object) -> Any:
+        """Do the same with *work* that gets the future of its result, which it may leave to somebody else."""
+        answer: asyncio.Future[Any] = _process().create_future()
+        found = await self._later(functools.partial(work, answer, *args))
+        if isinstance(found, Later):
+            return await answer if found.go() else found.otherwise
+        return found
+
     def submit(self, work: Callable[[], None]) -> None:
         """Do *work* some time."""
         self._later(work)
@@ -45,13 +54,18 @@ class SimulatedThreads:
         """Do nothing: these threads need not end."""
 
     def _later(self, work: Callable[[], T]) -> asyncio.Future[T]:
-        process = asyncio.get_running_loop()
-        assert isinstance(process, Process), "engines are simulated whole"
+        process = _process()
         scheduler = process.scheduler
         begun = max(scheduler.now_us, self._free_at[0])
         ended = begun + scheduler.random.choice((100, 300, 1_000, 20_000))
         self._free_at = sorted([*self._free_at[1:], ended])
         return process.later(ended - scheduler.now_us, work)
+
+
+def _process() -> Process:
+    process = asyncio.get_running_loop()
+    assert isinstance(process, Process), "engines are simulated whole"
+    return process
 
 
 async def _apart(work: Callable[[], T]) -> T:
