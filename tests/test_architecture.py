@@ -27,6 +27,7 @@ FLOORS = (
         "app",
         "authority",
         "builtin_steps",
+        "fetching",
         "client",
         "hook_info",
         "parked",

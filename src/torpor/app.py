@@ -115,8 +115,8 @@ class Torpor(Registry):
             ``https://shop.example``; else ``TORPOR_URL``, else not known. Runs note it when they begin, and webhooks
             have it in their ``url``.
         allow: what workflow code may do beside calling the steps that it imports and dealing with runs of this
-            application: full names of steps, such as ``step//./ops.py//restart``, and ``application//NAME`` for runs of
-            another one; ``*`` stands for any characters.
+            application: full names of steps, such as ``step//./ops.py//restart``, ``application//NAME`` for runs of
+            another one, and ``host//NAME`` for hosts to fetch from; ``*`` stands for any characters.
 
     Raises:
         ConfigurationError: a setting is wrong.

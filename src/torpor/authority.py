@@ -15,6 +15,7 @@ from torpor.errors import ConfigurationError
 
 STEP: Final = "step//"
 APPLICATION: Final = "application//"
+HOST: Final = "host//"
 
 
 class Authority:
@@ -22,8 +23,9 @@ class Authority:
     A list of what is allowed beside.
 
     Args:
-        allow: full names of steps, such as ``step//./ops.py//restart``, and ``application//`` before names of other
-            applications whose runs may be asked and cancelled; ``*`` stands for any characters.
+        allow: full names of steps, such as ``step//./ops.py//restart``, ``application//`` before names of other
+            applications whose runs may be asked and cancelled, and ``host//`` before hosts that may be fetched from,
+            such as ``host//api.example.com`` or ``host//127.0.0.1:8080``; ``*`` stands for any characters.
 
     Raises:
         ConfigurationError: an entry is neither.
@@ -32,13 +34,24 @@ class Authority:
     def __init__(self, allow: Iterable[str] = ()) -> None:
         allowed = [allow] if isinstance(allow, str) else list(allow)
         for entry in allowed:
-            if not entry.startswith((STEP, APPLICATION)):
+            if not entry.startswith((STEP, APPLICATION, HOST)):
                 raise ConfigurationError(
-                    f"Torpor(allow=[{entry!r}]): an entry is the full name of a step, such as 'step//./ops.py//*', or "
-                    f"of an application, such as '{APPLICATION}billing'"
+                    f"Torpor(allow=[{entry!r}]): an entry is the full name of a step, such as 'step//./ops.py//*', "
+                    f"or of an application, such as '{APPLICATION}billing', or of a host, such as '{HOST}example.com'"
                 )
         self._steps = tuple(entry for entry in allowed if entry.startswith(STEP))
         self._applications = tuple(entry for entry in allowed if entry.startswith(APPLICATION))
+
+        self._hosts = tuple(entry.removeprefix(HOST).lower() for entry in allowed if entry.startswith(HOST))
+
+    def allows_host(self, name: str, port: int) -> bool:
+        """Return whether workflow code may fetch from a host, by its name or address, at a port."""
+        texts = name.lower(), f"{name.lower()}:{port}"
+        return any(fnmatchcase(text, pattern) for text in texts for pattern in self._hosts)
+
+    def names_address(self, address: str, port: int) -> bool:
+        """Return whether an address is named itself, by no pattern."""
+        return address in self._hosts or f"{address}:{port}" in self._hosts
 
     def allows_step(self, name: str) -> bool:
         """Return whether a step may be called by code that does not import it, given by its full name."""

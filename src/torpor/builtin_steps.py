@@ -14,7 +14,7 @@ from typing import Any, Final, Protocol
 from torpor import ids
 from torpor.authority import APPLICATION, Authority
 from torpor.client import Client, RunHandle, chosen_runtime
-from torpor.codec.requests import Response
+from torpor.codec.requests import Request, Response
 from torpor.codec.types.references import AsTheyAre, References
 from torpor.codec.values import AbortSignal as AbortReference
 from torpor.codec.values import (
@@ -42,6 +42,7 @@ from torpor.errors import (
     UsageError,
     WorkflowNotRegisteredError,
 )
+from torpor.fetching import fetch
 from torpor.programs.catalogue import Programs
 from torpor.registry import Names
 from torpor.starting import checked
@@ -86,6 +87,7 @@ class BuiltinSteps:
             "step//torpor//resume": self.resume,
             "step//torpor//abort": self.abort,
             "step//torpor//respond": self.respond,
+            "step//torpor//fetch": self.fetch,
         }
         self._definitions = {name: StepDefinition(name, made, final=_FINAL) for name, made in functions.items()}
 
@@ -272,6 +274,15 @@ class BuiltinSteps:
             StreamClosedError: it was answered already.
         """
         await answers.respond(response)
+
+    async def fetch(self, request: Request) -> Response:
+        """
+        Make an HTTP request; see :func:`torpor.fetching.fetch`.
+
+        Raises:
+            NotAllowedError: the application does not allow its host.
+        """
+        return await fetch(request, self._app.authority)
 
 
 class ApplicationSteps(AsTheyAre):

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Generator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar, overload
 
 from torpor.attributes import Attributes
 from torpor.client import RunHandle
+from torpor.codec.requests import Response
 from torpor.codec.types.references import recognise
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.codec.values import Kwargs, WorkflowFunction
@@ -325,6 +326,34 @@ async def sleep(duration: When) -> None:  # noqa: ARG001  # as above
         OutsideWorkflowError: called outside of a run.
     """
     _refuse("torpor.sleep")
+
+
+async def fetch(
+    url: str,  # noqa: ARG001  # as above
+    *,
+    method: str = "GET",  # noqa: ARG001
+    headers: Mapping[str, str] | None = None,  # noqa: ARG001
+    body: str | bytes | None = None,  # noqa: ARG001
+    json: Any = None,  # noqa: ARG001
+) -> Response:
+    """
+    Make an HTTP request, as a step: the response is recorded, and a request that nobody answers is tried again. For
+    workflow code; the application has to allow the host: ``Torpor(allow=["host//api.example.com"])``.
+
+    Args:
+        url: of http or https.
+        method: such as ``POST``.
+        headers: values by name.
+        body: text or bytes to send.
+        json: a value to send as JSON instead.
+
+    Raises:
+        UsageError: there are two bodies, or one for a GET.
+        NotAllowedError: the host, or the address that it resolves to, is not allowed.
+        StepError: nothing answers; the cause is a ConnectionError.
+        OutsideWorkflowError: called outside of a run.
+    """
+    _refuse("torpor.fetch")
 
 
 def set_attributes(attributes: Attributes) -> None:  # noqa: ARG001  # as above

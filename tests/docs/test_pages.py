@@ -24,7 +24,7 @@ class Example(NamedTuple):
     printed: str
 
 
-WITH_EXAMPLES = ("runs.md", "cancellation.md", "steps.md")
+WITH_EXAMPLES = ("runs.md", "cancellation.md", "steps.md", "authority.md")
 
 EXAMPLES = [
     Example(page, found["file"], found["text"], found["printed"])

@@ -11,5 +11,5 @@ from pathlib import Path
 
 from torpor import Torpor
 
-app = Torpor("memory://", root=Path(__file__).parent)
+app = Torpor("memory://", root=Path(__file__).parent, allow=["host//127.0.0.1", "host//localhost"])
 app.workflows("flows/*.js")

@@ -162,6 +162,11 @@ class Response(_Message):
             "redirected": False,
         }
 
+    @property
+    def ok(self) -> bool:
+        """Whether the status is one of success."""
+        return 200 <= self.status <= 299
+
     @classmethod
     def of_json(
         cls, value: Any, *, status: int = 200, headers: Mapping[str, str] | Iterable[tuple[str, str]] = ()

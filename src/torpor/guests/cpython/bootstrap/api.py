@@ -43,6 +43,7 @@ from ._guest.aborting import AbortController, AbortSignal
 from ._guest.absent import OUTSIDE, part_of
 from ._guest.advice import refuse
 from ._guest.children import RunHandle, resume_hook, start
+from ._guest.fetching import fetch
 from ._guest.hooks import Hook, hook
 from ._guest.mailbox import receive
 from ._guest.queries import query, state
@@ -88,6 +89,7 @@ __all__ = [
     "WorkflowNotRegisteredError",
     "WritableStream",
     "current_workflow",
+    "fetch",
     "get_readable",
     "get_writable",
     "hook",

@@ -11,7 +11,6 @@ const INSTEAD = {
   clearTimeout: `Promise.race with ${SLEEP}`,
   clearInterval: `a loop around ${SLEEP}, which ends by itself`,
   clearImmediate: "a condition in what queueMicrotask calls",
-  fetch: STEP,
 };
 
 const NAMES = {

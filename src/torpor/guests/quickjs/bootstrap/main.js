@@ -14,6 +14,7 @@ import { impurePlace, traceImpurity } from "torpor:purity";
 import { evaluate as evaluateSource, evaluated as evaluatedSource } from "torpor:prompt";
 import { answered, nameQueries } from "torpor:queries";
 export { interrupted, whereabouts } from "torpor:interrupted";
+import { installFetch } from "torpor:fetching";
 import { installRandom, seedRandom } from "torpor:random";
 import { installStacks, setLineMaps } from "torpor:stacks";
 import { installSteps } from "torpor:steps";
@@ -36,6 +37,7 @@ installConsole();
 installAbsences();
 installSteps();
 installAborting();
+installFetch();
 
 /** Begin to evaluate the program's modules; the host drains jobs and then asks `loaded`. */
 export function load(text) {
