@@ -58,6 +58,7 @@ FLOORS = (
         "retries",
         "project",
         "signatures",
+        "signing",
         "stream_names",
         "thread_start",
         "webhook_options",

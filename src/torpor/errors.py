@@ -59,6 +59,7 @@ The one exception hierarchy.
         ├── FatalError              do not retry
         ├── RetryableError          retry after a given time
         └── UnknownOutcomeError     nobody knows whether it has happened; somebody has to look
+            └── AcceptedError       another service has accepted a step, and will tell how it ended
 
 A caller's mistake, a back end's failure and our own bug are different classes. Messages say what happened,
 where, and what to do next.
@@ -367,6 +368,12 @@ class UnknownOutcomeError(TorporError):
     """
 
     code = "UNKNOWN_OUTCOME"
+
+
+class AcceptedError(UnknownOutcomeError):
+    """Another service has accepted a step, and will tell how it ended; the run waits for that."""
+
+    code = "ACCEPTED"
 
 
 class RunFailedError(TorporError):

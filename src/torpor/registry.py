@@ -29,6 +29,7 @@ import msgspec
 from torpor.codec.types.custom import serializable
 from torpor.codec.types.references import name_step
 from torpor.durations import Duration
+from torpor.engine.remote import Remote
 from torpor.engine.step_deadlines import Deadlines
 from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import step_function
@@ -141,6 +142,10 @@ class Registry:
         queue: str = ...,
         key: Callable[..., Any] | None = ...,
         weight: int | Callable[..., int] = ...,
+        url: str = ...,
+        secret: str = ...,
+        ca: str = ...,
+        certificate: str = ...,
     ) -> StepDecorator: ...
 
     def step(
@@ -161,6 +166,10 @@ class Registry:
         queue: str = "",
         key: Callable[..., Any] | None = None,
         weight: int | Callable[..., int] = 1,
+        url: str = "",
+        secret: str = "",
+        ca: str = "",
+        certificate: str = "",
     ) -> Any:
         """
         Register a function as a step. Called outside of a workflow it stays the function that it is.
@@ -197,6 +206,12 @@ class Registry:
                 queue take turns, and each may have a limit of its own.
             weight: how much of the queue's rate a call takes, or a function of its arguments that returns that; see
                 also ``current_step().weighs(…)``.
+            url: where another service carries the step out, by signed requests with JSON; the function only says what
+                it takes and returns. See docs/remote-steps.md.
+            secret: name of the environment variable with the secret that is shared with that service;
+                ``TORPOR_STEPS_SECRET`` by default.
+            ca: name of the environment variable with the path of a file of certificates to trust.
+            certificate: name of the environment variable with the path of a file that has our certificate and its key.
 
         Raises:
             ConfigurationError: the name is taken by another function, the function cannot be a step, or a setting is
@@ -216,6 +231,7 @@ class Registry:
             "retry_on": None if retry_on is None else exception_classes(retry_on, "retry_on"),
             "never_retry": exception_classes(never_retry, "never_retry"),
             **_queueing(queue, key, weight),
+            "remote": _remote(url, secret=secret, ca=ca, certificate=certificate),
         }
         before = _old_names(renamed)
 
@@ -503,6 +519,21 @@ def _queueing(queue: str, key: Callable[..., Any] | None, weight: int | Callable
             f"weight={weight!r:.100} of a step: a whole number from 0, or a function that returns one"
         )
     return {"queue": queue, "key": key, "weight": weight}
+
+
+def _remote(url: str, **references: str) -> Remote | None:
+    """
+    Return where a step is carried out, None for here.
+
+    Raises:
+        ConfigurationError: it is nowhere that requests could be sent to.
+    """
+    given = {name: reference for name, reference in references.items() if reference}
+    if url:
+        return Remote(url, **given)
+    if given:
+        raise ConfigurationError(f"{', '.join(given)} of a step are for one that another service carries out: url=…")
+    return None
 
 
 def _old_names(renamed: Sequence[str]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from tests.http.serving import Server, world_token
 from tests.http.test_runs import result, start, waits_for
 from torpor import codec, open_world
 from torpor.codec.crypto.keys import generate, key_text
+from torpor.engine.remote import CALLBACK_ROUTE
 from torpor.http.asgi import ROUTES, asgi
 from torpor.http.auth import IMPLIED, Needed
 from torpor.http.dev import OneTimeLink
@@ -29,8 +30,8 @@ ASKS = {("POST", "/v1/runs/{run}/queries/{query}")}
 """What changes nothing, and is no GET."""
 
 
-GUARDED_OTHERWISE = {f"{ROUTE}{{token}}"}
-"""What everybody may send to who knows the token of a webhook."""
+GUARDED_OTHERWISE = {f"{ROUTE}{{token}}", "/steps/{name}", f"{CALLBACK_ROUTE}{{run}}/{{step}}"}
+"""What takes no token of ours: who knows the token of a webhook may send to it, and the others take a signature."""
 
 
 def name_of(route: Route) -> str:

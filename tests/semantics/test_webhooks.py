@@ -23,8 +23,8 @@ from torpor.http.service import Service
 from torpor.http.serving import listen, serving, url_of
 from torpor.limits import WEBHOOK_BODY_BYTES_MAX, WEBHOOK_HEADERS_MAX
 from torpor.model.webhooks import ROUTE, path_of
+from torpor.signing import hexadecimal
 from torpor.webhooks.receiving import Incoming, Receiver
-from torpor.webhooks.verifying import hexadecimal
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 

@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from torpor.codec.types.classes import class_at
+from torpor.engine.remote import Remote, elsewhere
 from torpor.engine.step_deadlines import NONE, Deadlines
 from torpor.errors import FatalError, RetryableError
 from torpor.limits import KEY_CHARS_MAX, QUEUE_LIMIT_MAX
@@ -32,6 +33,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
         backoff: delays between attempts.
         retry_on: errors after which there is another attempt, None for all.
         never_retry: errors after which there is none, whatever *retry_on* says.
+        remote: where another service carries it out, None for here.
         once: no attempt is made again of which nobody knows how it ended.
         final: errors that fail the step as they are, because another attempt would end the same.
         queue: in which its attempts wait for a slot, ``""`` for none.
@@ -54,6 +56,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
     weight: int | Callable[..., int] = 1
     signature: str = ""
     once: bool = False
+    remote: Remote | None = None
     heartbeat: float | None = None
     deadlines: Deadlines = NONE
     is_async: bool = False
@@ -61,13 +64,20 @@ class StepDefinition(msgspec.Struct, frozen=True):
     def __post_init__(self) -> None:
         msgspec.structs.force_setattr(self, "signature", signature_text(self.function))
         is_async = inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function)
-        msgspec.structs.force_setattr(self, "is_async", is_async)
+        msgspec.structs.force_setattr(self, "is_async", is_async or self.remote is not None)
 
     def retries(self, error: BaseException) -> bool:
         """Tell whether there may be another attempt after this error; a RetryableError asks for one itself."""
         if isinstance(error, RetryableError):
             return True
         return (self.retry_on is None or isinstance(error, self.retry_on)) and not isinstance(error, self.never_retry)
+
+    @property
+    def carrier(self) -> Callable[..., Any]:
+        """What an attempt calls: the function, or what asks another service."""
+        if self.remote is None:
+            return self.function
+        return elsewhere(self.name, self.function, self.remote, once=self.once)
 
     @property
     def asks(self) -> bool:

@@ -34,6 +34,7 @@ from torpor.engine.step_functions import as_called, on_object
 from torpor.engine.stream_steps import is_generator, stream_values, streaming
 from torpor.engine.streams import Streams
 from torpor.errors import (
+    AcceptedError,
     ArgumentError,
     DamagedError,
     DecryptionError,
@@ -336,7 +337,8 @@ class Steps:
         function = as_called(definition.function, receiver)
         args, kwargs = on_object(definition.function, receiver, given["args"]), given.get("kwargs", {})
         args, kwargs = convert_arguments(function, args, kwargs, f"step {definition.name}")
-        return definition.for_call(given.get("options")), functools.partial(function, *args, **kwargs)
+        called = function if definition.remote is None else definition.carrier
+        return definition.for_call(given.get("options")), functools.partial(called, *args, **kwargs)
 
     def _given(self, envelope: bytes) -> dict[str, Any]:
         try:
@@ -431,7 +433,8 @@ class Steps:
         about = attempt.run_id, attempt.step_id, attempt.name, attempt.attempt
         if isinstance(error, UnknownOutcomeError):
             self._observe(AttemptEnded(*about, "blocked", said))
-            why = f"attempt {attempt.attempt} ended with {type(error).__name__}"
+            is_accepted = isinstance(error, AcceptedError)
+            why = str(error) if is_accepted else f"attempt {attempt.attempt} ended with {type(error).__name__}"
             return self._event("step_blocked", attempt, payload=encode_error(error, attempt.run_codec), ref=why)
         if isinstance(error, (*_HOPELESS, *definition.final)) and not elsewhere:
             self._observe(AttemptEnded(*about, "failed", said))

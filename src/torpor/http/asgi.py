@@ -22,6 +22,7 @@ from torpor.http import (
     metrics,
     queries,
     remote,
+    remote_steps,
     runs,
     schedules,
     starting,
@@ -52,6 +53,7 @@ _DOCUMENTED: Final[tuple[Route, ...]] = (
     *world.router,
     *metrics.router,
     *webhooks.router,
+    *remote_steps.router,
 )
 
 ROUTES: Final = (*_DOCUMENTED, *documenting(_DOCUMENTED))

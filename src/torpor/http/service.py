@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import Awaitable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from torpor.client import Client, chosen_runtime
 from torpor.engine.deployments import Startable, find_workflow
+from torpor.engine.step_definition import StepDefinition
 from torpor.errors import ConfigurationError
 from torpor.inspection.reading import Reader
 from torpor.model import Runtime
+from torpor.programs.catalogue import short_name
 from torpor.queues import Queues
 from torpor.schedules import Schedules
 
@@ -43,6 +45,7 @@ class Service:
         client: the client.
         stopping: is set when the server stops, so that those who wait for something are answered.
         asking: is held while a copy of a run is asked: each is a VM.
+        carried: steps that are carried out here for others, by name and id.
     """
 
     def __init__(self, source: Torpor | Client) -> None:
@@ -51,6 +54,8 @@ class Service:
         self.stopping = asyncio.Event()
         self.asking = asyncio.Semaphore(_QUERIES_AT_ONCE)
         self._parts: dict[type, Any] = {}
+        self.carried: dict[tuple[str, str], asyncio.Future[Any]] = {}
+        self._later: set[asyncio.Future[Any]] = set()
 
     @property
     def client(self) -> Client:
@@ -84,6 +89,27 @@ class Service:
     def queues(self) -> Queues:
         """The queues of the application, or of the client."""
         return Queues(self.client) if self._app is None else self._app.queues
+
+    def step(self, name: str) -> StepDefinition | None:
+        """Return the step of the application that has this name, full or short, None when none has, or several have."""
+        if self._app is None:
+            return None
+        found = [each for each in self._app.step_names() if name in (each, short_name(each))]
+        return self._app.steps.step_definition(found[0]) if len(found) == 1 else None
+
+    def later(self, work: Coroutine[Any, Any, T]) -> asyncio.Future[T]:
+        """Do something that no request waits for; it is given up when this server stops."""
+        task = asyncio.ensure_future(work)
+        watch = asyncio.ensure_future(self._give_up(task))
+        for each in (task, watch):
+            self._later.add(each)
+            each.add_done_callback(self._later.discard)
+        task.add_done_callback(lambda _: watch.cancel())
+        return task
+
+    async def _give_up(self, task: asyncio.Future[Any]) -> None:
+        await self.stopping.wait()
+        task.cancel()
 
     async def until_stopping(self, work: Awaitable[T], seconds: float) -> T | None:
         """

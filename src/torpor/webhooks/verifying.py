@@ -25,9 +25,8 @@ from typing import Any, Final, NamedTuple
 from torpor.codec.values import Headers
 from torpor.errors import ConfigurationError, SignatureError
 from torpor.model.webhooks import Webhook
+from torpor.signing import TOLERANCE_SECONDS, check_time, hexadecimal, is_one_of
 
-TOLERANCE_SECONDS: Final = 300
-_TIME_DIGITS_MAX: Final = 12
 _WHSEC: Final = "whsec_"
 
 
@@ -61,36 +60,6 @@ def verify(webhook: Webhook, secret: str, headers: Headers, body: bytes, now: in
         known = ", ".join(map(repr, _SCHEMES))
         raise ConfigurationError(f"a webhook is to be verified by {webhook.verify!r}, which is unknown; known: {known}")
     return scheme(webhook, secret, headers, body, now // 1000)
-
-
-def hexadecimal(secret: bytes, signed: bytes) -> str:
-    """Return the HMAC-SHA256 of *signed* in hexadecimal."""
-    return hmac.new(secret, signed, hashlib.sha256).hexdigest()
-
-
-def is_one_of(expected: str, given: Iterable[str]) -> bool:
-    """Tell whether a signature is among those given, in a time that says nothing of how much of it was right."""
-    found = False
-    for each in given:
-        found |= hmac.compare_digest(expected.encode(), each.encode("utf-8", "surrogateescape"))
-    return found
-
-
-def check_time(text: str, now_s: int, tolerance_s: int) -> None:
-    """
-    Check that a signed time, epoch seconds, is about now.
-
-    Raises:
-        SignatureError: it is no time, or another one.
-    """
-    if not (text.isascii() and text.isdigit() and len(text) <= _TIME_DIGITS_MAX):
-        raise SignatureError("the timestamp of the request's signature is none")
-    away = abs(now_s - int(text))
-    if away > tolerance_s:
-        raise SignatureError(
-            f"the request was signed {away} s away from the time here, and {tolerance_s} s are allowed; if it is not a "
-            f"replay, set the clocks"
-        )
 
 
 def _github(_webhook: Webhook, secret: str, headers: Headers, body: bytes, _now_s: int) -> Signed:
