@@ -1,4 +1,4 @@
-import { CancelledError, cancelSignal, cleanup, createHook, sleep, start } from "workflow";
+import { CancelledError, cancelSignal, cleanup, createHook, receive, sleep, start } from "workflow";
 import { echo, never, note, obey, sleeps_in_thread } from "../steps.py";
 
 export async function cleansUp(diary) {
@@ -147,4 +147,23 @@ export async function cleansUpBySignal(diary) {
 export async function cleansUpByPromise(diary) {
   "use workflow";
   await sleep("1y").finally(() => note(diary, "released"));
+}
+
+export async function cleansUpByMessage(diary) {
+  "use workflow";
+  try {
+    await sleep("1y");
+  } finally {
+    await note(diary, await receive("confirmed", { timeout: "1h" }));
+    await note(diary, await receive("confirmed"));
+  }
+}
+
+export async function hasBegunToCleanUp(diary) {
+  "use workflow";
+  await cleanup(async () => {
+    await note(diary, await receive("confirmed", { timeout: "1h" }));
+    await note(diary, await receive("confirmed"));
+  });
+  await note(diary, "too much");
 }

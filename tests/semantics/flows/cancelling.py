@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.semantics.application import app
 from tests.semantics.steps import echo, never, note, obey, sleeps_in_thread
-from torpor import hook, sleep
+from torpor import hook, receive, sleep
 
 
 @app.workflow
@@ -130,3 +130,13 @@ async def computes_long(diary: str, rounds: int) -> None:
 @app.workflow
 async def sleeps_in_a_crowd() -> None:
     await sleep("1y")
+
+
+@app.workflow
+async def cleans_up_by_message(diary: str) -> None:
+    try:
+        await sleep("1y")
+    finally:
+        async with asyncio.timeout(3600):
+            await note(diary, await receive("confirmed"))
+        await note(diary, await receive("confirmed"))

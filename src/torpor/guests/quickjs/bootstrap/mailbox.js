@@ -1,7 +1,7 @@
 // Messages to this run: kept by the name under which they were sent until workflow code receives them.
 
 import { refusal } from "torpor:cancelling";
-import { emit, forget, interruptWith, leave, receiveMessagesWith, run } from "torpor:run";
+import { emit, forget, interruptWith, isShielded, leave, receiveMessagesWith, run } from "torpor:run";
 import { parse } from "torpor:codec";
 import { dueTime } from "torpor:duration";
 import { knownOptions } from "torpor:options";
@@ -13,7 +13,9 @@ const mailboxes = new Map(); // name → { texts that nothing has taken yet, tak
 let received = 0;
 
 interruptWith((error) => {
-  for (const { takers } of mailboxes.values()) for (const taker of [...takers]) taker.giveUp(error);
+  for (const { takers } of mailboxes.values()) {
+    for (const taker of takers.filter(({ shielded }) => !shielded)) taker.giveUp(error);
+  }
 });
 
 receiveMessagesWith(({ name, value }) => {
@@ -53,6 +55,7 @@ export function receive(name, options) {
       signal?.removeEventListener("abort", abort);
     };
     const taker = {
+      shielded: isShielded(),
       take(text) {
         end();
         resolve(new Promise((settle) => settle(taken(text))));
