@@ -10,5 +10,10 @@ FRESH_SEED = int((os.environ.get("PYTEST_XDIST_TESTRUNUID") or os.urandom(4).hex
 
 
 def short(value: object) -> str:
-    """Return the beginning of what Python prints for a value, without the place that it has in memory."""
+    """
+    Return the beginning of what Python prints for a value, without the place that it has in memory; of a set the
+    members in order.
+    """
+    if isinstance(value, set | frozenset) and value:
+        return f"{{{', '.join(sorted(map(repr, value)))}}}"[:40]
     return re.sub(r" at 0x[0-9a-f]+", "", repr(value))[:40]

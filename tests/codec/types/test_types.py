@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.codec.sameness import is_same, there_and_back
+from tests.names import short
 from torpor import codec
 from torpor.codec.values import (
     URL,
@@ -109,7 +110,7 @@ BERLIN = ZoneInfo("Europe/Berlin")
         StepFunction("step//./x//add", {"closureVars": {"a": 1}, "boundThis": None}),
         WorkflowFunction("workflow//./x//main"),
     ],
-    ids=lambda value: f"{type(value).__name__} {value!r:.40}",
+    ids=lambda value: f"{type(value).__name__} {short(value)}",
 )
 def test_a_value_comes_back_as_it_was(value: object) -> None:
     """Type and contents are the same, at the root and inside a container."""
