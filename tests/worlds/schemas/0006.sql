@@ -42,14 +42,6 @@ CREATE TABLE workflows (
     name TEXT NOT NULL,
     UNIQUE (app, name)
 ) STRICT;
-CREATE TABLE routes (
-    k      INTEGER PRIMARY KEY,
-    app    TEXT NOT NULL,
-    queue  TEXT NOT NULL,
-    guest  TEXT NOT NULL,
-    key_id TEXT NOT NULL,
-    UNIQUE (app, queue, guest, key_id)
-) STRICT;
 CREATE TABLE kinds (
     k         INTEGER PRIMARY KEY,
     name      TEXT NOT NULL,
@@ -86,7 +78,7 @@ CREATE TABLE "runs" (
     redeliveries INTEGER NOT NULL,
     snoozes      INTEGER NOT NULL,
     snoozed      TEXT NOT NULL
-) STRICT;
+, starts_at INTEGER NOT NULL DEFAULT 0, deadline INTEGER NOT NULL DEFAULT 0, attributes TEXT NOT NULL DEFAULT '{}', sent INTEGER NOT NULL DEFAULT 0, received INTEGER NOT NULL DEFAULT 0, receiving TEXT NOT NULL DEFAULT '[]', cleanup_ms INTEGER NOT NULL DEFAULT 0, cleanup_steps INTEGER NOT NULL DEFAULT 0, cancel_by INTEGER NOT NULL DEFAULT 0, cancel_reason TEXT NOT NULL DEFAULT '', detached INTEGER NOT NULL DEFAULT 0, paused INTEGER NOT NULL DEFAULT 0, lane INTEGER REFERENCES lanes, key TEXT NOT NULL DEFAULT '', slot INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE TABLE "steps" (
     run          INTEGER NOT NULL REFERENCES runs,
     id           TEXT NOT NULL,
@@ -106,7 +98,7 @@ CREATE TABLE "steps" (
     worker       TEXT,
     epoch        INTEGER NOT NULL,
     redeliveries INTEGER NOT NULL,
-    snoozed      TEXT NOT NULL,
+    snoozed      TEXT NOT NULL, lane INTEGER REFERENCES lanes, key TEXT NOT NULL DEFAULT '', weight INTEGER NOT NULL DEFAULT 0, once INTEGER NOT NULL DEFAULT 0, progress BLOB, start_by INTEGER NOT NULL DEFAULT 0, close_by INTEGER NOT NULL DEFAULT 0, gives_up_at INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (run, id)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE "waits" (
@@ -124,21 +116,13 @@ CREATE TABLE "hooks" (
     status     INTEGER NOT NULL,
     created_at INTEGER NOT NULL,
     metadata   BLOB,
-    watch      TEXT NOT NULL,
+    watch      TEXT NOT NULL, retention_ms INTEGER NOT NULL DEFAULT 0, takes TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (run, id)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE "resumes" (
-    run       INTEGER NOT NULL,
-    hook      TEXT NOT NULL,
-    resume_id TEXT NOT NULL,
-    PRIMARY KEY (run, hook, resume_id)
-) STRICT, WITHOUT ROWID;
-CREATE INDEX runs_ready ON runs (route, ready_at, queued_at) WHERE ready_at IS NOT NULL AND worker IS NULL;
 CREATE INDEX runs_worker ON runs (worker) WHERE worker IS NOT NULL;
 CREATE INDEX runs_listed ON runs (workflow, status);
 CREATE INDEX runs_key ON runs (key_id, status) WHERE key_id <> '';
 CREATE INDEX runs_snoozed ON runs (latest_at) WHERE snoozed <> '' AND status < 2;
-CREATE INDEX steps_ready ON steps (route, kind, ready_at, queued_at, run, seq) WHERE ready_at IS NOT NULL;
 CREATE INDEX steps_worker ON steps (worker) WHERE worker IS NOT NULL;
 CREATE UNIQUE INDEX hooks_token ON hooks (token) WHERE status = 0 AND watch = '';
 CREATE INDEX hooks_live ON hooks (id) WHERE status = 0 AND watch = '';
@@ -203,3 +187,68 @@ CREATE TRIGGER streams_deleted AFTER DELETE ON streams BEGIN
     DELETE FROM writers WHERE stream = old.k;
     DELETE FROM chunks WHERE k BETWEEN old.k << 32 AND old.k << 32 | 0xffffffff;
 END;
+CREATE TABLE schedules (
+    app       TEXT NOT NULL,
+    name      TEXT NOT NULL,
+    version   INTEGER NOT NULL,
+    wakes_at  INTEGER,
+    moved_at  INTEGER NOT NULL,
+    waits_for TEXT NOT NULL,
+    body      BLOB NOT NULL,
+    PRIMARY KEY (app, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX schedules_due ON schedules (app, wakes_at) WHERE wakes_at IS NOT NULL;
+CREATE TABLE "routes" (
+    k        INTEGER PRIMARY KEY,
+    app      TEXT NOT NULL,
+    queue    TEXT NOT NULL,
+    guest    TEXT NOT NULL,
+    key_id   TEXT NOT NULL,
+    priority TEXT NOT NULL,
+    UNIQUE (app, queue, guest, key_id, priority)
+) STRICT;
+CREATE INDEX runs_deadline ON runs (deadline) WHERE deadline > 0 AND status < 2;
+CREATE TABLE attributes (
+    name  TEXT NOT NULL,
+    value TEXT NOT NULL,
+    run   INTEGER NOT NULL REFERENCES runs,
+    PRIMARY KEY (name, value, run)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX runs_parent ON runs (parent) WHERE parent <> '' AND status < 2;
+CREATE INDEX runs_ended ON runs (workflow, ended_at) WHERE ended_at > 0;
+CREATE INDEX attributes_run ON attributes (run);
+CREATE TABLE lanes (
+    k     INTEGER PRIMARY KEY,
+    app   TEXT NOT NULL,
+    queue TEXT NOT NULL,
+    UNIQUE (app, queue)
+) STRICT;
+CREATE TABLE queues (
+    app  TEXT NOT NULL,
+    name TEXT NOT NULL,
+    body BLOB NOT NULL,
+    PRIMARY KEY (app, name)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX runs_ready ON runs (route, ready_at, queued_at) WHERE ready_at IS NOT NULL AND worker IS NULL AND slot <> 1;
+CREATE INDEX runs_waiting ON runs (route, key, ready_at, queued_at)
+    WHERE slot = 1 AND worker IS NULL AND ready_at IS NOT NULL;
+CREATE INDEX runs_holding ON runs (lane, key) WHERE slot > 1;
+CREATE INDEX steps_ready ON steps (route, kind, ready_at, queued_at, run, seq, id, lane)
+    WHERE ready_at IS NOT NULL AND lane IS NULL;
+CREATE INDEX steps_waiting ON steps (route, key, ready_at, queued_at) WHERE ready_at IS NOT NULL AND lane IS NOT NULL;
+CREATE INDEX steps_holding ON steps (lane, key) WHERE worker IS NOT NULL AND lane IS NOT NULL;
+CREATE TABLE reservations (
+    token TEXT PRIMARY KEY,
+    run   INTEGER NOT NULL REFERENCES runs,
+    until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE INDEX reservations_until ON reservations (until);
+CREATE INDEX reservations_run ON reservations (run);
+CREATE TABLE "resumes" (
+    run       INTEGER NOT NULL REFERENCES runs,
+    token     TEXT NOT NULL,
+    resume_id TEXT NOT NULL,
+    PRIMARY KEY (run, token, resume_id)
+) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX resumes_token ON "resumes" (token, resume_id) WHERE token <> '';
+CREATE INDEX steps_giving_up ON steps (gives_up_at) WHERE gives_up_at > 0;
