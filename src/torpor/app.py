@@ -65,12 +65,16 @@ from torpor.worlds import WORLD_DEFAULT, open_world
 
 _MAKING = "making the programs of an application"
 _STORED_FOR_MS = 600_000
-"""After that it is seen to again that the programs are in the world, which drops those that no run needs."""
+"""
+After that it is seen to again that programs, and the images of ticks, are in the world, which drops those that no run
+needs.
+"""
 
 _PREPARE_SECONDS = 1.0
 """How long a worker waits until its guests are booted; one that is compiled first is not waited for."""
 
 if TYPE_CHECKING:  # what works is imported when it begins to: most processes only ask
+    from torpor.engine.images import Kept
     from torpor.engine.worker import Worker
     from torpor.processes.supervisor import Supervisor
     from torpor.ticking import Tick, Wake
@@ -167,6 +171,7 @@ class Torpor(Registry):
         self._policies: dict[str, Policy] = {}  # of single workflows
         self._declared: list[DeclaredSchedule] = []
         self._wake: Wake | None = None
+        self._kept: tuple[int, Kept] | None = None  # what ticks have at hand, since when
         self.watch(self._name)
         alias_main()
         self._stored_generation = -1  # of the programs that the world has
@@ -316,6 +321,7 @@ class Torpor(Registry):
         self.client = Client(self.world, self.keyring, app=self.name, cleanup=self._cleanup)
         self._stored_generation = -1  # of the programs that the world has
         self._stored_at = 0
+        self._kept = None
         self._closed = False
 
     def require_shareable(self) -> None:
@@ -497,14 +503,19 @@ class Torpor(Registry):
             UsageError: the application is closed.
             WorldError: the world failed; what was stored is stored.
         """
-        from torpor.engine.logbook import LOG  # noqa: PLC0415  # see above
+        from torpor.engine.images import Kept  # noqa: PLC0415  # see above
+        from torpor.engine.logbook import LOG  # noqa: PLC0415  # as above
         from torpor.ticking import Ticking, call_wake  # noqa: PLC0415  # as above
 
         try:
             ticking = Ticking(self.clock, milliseconds(budget))
         except ValueError as error:
             raise ConfigurationError(f"tick(budget={budget!r}): {error}") from error
-        async with self._worker([only(ticking.observe, Stored)], {"scheduler": None}) as worker:
+        now = self.clock.steady()
+        if self._kept is None or now - self._kept[0] > _STORED_FOR_MS:
+            self._kept = now, Kept()
+        options = {"scheduler": None, "kept": self._kept[1]}
+        async with self._worker([only(ticking.observe, Stored)], options) as worker:
             await ticking.work(worker, self._scheduler(LOG))
         tick = ticking.ended()
         if self._wake is not None:

@@ -15,10 +15,12 @@ from torpor import Torpor
 from torpor.engine import liveness
 from torpor.engine.failpoints import Failpoint
 from torpor.errors import ConfigurationError, UsageError
+from torpor.guests.cpython.guest import CPython
 from torpor.model import WorkerRow
 from torpor.testing.clock import ManualClock
 from torpor.testing.mortal import Mortal
 from torpor.ticking import Tick, call_wake
+from torpor.vm.guest import Image, Program
 
 NOW = 1_700_000_000_000
 AT = datetime.fromtimestamp(NOW / 1000, UTC)
@@ -50,6 +52,28 @@ async def test_a_tick_ends_at_a_timer_and_the_next_goes_on(app: Torpor, clock: M
     clock.advance(60_000)
     assert await app.tick() == Tick(1, None, more=False)
     assert [n for n, _ in await run.result(timeout=TIMEOUT)] == [0, 1]
+
+
+async def test_ticks_load_a_program_once(app: Torpor, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is at hand for the next tick of the process, but not for ever, as the world may have dropped its image."""
+    loaded = 0
+    load = CPython.load
+
+    def counted(guest: CPython, program: Program) -> Image:
+        nonlocal loaded
+        loaded += 1
+        return load(guest, program)
+
+    monkeypatch.setattr(CPython, "load", counted)
+    await app.start("naps", 3, 60)
+    await app.tick()
+    before = loaded
+    clock.advance(60_000)
+    await app.tick()
+    assert loaded == before
+    clock.advance(3_600_000)
+    await app.tick()
+    assert loaded == before + 1
 
 
 async def test_a_tick_without_work_says_that_none_is_due(app: Torpor) -> None:

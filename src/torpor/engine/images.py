@@ -112,6 +112,20 @@ async def read_program(world: World, keyring: Keyring, program: str, key_id: str
     return await in_thread(_READING, _read_program, await world.blob(name), keyring.blob(name, key_id), program)
 
 
+class Kept:
+    """
+    Images that are at hand, for one worker after the other of the same world and guests.
+
+    Attributes:
+        images: by build and program, the last used at the end.
+        stored: names of those that the world has.
+    """
+
+    def __init__(self) -> None:
+        self.images: OrderedDict[str, Image] = OrderedDict()
+        self.stored: set[str] = set()
+
+
 class Images:
     """
     Images by program and guest build, made or fetched once and kept while they are in use.
@@ -124,6 +138,7 @@ class Images:
         programs: returns the program of a content address, if this process knows it otherwise.
         build_wait_seconds: how long to wait for a guest that is being made; None for as long as it takes.
         observe: is told what was damaged.
+        kept: what is at hand already.
 
     Attributes:
         builds: the guest builds that can be had.
@@ -138,6 +153,7 @@ class Images:
         programs: Callable[[str], Program | None] = lambda _: None,
         build_wait_seconds: float | None = WAIT_SECONDS,
         observe: Observer = ignore,
+        kept: Kept | None = None,
     ) -> None:
         self._observe = observe
         self.builds = Builds(world, guests, self._forget, build_wait_seconds)
@@ -145,8 +161,7 @@ class Images:
         self._world = world
         self._threads = threads
         self._keyring = keyring
-        self._kept: OrderedDict[str, Image] = OrderedDict()
-        self._stored: set[str] = set()
+        self._at_hand = kept or Kept()
         self._lock = asyncio.Lock()
 
     async def of(self, state: RunState) -> tuple[Guest, Image]:
@@ -191,18 +206,18 @@ class Images:
         """See to it that a snapshot of a run, which refers to this image, is of use when this process is gone."""
         self.builds.use(guest)
         name = image_key(run.program, guest.build, run.key_id)
-        if name in self._stored:
+        if name in self._at_hand.stored:
             return
         packed = await self._threads.run(
             _repacked, image, await self._world.blob(name), self._keyring.blob(name, run.key_id)
         )
         if packed is not None:
             await self._world.put_blob(name, packed)
-        self._stored.add(name)
+        self._at_hand.stored.add(name)
 
     def look_again(self) -> None:
         """Take nothing for stored any more: it may have been dropped since."""
-        self._stored.clear()
+        self._at_hand.stored.clear()
         self.builds.look_again()
 
     async def _loaded(self, guest: Guest, run: Run) -> Image:
@@ -264,8 +279,8 @@ class Images:
         return found
 
     def _forget(self, build: str) -> None:
-        for address in [address for address in self._kept if address.startswith(f"{build}/")]:
-            del self._kept[address]
+        for address in [address for address in self._at_hand.images if address.startswith(f"{build}/")]:
+            del self._at_hand.images[address]
 
     async def _once(self, address: str, make: Callable[[], Awaitable[Image]]) -> Image:
         """Return the image of an address, made first if there is none; one is made at a time."""
@@ -275,17 +290,17 @@ class Images:
             return self._find(address) or self._keep(address, await make())
 
     def _find(self, address: str) -> Image | None:
-        image = self._kept.get(address)
+        image = self._at_hand.images.get(address)
         if image is not None:
-            self._kept.move_to_end(address)
+            self._at_hand.images.move_to_end(address)
         return image
 
     def _keep(self, address: str, image: Image) -> Image:
         if told := _untold(image):
             self._observe(Remark(logging.WARNING, told))
-        self._kept[address] = image
-        while len(self._kept) > IMAGES_KEPT:
-            self._kept.popitem(last=False)
+        self._at_hand.images[address] = image
+        while len(self._at_hand.images) > IMAGES_KEPT:
+            self._at_hand.images.popitem(last=False)
         return image
 
 

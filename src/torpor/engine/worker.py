@@ -29,7 +29,7 @@ from torpor.engine.driver import run_turn
 from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.health import Health
-from torpor.engine.images import Images
+from torpor.engine.images import Images, Kept
 from torpor.engine.left import LeftSteps
 from torpor.engine.liveness import gone, silent, worker_row
 from torpor.engine.logbook import LOG
@@ -84,6 +84,7 @@ class Worker:
         policies: what of its application's runs is kept, None for everything.
         url: address of the HTTP front door, for workflow metadata.
         observers: are told what it does, besides its log; see :mod:`torpor.engine.observer`.
+        kept: images that are at hand already.
     """
 
     def __init__(
@@ -101,6 +102,7 @@ class Worker:
         policies: Policies | None = None,
         url: str = "",
         observers: Sequence[Observer] = (),
+        kept: Kept | None = None,
     ) -> None:
         self._clock = clock = world.clock
         self.id = ids.fresh("wrkr", clock.now())
@@ -148,7 +150,7 @@ class Worker:
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
         self._reports = Reports(world, clock, self._runner.holding, observe, self._note_change)
-        images = Images(world, guests, self._threads, keyring, programs, observe=observe)
+        images = Images(world, guests, self._threads, keyring, programs, observe=observe, kept=kept)
         verify = Verifier(world, images, self._threads, keyring, observe)
         pruner = None if policies is None else Pruner(world, lambda: self._deployment.app, policies, verify, observe)
         self._builds = images.builds
