@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
+from string import Template
 from typing import Any, NoReturn, TypedDict, TypeVar
 
 from tests.engine.support import TIMEOUT
@@ -25,6 +26,13 @@ from torpor import (
 )
 
 QUICKLY = Backoff(first=0.01)
+
+
+@app.step
+async def render(template: str, values: dict[str, str]) -> str:
+    """Fill a template in, as workflow code could not with a library that reads files."""
+    return Template(template).substitute(values)
+
 
 T = TypeVar("T")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 
@@ -99,6 +100,18 @@ async def test_helper_metadata(stage: Stage) -> None:
     """A helper in another file knows the run that it works for."""
     run = await stage.start("helper_metadata")
     assert await outcome(run) == run.id
+
+
+async def test_import_meta(stage: Stage) -> None:
+    """A module knows its own file, relative to the project and not where it lies on some machine."""
+    place = await stage.result("import_meta")
+    assert place.endswith(f"flows/sequence.{'js' if stage.guest == 'quickjs' else 'py'}")
+    assert str(Path(__file__).parent) not in place
+
+
+async def test_rendered_in_step(stage: Stage) -> None:
+    """A template library works in a step, with values from the workflow."""
+    assert await stage.result("rendered_in_step", "Ada") == "Dear Ada, $5 are due."
 
 
 async def test_logs(stage: Stage) -> None:

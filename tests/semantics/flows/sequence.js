@@ -2,7 +2,7 @@ import { createHook, getWorkflowMetadata } from "workflow";
 import { double } from "../plain_steps.py";
 import { whichRun } from "./helping.js";
 import {
-  add, add_twice, describe_itself, describe_run, describe_run_later, echo, multiply, name_of_thread,
+  add, add_twice, describe_itself, describe_run, describe_run_later, echo, multiply, name_of_thread, render,
 } from "../steps.py";
 
 let calls = 0;
@@ -58,6 +58,17 @@ export async function helperMetadata() {
   "use workflow";
   await add(1, 1);
   return whichRun();
+}
+
+export async function importMeta() {
+  "use workflow";
+  await add(1, 1);
+  return import.meta.url;
+}
+
+export async function renderedInStep(name) {
+  "use workflow";
+  return await render("Dear $name, $$5 are due.", { name });
 }
 
 export async function logs() {

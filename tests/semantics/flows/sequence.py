@@ -22,6 +22,7 @@ from tests.semantics.steps import (
     echo,
     multiply,
     name_of_thread,
+    render,
 )
 from torpor import WorkflowMetadata, current_workflow, hook
 
@@ -90,6 +91,17 @@ async def metadata_in_steps() -> list[WorkflowMetadata]:
 async def helper_metadata() -> str:
     await add(1, 1)
     return which_run()
+
+
+@app.workflow
+async def import_meta() -> str:
+    await add(1, 1)
+    return __file__
+
+
+@app.workflow
+async def rendered_in_step(name: str) -> str:
+    return await render("Dear $name, $$5 are due.", {"name": name})
 
 
 @app.workflow
