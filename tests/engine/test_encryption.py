@@ -366,6 +366,8 @@ async def test_a_hook_that_moved_to_another_run_is_not_given_the_payload(tmp_pat
         await has_event(app, first, "hook_created")
         stale = await app.world.hook("token")
         await first.cancel()
+        with pytest.raises(RunCancelledError):
+            await first.result(timeout=TIMEOUT)
         second = await app.start("patient", "token")
         await has_event(app, second, "hook_created")
         hook, looks = app.world.hook, []

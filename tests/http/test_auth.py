@@ -105,7 +105,7 @@ def test_a_token_is_about_its_runs_only(server: Server, tokens: dict[str, str], 
         waits_for(http, run_id, "hook")
     with server.client(tokens[scope]) as http:
         for route in ROUTES:
-            if "{run}" in route.path:
+            if "{run}" in route.path and route.needed != "open":  # those are opened by signatures, not by tokens
                 answer = send(http, route, run=run_id)
                 # A body that makes no sense is refused before anybody looks whose run it is.
                 assert answer.status_code in (400, 404), (name_of(route), answer.text)

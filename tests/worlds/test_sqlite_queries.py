@@ -112,7 +112,7 @@ async def test_a_claim_that_finds_nothing_is_one_query(world: SqliteWorld) -> No
 
 
 async def test_a_claim_reads_and_writes_a_row_for_each_task(world: SqliteWorld) -> None:
-    """A turn is its run's row, a step its own row; nothing is added to a log."""
+    """A turn is its run's row, and the event of a run that nobody has touched; a step its own row. No log grows."""
     turn = await begin(world, RUN, step("step_created", 1))
     await turn.commit(tasks=[NewTask("step_01")])
     await world.create_run(new_run(OTHER))
@@ -120,7 +120,7 @@ async def test_a_claim_reads_and_writes_a_row_for_each_task(world: SqliteWorld) 
     assert len(await take(world)) == 2
     bracket, look, look_at_steps, *rest = seen
     assert (bracket, look.split()[0], "json_group_array" in look_at_steps) == ("BEGIN IMMEDIATE", "WITH", True)
-    assert _tables(rest) == ["runs", "runs", "runs", "steps", "steps"]
+    assert _tables(rest) == ["runs", "runs", "events", "runs", "steps", "steps"]
 
 
 @pytest.mark.parametrize("steps", [1, 99])

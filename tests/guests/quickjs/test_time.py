@@ -165,7 +165,6 @@ def test_metadata_tells_of_the_run(author: Author) -> None:
     [
         ("setTimeout", "await sleep"),
         ("setInterval", "await sleep"),
-        ("fetch", "a step"),
         ("setImmediate", "queueMicrotask"),
     ],
 )
