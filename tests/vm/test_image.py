@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import hashlib
 import os
 import struct
 
 import pytest
 
-from torpor.errors import SnapshotError
+from torpor.errors import HostError, SnapshotError
 from torpor.vm.image import ImageHeader, MemoryImage, pack_image, unpack_image
 from torpor.vm.limits import WASM_PAGE
 
@@ -42,6 +44,27 @@ def test_the_bytes_are_sealed() -> None:
         os.pwrite(image.fd, b"x", 0)
     with pytest.raises(PermissionError):
         os.ftruncate(image.fd, 0)
+
+
+@pytest.mark.parametrize("busy", [2, 100])
+def test_a_page_that_the_kernel_holds_is_waited_for(monkeypatch: pytest.MonkeyPatch, busy: int) -> None:
+    """Sealing is tried again, but not for ever: then this host cannot keep the image now."""
+    seal, tries = fcntl.fcntl, 0
+
+    def refused(fd: int, command: int, argument: int = 0) -> int:
+        nonlocal tries
+        tries += 1
+        if tries <= busy:
+            raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+        return int(seal(fd, command, argument))
+
+    monkeypatch.setattr(fcntl, "fcntl", refused)
+    if busy == 100:
+        with pytest.raises(HostError, match="keeping an image in a memory file"):
+            MemoryImage(MEMORY, 0)
+    else:
+        assert bytes(MemoryImage(MEMORY, 0).view) == MEMORY
+        assert tries == busy + 1
 
 
 def test_without_memory_files_the_bytes_are_kept_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:

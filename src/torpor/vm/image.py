@@ -6,6 +6,7 @@ Where the system allows, the bytes live in a sealed memory file, so that any num
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import mmap
@@ -28,6 +29,7 @@ _PREFIX = struct.Struct("<8sII")  # magic, version, bytes of the JSON header
 _CHECKSUM_BYTES = 32
 
 _F_ADD_SEALS, _SEALS = 1033, 0x1 | 0x2 | 0x4 | 0x8  # seal, shrink, grow, write: <linux/fcntl.h>
+_SEALINGS_MAX = 10
 
 
 class ImageHeader(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -136,11 +138,24 @@ def keep_bytes(parts: Sequence[bytes | memoryview]) -> tuple[int | None, memoryv
                 rest = memoryview(part)
                 while rest:
                     rest = rest[os.write(fd, rest) :]
-            fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
+            _seal(fd)
             return fd, memoryview(mmap.mmap(fd, sum(map(len, parts)), mmap.MAP_SHARED, mmap.PROT_READ))
         except BaseException:
             os.close(fd)
             raise
+
+
+def _seal(fd: int) -> None:
+    """Seal a memory file; the kernel refuses while it holds one of its pages itself, after it has waited for 0.15 s."""
+    for _ in range(_SEALINGS_MAX - 1):
+        try:
+            fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
+        except OSError as problem:
+            if problem.errno != errno.EBUSY:
+                raise
+        else:
+            return
+    fcntl.fcntl(fd, _F_ADD_SEALS, _SEALS)
 
 
 def pack_image(header: ImageHeader, memory: memoryview | bytes) -> bytes:
