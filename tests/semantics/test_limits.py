@@ -47,7 +47,7 @@ async def test_a_run_that_passes_a_limit_fails_alone(
         run = await stage.start(workflow)
         neighbour = await stage.start("behaves", 1)
         with pytest.raises(RunFailedError, match=words) as failed:
-            await run.result(timeout=TIMEOUT)
+            await run.result(timeout=3 * TIMEOUT)  # guests with limits of their own are booted first
         assert failed.value.failure == code
         if code == "LIMIT_EXCEEDED":  # no traceback of the engine's, and workflow code's where the guest tells
             told = "".join(getattr(failed.value, "__notes__", ()))
