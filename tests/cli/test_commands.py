@@ -29,6 +29,7 @@ def test_the_table_holds_every_command() -> None:
     """Documentation can be checked against the table."""
     assert list(registered()) == list(COMMANDS)
     assert set(COMMANDS) == {
+        "init",
         "dev",
         "worker",
         "tick",

@@ -24,6 +24,7 @@ from torpor.cli.lazily import Place, lazy_group
 from torpor.cli.leaving import own_process
 
 COMMANDS: Final[dict[str, Place]] = {
+    "init": Place("init", "Make a small project: an application, and tests of it."),
     "dev": Place("dev", "Work on runs, show what they do, reload when files change."),
     "worker": Place("worker", "Work on runs until told to stop."),
     "tick": Place("tick", "Work off what is ready, say when the next tick is due, and end."),
