@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from torpor.model import Run, Step
+from torpor.model import Notice, Run, Step
 from torpor.model.flow import Limits, QueueInfo, QueueState
 from torpor.worlds import flow
 from torpor.worlds.flow import Room, Waiting
@@ -91,10 +91,17 @@ def holders(store: Store) -> list[tuple[Name, str, str]]:
     return found
 
 
-def set_limits(store: Store, app: str, name: str, limits: Limits) -> None:
+def set_limits(store: Store, app: str, name: str, limits: Limits) -> tuple[None, Notice]:
     """Answer :meth:`torpor.world.Queues.set_queue`."""
     flow.check_limits(name, limits)
     store.queues[app, name] = replace(state_of(store, (app, name)), limits=limits)
+    return None, Notice(None, work=True)
+
+
+def delete(store: Store, app: str, name: str) -> tuple[None, Notice]:
+    """Answer :meth:`torpor.world.Queues.delete_queue`."""
+    store.queues.pop((app, name), None)
+    return None, Notice(None, work=True)
 
 
 def all_of(store: Store, app: str | None) -> list[QueueInfo]:

@@ -8,6 +8,8 @@ from itertools import islice
 
 from msgspec.structs import replace
 
+from torpor.clock import Clock
+from torpor.errors import DamagedError
 from torpor.model import EndedFilter, Entities, Hook, ImageUse, LongLogs, ProgramUse, Run, RunFilter, Step, WaitingSteps
 from torpor.worlds.memory.store import Rows, Store
 
@@ -27,7 +29,7 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
     return list(islice(found, where.limit))
 
 
-def runs_beginning_with(store: Store, prefix: str, limit: int) -> list[Run]:
+def runs_beginning_with(store: Store, prefix: str, *, limit: int) -> list[Run]:
     """Answer :meth:`torpor.world.Queries.runs_beginning_with`."""
     ids = sorted(run_id for run_id in store.runs if run_id.startswith(prefix))
     return [store.runs[run_id].run for run_id in ids[:limit]]
@@ -44,7 +46,7 @@ def open_entities_of(store: Store, run_ids: Collection[str]) -> dict[str, Entiti
     return {run_id: open_entities(store, run_id) for run_id in run_ids if run_id in store.runs}
 
 
-def live_hooks(store: Store, limit: int, before: str | None) -> list[Hook]:
+def live_hooks(store: Store, *, limit: int, before: str | None) -> list[Hook]:
     """Answer :meth:`torpor.world.Queries.live_hooks`."""
     hooks = [store.hook(place) for place in store.tokens.values()]
     older = [hook for hook in hooks if before is None or hook.id < before]
@@ -73,12 +75,12 @@ def programs_in_use(store: Store) -> list[ProgramUse]:
     return [ProgramUse(*about, len(runs), runs[0].id) for about, runs in sorted(groups.items())]
 
 
-def snoozed_runs(store: Store, limit: int) -> list[Run]:
+def snoozed_runs(store: Store, *, limit: int) -> list[Run]:
     """Answer :meth:`torpor.world.Queries.snoozed_runs`."""
     return sorted((run for run in store.live() if run.snoozed), key=lambda run: run.latest_at)[:limit]
 
 
-def runs_by_key(store: Store, live: bool) -> dict[str, int]:
+def runs_by_key(store: Store, *, live: bool) -> dict[str, int]:
     """Answer :meth:`torpor.world.Queries.runs_by_key`."""
     runs = store.live() if live else (rows.run for rows in store.runs.values())
     return dict(Counter(run.key_id for run in runs if run.key_id))
@@ -127,6 +129,11 @@ def long_logs(store: Store, where: LongLogs) -> list[Run]:
 
 def _is_aged(rows: Rows, where: LongLogs) -> bool:
     return rows.snapshot is not None and rows.log[where.going - 1].at < rows.snapshot.at - where.age_ms
+
+
+def damaged(_store: Store, _clock: Clock) -> list[DamagedError]:
+    """Answer :meth:`torpor.world.Queries.damaged`: memory is not damaged."""
+    return []
 
 
 def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:

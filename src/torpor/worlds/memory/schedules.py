@@ -6,8 +6,17 @@ from collections.abc import Collection
 
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model.schedules import NEVER, DueSchedules, Schedule
+from torpor.worlds import refusals
 from torpor.worlds import schedules as rules
 from torpor.worlds.memory.store import Store
+
+
+def existing(store: Store, app: str, name: str) -> Schedule:
+    """Answer :meth:`torpor.world.Schedules.schedule`."""
+    schedule = store.schedules.get((app, name))
+    if schedule is None:
+        raise refusals.schedule_not_found(app, name, store.url)
+    return schedule
 
 
 def all_of(store: Store, app: str | None) -> list[Schedule]:

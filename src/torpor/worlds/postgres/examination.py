@@ -7,6 +7,7 @@ from typing import Final
 from torpor.errors import DamagedError
 from torpor.worlds.postgres.pruning import OF_NAMES, OF_RUNS
 from torpor.worlds.postgres.store import Store
+from torpor.worlds.postgres.times import Times
 
 FINDINGS_MAX: Final = 1_000
 """Whoever finds more than this restores a backup."""
@@ -24,7 +25,7 @@ _TURNS: Final = (
 )
 
 
-def damaged(store: Store) -> list[DamagedError]:
+def damaged(store: Store, _times: Times) -> list[DamagedError]:
     """Answer :meth:`torpor.world.Queries.damaged`."""
     tables = ("events", "lines", "chunks", *OF_RUNS, *OF_NAMES)
     astray = " UNION ALL ".join(

@@ -4,46 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
-from torpor.attributes import Attributes
 from torpor.clock import Clock
-from torpor.errors import DamagedError, LimitExceededError
-from torpor.limits import DELETED_ROWS_MAX
-from torpor.model import (
-    ClaimRequest,
-    Claims,
-    Commit,
-    Committed,
-    Deployment,
-    EndedFilter,
-    Entities,
-    Event,
-    Heartbeat,
-    Hook,
-    ImageUse,
-    LogEntry,
-    LongLogs,
-    NewRun,
-    ProgramUse,
-    Run,
-    RunFilter,
-    RunState,
-    Snapshot,
-    StepOutcome,
-    Stream,
-    StreamBatch,
-    StreamPage,
-    WaitingSteps,
-    WorkerRow,
-)
-from torpor.model.flow import Limits, Place, QueueInfo
-from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 from torpor.world import Capabilities, Unsubscribe
-from torpor.worlds import erasing, firing, operations
 from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.postgres import (
     blobs,
@@ -53,6 +20,7 @@ from torpor.worlds.postgres import (
     pruning,
     queries,
     queue,
+    reads,
     schedules,
     schema,
     streams,
@@ -64,17 +32,22 @@ from torpor.worlds.postgres.pool import Pool
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.times import GivenTimes, ServerTimes, Times
 from torpor.worlds.postgres.url import parse, shown
-from torpor.worlds.requests import Operation
+from torpor.worlds.requests import Conversation
+from torpor.worlds.stored import Begin, Change, StoredWorld
+from torpor.worlds.tables import Tables
 
 BLOB_BYTES_MAX: Final = 500_000_000
 """A value of Postgres has at most 1 GB, and so has a message of its protocol, of which this is one of several parts."""
 
 _QUERIES: Final = 2
+_TABLES: Final = Tables[Store, Times](
+    reads, blobs, queue, workers, flow, streams, schedules, pruning, examination, queries
+)
 
 T = TypeVar("T")
 
 
-class PostgresWorld:
+class PostgresWorld(StoredWorld[Store, Times]):
     """
     A world in a Postgres database, for any number of processes on any number of machines.
 
@@ -87,9 +60,8 @@ class PostgresWorld:
     """
 
     def __init__(self, url: str, clock: Clock | None = None) -> None:
+        super().__init__(shown(url), _TABLES, ServerTimes() if clock is None else GivenTimes(clock))
         self._address = url
-        self._url = shown(url)
-        self._times: Times = ServerTimes() if clock is None else GivenTimes(clock)
         self._settings = parse(url)
         self._notifier = Notifier()
         origin = secrets.token_hex(8)
@@ -98,10 +70,6 @@ class PostgresWorld:
         self._origin = origin
         self._ear: Ear | None = None
         self._opening = asyncio.Lock()
-
-    @property
-    def url(self) -> str:
-        return self._url
 
     @property
     def address(self) -> str:
@@ -145,9 +113,14 @@ class PostgresWorld:
             self._ear.put_off()
         return unsubscribe
 
-    def _operate(self, begin: Callable[[int], Operation[T]], about: str) -> asyncio.Future[T]:
-        """Carry out what *begin* returns for the time."""
+    def _operate(self, begin: Begin[T], about: str) -> asyncio.Future[T]:
         return self._pool.submit(lambda store: converse(store, begin(self.clock.now())), about)
+
+    def _operate_at_once(self, begin: Begin[T], about: str) -> tuple[T] | None:
+        return self._pool.at_once(lambda store: converse(store, begin(self.clock.now())), about)
+
+    def _write(self, change: Change[Store, T], about: str) -> asyncio.Future[T]:
+        return self._pool.submit(change, about)
 
     def _read(self, read: Callable[[Store], T], about: str) -> asyncio.Future[T]:
         return self._pool.submit(lambda store: (read(store), None), about)
@@ -155,339 +128,5 @@ class PostgresWorld:
     def _query(self, read: Callable[[Store], T], about: str) -> asyncio.Future[T]:
         return self._queries.submit(lambda store: (read(store), None), about)
 
-    # Runs
-
-    async def create_run(self, new: NewRun) -> Run:
-        return await self._operate(lambda now: operations.create(new, now, self._url), f"creation of run {new.id}")
-
-    async def get_run(self, run_id: str) -> Run:
-        return await self._read(lambda store: store.run(run_id), f"reading of run {run_id}")
-
-    async def cancel_run(self, run_id: str, reason: str, *, force: bool = False) -> Run:
-        return await self._operate(
-            lambda now: operations.cancel(run_id, reason, now, self._url, force=force),
-            f"cancellation of run {run_id}",
-        )
-
-    async def retry_run(self, run_id: str, since: int | None = None) -> Run:
-        return await self._operate(
-            lambda now: operations.retry(run_id, since, now, self._url), f"retrying of run {run_id}"
-        )
-
-    async def pause_run(self, run_id: str) -> Run:
-        return await self._operate(
-            lambda now: operations.pause(run_id, True, now, self._url), f"pausing of run {run_id}"
-        )
-
-    async def unpause_run(self, run_id: str) -> Run:
-        return await self._operate(
-            lambda now: operations.pause(run_id, False, now, self._url), f"unpausing of run {run_id}"
-        )
-
-    async def wake_up(self, run_id: str, wait_ids: Collection[str] | None = None) -> tuple[str, ...]:
-        return await self._operate(
-            lambda now: operations.wake_up(run_id, wait_ids, now, self._url), f"waking up of run {run_id}"
-        )
-
-    async def set_attributes(self, run_id: str, attributes: Attributes) -> Run:
-        return await self._operate(
-            lambda now: operations.set_attributes(run_id, attributes, now, self._url), f"attributes of run {run_id}"
-        )
-
-    async def resolve_step(self, run_id: str, step_id: str, event: Event) -> Run:
-        return await self._operate(
-            lambda now: operations.resolve_step(run_id, step_id, event, now, self._url),
-            f"resolving of step {step_id} of run {run_id}",
-        )
-
-    async def archive(self, run_id: str, through: int) -> Run:
-        return await self._operate(
-            lambda _: operations.archive(run_id, through, self._url), f"archiving of the log of run {run_id}"
-        )
-
-    async def delete_run(self, run_id: str, *, keep_name: bool = False, rows_max: int = DELETED_ROWS_MAX) -> bool:
-        return await self._operate(
-            lambda _: erasing.delete(run_id, keep_name, rows_max, self._url), f"deletion of run {run_id}"
-        )
-
-    # Log
-
-    async def events(self, run_id: str, *, after: int = 0, limit: int | None = None) -> list[Event]:
-        return await self._read(
-            lambda store: store.events(run_id, after, limit=limit),
-            f"reading of the log of run {run_id}",
-        )
-
-    async def log_entries(self, run_id: str, *, after: int | None = None) -> list[LogEntry]:
-        return await self._read(lambda store: store.lines(run_id, after), f"reading of the log lines of run {run_id}")
-
-    # Snapshots
-
-    async def snapshot(self, run_id: str) -> Snapshot | None:
-        return await self._read(
-            lambda store: store.existing_snapshot(run_id), f"reading of the snapshot of run {run_id}"
-        )
-
-    async def delete_snapshot(self, run_id: str) -> None:
-        await self._operate(
-            lambda _: operations.forget_snapshot(run_id, self._url), f"deletion of the snapshot of run {run_id}"
-        )
-
-    # Hooks and messages
-
-    async def hook(self, token: str) -> Hook:
-        return await self._read(
-            lambda store: converse_within(store, operations.hook_of(token)), f"reading of hook {token!r}"
-        )
-
-    async def resume_hook(self, token: str, payload: bytes, resume_id: str, *, run_id: str | None = None) -> str:
-        return await self._operate(
-            lambda now: operations.resume(token, payload, resume_id, now, self._url, run_id),
-            f"resumption of hook {token!r}",
-        )
-
-    async def resumed(self, token: str, resume_id: str) -> str:
-        return await self._read(
-            lambda store: converse_within(store, operations.resumed(token, resume_id)), f"reading of hook {token!r}"
-        )
-
-    async def send(self, run_id: str, name: str, payload: bytes, message_id: str) -> Run:
-        return await self._operate(
-            lambda now: operations.send(run_id, name, payload, message_id, now, self._url),
-            f"sending to run {run_id}",
-        )
-
-    # Blobs
-
-    async def put_blob(self, key: str, data: bytes) -> None:
-        if len(data) > BLOB_BYTES_MAX:
-            raise LimitExceededError(
-                f"blob {key} has {len(data)} bytes, world {self._url} stores up to {BLOB_BYTES_MAX}; split it"
-            )
-        await self._pool.submit(lambda store: blobs.put(store, key, data), f"storing of blob {key}")
-
-    async def blob(self, key: str) -> bytes | None:
-        return await self._read(lambda store: blobs.get(store, key), f"reading of blob {key}")
-
-    async def has_blob(self, key: str) -> bool:
-        return await self._read(lambda store: blobs.has(store, key), f"search for blob {key}")
-
-    async def delete_blob(self, key: str) -> None:
-        await self._pool.submit(lambda store: blobs.delete(store, key), f"deletion of blob {key}")
-
-    async def blob_sizes(self, prefix: str) -> dict[str, int]:
-        return await self._query(lambda store: blobs.sizes(store, prefix), f"listing of blobs {prefix}*")
-
-    # Queue
-
-    async def register(self, worker: WorkerRow) -> None:
-        await self._pool.submit(
-            lambda store: workers.register(store, worker, self._times), f"registration of worker {worker.id}"
-        )
-
-    async def heartbeat(self, worker_id: str) -> Heartbeat:
-        return await self._pool.submit(
-            lambda store: workers.heartbeat(store, worker_id, self._times), f"heartbeat of worker {worker_id}"
-        )
-
-    async def release(self, worker_ids: Sequence[str], *, expired_only: bool = False) -> int:
-        names = tuple(worker_ids)
-        return await self._pool.submit(
-            lambda store: workers.release(store, names, self._times, expired_only=expired_only),
-            f"release of workers {', '.join(names)}",
-        )
-
-    async def claim(self, request: ClaimRequest) -> Claims:
-        return await self._pool.submit(
-            lambda store: queue.claim(store, request, self._times), f"claim of worker {request.worker_id}"
-        )
-
-    # Queues with limits
-
-    async def set_queue(self, app: str, name: str, limits: Limits) -> None:
-        await self._pool.submit(
-            lambda store: flow.set_limits(store, app, name, limits), f"setting of the limits of queue {name!r}"
-        )
-
-    async def delete_queue(self, app: str, name: str) -> None:
-        await self._pool.submit(
-            lambda store: flow.delete(store, app, name), f"deletion of the limits of queue {name!r}"
-        )
-
-    async def queues(self, app: str | None = None) -> list[QueueInfo]:
-        return await self._query(lambda store: flow.all_of(store, app), "listing of queues")
-
-    async def ahead_of(self, run_id: str) -> int | None:
-        return await self._query(
-            lambda store: flow.ahead_of(store, run_id), f"search for the place of run {run_id} in its queue"
-        )
-
-    # Turns
-
-    async def load(self, run_id: str) -> RunState:
-        return await self._read(lambda store: store.state(run_id), f"loading of run {run_id}")
-
-    async def commit(self, commit: Commit, held: Entities | None = None) -> Committed:
-        return await self._operate(
-            lambda now: operations.commit(commit, held, now, self._url), f"commit of run {commit.run_id}"
-        )
-
-    def commit_at_once(self, commit: Commit, held: Entities) -> Committed | None:
-        stored = self._pool.at_once(
-            lambda store: converse(store, operations.commit(commit, held, self.clock.now(), self._url)),
-            f"commit of run {commit.run_id}",
-        )
-        return None if stored is None else stored[0]
-
-    def hand_in(self, commit: Commit, held: Entities, stored: asyncio.Future[Committed]) -> bool:
-        return False  # its threads have connections of their own, which are handed out on the event loop
-
-    async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
-        await self._operate(
-            lambda now: operations.snooze(run_id, worker_id, epoch, now + delay_ms, why, self._url),
-            f"snooze of run {run_id}",
-        )
-
-    async def finish_step(self, outcome: StepOutcome) -> None:
-        await self._operate(
-            lambda now: operations.finish_step(outcome, now, self._url),
-            f"outcome of step {outcome.step_id} of run {outcome.run_id}",
-        )
-
-    async def snooze_step(
-        self,
-        run_id: str,
-        step_id: str,
-        worker_id: str,
-        epoch: int,
-        *,
-        delay_ms: int,
-        why: str,
-        place: Place | None = None,
-    ) -> None:
-        await self._operate(
-            lambda now: operations.snooze_step(
-                run_id, step_id, worker_id, epoch, now + delay_ms, why, place, self._url
-            ),
-            f"snooze of step {step_id} of run {run_id}",
-        )
-
-    async def keep_progress(self, run_id: str, step_id: str, attempt: int, progress: bytes) -> None:
-        await self._operate(
-            lambda _: operations.keep_progress(run_id, step_id, attempt, progress, self._url),
-            f"progress of step {step_id} of run {run_id}",
-        )
-
-    # Streams
-
-    async def write_stream(self, batch: StreamBatch) -> Stream:
-        return await self._operate(
-            lambda now: operations.write_stream(batch, now, self._url),
-            f"writing of stream {batch.name} of run {batch.run_id}",
-        )
-
-    async def read_stream(
-        self, run_id: str, name: str, *, start: int = 0, limit: int | None = None, bytes_max: int | None = None
-    ) -> StreamPage:
-        return await self._query(
-            lambda store: streams.page(store, run_id, name, start, limit, bytes_max),
-            f"reading of stream {name} of run {run_id}",
-        )
-
-    async def streams(self, run_id: str) -> list[Stream]:
-        return await self._query(lambda store: streams.of_run(store, run_id), f"listing of the streams of run {run_id}")
-
-    # Deployments
-
-    async def put_deployment(self, deployment: Deployment) -> None:
-        await self._pool.submit(
-            lambda store: workers.put_deployment(store, deployment, self._times),
-            f"storing of deployment {deployment.id}",
-        )
-
-    async def deployments(self, app: str | None = None) -> list[Deployment]:
-        return await self._read(lambda store: workers.deployments(store, app), "reading of deployments")
-
-    # Schedules
-
-    async def put_schedule(self, schedule: Schedule) -> Schedule:
-        return await self._operate(lambda now: firing.put(schedule, now), f"storing of schedule {schedule.name!r}")
-
-    async def schedule(self, app: str, name: str) -> Schedule:
-        return await self._read(lambda store: schedules.existing(store, app, name), f"reading of schedule {name!r}")
-
-    async def schedules(self, app: str | None = None) -> list[Schedule]:
-        return await self._query(lambda store: schedules.all_of(store, app), "listing of schedules")
-
-    async def delete_schedule(self, app: str, name: str) -> None:
-        await self._operate(lambda _: firing.delete(app, name, self._url), f"deletion of schedule {name!r}")
-
-    async def due_schedules(self, apps: Sequence[str], *, limit: int = 50) -> DueSchedules:
-        return await self._read(
-            lambda store: schedules.due(store, apps, limit, self.clock.now()), "search for due schedules"
-        )
-
-    async def fire(self, wanted: Firing) -> Fired:
-        return await self._operate(
-            lambda now: firing.fire(wanted, now, self._url), f"firing of schedule {wanted.schedule.name!r}"
-        )
-
-    # Queries
-
-    async def list_runs(self, where: RunFilter) -> list[Run]:
-        return await self._query(lambda store: queries.list_runs(store, where), "listing of runs")
-
-    async def runs_beginning_with(self, prefix: str, *, limit: int = 50) -> list[Run]:
-        return await self._query(
-            lambda store: queries.runs_beginning_with(store, prefix, limit=limit), f"search for runs {prefix}…"
-        )
-
-    async def open_entities(self, run_id: str) -> Entities:
-        return await self._query(
-            lambda store: queries.open_entities(store, run_id), f"reading of what is open in run {run_id}"
-        )
-
-    async def open_entities_of(self, run_ids: Collection[str]) -> dict[str, Entities]:
-        return await self._query(
-            lambda store: queries.open_entities_of(store, run_ids), f"reading of what is open in {len(run_ids)} runs"
-        )
-
-    async def live_hooks(self, *, limit: int = 50, before: str | None = None) -> list[Hook]:
-        return await self._query(
-            lambda store: queries.live_hooks(store, limit=limit, before=before), "listing of hooks"
-        )
-
-    async def waiting_steps(self) -> list[WaitingSteps]:
-        return await self._query(
-            lambda store: queries.waiting_steps(store, self.clock.now()), "listing of waiting steps"
-        )
-
-    async def programs_in_use(self) -> list[ProgramUse]:
-        return await self._query(queries.programs_in_use, "listing of programs in use")
-
-    async def snoozed_runs(self, *, limit: int = 50) -> list[Run]:
-        return await self._query(lambda store: queries.snoozed_runs(store, limit=limit), "listing of snoozed runs")
-
-    async def workers(self) -> list[WorkerRow]:
-        return await self._query(lambda store: workers.all_of(store, self._times), "listing of workers")
-
-    async def runs_by_key(self, *, live: bool) -> dict[str, int]:
-        return await self._query(lambda store: queries.runs_by_key(store, live=live), "counting of runs by key")
-
-    async def programs_kept(self) -> set[tuple[str, str]]:
-        return await self._query(queries.programs_kept, "listing of the programs of all runs")
-
-    async def ended_runs(self, where: EndedFilter) -> list[Run]:
-        return await self._query(lambda store: pruning.ended_runs(store, where), "search for ended runs")
-
-    async def long_logs(self, where: LongLogs) -> list[Run]:
-        return await self._query(lambda store: pruning.long_logs(store, where), "search for long logs")
-
-    async def images_in_use(self) -> set[ImageUse]:
-        return await self._query(queries.images_in_use, "listing of images in use")
-
-    async def damaged(self) -> list[DamagedError]:
-        return await self._query(examination.damaged, "examination of rows")
-
-    async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
-        return await self._query(lambda store: queries.statuses(store, run_ids), "reading of runs")
+    def _converse(self, store: Store, conversation: Conversation[T]) -> T:
+        return converse_within(store, conversation)

@@ -10,6 +10,7 @@ import msgspec
 from torpor.errors import DamagedError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model.schedules import NEVER, DueSchedules, Schedule
+from torpor.worlds import refusals
 from torpor.worlds.requests import DropSchedule, PutSchedule, Scheduled
 from torpor.worlds.schedules import CLOCK_BACK_MS
 from torpor.worlds.sqlite.codes import RUN_CODE
@@ -69,6 +70,14 @@ def put(store: Store, request: PutSchedule) -> None:
 def drop(store: Store, request: DropSchedule) -> None:
     """Answer :class:`torpor.worlds.requests.DropSchedule`."""
     store.db.execute("DELETE FROM schedules WHERE app = ? AND name = ?", (request.app, request.name))
+
+
+def existing(store: Store, app: str, name: str) -> Schedule:
+    """Answer :meth:`torpor.world.Schedules.schedule`."""
+    schedule = find(store, Scheduled(app, name))
+    if schedule is None:
+        raise refusals.schedule_not_found(app, name, store.url)
+    return schedule
 
 
 def all_of(store: Store, app: str | None) -> list[Schedule]:
