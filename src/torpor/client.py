@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from functools import cached_property
 from types import MappingProxyType
@@ -57,6 +57,7 @@ from torpor.hook_info import HookInfo
 from torpor.lifecycle import RUN_TERMINAL, EventType, RunStatus
 from torpor.limits import MAILBOX_CHARS_MAX
 from torpor.model import Ending, Event, Hook, LogEntry, NewRun, Run, RunFilter, Runtime, StepInfo, StreamType
+from torpor.moments import Difference, Moment
 from torpor.programs.catalogue import guests
 from torpor.run_info import RunInfo, read_info, read_infos
 from torpor.starting import Cleanup, beginning
@@ -66,6 +67,8 @@ from torpor.worlds.rules import steps_of
 
 if TYPE_CHECKING:
     from typing_extensions import TypeVar  # as type checkers know it; with defaults it is in Python 3.13
+
+    from torpor.travelling import Traveller
 
     R = TypeVar("R", default=Any)
 else:
@@ -306,6 +309,53 @@ class RunHandle(Generic[R]):
         if answer.error is None:
             return told
         raise told if isinstance(told, BaseException) else UsageError(f"query {name} threw {told!r:.200}")
+
+    def travel(self) -> AbstractAsyncContextManager[Traveller]:
+        """
+        Go to any moments of the run's life, for the time of the block; neighbours of a moment cost little::
+
+            async with run.travel() as traveller:
+                moment = await traveller.at(17)
+
+        Raises:
+            TorporError: as :func:`torpor.travelling.travelling`, and as the methods of the traveller.
+        """
+        from torpor.travelling import travelling  # noqa: PLC0415  # it needs the VM, and who only asks does not
+
+        client = self._client
+        return travelling(client.world, client.guests, self.id, client.keyring)
+
+    async def at(self, seq: int) -> Moment:
+        """
+        Return the run as it was after event *seq* of its log: stack and variables of every task, and its output.
+
+        The log is replayed in a copy; the run itself is not touched, be it at work, asleep or over. For more than one
+        moment use :meth:`travel`.
+
+        Args:
+            seq: the place in the log; a negative one counts from its end.
+
+        Raises:
+            UsageError: the log does not tell of that place, or not any more.
+            KeyMissingError: the run's key is not here.
+            RunNotFoundError: no such run in this world.
+            TorporError: as :meth:`travel`.
+        """
+        async with self.travel() as traveller:
+            return await traveller.at(seq)
+
+    async def difference(self, before: int, after: int) -> Difference:
+        """
+        Return what differs between two moments of the run: functions, variables, output.
+
+        Args:
+            before, after: their places, as of :meth:`at`.
+
+        Raises:
+            TorporError: as :meth:`at`.
+        """
+        async with self.travel() as traveller:
+            return await traveller.difference(before, after)
 
     async def set_attributes(self, attributes: Attributes) -> None:
         """

@@ -28,6 +28,7 @@ from torpor.errors import HostError, UsageError
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, Runtime, StepInfo
+from torpor.moments import Difference, Moment
 from torpor.run_info import RunInfo
 from torpor.sync_plans import SyncQueues, SyncSchedules
 from torpor.thread_start import starting_thread
@@ -271,6 +272,12 @@ class SyncRun(Generic[T]):
 
     def query(self, query: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         return self._front.wait(self._handle.query(query, *args, **kwargs))
+
+    def at(self, seq: int) -> Moment:
+        return self._front.wait(self._handle.at(seq))
+
+    def difference(self, before: int, after: int) -> Difference:
+        return self._front.wait(self._handle.difference(before, after))
 
     def set_attributes(self, attributes: Attributes) -> None:
         self._front.wait(self._handle.set_attributes(attributes))

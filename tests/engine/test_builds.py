@@ -15,11 +15,12 @@ from tests.engine.support import TIMEOUT, has_event, until
 from tests.releases.upgrades import installed, newer_cpython, newer_quickjs
 from tests.semantics.support import SECOND, MovableClock
 from torpor import RunHandle, Torpor, WorkerSettings, codec
+from torpor.client import Client
 from torpor.codec.crypto.keys import Keyring
 from torpor.engine import builds as engine_builds
 from torpor.engine.builds import Builds, piece_keys, stored_manifest
 from torpor.engine.upkeep import Upkeep
-from torpor.errors import BuildMissingError
+from torpor.errors import BuildMissingError, DivergenceError
 from torpor.guests.quickjs import QuickJS
 from torpor.model import Runtime, build_key
 from torpor.parked import parked
@@ -219,6 +220,20 @@ async def test_a_look_into_a_run_is_one_into_its_build(app: Torpor, tmp_path: Pa
     with installed(app, {"quickjs": newer_quickjs(tmp_path / "newer", *DIVERGES)}):
         async with parked(app.world, app.programs.guest, run.id, app.clock, app.keyring) as copy:
             assert (await copy.evaluate("1 + 1")).text == "2"
+
+
+async def test_the_past_of_a_run_is_replayed_in_its_build(app: Torpor, tmp_path: Path) -> None:
+    """Where the installed one would ask for something else; without the run's own build that is told."""
+    run = await asleep(app, "b-5-past")
+    now = (await run.info()).head
+    shown = await run.at(now)
+    with installed(app, {"quickjs": newer_quickjs(tmp_path / "newer", *DIVERGES)}):
+        elsewhere = Client(app.world, app.keyring)
+        elsewhere.guests = app.programs.guest
+        with pytest.raises(DivergenceError):
+            await elsewhere.run(run.id).at(now)
+        await store(app)
+        assert await elsewhere.run(run.id).at(now) == shown
 
 
 async def test_a_build_that_takes_long_to_make_keeps_nobody_waiting(

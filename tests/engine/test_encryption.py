@@ -17,6 +17,7 @@ from tests.engine.encrypted.application import gate
 from tests.engine.family.application import app as family
 from tests.engine.support import TIMEOUT, has_event, keep_nothing, logged, resumed, until
 from torpor import RunHandle, Torpor, WorkerSettings, codec, ids
+from torpor.client import Client
 from torpor.codec.crypto.keys import Keyring, generate
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.codec.values import RunReference
@@ -33,7 +34,9 @@ from torpor.errors import (
     RunCancelledError,
     RunFailedError,
     TorporError,
+    UsageError,
 )
+from torpor.inspection.reading import Reader
 from torpor.lifecycle import EventType
 from torpor.model import NOTHING, ClaimRequest, Claims, Event
 
@@ -201,6 +204,19 @@ async def test_errors_and_reasons_come_back(tmp_path: Path) -> None:
         await run.cancel("for qReason")
         with pytest.raises(RunCancelledError, match="for qReason"):
             await run.result(timeout=TIMEOUT)
+
+
+async def test_the_past_takes_the_key(tmp_path: Path) -> None:
+    """A moment of an encrypted run is shown to who has the key, and asks to decrypt."""
+    async with on(tmp_path, ONE) as app, app.worker():
+        run = await app.start("patient", "token")
+        await has_event(app, run, "hook_created")
+        assert (await run.at(-1)).status == "running"
+        with pytest.raises(KeyMissingError):
+            await Client(app.world).run(run.id).at(-1)
+        with pytest.raises(UsageError, match="--decrypt"):
+            async with Reader(app.client).travelling(run.id):
+                pass
 
 
 async def test_runs_go_on_after_a_rotation(tmp_path: Path) -> None:

@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 from rich.text import Text
-from rich.tree import Tree
 
+from torpor.cli.moments import moment_data, show_moment, show_tasks
 from torpor.cli.opening import named_run, with_reader
 from torpor.cli.options import AppOption, DecryptOption, JsonOption, LastOption, RunArgument, WorldOption
-from torpor.cli.output import STYLES, console, counted, line, print_json, printable, say, show, show_table
+from torpor.cli.output import STYLES, console, counted, line, print_json, printable, say, show_table
 from torpor.cli.reporting import FAILED, command, report
 from torpor.cli.runs import awaited_text
 from torpor.engine.streams import StreamInfo
@@ -21,9 +21,10 @@ from torpor.inspection.readable import stack_of, summary
 from torpor.inspection.reading import Reader
 from torpor.inspection.timeline import Row, shortened, timeline
 from torpor.inspection.timestamps import bytes_text, clock_text, iso, ordinal, span_text
+from torpor.moments import Moment
 from torpor.programs.languages import LANGUAGES
 from torpor.run_info import RunInfo
-from torpor.vm.guest import Frame, TaskStack
+from torpor.vm.guest import TaskStack
 
 ROWS_MAX = 200
 VALUE_CHARS_MAX = 2_000
@@ -40,8 +41,18 @@ def inspect(
     events: Annotated[bool, typer.Option("--events", help="Show the log itself, event by event.")] = False,
     logs: Annotated[bool, typer.Option("--logs", help="Show only what the workflow's code wrote.")] = False,
     stack: Annotated[
-        bool, typer.Option("--stack", help="Show what the tasks of a parked run wait for, and their variables.")
+        bool,
+        typer.Option(
+            "--stack",
+            help="Show what the run's tasks wait for, and their variables; of a failed run, where it was raised.",
+        ),
     ] = False,
+    at: Annotated[
+        int | None,
+        typer.Option(
+            "--at", metavar="SEQ", show_default=False, help="With --stack: as it was after this event; -1 is the last."
+        ),
+    ] = None,
     full: Annotated[bool, typer.Option("--all", help=f"Show every row, not only {ROWS_MAX}.")] = False,
     app: AppOption = None,
     world: WorldOption = None,
@@ -52,21 +63,25 @@ def inspect(
     Show what happened in a run.
 
     Steps and their attempts, waits, hooks with their tokens, log lines, snapshot and error; from the world alone. With
-    --stack a copy of the run's VM is restored and asked; the run itself is not woken. The beginning of an id is enough
-    where no other id begins like that.
+    --stack a copy of the run's VM is restored and asked; the run itself is not woken. With --at the log is replayed up
+    to there. The beginning of an id is enough where no other id begins like that.
 
     Example: torpor inspect wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
     """
-    if stack:
+    if stack or at is not None:
 
-        async def read_stack(reader: Reader) -> tuple[RunInfo, list[TaskStack]]:
-            return await reader.stack(await named_run(reader, run, last=last))
+        async def look(reader: Reader) -> Moment | tuple[RunInfo, list[TaskStack]]:
+            run_id = await named_run(reader, run, last=last)
+            if at is None and not (await reader.info(run_id)).ended_at:
+                return await reader.stack(run_id)
+            async with reader.travelling(run_id) as traveller:
+                return await traveller.at(-1 if at is None else at)
 
-        looked_at = with_reader(app, world, read_stack, decrypt=decrypt)
-        if json:
-            print_json(_stack_data(*looked_at))
+        seen = with_reader(app, world, look, decrypt=decrypt)
+        if isinstance(seen, Moment):
+            print_json(moment_data(seen)) if json else show_moment(seen)
         else:
-            _show_stack(*looked_at)
+            print_json(_stack_data(*seen)) if json else _show_stack(*seen)
         return
 
     async def read_details(reader: Reader) -> RunDetails:
@@ -255,29 +270,5 @@ def _stack_data(run: RunInfo, tasks: list[TaskStack]) -> dict[str, Any]:
 
 
 def _show_stack(run: RunInfo, tasks: list[TaskStack]) -> None:
-    """Print the tasks as trees: a task below the one that waits for it, its frames outermost first."""
     say((run.id, "bold"), f"  {run.status}, looked at after event {run.head}; the run was not woken")
-    names = {task.name for task in tasks}
-    for task in tasks:
-        if task.parent not in names:
-            show(_branch(task, tasks, None))
-
-
-def _branch(task: TaskStack, tasks: list[TaskStack], above: Tree | None) -> Tree:
-    title = line(("task ", "dim"), (task.name, "bold"))
-    if task.waits_for:
-        title += line(("  waits for ", "dim"), (task.waits_for, "cyan"))
-    tree = Tree(title) if above is None else above.add(title)
-    for frame in task.frames:
-        held = tree.add(_frame_text(frame))
-        for variable in frame.variables:
-            held.add(line((variable.name, "green"), " = ", variable.value))
-    for child in tasks:
-        if child.parent == task.name and child is not task:
-            _branch(child, tasks, tree)
-    return tree
-
-
-def _frame_text(frame: Frame) -> Text:
-    place = line((frame.function, "bold"), ("  ", ""), (f"{frame.file}:{frame.line}", "dim"))
-    return place + line(f"  {frame.source.strip()}") if frame.source else place
+    show_tasks(tasks)

@@ -1,10 +1,14 @@
-"""``torpor repl``: a prompt inside a copy of a parked run's VM."""
+"""``torpor repl``: a prompt inside a copy of a run's VM."""
 
 from __future__ import annotations
 
 import re
 import sys
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import Annotated, Protocol
+
+import typer
 
 from torpor.cli.opening import named_run, with_reader
 from torpor.cli.options import AppOption, DecryptOption, LastOption, RunArgument, WorldOption
@@ -12,7 +16,8 @@ from torpor.cli.output import printable, say
 from torpor.cli.reporting import command, report
 from torpor.errors import VmError
 from torpor.inspection.reading import Reader
-from torpor.parked import ParkedRun
+from torpor.run_info import RunInfo
+from torpor.vm.guest import Evaluation
 
 _FIRST, _NEXT = ">>> ", "... "
 _LEAVE = re.compile(r"\s*(exit|quit)\s*(\([^()]*\))?\s*;?\s*")
@@ -26,19 +31,34 @@ _ABOUT = {
 }
 
 
+class Copy(Protocol):
+    """A copy of a run that answers a prompt."""
+
+    run: RunInfo
+
+    async def evaluate(self, source: str) -> Evaluation:
+        """Answer one input."""
+        ...
+
+
 @command
 def repl(
     run: RunArgument = None,
     last: LastOption = False,
+    at: Annotated[
+        int | None,
+        typer.Option("--at", metavar="SEQ", show_default=False, help="As it was after this event; -1 is the last."),
+    ] = None,
     app: AppOption = None,
     world: WorldOption = None,
     decrypt: DecryptOption = False,
 ) -> None:
     """
-    Open a prompt inside a copy of a parked run.
+    Open a prompt inside a copy of a run.
 
     The workflow's variables and its modules are there to be looked at and tried out, in the run's own language; nothing
-    that is done reaches the run. exit() or Ctrl-D ends it, help() says what is there. Input may also come from a pipe.
+    that is done reaches the run. It is the run as it is now, as it was when it ended, or with --at as it was at any
+    moment before. exit() or Ctrl-D ends it, help() says what is there. Input may also come from a pipe.
 
     Example: torpor repl wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
     """
@@ -46,17 +66,17 @@ def repl(
         _edit_lines()
 
     async def converse(reader: Reader) -> None:
-        await _converse(reader, await named_run(reader, run, last=last))
+        await _converse(reader, await named_run(reader, run, last=last), at)
 
     with_reader(app, world, converse, decrypt=decrypt)
 
 
-async def _converse(reader: Reader, run_id: str) -> None:
+async def _converse(reader: Reader, run_id: str, at: int | None) -> None:
     greet = True
     while True:
-        async with reader.copy(run_id) as copy:
+        async with _copied(reader, run_id, at) as (copy, seq):
             if greet:
-                _greet(copy)
+                _greet(copy, seq)
                 greet = False
             try:
                 await _answer_all(copy)
@@ -67,16 +87,28 @@ async def _converse(reader: Reader, run_id: str) -> None:
                 say("that copy is gone; here is a fresh one, without what was changed", err=True)
 
 
-def _greet(copy: ParkedRun) -> None:
+@asynccontextmanager
+async def _copied(reader: Reader, run_id: str, at: int | None) -> AsyncIterator[tuple[Copy, int]]:
+    """Have a copy of a run for the time of the block, and the place in its log where it stands."""
+    if at is None and not (await reader.info(run_id)).ended_at:
+        async with reader.copy(run_id) as copy:
+            yield copy, copy.run.head
+        return
+    async with reader.travelling(run_id) as traveller:
+        await traveller.go(-1 if at is None else at)
+        yield traveller, traveller.seq
+
+
+def _greet(copy: Copy, seq: int) -> None:
     say(
         (f"{copy.run.name}  ", "bold"),
-        f"{copy.run.id}  a copy of the {copy.run.guest} VM after event {copy.run.head}; nothing here reaches the run",
+        f"{copy.run.id}  a copy of the {copy.run.guest} VM after event {seq}; nothing here reaches the run",
         err=True,
     )
     say(("exit() or Ctrl-D ends this, help() says what is there", "dim"), err=True)
 
 
-async def _answer_all(copy: ParkedRun) -> None:
+async def _answer_all(copy: Copy) -> None:
     """
     Answer inputs until they end.
 
@@ -108,7 +140,7 @@ async def _answer_all(copy: ParkedRun) -> None:
             lines = []
 
 
-async def _answer(copy: ParkedRun, source: str) -> bool:
+async def _answer(copy: Copy, source: str) -> bool:
     """Answer one input; False when it is only the beginning of one."""
     evaluation = await copy.evaluate(source)
     if evaluation.incomplete:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+import msgspec
+
 from torpor import limits
 from torpor.attributes import check_total, written
 from torpor.codec.crypto.run_codec import RunCodec
@@ -29,6 +31,22 @@ from torpor.model import Event, LogEntry, RunState, Snapshot, standing
 from torpor.vm.guest import Answer, Begin, Delivery, Evaluation, Guest, Image, Op, Outbox, TaskStack, Vm
 
 _HOOKS_MADE = frozenset(("hook_created", "hook_conflict"))
+
+
+class Mark(msgspec.Struct, frozen=True):
+    """
+    Where a VM has stood between two deliveries.
+
+    Attributes:
+        delta: its state, as :meth:`torpor.vm.guest.Vm.snapshot` returns it.
+        ops, logs: what it had asked for and written.
+        ended: whether its workflow had ended.
+    """
+
+    delta: bytes
+    ops: int
+    logs: int
+    ended: bool
 
 
 class Session:
@@ -102,15 +120,9 @@ class Session:
             LimitExceededError: the guest asked for too much.
             NotAllowedError: it asked for a step that it may not call.
         """
-        run, snapshot = self._run, self._state.snapshot
+        run = self._run
         check_state(self._state, self._seed)
-        if snapshot is None:
-            self._take(self._vm.begin(self._beginning()), now)
-        else:
-            self.ops, self.logs = snapshot.ops, snapshot.logs
-            self.received, self.receiving = run.received, run.receiving  # until its VM tells
-            self._counted_by_snapshot = True
-            self._vm.restore(self._opened(snapshot), self._seed)
+        self.start(now)
         events: Sequence[Event] = self._events
         if self._checkpoint is not None:
             events = self._replayed(events, self._checkpoint, now)
@@ -121,6 +133,38 @@ class Session:
                 f"but {run.ops} are committed; the run was not continued"
             )
         return self._requests(left)
+
+    def start(self, now: int) -> None:
+        """
+        Begin the run in the VM, or restore its snapshot; nothing of the log is delivered.
+
+        Raises:
+            SnapshotError, DamagedError, VmError, DivergenceError: as :meth:`wake`.
+        """
+        run, snapshot = self._run, self._state.snapshot
+        if snapshot is None:
+            self._take(self._vm.begin(self._beginning()), now)
+            return
+        self.ops, self.logs = snapshot.ops, snapshot.logs
+        self.received, self.receiving = run.received, run.receiving  # until its VM tells
+        self._counted_by_snapshot = True
+        self._vm.restore(self._opened(snapshot), self._seed)
+
+    def mark(self) -> Mark:
+        """Return where the VM stands, for :meth:`back`; of this session, or of another one of the run and image."""
+        return Mark(self._vm.snapshot(), self.ops, self.logs, self._ended)
+
+    def back(self, mark: Mark) -> None:
+        """
+        Bring the VM, spoiled or not, to where one stood.
+
+        Raises:
+            SnapshotError: the mark is of another image.
+        """
+        self._vm.restore(mark.delta, self._seed)
+        self.ops, self.logs, self._ended = mark.ops, mark.logs, mark.ended
+        self._counted_by_snapshot = False
+        self._requests(())
 
     def advance(self, events: Sequence[Event], now: int) -> Requests:
         """
@@ -146,6 +190,11 @@ class Session:
             )
         data = self._run_codec.pack_binary(raw)
         return Snapshot(cursor=0, ops=self.ops, logs=self.logs, image=self.image.hash, at=at, data=data)
+
+    @property
+    def ended(self) -> bool:
+        """Whether the workflow's code has ended."""
+        return self._ended
 
     def stack(self) -> list[TaskStack]:
         """Return what the tasks wait for; see :meth:`torpor.vm.guest.Vm.stack`."""

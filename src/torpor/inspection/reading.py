@@ -39,6 +39,7 @@ from torpor.world import World
 
 if TYPE_CHECKING:
     from torpor.parked import ParkedRun
+    from torpor.travelling import Traveller
 
 T = TypeVar("T")
 
@@ -305,14 +306,25 @@ class Reader:
             UsageError: the run is encrypted, and nobody has asked to decrypt it.
             TorporError: as :func:`torpor.parked.parked`.
         """
-        key_id = (await self._run(run_id)).key_id
-        if key_id and not self._decrypt:
-            raise UsageError(f"run {run_id} is encrypted (key {key_id}), as are its variables; --decrypt shows them")
+        await self._require_decrypted(run_id)
         client = self._client
         from torpor.parked import parked  # noqa: PLC0415  # it needs the VM, and lists do not
 
         async with parked(client.world, guests(), run_id, client.world.clock, client.keyring) as copy:
             yield copy
+
+    @asynccontextmanager
+    async def travelling(self, run_id: str) -> AsyncIterator[Traveller]:
+        """
+        Have a traveller in the life of a run for the time of the block.
+
+        Raises:
+            UsageError: the run is encrypted, and nobody has asked to decrypt it.
+            TorporError: as :func:`torpor.travelling.travelling`.
+        """
+        await self._require_decrypted(run_id)
+        async with self._client.run(run_id).travel() as traveller:
+            yield traveller
 
     # Who works
 
@@ -345,6 +357,11 @@ class Reader:
         run = await self._run(run_id)
         self._redactor.check(run)
         return run
+
+    async def _require_decrypted(self, run_id: str) -> None:
+        key_id = (await self._run(run_id)).key_id
+        if key_id and not self._decrypt:
+            raise UsageError(f"run {run_id} is encrypted (key {key_id}), as are its variables; --decrypt shows them")
 
     async def _beginning_with(self, text: str) -> list[Run]:
         return await self._world.runs_beginning_with(text, limit=MATCHES_TOLD_MAX + 1)

@@ -21,6 +21,7 @@ T = TypeVar("T", bound=Instance)
 E = TypeVar("E", bound=VmError)
 
 _STOP_AGAIN_SECONDS = 0.05
+_RELEASED = "this VM was released; lease another one"
 
 
 class LoadedImage(Protocol):
@@ -47,6 +48,7 @@ class BaseVm(Generic[T]):
     def __init__(self, pool: Pool[T], image: LoadedImage) -> None:
         self._pool, self._lent = pool, image
         self._instance: T | None = None
+        self._spoiled = False
         self._use = threading.RLock()
         self._lease()
 
@@ -55,9 +57,12 @@ class BaseVm(Generic[T]):
             return instance.snapshot(self._lent.hash)
 
     def restore(self, snapshot: bytes, seed: bytes) -> None:
-        with self._leased() as leased:
-            # Memory that grew cannot shrink to the snapshot's.
-            instance = leased if leased.reusable else self._exchanged()
+        with self._use:
+            if self._instance is None:
+                raise VmError(_RELEASED)
+            # Memory that grew cannot shrink to the snapshot's, and what is broken stays so.
+            instance = self._instance if self._instance.reusable else self._exchanged()
+            self._spoiled = False
             try:
                 position = instance.restore(snapshot, self._lent.hash)
             except SnapshotError:
@@ -96,10 +101,19 @@ class BaseVm(Generic[T]):
         """Use the instance for the time of the block."""
         with self._use:
             if self._instance is None:
-                raise VmError("this VM was released; lease another one")
-            if self._instance.broken:
+                raise VmError(_RELEASED)
+            if self._instance.broken or self._spoiled:
                 raise VmError("this VM trapped or passed a limit; release it and lease another one")
             yield self._instance
+
+    @contextmanager
+    def _spoiling(self) -> Iterator[T]:
+        """Use the instance for the last time: only :meth:`restore` makes the VM of use again."""
+        with self._leased() as instance:
+            try:
+                yield instance
+            finally:
+                self._spoiled = True
 
     def _enter(self, instance: T) -> None:
         """Give an instance what it needs beside its memory."""

@@ -264,7 +264,8 @@ class Draft:
             resumed,
             lines,
             snapshot,
-            drop_snapshot=self.status == "completed",
+            # Where the log has lost its beginning, nothing else tells of what came behind that.
+            drop_snapshot=self.status == "completed" and not run.base,
         )
 
     def _change_run(self, event: Event) -> Event:

@@ -163,7 +163,8 @@ def archive(entities: Entities, snapshot: Snapshot | None, through: int, inputs:
         if step.input is None and step.seq <= through
     }
     base = max(run.base, through)
-    return Changes(replace(run, base=base), run, steps=steps, drop_log=True)
+    is_over = run.status == "completed"  # one that failed may be retried
+    return Changes(replace(run, base=base), run, steps=steps, drop_snapshot=is_over, drop_log=True)
 
 
 def forget_snapshot(run: Run) -> Changes:

@@ -131,22 +131,16 @@ class CPythonVm(BaseVm[CPythonInstance]):
         return replace(outbox, ops=ops, logs=logs)
 
     def stack(self) -> list[TaskStack]:
-        with self._leased() as instance:
-            try:
-                return _stacks.decode(instance.exchange(STACK, b""))
-            finally:
-                instance.broken = True
+        with self._spoiling() as instance:
+            return _stacks.decode(instance.exchange(STACK, b""))
 
     def evaluate(self, source: str) -> Evaluation:
         with self._leased() as instance:
             return _evaluation.decode(instance.exchange(EVALUATE, source.encode("utf-8", "surrogatepass")))
 
     def query(self, name: str, args: str) -> Answer:
-        with self._leased() as instance:
-            try:
-                return answer_of(instance.exchange(EVALUATE, query_bytes(name, args)))
-            finally:
-                instance.broken = True
+        with self._spoiling() as instance:
+            return answer_of(instance.exchange(EVALUATE, query_bytes(name, args)))
 
 
 def load_first(instance: CPythonInstance, program: Program) -> Loaded:

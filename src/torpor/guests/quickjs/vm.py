@@ -116,11 +116,8 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
         return _evaluation.decode(text.decode("utf-8", "replace"))
 
     def query(self, name: str, args: str) -> Answer:
-        with self._leased() as instance:
-            try:
-                return answer_of(instance.exchange(EVALUATE, query_bytes(name, args), EVALUATED))
-            finally:
-                instance.broken = True
+        with self._spoiling() as instance:
+            return answer_of(instance.exchange(EVALUATE, query_bytes(name, args), EVALUATED))
 
     def _enter(self, instance: QuickJsInstance) -> None:
         instance.program = self._image.program.files

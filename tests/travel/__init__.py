@@ -1,0 +1,1 @@
+"""Tests of time travel: moments of a run's past, and forks."""
