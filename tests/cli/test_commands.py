@@ -38,6 +38,7 @@ def test_the_table_holds_every_command() -> None:
         "runs",
         "hooks",
         "inspect",
+        "diff",
         "stream",
         "repl",
         "resume",
