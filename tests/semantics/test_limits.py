@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
 from tests.engine.support import TIMEOUT
 from tests.semantics.application import app as application
 from tests.semantics.support import MovableClock, Stage, outcome
+from tests.semantics.tight import use_tight_guests
 from torpor import RunFailedError
-from torpor.guests.cpython import CPython
-from torpor.guests.quickjs import QuickJS
-from torpor.limits import MIB
 from torpor.model import Runtime
-from torpor.programs.catalogue import Programs
-from torpor.vm.guest import Guest
-from torpor.vm.limits import Limits
-
-TIGHT: dict[str, Callable[[], Guest]] = {
-    "quickjs": lambda: QuickJS(limits=Limits(cpu_seconds=1)),
-    "cpython": lambda: CPython(limits=Limits(cpu_seconds=4, memory_bytes=128 * MIB)),  # its program loads in about one
-}
 
 
 @pytest.mark.parametrize(
@@ -39,8 +27,7 @@ async def test_a_run_that_passes_a_limit_fails_alone(
     guest: str, runtime: Runtime, monkeypatch: pytest.MonkeyPatch, workflow: str, code: str, words: str
 ) -> None:
     """It fails with the code of its fault, and its neighbour on the same worker ends as if nothing had been."""
-    guests = {name: make() for name, make in TIGHT.items()}
-    monkeypatch.setattr(Programs, "guest", lambda _self, name: guests[name])
+    use_tight_guests(monkeypatch)
     clock = MovableClock()
     async with application.on("memory://", runtime=runtime, clock=clock) as app, app.worker():
         stage = Stage(app, guest, clock)

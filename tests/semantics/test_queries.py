@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from tests.engine.support import TIMEOUT, until
+from tests.semantics.application import app as application
 from tests.semantics.flows import queries
 from tests.semantics.steps import gates
-from tests.semantics.support import Stage, name_of, outcome
+from tests.semantics.support import MovableClock, Stage, name_of, outcome
+from tests.semantics.tight import use_tight_guests
 from torpor import RunHandle, UsageError
 from torpor.errors import CpuLimitError
+from torpor.model import Runtime
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
@@ -86,10 +89,19 @@ async def test_query_that_fails(stage: Stage) -> None:
     with pytest.raises(Exception, match="there is no such thing") as raised:
         await run.query("raises")
     assert name_of(raised.value) == ("LookupError" if stage.speaks_python else "RangeError")
-    with pytest.raises(CpuLimitError):
-        await run.query("spins")
     assert await run.status() == "running"
     await run.cancel(force=True)
+
+
+async def test_query_that_does_not_end(guest: str, runtime: Runtime, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It passes the limit of the guest; the run knows nothing of it."""
+    use_tight_guests(monkeypatch)
+    clock = MovableClock()
+    async with application.on("memory://", runtime=runtime, clock=clock) as app, app.worker():
+        run = await _sleeping(Stage(app, guest, clock), "spins")
+        with pytest.raises(CpuLimitError):
+            await run.query("spins")
+        assert await run.status() == "running"
 
 
 async def test_query_that_is_not_there(stage: Stage) -> None:
