@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from typing import Generic, Protocol, TypeVar
+from typing import ClassVar, Generic, Protocol, TypeVar
 
 import msgspec
 
@@ -44,6 +44,9 @@ class BaseVm(Generic[T]):
         pool: gives instances.
         image: the state to begin in.
     """
+
+    TOLD: ClassVar[tuple[type[VmError], ...]] = ()
+    """Errors that are told with the place where the VM was when it was ended."""
 
     def __init__(self, pool: Pool[T], image: LoadedImage) -> None:
         self._pool, self._lent = pool, image
@@ -96,15 +99,19 @@ class BaseVm(Generic[T]):
         self._enter(instance)
         return instance
 
-    @contextmanager
-    def _leased(self) -> Iterator[T]:
+    def _leased(self) -> _Leased[T]:
         """Use the instance for the time of the block."""
-        with self._use:
-            if self._instance is None:
-                raise VmError(_RELEASED)
-            if self._instance.broken or self._spoiled:
-                raise VmError("this VM trapped or passed a limit; release it and lease another one")
-            yield self._instance
+        return _Leased(self)
+
+    def _at_hand(self) -> T:
+        if self._instance is None:
+            raise VmError(_RELEASED)
+        if self._instance.broken or self._spoiled:
+            raise VmError("this VM trapped or passed a limit; release it and lease another one")
+        return self._instance
+
+    def _tell_where(self, error: VmError, instance: T) -> None:
+        """Let an error of :attr:`TOLD` have the traceback of what workflow code was at when it came."""
 
     @contextmanager
     def _spoiling(self) -> Iterator[T]:
@@ -120,6 +127,33 @@ class BaseVm(Generic[T]):
 
     def _leave(self, instance: T) -> None:
         """Take that away again."""
+
+
+class _Leased(Generic[T]):
+    """One use of a VM; each call into a guest is one, and a generator would cost ten times as much."""
+
+    __slots__ = ("_instance", "_vm")
+
+    def __init__(self, vm: BaseVm[T]) -> None:
+        self._vm = vm
+
+    def __enter__(self) -> T:
+        vm = self._vm
+        vm._use.acquire()  # noqa: SLF001  # a part of it
+        try:
+            instance = self._instance = vm._at_hand()  # noqa: SLF001
+        except BaseException:
+            vm._use.release()  # noqa: SLF001
+            raise
+        return instance
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        vm = self._vm
+        try:
+            if error is not None and isinstance(error, vm.TOLD):
+                vm._tell_where(error, self._instance)  # noqa: SLF001
+        finally:
+            vm._use.release()  # noqa: SLF001
 
 
 class Loaded(msgspec.Struct, frozen=True):

@@ -22,7 +22,14 @@ from threading import get_ident
 from torpor.errors import VmInterruptedError
 
 TICK_SECONDS = 0.002
-"""Between two ticks: for so long a guest keeps the GIL from whoever wants it."""
+"""Between two ticks: for so long a guest keeps the GIL from whoever wants it, once it has ticked."""
+
+FIRST_TICK_SECONDS = 0.005
+"""
+Before the first: for so long, nearly always, a guest has the GIL without a break. Longer than the kernel's own tick, at
+250 of them a second: to be woken before that has the kernel set the machine's timer, and set it back after each call,
+which costs three times as much as a call into the kernel does, and caches.
+"""
 
 _LOOK_SECONDS = 0.001
 

@@ -28,9 +28,18 @@ _ESCAPE: Final = re.compile(rb"\\u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>\\u[d
 
 def inbox_bytes(inbox: Sequence[Delivery]) -> bytes:
     """Return the message that hands deliveries to the guest."""
-    bare = [Delivery(d.type, d.op, d.at, _place(d.value), _place(d.error), d.owner, d.name) for d in inbox]
-    texts = [text for d in inbox for text in (d.value, d.error) if text is not None]
-    return b"\n".join((_encoder.encode(bare), *(text.encode("utf-8", "surrogatepass") for text in texts)))
+    bare: list[Delivery] = []
+    texts: list[bytes] = []
+    for d in inbox:  # in one loop: every result goes through here
+        value, error = d.value, d.error
+        if value is not None:
+            texts.append(value.encode("utf-8", "surrogatepass"))
+            value = _PLACE
+        if error is not None:
+            texts.append(error.encode("utf-8", "surrogatepass"))
+            error = _PLACE
+        bare.append(Delivery(d.type, d.op, d.at, value, error, d.owner, d.name))
+    return b"\n".join((_encoder.encode(bare), *texts))
 
 
 def query_bytes(name: str, args: str) -> bytes:
@@ -84,10 +93,6 @@ def outbox_of(message: bytes) -> Outbox:
     value = _next(texts) if outbox.value == _PLACE else outbox.value
     error = _next(texts) if outbox.error == _PLACE else outbox.error
     return replace(outbox, ops=ops, value=value, error=error)
-
-
-def _place(text: str | None) -> str | None:
-    return None if text is None else _PLACE
 
 
 def _filled(op: Op, texts: Iterator[bytes]) -> Op:

@@ -17,7 +17,7 @@ import wasmtime
 
 from torpor.thread_start import starting_thread
 from torpor.vm.bindings import epoch_tick
-from torpor.vm.interrupts import TICK_SECONDS
+from torpor.vm.interrupts import FIRST_TICK_SECONDS, TICK_SECONDS
 
 _CLOCK_MONOTONIC = 1
 _SIGEV_THREAD = 2
@@ -56,8 +56,8 @@ class NativeTicker:
         self._libc.timer_settime.argtypes = [ctypes.c_void_p, ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p]
         self._lock = threading.Lock()
         self._running = 0
-        nanoseconds = int(TICK_SECONDS * 1e9)
-        self._armed = ctypes.byref(_Interval(0, nanoseconds, 0, nanoseconds))
+        first, next_one = int(FIRST_TICK_SECONDS * 1e9), int(TICK_SECONDS * 1e9)
+        self._armed = ctypes.byref(_Interval(0, next_one, 0, first))
         self._disarmed = ctypes.byref(_Interval(0, 0, 0, 0))
         self._timer: ctypes.c_void_p | None = self._create()
         os.register_at_fork(after_in_child=self._after_fork)

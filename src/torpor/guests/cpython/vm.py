@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -67,21 +66,13 @@ class CPythonImage:
 class CPythonVm(BaseVm[CPythonInstance]):
     """One VM; see :class:`torpor.vm.guest.Vm`."""
 
+    TOLD = LIMITS
+
     def __init__(self, pool: Pool[CPythonInstance], image: CPythonImage) -> None:
         self._image = image
         super().__init__(pool, image)
 
-    @contextmanager
-    def _leased(self) -> Iterator[CPythonInstance]:
-        with super()._leased() as instance:
-            try:
-                yield instance
-            except LIMITS as error:
-                self._tell_where(error, instance)
-                raise
-
     def _tell_where(self, error: VmError, instance: CPythonInstance) -> None:
-        """Let an error have the traceback of what workflow code was at when the VM was ended."""
         frames = frames_of(instance.memory.read, instance.dead_bytes)
         if frames:
             last = f"{type(error).__module__}.{type(error).__qualname__}: {error}"

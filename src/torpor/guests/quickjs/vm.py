@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from torpor.codec.errors import remember_traceback
-from torpor.errors import ConfigurationError, CpuLimitError, GuestTrapError
+from torpor.errors import ConfigurationError, CpuLimitError, GuestTrapError, VmError
 from torpor.guests.quickjs.instance import BEGIN, EVALUATE, EVALUATED, LOAD, LOADED, OUTBOX, QuickJsInstance
 from torpor.vm.base_vm import BaseVm, Loaded, not_loaded, read_loaded, read_outbox
 from torpor.vm.entropy import Entropy
@@ -58,21 +57,13 @@ class QuickJsImage:
 class QuickJsVm(BaseVm[QuickJsInstance]):
     """One VM; see :class:`torpor.vm.guest.Vm`."""
 
+    TOLD = (CpuLimitError,)
+
     def __init__(self, pool: Pool[QuickJsInstance], image: QuickJsImage) -> None:
         self._image = image
         super().__init__(pool, image)
 
-    @contextmanager
-    def _leased(self) -> Iterator[QuickJsInstance]:
-        with super()._leased() as instance:
-            try:
-                yield instance
-            except CpuLimitError as error:
-                self._tell_where(error, instance)
-                raise
-
-    def _tell_where(self, error: CpuLimitError, instance: QuickJsInstance) -> None:
-        """Let an error have the stack of what workflow code was at when its time was over."""
+    def _tell_where(self, error: VmError, instance: QuickJsInstance) -> None:
         if frames := instance.interrupted_at():
             remember_traceback(error, f"{type(error).__module__}.{type(error).__qualname__}: {error}{frames}")
         instance.broken = True

@@ -19,7 +19,7 @@ let shields = 0;
 let asked = 0; // how many ops there were when the run was cancelled
 
 /**
- * Ask the host for something and return the op's number.
+ * Ask the host for something and return the op's number; `op` is its own object, which gets number and time.
  *
  * `receive(delivery)` is called with every delivery for this op until `forget(n)`. Once the workflow function has
  * settled the run is over: nothing is emitted, nothing is ever delivered, and 0 is returned.
@@ -36,7 +36,9 @@ export function emit(what, op, receive, cancel) {
   }
   if (run.phase === "ended") return 0;
   const n = ++count;
-  ops.push({ n, at: run.at, ...op });
+  op.n = n;
+  op.at = run.at;
+  ops.push(op);
   if (receive !== undefined) waiting.set(n * SCATTER, { n, receive, cancel: shields === 0 ? cancel : undefined });
   return n;
 }

@@ -40,8 +40,13 @@ export function installSteps() {
  * It is a value that may be stored: its marks are those that the codec reads.
  */
 function stepProxy({ stepId, closureVars, boundThis, boundArgs = [], options }) {
-  const ask = (called, thisVal, args) =>
-    call(stepId, called, { args: [...boundArgs, ...args], closureVars, thisVal, options });
+  const ask = (called, thisVal, args) => {
+    const input = { args: boundArgs.length > 0 ? [...boundArgs, ...args] : args };
+    if (closureVars !== undefined) input.closureVars = closureVars;
+    if (thisVal !== undefined) input.thisVal = thisVal;
+    if (options !== undefined) input.options = options;
+    return call(stepId, called, input);
+  };
   const proxy = (...args) => ask(proxy, boundThis, args);
   const marks = { name: stepId.slice(stepId.lastIndexOf("/") + 1), stepId, bind, call: callOn, apply, withOptions };
   if (closureVars !== undefined) marks.__closureVarsFn = () => closureVars;
@@ -65,7 +70,7 @@ function stepProxy({ stepId, closureVars, boundThis, boundArgs = [], options }) 
   }
 
   function apply(thisArg, args) {
-    return ask(apply, receiver(thisArg), args ?? []);
+    return ask(apply, receiver(thisArg), [...(args ?? [])]);
   }
 
   /** Return the step as some calls want it; see `stepOptions`. */
@@ -77,12 +82,12 @@ function stepProxy({ stepId, closureVars, boundThis, boundArgs = [], options }) 
 }
 
 /** Ask for a step, for whom workflow code has called by `called`. */
-function call(stepId, called, { args, ...captured }) {
+function call(stepId, called, given) {
   const refused = refusal();
   if (refused !== undefined) return Promise.reject(refused);
   let input;
   try {
-    input = stringify(withoutUndefined({ args, ...captured }));
+    input = stringify(given);
   } catch (cause) {
     return Promise.reject(new FatalError(`step ${stepId} cannot be called: ${cause.message}`, { cause }));
   }
@@ -103,11 +108,6 @@ function call(stepId, called, { args, ...captured }) {
   };
   const n = emit(`step ${stepId}`, { type: "step", name: stepId, input }, receive, cancel);
   return promise;
-}
-
-function withoutUndefined(object) {
-  for (const key in object) if (object[key] === undefined) delete object[key];
-  return object;
 }
 
 /** Append the place of the call to a step's own stack, so that it tells the whole way. */
