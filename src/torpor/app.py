@@ -45,6 +45,7 @@ from torpor.engine.images import store_program
 from torpor.engine.observer import Observer, Stored, only
 from torpor.engine.settings import WorkerSettings
 from torpor.errors import ConfigurationError, TorporError, UsageError, WorkflowNotRegisteredError
+from torpor.health import Health, check_health
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime
@@ -818,6 +819,22 @@ class Torpor(Registry):
         """
         await self._open_for_use()
         await self.client.send(run, name, payload, id=id)
+
+    async def health(self, queue: str = "", *, timeout: Duration = 30.0) -> Health:
+        """
+        Ask the workers of this application whether they take work, and return which one has answered: a run without a
+        program goes through the queue before all others, and is gone when this returns.
+
+        Args:
+            queue: through which queue, whose limits hold; ``""`` for none.
+            timeout: how long to wait for the answer: seconds, text such as ``"1m"``, or a timedelta.
+
+        Raises:
+            UnhealthyError: none has answered in time; the message says what is known of why.
+            ArgumentError, WorldError: as :func:`torpor.health.check_health`.
+            UsageError: the application is closed.
+        """
+        return await check_health(self.client, queue, timeout, opened=self._open_for_use)
 
     async def cancel(self, run_ids: Sequence[str], reason: str = "", *, force: bool = False) -> list[str]:
         """

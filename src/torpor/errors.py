@@ -54,6 +54,7 @@ The one exception hierarchy.
     ├── HookConflictError           awaiting a hook whose token belongs to another run
     ├── HookDisposedError           awaiting a hook that was disposed of
     ├── NoAnswerError               the run of a webhook has the request, and did not answer its caller
+    ├── UnhealthyError              no worker has answered the question whether it works
     ├── WaitTimeoutError            what a test waited for did not come in time
     └── (raised by users in steps and workflows)
         ├── FatalError              do not retry
@@ -496,6 +497,12 @@ class NoAnswerError(TorporError):
     """The run of a webhook has a request, and did not answer its caller in time; the run goes on."""
 
     code = "NO_ANSWER"
+
+
+class UnhealthyError(TorporError):
+    """No worker has answered the question whether it takes the work of a queue."""
+
+    code = "UNHEALTHY"
 
 
 class WaitTimeoutError(TorporError, TimeoutError):

@@ -25,6 +25,7 @@ from torpor.durations import Duration, When
 from torpor.engine.stream_reading import Attempts, StreamChunk, Until
 from torpor.engine.streams import PAGE_CHUNKS, ChunkPage, ReadableStream, StreamInfo
 from torpor.errors import HostError, UsageError
+from torpor.health import Health
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, Runtime, StepInfo
@@ -174,6 +175,10 @@ class SyncTorpor:
     ) -> None:
         """See :meth:`torpor.app.Torpor.send`."""
         self.wait(self._app.send(run if isinstance(run, str) else run.id, name, payload, id=id))
+
+    def health(self, queue: str = "", *, timeout: Duration = 30.0) -> Health:
+        """See :meth:`torpor.app.Torpor.health`."""
+        return self.wait(self._app.health(queue, timeout=timeout))
 
     def cancel(self, run_ids: Sequence[str], reason: str = "", *, force: bool = False) -> list[str]:
         """See :meth:`torpor.app.Torpor.cancel`."""

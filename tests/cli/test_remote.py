@@ -53,7 +53,7 @@ def test_commands_have_a_servers_world(served: Served, torpor: Torpor) -> None:
     waiting = torpor.ok("start", "approval", "t-1", *place).strip()
     torpor.ok("resume", "t-1", "--wait", "60s", '{"approved": true}', *place)
     assert torpor("cancel", waiting, *place).exit_code in {0, 1}
-    for command in (("queues", "list"), ("schedules", "list"), ("deployments",), ("hooks",), ("doctor",)):
+    for command in (("queues", "list"), ("schedules", "list"), ("deployments",), ("hooks",), ("doctor",), ("health",)):
         assert torpor(*command, *place).exit_code == 0, command
 
 

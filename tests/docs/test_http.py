@@ -58,6 +58,9 @@ def test_the_page_runs_as_pasted(tmp_path: Path, shell: subprocess.Popen[str]) -
     assert '"text":"charge(\\"o-1\\", 4200)"' in told
     assert 'data: {"index":0,"value":{"charging":4200}' in told
     assert "event: end" in told
+    assert told.count('{"status":"ok"}') == 2
+    assert re.search(r'{"queue":"","worker":"wrkr_\w+","app":"shop"', told)
+    assert re.search(r"wrkr_\w+ of application shop has answered after \d+ ms", told)
     assert re.search(r'"runs":\[\{"id":"order-1"', told)
     assert re.search(r"dashboard +read +everything", told)
     assert re.search(r"operate +queue mail, workflow checkout", told)

@@ -2,18 +2,21 @@
 A server for the conformance suite: ``python -m tests.worlds.http_server FOLDER`` prints its URL and a token.
 
 Each world of a test has a SQLite world of its own behind the server, on the test's file, and the time that its requests
-name: so clocks that disagree, and worlds that act at the same moment, are the database's to cope with.
+name: so clocks that disagree, and worlds that act at the same moment, are the database's to cope with. Limits are those
+that the test has.
 """
 
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import sys
-from typing import Any
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from torpor import limits
 from torpor.client import Client
 from torpor.clock import SystemClock
 from torpor.http.asgi import asgi
@@ -22,7 +25,10 @@ from torpor.http.serving import listen, serving, url_of
 from torpor.http.tokens import make_token
 from torpor.worlds.sqlite import SqliteWorld
 
-STORE, WORLD, TIME, CLOSE = b"test-store", b"test-world", b"test-time", b"test-close"
+STORE, WORLD, TIME, CLOSE, LIMITS = b"test-store", b"test-world", b"test-time", b"test-close", b"test-limits"
+
+AS_THEY_ARE: Final = {name: value for name, value in vars(limits).items() if name.isupper()}
+"""The limits that no test has changed."""
 
 
 class ToldClock(SystemClock):
@@ -71,6 +77,7 @@ class Worlds:
             app = asgi(service.client, tokens=[self.made.token], service=service)
             self._open[headers[WORLD]] = world, clock, service, app
         _, clock, _, app = self._open[headers[WORLD]]
+        vars(limits).update(AS_THEY_ARE | json.loads(headers.get(LIMITS, b"{}")))
         if TIME in headers:
             now, steady = headers[TIME].split()
             clock.told = int(now), int(steady)

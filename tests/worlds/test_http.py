@@ -8,6 +8,7 @@ the groups are tried that the border has a part in; ``make remote`` tries all.
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -18,7 +19,8 @@ from typing import NamedTuple, cast
 import httpx
 import pytest
 
-from tests.worlds.http_server import CLOSE, STORE, TIME, WORLD
+from tests.worlds.http_server import AS_THEY_ARE, CLOSE, LIMITS, STORE, TIME, WORLD
+from torpor import limits
 from torpor.clock import Clock
 from torpor.testing import worlds
 from torpor.world import World
@@ -65,7 +67,7 @@ class ToldTime(httpx.AsyncHTTPTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send it with that."""
-        headers = dict(self._headers)
+        headers = {**self._headers, LIMITS: json.dumps(_changed_limits()).encode()}
         if self._clock is not None:
             headers[TIME] = f"{self._clock.now()} {self._clock.steady()}".encode()
         request.headers.update(headers)
@@ -76,6 +78,11 @@ class ToldTime(httpx.AsyncHTTPTransport):
         closing = httpx.Request("POST", self._url, headers={**self._headers, CLOSE: b"1"})
         await (await super().handle_async_request(closing)).aread()
         await super().aclose()
+
+
+def _changed_limits() -> dict[str, int]:
+    """Return the limits that a test has changed, which its server is to have too."""
+    return {name: value for name, value in vars(limits).items() if name.isupper() and value != AS_THEY_ARE[name]}
 
 
 @pytest.fixture
@@ -223,6 +230,8 @@ class TestPausing(worlds.PausingSuite):
 @at_length
 class TestPopulation(worlds.PopulationSuite):
     """See :class:`torpor.testing.worlds.PopulationSuite`."""
+
+    population = 300
 
 
 @at_length

@@ -51,6 +51,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "archive": Place("archive", "Drop the beginning of logs, behind tried snapshots."),
     "prune": Place("prune", "Delete what is not kept any longer."),
     "doctor": Place("doctor", "Check the installation, the application and its world."),
+    "health": Place("health", "Ask the workers whether they take work, and say who has answered."),
     "warm": Place("warm", "Compile and boot the guest languages ahead of time."),
     "deployments": Place("deployments", "List what is deployed, and what still has runs."),
     "deploy check": Place("deployments", "Say, before a deploy, which runs would wait for what.", "check"),

@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from torpor.engine import health_runs
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.moves import (
     NOTHING_ASKED,
@@ -153,6 +154,9 @@ class Turn:
             return Moves(Store(self._plan.commit, this.held), effects)
         if (fatal := self._recovery.fatal) is not None:
             self._fails(fatal, around)
+            return self._stores(around, None, *effects)
+        if run.guest == health_runs.GUEST:
+            this.activated(health_runs.answer(self._claim.worker_id, around.now, this.run_codec))
             return self._stores(around, None, *effects)
         return self._wakes(state, *effects)
 

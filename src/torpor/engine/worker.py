@@ -23,6 +23,7 @@ import msgspec
 
 from torpor import ids
 from torpor.codec.crypto.keys import Keyring
+from torpor.engine import health_runs
 from torpor.engine.attempts import Attempt, task_attempt
 from torpor.engine.complaints import Complaints
 from torpor.engine.driver import run_turn
@@ -112,7 +113,7 @@ class Worker:
         self._deployment = Deployment("", "")  # stored when it starts
         self._keyring = keyring
         self._settings = settings
-        self._guest_names = tuple(guest_names)
+        self._guest_names = (*guest_names, health_runs.GUEST)
         self._observe = observe = all_of((LOG, *observers))
         self._timekeeping = Timekeeping(scheduler(observe), clock) if scheduler is not None else None
         self._wake = asyncio.Event()

@@ -37,6 +37,7 @@ from torpor.errors import (
     SignatureError,
     StreamTypeError,
     TorporError,
+    UnhealthyError,
     UsageError,
     WorkflowNotRegisteredError,
     WorldError,
@@ -116,6 +117,7 @@ STATUSES: Final[dict[type[BaseException], int]] = {
     DamagedError: 500,
     WorldError: 503,
     NoAnswerError: 504,
+    UnhealthyError: 503,
     HostError: 503,
     TorporError: 500,
 }

@@ -91,12 +91,17 @@ class DeployCheck(msgspec.Struct, frozen=True):
     runs: int
 
 
+async def read_uses(world: World) -> list[ProgramUse]:
+    """Return which programs runs need that have not ended; health runs have none."""
+    return [use for use in await world.programs_in_use() if use.program]
+
+
 async def deployment_views(world: World) -> tuple[list[DeploymentView], list[ProgramUse]]:
     """
     Return what is live in a world, and what is not any more but has runs; by application, live ones first. And what
     runs have programs that none of all deployments has: no worker has brought them, or that was long ago.
     """
-    uses = await world.programs_in_use()
+    uses = await read_uses(world)
     seen: set[tuple[str, str]] = set()  # applications and programs that a newer deployment has
     found = []
     for each in await _newest_first(world):
@@ -137,7 +142,7 @@ async def check_deploy(world: World, keyring: Keyring, deployment: Deployment) -
         deployment: what is to be deployed.
     """
     theirs = ("", deployment.app)  # runs without an application are everybody's
-    uses = [use for use in await world.programs_in_use() if use.app in theirs]
+    uses = [use for use in await read_uses(world) if use.app in theirs]
     waiting = [steps for steps in await world.waiting_steps() if steps.app in theirs]
     calls = _Calls()
     unread = []

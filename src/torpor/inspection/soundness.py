@@ -10,6 +10,7 @@ from torpor.engine import plan
 from torpor.engine.agreement import check_rows, check_state
 from torpor.engine.images import read_program
 from torpor.errors import DamagedError, KeyMissingError, LimitExceededError, SerializationError, SnapshotError
+from torpor.inspection.deployments import read_uses
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Entities, Event, Run, RunFilter, RunState
 from torpor.thread_start import in_thread
@@ -37,7 +38,7 @@ async def find_damage(world: World, keyring: Keyring) -> dict[str, str]:
             elif run.status not in RUN_TERMINAL and run.id not in found:
                 found |= await _damage_of(world, keyring, run)
         before = page[-1].id
-    for use in await world.programs_in_use():
+    for use in await read_uses(world):
         try:
             program = await read_program(world, keyring, use.program, use.key_id)
         except KeyMissingError:
