@@ -33,7 +33,7 @@ conformance: .venv/.installed ## run CPython's own tests in the Python guest; AR
 	$(PY) -m conformance $(ARGS)
 
 .PHONY: crash
-crash: .venv/.installed ## kill, freeze and starve workers for half an hour; SOAK='--minutes 60 --seed 3'
+crash: .venv/.installed ## kill, freeze and starve workers for half an hour; SOAK='--minutes 60 --world http'
 	@.venv/bin/torpor warm
 	$(PY) -m pytest tests/crash --rounds 20 $(ARGS)
 	$(PY) -m tests.crash.soak $(SOAK)

@@ -29,6 +29,7 @@ FLOORS = (
         "builtin_steps",
         "fetching",
         "client",
+        "health",
         "hook_info",
         "moments",
         "parked",

@@ -54,6 +54,7 @@ def test_the_table_holds_every_command() -> None:
         "query",
         "archive",
         "doctor",
+        "health",
         "warm",
         "deployments",
         "deploy check",

@@ -25,6 +25,9 @@ from torpor.http.routing import Route
 EXAMPLES = 4
 """Requests made up for each route."""
 
+ASKS_WORKERS = "/v1/health"
+"""Of whom there are none, which it says with 503; that need not be waited for."""
+
 CHECKS = (
     not_a_server_error,
     status_code_conformance,
@@ -58,8 +61,10 @@ def test_a_route_answers_as_documented(idle: Server, schema: Any, route: Route) 
     )
     @given(case=operation.as_strategy())
     def ask(case: Any) -> None:
+        if route.path == ASKS_WORKERS:
+            case.query = {**(case.query or {}), "wait": 0.01}
         answer = case.call(base_url=idle.url, headers={"Authorization": f"Bearer {idle.token}"}, timeout=60)
-        case.validate_response(answer, checks=CHECKS)
+        case.validate_response(answer, checks=CHECKS[1:] if route.path == ASKS_WORKERS else CHECKS)
 
     ask()
 

@@ -22,6 +22,12 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=100, help="started in each minute (100)")
     parser.add_argument("--lease", type=float, default=3.0, help="of workers, in seconds (3)")
     parser.add_argument("--folder", type=Path, default=None, help="for all files; kept (a temporary one)")
+    parser.add_argument(
+        "--world",
+        choices=("file", "http"),
+        default="file",
+        help="as its workers have it: a file or a server's (file)",
+    )
     arguments = parser.parse_args()
     seconds = min(ROUND_SECONDS, arguments.minutes * 60)
     rounds = max(1, round(arguments.minutes * 60 / seconds))
@@ -37,6 +43,7 @@ def main() -> int:
             runs=round(arguments.runs * seconds / 60),
             lease_ms=int(arguments.lease * 1000),
             say=_say,
+            remote=arguments.world == "http",
         )
     )
     _say(f"{report.runs} runs and their children; {dict(report.done)}")

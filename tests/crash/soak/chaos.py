@@ -9,10 +9,13 @@ from typing import Final
 
 from tests.crash.soak.clock import SharedClock
 from tests.crash.soak.fleet import HERE, Fleet, Undo
+from tests.crash.soak.gateway import Gateway
 
 HOUR: Final = 3_600_000
 JUMP_HOURS: Final = 2
 STOP_SECONDS: Final = 10.0
+GATEWAY_SHARE: Final = 0.4
+"""How much of all befalls the server, or the way to it, where there is one."""
 
 
 class Chaos:
@@ -24,9 +27,13 @@ class Chaos:
         clock: everybody's.
         dice: what happens.
         lease_ms: of the workers.
+        gateway: between workers and their world, if there is one.
     """
 
-    def __init__(self, fleet: Fleet, clock: SharedClock, dice: random.Random, lease_ms: int) -> None:
+    def __init__(
+        self, fleet: Fleet, clock: SharedClock, dice: random.Random, lease_ms: int, gateway: Gateway | None = None
+    ) -> None:
+        self._gateway = gateway
         self._fleet = fleet
         self._clock = clock
         self._dice = dice
@@ -41,9 +48,14 @@ class Chaos:
             async with asyncio.timeout(seconds):
                 while True:
                     await asyncio.sleep(self._dice.uniform(0.2, 1.6))
-                    await self._strike()
+                    if self._gateway is not None and self._dice.random() < GATEWAY_SHARE:
+                        await self._gateway.strike(self._lease_seconds)
+                    else:
+                        await self._strike()
         except TimeoutError:
             pass
+        if self._gateway is not None:
+            await self._gateway.mend()
         await asyncio.gather(*self._spells)
         for number in self._fleet.numbers:
             if not self._fleet.is_alive(number):

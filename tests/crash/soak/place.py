@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import cast
 
 import msgspec
 
+from tests.crash.soak.clock import SharedClock
 from torpor import WorkerSettings
+from torpor.world import World
+from torpor.worlds import open_world
+from torpor.worlds.http import HttpWorld
 
 
 class Place(msgspec.Struct, frozen=True):
@@ -16,10 +21,20 @@ class Place(msgspec.Struct, frozen=True):
     Attributes:
         folder: for all files.
         lease_ms: of every worker.
+        server: URL by which workers have the world, ``""`` when they have its file.
+        token: what lets them in there.
     """
 
     folder: str
     lease_ms: int
+    server: str = ""
+    token: str = ""
+
+    def world(self) -> World:
+        """Return the world as a worker has it; a server tells the time as well."""
+        if self.server:
+            return cast(World, HttpWorld(self.server, token=self.token))
+        return open_world(self.url, SharedClock(self.clock))
 
     @property
     def url(self) -> str:

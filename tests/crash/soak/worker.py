@@ -16,11 +16,9 @@ import torpor.guests.quickjs
 import torpor.programs.javascript.builder
 import torpor.programs.python  # noqa: F401  # see above
 from tests.crash.soak.application import app, ledger
-from tests.crash.soak.clock import SharedClock
 from tests.crash.soak.place import Place
 from torpor.engine import liveness
 from torpor.errors import TorporError
-from torpor.worlds import open_world
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +43,7 @@ def serve(place: Place, machine: str) -> None:
         liveness.machine = lambda: machine  # type: ignore[assignment]  # the point of it
     ledger.open(place.ledger)
     app.settings = place.settings
-    app.use_world(open_world(place.url, SharedClock(place.clock)))
+    app.use_world(place.world())
     asyncio.run(_work())
 
 

@@ -93,7 +93,7 @@ class Connection:
         *,
         request_id: str = "",
         headers: Mapping[str, str] | None = None,
-        patience: float = PATIENCE_SECONDS,
+        meeting: bool = False,
     ) -> httpx.Response:
         """
         Make a request and return its answer, which is no error.
@@ -101,7 +101,8 @@ class Connection:
         Args:
             method, path, body, headers: of the request.
             request_id: of one that must not be carried out twice.
-            patience: for how many seconds it is made again if nobody answers.
+            meeting: whether it is the first one: then nobody is waited for who is not there at all, since the URL may
+                be wrong. Whose answer is cut off is there.
 
         Raises:
             TorporError: what the world raised.
@@ -112,7 +113,7 @@ class Connection:
         client = self._opened()
         self._going_on += 1
         try:
-            response = await self._answer(client, method, path, body, request_id, dict(headers or {}), patience)
+            response = await self._answer(client, method, path, body, request_id, dict(headers or {}), meeting=meeting)
         finally:
             self._going_on -= 1
             self._idle.set()
@@ -144,10 +145,11 @@ class Connection:
         body: bytes,
         request_id: str,
         headers: dict[str, str],
-        patience: float,
+        *,
+        meeting: bool,
     ) -> httpx.Response:
         headers |= {REQUEST: request_id} if request_id else {}
-        ends = self._clock.steady() + round(patience * 1000)
+        ends = self._clock.steady() + round(PATIENCE_SECONDS * 1000)
         tries = 0
         while True:
             tries += 1
@@ -162,7 +164,7 @@ class Connection:
                 problem = error
                 if request_id and not isinstance(error, _UNSENT):
                     headers[SERVER] = self._server or "unknown"
-            if self._clock.steady() >= ends:
+            if self._clock.steady() >= ends or (meeting and isinstance(problem, _UNSENT)):
                 raise self.away(problem) from (problem if isinstance(problem, Exception) else None)
             await asyncio.sleep(_BACKOFF.delay_ms(tries) / 1000)
 

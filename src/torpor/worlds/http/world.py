@@ -125,7 +125,7 @@ class HttpWorld:
         """
         from importlib.metadata import version  # noqa: PLC0415  # costs some milliseconds
 
-        response = await self._connection.ask("GET", PATH, patience=0)
+        response = await self._connection.ask("GET", PATH, meeting=True)
         try:
             known: Known = decode(response.content, Known)
         except msgspec.DecodeError as error:
