@@ -7,11 +7,9 @@ Python keeps byte code, as installers leave it, in a folder of the benchmark: a 
 from __future__ import annotations
 
 import asyncio
-import os
 import resource
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +19,7 @@ from benchmarks.application import SETTING, working
 from benchmarks.harness import child
 from benchmarks.harness.child import BenchmarkError
 from benchmarks.harness.database import fresh
+from benchmarks.harness.installed import installed
 from benchmarks.harness.progress import say
 from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.setting import Setting
@@ -39,11 +38,11 @@ _ROOT = Path(__file__).parent.parent
 def run(setting: Setting) -> list[Row]:
     """Return ``cpu`` and ``wall`` of each command."""
     rows = Rows("cli", setting)
-    with fresh(setting) as place, tempfile.TemporaryDirectory() as byte_code:
+    with fresh(setting) as place, installed() as environment:
         child.call(prepare, place)
         for name, arguments in COMMANDS.items():
             say(f"cli: torpor {name}")
-            samples = [_timed(arguments, place, byte_code) for _ in range(1 + 2 * setting.samples)][1:]
+            samples = [_timed(arguments, place, environment) for _ in range(1 + 2 * setting.samples)][1:]
             cpu, wall = zip(*samples, strict=True)
             rows.add("cpu", "ms", cpu, {"command": name})
             rows.add("wall", "ms", wall, {"command": name})
@@ -61,14 +60,9 @@ async def _prepare(setting: Setting) -> None:
             await finished(app.start("sequential", 3), 3)
 
 
-def _timed(arguments: list[str], setting: Setting, byte_code: str) -> tuple[float, float]:
+def _timed(arguments: list[str], setting: Setting, environment: dict[str, str]) -> tuple[float, float]:
     """Return milliseconds of processor time and of real time."""
-    environment = os.environ | {
-        SETTING: msgspec.json.encode(setting).decode(),
-        "PYTHONPATH": str(_ROOT),
-        "PYTHONPYCACHEPREFIX": byte_code,
-    }
-    environment.pop("PYTHONDONTWRITEBYTECODE", None)
+    environment |= {SETTING: msgspec.json.encode(setting).decode(), "PYTHONPATH": str(_ROOT)}
     command = [sys.executable, "-P", "-m", "torpor.cli", *arguments]
     before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)

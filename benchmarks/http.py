@@ -3,23 +3,29 @@ The front door on HTTP, beside the direct client: start to result, resume, a str
 
 A worker and the server are one process, as ``torpor serve`` has them, and the client another one: it speaks HTTP over
 loopback, by httpx, or has the world's file open itself.
+
+The rate is that of bare connections, because httpx spends several times as much on a request as the server does;
+``cpu`` is what the server's process spends on one, whoever else is busy.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import statistics
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any, Final, Literal, Protocol
 
 import httpx
 import msgspec
+import psutil
 
 from benchmarks.application import working
 from benchmarks.harness import child
 from benchmarks.harness.child import BenchmarkError
+from benchmarks.harness.connection import repeat
 from benchmarks.harness.database import fresh
 from benchmarks.harness.progress import say
 from benchmarks.harness.rows import Row, Rows
@@ -43,21 +49,23 @@ By = Literal["http", "direct"]
 
 
 class Work(msgspec.Struct, frozen=True):
-    """What the process of the client is to do: where the world and the server are, and by which of them."""
+    """What the process of the client is to do: where the world and the server are, whose id, and by which of them."""
 
     setting: Setting
     url: str
     token: str
+    server: int
     by: By
 
 
 class Seen(msgspec.Struct, frozen=True):
-    """What the client saw: samples in milliseconds, and requests a second."""
+    """What the client saw: samples in milliseconds, requests a second, and the server's milliseconds for each."""
 
     start_to_result: list[float]
     resume: list[float]
     lag: list[float]
     requests_per_s: list[float]
+    cpu: list[float]
 
 
 class Door(Protocol):
@@ -69,7 +77,7 @@ class Door(Protocol):
 
     async def resume(self, token: str) -> None: ...
 
-    async def look(self, run_id: str) -> None: ...
+    async def looks(self, run_id: str, count: int) -> None: ...
 
     def chunks(self, run_id: str) -> AsyncIterator[bytes]: ...
 
@@ -83,6 +91,8 @@ def run(setting: Setting) -> list[Row]:
             seen = child.call(serve_http if by == "http" else serve_direct, place)
         for name, unit in (("start_to_result", "ms"), ("resume", "ms"), ("lag", "ms"), ("requests_per_s", "1/s")):
             rows.add(name, unit, getattr(seen, name), {"by": by})
+        if by == "http":
+            rows.add("cpu", "ms", seen.cpu, {"by": by})
     return rows.all
 
 
@@ -100,7 +110,9 @@ async def _serve(setting: Setting, by: By) -> Seen:
     async with working(setting) as app:
         service, made, listening = Service(app), make_token(app.clock.now(), ("operate",)), listen("127.0.0.1", 0)
         async with serving(asgi(app, tokens=[made.token], service=service), service, listening):
-            return await asyncio.to_thread(child.call, measure, Work(setting, url_of(listening), made.text, by))
+            return await asyncio.to_thread(
+                child.call, measure, Work(setting, url_of(listening), made.text, os.getpid(), by)
+            )
 
 
 def measure(work: Work) -> Seen:
@@ -121,8 +133,9 @@ async def _measure(work: Work) -> Seen:
                 await _parked(client, f"token-{n}")
             resumed = [await timed_ms(_resumed(door, n)) for n in samples]
             lags = [await _lag(client, door, n, 40 if work.setting.quick else 200) for n in samples]
-            rates = [await _rate(door.look, "start-0", 200 if work.setting.quick else 2_000) for _ in samples]
-        return Seen(started[1:], resumed[1:], lags[1:], rates[1:])
+            looked = [await _rate(work, door, "start-0", 320 if work.setting.quick else 3_200) for _ in samples]
+        rates, cpu = zip(*looked[1:], strict=True)
+        return Seen(started[1:], resumed[1:], lags[1:], list(rates), list(cpu))
     finally:
         await world.close()
 
@@ -147,14 +160,14 @@ async def _lag(client: Client, door: Door, number: int, chunks: int) -> float:
     return 1000 * statistics.median(lags)
 
 
-async def _rate(look: Callable[[str], Awaitable[None]], run_id: str, count: int) -> float:
-    async def one_client() -> None:
-        for _ in range(count // CLIENTS):
-            await look(run_id)
-
-    begun = time.perf_counter()
-    await asyncio.gather(*(one_client() for _ in range(CLIENTS)))
-    return count // CLIENTS * CLIENTS / (time.perf_counter() - begun)
+async def _rate(work: Work, door: Door, run_id: str, count: int) -> tuple[float, float]:
+    """Return requests a second, and milliseconds of the server's processor time for each."""
+    server = psutil.Process(work.server)
+    before, begun = server.cpu_times(), time.perf_counter()
+    await asyncio.gather(*(door.looks(run_id, count // CLIENTS) for _ in range(CLIENTS)))
+    seconds, after = time.perf_counter() - begun, server.cpu_times()
+    spent = after.user + after.system - before.user - before.system
+    return count / seconds, 1000 * spent / count
 
 
 async def _parked(client: Client, token: str) -> None:
@@ -172,8 +185,9 @@ def _expect(found: Any, expected: Any) -> None:
 
 
 class _Http:
-    def __init__(self, client: httpx.AsyncClient) -> None:
+    def __init__(self, client: httpx.AsyncClient, work: Work) -> None:
         self._client = client
+        self._work = work
 
     async def start(self, workflow: str, *args: Any, run_id: str) -> None:
         await self._send("POST", "/v1/runs", json={"workflow": workflow, "args": args, "id": run_id})
@@ -184,8 +198,8 @@ class _Http:
     async def resume(self, token: str) -> None:
         await self._send("POST", f"/v1/hooks/{token}", json=1)
 
-    async def look(self, run_id: str) -> None:
-        await self._send("GET", f"/v1/runs/{run_id}")
+    async def looks(self, run_id: str, count: int) -> None:
+        await repeat(f"{self._work.url}/v1/runs/{run_id}", self._work.token, count)
 
     async def chunks(self, run_id: str) -> AsyncIterator[bytes]:
         rest = b""
@@ -213,8 +227,9 @@ class _Direct:
     async def resume(self, token: str) -> None:
         await self._client.resume_hook(token, 1)
 
-    async def look(self, run_id: str) -> None:
-        await self._client.run(run_id).info()
+    async def looks(self, run_id: str, count: int) -> None:
+        for _ in range(count):
+            await self._client.run(run_id).info()
 
     async def chunks(self, run_id: str) -> AsyncIterator[bytes]:
         async for chunk in self._client.run(run_id).stream(until="close"):
@@ -224,11 +239,8 @@ class _Direct:
 @asynccontextmanager
 async def _by_http(work: Work) -> AsyncIterator[Door]:
     headers = {"Authorization": f"Bearer {work.token}"}
-    limits = httpx.Limits(max_keepalive_connections=CLIENTS, max_connections=2 * CLIENTS)
-    async with httpx.AsyncClient(
-        base_url=work.url, headers=headers, timeout=90, trust_env=False, limits=limits
-    ) as client:
-        yield _Http(client)
+    async with httpx.AsyncClient(base_url=work.url, headers=headers, timeout=90, trust_env=False) as client:
+        yield _Http(client, work)
 
 
 @asynccontextmanager

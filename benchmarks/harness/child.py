@@ -12,7 +12,7 @@ import os
 import subprocess
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -29,7 +29,13 @@ class BenchmarkError(Exception):
     """A benchmark could not be carried out; the message says what happened."""
 
 
-def call(function: Callable[[A], R], argument: A, *, seconds: float = _SECONDS_MAX) -> R:
+def call(
+    function: Callable[[A], R],
+    argument: A,
+    *,
+    seconds: float = _SECONDS_MAX,
+    environment: Mapping[str, str] = os.environ,
+) -> R:
     """
     Call a module's function in a new process and return what it returns.
 
@@ -37,11 +43,12 @@ def call(function: Callable[[A], R], argument: A, *, seconds: float = _SECONDS_M
         function: takes one argument; its annotations say which types cross the border.
         argument: anything that msgspec can write as JSON.
         seconds: how long it may take.
+        environment: of the process.
 
     Raises:
         BenchmarkError: the child failed, or took longer than half an hour.
     """
-    process = start(function, argument)
+    process = start(function, argument, environment)
     try:
         answer, _ = process.communicate(timeout=seconds)
     except subprocess.TimeoutExpired:
@@ -55,12 +62,14 @@ def call(function: Callable[[A], R], argument: A, *, seconds: float = _SECONDS_M
     return result
 
 
-def start(function: Callable[[A], Any], argument: A) -> subprocess.Popen[bytes]:
+def start(
+    function: Callable[[A], Any], argument: A, environment: Mapping[str, str] = os.environ
+) -> subprocess.Popen[bytes]:
     """Begin to call a module's function in a new process; kill and wait are the caller's."""
-    path = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    path = [str(_ROOT), *filter(None, [environment.get("PYTHONPATH")])]
     process = subprocess.Popen(
         [sys.executable, "-m", __name__, function.__module__, function.__qualname__],
-        env=os.environ | {"PYTHONPATH": os.pathsep.join(path)},
+        env={**environment, "PYTHONPATH": os.pathsep.join(path)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )

@@ -159,6 +159,7 @@ class Torpor(Registry):
         self._cleanup = Cleanup() if cleanup is None else checked_cleanup(cleanup)
         self.client = Client(self.world, self.keyring, app=self.name, cleanup=self._cleanup)
         self._names = names = Names(self.root)
+        self._steps: ApplicationSteps | None = None  # made once: a tick has no time to look at signatures
         self._programs = Programs(
             self.root,
             names.step_names,
@@ -236,7 +237,9 @@ class Torpor(Registry):
     @property
     def steps(self) -> ApplicationSteps:
         """Where a worker of this application finds steps."""
-        return ApplicationSteps(self, self._names)
+        if self._steps is None:
+            self._steps = ApplicationSteps(self, self._names)
+        return self._steps
 
     @property
     def names(self) -> Names:
@@ -303,6 +306,7 @@ class Torpor(Registry):
         settings: WorkerSettings | None,
         keys: str | Keyring | None,
     ) -> None:
+        self._steps = None  # of a twin they are its own
         self._clock = clock or self._clock
         self.runtime = chosen_runtime(runtime or self.runtime)
         self.settings = settings or self.settings

@@ -6,13 +6,14 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
 from tests.engine.support import TIMEOUT, until
 from tests.serverless.application import app as application
 from torpor import Torpor
-from torpor.engine import liveness
+from torpor.engine import builds, liveness
 from torpor.engine.failpoints import Failpoint
 from torpor.errors import ConfigurationError, UsageError
 from torpor.guests.cpython.guest import CPython
@@ -21,6 +22,7 @@ from torpor.testing.clock import ManualClock
 from torpor.testing.mortal import Mortal
 from torpor.ticking import Tick, call_wake
 from torpor.vm.guest import Image, Program
+from torpor.world import World
 
 NOW = 1_700_000_000_000
 AT = datetime.fromtimestamp(NOW / 1000, UTC)
@@ -74,6 +76,29 @@ async def test_ticks_load_a_program_once(app: Torpor, clock: ManualClock, monkey
     clock.advance(3_600_000)
     await app.tick()
     assert loaded == before + 1
+
+
+async def test_ticks_see_once_that_the_world_has_the_guest(
+    clock: ManualClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one stores the build, or finds it; those that follow do not read it again."""
+    read = 0
+    stored_manifest = builds.stored_manifest
+
+    async def counted(world: World, build: str) -> bytes | None:
+        nonlocal read
+        read += 1
+        return await stored_manifest(world, build)
+
+    monkeypatch.setattr(builds, "stored_manifest", counted)
+    monkeypatch.setattr(builds, "PAUSE_SECONDS", 0)
+    async with application.on(f"sqlite:///{tmp_path / 'torpor.db'}", clock=clock) as app:
+        await app.start("naps", 3, 60)
+        await app.tick()
+        assert read == 1
+        clock.advance(60_000)
+        assert (await app.tick()).runs == 1
+        assert read == 1
 
 
 async def test_a_tick_without_work_says_that_none_is_due(app: Torpor) -> None:

@@ -110,6 +110,7 @@ class Builds:
         guests: gives the installed guests, and makes others.
         dropped: told of a build whose guest is not kept ready any more.
         wait_seconds: how long to wait for a guest that is being made; None for as long as it takes.
+        stored: the builds that the world is known to have; those that are found there are added.
     """
 
     def __init__(
@@ -118,12 +119,13 @@ class Builds:
         guests: MakeGuest,
         dropped: Callable[[str], None] = lambda _: None,
         wait_seconds: float | None = WAIT_SECONDS,
+        stored: set[str] | None = None,
     ) -> None:
         self._world, self._guests, self._dropped, self._wait_seconds = world, guests, dropped, wait_seconds
         self._made: OrderedDict[str, Guest] = OrderedDict()
         self._making: dict[str, asyncio.Task[Guest]] = {}
         self._used: dict[str, Guest] = {}  # with which snapshots were taken, and which the world may lack
-        self._stored: set[str] = set()
+        self._stored: set[str] = set() if stored is None else stored
 
     def installed(self, name: str) -> Guest:
         """

@@ -119,11 +119,13 @@ class Kept:
     Attributes:
         images: by build and program, the last used at the end.
         stored: names of those that the world has.
+        builds: the guest builds that the world has.
     """
 
     def __init__(self) -> None:
         self.images: OrderedDict[str, Image] = OrderedDict()
         self.stored: set[str] = set()
+        self.builds: set[str] = set()
 
 
 class Images:
@@ -156,12 +158,12 @@ class Images:
         kept: Kept | None = None,
     ) -> None:
         self._observe = observe
-        self.builds = Builds(world, guests, self._forget, build_wait_seconds)
+        self._at_hand = kept or Kept()
+        self.builds = Builds(world, guests, self._forget, build_wait_seconds, self._at_hand.builds)
         self._programs = programs
         self._world = world
         self._threads = threads
         self._keyring = keyring
-        self._at_hand = kept or Kept()
         self._lock = asyncio.Lock()
 
     async def of(self, state: RunState) -> tuple[Guest, Image]:

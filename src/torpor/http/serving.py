@@ -64,6 +64,8 @@ async def serving(app: ASGIApp, service: Service, listening: socket.socket) -> A
     """
     config = uvicorn.Config(
         app,
+        http="h11",  # and not httptools where that is installed: it takes heads of any size (docs/adr/0062)
+        ws="none",
         log_config=None,  # the process's own logging has what there is to tell
         access_log=False,
         server_header=False,

@@ -87,10 +87,10 @@ def _quickjs(stored: StoredBuild | None) -> Guest:
 
 
 def _javascript(sources: Sources, build: Callable[[], str]) -> Built | None:
-    from torpor.programs.javascript.builder import build_program  # noqa: PLC0415  # as above
-
     if not sources.files:
         return None
+    from torpor.programs.javascript.builder import build_program  # noqa: PLC0415  # as above
+
     made = build_program(
         sources.root,
         sources.files,
