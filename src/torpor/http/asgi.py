@@ -33,6 +33,9 @@ from torpor.http import (
 )
 from torpor.http.auth import Guard
 from torpor.http.openapi import documenting
+from torpor.http.pages import acting, entering, files, live
+from torpor.http.pages import run as run_page
+from torpor.http.pages import runs as runs_page
 from torpor.http.problems import INTERNAL, MethodError, UnknownAddressError, answer_to, problem_response
 from torpor.http.routing import Route, endpoint
 from torpor.http.service import Service
@@ -59,7 +62,17 @@ _DOCUMENTED: Final[tuple[Route, ...]] = (
 ROUTES: Final = (*_DOCUMENTED, *documenting(_DOCUMENTED))
 """The routes for people and their programs, which the OpenAPI document is about."""
 
-EVERY_ROUTE: Final = (*ROUTES, *remote.router, *ticking.router)
+PAGES: Final[tuple[Route, ...]] = (
+    *runs_page.router,
+    *run_page.router,
+    *acting.router,
+    *entering.router,
+    *live.router,
+    *files.router,
+)
+"""The pages for a browser, and what their forms do."""
+
+EVERY_ROUTE: Final = (*ROUTES, *PAGES, *remote.router, *ticking.router)
 """Those for workers and functions too; what is not here is answered with 404."""
 
 _HEADERS: Final = {

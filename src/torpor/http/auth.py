@@ -119,19 +119,20 @@ class Guard:
         scheme, _, text = request.headers.get("authorization", "").partition(" ")
         if not scheme and COOKIE in request.cookies:
             text = request.cookies[COOKIE]
-            if acts and not _is_own_page(request):
+            if acts and not is_own_page(request):
                 raise ForbiddenError(
                     "a browser has sent this from a page that is not this server's; send the token as a header instead"
                 )
         elif scheme.lower() != "bearer" or not text.strip():
             raise UnauthorizedError("this takes a token: send the header `Authorization: Bearer tpr_…`")
-        token = await self._token(text.strip())
+        token = await self.token(text.strip())
         if token is None:
             raise UnauthorizedError("the token is unknown, revoked or expired: ask for another one")
         roles = frozenset[str]().union(*(IMPLIED[role] for role in token.roles if role in ROLES))
         return Grant(f"{token.name or 'token'} ({token.id})", roles, token.queues, token.workflows)
 
-    async def _token(self, text: str) -> Token | None:
+    async def token(self, text: str) -> Token | None:
+        """Return the token that a text stands for, None when it is not valid."""
         halves = halves_of(text)
         if halves is None:
             return None
@@ -141,6 +142,10 @@ class Guard:
         return token if not token.expires_at or self._now() < token.expires_at else None
 
 
-def _is_own_page(request: HTTPConnection) -> bool:
+def is_own_page(request: HTTPConnection) -> bool:
     """Return whether a page of this server has sent a request: browsers say so, and pages cannot change it."""
+    if (
+        request.headers.get("sec-fetch-site") == "same-origin"
+    ):  # said over TLS and on loopback; a proxy hides the scheme
+        return True
     return request.headers.get("origin", "") == f"{request.url.scheme}://{request.headers.get('host', '')}"

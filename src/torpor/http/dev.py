@@ -6,7 +6,7 @@ import secrets
 
 from starlette.responses import RedirectResponse, Response
 
-from torpor.http.auth import COOKIE
+from torpor.http.pages.entering import set_cookie
 from torpor.http.problems import UnauthorizedError
 from torpor.http.routing import Call, Router
 
@@ -35,6 +35,6 @@ class OneTimeLink:
         code, self._code = self._code, None  # also a wrong one uses it up: nobody tries twice
         if code is None or not secrets.compare_digest(code.encode(), call.part("code").encode()):
             raise UnauthorizedError("this link has worked once, or is none; start the server again for another one")
-        response = RedirectResponse(call.address("v1", "runs"), 303)
-        response.set_cookie(COOKIE, self._token, httponly=True, samesite="strict", path=call.address("") or "/")
+        response = RedirectResponse(call.address(""), 303)
+        set_cookie(call, response, self._token)
         return response

@@ -8,8 +8,8 @@ import msgspec
 
 from torpor.errors import HookNotFoundError
 from torpor.http.routing import Call, Router
-from torpor.http.runs import PAGE_RUNS_MAX
 from torpor.http.views import RunItem, run_item
+from torpor.inspection.search import PAGE_RUNS_MAX
 from torpor.inspection.timestamps import iso
 from torpor.limits import HTTP_WAIT_SECONDS_MAX
 from torpor.run_info import RunInfo

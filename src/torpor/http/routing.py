@@ -42,6 +42,7 @@ VALUE: Final = "application/vnd.torpor.value"
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 Handler = Callable[..., Awaitable[Any]]
+Refusing = Callable[["Call", TorporError], Response]
 
 audit: Final = logging.getLogger("torpor.audit")
 """Gets a line for every act that changes something or shows what is encrypted, and for every refusal."""
@@ -55,15 +56,17 @@ class Call:
         request: as it came.
         service: what the routes work on.
         grant: what its sender may.
+        guard: tells who others are, by their tokens.
 
     Attributes:
-        request, service, grant: as given.
+        request, service, grant, guard: as given.
     """
 
-    def __init__(self, request: Request, service: Service, grant: Grant) -> None:
+    def __init__(self, request: Request, service: Service, grant: Grant, guard: Guard) -> None:
         self.request = request
         self.service = service
         self.grant = grant
+        self.guard = guard
 
     def part(self, name: str) -> str:
         """
@@ -190,6 +193,7 @@ class Route(NamedTuple):
         carries: whether the body is a value, whatever it is.
         headers: that it reads, beside those of every request.
         is_quiet: whether the audit has no line for each request, because it is for machines.
+        refusing: makes the answer to an error; a problem document by default.
     """
 
     method: str
@@ -203,6 +207,7 @@ class Route(NamedTuple):
     carries: bool = False
     headers: tuple[str, ...] = ()
     is_quiet: bool = False
+    refusing: Refusing | None = None
 
     @property
     def acts(self) -> bool:
@@ -225,10 +230,12 @@ class Router:
 
     Args:
         tag: what they are about.
+        refusing: see :class:`Route`.
     """
 
-    def __init__(self, tag: str) -> None:
+    def __init__(self, tag: str, refusing: Refusing | None = None) -> None:
         self._tag = tag
+        self._refusing = refusing
         self._routes: list[Route] = []
 
     def __iter__(self) -> Iterator[Route]:
@@ -247,7 +254,7 @@ class Router:
         assert needed in get_args(Needed), "a route says who may"
 
         def add(handler: Handler) -> Handler:
-            self._routes.append(Route(method, path, needed, handler, self._tag, **about))
+            self._routes.append(Route(method, path, needed, handler, self._tag, refusing=self._refusing, **about))
             return handler
 
         return add
@@ -265,7 +272,7 @@ def endpoint(route: Route, service: Service, guard: Guard) -> Callable[[Request]
             if route.needed != "open":
                 grant = await guard.grant(request, acts=route.acts)
                 grant.require(route.needed)
-            call = Call(request, service, grant)
+            call = Call(request, service, grant, guard)
             given: dict[str, Any] = {"call": call} if "call" in takes else {}
             if "query" in takes:
                 given["query"] = call.query(takes["query"])
@@ -273,7 +280,8 @@ def endpoint(route: Route, service: Service, guard: Guard) -> Callable[[Request]
                 given["body"] = await call.body(takes["body"])
             told = await route.handler(**given)
         except TorporError as error:
-            response = answer_to(error)
+            refused = Call(request, service, grant, guard)
+            response = answer_to(error) if route.refusing is None else route.refusing(refused, error)
         except ClientDisconnect:
             response = Response(status_code=400)  # nobody is there to read it
         else:

@@ -15,7 +15,6 @@ from torpor.http.views import (
     EventPage,
     LogLine,
     Outcome,
-    RunItem,
     RunPage,
     RunView,
     TimelineRow,
@@ -28,6 +27,7 @@ from torpor.http.views import (
 )
 from torpor.inspection import outcome as read
 from torpor.inspection.details import details_data
+from torpor.inspection.search import PAGE_RUNS_MAX, Search, search
 from torpor.inspection.timeline import timeline
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.limits import HTTP_WAIT_SECONDS_MAX
@@ -35,17 +35,11 @@ from torpor.run_info import RunInfo
 
 router = Router("runs")
 
-PAGE_RUNS_MAX: Final = 200
-"""Runs of one page."""
-
 PAGE_EVENTS_MAX: Final = 1_000
 """Events, or lines, of one page."""
 
 NUMBER_MAX: Final = 2**53
 """A number of an event, or of a line, that JSON can tell."""
-
-_LOOKED_AT_MAX: Final = 2_000
-"""Runs that one page looks through for those that a token is about; the next page goes on behind them."""
 
 
 class WhichRuns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -56,6 +50,8 @@ class WhichRuns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         status: their state.
         workflow: the full or the short name of their workflow.
         attribute: ``name=value`` that they have; may be repeated.
+        since: only those that were created at this time or later, epoch milliseconds.
+        error: what their error says, whatever its case; errors of encrypted runs are not looked into.
         before: the last run of the page before, or ``next`` of it.
         limit: how many at most.
     """
@@ -63,6 +59,8 @@ class WhichRuns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     status: RunStatus | None = None
     workflow: str | None = None
     attribute: list[str] = []
+    since: Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)] = 0
+    error: Annotated[str, msgspec.Meta(max_length=512)] = ""
     before: str | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_RUNS_MAX)] = 50
 
@@ -76,24 +74,19 @@ async def list_runs(call: Call, query: WhichRuns) -> RunPage:
         if not separator:
             raise BadRequestError(f"attribute={text:.100}: write it as NAME=VALUE")
         attributes[name] = value
-    reader = call.service.reader(decrypt=False)
-    found: list[RunItem] = []
-    before, looked_at, is_last = query.before, 0, False
-    while len(found) < query.limit and looked_at < _LOOKED_AT_MAX and not is_last:
-        wanted = query.limit - len(found) if call.grant.is_whole else PAGE_RUNS_MAX
-        page = await reader.runs(
-            status=query.status, workflow=query.workflow, attributes=attributes, before=before, limit=wanted
-        )
-        is_last = len(page) < wanted
-        for info in page:
-            before = info.id
-            looked_at += 1
-            if call.grant.covers(info.workflow, info.queue):
-                found.append(run_item(info))
-                if len(found) == query.limit:
-                    is_last = is_last and info is page[-1]
-                    break
-    return RunPage(found, None if is_last else before)
+    wanted = Search(
+        status=query.status,
+        workflow=query.workflow,
+        attributes=attributes,
+        since=query.since,
+        error=query.error,
+        before=query.before,
+        limit=query.limit,
+    )
+    grant = call.grant
+    covers = None if grant.is_whole else lambda info: grant.covers(info.workflow, info.queue)
+    found = await search(call.service.reader(decrypt=False), wanted, covers)
+    return RunPage([run_item(info) for info in found.runs], found.next)
 
 
 @router.get("/v1/runs/{run}", "read")

@@ -215,33 +215,43 @@ class Reader:
     async def details(self, run_id: str) -> RunDetails:
         """Return all that the world has of a run."""
         run = await self._readable(run_id)
+        found = await self._told(run, 0, None)
+        entries: list[LogEntry] = await _part("its log lines", self._world.log_entries(run.id), [], found.problems)
+        found.logs = self._redactor.entries(run, entries)
+        found.program = await _part("its program", self._program(run), None, found.problems)
+        return found
+
+    async def story(self, run_id: str, *, after: int = 0, limit: int) -> RunDetails:
+        """
+        Return what at most *limit* events of a run's log tell, those after seq *after*: without its log lines and its
+        program. Of what was asked for before these events only what is still open is told.
+        """
+        return await self._told(await self._readable(run_id), after, limit)
+
+    async def _told(self, run: Run, after: int, limit: int | None) -> RunDetails:
+        """Return a run as a part of its log tells it, without what the log has no part in."""
         world, problems = self._world, list[str]()
-        stored: list[Event] = await _part("its log", world.events(run.id), [], problems)
+        stored: list[Event] = await _part("its log", world.events(run.id, after=after, limit=limit), [], problems)
         events = self._redactor.events(run, stored)
-        entries: list[LogEntry] = await _part("its log lines", world.log_entries(run.id), [], problems)
-        snapshot = await _part("its snapshot", self._snapshot(run), None, problems)
-        program = await _part("its program", self._program(run), None, problems)
         rows: Entities | None = None
         if run.status not in RUN_TERMINAL:
             rows = await _part("what is open in it", world.open_entities(run.id), None, problems)
         unmet: list[Unmet] = []
         if rows is not None:
             unmet = await _part("whom it waits for", unmet_steps(world, rows), [], problems)
-        streams = await _part("its streams", self._client.streams.of_run(run.id), [], problems)
         info = RunInfo.of(run, rows, self._shown)
-        summary = await _part("its input or output", self._summary(run, info), RunSummary(info), problems)
-        historian = Historian(base=run.base, rows=rows, shown=partial(self._shown, run))
+        is_last = limit is None or len(events) < limit or events[-1].seq >= run.head
+        shown = partial(self._shown, run)
+        historian = Historian(base=max(run.base, after), rows=rows if is_last else None, shown=shown)
         historian.read(events)
-        history = historian.end(run.head)
+        history = historian.end(run.head if is_last else events[-1].seq)
         return RunDetails(
-            summary=summary,
+            summary=await _part("its input or output", self._summary(run, info), RunSummary(info), problems),
             now=self._world.clock.now(),
             events=[_view(event) for event in events],
             history=history,
-            logs=self._redactor.entries(run, entries),
-            snapshot=snapshot,
-            streams=streams,
-            program=program,
+            snapshot=await _part("its snapshot", self._snapshot(run), None, problems),
+            streams=await _part("its streams", self._client.streams.of_run(run.id), [], problems),
             unmet=unmet,
             place=await _part("its place in its queue", self._place(run), None, problems),
             problems=problems + history.problems,
@@ -285,6 +295,19 @@ class Reader:
         mark = self._redactor.mark
         async for chunk in shown_chunks(self._client, run, stored, part, decrypt=self._decrypt, mark=mark):
             yield chunk
+
+    async def sources(self, run_id: str) -> dict[str, list[str]]:
+        """
+        Return the lines of a run's program, file by file: what its author wrote, without the bodies of steps.
+
+        Raises:
+            WorldError: the program is damaged.
+        """
+        run = await self._readable(run_id)
+        program = await read_program(self._world, self._client.keyring, run.program, run.key_id)
+        if program is None or (run.key_id and not self._decrypt):
+            return {}
+        return {name: text.splitlines() for name, text in program.files.items()}
 
     async def stack(self, run_id: str) -> tuple[RunInfo, list[TaskStack]]:
         """
