@@ -95,6 +95,10 @@ class StoredWorld(ABC, Generic[S, T]):
     def _operate(self, begin: Begin[R], about: str) -> Awaitable[R]:
         """Carry an operation out in one transaction, which *about* names in errors, and tell listeners behind it."""
 
+    def _operate_on(self, run_id: str, begin: Begin[R], about: str) -> Awaitable[R]:
+        """Carry an operation out that hardly ever locks more than one run: it may share a transaction with others."""
+        return self._operate(begin, about)
+
     @abstractmethod
     def _write(self, change: Change[S, R], about: str) -> Awaitable[R]:
         """Do the same with a function of the store."""
@@ -115,14 +119,16 @@ class StoredWorld(ABC, Generic[S, T]):
         """Carry an operation out in the calling thread, if nobody is waited for; see :meth:`commit_at_once`."""
         return None
 
-    def _hand_in(self, begin: Begin[R], about: str, stored: asyncio.Future[R]) -> bool:
+    def _hand_in(self, run_id: str, begin: Begin[R], about: str, stored: asyncio.Future[R]) -> bool:
         """Take an operation from any thread, if that can be; see :meth:`hand_in`."""
         return False
 
     # Runs
 
     async def create_run(self, new: NewRun) -> Run:
-        return await self._operate(lambda now: operations.create(new, now, self._url), f"creation of run {new.id}")
+        return await self._operate_on(
+            new.id, lambda now: operations.create(new, now, self._url), f"creation of run {new.id}"
+        )
 
     async def get_run(self, run_id: str) -> Run:
         return await self._read(lambda store: self._tables.reads.run(store, run_id), f"reading of run {run_id}")
@@ -218,7 +224,8 @@ class StoredWorld(ABC, Generic[S, T]):
         )
 
     async def send(self, run_id: str, name: str, payload: bytes, message_id: str) -> Run:
-        return await self._operate(
+        return await self._operate_on(
+            run_id,
             lambda now: operations.send(run_id, name, payload, message_id, now, self._url),
             f"sending to run {run_id}",
         )
@@ -299,8 +306,10 @@ class StoredWorld(ABC, Generic[S, T]):
         return await self._read(lambda store: self._tables.reads.state(store, run_id), f"loading of run {run_id}")
 
     async def commit(self, commit: Commit, held: Entities | None = None) -> Committed:
-        return await self._operate(
-            lambda now: operations.commit(commit, held, now, self._url), f"commit of run {commit.run_id}"
+        return await self._operate_on(
+            commit.run_id,
+            lambda now: operations.commit(commit, held, now, self._url),
+            f"commit of run {commit.run_id}",
         )
 
     def commit_at_once(self, commit: Commit, held: Entities) -> Committed | None:
@@ -311,7 +320,10 @@ class StoredWorld(ABC, Generic[S, T]):
 
     def hand_in(self, commit: Commit, held: Entities, stored: asyncio.Future[Committed]) -> bool:
         return self._hand_in(
-            lambda now: operations.commit(commit, held, now, self._url), f"commit of run {commit.run_id}", stored
+            commit.run_id,
+            lambda now: operations.commit(commit, held, now, self._url),
+            f"commit of run {commit.run_id}",
+            stored,
         )
 
     async def snooze(self, run_id: str, worker_id: str, epoch: int, *, delay_ms: int, why: str) -> None:
@@ -321,10 +333,15 @@ class StoredWorld(ABC, Generic[S, T]):
         )
 
     async def finish_step(self, outcome: StepOutcome) -> None:
-        await self._operate(
-            lambda now: operations.finish_step(outcome, now, self._url),
-            f"outcome of step {outcome.step_id} of run {outcome.run_id}",
-        )
+        about = f"outcome of step {outcome.step_id} of run {outcome.run_id}"
+
+        def finish(now: int) -> Operation[None]:
+            return operations.finish_step(outcome, now, self._url)
+
+        if outcome.spent:  # its queue is locked, too
+            await self._operate(finish, about)
+        else:
+            await self._operate_on(outcome.run_id, finish, about)
 
     async def snooze_step(
         self,

@@ -5,6 +5,7 @@ The Postgres world: one database, any number of processes on any number of machi
 
     world.py       the contract, asynchronous: hands each operation to a thread and waits for it
     pool.py        connections and the threads that use them; carries an operation out again when that may help
+    together.py    operations that came together, as one transaction
     connection.py  a connection: statements in one round trip, transactions
     store.py       a connection with what every operation needs: numbers.py for routes, reading
     answers.py     what a store answers to the requests of an operation; changes.py stores what a rule decided
@@ -13,7 +14,7 @@ The Postgres world: one database, any number of processes on any number of machi
     queries.py     lists and counts for people, on connections of their own
     rows.py        rows ↔ values; adapters.py how values travel
     times.py       the server's clock
-    listening.py   hearing of what other processes have changed
+    listening.py   telling other processes of changes, and hearing of theirs
     schema.py      migrations; url.py what a URL says; embedded.py a server of the process's own
     faults.py      the driver's errors: what they mean, and in our words
 """

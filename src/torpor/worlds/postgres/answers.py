@@ -32,20 +32,27 @@ def converse(store: Store, conversation: Conversation[T]) -> T:
     Most conversations of workers have one thing to say: what a turn has changed. That is a transaction by itself.
     """
     request = next(conversation)
-    if isinstance(request, ask.Apply) and not request.changes.ended:  # those who watch an end are still to be told
+    if isinstance(request, ask.Apply) and changes.is_whole(request.changes):
         try:
             changes.store_whole(store, request.changes)
         except (StaleError, TokenTakenError) as error:
             request = conversation.throw(error)
         else:
-            try:
-                conversation.send(None)
-            except StopIteration as stop:
-                result: T = stop.value
-                return result
-            raise AssertionError("a conversation that begins with changes has no other ones")
+            return rest(conversation)
     with store.transaction():
         return ask.converse(conversation, lambda asked: answer(store, asked), first=request)
+
+
+def rest(conversation: Conversation[T]) -> T:
+    """Return the result of a conversation that began with changes, which are stored and were all."""
+    try:
+        request = conversation.send(None)
+        while isinstance(request, ask.Watchers):  # nobody watches: else they were not all
+            request = conversation.send(())
+    except StopIteration as stop:
+        result: T = stop.value
+        return result
+    raise AssertionError(f"a conversation that begins with changes goes on with {type(request).__name__}")
 
 
 def converse_within(store: Store, conversation: Conversation[T]) -> T:
@@ -116,7 +123,7 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Children: _children,
     ask.Kept: lambda store, request: blobs.has(store, request.key),
     ask.PutStep: _put_step,
-    ask.PutProgress: lambda store, request: store.connection.store(changes.save_progress(request.step)),
+    ask.PutProgress: lambda store, request: store.connection.put_off(changes.save_progress(request.step)),
     ask.StreamOf: streams.state,
     ask.PutStream: lambda store, request: streams.put(store, request.changes),
     ask.Spend: flow.spend,

@@ -8,6 +8,7 @@ set.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
@@ -98,7 +99,41 @@ _ADD_ATTRIBUTE: Final = (
     "INSERT INTO torpor.attributes (run, name, value, n) SELECT id, %s, %s, n FROM torpor.runs WHERE id = %s "
     "ON CONFLICT (run, name) DO UPDATE SET value = excluded.value"
 )
+_UNWATCHED: Final = "SELECT 1 / (CASE WHEN EXISTS (SELECT 1 FROM torpor.watchers WHERE watch = %s) THEN 0 ELSE 1 END)"
 _TAKEN: Final = "SELECT token, run FROM torpor.tokens WHERE token = ANY(%s) AND NOT (run = %s AND hook = ANY(%s))"
+
+
+def is_whole(changes: Changes) -> bool:
+    """
+    Return whether changes may well be all of an operation that begins with them.
+
+    Who watches the end of a run is told in the same transaction. A run with a parent is watched; of another one it is
+    found out by the way.
+    """
+    return not (changes.ended and changes.run.parent)
+
+
+def whole(store: Store, changes: Changes) -> list[Statement]:
+    """Return the statements for changes that are all of an operation; one of them divides by zero if they are not."""
+    statements = prepared(store, changes)
+    if changes.ended:
+        statements.append((_UNWATCHED, (changes.run.id,)))
+    return statements
+
+
+def store_all(store: Store, all_changes: Sequence[Changes]) -> bool:
+    """
+    Store changes that are all of several operations, in one round trip; return whether they are stored.
+
+    Raises:
+        psycopg.Error: nothing of them is stored.
+    """
+    try:
+        store.connection.store([statement for changes in all_changes for statement in whole(store, changes)])
+    except LostError:
+        store.connection.drop()
+        return all(_is_stored(store, changes) for changes in all_changes)
+    return True
 
 
 def store_whole(store: Store, changes: Changes) -> None:
@@ -106,9 +141,9 @@ def store_whole(store: Store, changes: Changes) -> None:
     Store changes that are all of an operation, in one round trip.
 
     Raises:
-        StaleError, TokenTakenError: nothing of them is stored.
+        StaleError, TokenTakenError: nothing of them is stored; or they are not all, for somebody watches the run.
     """
-    statements = prepared(store, changes)
+    statements = whole(store, changes)
     while True:
         try:
             store.connection.store(statements)
@@ -131,7 +166,7 @@ def store_within(store: Store, changes: Changes) -> None:
     statements = prepared(store, changes)
     connection = store.connection
     if changes.before is not None and store.has_locked(changes.before) and not _live(changes):
-        connection.store(statements)  # it is as it was read, and it claims no token that somebody may have
+        connection.put_off(statements)  # it is as it was read, and it claims no token that somebody may have
         store.locked(changes.run)
         return
     try:

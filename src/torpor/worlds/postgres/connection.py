@@ -21,7 +21,7 @@ from typing import Any, Final
 
 import psycopg
 from psycopg import Cursor
-from psycopg.pq import TransactionStatus
+from psycopg.pq import ExecStatus, TransactionStatus
 
 from torpor.worlds.postgres.adapters import adapt
 from torpor.worlds.postgres.faults import is_lost, is_passing, was_never_begun
@@ -83,6 +83,7 @@ class Connection:
         self._is_inside = False  # of transaction()
         self._has_begun = False
         self._xid = ""
+        self._put_off: list[Statement] = []
         self._undone = itertools.count()
 
     @property
@@ -148,7 +149,7 @@ class Connection:
         """Send statements together, and return what each of them finds, in one round trip."""
         db = self.db
         cursors = [db.cursor(binary=True) for _ in asked]
-        if len(asked) == 1 and (self._has_begun or not self._is_inside):
+        if len(asked) == 1 and not self._put_off and (self._has_begun or not self._is_inside):
             [(query, values)] = asked
             cursors[0].execute(query, values)
         else:
@@ -174,18 +175,26 @@ class Connection:
         db = self.db
         try:
             with self._pipeline(db):
-                cursor = db.cursor(binary=True)
-                for query, values in statements:
-                    cursor.execute(query, values)
+                _send(db, statements)
         except psycopg.Error as error:
             if not self._is_inside and self.is_lost(error) and not was_never_begun(error):
                 raise LostError from error
             raise
         self._used_at = time.monotonic()
 
+    def put_off(self, statements: Iterable[Statement]) -> None:
+        """
+        Send statements with what is asked or stored next, or with the COMMIT: inside a transaction only.
+
+        Whatever is wrong with them undoes the transaction, so they are such that nothing can be.
+        """
+        assert self._is_inside, "a transaction says when they are sent at the latest"
+        self._put_off += statements
+
     @contextmanager
     def _pipeline(self, db: psycopg.Connection) -> Iterator[None]:
         xids: Cursor[Row] | None = None
+        put_off, self._put_off = self._put_off, []
         try:
             with db.pipeline():
                 if self._is_inside and not self._has_begun:
@@ -193,6 +202,7 @@ class Connection:
                     self._has_begun = True
                     xids = db.cursor()
                     xids.execute(_XID)
+                _send(db, put_off)
                 yield
         except psycopg.Error:
             if not self._is_inside and not self._db_is_gone():
@@ -213,26 +223,36 @@ class Connection:
         """
         assert not self._is_inside, "a transaction has none inside"
         self._is_inside, self._has_begun, self._xid = True, False, ""
+        self._put_off = []
         try:
             yield
+            if self._put_off and not self._has_begun:
+                self.store(())  # so that its id is known before it ends
+            if self._has_begun:
+                self._commit()
         except BaseException:
             self._roll_back()
             raise
-        else:
-            if self._has_begun:
-                self._commit()
         finally:
             self._is_inside = self._has_begun = False
+            self._put_off = []
 
     def _commit(self) -> None:
         try:
-            self.db.execute("COMMIT")
+            self._send_commit()
         except psycopg.Error as error:
             if not self.is_lost(error) or was_never_begun(error):
                 raise
             if not self._is_stored(error):
                 raise UndoneError from error
         self._used_at = time.monotonic()
+
+    def _send_commit(self) -> None:
+        if self._put_off:
+            with self._pipeline(self.db):
+                self.db.execute("COMMIT")
+        else:
+            self.db.execute("COMMIT")
 
     def _is_stored(self, lost: psycopg.Error) -> bool:
         """Ask over a new connection whether the transaction was committed whose connection is gone."""
@@ -288,8 +308,15 @@ class Connection:
         return db
 
 
+def _send(db: psycopg.Connection, statements: Iterable[Statement]) -> None:
+    cursor = db.cursor(binary=True)
+    for query, values in statements:
+        cursor.execute(query, values)
+
+
 def _found(cursor: Cursor[Row]) -> list[Row]:
-    return cursor.fetchall() if cursor.description else []
+    result = cursor.pgresult
+    return cursor.fetchall() if result is not None and result.status == ExecStatus.TUPLES_OK else []
 
 
 def _was_cut(db: psycopg.Connection) -> bool:

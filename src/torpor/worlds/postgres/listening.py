@@ -1,18 +1,25 @@
 """
-Hearing of what other processes have changed: by notifications, and beneath them by looking.
+Telling other processes of what this one has changed, and hearing of what they have: by notifications, and beneath them
+by looking.
 
 A notification says what kind of change it was, and never which: whoever hears it looks for itself. One that is lost,
 with a connection or a process that dies between its commit and its notification, is made up for some seconds later:
 listeners are told to look when they have heard nothing for so long.
+
+What is told goes in a transaction of its own, behind the one that made it true: transactions that notify are stored one
+after the other, and would wait for the disk one after the other. Several changes within some milliseconds are told at
+once.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import select
 import threading
 import time
+from contextlib import suppress
 from typing import Final
 
 import msgspec
@@ -25,45 +32,35 @@ from torpor.worlds.postgres.connection import Connection
 from torpor.worlds.postgres.url import Settings
 
 CHANNEL: Final = "torpor"
-TOLD: Final = f"SELECT pg_notify('{CHANNEL}', %s)"
+_TELL: Final = f"SELECT pg_notify('{CHANNEL}', %s)"
 LOOK_MS: Final = 5_000
 LOOK_DEAF_MS: Final = 1_000
 """The same where there are no notifications."""
 
 _REST_SECONDS: Final = 0.005
-"""How long a notification is kept back that follows another one: who is told looks around, which is not for free."""
+"""How long news are kept back that follow others, heard or told: who is told looks around, which is not for free."""
 
 _AGAIN_SECONDS: Final = 1.0
+_WAKINGS: Final = 64
 _KINDS: Final = ("work", "ended", "written", "hooked", "cancelling")
 _ALL: Final = Notice(None, work=True, ended=True, written=True, hooked=True)
 
 
-def told(notice: Notice, origin: str) -> str:
-    """
-    Return the text of a notification, ``""`` when nobody wants to hear it.
-
-    Args:
-        notice: what has changed.
-        origin: what tells the world that has changed it from others, for it has told its own listeners.
-    """
-    kinds = [kind for kind in _KINDS if getattr(notice, kind)]
-    return " ".join([origin, *kinds]) if set(kinds) - {"cancelling"} else ""
-
-
 class Ear:
     """
-    A thread with a connection of its own that listens, and tells listeners.
+    A thread with a connection of its own that listens, tells listeners, and tells others.
 
     Args:
         settings: where to.
         notifier: whom to tell.
-        origin: of notifications that are not news here.
     """
 
-    def __init__(self, settings: Settings, notifier: Notifier, origin: str) -> None:
+    def __init__(self, settings: Settings, notifier: Notifier) -> None:
         self._settings = settings
         self._notifier = notifier
-        self._origin = origin
+        self._origin = secrets.token_hex(8)  # of notifications that are not news here
+        self._telling = threading.Lock()
+        self._to_tell: set[str] = set()
         self._closed = threading.Event()
         self._connection = Connection(settings, self._closed)
         self._look_ms = LOOK_MS if settings.listen else LOOK_DEAF_MS
@@ -80,11 +77,23 @@ class Ear:
 
     async def close(self) -> None:
         """End the thread."""
-        self._closed.set()
-        os.write(self._waker, b"x")
+        with self._telling:
+            self._closed.set()
+            os.write(self._waker, b"x")
         await asyncio.to_thread(self._thread.join)
         os.close(self._wakes)
         os.close(self._waker)
+
+    def tell(self, notice: Notice) -> None:
+        """Tell other processes what has changed, soon; on any thread."""
+        kinds = {kind for kind in _KINDS if getattr(notice, kind)}
+        if not kinds - {"cancelling"} or kinds <= self._to_tell:
+            return
+        with self._telling:
+            is_first = not self._to_tell
+            self._to_tell |= kinds
+            if is_first and not self._closed.is_set():
+                os.write(self._waker, b"x")
 
     def put_off(self) -> None:
         """Look some time from now: who has subscribed just now has just looked."""
@@ -106,6 +115,8 @@ class Ear:
                 self._connection.drop()
                 self._listening.set()
                 self._closed.wait(_AGAIN_SECONDS)
+        with suppress(psycopg.Error):
+            self._tell_others()
         self._connection.drop()
 
     def _listen(self) -> psycopg.Connection:
@@ -118,15 +129,27 @@ class Ear:
         """Tell what is heard, and look, until the thread is to end or the connection is gone."""
         while not self._closed.is_set():
             sources = [self._wakes] if db is None else [self._wakes, db.fileno()]
-            select.select(sources, [], [], max(0.0, self._look_at - time.monotonic()))
+            ready, _, _ = select.select(sources, [], [], max(0.0, self._look_at - time.monotonic()))
+            if self._wakes in ready:
+                os.read(self._wakes, _WAKINGS)
+            has_told = self._tell_others()
             news = None if db is None else _together(db, self._origin)
             if news is not None:
                 self.put_off()
                 self._notifier.notify(news)
-                self._closed.wait(_REST_SECONDS)
             elif time.monotonic() >= self._look_at:
                 self.put_off()
                 self._notifier.notify(_ALL)
+            if has_told or news is not None:
+                self._closed.wait(_REST_SECONDS)
+
+    def _tell_others(self) -> bool:
+        """Tell what is to be told; return whether there was anything."""
+        with self._telling:
+            kinds, self._to_tell = self._to_tell, set()
+        if kinds:
+            self._connection.db.execute(_TELL, (" ".join([self._origin, *sorted(kinds)]),))
+        return bool(kinds)
 
 
 def _together(db: psycopg.Connection, origin: str) -> Notice | None:

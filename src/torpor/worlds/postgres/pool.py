@@ -2,6 +2,9 @@
 Connections and the threads that use them: each operation is carried out on one, and its result goes back to its event
 loop.
 
+Operations that may share a transaction wait for each other: while some are under way, others gather, and one thread
+takes all that have come together. So a worker's concurrent commits are one round trip and one wait for the disk.
+
 Who lost its connection is carried out again on a new one, unless it is not known whether it is stored; so is who met
 somebody else at the same rows. While nobody waits for a connection, a thread that has no event loop may use one itself:
 that saves the way there and back.
@@ -10,9 +13,11 @@ that saves the way there and back.
 from __future__ import annotations
 
 import asyncio
+import functools
 import os
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from queue import Empty, LifoQueue
@@ -23,11 +28,11 @@ import psycopg
 from torpor.errors import UsageError, WorldError
 from torpor.model import Notice
 from torpor.thread_start import in_thread, starting_thread
-from torpor.worlds.notifier import Notifier
+from torpor.worlds import requests
 from torpor.worlds.postgres.connection import Connection, LostError, UndoneError
 from torpor.worlds.postgres.faults import failure_of, may_go_again
-from torpor.worlds.postgres.listening import TOLD, told
 from torpor.worlds.postgres.store import Store
+from torpor.worlds.postgres.together import Shared, carry_out
 from torpor.worlds.postgres.url import Settings
 
 T = TypeVar("T")
@@ -35,7 +40,11 @@ T = TypeVar("T")
 Operation = Callable[[Store], tuple[T, Notice | None]]
 """Returns its result, and what to tell listeners. It may be carried out more than once."""
 
+Settled = tuple[asyncio.Future[Any], Any, BaseException | None]
+"""A future, and its result or its error."""
+
 _TRIES_MAX: Final = 20
+_TOGETHER_MAX: Final = 100
 
 
 class Pool:
@@ -46,16 +55,14 @@ class Pool:
         settings: where to.
         size: how many there are at most.
         url: of the world, without its password.
-        notifier: is told after a change.
-        origin: of the notifications that other processes are told by.
+        tell: is called after a change, on any thread.
     """
 
-    def __init__(self, settings: Settings, size: int, url: str, notifier: Notifier, origin: str) -> None:
+    def __init__(self, settings: Settings, size: int, url: str, tell: Callable[[Notice], None]) -> None:
         self._settings = settings
         self._size = size
         self._url = url
-        self._notifier = notifier
-        self._origin = origin
+        self._tell = tell
         self._pid = 0
         self._begin()
 
@@ -63,6 +70,8 @@ class Pool:
         self._given_up = threading.Event()
         self._waiting = 0  # operations that no thread has begun
         self._counting = threading.Lock()
+        self._shared: deque[Shared] = deque()
+        self._is_sharing = False  # a thread takes what is in it
         self._idle: LifoQueue[Store] = LifoQueue()
         for _ in range(self._size):
             self._idle.put(Store(Connection(self._settings, self._given_up), self._url))
@@ -124,6 +133,35 @@ class Pool:
             self._threads.submit(self._work, operation, about, loop, future)
         return future
 
+    def share(self, shared: Shared) -> bool:
+        """Have an operation carried out with others, from any thread; return whether that can be done."""
+        if not self.is_open:
+            return False
+        with self._counting:
+            self._shared.append(shared)
+            begins, self._is_sharing = not self._is_sharing, True
+        if begins:
+            with starting_thread(shared.about):
+                self._threads.submit(self._work_together)
+        return True
+
+    def submit_shared(self, begin: Callable[[], requests.Operation[T]], run_id: str, about: str) -> asyncio.Future[T]:
+        """
+        Do as :meth:`submit`, with others.
+
+        Args:
+            begin: begins the operation, each time anew.
+            run_id: of the only run that it locks.
+            about: names it in errors.
+
+        Raises:
+            UsageError: the world is not open in this process.
+        """
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        if not self.share(Shared(begin, run_id, about, future)):
+            raise self._not_open()
+        return future
+
     def at_once(self, operation: Operation[T], about: str) -> tuple[T] | None:
         """
         Carry *operation* out in the calling thread and return its result in a tuple.
@@ -133,7 +171,7 @@ class Pool:
         Raises:
             TorporError: as the future of :meth:`submit`.
         """
-        if not self.is_open or self._waiting:
+        if not self.is_open or self._waiting or self._is_sharing:
             return None
         try:
             store = self._idle.get_nowait()
@@ -141,10 +179,10 @@ class Pool:
             return None
         try:
             value, notice = self._carry_out(store, operation, about)
-            self._notifier_told(notice)
-            self._tell_others(store, notice)
         finally:
             self._give_back(store)
+        if notice is not None:
+            self._tell(notice)
         return (value,)
 
     def _work(
@@ -157,18 +195,71 @@ class Pool:
         store = self._idle.get()
         with self._counting:
             self._waiting -= 1
+        value: Any = None
         notice: Notice | None = None
+        error: BaseException | None = None
         try:
             value, notice = self._carry_out(store, operation, about)
-        except BaseException as error:  # noqa: BLE001  # whatever it is, the caller gets it
-            settle = _settling(future, None, error)
-        else:
-            settle = _settling(future, value, None)
-        with suppress(RuntimeError):  # its loop is closed: nobody waits any more
-            loop.call_soon_threadsafe(settle)
-        self._notifier_told(notice)
-        self._tell_others(store, notice)
+        except BaseException as raised:  # noqa: BLE001  # whatever it is, the caller gets it
+            error = raised
         self._give_back(store)
+        _settle(loop, [(future, value, error)])
+        if notice is not None:
+            self._tell(notice)
+
+    def _work_together(self) -> None:
+        store = self._idle.get()
+        while True:
+            with self._counting:
+                shared = [self._shared.popleft() for _ in range(min(len(self._shared), _TOGETHER_MAX))]
+                self._is_sharing = bool(shared)
+            if not shared:
+                break
+            self._share_out(store, shared)
+        self._give_back(store)
+
+    def _share_out(self, store: Store, shared: list[Shared]) -> None:
+        try:
+            self._carry_out_together(store, shared)
+        except BaseException as error:  # noqa: BLE001  # whatever it is, the callers get it
+            for each in shared:
+                each.error = each.error or (self._unknown(each.about, error) if isinstance(error, LostError) else error)
+        loops: dict[asyncio.AbstractEventLoop, list[Settled]] = {}
+        for each in shared:
+            if not each.is_single:
+                loops.setdefault(each.future.get_loop(), []).append((each.future, each.value, each.error))
+        for loop, settled in loops.items():
+            _settle(loop, settled)
+        for each in shared:
+            if each.is_single:
+                self._have_carried_out(each)
+            elif each.error is None and each.notice is not None:
+                self._tell(each.notice)
+
+    def _carry_out_together(self, store: Store, shared: list[Shared]) -> None:
+        """Carry operations out in one transaction, or in two if that cannot be, and so on; but not what is single."""
+        if len(shared) == 1:
+            [each] = shared
+            try:
+                each.value, each.notice = self._carry_out(store, each.alone, each.about)
+            except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets it
+                each.error = error
+            store.connection.reset()
+        elif shared and not carry_out(store, shared):
+            rest = [each for each in shared if not each.is_single]
+            parts = [rest] if len(rest) < len(shared) else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
+            for part in parts:
+                self._carry_out_together(store, part)
+
+    def _have_carried_out(self, each: Shared) -> None:
+        """Let another thread carry out alone what cannot share."""
+        with self._counting:
+            self._waiting += 1
+        work = functools.partial(self._work, each.alone, each.about, each.future.get_loop(), each.future)
+        try:
+            self._threads.submit(work)
+        except RuntimeError:  # the world is being closed
+            threading.Thread(target=work).start()
 
     def _give_back(self, store: Store) -> None:
         store.connection.reset()
@@ -197,10 +288,7 @@ class Pool:
                     raise failure_of(error, self._url, about) from error
             except LostError as error:
                 store.connection.drop()
-                raise WorldError(
-                    f"{about} in world {self._url}: the connection was lost before the answer, and the server cannot "
-                    f"be asked whether it is stored ({error.__cause__}); look before it is tried again"
-                ) from error
+                raise self._unknown(about, error) from error
             except Exception as error:
                 failure = failure_of(error, self._url, about)
                 if failure is not error:
@@ -208,19 +296,11 @@ class Pool:
                 raise
         raise AssertionError("the last try returns or raises")
 
-    def _notifier_told(self, notice: Notice | None) -> None:
-        if notice is not None:
-            self._notifier.notify(notice)
-
-    def _tell_others(self, store: Store, notice: Notice | None) -> None:
-        """
-        Notify other processes, in a transaction of its own, which waits for no disk: those that notify are stored one
-        after the other.
-        """
-        text = "" if notice is None else told(notice, self._origin)
-        if text:
-            with suppress(psycopg.Error):  # they look for themselves, too
-                store.connection.rows(TOLD, text)
+    def _unknown(self, about: str, error: LostError) -> WorldError:
+        return WorldError(
+            f"{about} in world {self._url}: the connection was lost before the answer, and the server cannot "
+            f"be asked whether it is stored ({error.__cause__}); look before it is tried again"
+        )
 
     def _not_open(self) -> UsageError:
         if self._pid:
@@ -231,13 +311,17 @@ class Pool:
         return UsageError(f"world {self._url} is not open; await its open() first")
 
 
-def _settling(future: asyncio.Future[Any], value: Any, error: BaseException | None) -> Callable[[], None]:
-    def settle() -> None:
-        if future.done():  # its caller may have been cancelled
-            return
-        if error is None:
-            future.set_result(value)
-        else:
-            future.set_exception(error)
+def _settle(loop: asyncio.AbstractEventLoop, settled: Iterable[Settled]) -> None:
+    """Give results, or errors, to those on an event loop who wait for them."""
 
-    return settle
+    def settle() -> None:
+        for future, value, error in settled:
+            if future.done():  # its caller may have been cancelled
+                continue
+            if error is None:
+                future.set_result(value)
+            else:
+                future.set_exception(error)
+
+    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+        loop.call_soon_threadsafe(settle)

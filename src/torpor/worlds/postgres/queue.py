@@ -25,7 +25,7 @@ from torpor.worlds.postgres.changes import prepared, save_step
 from torpor.worlds.postgres.connection import Row, Statement
 from torpor.worlds.postgres.deadlines import NEXT_DEADLINE, OVERDUE, expire
 from torpor.worlds.postgres.flow import Found, Lanes
-from torpor.worlds.postgres.rows import INPUT, RUNS, STEP_COLUMNS, run_of, step_of
+from torpor.worlds.postgres.rows import EVENT_FIELDS, INPUT, RUNS, STEP_COLUMNS, events_of, run_of, step_of
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.times import ASK, SERVER_NOW, Times
 
@@ -83,6 +83,12 @@ _LANES: Final = (
     "FROM torpor.steps WHERE route = r.k AND lane IS NOT NULL AND ready_at IS NOT NULL))"
 )
 _WORKER: Final = "SELECT 1 FROM torpor.workers WHERE id = %s"
+_LOCK_WORKER: Final = f"{_WORKER} FOR SHARE"
+_OWNERS: Final = f"{RUNS} WHERE r.id = ANY(%s)"
+_CREATED: Final = (
+    f"SELECT e.run, {', '.join(f'e.{field}' for field in EVENT_FIELDS)} FROM torpor.runs r "
+    "JOIN torpor.events e ON e.run = r.id AND e.seq = 1 WHERE r.id = ANY(%s) AND r.head = 1 AND r.status = 'pending'"
+)
 _LOCK_RUNS: Final = (
     f"{RUNS.replace(' FROM torpor.runs r', '')} FROM unnest(%s::text[]) WITH ORDINALITY c (id, place) "
     "JOIN torpor.runs r ON r.id = c.id WHERE r.worker = '' AND r.ready_at <= %s ORDER BY c.place LIMIT %s "
@@ -131,12 +137,15 @@ def _claim_some(store: Store, request: ClaimRequest, times: Times, spare: int) -
     if not (look.turns or look.steps or look.lanes):
         return Claims([], min(look.later, default=None)), notice
     with store.transaction():
-        if not store.connection.rows(f"{_WORKER} FOR SHARE", request.worker_id):
+        if look.lanes and not store.connection.rows(_LOCK_WORKER, request.worker_id):
             return Claims(known=False), notice
         lanes = Lanes(store, request, look.lanes, look.now)
         found_turns, found_steps = sorted(look.turns + lanes.turns()), sorted(look.steps + lanes.steps())
-        turns = _claim_turns(store, found_turns, lanes, request, look.now)
-        steps = _claim_steps(store, found_steps, lanes, request, look.now)
+        locked = _Locked(store, request, look.now, found_turns, found_steps)
+        if not locked.is_known:
+            return Claims(known=False), notice
+        turns = _claim_turns(store, locked, lanes, request)
+        steps = _claim_steps(store, locked, lanes, request, look.now)
         lanes.save()
     wanted = min(request.turns_max, len(found_turns)) + min(request.steps_max, len(found_steps))
     if len(turns) + len(steps) < wanted:  # others have some of them, and there may be more
@@ -194,37 +203,58 @@ def _sorted(answers: Any, ids: int = 1) -> tuple[Found, int | None]:
     return found, later
 
 
-def _claim_turns(store: Store, found: Found, lanes: Lanes, request: ClaimRequest, now: int) -> list[Task]:
-    if not found:
-        return []
-    ids = [run_id for _, (run_id,) in found]
+class _Locked:
+    """
+    What was found and nobody else has locked, in one round trip.
+
+    Attributes:
+        is_known: the worker has a row, which stays until the end of the transaction.
+        runs: rows of runs whose turns are to be claimed.
+        created: the event that created each of them that nobody has touched yet.
+        steps: rows of steps, each with the id and the name in the event that created it.
+        owners: runs of these, by id.
+    """
+
+    def __init__(self, store: Store, request: ClaimRequest, now: int, turns: Found, steps: Found) -> None:
+        runs = [run_id for _, (run_id,) in turns]
+        ids = [run_id for _, (run_id, _) in steps], [step_id for _, (_, step_id) in steps]
+        asked: list[Statement] = [(_LOCK_WORKER, (request.worker_id,))]
+        if runs:
+            asked += [(_LOCK_RUNS, (runs, now, request.turns_max)), (_CREATED, (runs,))]
+        if steps:
+            asked += [(_LOCK_STEPS, (*ids, now, request.steps_max)), (_OWNERS, (ids[0],))]
+        worker, *found = store.connection.ask(*asked)
+        answers = iter(found)
+        self.is_known = bool(worker)
+        self.runs = next(answers) if runs else []
+        self.created = {row[0]: events_of([row[1:]]) for row in next(answers)} if runs else {}
+        self.steps = next(answers) if steps else []
+        self.owners = {run.id: run for run in map(run_of, next(answers))} if steps else {}
+
+
+def _claim_turns(store: Store, locked: _Locked, lanes: Lanes, request: ClaimRequest) -> list[Task]:
     statements: list[Statement] = []
     tasks = []
-    for row in store.connection.rows(_LOCK_RUNS, ids, now, request.turns_max):
+    for row in locked.runs:
         run = run_of(row)
         claimed = claims.claim(run, request.worker_id, lanes.asleep_of(run))
         statements += prepared(store, Changes(claimed, run))
         lanes.claimed(run)
-        tasks.append(claims.turn_task(claimed))
-    store.connection.store(statements)
+        tasks.append(claims.turn_task(claimed, locked.created.get(run.id, [])))
+    store.connection.put_off(statements)
     return tasks
 
 
-def _claim_steps(store: Store, found: Found, lanes: Lanes, request: ClaimRequest, now: int) -> list[Task]:
-    if not found:
-        return []
-    ids = [run_id for _, (run_id, _) in found], [step_id for _, (_, step_id) in found]
-    rows = store.connection.rows(_LOCK_STEPS, *ids, now, request.steps_max)
-    runs = {run.id: run for run in store.runs("WHERE r.id = ANY(%s)", list({row[0] for row in rows}))}
+def _claim_steps(store: Store, locked: _Locked, lanes: Lanes, request: ClaimRequest, now: int) -> list[Task]:
     statements: list[Statement] = []
     tasks = []
-    for *row, created_id, created_name in rows:
-        run, step = runs[row[0]], step_of(_sound(row, created_id, created_name))
+    for *row, created_id, created_name in locked.steps:
+        run, step = locked.owners[row[0]], step_of(_sound(row, created_id, created_name))
         claimed = claims.claim_step(step, request, now)
         statements += save_step(store, run, claimed, step.epoch)
         lanes.claimed(run, step)
         tasks.append(claims.step_task(run, claimed))
-    store.connection.store(statements)
+    store.connection.put_off(statements)
     return tasks
 
 

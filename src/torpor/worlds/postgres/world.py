@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from torpor.clock import Clock
+from torpor.model import Notice
 from torpor.world import Capabilities, Unsubscribe
 from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.postgres import (
@@ -31,6 +31,7 @@ from torpor.worlds.postgres.listening import LOOK_DEAF_MS, LOOK_MS, Ear
 from torpor.worlds.postgres.pool import Pool
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.times import GivenTimes, ServerTimes, Times
+from torpor.worlds.postgres.together import Shared
 from torpor.worlds.postgres.url import parse, shown
 from torpor.worlds.requests import Conversation
 from torpor.worlds.stored import Begin, Change, StoredWorld
@@ -64,10 +65,8 @@ class PostgresWorld(StoredWorld[Store, Times]):
         self._address = url
         self._settings = parse(url)
         self._notifier = Notifier()
-        origin = secrets.token_hex(8)
-        self._pool = Pool(self._settings, self._settings.connections, self._url, self._notifier, origin)
-        self._queries = Pool(self._settings, _QUERIES, self._url, self._notifier, origin)
-        self._origin = origin
+        self._pool = Pool(self._settings, self._settings.connections, self._url, self._tell)
+        self._queries = Pool(self._settings, _QUERIES, self._url, self._tell)
         self._ear: Ear | None = None
         self._opening = asyncio.Lock()
 
@@ -95,7 +94,7 @@ class PostgresWorld(StoredWorld[Store, Times]):
                 settings = replace(settings, server=server)
             await self._pool.open(settings, lambda connection: schema.migrate(connection, self._url))
             await self._queries.open(settings, lambda _: None)
-            self._ear = Ear(settings, self._notifier, self._origin)
+            self._ear = Ear(settings, self._notifier)
             await self._ear.open()
 
     async def close(self) -> None:
@@ -113,8 +112,19 @@ class PostgresWorld(StoredWorld[Store, Times]):
             self._ear.put_off()
         return unsubscribe
 
+    def _tell(self, notice: Notice) -> None:
+        self._notifier.notify(notice)
+        if self._ear is not None:
+            self._ear.tell(notice)
+
     def _operate(self, begin: Begin[T], about: str) -> asyncio.Future[T]:
         return self._pool.submit(lambda store: converse(store, begin(self.clock.now())), about)
+
+    def _operate_on(self, run_id: str, begin: Begin[T], about: str) -> asyncio.Future[T]:
+        return self._pool.submit_shared(lambda: begin(self.clock.now()), run_id, about)
+
+    def _hand_in(self, run_id: str, begin: Begin[T], about: str, stored: asyncio.Future[T]) -> bool:
+        return self._pool.share(Shared(lambda: begin(self.clock.now()), run_id, about, stored))
 
     def _operate_at_once(self, begin: Begin[T], about: str) -> tuple[T] | None:
         return self._pool.at_once(lambda store: converse(store, begin(self.clock.now())), about)

@@ -115,7 +115,7 @@ class SqliteWorld(StoredWorld[Store, Clock]):
     def _operate_at_once(self, begin: Begin[T], about: str) -> tuple[T] | None:
         return self._writer.at_once(lambda store: converse(store, begin(self._times.now())), about)
 
-    def _hand_in(self, begin: Begin[T], about: str, stored: asyncio.Future[T]) -> bool:
+    def _hand_in(self, run_id: str, begin: Begin[T], about: str, stored: asyncio.Future[T]) -> bool:
         return self._writer.hand_in(lambda store: converse(store, begin(self._times.now())), about, stored)
 
     def _write(self, change: Change[Store, T], about: str) -> asyncio.Future[T]:

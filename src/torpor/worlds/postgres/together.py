@@ -1,0 +1,155 @@
+"""
+Operations that came together, as one transaction: they share its round trip and its wait for the disk.
+
+Nearly all of them say at once what is to be stored. If all do, one pipeline stores it; else it is a transaction
+in which each asks what it has to know. Whatever is refused for a row that somebody else has changed, and whatever the
+server refuses, undoes all of it: then each half of them is a transaction, and so on. Who is refused before it has
+stored anything disturbs nobody.
+
+Rows are locked in the order of the runs' ids, so that no two such transactions wait for each other crosswise. What
+turns out to be about another run, too, as the end of a child is, cannot share.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import psycopg
+
+from torpor.model import Notice
+from torpor.worlds import requests as ask
+from torpor.worlds.postgres.answers import answer, converse, rest
+from torpor.worlds.postgres.changes import is_whole, store_all, whole
+from torpor.worlds.postgres.connection import LostError, UndoneError
+from torpor.worlds.postgres.store import Store
+from torpor.worlds.requests import Apply, Conversation, Operation
+
+_WRITES: Final = (ask.Apply, ask.PutStep, ask.PutProgress, ask.PutStream, ask.Spend, ask.Erase)
+
+
+class Shared:
+    """
+    An operation that may share a transaction.
+
+    Args:
+        begin: begins it anew.
+        run_id: whose row it locks.
+        about: names it in errors.
+        future: what awaits it.
+
+    Attributes:
+        value, notice: what it returns.
+        error: what it raises, in place of a value.
+    """
+
+    def __init__(
+        self, begin: Callable[[], Operation[Any]], run_id: str, about: str, future: asyncio.Future[Any]
+    ) -> None:
+        self.begin = begin
+        self.run_id = run_id
+        self.about = about
+        self.future = future
+        self.value: Any = None
+        self.notice: Notice | None = None
+        self.error: BaseException | None = None
+        self.is_single = False
+        self._conversation: Conversation[Any] | None = None
+
+    def alone(self, store: Store) -> tuple[Any, Notice | None]:
+        """Carry it out in a transaction of its own."""
+        self.value = self.notice = self.error = None
+        return converse(store, self.begin())
+
+    def first(self) -> ask.Request:
+        """Begin, and return what it asks first."""
+        self.value = self.notice = self.error = None
+        self._conversation = self.begin()
+        return next(self._conversation)
+
+    def stored(self) -> None:
+        """Go on with what it asked first being stored."""
+        assert self._conversation is not None, "it has begun"
+        self.value, self.notice = rest(self._conversation)
+
+    def converse(self, store: Store, first: ask.Request) -> None:
+        """
+        Carry it on in the transaction that the store is in.
+
+        Raises:
+            _SpoiltError: it was refused after it had stored something, or it cannot share.
+        """
+        assert self._conversation is not None, "it has begun"
+        has_written = False
+
+        def answered(request: ask.Request) -> Any:
+            nonlocal has_written
+            if _run_of(request) not in ("", self.run_id):
+                self.is_single = True
+                raise _SpoiltError
+            result = answer(store, request)
+            has_written |= isinstance(request, _WRITES)
+            return result
+
+        try:
+            self.value, self.notice = ask.converse(self._conversation, answered, first=first)
+        except (psycopg.Error, LostError, UndoneError, _SpoiltError):
+            raise
+        except Exception as error:
+            if has_written:
+                raise _SpoiltError from error
+            self.error = error
+
+
+class _SpoiltError(Exception):
+    """An operation was refused that has left something in the transaction."""
+
+
+def _run_of(request: ask.Request) -> str:
+    """Return which run a request is about, ``""`` for none alone."""
+    if isinstance(request, Apply):
+        return request.changes.run.id
+    if isinstance(request, ask.PutStep | ask.PutProgress):
+        return request.step.run_id
+    return getattr(request, "run_id", "")
+
+
+def carry_out(store: Store, shared: Sequence[Shared]) -> bool:
+    """
+    Carry operations out in one transaction, and let each have its result; return whether that was possible.
+
+    Nothing is stored when it was not.
+
+    Raises:
+        LostError: the connection went, and nobody knows whether they are stored.
+    """
+    shared = sorted(shared, key=lambda each: each.run_id)
+    try:
+        firsts = [each.first() for each in shared]
+        for each, first in zip(shared, firsts, strict=True):
+            each.is_single = isinstance(first, Apply) and not is_whole(first.changes)
+        if any(each.is_single for each in shared):
+            return False
+        all_changes = [first.changes for first in firsts if isinstance(first, Apply) and is_whole(first.changes)]
+        if len(all_changes) == len(shared):
+            for each in shared:
+                each.stored()  # as they will be, or else nobody hears of it
+            return store_all(store, all_changes)
+        with store.transaction():
+            for each, first in zip(shared, firsts, strict=True):
+                _within(store, each, first)
+    except (psycopg.Error, _SpoiltError, UndoneError):
+        store.connection.reset()
+        store.routes.forget()
+        return False
+    return True
+
+
+def _within(store: Store, each: Shared, first: ask.Request) -> None:
+    if not (isinstance(first, Apply) and is_whole(first.changes)):
+        each.converse(store, first)
+        return
+    store.connection.put_off(whole(store, first.changes))
+    store.locked(first.changes.run)
+    each.stored()
