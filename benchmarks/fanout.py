@@ -6,11 +6,13 @@ import asyncio
 
 from benchmarks.application import working
 from benchmarks.harness import child
+from benchmarks.harness.costs import spent
 from benchmarks.harness.database import fresh
 from benchmarks.harness.progress import say
 from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.setting import Setting
 from benchmarks.harness.stopwatch import finished, timed_ms
+from benchmarks.throughput import settle
 
 STEPS = (10, 50, 200)
 
@@ -21,9 +23,12 @@ def run(setting: Setting) -> list[Row]:
     """Return ``wall`` for each number of steps."""
     rows = Rows("fanout", setting)
     with fresh(setting) as place:
-        walls = child.call(measure, place)
+        child.call(settle, place)
+        with spent(place) as costs:
+            walls = child.call(measure, place)
     for steps, samples in walls.items():
         rows.add("wall", "ms", samples, {"steps": steps, "processes": setting.processes})
+    costs.add_to(rows, (1 + setting.samples) * sum(STEPS), "step", {"processes": setting.processes})
     return rows.all
 
 

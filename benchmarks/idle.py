@@ -13,6 +13,7 @@ import msgspec
 
 from benchmarks.application import working
 from benchmarks.harness import child
+from benchmarks.harness.costs import spent
 from benchmarks.harness.database import file_bytes, fresh
 from benchmarks.harness.parked import wait_parked
 from benchmarks.harness.progress import say
@@ -48,12 +49,16 @@ class Parked(msgspec.Struct, frozen=True):
 
 
 def run(setting: Setting) -> list[Row]:
-    """Return ``bytes_per_run`` (of worlds that are a file), ``rss_growth``, ``wake_100`` and ``parked_per_s``."""
+    """
+    Return ``bytes_per_run`` (of SQLite and Postgres), ``rss_growth``, ``wake_100`` and ``parked_per_s``, and what a run
+    costs besides.
+    """
     rows = Rows("idle", setting)
     with fresh(setting) as place:
         child.call(settle, place)
         before = file_bytes(place)
-        parked = child.call(measure, place)
+        with spent(place) as costs:
+            parked = child.call(measure, place)
         after = file_bytes(place)
     params = {"runs": parked.runs}
     if before is not None and after is not None:
@@ -61,6 +66,7 @@ def run(setting: Setting) -> list[Row]:
     rows.add("rss_growth", "MiB", [parked.rss_growth], params)
     rows.add(f"wake_{WOKEN}", "ms", parked.walls, params)
     rows.add("parked_per_s", "1/s", [parked.runs_per_s], params)
+    costs.add_to(rows, parked.runs, "run", params)
     return rows.all
 
 

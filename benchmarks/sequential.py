@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import statistics
 
 from benchmarks.application import working
 from benchmarks.harness import child
 from benchmarks.harness.commits import counted
+from benchmarks.harness.costs import raw_commits, spent
 from benchmarks.harness.database import fresh
 from benchmarks.harness.progress import say
 from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.setting import Setting
 from benchmarks.harness.stopwatch import finished, timed_ms
+from benchmarks.throughput import settle
 
 STEPS = (1, 10, 50, 200, 1_000)
 STEPS_QUICK = (1, 10, 50, 200)
@@ -24,16 +27,29 @@ def run(setting: Setting) -> list[Row]:
     """Return ``wall`` for each number of steps, what one more step costs, and how many commits it makes."""
     rows = Rows("sequential", setting)
     with fresh(setting) as place:
-        walls = child.call(measure, place)
+        child.call(settle, place)
+        raw = raw_commits(place)
+        with spent(place) as costs:
+            walls = child.call(measure, place)
+        raw += raw_commits(place)
     for steps, samples in walls.items():
         rows.add("wall", "ms", samples, {"steps": steps, "processes": setting.processes})
     few, many = SLOPE
     slopes = [(b - a) / (many - few) for a, b in zip(walls[few], walls[many], strict=True)]
     rows.add("per_step", "ms", slopes, {"processes": setting.processes})
+    if raw:
+        rows.add("raw_commit", "ms", raw)
+        rows.add("to_raw_commit", "ratio", [slope / statistics.median(raw) for slope in slopes])
+    made = sum(_numbers(setting)) * (1 + setting.samples)
+    costs.add_to(rows, made, "step", {"processes": setting.processes})
     if setting.scheme == "sqlite" and setting.processes == 1:  # counted in this process
         with fresh(setting) as place:
             rows.add("commits_per_step", "commits", child.call(count_commits, place))
     return rows.all
+
+
+def _numbers(setting: Setting) -> tuple[int, ...]:
+    return STEPS_QUICK if setting.quick else STEPS
 
 
 def measure(setting: Setting) -> Walls:
@@ -42,7 +58,7 @@ def measure(setting: Setting) -> Walls:
 
 
 async def _measure(setting: Setting) -> Walls:
-    numbers = STEPS_QUICK if setting.quick else STEPS
+    numbers = _numbers(setting)
     walls: Walls = {steps: [] for steps in numbers}
     async with working(setting) as app:
         for steps in numbers:

@@ -8,6 +8,7 @@ import msgspec
 
 from benchmarks.application import working
 from benchmarks.harness import child
+from benchmarks.harness.costs import spent
 from benchmarks.harness.database import fresh
 from benchmarks.harness.progress import say
 from benchmarks.harness.residence import cpu_seconds, worker_peak_mib
@@ -31,13 +32,26 @@ def run(setting: Setting) -> list[Row]:
     """Return steps and runs per second, processor time of a step, and the peak memory of a process that worked."""
     rows = Rows("throughput", setting)
     with fresh(setting) as place:
-        measured = child.call(measure, place)
+        child.call(settle, place)
+        with spent(place) as costs:
+            measured = child.call(measure, place)
     params = {"runs": RUNS, "steps": STEPS, "processes": setting.processes}
     rows.add("steps_per_s", "1/s", [RUNS * STEPS / wall for wall in measured.walls], params)
     rows.add("runs_per_s", "1/s", [RUNS / wall for wall in measured.walls], params)
     rows.add("cpu_per_step", "µs", [1_000_000 * cpu / (RUNS * STEPS) for cpu in measured.cpu], params)
     rows.add("peak_rss", "MiB", [measured.peak], params)
+    costs.add_to(rows, (1 + setting.samples) * RUNS * STEPS, "step", params)
     return rows.all
+
+
+def settle(setting: Setting) -> None:
+    """Make the database, and let one run end in it, so that what is stored once is not counted."""
+    asyncio.run(_settle(setting))
+
+
+async def _settle(setting: Setting) -> None:
+    async with working(setting) as app:
+        await finished(app.start("sequential", STEPS), STEPS)
 
 
 def measure(setting: Setting) -> Measured:

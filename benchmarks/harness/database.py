@@ -19,10 +19,16 @@ _IN_MEMORY = {"tmpfs", "ramfs", "devtmpfs"}
 @contextmanager
 def fresh(setting: Setting) -> Iterator[Setting]:
     """
-    Give the setting with the URL of an empty world; a file ends with the block.
+    Give the setting with the URL of an empty world, which ends with the block: a file, or a database on the server.
 
-    Worlds that are no file of ours to make are used as they are: the runs of earlier sets stay in them.
+    Other worlds are used as they are: the runs of earlier sets stay in them.
     """
+    if setting.scheme == "postgres":
+        from benchmarks.harness.postgres import scratch  # noqa: PLC0415  # needs the extra that brings a driver
+
+        with scratch(setting.world) as url:
+            yield msgspec.structs.replace(setting, world=url)
+        return
     if not setting.world.startswith(WORLD_DEFAULT) or urlsplit(setting.world).path:
         yield setting
         return
@@ -34,7 +40,11 @@ def fresh(setting: Setting) -> Iterator[Setting]:
 
 
 def file_bytes(setting: Setting) -> int | None:
-    """Return the size of the world's file after everybody has closed it; None for a world that is no file."""
+    """Return the size of the world's file or database after everybody has closed it; None for one that has none."""
+    if setting.scheme == "postgres":
+        from benchmarks.harness.postgres import counters  # noqa: PLC0415  # as above
+
+        return counters(setting.world).size
     parts = urlsplit(setting.world)
     if parts.scheme != "sqlite":
         return None

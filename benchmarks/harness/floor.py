@@ -44,10 +44,11 @@ class Floor(msgspec.Struct, frozen=True):
 
 def measured() -> Floor:
     """Measure all three, which takes about a tenth of a second."""
-    return Floor(_durable_commits(), _guest_calls(), _faults())
+    return Floor(durable_commits(), _guest_calls(), _faults())
 
 
-def _durable_commits() -> list[float]:
+def durable_commits() -> list[float]:
+    """Return samples of a durable commit of SQLite, in milliseconds."""
     with tempfile.TemporaryDirectory(prefix="torpor-benchmark-", dir=folder()) as made:
         database = sqlite3.connect(Path(made) / "floor.db", isolation_level=None)
         database.execute("PRAGMA journal_mode = WAL")

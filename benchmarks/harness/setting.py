@@ -25,7 +25,8 @@ class Setting(msgspec.Struct, frozen=True):
     Where and how a benchmark runs.
 
     Attributes:
-        world: URL of the world; ``sqlite://`` without a path means a fresh file for every set of samples.
+        world: URL of the world; ``sqlite://`` without a path means a fresh file for every set of samples, and on a
+            Postgres server each has a fresh database.
         guest: name of the guest language.
         runtime: of the runs; None lets a benchmark that compares them have both, and others the product's default.
         backend: how VM memory is kept, for ``vm``; None for both.
@@ -47,8 +48,8 @@ class Setting(msgspec.Struct, frozen=True):
 
     @property
     def scheme(self) -> str:
-        """The kind of world, such as ``sqlite``."""
-        return urlsplit(self.world).scheme
+        """The kind of world, such as ``sqlite``; an embedded server is one of its kind."""
+        return urlsplit(self.world).scheme.removesuffix("+embedded")
 
     @property
     def world_name(self) -> str:

@@ -14,6 +14,7 @@ from benchmarks import fanout, vm
 from benchmarks.catalogue import BENCHMARKS
 from benchmarks.harness.rows import Report
 from benchmarks.harness.setting import BACKENDS
+from tests.postgres_server import execute, server_url
 from torpor.programs.languages import LANGUAGES
 
 ROOT = Path(__file__).parent.parent.parent
@@ -62,10 +63,26 @@ def test_an_engine_benchmark_reports_medians_of_real_runs(processes: int) -> Non
     """Fanout runs its workflow on a fresh SQLite world and reports the counted samples of each number of steps."""
     report = report_of("fanout", "--quick", "--json", "--processes", str(processes))
 
-    assert [(row.name, row.params, row.world) for row in report.rows] == [
+    *walls, written = report.rows
+    assert [(row.name, row.params, row.world) for row in walls] == [
         ("wall", {"steps": steps, "processes": processes}, "sqlite") for steps in fanout.STEPS
     ]
-    assert {row.n for row in report.rows} == {3}
+    assert {row.n for row in walls} == {3}
+    assert written.name == "written_per_step"
+    assert written.median > 0
+
+
+def test_postgres_reports_what_a_step_costs_the_server() -> None:
+    """In a database of its own, which is gone afterwards: transactions, log, dead rows, beside the raw commit."""
+    url = server_url()
+    report = report_of("fanout", "--quick", "--json", "--world", url.replace("postgresql", "postgres", 1))
+    costs = {row.name: row.median for row in report.rows if row.name != "wall"}
+    assert set(costs) - {"statements_per_step"} == {
+        *("transactions_per_step", "wal_per_step", "dead_per_step", "hot_updates"),
+    }
+    assert costs["wal_per_step"] > 100
+    assert costs["dead_per_step"] > 0
+    assert execute(url, "SELECT 1 FROM pg_database WHERE datname LIKE 'torpor_benchmark_%%'") == []
 
 
 def test_the_list_names_every_benchmark() -> None:

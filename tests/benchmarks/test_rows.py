@@ -67,7 +67,7 @@ def test_another_world_is_judged_by_its_own_budget() -> None:
     postgres = budget_of("sequential", "per_step", {}, "postgres", "quickjs", "snapshot")
 
     assert postgres is not None
-    assert postgres.at_most == 2
+    assert postgres.at_most == 0.9
 
 
 def test_every_budget_has_one_bound() -> None:
