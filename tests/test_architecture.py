@@ -50,6 +50,7 @@ FLOORS = (
     {
         "model",
         "attributes",
+        "calling_thread",
         "starting",
         "lifecycle",
         "ids",

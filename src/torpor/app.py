@@ -589,6 +589,11 @@ class Torpor(Registry):
 
     @overload
     async def start(
+        self, workflow: Workflow[..., R], /, *args: Any, connection: object, **kwargs: Any
+    ) -> RunHandle[R]: ...
+
+    @overload
+    async def start(
         self,
         workflow: str | WorkflowFunction,
         /,
@@ -604,6 +609,7 @@ class Torpor(Registry):
         attributes: Attributes | None = ...,
         cleanup: Cleanup | Duration | None = ...,
         detached: bool = ...,
+        connection: object = ...,
         **kwargs: Any,
     ) -> RunHandle[Any]: ...
 
@@ -623,6 +629,7 @@ class Torpor(Registry):
         attributes: Attributes | None = None,
         cleanup: Cleanup | Duration | None = None,
         detached: bool = False,
+        connection: object = None,
         **kwargs: Any,
     ) -> RunHandle[Any]:
         """
@@ -646,6 +653,8 @@ class Torpor(Registry):
             attributes: plain texts to find it by, such as ``{"customer": "c-17"}``; see :mod:`torpor.attributes`.
             cleanup: what its code may do once it is cancelled; what the application says by default.
             detached: it lives on when the run whose step starts it is cancelled.
+            connection: with a transaction in the world's database: the run is there if and only if that is committed.
+                See :meth:`torpor.client.Client.within` and docs/transactions.md.
             kwargs: its keyword arguments; a workflow in JavaScript gets them as an object behind the others.
 
         Raises:
@@ -654,6 +663,7 @@ class Torpor(Registry):
                 should be; or the application is closed.
             SerializationError, LimitExceededError: the arguments cannot be stored, or the attributes.
             EntityConflictError: the id is taken by a run of another workflow or with other arguments.
+            TransactionError: there is no transaction that it could be part of.
         """
         begins = beginning(
             self.clock.now(),
@@ -667,24 +677,32 @@ class Torpor(Registry):
             cleanup=cleanup,
             detached=detached,
         )
-        startable, arguments = await self.startable(workflow_name(workflow), args, kwargs)
-        return await self.client.create_run(
+        await self._open_for_use()
+        client = await self.client.within(connection)
+        startable, arguments = await self.startable(workflow_name(workflow), args, kwargs, client.world)
+        run = await client.create_run(
             startable, arguments, runtime=chosen_runtime(runtime or self.runtime), run_id=run_id, begins=begins
         )
+        return self.run(run.id)
 
     async def startable(
-        self, workflow: str, args: Sequence[Any], kwargs: Mapping[str, Any]
+        self, workflow: str, args: Sequence[Any], kwargs: Mapping[str, Any], world: World | None = None
     ) -> tuple[Startable, list[Any]]:
         """
         Return a workflow of this application, given by its name, once its program is in the world, and what a run of it
         is started with.
+
+        Args:
+            workflow: its name.
+            args, kwargs: what it is called with.
+            world: this world within a transaction, if there is one.
 
         Raises:
             WorkflowNotRegisteredError: no such workflow.
             UsageError: it does not take these arguments, or the application is closed.
         """
         await self._open_for_use()
-        startable = await self._startable(workflow)
+        startable = await self._startable(workflow, world)
         own = self._names.workflow(startable.name)
         if own is None:
             return startable, positional(args, kwargs)
@@ -698,9 +716,9 @@ class Torpor(Registry):
             return False
         return True
 
-    async def _startable(self, workflow: str) -> Startable:
+    async def _startable(self, workflow: str, world: World | None = None) -> Startable:
         """Return the workflow that this application has under a name, once its program is in the world."""
-        await self.store_programs()
+        await self.store_programs(world)
         found = self._programs.resolve(workflow)
         return Startable(found.name, self.name, self._deployed_workflow(found))
 
@@ -737,23 +755,28 @@ class Torpor(Registry):
         queue = own.queue if own else ""
         return DeployedWorkflow(found.program_id, program.guest, program.build, signature, queue)
 
-    async def store_programs(self) -> None:
+    async def store_programs(self, within: World | None = None) -> None:
         """
         Put the programs of this application into the world, where runs find them; done once in a while.
 
         A program that the world does not have yet is loaded in a VM first, so that one that does not work is refused
         here and starts no run.
 
+        Args:
+            within: this world within a transaction, which may never be committed.
+
         Raises:
             ConfigurationError: a program does not load; the message names file and line.
         """
+        world = within or self.world
         generation, now = self._programs.generation, self.world.clock.steady()
         if self._stored_generation == generation and now < self._stored_at + _STORED_FOR_MS:
             return
         for program in await in_thread(_MAKING, self._programs.all):
             load = self._programs.guest(program.guest).load
-            await store_program(self.world, self.keyring, program, load)
-        self._stored_generation, self._stored_at = generation, now
+            await store_program(world, self.keyring, program, load)
+        if world is self.world:
+            self._stored_generation, self._stored_at = generation, now
 
     def run(self, run_id: str) -> RunHandle:
         """Return a handle of a run of this world."""
@@ -797,6 +820,7 @@ class Torpor(Registry):
         *,
         resume_id: str | None = None,
         wait: Duration | None = None,
+        connection: object = None,
     ) -> RunHandle:
         """
         Deliver a payload to the live hook with this token; *wait* is how long to wait for one that is not there yet.
@@ -805,7 +829,7 @@ class Torpor(Registry):
             UsageError: the application is closed; and all that :meth:`torpor.client.Client.resume_hook` raises.
         """
         await self._open_for_use()
-        return await self.client.resume_hook(token, payload, resume_id=resume_id, wait=wait)
+        return await self.client.resume_hook(token, payload, resume_id=resume_id, wait=wait, connection=connection)
 
     async def send(
         self,
@@ -814,6 +838,7 @@ class Torpor(Registry):
         payload: Any = None,
         *,
         id: str | None = None,  # noqa: A002  # the word
+        connection: object = None,
     ) -> None:
         """
         Send a run a message, which it keeps until its code receives it: ``await receive(name)``.
@@ -822,7 +847,7 @@ class Torpor(Registry):
             UsageError: the application is closed; and all that :meth:`torpor.client.Client.send` raises.
         """
         await self._open_for_use()
-        await self.client.send(run, name, payload, id=id)
+        await self.client.send(run, name, payload, id=id, connection=connection)
 
     async def health(self, queue: str = "", *, timeout: Duration = 30.0) -> Health:
         """

@@ -194,9 +194,16 @@ class RunHandle(Generic[R]):
         event = Event(kind, world.clock.now(), payload=payload)
         await world.resolve_step(self.id, step.id if step is not None else str(op), event)
 
-    async def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
+    async def send(
+        self,
+        name: str,
+        payload: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002  # the word
+        connection: object = None,
+    ) -> None:
         """Send the run a message; see :meth:`Client.send`."""
-        await self._client.send(self.id, name, payload, id=id)
+        await self._client.send(self.id, name, payload, id=id, connection=connection)
 
     async def pause(self) -> None:
         """
@@ -507,6 +514,22 @@ class Client:
         """The guests of this installation, in which copies of runs are asked queries."""
         return guests()
 
+    async def within(self, connection: object) -> Client:
+        """
+        Return a client whose starts, messages and payloads are part of a transaction in the world's database: they are
+        there if and only if that is committed, and workers hear of them then. What fails leaves the transaction open.
+
+        Args:
+            connection: of a driver, or what SQLAlchemy or Django have around one; see docs/transactions.md. None stands
+                for no transaction.
+
+        Raises:
+            TransactionError: the world knows no transactions, the connection leads elsewhere, or none is open on it.
+        """
+        if connection is None:
+            return self
+        return Client(await self.world.within(connection), self.keyring, app=self.app, cleanup=self.cleanup)
+
     def run(self, run_id: str) -> RunHandle:
         """Return a handle; the run is looked up when the handle is used."""
         return RunHandle(self, run_id)
@@ -527,6 +550,7 @@ class Client:
         attributes: Attributes | None = None,
         cleanup: Cleanup | Duration | None = None,
         detached: bool = False,
+        connection: object = None,
         **kwargs: Any,
     ) -> RunHandle:
         """
@@ -552,6 +576,7 @@ class Client:
             attributes: plain texts to find it by, such as ``{"customer": "c-17"}``; see :mod:`torpor.attributes`.
             cleanup: what its code may do once it is cancelled; this client's by default.
             detached: it lives on when the run whose step starts it is cancelled.
+            connection: with a transaction that the run is to be part of; see :meth:`within`.
             kwargs: its keyword arguments; a workflow in JavaScript gets them as an object behind the others.
 
         Raises:
@@ -559,6 +584,7 @@ class Client:
             ArgumentError: it does not take these arguments, or an option of the start is not what it should be.
             KeyMissingError: its program is stored under other keys than this client's.
             SerializationError, LimitExceededError, EntityConflictError: as :meth:`create_run`.
+            TransactionError: as :meth:`within`.
         """
         begins = beginning(
             self.world.clock.now(),
@@ -572,10 +598,12 @@ class Client:
             cleanup=cleanup,
             detached=detached,
         )
-        found = await find_workflow(self.world, workflow, self.app)
+        client = await self.within(connection)
+        found = await find_workflow(client.world, workflow, self.app)
         arguments = found.arguments(args, kwargs)
-        await self.require_program(found)
-        return await self.create_run(found, arguments, runtime=chosen_runtime(runtime), run_id=run_id, begins=begins)
+        await client.require_program(found)
+        run = await client.create_run(found, arguments, runtime=chosen_runtime(runtime), run_id=run_id, begins=begins)
+        return self.run(run.id)
 
     async def create_run(
         self,
@@ -748,6 +776,7 @@ class Client:
         *,
         resume_id: str | None = None,
         wait: Duration | None = None,
+        connection: object = None,
     ) -> RunHandle:
         """
         Deliver a payload to a live hook; it is stored durably before the run wakes.
@@ -758,13 +787,20 @@ class Client:
             resume_id: give the same one when you try again; the payload is then received once, and the run that has it
                 is returned, also when its hook is gone or the run has ended.
             wait: how long to wait for a hook that is not there yet: seconds, text such as ``"1h"``, or a timedelta.
+            connection: with a transaction that this is to be part of; see :meth:`within`.
 
         Raises:
             HookNotFoundError: no live hook has this token, or had it in time.
             ArgumentError: the hook takes payloads of a class that is loaded here, and this one does not fit it.
             SerializationError, LimitExceededError: the payload cannot be stored.
-            UsageError: *wait* is no duration.
+            UsageError: *wait* is no duration, or was given with a connection, whose transaction it would keep open.
+            TransactionError: as :meth:`within`.
         """
+        if connection is not None:
+            if wait is not None:
+                raise UsageError("resume_hook(wait=…) would keep the transaction of connection= open; leave one out")
+            run = await (await self.within(connection)).resume_hook(token, payload, resume_id=resume_id)
+            return self.run(run.id)
         name = token if isinstance(token, str) else token.token
         look = self._look_for(name, wait)
         resume = resume_id or ids.fresh("rsme", self.world.clock.now())
@@ -814,6 +850,7 @@ class Client:
         payload: Any = None,
         *,
         id: str | None = None,  # noqa: A002  # the word
+        connection: object = None,
     ) -> None:
         """
         Send a run a message, which it keeps until its code receives it: ``await receive(name)``.
@@ -826,6 +863,7 @@ class Client:
             name: which of its mailboxes, 1 to 256 characters.
             payload: any value that the codec takes.
             id: give the same one when you try again, up to 256 characters; the run then gets the message once.
+            connection: with a transaction that this is to be part of; see :meth:`within`.
 
         Raises:
             RunNotFoundError: no such run in this world.
@@ -833,14 +871,16 @@ class Client:
             LimitExceededError: too many messages wait in it already, or this one is too large.
             SerializationError: the payload cannot be stored.
             UsageError: the name or the id is no text of that length.
+            TransactionError: as :meth:`within`.
         """
         run_id = run if isinstance(run, str) else run.id
         _check_text("a mailbox", name)
         message = ids.fresh("msg", self.world.clock.now()) if id is None else _check_text("the id of a message", id)
         text = await in_thread_if(is_large_value(payload), codec.dumps, payload)
-        found = await self.world.get_run(run_id)
+        world = (await self.within(connection)).world
+        found = await world.get_run(run_id)
         data = self.keyring.run(found.id, found.key_id, found.public).encrypt(text)
-        await self.world.send(found.id, name, data, message)
+        await world.send(found.id, name, data, message)
 
     async def cancel_runs(
         self, *, status: RunStatus | None = None, workflow: str | None = None, reason: str = "", force: bool = False

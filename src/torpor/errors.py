@@ -15,6 +15,7 @@ The one exception hierarchy.
     │   ├── NotAllowedError         workflow code asked for what neither its program nor its application allows
     │   ├── SerializationError      a value cannot become bytes, or bytes a value
     │   │   └── DecryptionError     encrypted bytes do not open with their key: changed, damaged or another's
+    │   ├── TransactionError        what is to be part of a transaction cannot be
     │   ├── SignatureError          a request is not signed by who may send it, or was signed too long ago
     │   ├── StreamTypeError         a stream carries bytes where values were meant, or the other way round
     │   └── LimitExceededError      a named limit was passed
@@ -120,6 +121,15 @@ class ArgumentError(UsageError):
     """An argument does not fit what a function takes; names the parameter, what was expected and what was found."""
 
     code = "ARGUMENT"
+
+
+class TransactionError(UsageError):
+    """
+    Something is to be part of a transaction, and cannot: the world knows none, the connection leads elsewhere, or
+    nothing is open on it.
+    """
+
+    code = "TRANSACTION"
 
 
 class SignatureError(UsageError):

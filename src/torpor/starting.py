@@ -27,6 +27,7 @@ OPTIONS: Final = (
     "attributes",
     "cleanup",
     "detached",
+    "connection",
 )
 """Keywords of ``app.start`` that are not the workflow's."""
 

@@ -20,6 +20,7 @@ from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
 from torpor.app import Torpor
 from torpor.attributes import Attributes
+from torpor.calling_thread import wait_here
 from torpor.client import RunHandle
 from torpor.durations import Duration, When
 from torpor.engine.stream_reading import Attempts, StreamChunk, Until
@@ -110,6 +111,9 @@ class SyncTorpor:
     def start(self, workflow: Workflow[..., T], /, *args: Any, attributes: Attributes, **kwargs: Any) -> SyncRun[T]: ...
 
     @overload
+    def start(self, workflow: Workflow[..., T], /, *args: Any, connection: object, **kwargs: Any) -> SyncRun[T]: ...
+
+    @overload
     def start(
         self,
         workflow: str,
@@ -124,6 +128,7 @@ class SyncTorpor:
         priority: int = ...,
         deadline: When | None = ...,
         attributes: Attributes | None = ...,
+        connection: object = ...,
         **kwargs: Any,
     ) -> SyncRun[Any]: ...
 
@@ -161,9 +166,11 @@ class SyncTorpor:
         *,
         resume_id: str | None = None,
         wait: Duration | None = None,
+        connection: object = None,
     ) -> SyncRun[Any]:
         """See :meth:`torpor.app.Torpor.resume_hook`."""
-        return SyncRun(self, self.wait(self._app.resume_hook(token, payload, resume_id=resume_id, wait=wait)))
+        resumed = self._app.resume_hook(token, payload, resume_id=resume_id, wait=wait, connection=connection)
+        return SyncRun(self, self.wait(resumed))
 
     def send(
         self,
@@ -172,9 +179,11 @@ class SyncTorpor:
         payload: Any = None,
         *,
         id: str | None = None,  # noqa: A002  # the word
+        connection: object = None,
     ) -> None:
         """See :meth:`torpor.app.Torpor.send`."""
-        self.wait(self._app.send(run if isinstance(run, str) else run.id, name, payload, id=id))
+        to = run if isinstance(run, str) else run.id
+        self.wait(self._app.send(to, name, payload, id=id, connection=connection))
 
     def health(self, queue: str = "", *, timeout: Duration = 30.0) -> Health:
         """See :meth:`torpor.app.Torpor.health`."""
@@ -202,7 +211,7 @@ class SyncTorpor:
 
     def wait(self, work: Coroutine[Any, Any, T]) -> T:
         """
-        Run a coroutine in the background loop and return its result.
+        Run a coroutine in the background loop and return its result; what touches a connection is done here.
 
         Raises:
             UsageError: the loop does not run: the ``with`` block has not begun, or is over.
@@ -210,7 +219,7 @@ class SyncTorpor:
         if not self._thread.is_alive():
             work.close()
             raise UsageError("a SyncTorpor works inside its `with` block only; do this there")
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return wait_here(work, self._loop)
 
     def iterate(self, values: AsyncIterator[T]) -> Iterator[T]:
         """Yield what an iterator yields in the background loop."""
@@ -257,8 +266,15 @@ class SyncRun(Generic[T]):
     def resolve(self, op: int | str, value: Any = None, *, failed: str | None = None) -> None:
         self._front.wait(self._handle.resolve(op, value, failed=failed))
 
-    def send(self, name: str, payload: Any = None, *, id: str | None = None) -> None:  # noqa: A002  # the word
-        self._front.wait(self._handle.send(name, payload, id=id))
+    def send(
+        self,
+        name: str,
+        payload: Any = None,
+        *,
+        id: str | None = None,  # noqa: A002  # the word
+        connection: object = None,
+    ) -> None:
+        self._front.wait(self._handle.send(name, payload, id=id, connection=connection))
 
     def pause(self) -> None:
         self._front.wait(self._handle.pause())

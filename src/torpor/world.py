@@ -730,6 +730,24 @@ class Queries(Protocol):
         ...
 
 
+class Transactions(Protocol):
+    """Being part of a transaction of somebody else's, in the database that the world is in."""
+
+    async def within(self, connection: object) -> World:
+        """
+        Return this world as it is within a transaction: what is stored through it is there once the transaction is
+        committed, and never if it is not. Workers hear of it then. What fails leaves the transaction as it was.
+
+        Args:
+            connection: a driver's connection on which a transaction is open, or what SQLAlchemy or Django have around
+                one. It is used during operations only, which are not to overlap with others of its owner's.
+
+        Raises:
+            TransactionError: the world knows no transactions, the connection leads elsewhere, or none is open on it.
+        """
+        ...
+
+
 class World(
     Runs,
     Log,
@@ -744,6 +762,7 @@ class World(
     Deployments,
     Schedules,
     Queries,
+    Transactions,
     Protocol,
 ):
     """All of it, with a life of its own."""

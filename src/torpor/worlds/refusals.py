@@ -12,6 +12,7 @@ from torpor.errors import (
     ScheduleNotFoundError,
     StreamClosedError,
     StreamTypeError,
+    TransactionError,
 )
 from torpor.lifecycle import RUN_TERMINAL, EventType
 from torpor.model import Run, StreamBatch
@@ -229,3 +230,8 @@ def schedule_changed(name: str, version: int) -> EntityConflictError:
     """Return the error for a change of a schedule that is not as it was any more."""
     have = "was deleted or never made" if not version else "was changed by somebody else, or made already"
     return EntityConflictError(f"schedule {name!r} {have}; nothing was stored; look at it again")
+
+
+def no_transactions(url: str, why: str) -> TransactionError:
+    """Return what to raise when something is to be part of a transaction that cannot be."""
+    return TransactionError(f"world {url} cannot be part of a transaction: {why}")

@@ -30,7 +30,7 @@ for _group in (
     "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "giving_up", "hooks", "keys", "life",
     "log", "mailbox", "notices", "once", "parking", "pausing", "population", "progress", "queries", "queue", "queues",
     "retrying", "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams", "times",
-    "turns", "watching",
+    "transactions", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -67,11 +67,13 @@ from torpor.testing.worlds.steps import StepsSuite  # noqa: E402
 from torpor.testing.worlds.streams import StreamsSuite  # noqa: E402
 from torpor.testing.worlds.suite import MakeWorld, Suite  # noqa: E402
 from torpor.testing.worlds.times import TimesSuite  # noqa: E402
+from torpor.testing.worlds.transactions import BeginTransaction, TransactionsSuite  # noqa: E402
 from torpor.testing.worlds.turns import CommitSuite, ForeignSuite, HeldSuite, LoadSuite  # noqa: E402
 from torpor.testing.worlds.watching import WatchingSuite  # noqa: E402
 
 __all__ = [
     "ArchiveSuite",
+    "BeginTransaction",
     "BlobsSuite",
     "CancellingSuite",
     "CommitSuite",
@@ -112,6 +114,7 @@ __all__ = [
     "StreamsSuite",
     "Suite",
     "TimesSuite",
+    "TransactionsSuite",
     "WatchingSuite",
     "run_history",
 ]

@@ -66,7 +66,7 @@ OPERATES: Final = frozenset(
 _STAYS: Final = {"commit": {"held"}}
 """Arguments that do not travel: what a claim's holder knows of its run, the server knows too."""
 
-_LOCAL: Final = {"open", "close"}
+_LOCAL: Final = {"open", "close", "within"}
 
 
 class Method(NamedTuple):

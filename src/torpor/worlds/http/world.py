@@ -23,6 +23,7 @@ from torpor.model import Commit, Committed, Entities, NewRun, Notice, Run, RunSt
 from torpor.model.flow import Place
 from torpor.project import TOKEN
 from torpor.world import Capabilities, Unsubscribe, World
+from torpor.worlds import refusals
 from torpor.worlds.http.clock import ServerClock
 from torpor.worlds.http.connection import LOOPBACK, Connection
 from torpor.worlds.http.contract import (
@@ -114,6 +115,9 @@ class HttpWorld:
         unsubscribe = self._notifier.subscribe(listener)
         self._listening.begin()
         return unsubscribe
+
+    async def within(self, connection: object) -> World:  # none would do
+        raise refusals.no_transactions(self._url, "a server is in between; give the URL of the database that it uses")
 
     async def _meet(self) -> None:
         """

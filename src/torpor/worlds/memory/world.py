@@ -7,7 +7,8 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from torpor.clock import Clock, SystemClock
-from torpor.world import Capabilities, Unsubscribe
+from torpor.world import Capabilities, Unsubscribe, World
+from torpor.worlds import refusals
 from torpor.worlds.memory import blobs, flow, queries, queue, reads, schedules, streams, workers
 from torpor.worlds.memory.store import Store
 from torpor.worlds.notifier import Listener
@@ -54,6 +55,9 @@ class MemoryWorld(StoredWorld[Store, Clock]):
 
     def subscribe(self, listener: Listener) -> Unsubscribe:
         return self._store.notifier.subscribe(listener)
+
+    async def within(self, connection: object) -> World:  # none would do
+        raise refusals.no_transactions(self._url, "it is in memory; use one in SQLite or Postgres")
 
     async def _operate(self, begin: Begin[T], about: str) -> T:
         return await self._write(lambda store: converse(begin(self._times.now()), store.answer), about)

@@ -19,6 +19,7 @@ from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Event, Hook, Run, Step
 from torpor.worlds.draft import Changes, fence
 from torpor.worlds.postgres.connection import LostError, Statement
+from torpor.worlds.postgres.faults import constraint_of
 from torpor.worlds.postgres.rows import (
     EVENT_FIELDS,
     EVENTS,
@@ -197,9 +198,10 @@ def _refusal(store: Store, changes: Changes, error: psycopg.Error) -> Exception:
     if isinstance(error, errors.DivisionByZero):
         return StaleError()
     if isinstance(error, errors.UniqueViolation):
-        if error.diag.constraint_name == "runs_pkey":
+        constraint = constraint_of(error)
+        if constraint == "runs_pkey":
             return StaleError()
-        if error.diag.constraint_name == "tokens_pkey":
+        if constraint == "tokens_pkey":
             tokens = [hook.token for hook in _live(changes)]
             found = store.connection.row(_TAKEN, tokens, changes.run.id, [*changes.hooks])
             if found is not None:

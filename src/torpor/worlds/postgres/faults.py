@@ -54,6 +54,11 @@ def is_passing(error: psycopg.Error) -> bool:
     return not (is_of_connecting and any(said in str(error) for said in _REFUSED))
 
 
+def constraint_of(error: psycopg.Error) -> str | None:
+    """Return the name of the constraint that was violated, also where another driver has told of it."""
+    return error.diag.constraint_name or getattr(error, "constraint", None)
+
+
 def was_never_begun(error: psycopg.Error) -> bool:
     """Return whether it is certain that the server carried nothing out of what was sent last."""
     return isinstance(error, _ENDING)

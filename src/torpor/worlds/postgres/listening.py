@@ -32,7 +32,7 @@ from torpor.worlds.postgres.connection import Connection
 from torpor.worlds.postgres.url import Settings
 
 CHANNEL: Final = "torpor"
-_TELL: Final = f"SELECT pg_notify('{CHANNEL}', %s)"
+TELL: Final = f"SELECT pg_notify('{CHANNEL}', %s)"
 LOOK_MS: Final = 5_000
 LOOK_DEAF_MS: Final = 1_000
 """The same where there are no notifications."""
@@ -42,8 +42,14 @@ _REST_SECONDS: Final = 0.005
 
 _AGAIN_SECONDS: Final = 1.0
 _WAKINGS: Final = 64
-_KINDS: Final = ("work", "ended", "written", "hooked", "cancelling")
+KINDS: Final = ("work", "ended", "written", "hooked", "cancelling")
 _ALL: Final = Notice(None, work=True, ended=True, written=True, hooked=True)
+
+
+def kinds_of(notice: Notice) -> set[str]:
+    """Return what a notification says of a change, nothing when nobody wants to hear of it."""
+    kinds = {kind for kind in KINDS if getattr(notice, kind)}
+    return kinds if kinds - {"cancelling"} else set()
 
 
 class Ear:
@@ -86,8 +92,8 @@ class Ear:
 
     def tell(self, notice: Notice) -> None:
         """Tell other processes what has changed, soon; on any thread."""
-        kinds = {kind for kind in _KINDS if getattr(notice, kind)}
-        if not kinds - {"cancelling"} or kinds <= self._to_tell:
+        kinds = kinds_of(notice)
+        if kinds <= self._to_tell:
             return
         with self._telling:
             is_first = not self._to_tell
@@ -148,7 +154,7 @@ class Ear:
         with self._telling:
             kinds, self._to_tell = self._to_tell, set()
         if kinds:
-            self._connection.db.execute(_TELL, (" ".join([self._origin, *sorted(kinds)]),))
+            self._connection.db.execute(TELL, (" ".join([self._origin, *sorted(kinds)]),))
         return bool(kinds)
 
 
@@ -159,4 +165,4 @@ def _together(db: psycopg.Connection, origin: str) -> Notice | None:
         whose, *its = notification.payload.split()
         if whose != origin:
             kinds.update(its)
-    return msgspec.convert(dict.fromkeys(kinds.intersection(_KINDS), True), Notice) if kinds else None
+    return msgspec.convert(dict.fromkeys(kinds.intersection(KINDS), True), Notice) if kinds else None

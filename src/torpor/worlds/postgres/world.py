@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from torpor.clock import Clock
 from torpor.model import Notice
-from torpor.world import Capabilities, Unsubscribe
+from torpor.world import Capabilities, Unsubscribe, World
 from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.postgres import (
     blobs,
@@ -33,6 +33,7 @@ from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.times import GivenTimes, ServerTimes, Times
 from torpor.worlds.postgres.together import Shared
 from torpor.worlds.postgres.url import parse, shown
+from torpor.worlds.postgres.within import which, within
 from torpor.worlds.requests import Conversation
 from torpor.worlds.stored import Begin, Change, StoredWorld
 from torpor.worlds.tables import Tables
@@ -69,6 +70,7 @@ class PostgresWorld(StoredWorld[Store, Times]):
         self._queries = Pool(self._settings, _QUERIES, self._url, self._tell)
         self._ear: Ear | None = None
         self._opening = asyncio.Lock()
+        self._database: tuple[object, ...] = ()
 
     @property
     def address(self) -> str:
@@ -116,6 +118,15 @@ class PostgresWorld(StoredWorld[Store, Times]):
         self._notifier.notify(notice)
         if self._ear is not None:
             self._ear.tell(notice)
+
+    async def within(self, connection: object) -> World:
+        return await within(self, _TABLES, self._times, self._is_at, connection)
+
+    async def _is_at(self, database: tuple[object, ...]) -> bool:
+        """Return whether this world is in a database; see :func:`torpor.worlds.postgres.within.which`."""
+        if database != self._database:  # else it has not been restarted since
+            self._database = await self._read(which, "look at the database")
+        return database == self._database
 
     def _operate(self, begin: Begin[T], about: str) -> asyncio.Future[T]:
         return self._pool.submit(lambda store: converse(store, begin(self.clock.now())), about)

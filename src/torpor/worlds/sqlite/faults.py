@@ -12,6 +12,10 @@ from torpor.errors import DamagedError, WorldError
 _PRIMARY: Final = 0xFF  # an extended result code carries its primary one in the low byte
 
 _ADVICE: Final = {
+    sqlite3.SQLITE_BUSY_SNAPSHOT: (
+        "others have written since this transaction has read; begin it with BEGIN IMMEDIATE (Django: "
+        'OPTIONS={"transaction_mode": "IMMEDIATE"})'
+    ),
     sqlite3.SQLITE_BUSY: "another process kept the file locked for too long; try again, or raise busy_timeout_ms",
     sqlite3.SQLITE_LOCKED: "another connection kept a table locked; try again",
     sqlite3.SQLITE_FULL: "the disk is full; make room and try again",
@@ -56,9 +60,10 @@ def world_error(error: sqlite3.Error, url: str, about: str) -> WorldError:
         url: of the world.
         about: what was being done to what, such as ``commit of run wrun_01J…``.
     """
-    code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY  # errors of the Python module itself have none
+    extended = getattr(error, "sqlite_errorcode", 0)  # errors of the Python module itself have none
+    code = extended & _PRIMARY
     name = getattr(error, "sqlite_errorname", type(error).__name__)
-    advice = _ADVICE.get(code, "this is not expected; please report it")
+    advice = _ADVICE.get(extended) or _ADVICE.get(code, "this is not expected; please report it")
     if code in _MAY_LACK_DESCRIPTORS and _descriptors_are_short():
         advice = _NO_DESCRIPTORS
     return WorldError(f"{_where(url, about)}: {error} ({name}): {advice}")

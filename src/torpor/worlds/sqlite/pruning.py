@@ -9,6 +9,7 @@ stream, which goes with it.
 from __future__ import annotations
 
 import heapq
+import re
 import sqlite3
 from typing import Final
 
@@ -18,11 +19,13 @@ from torpor.model import EndedFilter, LongLogs, Run
 from torpor.worlds import requests as ask
 from torpor.worlds.sqlite.codes import RUN_CODE, RUNTIME_CODE
 from torpor.worlds.sqlite.rows import SHIFT
+from torpor.worlds.sqlite.schema import MIGRATIONS
 from torpor.worlds.sqlite.store import Store
 
 OF_NAMES: Final = frozenset({"resumes", "attributes", "reservations"})
 """Tables with a column ``run`` that a run keeps for its name's sake."""
 
+_OURS: Final = frozenset(re.findall(r"CREATE TABLE (?!new_)(\w+)", "".join(MIGRATIONS)))
 _LIVE: Final = f"status IN ({RUN_CODE['pending']}, {RUN_CODE['running']})"
 _LINES: Final = "DELETE FROM lines WHERE run = ?1 AND n IN (SELECT n FROM lines WHERE run = ?1 ORDER BY n LIMIT ?2)"
 _ENDED: Final = (
@@ -47,12 +50,12 @@ _LONG: Final = (
 
 
 def tables_of_runs(db: sqlite3.Connection) -> list[str]:
-    """Return the tables whose rows belong to a run, in the order of their names."""
+    """Return the tables of ours whose rows belong to a run, in the order of their names."""
     query = (
         "SELECT m.name FROM sqlite_schema m JOIN pragma_table_info(m.name) c "
         "WHERE m.type = 'table' AND c.name = 'run' ORDER BY m.name"
     )
-    return [str(name) for (name,) in db.execute(query)]
+    return [str(name) for (name,) in db.execute(query) if name in _OURS]  # the application may have tables here, too
 
 
 def erase(store: Store, request: ask.Erase) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from torpor.clock import Clock, SystemClock
-from torpor.world import Capabilities, Unsubscribe
+from torpor.world import Capabilities, Unsubscribe, World
 from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.requests import Conversation
 from torpor.worlds.sqlite import (
@@ -29,6 +29,7 @@ from torpor.worlds.sqlite.answers import converse
 from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.url import parse
+from torpor.worlds.sqlite.within import within
 from torpor.worlds.sqlite.writer import QUIET_MS, Writer
 from torpor.worlds.stored import Begin, Change, StoredWorld
 from torpor.worlds.tables import Tables
@@ -94,6 +95,9 @@ class SqliteWorld(StoredWorld[Store, Clock]):
         unsubscribe = self._notifier.subscribe(listener)
         self._writer.listen()
         return unsubscribe
+
+    async def within(self, connection: object) -> World:
+        return await within(self, _TABLES, Path(self._settings.path), connection)
 
     def _relative_new_file(self) -> Path | None:
         """Return the whole path of the file if it is not there yet and the URL names it by a relative one."""

@@ -1,0 +1,236 @@
+"""
+Somebody else's connection to Postgres, of whichever driver, as a :class:`~.connection.Connection` of ours.
+
+It is left as it is: types and rows are ours in our own cursors only, nothing is prepared on it, and nothing sent in
+pipelines. What an asynchronous driver has is asked from a thread, and answered by its event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import lru_cache
+from typing import Any, Final, Protocol, TypeVar
+
+import psycopg
+from psycopg.pq import TransactionStatus
+from psycopg.rows import tuple_row
+
+from torpor.calling_thread import in_calling_thread, is_waited_for
+from torpor.errors import TransactionError
+from torpor.thread_start import in_thread
+from torpor.worlds.postgres.adapters import adapt, read, stored
+from torpor.worlds.postgres.connection import Connection, Row, Statement, Values
+
+R = TypeVar("R")
+
+_PLACEHOLDER: Final = re.compile(r"%(?:\((\w+)\))?([s%])")
+_WORKING: Final = "working in a transaction"
+
+
+class Link(Protocol):
+    """How statements get to a driver's connection."""
+
+    def ask(self, statements: Iterable[Statement]) -> list[list[Row]]:
+        """Send statements, and return what each of them finds; called by what :meth:`carry_out` does."""
+        ...
+
+    async def carry_out(self, work: Callable[[], R]) -> R:
+        """Do *work* where it may wait for answers."""
+        ...
+
+
+class Borrowed(Connection):
+    """
+    A connection in the middle of a transaction of its owner's.
+
+    Args:
+        link: leads to it.
+    """
+
+    def __init__(self, link: Link) -> None:
+        self._link = link
+
+    @property
+    def db(self) -> psycopg.Connection:
+        raise AssertionError("a borrowed connection is its owner's")
+
+    def is_lost(self, error: BaseException) -> bool:
+        return False  # whoever owns it learns of that
+
+    def ask(self, *asked: Statement) -> list[list[Row]]:
+        return self._link.ask(asked)
+
+    def ask_of_one_moment(self, *asked: Statement) -> list[list[Row]]:
+        return self._link.ask(asked)
+
+    def store(self, statements: Iterable[Statement]) -> None:
+        self._link.ask(statements)
+
+    def put_off(self, statements: Iterable[Statement]) -> None:
+        self._link.ask(statements)
+
+    def undo(self, statement: str) -> None:
+        self._link.ask([(statement, ())])
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Make a part of the transaction of what is done in the block, which is undone if it fails."""
+        self.undo("SAVEPOINT torpor")
+        try:
+            yield
+        except BaseException:
+            self.undo("ROLLBACK TO torpor")
+            raise
+        self.undo("RELEASE torpor")
+
+
+def link_to(db: Any, url: str) -> Link:
+    """
+    Return what leads to a connection, on which a transaction is open or begins with the first statement.
+
+    Args:
+        db: the driver's connection.
+        url: of the world, for messages.
+
+    Raises:
+        TransactionError: it is none of a driver that is known, or there is no transaction to be part of.
+    """
+    if isinstance(db, psycopg.Connection | psycopg.AsyncConnection):
+        status = db.info.transaction_status
+        if status is TransactionStatus.INERROR:
+            raise TransactionError(f"the transaction on the connection to world {url} has failed; roll it back")
+        if status is TransactionStatus.IDLE and db.autocommit:
+            raise _nothing_open(url)
+        return _Psycopg(db) if isinstance(db, psycopg.Connection) else _AsyncPsycopg(db)
+    if type(db).__module__.partition(".")[0] == "asyncpg":
+        if not db.is_in_transaction():
+            raise _nothing_open(url)
+        return _Asyncpg(db)
+    raise TransactionError(
+        f"world {url} takes a connection of psycopg 3 or asyncpg, or what SQLAlchemy or Django have around one, not a "
+        f"{type(db).__module__}.{type(db).__qualname__}"
+    )
+
+
+def _nothing_open(url: str) -> TransactionError:
+    return TransactionError(f"no transaction is open on the connection to world {url}; begin one first")
+
+
+class _Psycopg:
+    def __init__(self, db: psycopg.Connection) -> None:
+        self._cursor = psycopg.Cursor(db, row_factory=tuple_row)
+        adapt(self._cursor)
+
+    def ask(self, statements: Iterable[Statement]) -> list[list[Row]]:
+        cursor = self._cursor
+        found: list[list[Row]] = []
+        for query, values in statements:
+            cursor.execute(query, values, prepare=False, binary=True)
+            found.append(cursor.fetchall() if cursor.description else [])
+        return found
+
+    async def carry_out(self, work: Callable[[], R]) -> R:
+        return await (in_calling_thread(work) if is_waited_for() else _to_its_end(work))
+
+
+class _OnLoop:
+    """What the two asynchronous drivers have in common."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+
+    def ask(self, statements: Iterable[Statement]) -> list[list[Row]]:
+        return asyncio.run_coroutine_threadsafe(self._ask([*statements]), self._loop).result()
+
+    async def carry_out(self, work: Callable[[], R]) -> R:
+        return await _to_its_end(work)
+
+    async def _ask(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        raise NotImplementedError
+
+
+class _AsyncPsycopg(_OnLoop):
+    def __init__(self, db: psycopg.AsyncConnection) -> None:
+        super().__init__()
+        self._cursor = psycopg.AsyncCursor(db, row_factory=tuple_row)
+        adapt(self._cursor)
+
+    async def _ask(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        cursor = self._cursor
+        found: list[list[Row]] = []
+        for query, values in statements:
+            await cursor.execute(query, values, prepare=False, binary=True)
+            found.append(await cursor.fetchall() if cursor.description else [])
+        return found
+
+
+class _Asyncpg(_OnLoop):
+    def __init__(self, db: Any) -> None:
+        super().__init__()
+        self._db = db
+
+    async def _ask(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        try:
+            return [await self._found(*each) for each in statements]
+        except Exception as error:
+            code = getattr(error, "sqlstate", None)
+            if code is None:
+                raise
+            raise _as_psycopg(error, code) from error
+
+    async def _found(self, query: str, values: Values) -> list[Row]:
+        text, names = _numbered(query)
+        given = values if names is None else [values[name] for name in names]
+        rows = await self._db.fetch(text, *map(_sent, given))
+        return [tuple(read(value) if isinstance(value, str) else value for value in row.values()) for row in rows]
+
+
+@lru_cache(maxsize=512)
+def _numbered(query: str) -> tuple[str, tuple[str, ...] | None]:
+    """Return a statement with placeholders as the server numbers them, and their names if they have any."""
+    count = itertools.count(1)
+    names: dict[str, int] = {}
+
+    def numbered(found: re.Match[str]) -> str:
+        name, kind = found.groups()
+        if kind == "%":
+            return "%"
+        if name is None:
+            return f"${next(count)}"
+        return f"${names.setdefault(name, len(names) + 1)}"
+
+    text = _PLACEHOLDER.sub(numbered, query)
+    return text, tuple(names) or None
+
+
+def _sent(value: Any) -> Any:
+    if isinstance(value, str):
+        return stored(value)
+    if isinstance(value, list):
+        return [_sent(each) for each in value]
+    return value
+
+
+def _as_psycopg(error: Exception, code: str) -> psycopg.Error:
+    """Return an error of the server as our own driver would raise it."""
+    try:
+        kind: type[psycopg.Error] = psycopg.errors.lookup(code)
+    except KeyError:
+        kind = psycopg.DatabaseError
+    made = kind(str(error))
+    made.constraint = getattr(error, "constraint_name", None)  # type: ignore[attr-defined]  # see faults.constraint_of
+    return made
+
+
+async def _to_its_end(work: Callable[[], R]) -> R:
+    """Do *work* in a thread, and let nobody go before it is done: the connection is in use until then."""
+    doing = asyncio.ensure_future(in_thread(_WORKING, work))
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        raise
