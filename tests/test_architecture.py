@@ -27,6 +27,7 @@ FLOORS = (
         "app",
         "authority",
         "builtin_steps",
+        "capsules",
         "fetching",
         "client",
         "health",

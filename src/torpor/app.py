@@ -782,6 +782,10 @@ class Torpor(Registry):
         """Return a handle of a run of this world."""
         return self.client.run(run_id)
 
+    async def import_run(self, file: str | Path, *, paused: bool = False) -> RunHandle:
+        """Put the run of a capsule into this world; see :meth:`torpor.client.Client.import_run`."""
+        return await self.client.import_run(file, paused=paused)
+
     async def list_runs(
         self,
         *,

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from datetime import datetime
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Generic, cast, get_args
 
@@ -390,6 +391,29 @@ class RunHandle(Generic[R]):
         while not await self._client.world.delete_run(self.id):
             pass  # a long run goes in several transactions, between which others have their turn
 
+    async def export(self, file: str | Path, *, whole: bool = False, encrypt: bool = False) -> None:
+        """
+        Write the run with all that belongs to it into a file, a *capsule*, which :meth:`Client.import_run` and ``torpor
+        import`` put into another world; see docs/capsules.md. It is as one moment has it, and the run is not touched.
+
+        Args:
+            file: in place of what is there.
+            whole: also its image and guest build, so that it can be opened where they are not.
+            encrypt: under the newest key of this client, but for what the file says of itself: ids and names.
+
+        Raises:
+            RunNotFoundError: no such run in this world.
+            BuildMissingError: it is to be whole, and its guest build is neither in the world nor installed here.
+            ConfigurationError: it is to be encrypted, and there is no key.
+            LimitExceededError: it has too much for one file.
+            UsageError: the file cannot be written.
+        """
+        from torpor.capsules import transfer  # noqa: PLC0415  # who exports nothing needs none of it
+
+        client = self._client
+        data = await transfer.take_out(client.world, self.id, client.keyring, whole=whole, encrypt=encrypt)
+        await asyncio.to_thread(transfer.save, file, data)
+
     async def events(self, *, after: int = 0, limit: int | None = None) -> list[Event]:
         """Return the run's log after seq *after*, as it is stored: payloads of an encrypted run are encrypted."""
         return await self._client.world.events(self.id, after=after, limit=limit)
@@ -752,6 +776,27 @@ class Client:
         )
         found = await self.world.list_runs(where)
         return await read_infos(self.world, found, self.readable)
+
+    async def import_run(self, file: str | Path, *, paused: bool = False) -> RunHandle:
+        """
+        Put the run of a capsule into this world, under its own id, asleep: from there it goes on where it was. The run
+        that it was made from goes on too, unless somebody sees to it.
+
+        Args:
+            file: what :meth:`RunHandle.export` or ``torpor export`` has written.
+            paused: nothing happens in the run before :meth:`RunHandle.unpause`.
+
+        Raises:
+            CapsuleError: it is none, or damaged, or what is in it does not fit together.
+            CapsuleVersionError: a newer version has made it.
+            KeyMissingError: the capsule is encrypted, and its key is not here; the run's own key need not be.
+            EntityConflictError: the id, or a token that the run waits for, is taken here.
+            UsageError: the file cannot be read.
+        """
+        from torpor.capsules import transfer  # noqa: PLC0415  # who imports nothing needs none of it
+
+        data = await asyncio.to_thread(transfer.load, file)
+        return self.run((await transfer.put_in(self.world, data, self.keyring, paused=paused)).id)
 
     def readable(self, run: Run, payload: bytes) -> Any:
         """Return what a payload of a run is, None where it cannot be read: its key or its classes are not here."""

@@ -17,6 +17,8 @@ The one exception hierarchy.
     │   │   └── DecryptionError     encrypted bytes do not open with their key: changed, damaged or another's
     │   ├── TransactionError        what is to be part of a transaction cannot be
     │   ├── SignatureError          a request is not signed by who may send it, or was signed too long ago
+    │   ├── CapsuleError            a file is no capsule, is damaged, or what is in it does not fit together
+    │   │   └── CapsuleVersionError a capsule was made by a version that this one does not know
     │   ├── StreamTypeError         a stream carries bytes where values were meant, or the other way round
     │   └── LimitExceededError      a named limit was passed
     ├── NotFoundError
@@ -172,6 +174,18 @@ class DecryptionError(SerializationError):
     """Encrypted bytes do not open with their key: they were changed or damaged, or belong to something else."""
 
     code = "DECRYPTION"
+
+
+class CapsuleError(UsageError):
+    """A file is no capsule, is damaged, or what is in it does not fit together; nothing was stored."""
+
+    code = "CAPSULE"
+
+
+class CapsuleVersionError(CapsuleError):
+    """A capsule was made by a version that this one does not know; nothing was stored."""
+
+    code = "CAPSULE_VERSION"
 
 
 class StreamTypeError(UsageError):

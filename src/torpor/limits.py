@@ -146,6 +146,15 @@ WORLD_BODY_BYTES_MAX = 256 * MIB
 
 WORLD_UPLOADS_BYTES_MAX = 512 * MIB
 """Snapshots that wait for the commits that name them."""
+PARCEL_STREAM_BYTES_MAX = 128 * MIB
+"""Chunks of all streams of a run that goes to another world, or into a capsule; see docs/capsules.md."""
+
+CAPSULE_BYTES_MAX = 512 * MIB
+"""All of a capsule, unpacked."""
+
+CAPSULE_MANIFEST_BYTES_MAX = MIB
+"""The line of a capsule that says what is in it."""
+
 HTTP_EVENTS_MAX = 10_000
 """Events of a run that is told as a whole; those of a longer log are read in pages."""
 

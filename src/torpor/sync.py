@@ -15,6 +15,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import datetime
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
 
@@ -199,6 +200,10 @@ class SyncTorpor:
         """See :meth:`torpor.app.Torpor.cancel_runs`."""
         return self.wait(self._app.cancel_runs(status=status, workflow=workflow, reason=reason, force=force))
 
+    def import_run(self, file: str | Path, *, paused: bool = False) -> SyncRun[Any]:
+        """See :meth:`torpor.client.Client.import_run`."""
+        return SyncRun(self, self.wait(self._app.import_run(file, paused=paused)))
+
     @property
     def schedules(self) -> SyncSchedules[SyncRun[Any]]:
         """See :attr:`torpor.app.Torpor.schedules`."""
@@ -278,6 +283,9 @@ class SyncRun(Generic[T]):
 
     def pause(self) -> None:
         self._front.wait(self._handle.pause())
+
+    def export(self, file: str | Path, *, whole: bool = False, encrypt: bool = False) -> None:
+        self._front.wait(self._handle.export(file, whole=whole, encrypt=encrypt))
 
     def unpause(self) -> None:
         self._front.wait(self._handle.unpause())

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -41,6 +41,7 @@ from torpor.model import (
     LongLogs,
     NewRun,
     Notice,
+    Parcel,
     ProgramUse,
     Run,
     RunFilter,
@@ -57,6 +58,17 @@ from torpor.model.flow import Limits, Place, QueueInfo
 from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 
 Unsubscribe = Callable[[], None]
+
+READS: Final = frozenset(
+    {
+        "ahead_of", "blob", "blob_sizes", "damaged", "deployments", "due_schedules", "ended_runs", "events", "get_run",
+        "has_blob", "hook", "images_in_use", "list_runs", "live_hooks", "log_entries", "long_logs", "open_entities",
+        "open_entities_of", "programs_in_use", "programs_kept", "queues", "read_stream", "resumed",
+        "runs_beginning_with", "runs_by_key", "schedule", "schedules", "snapshot", "snoozed_runs", "statuses",
+        "streams", "waiting_steps", "workers",
+    }
+)  # fmt: skip
+"""Methods that change nothing, and tell nothing that only who works on a run needs."""
 
 
 class Capabilities(msgspec.Struct, frozen=True):
@@ -578,6 +590,36 @@ class Streams(Protocol):
         ...
 
 
+class Parcels(Protocol):
+    """Runs that go from world to world, with all that belongs to them; see :mod:`torpor.worlds.parcels`."""
+
+    async def parcel(self, run_id: str) -> Parcel:
+        """
+        Return a run with all that belongs to it, as one moment has it; nothing changes.
+
+        Raises:
+            RunNotFoundError: no such run.
+            LimitExceededError: its streams have more than :data:`torpor.limits.PARCEL_STREAM_BYTES_MAX`.
+        """
+        ...
+
+    async def put_parcel(self, parcel: Parcel, *, paused: bool = False) -> Run:
+        """
+        Store a run that comes from elsewhere, asleep: nobody has claimed it or a step of it, and it goes on from where
+        it was. What was being carried out there is as if its worker had died. Those who watch it are told when it has
+        ended, and it is told of the ends of those that it watches, as far as they are here.
+
+        Args:
+            parcel: the run.
+            paused: nothing happens in it before somebody lets it go on.
+
+        Raises:
+            EntityConflictError: the id is taken, or somebody has a token that the run waits for; names them.
+            CapsuleError: what it is made of does not fit together.
+        """
+        ...
+
+
 class Deployments(Protocol):
     """What the workers of a world bring, for whoever has no code: starting by name, and telling what waits for whom."""
 
@@ -759,6 +801,7 @@ class World(
     Queues,
     Turns,
     Streams,
+    Parcels,
     Deployments,
     Schedules,
     Queries,

@@ -30,6 +30,9 @@ ASKS = {("POST", "/v1/runs/{run}/queries/{query}")}
 """What changes nothing, and is no GET."""
 
 
+TAKES_MORE = {("GET", "/v1/runs/{run}/capsule"): "operate", ("POST", "/v1/capsules"): "work"}
+"""What tells of a run all that there is, its entropy too, and what brings programs along."""
+
 GUARDED_OTHERWISE = {f"{ROUTE}{{token}}", "/steps/{name}", f"{CALLBACK_ROUTE}{{run}}/{{step}}"}
 """What takes no token of ours: who knows the token of a webhook may send to it, and the others take a signature."""
 
@@ -81,6 +84,8 @@ def test_what_changes_something_takes_operate(route: Route) -> None:
     """Reading never suffices to change anything; health is open, and what a token in the path or a signature guards."""
     if route.path in ("/health", "/ready") or route.path in GUARDED_OTHERWISE:
         assert route.needed == "open"
+    elif (route.method, route.path) in TAKES_MORE:
+        assert route.needed == TAKES_MORE[route.method, route.path]
     elif route.method == "GET" or (route.method, route.path) in ASKS:
         assert route.needed == "read"
     else:

@@ -27,9 +27,9 @@ from torpor.http.tokens import Role, Token, make_token, store_token
 from torpor.model import RunFilter
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import RUN, WORKER, T, Turn, begin, ending, new_run, request, snapshot, step, types
-from torpor.world import World
+from torpor.world import READS, World
 from torpor.worlds.http import HttpWorld
-from torpor.worlds.http.contract import MEDIA, OPERATES, READS, SNAPSHOT, SNAPSHOT_INLINE_MAX, fields_given, methods
+from torpor.worlds.http.contract import MEDIA, OPERATES, SNAPSHOT, SNAPSHOT_INLINE_MAX, fields_given, methods
 from torpor.worlds.memory import MemoryWorld
 
 URL = "http://127.0.0.1:1"

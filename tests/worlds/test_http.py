@@ -218,6 +218,10 @@ class TestOpening(worlds.OpeningSuite):
 
 
 @at_length
+class TestParcels(worlds.ParcelsSuite):
+    """See :class:`torpor.testing.worlds.ParcelsSuite`."""
+
+
 class TestPark(worlds.ParkSuite):
     """See :class:`torpor.testing.worlds.ParkSuite`."""
 

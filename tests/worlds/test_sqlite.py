@@ -128,6 +128,10 @@ class TestOpening(worlds.OpeningSuite):
     """See :class:`torpor.testing.worlds.OpeningSuite`."""
 
 
+class TestParcels(worlds.ParcelsSuite):
+    """See :class:`torpor.testing.worlds.ParcelsSuite`."""
+
+
 class TestPark(worlds.ParkSuite):
     """See :class:`torpor.testing.worlds.ParkSuite`."""
 

@@ -9,7 +9,7 @@ import typer
 from rich.text import Text
 
 from torpor.cli.moments import moment_data, show_moment, show_tasks
-from torpor.cli.opening import named_run, with_reader
+from torpor.cli.opening import named_run, run_or_capsule, with_reader
 from torpor.cli.options import AppOption, DecryptOption, JsonOption, LastOption, RunArgument, WorldOption
 from torpor.cli.output import STYLES, console, counted, line, print_json, printable, say, show_table
 from torpor.cli.reporting import FAILED, command, report
@@ -64,10 +64,12 @@ def inspect(
 
     Steps and their attempts, waits, hooks with their tokens, log lines, snapshot and error; from the world alone. With
     --stack a copy of the run's VM is restored and asked; the run itself is not woken. With --at the log is replayed up
-    to there. The beginning of an id is enough where no other id begins like that.
+    to there. The beginning of an id is enough where no other id begins like that; the file of a capsule stands for the
+    run in it.
 
     Example: torpor inspect wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
     """
+    run, world = run_or_capsule(run, world)
     if stack or at is not None:
 
         async def look(reader: Reader) -> Moment | tuple[RunInfo, list[TaskStack]]:

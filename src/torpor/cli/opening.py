@@ -9,6 +9,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from torpor.capsules.file import read as read_capsule
+from torpor.capsules.shown import SCHEME as CAPSULE
+from torpor.capsules.shown import SUFFIX as CAPSULE_FILE
+from torpor.capsules.shown import capsule_world, path_of
+from torpor.capsules.transfer import load as load_capsule
 from torpor.cli.loading import AppImportError, NoAppError, default_target, load_app, parse_target, required_target
 from torpor.client import Client
 from torpor.codec.crypto.keys import Keyring
@@ -66,6 +71,7 @@ def with_client(
     work: Callable[[Client], Coroutine[Any, Any, T]],
     *,
     of_app: str | None = None,
+    may_be_new: bool = False,
 ) -> T:
     """
     Do *work* in the world that the command line names, else the application's, else the default one; return its result.
@@ -76,13 +82,15 @@ def with_client(
         app, world: what the command line names.
         work: what to do.
         of_app: name of the application whose workflows are meant, that of any by default.
+        may_be_new: make the world if it does not exist yet.
 
     Raises:
         ConfigurationError: there is no such world, or nothing of it can be seen from this process.
     """
     found, keyring = _found(app, world)
     require_durable(found)
-    refuse_missing_file(found.url)
+    if not may_be_new:
+        refuse_missing_file(found.url)
     return asyncio.run(_opened(found, keyring, work, of_app))
 
 
@@ -91,6 +99,16 @@ def with_reader(
 ) -> T:
     """Do *work* with what reads the world's runs, and return its result; see :func:`with_client`."""
     return with_client(app, world, lambda client: work(Reader(client, decrypt=decrypt)))
+
+
+def run_or_capsule(run: str | None, world: str | None) -> tuple[str | None, str | None]:
+    """
+    Return which run in which world a command line means by its argument, which may be the file of a capsule: then its
+    run, in a world that has only that.
+    """
+    if run is None or not run.endswith(CAPSULE_FILE) or not Path(run).is_file():
+        return run, world
+    return read_capsule(load_capsule(run)).manifest.run, f"{CAPSULE}{run}"
 
 
 async def named_run(reader: Reader, run: str | None, *, last: bool) -> str:
@@ -120,7 +138,8 @@ def _found(app: str | None, world: str | None) -> tuple[World, Keyring]:
     """Return the world, and the keys of the application that it is from or that was named, else of the environment."""
     if world is not None:
         named = None if app is None else load_app(parse_target(app))
-        return open_world(world), named.keyring if named is not None else Keyring.from_environment()
+        keyring = named.keyring if named is not None else Keyring.from_environment()
+        return (capsule_world(path_of(world), keyring) if world.startswith(CAPSULE) else open_world(world)), keyring
     target = default_target() if app is None else parse_target(app)
     if target is None:
         return open_world(WORLD_DEFAULT), Keyring.from_environment()

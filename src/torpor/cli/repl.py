@@ -10,7 +10,7 @@ from typing import Annotated, Protocol
 
 import typer
 
-from torpor.cli.opening import named_run, with_reader
+from torpor.cli.opening import named_run, run_or_capsule, with_reader
 from torpor.cli.options import AppOption, DecryptOption, LastOption, RunArgument, WorldOption
 from torpor.cli.output import printable, say
 from torpor.cli.reporting import command, report
@@ -58,10 +58,12 @@ def repl(
 
     The workflow's variables and its modules are there to be looked at and tried out, in the run's own language; nothing
     that is done reaches the run. It is the run as it is now, as it was when it ended, or with --at as it was at any
-    moment before. exit() or Ctrl-D ends it, help() says what is there. Input may also come from a pipe.
+    moment before. exit() or Ctrl-D ends it, help() says what is there. Input may also come from a pipe, and the run
+    from the file of a capsule.
 
     Example: torpor repl wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
     """
+    run, world = run_or_capsule(run, world)
     if sys.stdin.isatty():
         _edit_lines()
 

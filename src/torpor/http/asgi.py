@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from torpor.client import Client
 from torpor.http import (
+    capsules,
     control,
     health,
     hooks,
@@ -49,6 +50,7 @@ _DOCUMENTED: Final[tuple[Route, ...]] = (
     *runs.router,
     *starting.router,
     *control.router,
+    *capsules.router,
     *queries.router,
     *hooks.router,
     *streams.router,

@@ -7,6 +7,7 @@ Times are epoch milliseconds; payloads are codec envelopes (``devlâ€¦``, ``zstdâ
 from __future__ import annotations
 
 from torpor.model.log import NOTHING, Event, LogEntry, Snapshot
+from torpor.model.parcels import Parcel, WholeStream
 from torpor.model.queries import (
     EndedFilter,
     Ending,
@@ -57,6 +58,7 @@ __all__ = [
     "NewRun",
     "NewTask",
     "Notice",
+    "Parcel",
     "ProgramUse",
     "Run",
     "RunFilter",
@@ -76,6 +78,7 @@ __all__ = [
     "TaskKind",
     "Wait",
     "WaitingSteps",
+    "WholeStream",
     "WorkerRow",
     "build_key",
     "standing",

@@ -126,7 +126,7 @@ def cancel(run_id: str, reason: str, now: int, url: str, *, force: bool = False)
             yield Apply(changes)
         except StaleError:
             continue
-        told = (yield from _tell_watchers(changes, now)) if changes.ended else True
+        told = (yield from tell_watchers(changes, now)) if changes.ended else True
         alone = yield from _cancel_children(run_id, now, force=force)
         return changes.run, Notice(
             run_id if alone else None, work=told or not alone, ended=changes.ended or not alone, cancelling=True
@@ -153,8 +153,8 @@ def retry(run_id: str, since: int | None, now: int, url: str) -> Operation[Run]:
         events: tuple[Event, ...] = yield Whole(run_id)
         planned = retrying.plan(entities, events, snapshot, since, now)
         hooks = planned.live_hooks()
-        taken = yield from _owned([hook.token for hook in hooks if not hook.watch])
-        over = yield from _ended({hook.watch for hook in hooks if hook.watch})
+        taken = yield from owned([hook.token for hook in hooks if not hook.watch])
+        over = yield from ended_of({hook.watch for hook in hooks if hook.watch})
         changes = retrying.retry(entities, planned, now, taken=taken, over=over)
         try:
             yield Apply(changes)
@@ -347,7 +347,7 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
         except TokenTakenError as error:
             taken[error.token] = error.run_id
             continue
-        told = (yield from _tell_watchers(changes, now)) if changes.ended else False
+        told = (yield from tell_watchers(changes, now)) if changes.ended else False
         work = told or _frees(held) if changes.ended else committed.parked or bool(commit.tasks)
         hooked = bool(committed.answers) and not changes.ended
         given_up = any(event.type == "step_cancelled" for event in commit.outputs)
@@ -474,7 +474,7 @@ def _end(run_id: str, rule: Callable[[Entities], Changes], now: int, url: str) -
             yield Apply(changes)
         except StaleError:
             continue
-        told = yield from _tell_watchers(changes, now)
+        told = yield from tell_watchers(changes, now)
         return changes.run, Notice(run_id, work=told or _frees(entities), ended=True)
 
 
@@ -567,13 +567,13 @@ def _cancel_children(run_id: str, now: int, *, force: bool) -> Conversation[bool
             except DamagedError:  # it cannot go on anyway; its parent is cancelled all the same
                 break
             if changes.ended:
-                yield from _tell_watchers(changes, now)
+                yield from tell_watchers(changes, now)
             left += yield Children(child)
             break
     return not started
 
 
-def _owned(tokens: Iterable[str]) -> Conversation[dict[str, str]]:
+def owned(tokens: Iterable[str]) -> Conversation[dict[str, str]]:
     """Return which of some tokens live hooks have, with their runs."""
     taken = {}
     for token in tokens:
@@ -583,7 +583,7 @@ def _owned(tokens: Iterable[str]) -> Conversation[dict[str, str]]:
     return taken
 
 
-def _ended(run_ids: Iterable[str]) -> Conversation[set[str]]:
+def ended_of(run_ids: Iterable[str]) -> Conversation[set[str]]:
     """Return which of some runs have ended or do not exist."""
     over = set()
     for run_id in run_ids:
@@ -593,7 +593,7 @@ def _ended(run_ids: Iterable[str]) -> Conversation[set[str]]:
     return over
 
 
-def _tell_watchers(changes: Changes, now: int) -> Conversation[bool]:
+def tell_watchers(changes: Changes, now: int) -> Conversation[bool]:
     """Tell every hook that watches a run of its end; return whether there was one."""
     ended = changes.run
     assert changes.events[-1].type in RUN_ENDINGS, "only an end is told"

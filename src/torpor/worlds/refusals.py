@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Final
+
 from torpor.errors import (
     EntityConflictError,
     HookNotFoundError,
@@ -16,6 +19,8 @@ from torpor.errors import (
 )
 from torpor.lifecycle import RUN_TERMINAL, EventType
 from torpor.model import Run, StreamBatch
+
+_TOKENS_TOLD_MAX: Final = 10
 
 
 def run_not_found(run_id: str, url: str) -> RunNotFoundError:
@@ -53,6 +58,24 @@ def run_taken(run_id: str, workflow: str) -> EntityConflictError:
     return EntityConflictError(
         f"run {run_id} exists already, as a run of workflow {workflow!r} with other input, another name or of another "
         "application; nothing was stored; start the new run under an id of its own"
+    )
+
+
+def run_is_here(run_id: str, url: str) -> EntityConflictError:
+    """Return the error for a run that comes from elsewhere, under an id that is taken."""
+    return EntityConflictError(
+        f"run {run_id} is in world {url} already; nothing was stored. Delete the one that is there, or bring this one "
+        "into another world: a run keeps its id"
+    )
+
+
+def tokens_taken(run_id: str, taken: Mapping[str, str]) -> EntityConflictError:
+    """Return the error for a run that comes from elsewhere and waits for tokens that others have here."""
+    told = ", ".join(f"{token!r} (run {owner})" for token, owner in sorted(taken.items())[:_TOKENS_TOLD_MAX])
+    more = f" and {len(taken) - _TOKENS_TOLD_MAX} more" if len(taken) > _TOKENS_TOLD_MAX else ""
+    return EntityConflictError(
+        f"run {run_id} waits for hooks whose tokens others have here: {told}{more}; nothing was stored. Bring it again "
+        "when those runs have let go of them"
     )
 
 

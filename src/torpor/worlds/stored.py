@@ -32,6 +32,7 @@ from torpor.model import (
     LongLogs,
     NewRun,
     Notice,
+    Parcel,
     ProgramUse,
     Run,
     RunFilter,
@@ -47,7 +48,7 @@ from torpor.model import (
 from torpor.model.flow import Limits, Place, QueueInfo
 from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 from torpor.world import Capabilities
-from torpor.worlds import erasing, firing, operations
+from torpor.worlds import arriving, erasing, firing, operations
 from torpor.worlds.requests import Conversation, Operation
 from torpor.worlds.tables import Tables
 
@@ -386,6 +387,16 @@ class StoredWorld(ABC, Generic[S, T]):
     async def streams(self, run_id: str) -> list[Stream]:
         return await self._query(
             lambda store: self._tables.streams.of_run(store, run_id), f"listing of the streams of run {run_id}"
+        )
+
+    # Parcels
+
+    async def parcel(self, run_id: str) -> Parcel:
+        return await self._query(lambda store: self._tables.parcels.parcel(store, run_id), f"packing of run {run_id}")
+
+    async def put_parcel(self, parcel: Parcel, *, paused: bool = False) -> Run:
+        return await self._operate(
+            lambda now: arriving.arrive(parcel, paused, now, self._url), f"arrival of run {parcel.run.id}"
         )
 
     # Deployments

@@ -25,6 +25,7 @@ from torpor.model import (
     LogEntry,
     LongLogs,
     Notice,
+    Parcel,
     ProgramUse,
     Run,
     RunFilter,
@@ -101,6 +102,12 @@ class Streams(Protocol[S_contra]):
     def of_run(self, store: S_contra, run_id: str, /) -> list[Stream]: ...
 
 
+class Parcels(Protocol[S_contra]):
+    """See :class:`torpor.world.Parcels`."""
+
+    def parcel(self, store: S_contra, run_id: str, /) -> Parcel: ...
+
+
 class Schedules(Protocol[S_contra]):
     """See :class:`torpor.world.Schedules`."""
 
@@ -149,6 +156,7 @@ class Tables(Generic[S, T]):
     workers: Workers[S, T]
     flow: Flow[S]
     streams: Streams[S]
+    parcels: Parcels[S]
     schedules: Schedules[S]
     pruning: Pruning[S]
     examination: Examination[S, T]

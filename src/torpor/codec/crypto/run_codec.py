@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from torpor import codec
 from torpor.codec.types.references import References
 from torpor.errors import DecryptionError, KeyMissingError, SerializationError
+from torpor.limits import SNAPSHOT_BYTES_MAX
 
 if TYPE_CHECKING:  # imported where there is a key
     from torpor.codec.crypto.encryption import Key
@@ -67,9 +68,9 @@ class RunCodec:
         """Return the envelope of raw bytes, such as a snapshot or an image."""
         return self.encrypt(codec.pack_binary(data))
 
-    def unpack_binary(self, data: bytes) -> bytes:
-        """Return the raw bytes in an envelope."""
-        return codec.unpack_binary(self.decrypt(data))
+    def unpack_binary(self, data: bytes, most: int = SNAPSHOT_BYTES_MAX) -> bytes:
+        """Return the raw bytes in an envelope, *most* at most."""
+        return codec.unpack_binary(self.decrypt(data), most)
 
     def pack_text(self, text: str) -> str:
         """Return what is stored of a text that stands where the model has text: log lines, reasons."""

@@ -116,15 +116,15 @@ def pack_binary(data: bytes) -> bytes:
     return ZSTD + _zstd.binary.compress(data)
 
 
-def unpack_binary(data: bytes) -> bytes:
+def unpack_binary(data: bytes, most: int = SNAPSHOT_BYTES_MAX) -> bytes:
     """
     Return the raw bytes that :func:`pack_binary` was given.
 
     Raises:
         SerializationError: another prefix, or damaged data.
-        LimitExceededError: more than :data:`torpor.limits.SNAPSHOT_BYTES_MAX` bytes.
+        LimitExceededError: more than *most* bytes.
     """
-    return _peel(data, SNAPSHOT_BYTES_MAX)
+    return _peel(data, most)
 
 
 def _peel(data: bytes, limit: int) -> bytes:

@@ -28,8 +28,8 @@ import pytest
 
 for _group in (
     "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "giving_up", "hooks", "keys", "life",
-    "log", "mailbox", "notices", "once", "parking", "pausing", "population", "progress", "queries", "queue", "queues",
-    "retrying", "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams", "times",
+    "log", "mailbox", "notices", "once", "parcels", "parking", "pausing", "population", "progress", "queries", "queue",
+    "queues", "retrying", "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams", "times",
     "transactions", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
@@ -50,6 +50,7 @@ from torpor.testing.worlds.log import LogSuite  # noqa: E402
 from torpor.testing.worlds.mailbox import MailboxSuite  # noqa: E402
 from torpor.testing.worlds.notices import NoticesSuite, OpeningSuite  # noqa: E402
 from torpor.testing.worlds.once import OnceSuite  # noqa: E402
+from torpor.testing.worlds.parcels import ParcelsSuite  # noqa: E402
 from torpor.testing.worlds.parking import ParkSuite, SnoozeSuite  # noqa: E402
 from torpor.testing.worlds.pausing import PausingSuite  # noqa: E402
 from torpor.testing.worlds.population import PopulationSuite  # noqa: E402
@@ -97,6 +98,7 @@ __all__ = [
     "NoticesSuite",
     "OnceSuite",
     "OpeningSuite",
+    "ParcelsSuite",
     "ParkSuite",
     "PausingSuite",
     "PopulationSuite",

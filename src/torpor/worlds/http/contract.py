@@ -2,8 +2,8 @@
 What crosses the border between a world and those who have it behind a URL: each method of the contract is one request.
 
 Arguments and answers are written as msgspec writes them in MessagePack, by the annotations of :mod:`torpor.world`; so a
-new method needs nothing here. Which role a method takes is :data:`READS` and :data:`OPERATES`; any other takes
-``work``, so that nobody gets one by an oversight.
+new method needs nothing here. Which role a method takes is :data:`torpor.world.READS` and :data:`OPERATES`; any
+other takes ``work``, so that nobody gets one by an oversight.
 
 A client may be older than its server, never newer: what a server does not know it would drop. Both say what they know,
 see :class:`Known` and :func:`refuse_older`.
@@ -20,7 +20,7 @@ from typing import Any, Final, Literal, NamedTuple, cast
 import msgspec
 
 from torpor.errors import ConfigurationError, DamagedError
-from torpor.world import World
+from torpor.world import READS, World
 
 PROTOCOL: Final = 1
 """Changed when old clients and new servers cannot deal with one another any more."""
@@ -46,19 +46,10 @@ SNAPSHOT_INLINE_MAX: Final = 256 * 1024
 
 Role = Literal["read", "operate", "work"]
 
-READS: Final = frozenset(
-    {
-        "ahead_of", "blob", "blob_sizes", "damaged", "deployments", "due_schedules", "ended_runs", "events", "get_run",
-        "has_blob", "hook", "images_in_use", "list_runs", "live_hooks", "log_entries", "long_logs", "open_entities",
-        "open_entities_of", "programs_in_use", "programs_kept", "queues", "read_stream", "resumed",
-        "runs_beginning_with", "runs_by_key", "schedule", "schedules", "snapshot", "snoozed_runs", "statuses",
-        "streams", "waiting_steps", "workers",
-    }
-)  # fmt: skip
 OPERATES: Final = frozenset(
     {
-        "archive", "cancel_run", "create_run", "delete_queue", "delete_run", "delete_schedule", "fire", "pause_run",
-        "put_schedule", "resolve_step", "resume_hook", "retry_run", "send", "set_attributes", "set_queue",
+        "archive", "cancel_run", "create_run", "delete_queue", "delete_run", "delete_schedule", "fire", "parcel",
+        "pause_run", "put_schedule", "resolve_step", "resume_hook", "retry_run", "send", "set_attributes", "set_queue",
         "unpause_run", "wake_up",
     }
 )  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from torpor.clock import Clock, SystemClock
 from torpor.world import Capabilities, Unsubscribe, World
 from torpor.worlds import refusals
-from torpor.worlds.memory import blobs, flow, queries, queue, reads, schedules, streams, workers
+from torpor.worlds.memory import blobs, flow, parcels, queries, queue, reads, schedules, streams, workers
 from torpor.worlds.memory.store import Store
 from torpor.worlds.notifier import Listener
 from torpor.worlds.requests import Conversation, converse
@@ -20,7 +20,9 @@ T = TypeVar("T")
 
 _CAPABILITIES: Final = Capabilities(durable=False, shared=False, listen_ms=0, blob_bytes_max=sys.maxsize)
 _STORES: Final[dict[str, Store]] = {}
-_TABLES: Final = Tables[Store, Clock](reads, blobs, queue, workers, flow, streams, schedules, queries, queries, queries)
+_TABLES: Final = Tables[Store, Clock](
+    reads, blobs, queue, workers, flow, streams, parcels, schedules, queries, queries, queries
+)
 
 
 class MemoryWorld(StoredWorld[Store, Clock]):

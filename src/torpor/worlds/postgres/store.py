@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Final, Literal
 
@@ -11,7 +11,7 @@ from torpor.lifecycle import INPUTS, RUN_TERMINAL
 from torpor.model import Entities, Event, Hook, LogEntry, Run, RunState, Snapshot
 from torpor.worlds import refusals
 from torpor.worlds.draft import fence
-from torpor.worlds.postgres.connection import Connection, Statement
+from torpor.worlds.postgres.connection import Connection, Row, Statement
 from torpor.worlds.postgres.numbers import Routes
 from torpor.worlds.postgres.rows import (
     EVENTS,
@@ -58,10 +58,10 @@ _SOME_WAITS: Final = f"{WAITS} WHERE run = %s AND id = ANY(%s) ORDER BY op"
 _SOME_HOOKS: Final = f"{HOOKS} WHERE h.run = %s AND h.id = ANY(%s) ORDER BY h.op"
 _ABOUT: Final = "SELECT DISTINCT id FROM torpor.events WHERE run = %s AND seq > %s AND id <> ''"
 _RUN: Final = f"{RUNS} WHERE r.id = %s"
-_LOG: Final = f"{EVENTS} WHERE run = %s AND seq > %s ORDER BY seq LIMIT %s"
+LOG_OF: Final = f"{EVENTS} WHERE run = %s AND seq > %s ORDER BY seq LIMIT %s"
 _INPUTS: Final = f"{EVENTS} WHERE run = %s AND seq > %s AND type = ANY(%s) ORDER BY seq"
-_SNAPSHOT: Final = f"SELECT {', '.join(SNAPSHOT_FIELDS)} FROM torpor.snapshots WHERE run = %s"
-_BARE_SNAPSHOT: Final = _SNAPSHOT.replace(", data", ", ''::bytea")
+SNAPSHOT_OF: Final = f"SELECT {', '.join(SNAPSHOT_FIELDS)} FROM torpor.snapshots WHERE run = %s"
+_BARE_SNAPSHOT: Final = SNAPSHOT_OF.replace(", data", ", ''::bytea")
 _AFTER_SNAPSHOT: Final = (
     f"{EVENTS} WHERE run = %s AND seq > coalesce((SELECT cursor FROM torpor.snapshots WHERE run = %s), 0) ORDER BY seq"
 )
@@ -153,6 +153,16 @@ class Store:
         asked = ((f"{_RUN}{lock}", (run_id,)), (f"{_STEPS[inputs]}{of_steps}", (run_id,)))
         return self._entities(*asked, (_WAITS, (run_id,)), (_HOOKS, (run_id,)), locked=locked)
 
+    def entities_asked(self, run_id: str) -> list[Statement]:
+        """Return what asks for a run with all that is open in it, for whom asks for more of that moment."""
+        of_run = (run_id,)
+        return [(_RUN, of_run), (_STEPS["stored"], of_run), (_WAITS, of_run), (_HOOKS, of_run)]
+
+    def entities_found(self, found: Sequence[Sequence[Row]]) -> Entities | None:
+        """Return what :meth:`entities_asked` has found, None when there is no such run."""
+        runs, steps, waits, hooks = found
+        return Entities(run_of(runs[0]), by_id(steps), waits_of(waits), hooks_of(hooks)) if runs else None
+
     def part(self, part: Part) -> Entities | None:
         """Return a run, locked, and the little of it that is asked for; None when there is no such run."""
         run_id = part.run_id
@@ -223,7 +233,7 @@ class Store:
             RunNotFoundError: no such run.
         """
         exists, rows = self.connection.ask(
-            ("SELECT 1 FROM torpor.runs WHERE id = %s", (run_id,)), (_LOG, (run_id, after, limit))
+            ("SELECT 1 FROM torpor.runs WHERE id = %s", (run_id,)), (LOG_OF, (run_id, after, limit))
         )
         if not exists:
             raise refusals.run_not_found(run_id, self.url)
@@ -248,7 +258,7 @@ class Store:
 
     def snapshot(self, run_id: str, *, with_data: bool = True) -> Snapshot | None:
         """Return a run's newest snapshot, without its data if told so."""
-        row = self.connection.row(_SNAPSHOT if with_data else _BARE_SNAPSHOT, run_id)
+        row = self.connection.row(SNAPSHOT_OF if with_data else _BARE_SNAPSHOT, run_id)
         return None if row is None else Snapshot(*row)
 
     def existing_snapshot(self, run_id: str) -> Snapshot | None:
@@ -274,7 +284,7 @@ class Store:
             (_STEPS["inline"], (run_id,)),
             (_WAITS, (run_id,)),
             (_HOOKS, (run_id,)),
-            (_SNAPSHOT, (run_id,)),
+            (SNAPSHOT_OF, (run_id,)),
             (_AFTER_SNAPSHOT, (run_id, run_id)),
         )
         if not runs:

@@ -17,6 +17,7 @@ from torpor.worlds.postgres import (
     embedded,
     examination,
     flow,
+    parcels,
     pruning,
     queries,
     queue,
@@ -43,7 +44,7 @@ BLOB_BYTES_MAX: Final = 500_000_000
 
 _QUERIES: Final = 2
 _TABLES: Final = Tables[Store, Times](
-    reads, blobs, queue, workers, flow, streams, schedules, pruning, examination, queries
+    reads, blobs, queue, workers, flow, streams, parcels, schedules, pruning, examination, queries
 )
 
 T = TypeVar("T")

@@ -139,15 +139,14 @@ def apply(store: Store, changes: Changes) -> None:
     k = _add_run(store, run) if changes.before is None else save_run(store, changes.before, run)
     if changes.events:
         db.executemany(ADD_EVENT, [event_row(k, event) for event in changes.events])
-    for step_id, step in changes.steps.items():
-        if step is None:
-            db.execute("DELETE FROM steps WHERE run = ? AND id = ?", (k, step_id))
-        else:
-            db.execute(_PUT_STEP, (k, step_id, step.op, step.seq, step.created_at, *_step_changing(store, run, step)))
+    if changes.steps:
+        _put_steps(store, k, changes)
     if changes.waits:
         _put_waits(store, k, changes.waits)
     if changes.hooks:
         _put_hooks(store, k, changes)
+    if changes.reserved:
+        _reserve(store, k, changes.reserved, run.latest_at)
     if changes.resumed is not None:
         db.execute("INSERT INTO resumes (run, token, resume_id) VALUES (?, ?, ?)", (k, *changes.resumed))
     if changes.lines:
@@ -284,6 +283,15 @@ def _step_changing(store: Store, run: Run, step: Step) -> tuple[Any, ...]:
     )
 
 
+def _put_steps(store: Store, k: int, changes: Changes) -> None:
+    for step_id, step in changes.steps.items():
+        if step is None:
+            store.db.execute("DELETE FROM steps WHERE run = ? AND id = ?", (k, step_id))
+        else:
+            facts = (k, step_id, step.op, step.seq, step.created_at)
+            store.db.execute(_PUT_STEP, (*facts, *_step_changing(store, changes.run, step)))
+
+
 def _put_waits(store: Store, k: int, waits: dict[str, Wait | None]) -> None:
     for wait_id, wait in waits.items():
         if wait is None:
@@ -303,8 +311,6 @@ def _put_hooks(store: Store, k: int, changes: Changes) -> None:
         if hook is not None:
             about = (hook.op, hook.token, HOOK_CODE[hook.status], hook.created_at, hook.metadata)
             store.db.execute(_PUT_HOOK, (k, hook.id, *about, hook.watch, hook.retention_ms, hook.takes))
-    if changes.reserved:
-        _reserve(store, k, changes.reserved, changes.run.latest_at)
 
 
 def _reserve(store: Store, k: int, tokens: dict[str, int], now: int) -> None:

@@ -16,6 +16,7 @@ from torpor.worlds.sqlite import (
     blobs,
     examination,
     flow,
+    parcels,
     pruning,
     queries,
     queue,
@@ -41,7 +42,7 @@ _log = logging.getLogger("torpor.worlds")
 
 _CAPABILITIES: Final = Capabilities(durable=True, shared=True, listen_ms=QUIET_MS, blob_bytes_max=BLOB_BYTES_MAX)
 _TABLES: Final = Tables[Store, Clock](
-    reads, blobs, queue, workers, flow, streams, schedules, pruning, examination, queries
+    reads, blobs, queue, workers, flow, streams, parcels, schedules, pruning, examination, queries
 )
 
 T = TypeVar("T")

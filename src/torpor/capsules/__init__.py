@@ -1,0 +1,8 @@
+"""
+Capsules: a run with all that belongs to it in one file.
+
+``file.py`` is the form of the file, which knows no runs: named parts behind a manifest of their hashes. ``contents.py``
+says which parts a run becomes, and back, and ``blobs.py`` what of programs and guests goes along. ``transfer.py`` takes
+runs out of worlds and puts them into others; ``shown.py`` is a world that has only the run of a capsule, to be looked
+at.
+"""
