@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, cast
 
+from torpor.capsules import SCHEME
 from torpor.capsules.transfer import Opened, load, opened
 from torpor.clock import Clock, SystemClock
 from torpor.codec.crypto.keys import Keyring
@@ -19,8 +20,6 @@ from torpor.worlds.memory.parcels import keep
 from torpor.worlds.memory.store import Store
 from torpor.worlds.notifier import Listener
 
-SCHEME: Final = "capsule:"
-SUFFIX: Final = ".capsule"
 _ANSWERED: Final = READS | {"load", "parcel"}
 
 

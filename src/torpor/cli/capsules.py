@@ -7,10 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from torpor.capsules import transfer
+from torpor.capsules import SUFFIX, transfer
 from torpor.capsules.file import Manifest
 from torpor.capsules.file import read as read_capsule
-from torpor.capsules.shown import SUFFIX
 from torpor.cli.opening import with_client
 from torpor.cli.options import AppOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, say

@@ -9,11 +9,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from torpor.capsules.file import read as read_capsule
-from torpor.capsules.shown import SCHEME as CAPSULE
-from torpor.capsules.shown import SUFFIX as CAPSULE_FILE
-from torpor.capsules.shown import capsule_world, path_of
-from torpor.capsules.transfer import load as load_capsule
+from torpor.capsules import SCHEME as CAPSULE
+from torpor.capsules import SUFFIX as CAPSULE_FILE
 from torpor.cli.loading import AppImportError, NoAppError, default_target, load_app, parse_target, required_target
 from torpor.client import Client
 from torpor.codec.crypto.keys import Keyring
@@ -108,7 +105,17 @@ def run_or_capsule(run: str | None, world: str | None) -> tuple[str | None, str 
     """
     if run is None or not run.endswith(CAPSULE_FILE) or not Path(run).is_file():
         return run, world
-    return read_capsule(load_capsule(run)).manifest.run, f"{CAPSULE}{run}"
+    from torpor.capsules import file, transfer  # noqa: PLC0415  # who looks at a world needs none of it
+
+    return file.read(transfer.load(run)).manifest.run, f"{CAPSULE}{run}"
+
+
+def _named_world(url: str, keyring: Keyring) -> World:
+    if not url.startswith(CAPSULE):
+        return open_world(url)
+    from torpor.capsules import shown  # noqa: PLC0415  # as above
+
+    return shown.capsule_world(shown.path_of(url), keyring)
 
 
 async def named_run(reader: Reader, run: str | None, *, last: bool) -> str:
@@ -139,7 +146,7 @@ def _found(app: str | None, world: str | None) -> tuple[World, Keyring]:
     if world is not None:
         named = None if app is None else load_app(parse_target(app))
         keyring = named.keyring if named is not None else Keyring.from_environment()
-        return (capsule_world(path_of(world), keyring) if world.startswith(CAPSULE) else open_world(world)), keyring
+        return _named_world(world, keyring), keyring
     target = default_target() if app is None else parse_target(app)
     if target is None:
         return open_world(WORLD_DEFAULT), Keyring.from_environment()

@@ -8,8 +8,7 @@ from urllib.parse import quote
 import msgspec
 from starlette.responses import Response
 
-from torpor.capsules import transfer
-from torpor.capsules.shown import SUFFIX
+from torpor.capsules import SUFFIX, transfer
 from torpor.http.routing import Call, Router
 from torpor.http.runs import known_run
 from torpor.http.views import RunItem, run_item
