@@ -38,6 +38,8 @@ def test_the_table_holds_every_command() -> None:
         "start",
         "runs",
         "hooks",
+        "export",
+        "import",
         "inspect",
         "diff",
         "stream",
