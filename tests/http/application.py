@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
-from torpor import Torpor, get_writable, hook, receive, sleep, state
+from torpor import Torpor, get_writable, hook, receive, sleep, state, webhook
 
 app = Torpor("sqlite:///torpor.db", name="shop")
 
@@ -81,6 +81,37 @@ async def approving(token: str) -> dict[str, object]:
     return {"answer": answer, "sum": await add(1, 2)}
 
 
+@app.step
+async def tell(text: str) -> str:
+    """Tell it on the run's stream, and whoever awaits this."""
+    stream = get_writable()
+    await stream.write({"told": text})
+    await stream.close()
+    return text
+
+
+@app.workflow
+async def inviting(token: str) -> object:
+    """Tell where somebody may answer, and wait for him."""
+    door = webhook(token=f"{token}/door")
+    window = hook(token=f"{token} window", metadata={"say": f"{token} window"})
+    print("knock at", await tell(door.url), "or", await tell_window(f"{token} window"))  # noqa: T201  # the run's log
+    await door
+    return await window
+
+
+@app.step
+async def tell_window(text: str) -> str:
+    """Tell it."""
+    return text
+
+
+@app.query
+def window(token: str) -> str:
+    """Tell the token."""
+    return f"{token} window"
+
+
 @app.workflow
 async def listening() -> object:
     """Wait for a message."""
@@ -117,6 +148,12 @@ def progress(more: int) -> int:
 async def failing() -> None:
     """Fail."""
     await refuse()
+
+
+@app.workflow
+async def failing_itself() -> None:
+    """Fail by its own code."""
+    raise ValueError("nothing to take up")
 
 
 @app.workflow

@@ -56,8 +56,11 @@ def test_a_run_is_started_and_awaited(http: httpx.Client) -> None:
 
 
 def test_the_same_name_starts_one_run(http: httpx.Client) -> None:
-    """Asked again it tells of the run that there is; with other arguments it is a conflict."""
-    assert start(http, "adding", 1, 1, id="once 1") == start(http, "adding", 1, 1, id="once 1") == "once 1"
+    """Asked again it tells, by its status too, of the run that there is; with other arguments it is a conflict."""
+    assert start(http, "adding", 1, 1, id="once 1") == "once 1"
+    again = http.post("/v1/runs", json={"workflow": "adding", "args": [1, 1], "id": "once 1"})
+    assert (again.status_code, again.json()["id"]) == (200, "once 1")
+    assert again.headers["location"] == "/v1/runs/once%201"
     other = http.post("/v1/runs", json={"workflow": "adding", "args": [2, 2], "id": "once 1"})
     assert (other.status_code, other.json()["code"]) == (409, "ENTITY_CONFLICT")
 
@@ -108,6 +111,37 @@ def test_lists_come_in_pages(http: httpx.Client) -> None:
     assert sizes == [2, 2, 1]
     for run_id in mine:
         assert http.post(f"/v1/runs/{run_id}/cancel", json={"force": True}).json()["status"] == "cancelled"
+
+
+def test_many_runs_are_cancelled_once_they_were_counted(http: httpx.Client) -> None:
+    """Nothing is done without a number, nor when more match; ended runs and others stay as they are."""
+    mine = [start(http, "listening", attributes={"batch": "b1"}) for _ in range(3)]
+    other = start(http, "listening", attributes={"batch": "b2"})
+    which = {"workflow": "listening", "attributes": {"batch": "b1"}}
+    assert http.post("/v1/bulk/cancel", json=which).json() == {"count": 3, "done": [], "refused": []}
+    refused = http.post("/v1/bulk/cancel", json={**which, "most": 2})
+    assert (refused.status_code, refused.json()["code"]) == (409, "MORE_MATCH")
+    assert http.post("/v1/bulk/cancel", json={**which, "status": "failed"}).status_code == 400
+    assert http.post("/v1/bulk/cancel", json={**which, "most": 1001}).status_code == 400
+    done = http.post("/v1/bulk/cancel", json={**which, "most": 3, "reason": "enough", "force": True}).json()
+    assert (done["count"], sorted(done["done"]), done["refused"]) == (3, sorted(mine), [])
+    assert {result(http, run_id)["cancel_reason"] for run_id in mine} == {"enough"}
+    assert http.post("/v1/bulk/cancel", json=which).json()["count"] == 0
+    assert http.get(f"/v1/runs/{other}").json()["status"] in ("pending", "running")
+    http.post(f"/v1/runs/{other}/cancel", json={"force": True})
+
+
+def test_many_runs_are_taken_up_again(http: httpx.Client) -> None:
+    """Those that have failed; what cannot be taken up is told beside the others."""
+    failed = [start(http, "failing", attributes={"batch": "b3"}) for _ in range(2)]
+    own = start(http, "failing_itself", attributes={"batch": "b3"})
+    for run_id in (*failed, own):
+        assert result(http, run_id)["status"] == "failed"
+    which = {"attributes": {"batch": "b3"}}
+    assert http.post("/v1/bulk/retry", json=which).json()["count"] == 3
+    done = http.post("/v1/bulk/retry", json={**which, "most": 3}).json()
+    assert sorted(done["done"]) == sorted(failed)
+    assert [(each["id"], bool(each["code"]), bool(each["detail"])) for each in done["refused"]] == [(own, True, True)]
 
 
 def test_a_run_that_failed_tells_why(http: httpx.Client) -> None:

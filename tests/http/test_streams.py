@@ -16,6 +16,8 @@ from tests.http.test_runs import result, start
 from torpor.engine.stream_reading import StreamChunk
 from torpor.errors import StreamTypeError
 from torpor.http import streams
+from torpor.http.auth import Grant
+from torpor.http.routing import Call
 from torpor.http.service import Service
 
 COUNT = 40
@@ -119,6 +121,10 @@ def test_a_wrong_place_is_refused(http: httpx.Client, written: str, known: str) 
     assert (answer.status_code, answer.json()["code"]) == (400, "BAD_REQUEST")
 
 
+def _call(service: Service) -> Call:
+    return Call(None, service, Grant("tests", frozenset({"operate"})), None)  # type: ignore[arg-type]  # there is no request
+
+
 async def test_a_silent_connection_gets_a_comment(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a proxy keeps it, and who has left is noticed; nothing is lost between two of them."""
     monkeypatch.setattr(streams, "KEEP_ALIVE_SECONDS", 0.001)
@@ -130,7 +136,7 @@ async def test_a_silent_connection_gets_a_comment(monkeypatch: pytest.MonkeyPatc
         yield StreamChunk(0, "late", "step", 1, True, 0)
 
     found = []
-    async for text in streams._events(service, chunks()):
+    async for text in streams._events(_call(service), chunks()):
         found.append(text)
         silence.set()
     assert found[0] == b": nothing new\n\n"
@@ -146,7 +152,7 @@ async def test_a_late_error_is_told() -> None:
         raise StreamTypeError("no more")
 
     service = Service(None)  # type: ignore[arg-type]  # as above
-    found = b"".join([text async for text in streams._events(service, chunks())])
+    found = b"".join([text async for text in streams._events(_call(service), chunks())])
     assert b"first" in found
     assert b'event: problem\ndata: {"type":"urn:torpor:error:STREAM_TYPE"' in found
     with pytest.raises(StreamTypeError):

@@ -18,7 +18,7 @@ from torpor.engine.waiting import Unmet
 from torpor.errors import UsageError
 from torpor.inspection.details import RunSummary, summary_data
 from torpor.inspection.readable import summary
-from torpor.inspection.reading import Reader, WaitingHook
+from torpor.inspection.reading import Reader, WaitingHook, WaitingMailbox
 from torpor.inspection.timestamps import clock_text, iso, span_text
 from torpor.lifecycle import RunStatus
 from torpor.run_info import Awaited, RunInfo
@@ -93,19 +93,22 @@ def hooks(
     """
     List what waits for the outside world.
 
-    Each hook with its token, which torpor resume takes, its metadata, its run, and since when it waits.
+    Each hook with its token, which torpor resume takes, its run, since when it waits, the address of a webhook, and
+    its metadata. Then the mailboxes in which runs wait for a message: torpor send.
 
     Example: torpor hooks --workflow checkout
     """
 
-    async def listed(reader: Reader) -> tuple[list[WaitingHook], str]:
-        return await reader.hooks(workflow=workflow, limit=limit), reader.url
+    async def listed(reader: Reader) -> tuple[list[WaitingHook], list[WaitingMailbox], str]:
+        found = await reader.hooks(workflow=workflow, limit=limit)
+        return found, await reader.mailboxes(workflow=workflow, limit=limit), reader.url
 
-    found, url = with_reader(app, world, listed, decrypt=decrypt)
+    found, mailboxes, url = with_reader(app, world, listed, decrypt=decrypt)
     if json:
-        print_json([_hook_data(hook) for hook in found])
-    elif found:
+        print_json([*map(_hook_data, found), *map(msgspec.structs.asdict, mailboxes)])
+    elif found or mailboxes:
         _show_hooks(found)
+        _show_mailboxes(mailboxes)
     else:
         say(f"no hook waits in world {url}", err=True)
 
@@ -207,19 +210,27 @@ def _rank(awaited: Awaited) -> tuple[bool, bool]:
 
 
 def _show_hooks(found: list[WaitingHook]) -> None:
+    if not found:
+        return
     now = SystemClock().now()
-    rows = [
-        (
-            hook.token,
-            hook.run_id,
-            hook.workflow,
-            span_text(now - hook.created_at),
-            "" if hook.metadata is None else summary(hook.metadata, METADATA_CHARS_MAX),
-        )
-        for hook in found
-    ]
-    columns = ("token", "run", "workflow", "waits", "metadata")
-    show_table(*columns, rows=rows, right=frozenset({"waits"}), free=frozenset({"metadata"}))
+    about = {
+        "token": [hook.token for hook in found],
+        "run": [hook.run_id for hook in found],
+        "workflow": [hook.workflow for hook in found],
+        "waits": [span_text(now - hook.created_at) for hook in found],
+        "webhook": [hook.webhook for hook in found],
+        "metadata": ["" if hook.metadata is None else summary(hook.metadata, METADATA_CHARS_MAX) for hook in found],
+    }
+    if not any(about["webhook"]):
+        del about["webhook"]
+    rows = zip(*about.values(), strict=True)
+    show_table(*about, rows=rows, right=frozenset({"waits"}), free=frozenset({"metadata"}))
+
+
+def _show_mailboxes(found: list[WaitingMailbox]) -> None:
+    if found:
+        rows = [(each.mailbox, each.run_id, each.workflow) for each in found]
+        show_table("mailbox", "run", "workflow", rows=rows)
 
 
 def _hook_data(hook: WaitingHook) -> dict[str, object]:

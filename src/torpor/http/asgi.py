@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from torpor.client import Client
 from torpor.http import (
+    bulk,
     capsules,
     control,
     health,
@@ -51,6 +52,7 @@ _DOCUMENTED: Final[tuple[Route, ...]] = (
     *starting.router,
     *control.router,
     *capsules.router,
+    *bulk.router,
     *queries.router,
     *hooks.router,
     *streams.router,

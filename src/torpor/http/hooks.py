@@ -27,6 +27,7 @@ class HookView(msgspec.Struct, frozen=True):
         run, workflow: whose.
         created_at: since when, ISO 8601.
         takes: class of its payloads, null for any.
+        webhook: its address, as far as the application knows it; null for a plain hook.
     """
 
     token: str
@@ -35,6 +36,7 @@ class HookView(msgspec.Struct, frozen=True):
     workflow: str
     created_at: str | None
     takes: str | None
+    webhook: str | None
 
 
 class WhichHooks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -75,8 +77,17 @@ async def list_hooks(call: Call, query: WhichHooks) -> list[HookView]:
         for hook in found
         if grant.is_whole or (hook.run_id in runs and grant.covers(runs[hook.run_id].workflow, runs[hook.run_id].queue))
     ]
+    call.secrets.add_hooks(hook.token for hook in seen)
     return [
-        HookView(hook.token, hook.metadata, hook.run_id, hook.workflow, iso(hook.created_at), hook.takes or None)
+        HookView(
+            hook.token,
+            hook.metadata,
+            hook.run_id,
+            hook.workflow,
+            iso(hook.created_at),
+            hook.takes or None,
+            hook.webhook or None,
+        )
         for hook in seen[: query.limit]
     ]
 

@@ -30,6 +30,7 @@ from torpor.http.problems import (
     status_of,
 )
 from torpor.http.routing import Call, Router, audit
+from torpor.http.secrecy import without_tokens
 from torpor.http.tokens import BLOBS
 from torpor.limits import HTTP_BODY_SECONDS_MAX, SNAPSHOT_BYTES_MAX, WORLD_BODY_BYTES_MAX
 from torpor.model import ClaimRequest, Claims, Commit, Committed, Entities, Notice, Run, RunState, Snapshot
@@ -208,6 +209,8 @@ async def _answer(call: Call, method: Method, arguments: msgspec.Struct) -> Answ
         headers, value = _facts(value), replace(value, data=b"")
     if not call.grant.roles & {"work", "decrypt"}:
         value = _without_seeds(value)
+    if "operate" not in call.grant.roles:
+        value = without_tokens(value)
     return Answer(200, encode(value), headers)
 
 

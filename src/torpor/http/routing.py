@@ -31,6 +31,7 @@ from torpor import codec
 from torpor.errors import SerializationError, TorporError
 from torpor.http.auth import NOBODY, Grant, Guard, Needed
 from torpor.http.problems import BadRequestError, MediaTypeError, SlowRequestError, TooLargeError, answer_to
+from torpor.http.secrecy import Secrets
 from torpor.http.service import Service
 from torpor.limits import HTTP_BODY_BYTES_MAX, HTTP_BODY_SECONDS_MAX
 from torpor.run_info import RunInfo
@@ -60,6 +61,7 @@ class Call:
 
     Attributes:
         request, service, grant, guard: as given.
+        secrets: that the answer may contain.
     """
 
     def __init__(self, request: Request, service: Service, grant: Grant, guard: Guard) -> None:
@@ -67,6 +69,18 @@ class Call:
         self.service = service
         self.grant = grant
         self.guard = guard
+        self.secrets = Secrets()
+
+    async def shown(self, data: Any) -> Any:
+        """Return an answer as who asks may see it: without tokens of hooks for who may not resume them."""
+        if "operate" in self.grant.roles:
+            return data
+        if not isinstance(data, Response):
+            return await self.secrets.masked(data, self.service.client.world)
+        if (data.headers.get("content-type") or "").startswith("text/html"):
+            data.body = (await self.secrets.masked_page(bytes(data.body).decode(), self.service.client.world)).encode()
+            data.headers["content-length"] = str(len(data.body))
+        return data
 
     def part(self, name: str) -> str:
         """
@@ -279,6 +293,8 @@ def endpoint(route: Route, service: Service, guard: Guard) -> Callable[[Request]
             if "body" in takes:
                 given["body"] = await call.body(takes["body"])
             told = await route.handler(**given)
+            if route.needed != "open":
+                told = await call.shown(told)
         except TorporError as error:
             refused = Call(request, service, grant, guard)
             response = answer_to(error) if route.refusing is None else route.refusing(refused, error)

@@ -86,6 +86,7 @@ async def list_runs(call: Call, query: WhichRuns) -> RunPage:
     grant = call.grant
     covers = None if grant.is_whole else lambda info: grant.covers(info.workflow, info.queue)
     found = await search(call.service.reader(decrypt=False), wanted, covers)
+    call.secrets.add_runs(found.runs)
     return RunPage([run_item(info) for info in found.runs], found.next)
 
 
@@ -124,7 +125,7 @@ async def result(call: Call, query: Waiting) -> Response | Outcome:
         return _as_bytes(await read.read_outcome(client, info.id, decrypt=decrypt))
     reader = call.service.reader(decrypt=decrypt)
     [summary] = await reader.summaries([await reader.info(info.id)])
-    return json_response(outcome_of(summary), 200 if summary.run.status in RUN_TERMINAL else 202)
+    return json_response(await call.shown(outcome_of(summary)), 200 if summary.run.status in RUN_TERMINAL else 202)
 
 
 def _as_bytes(outcome: read.Outcome) -> Response:
@@ -200,4 +201,5 @@ async def known_run(call: Call) -> RunInfo:
     info = await call.service.reader(decrypt=False).info(run_id)
     if not call.grant.covers(info.workflow, info.queue):
         raise RunNotFoundError(f"no run {run_id!r} that this token is about in world {call.service.client.world.url}")
+    call.secrets.add_run(info.id)
     return info

@@ -8,6 +8,7 @@ import msgspec
 from starlette.responses import Response
 
 from torpor.client import RunHandle
+from torpor.errors import RunNotFoundError
 from torpor.http.problems import ForbiddenError
 from torpor.http.routing import Call, Router, json_response
 from torpor.http.runs import known_run
@@ -63,9 +64,9 @@ class Rerun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     id: str | None = None
 
 
-@router.post("/v1/runs", "operate", status=201)
+@router.post("/v1/runs", "operate", status=201, others={200: "It was started before, under this id."})
 async def start(call: Call, body: StartRun) -> Response | RunItem:
-    """Start a run; with an id that is taken by the same one, tell of that."""
+    """Start a run; with an id that is taken by the same one, tell of that, with status 200."""
     service, client = call.service, call.service.client
     begins = beginning(
         client.world.clock.now(),
@@ -83,8 +84,9 @@ async def start(call: Call, body: StartRun) -> Response | RunItem:
     queue = body.queue or found.workflow.queue
     if not call.grant.covers(found.name, queue):
         raise ForbiddenError(f"the token is not about runs of {found.name} in queue {queue!r}")
+    was_there = body.id is not None and await _is_there(call, body.id)
     run = await client.create_run(found, arguments, runtime=runtime, run_id=body.id, begins=begins)
-    return await _started(call, run)
+    return await _started(call, run, 200 if was_there else 201)
 
 
 @router.post("/v1/runs/{run}/rerun", "operate", status=201)
@@ -94,7 +96,15 @@ async def rerun(call: Call, body: Rerun) -> Response | RunItem:
     return await _started(call, await call.service.client.run(info.id).rerun(run_id=body.id))
 
 
-async def _started(call: Call, run: RunHandle) -> Response:
-    response = json_response(run_item(await run.info()), 201)
+async def _is_there(call: Call, run_id: str) -> bool:
+    try:
+        await call.service.client.world.get_run(run_id)
+    except RunNotFoundError:
+        return False
+    return True
+
+
+async def _started(call: Call, run: RunHandle, status: int = 201) -> Response:
+    response = json_response(run_item(await run.info()), status)
     response.headers["Location"] = call.address("v1", "runs", run.id)
     return response

@@ -158,7 +158,7 @@ async def follow(call: Call, query: WhichEvents) -> Response:
     reader = call.service.reader(decrypt=call.opens(info))
     stored_name(info.id, query.name)  # refuses what can be no name, before the answer begins
     chunks = reader.stream(info.id, query.name, Part(start=start, attempts=query.attempts))
-    return StreamingResponse(_events(call.service, chunks), media_type=EVENTS)
+    return StreamingResponse(_events(call, chunks), media_type=EVENTS)
 
 
 @router.get("/v1/runs/{run}/stream/bytes", "read", media=(BYTES,))
@@ -175,11 +175,13 @@ async def follow_bytes(call: Call, query: WhichBytes) -> Response:
     return StreamingResponse(_bytes(call.service, chunks, query.offset), media_type=BYTES)
 
 
-async def _events(service: Service, chunks: AsyncIterator[StreamChunk]) -> AsyncIterator[bytes]:
+async def _events(call: Call, chunks: AsyncIterator[StreamChunk]) -> AsyncIterator[bytes]:
+    service = call.service
     try:
         async with aclosing(_batches(service, chunks)) as batches:
             async for batch in batches:
-                yield b"".join(_event(chunk) for chunk in batch) or b": nothing new\n\n"
+                told = zip(batch, await call.shown([_view(chunk) for chunk in batch]), strict=True)
+                yield b"".join(_event(chunk.index, view) for chunk, view in told) or b": nothing new\n\n"
     except TorporError as error:
         yield b"event: problem\ndata: %b\n\n" % msgspec.json.encode(problem_of(error))
         return
@@ -238,8 +240,8 @@ async def _batches(service: Service, chunks: AsyncIterator[StreamChunk]) -> Asyn
         await asyncio.wait((reading, stopping))
 
 
-def _event(chunk: StreamChunk) -> bytes:
-    return b"id: %d\nevent: chunk\ndata: %b\n\n" % (chunk.index, msgspec.json.encode(_view(chunk)))
+def _event(index: int, view: Any) -> bytes:
+    return b"id: %d\nevent: chunk\ndata: %b\n\n" % (index, msgspec.json.encode(view))
 
 
 def _view(chunk: StreamChunk) -> ChunkView:

@@ -44,6 +44,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _PAGE: Final = 200
+_MAILBOX_PAGES: Final = 10
+"""Pages of running runs that are looked through for those that wait for a message."""
+_BEGINNING: Final = 8
+"""Events among which a run's ``run_started`` is, if it is kept."""
 
 MATCHES_TOLD_MAX: Final = 10
 """Runs that are listed when the beginning of an id fits several."""
@@ -59,7 +63,8 @@ class WaitingHook(msgspec.Struct, frozen=True):
         run_id, workflow: whose; the workflow by its short name.
         created_at: since when, epoch milliseconds.
         takes: class of its payloads, ``module:name``, ``""`` for any.
-        webhook: path at which it is reached by HTTP, ``""`` when it is not.
+        webhook: address at which it is reached by HTTP, its path alone where the application had none when the run
+            began; ``""`` when it is not reached so.
     """
 
     token: str
@@ -69,6 +74,20 @@ class WaitingHook(msgspec.Struct, frozen=True):
     created_at: int
     takes: str = ""
     webhook: str = ""
+
+
+class WaitingMailbox(msgspec.Struct, frozen=True):
+    """
+    A mailbox in which a run waits for a message.
+
+    Attributes:
+        mailbox: its name, for ``torpor send RUN NAME``.
+        run_id, workflow: whose; the workflow by its short name.
+    """
+
+    mailbox: str
+    run_id: str
+    workflow: str
 
 
 class Reader:
@@ -191,12 +210,30 @@ class Reader:
                     metadata = self._shown(run, hook.metadata)
                     about = (hook.token, metadata, run.id, short_name(run.workflow), hook.created_at)
                     is_webhook = hook.takes.startswith(WEBHOOK)
-                    path = path_of(hook.token) if is_webhook else ""
-                    found.append(WaitingHook(*about, "" if is_webhook else hook.takes, path))
+                    address = await self._front_door(run.id) + path_of(hook.token) if is_webhook else ""
+                    found.append(WaitingHook(*about, "" if is_webhook else hook.takes, address))
             if len(page) < _PAGE:
                 break
             before = page[-1].id
         return found[:limit]
+
+    async def mailboxes(self, *, workflow: str | None = None, limit: int) -> list[WaitingMailbox]:
+        """Return mailboxes that runs wait for messages in, of the newest runs first; see :meth:`runs`."""
+        found: list[WaitingMailbox] = []
+        before: str | None = None
+        for _ in range(_MAILBOX_PAGES):
+            where = RunFilter(status="running", workflow=workflow, before=before, limit=_PAGE)
+            page = await self._world.list_runs(where)
+            found += [WaitingMailbox(name, run.id, short_name(run.workflow)) for run in page for name in run.receiving]
+            if len(page) < _PAGE or len(found) >= limit:
+                break
+            before = page[-1].id
+        return found[:limit]
+
+    async def _front_door(self, run_id: str) -> str:
+        """Return the address of the HTTP front door that a run noted when it began, ``""`` when it knew none."""
+        first = await self._world.events(run_id, limit=_BEGINNING)
+        return next((event.ref for event in first if event.type == "run_started"), "")
 
     # One run
 

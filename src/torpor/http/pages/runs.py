@@ -116,6 +116,7 @@ async def show_runs(call: Call, query: Wanted) -> Response:
     service, grant = call.service, call.grant
     covers = None if grant.is_whole else lambda info: grant.covers(info.workflow, info.queue)
     found = await search(service.reader(decrypt=False), query.search(service.client.world.clock.now()), covers)
+    call.secrets.add_runs(found.runs)
     overview = await service.part(Figures).get(service) if grant.is_whole and not query.before else None
     return page(
         call,
