@@ -138,6 +138,12 @@ KEYS_LOOKED_MAX = 1_000
 HTTP_BODY_BYTES_MAX = PAYLOAD_BYTES_MAX + MIB
 """The body of a request: one payload, and what stands around it."""
 
+HTTP_HEAD_SECONDS_MAX = 30
+"""How long the head of a request may take to arrive, from its first byte or from the connection's beginning."""
+
+HTTP_STALLED_SECONDS_MAX = 120
+"""How long who is answered may read nothing of it."""
+
 HTTP_BODY_SECONDS_MAX = 30
 """How long the body of a request may take to arrive."""
 

@@ -20,6 +20,7 @@ import os
 import ssl
 from collections.abc import Callable
 from email.utils import parsedate_to_datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote, urlsplit
 
@@ -212,18 +213,22 @@ class _Call:
         ca = _from_environment(remote.ca, f"the certificates to trust for {what}") if remote.ca else ""
         own = _from_environment(remote.certificate, f"the certificate for {what}") if remote.certificate else ""
         try:
-            return _context(ca, own)
+            return _context(ca, own, _changed_at(ca), _changed_at(own))
         except OSError as error:
             raise HostError(f"the certificates for {what} cannot be read ({ca or own}): {error}") from error
 
 
 @functools.lru_cache(maxsize=64)
-def _context(ca: str, own: str) -> ssl.SSLContext:
-    """Return what TLS is spoken by; it takes some ten milliseconds to make."""
+def _context(ca: str, own: str, *_changed: int) -> ssl.SSLContext:
+    """Return what TLS is spoken by; it takes some ten milliseconds to make. A file that was changed is read anew."""
     context = ssl.create_default_context(cafile=ca or None)
     if own:
         context.load_cert_chain(own)
     return context
+
+
+def _changed_at(path: str) -> int:
+    return Path(path).stat().st_mtime_ns if path else 0
 
 
 def _now() -> int:

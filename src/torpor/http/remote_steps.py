@@ -31,6 +31,7 @@ from torpor.errors import (
 )
 from torpor.http.problems import BadRequestError, Problem, UnknownAddressError, answer_to, problem_response
 from torpor.http.routing import Call, Router, json_response
+from torpor.lifecycle import RUN_TERMINAL
 from torpor.limits import PAYLOAD_BYTES_MAX
 from torpor.signing import check_signed, signed_headers
 
@@ -141,12 +142,12 @@ async def called_back(call: Call) -> Response:
 
 
 async def _definition_of(call: Call, run_id: str, step_id: str) -> StepDefinition | None:
-    """Return what a step is that is open, None when it is not."""
+    """Return what a step is that is open, None when it is not, or its run has ended."""
     try:
         entities = await call.service.client.world.open_entities(run_id)
     except RunNotFoundError:
         return None
-    step = entities.steps.get(step_id)
+    step = None if entities.run.status in RUN_TERMINAL else entities.steps.get(step_id)
     return None if step is None else call.service.step(step.name)
 
 

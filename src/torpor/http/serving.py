@@ -11,6 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from torpor.errors import ConfigurationError
+from torpor.http.patience import PatientProtocol
 from torpor.http.service import Service
 
 GRACE_SECONDS = 10
@@ -64,7 +65,7 @@ async def serving(app: ASGIApp, service: Service, listening: socket.socket) -> A
     """
     config = uvicorn.Config(
         app,
-        http="h11",  # and not httptools where that is installed: it takes heads of any size (docs/adr/0062)
+        http=PatientProtocol,  # and not httptools where that is installed: it takes heads of any size (docs/adr/0062)
         ws="none",
         log_config=None,  # the process's own logging has what there is to tell
         access_log=False,
