@@ -9,6 +9,9 @@ from torpor.clock import SystemClock
 _KEPT_MS: Final = 60_000
 """So long an exact sample is better than a newer one that is less exact: clocks drift apart slowly."""
 
+_DRIFT_MS: Final = 100
+"""So far they may drift apart meanwhile; what differs by more was set."""
+
 
 class ServerClock:
     """
@@ -48,9 +51,12 @@ class ServerClock:
         answered = self._own.now()
         error = abs(answered - asked) // 2
         steady = self._own.steady()
+        ahead = told - (asked + answered) // 2
         is_old = self._sampled_at is None or steady - self._sampled_at > _KEPT_MS
-        if is_old or error <= self._error_ms:
-            self._ahead_ms, self._error_ms, self._sampled_at = told - (asked + answered) // 2, error, steady
+        # Each sample is right within its error: two that exclude one another are of a clock that was set between them.
+        was_set = abs(ahead - self._ahead_ms) > error + self._error_ms + _DRIFT_MS
+        if is_old or was_set or error <= self._error_ms:
+            self._ahead_ms, self._error_ms, self._sampled_at = ahead, error, steady
 
     def asking(self) -> int:
         """Return the own time, for :meth:`sample`."""
