@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from tests.names import FRESH_SEED
 from tests.postgres_server import empty, server_url
+from tests.worlds.alike import assert_alike
 from torpor.model import Commit, Committed, Entities
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds import run_history
@@ -21,7 +23,8 @@ _SEEDS = (*range(1, 9), FRESH_SEED)
 @pytest.mark.parametrize("seed", _SEEDS)
 async def test_memory_and_sqlite_answer_alike(tmp_path: Path, seed: int) -> None:
     """The last of the seeds is a fresh one; a failure's name tells it."""
-    await _compare(f"sqlite:///{tmp_path}/torpor.db?synchronous=normal", seed, _MOVES)
+    url = f"sqlite:///{tmp_path}/torpor.db?synchronous=normal"
+    await assert_alike(partial(open_world, url), seed, _MOVES)
 
 
 @pytest.mark.parametrize("seed", [*range(1, 4), FRESH_SEED])
@@ -29,21 +32,7 @@ async def test_memory_and_postgres_answer_alike(seed: int) -> None:
     """It is the same with a server in between."""
     url = server_url()
     empty(url)
-    await _compare(url, seed, _MOVES // 2)
-
-
-async def _compare(url: str, seed: int, moves: int) -> None:
-    transcripts = []
-    for each in ("memory://", url):
-        clock = ManualClock()
-        world = open_world(each, clock)
-        await world.open()
-        transcripts.append(await run_history(world, clock, seed, moves))
-        await world.close()
-    memory, other = transcripts
-    for move, (one, its) in enumerate(zip(memory, other, strict=False)):
-        assert one == its, f"seed {seed} differs first at answer {move}"
-    assert len(memory) == len(other)
+    await assert_alike(partial(open_world, url), seed, _MOVES // 2)
 
 
 class _Forgetful(MemoryWorld):

@@ -19,6 +19,8 @@ from typing import NamedTuple, cast
 import httpx
 import pytest
 
+from tests.names import FRESH_SEED
+from tests.worlds.alike import assert_alike
 from tests.worlds.http_server import AS_THEY_ARE, CLOSE, LIMITS, STORE, TIME, WORLD
 from torpor import limits
 from torpor.clock import Clock
@@ -30,6 +32,7 @@ from torpor.worlds.sqlite.store import Store
 
 ROOT = Path(__file__).parents[2]
 IS_WHOLE = os.environ.get("TORPOR_TEST_REMOTE") == "whole"
+MOVES = 300 if IS_WHOLE else 150
 _numbers = itertools.count()
 
 at_length = pytest.mark.skipif(not IS_WHOLE, reason="not about the border; make remote tries it")
@@ -117,6 +120,12 @@ def lose_worker(server: Server, store: str) -> worlds.LoseWorker:
         await beside.close()
 
     return lose
+
+
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=at_length) for seed in (*range(2, 9), FRESH_SEED))])
+async def test_it_answers_as_a_world_in_memory(make_world: worlds.MakeWorld, seed: int) -> None:
+    """Whatever it is told; the last of the seeds is a fresh one."""
+    await assert_alike(make_world, seed, MOVES)
 
 
 @at_length
