@@ -85,14 +85,16 @@ async def check_health(
     )
     began = world.clock.steady()
     run = client.run((await world.create_run(new)).id)
+    has_ended = False
     try:
         worker_id = await run.result(timeout=patience / 1000)
+        has_ended = True
     except (TimeoutError, RunFailedError):
         raise UnhealthyError(await _reason(client, await world.get_run(run.id), patience)) from None
     finally:
-        with suppress(TorporError):  # it ends by itself
-            await run.cancel(force=True)
-        with suppress(TorporError):
+        with suppress(TorporError):  # it ends by itself, and is deleted as others are
+            if not has_ended:
+                await run.cancel(force=True)
             await run.delete()
     took = world.clock.steady() - began
     row = next((row for row in await world.workers() if row.id == worker_id), None)

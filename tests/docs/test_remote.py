@@ -21,6 +21,7 @@ def test_the_quick_start_runs_as_pasted(tmp_path: Path) -> None:
             worker.wait_line("is at work")
             start = ("start", "checkout", "o-1", "4200", "--app", "orders.py", "--world", url, "--wait")
             assert run(there, *start, TORPOR_TOKEN=token).strip() == '"o-1: 4200 cents"'
+            assert not any("httpx" in line for line in worker.seen), "it tells of its work, and not of each request"
         assert "checkout" in run(tmp_path, "runs", "--world", url, TORPOR_TOKEN=token)
     assert (here / "orders.db").exists()
     assert not (there / "orders.db").exists()

@@ -33,6 +33,9 @@ LogLevelOption = Annotated[
     ),
 ]
 
+_TALKATIVE: Final = ("httpx", "uvicorn")
+"""Loggers of libraries that tell of each request, and of each beginning; at level debug they may."""
+
 _TONES: Final = {"DEBUG": "debug", "WARNING": "warn", "ERROR": "error", "CRITICAL": "error"}
 
 
@@ -59,6 +62,9 @@ def set_up(level: str | None, *, follow: bool) -> None:
     if not root.handlers:
         root.addHandler(_Lines() if follow else _plain())
         root.setLevel((level or LEVEL_DEFAULT).upper())
+        if level != "debug":
+            for name in _TALKATIVE:
+                logging.getLogger(name).setLevel(logging.WARNING)
     elif level is not None:
         root.setLevel(level.upper())
     if follow:

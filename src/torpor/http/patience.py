@@ -30,7 +30,7 @@ class PatientProtocol(H11Protocol):
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
         if self.conn.their_state is not h11.IDLE:
-            self._head = _over(self._head)
+            self._head_came()
         elif self._head is None:  # not whole yet
             self._head = self.loop.call_later(HTTP_HEAD_SECONDS_MAX, self.transport.abort)
 
@@ -40,14 +40,20 @@ class PatientProtocol(H11Protocol):
             self._stalled = self.loop.call_later(HTTP_STALLED_SECONDS_MAX, self.transport.abort)
 
     def resume_writing(self) -> None:
-        self._stalled = _over(self._stalled)
+        self._reads_again()
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head, self._stalled = _over(self._head), _over(self._stalled)
+        self._head_came()
+        self._reads_again()
         super().connection_lost(exc)
 
+    def _head_came(self) -> None:
+        if self._head is not None:
+            self._head.cancel()
+            self._head = None
 
-def _over(timer: asyncio.TimerHandle | None) -> None:
-    if timer is not None:
-        timer.cancel()
+    def _reads_again(self) -> None:
+        if self._stalled is not None:
+            self._stalled.cancel()
+            self._stalled = None

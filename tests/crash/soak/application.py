@@ -7,7 +7,7 @@ import os
 import random
 from pathlib import Path
 
-from torpor import Backoff, FatalError, RunHandle, Torpor, current_step, hook, sleep
+from torpor import Backoff, FatalError, RunHandle, Torpor, current_step, get_writable, hook, sleep
 
 SOON = Backoff(first=0.05, most=0.5)
 RETRIES = 60
@@ -58,6 +58,18 @@ def flaky(value: int, times: int) -> int:
     if current_step().attempt <= times:
         raise ConnectionError("not yet")
     return value
+
+
+@app.step(backoff=SOON, max_retries=RETRIES)
+async def tell(count: int) -> int:
+    """Write numbers to the run's stream."""
+    ledger.note()
+    stream = get_writable()
+    for number in range(count):
+        await stream.write(number)
+        await asyncio.sleep(0.01)
+    await stream.close()
+    return count
 
 
 @app.step
@@ -142,3 +154,9 @@ async def race_py(ms: int) -> int:
     """Sleep; somebody may cancel meanwhile."""
     await sleep(ms / 1000)
     return await add(1, 2)
+
+
+@app.workflow
+async def told_py(count: int) -> int:
+    """Write a stream."""
+    return await tell(count)

@@ -10,9 +10,9 @@ from typing import Any, Final
 
 import msgspec
 
-from torpor import RunHandle, Torpor
+from torpor import RunHandle, StreamChunk, Torpor
 from torpor.client import Client
-from torpor.errors import EntityConflictError, HookNotFoundError
+from torpor.errors import EntityConflictError, HookNotFoundError, WorldError
 from torpor.model import Runtime
 
 CANCELLED: Final = "cancelled"
@@ -52,11 +52,13 @@ class Population:
     Attributes:
         expected: what was started, by run id.
         done: what the outside world did, counted.
+        faults: what it saw that must not be.
     """
 
     def __init__(self, app: Torpor, other: Client, dice: random.Random, seed: int) -> None:
         self.expected: dict[str, Expected] = {}
         self.done: Counter[str] = Counter()
+        self.faults: list[str] = []
         self._app = app
         self._other = other
         self._dice = dice
@@ -64,6 +66,7 @@ class Population:
         self._players: list[asyncio.Task[None]] = []
         self._shapes: tuple[Callable[[str], Expected], ...] = (
             self._seq, self._fan, self._hooked, self._timers, self._parent, self._retry, self._stay, self._race,
+            self._told,
         )  # fmt: skip
 
     async def grow(self, count: int, seconds: float) -> None:
@@ -114,6 +117,10 @@ class Population:
     def _race(self, _token: str) -> Expected:
         return Expected("race", [self._dice.randint(0, 3_000)], 3)
 
+    def _told(self, _token: str) -> Expected:
+        n = self._dice.randint(1, 80)
+        return Expected("told", [n], n)
+
     # The outside world
 
     async def _play(self, run: RunHandle, expected: Expected, token: str) -> None:
@@ -124,6 +131,8 @@ class Population:
                     ids = (f"{token}:{i}", f"{token}:{i}" if same else f"{token}:{i}:b")
                     senders = zip((self._app.client, self._other), ids, strict=True)
                     await asyncio.gather(*(self._resume(sender, run, token, i, resume) for sender, resume in senders))
+            case "told":
+                await self._follow(run, expected.result)
             case "stay":
                 await asyncio.sleep(self._dice.uniform(0, 10))
                 await self._cancel(run)
@@ -131,6 +140,28 @@ class Population:
                 await asyncio.sleep(expected.args[0] / 1000 + self._dice.uniform(-0.3, 1.5))
                 if await self._cancel(run):
                     expected.result = CANCELLED
+
+    async def _follow(self, run: RunHandle, count: int) -> None:
+        """Follow a run's stream to its end, through whatever cuts it, and see that nothing is lost or doubled."""
+        far, seen = self._other.run(run.id), list[StreamChunk]()
+        while True:
+            try:
+                async for chunk in far.stream(start=len(seen)).chunks():
+                    seen.append(chunk)  # what was seen stays when the reading is broken off
+                if (await far.info()).ended_at and await far.stream().tail_index() < len(seen):
+                    break
+            except WorldError:  # nobody has answered for long
+                self.done["followed on"] += 1
+            await asyncio.sleep(0.5)
+        stored = [chunk async for chunk in run.stream().chunks()]
+        if [(each.index, each.value, each.attempt) for each in seen] != [
+            (each.index, each.value, each.attempt) for each in stored
+        ]:
+            self.faults.append(f"run {run.id}: a reader saw {seen}, and the stream has {stored}")
+        last = [value async for value in run.stream(attempts="last")]
+        if last != list(range(count)):
+            self.faults.append(f"run {run.id}: its stream is {last} instead of 0 … {count - 1}")
+        self.done["followed"] += 1
 
     async def _resume(self, sender: Client, run: RunHandle, token: str, i: int, resume: str) -> None:
         """Resume a hook once it is there, unless the other sender was first and it is gone again."""

@@ -109,7 +109,7 @@ async def soak(
             for number in fleet.numbers:
                 await fleet.kill(number)
             await other.close()
-        found += fleet.faults + await faults(app, population.expected, place.ledger)
+        found += population.faults + fleet.faults + await faults(app, population.expected, place.ledger)
     found += file_faults(folder / "torpor.db")
     befell = fleet.done + population.done + (gateway.done if gateway is not None else Counter())
     return Report(found, len(population.expected), befell, settled)

@@ -1,5 +1,5 @@
 import { createHook, FatalError, sleep, start } from "workflow";
-import { add, fatal, flaky, slow } from "../application.py";
+import { add, fatal, flaky, slow, tell } from "../application.py";
 
 export async function seq_js(n) {
   "use workflow";
@@ -67,4 +67,9 @@ export async function race_js(ms) {
   "use workflow";
   await sleep(ms);
   return await add(1, 2);
+}
+
+export async function told_js(count) {
+  "use workflow";
+  return await tell(count);
 }
