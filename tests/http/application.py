@@ -145,6 +145,16 @@ def progress(more: int) -> int:
 
 
 @app.workflow
+async def parenting(depth: int) -> int:
+    """Have a child, a grandchild, and so on; the last one sleeps."""
+    if depth == 0:
+        await sleep("10d")
+        return 0
+    child = await app.start(parenting, depth - 1)
+    return int(await child.result())
+
+
+@app.workflow
 async def failing() -> None:
     """Fail."""
     await refuse()

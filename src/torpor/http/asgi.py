@@ -35,9 +35,10 @@ from torpor.http import (
 )
 from torpor.http.auth import Guard
 from torpor.http.openapi import documenting
-from torpor.http.pages import acting, entering, files, live
+from torpor.http.pages import acting, entering, files, live, travel
 from torpor.http.pages import run as run_page
 from torpor.http.pages import runs as runs_page
+from torpor.http.pages import world as world_page
 from torpor.http.problems import INTERNAL, MethodError, UnknownAddressError, answer_to, problem_response
 from torpor.http.routing import Route, endpoint
 from torpor.http.service import Service
@@ -69,6 +70,8 @@ ROUTES: Final = (*_DOCUMENTED, *documenting(_DOCUMENTED))
 PAGES: Final[tuple[Route, ...]] = (
     *runs_page.router,
     *run_page.router,
+    *travel.router,
+    *world_page.router,
     *acting.router,
     *entering.router,
     *live.router,

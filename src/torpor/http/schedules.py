@@ -108,14 +108,14 @@ class Upcoming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @router.get("/v1/schedules", "read")
 async def list_schedules(call: Call) -> list[ScheduleView]:
     """List schedules by name."""
-    return [_view(info) for info in await call.service.schedules.list() if _covers(call, info.workflow)]
+    return [_view(info) for info in await call.service.schedules.list() if may_see_schedule(call, info.workflow)]
 
 
 @router.post("/v1/schedules", "operate", status=201)
 async def create(call: Call, body: NewSchedule) -> Response | ScheduleView:
     """Make a schedule that starts runs of a workflow."""
     found = await call.service.workflow_name(body.workflow)
-    if not _covers(call, found):
+    if not may_see_schedule(call, found):
         raise ForbiddenError(f"the token is not about schedules of {found}")
     info = await call.service.schedules.create(
         body.name,
@@ -140,7 +140,7 @@ async def create(call: Call, body: NewSchedule) -> Response | ScheduleView:
 @router.get("/v1/schedules/{schedule}", "read")
 async def show(call: Call, query: Upcoming) -> ScheduleView:
     """Show a schedule, and when it starts its next runs."""
-    info = await _known(call)
+    info = await known_schedule(call)
     coming = await call.service.schedules.upcoming(info.name, query.next)
     return msgspec.structs.replace(_view(info), upcoming=[iso(slot) for slot in coming])
 
@@ -148,37 +148,37 @@ async def show(call: Call, query: Upcoming) -> ScheduleView:
 @router.route("DELETE", "/v1/schedules/{schedule}", "operate", status=204)
 async def delete(call: Call) -> None:
     """Forget a schedule; its runs go on."""
-    await call.service.schedules.delete((await _known(call)).name)
+    await call.service.schedules.delete((await known_schedule(call)).name)
 
 
 @router.post("/v1/schedules/{schedule}/pause", "operate")
 async def pause(call: Call, body: Note) -> ScheduleView:
     """Start nothing any more, until it is unpaused."""
-    return _view(await call.service.schedules.pause((await _known(call)).name, body.note))
+    return _view(await call.service.schedules.pause((await known_schedule(call)).name, body.note))
 
 
 @router.post("/v1/schedules/{schedule}/unpause", "operate")
 async def unpause(call: Call) -> ScheduleView:
     """Go on with the next slot."""
-    return _view(await call.service.schedules.unpause((await _known(call)).name))
+    return _view(await call.service.schedules.unpause((await known_schedule(call)).name))
 
 
 @router.post("/v1/schedules/{schedule}/trigger", "operate")
 async def trigger(call: Call, body: Trigger) -> Triggered:
     """Start a run now, beside the slots."""
-    run = await call.service.schedules.trigger((await _known(call)).name, overlap=body.overlap)
+    run = await call.service.schedules.trigger((await known_schedule(call)).name, overlap=body.overlap)
     return Triggered(None if run is None else run_item(await run.info()))
 
 
-async def _known(call: Call) -> ScheduleInfo:
+async def known_schedule(call: Call) -> ScheduleInfo:
     """Return the schedule that the path names, if the token is about it."""
     info = await call.service.schedules.get(call.part("schedule"))
-    if not _covers(call, info.workflow):
+    if not may_see_schedule(call, info.workflow):
         raise ScheduleNotFoundError(f"no schedule {info.name!r} that this token is about")
     return info
 
 
-def _covers(call: Call, workflow: str) -> bool:
+def may_see_schedule(call: Call, workflow: str) -> bool:
     """Return whether a token is about schedules of a workflow; one for queues is about none: they are in no queue."""
     return not call.grant.queues and call.grant.covers(workflow, "")
 

@@ -107,6 +107,11 @@ class Service:
         task.add_done_callback(lambda _: watch.cancel())
         return task
 
+    async def given_up(self) -> None:
+        """Return once all of that has ended."""
+        while self._later:
+            await asyncio.wait(self._later)
+
     async def _give_up(self, task: asyncio.Future[Any]) -> None:
         await self.stopping.wait()
         task.cancel()

@@ -32,6 +32,7 @@ class Population(NamedTuple):
     sleeping: str
     writing: str
     hostile: str
+    family: str
 
 
 @pytest.fixture(scope="session")
@@ -44,12 +45,18 @@ def population(server: Server) -> Population:
             approving=start(http, "approving", "pages-token", id="pages-approving"),
             sleeping=start(http, "sleeping", id="pages-sleeping"),
             writing=start(http, "writing", 20, id="pages-writing"),
+            family=start(http, "parenting", 2, id="pages-family"),
             hostile=start(http, "echoing", {"text": HOSTILE, HOSTILE[:60]: [1]}, attributes={"evil": HOSTILE[:100]}),
         )
         for run_id in (found.completed, found.failed, found.writing, found.hostile):
             result(http, run_id)
         waits_for(http, found.approving, "hook")
         waits_for(http, found.sleeping, "timer")
+        waits_for(http, found.family, "run")
+        http.put("/v1/queues/pages", json={"concurrency": 3})
+        http.post(
+            "/v1/schedules", json={"name": "pages nightly", "workflow": "adding", "args": [1, 2], "cron": "0 3 * * *"}
+        )
     return found
 
 

@@ -5,18 +5,24 @@ from __future__ import annotations
 import logging
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import httpx
 import pytest
 
+from tests.http.application import app
 from tests.http.pages.conftest import Population
 from tests.http.serving import Server, world_token
 from tests.http.test_auth import name_of, path_of, sealed
 from tests.http.test_runs import result, start, waits_for
+from torpor.errors import UsageError
 from torpor.http.asgi import PAGES
 from torpor.http.auth import IMPLIED
+from torpor.http.pages import travellers
+from torpor.http.pages.travellers import Travellers
 from torpor.http.routing import Route
+from torpor.http.service import Service
 from torpor.http.tokens import ROLES
 
 OPEN = {"/sign-in", "/static/{digest}/{name}"}
@@ -196,6 +202,60 @@ def test_a_run_is_acted_upon(http: httpx.Client) -> None:
     other = anew.headers["location"].split("/")[-1].partition("?")[0]
     http.post(f"/runs/{other}/act", data={"act": "cancel", "reason": "not needed"})
     assert result(http, other)["cancel_reason"] == "not needed"
+
+
+@pytest.mark.usefixtures("population")
+def test_a_schedule_is_acted_upon(http: httpx.Client) -> None:
+    """It is paused, goes on, and starts a run beside its slots."""
+    path = "/schedules/pages%20nightly/act"
+    for act, paused in (("pause", True), ("unpause", False)):
+        assert http.post(path, data={"act": act}).status_code == 303
+        assert http.get("/v1/schedules/pages%20nightly").json()["paused"] is paused
+    triggered = http.post(path, data={"act": "trigger"}, follow_redirects=True)
+    run_id = http.get("/v1/schedules/pages%20nightly").json()["last_run"]
+    assert f"pages nightly: trigger: {run_id}" in triggered.text
+    assert http.post(path, data={"act": "explode"}).status_code == 400
+
+
+def test_a_family_is_shown(http: httpx.Client, population: Population) -> None:
+    """From any of its members, each below the one that started it."""
+    first, second, third = (run["id"] for run in _family(http, population.family))
+    for run_id in (first, second, third):
+        tree = http.get(f"/runs/{run_id}").text.partition('class="tree"')[2].partition("</ul>")[0]
+        places = [tree.index(f">{each}<") for each in (first, second, third)]
+        assert places == sorted(places)
+        assert re.findall(r"depth-(\d)", tree) == ["0", "1", "2"]
+
+
+def _family(http: httpx.Client, run_id: str) -> list[dict[str, Any]]:
+    """Return a run and those below it, once all of them are there."""
+    found = [waits_for(http, run_id, "run")]
+    while awaited := [each["name"] for each in found[-1]["waits_for"] if each["kind"] == "run"]:
+        found.append(waits_for(http, awaited[0], "run" if len(found) < 2 else "timer"))
+    return found
+
+
+async def test_a_traveller_is_kept_and_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While it is asked; then it goes, and so do all when the server stops."""
+    monkeypatch.setattr(travellers, "IDLE_SECONDS", -1.0)
+    shop = app.on(f"sqlite:///{tmp_path}/torpor.db")
+    service = Service(shop)
+    async with shop, shop.worker():
+        run = await shop.start("adding", 1, 2)
+        await run.result()
+        kept, reader = service.part(Travellers), service.reader(decrypt=False)
+        async with kept.of(service, reader, run.id) as first:
+            assert (await first.at(-1)).status == "completed"
+        async with kept.of(service, reader, run.id) as second:
+            assert second is first
+        with pytest.raises(UsageError):
+            async with kept.of(service, reader, run.id) as third:
+                await third.at(99)
+        async with kept.of(service, reader, run.id) as fourth:
+            assert fourth is not first
+        service.stopping.set()
+        await service.given_up()
+        assert kept.count == 0
 
 
 async def test_what_is_encrypted_stays_sealed(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -8,6 +8,9 @@ Pages for a browser, over the same routes, roles and service as the rest of the 
     picture.py      a run's story as bars on a scale of time
     runs.py         the list of runs
     run.py          one run
+    travel.py       one run at any moment of its past
+    travellers.py   the VMs for that, kept for a while
+    world.py        what waits for whom, workers, queues, schedules, deployments
     acting.py       what forms do
     entering.py     who comes in
     live.py         when a page has become old

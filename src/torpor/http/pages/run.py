@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -11,12 +12,16 @@ from torpor.engine.stream_reading import Part
 from torpor.errors import TorporError, UsageError
 from torpor.http.pages.picture import Scaling, picture_of
 from torpor.http.pages.rendering import HTML, page, pages
+from torpor.http.pages.travellers import Travellers
 from torpor.http.problems import ForbiddenError
 from torpor.http.routing import Call, audit
 from torpor.http.runs import NUMBER_MAX, known_run
+from torpor.inspection.family import Family, read_family
+from torpor.inspection.history import HookStory
 from torpor.inspection.reading import Reader
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.run_info import RunInfo
+from torpor.vm.guest import TaskStack
 
 router = pages("pages")
 
@@ -25,6 +30,9 @@ EVENTS: Final = 200
 
 LINES: Final = 500
 """Lines of one page of a log."""
+
+BACK: Final = 3
+"""Events before the end of a run that failed among which the last place is looked for at which it stood."""
 
 CHUNKS: Final = 200
 """Chunks of a stream that are shown, the newest."""
@@ -78,10 +86,21 @@ async def show_run(call: Call, query: Look) -> Response:
         found=found,
         run=found.run,
         picture=picture_of(found, query.scale),
+        family=await _family(call, found.run, found.history.hooks.values()),
         look=query,
         after=after,
         until=found.events[-1].seq if found.events else after,
         size=EVENTS,
+    )
+
+
+async def _family(call: Call, info: RunInfo, hooks: Iterable[HookStory]) -> Family | None:
+    """Return a run's family if it has any, as far as the token is about it."""
+    if not info.parent and not any(hook.watch for hook in hooks):
+        return None
+    grant = call.grant
+    return await read_family(
+        call.service.reader(decrypt=False), info, lambda each: grant.covers(each.workflow, each.queue)
     )
 
 
@@ -110,19 +129,46 @@ async def show_stack(call: Call, query: Look) -> Response:
     """Show where a run stands: source, tasks and their variables, read from a copy that is thrown away."""
     info = await known_run(call)
     reader = opened(call, info, query)
-    tasks: list[Any] = []
+    tasks: Sequence[TaskStack] = ()
     sources: dict[str, list[str]] = {}
-    problem = ""
-    if info.status not in RUN_TERMINAL:
-        try:
-            async with call.service.asking:
-                _, tasks = await reader.stack(info.id)
-            sources = await reader.sources(info.id)
-        except TorporError as error:
-            problem = str(error)
+    problem, raised, after = "", None, info.head
+    try:
+        tasks, after = await _tasks(call, reader, info)
+        sources = await reader.sources(info.id)
+        if info.status == "failed":
+            [summary] = await reader.summaries([info])
+            raised = summary.error
+    except TorporError as error:
+        problem = str(error)
     return page(
-        call, "stack.html", tab="stack", run=info, tasks=tasks, sources=sources, problem=problem, look=query, around=7
+        call,
+        "stack.html",
+        tab="stack",
+        run=info,
+        tasks=[{**msgspec.structs.asdict(task), "frames": task.frames[::-1]} for task in tasks],
+        sources=sources,
+        problem=problem,
+        raised=raised,
+        after=after,
+        look=query,
+        around=7,
     )
+
+
+async def _tasks(call: Call, reader: Reader, info: RunInfo) -> tuple[Sequence[TaskStack], int]:
+    """
+    Return where a run stands and after which event: as its snapshot says; of one that failed, where that was raised, or
+    where it stood before.
+    """
+    if info.status not in RUN_TERMINAL:
+        async with call.service.asking:
+            return (await reader.stack(info.id))[1], info.head
+    if info.status != "failed":
+        return (), info.head
+    async with call.service.part(Travellers).of(call.service, reader, info.id) as traveller:
+        moments = [await traveller.at(seq) for seq in range(max(traveller.first, info.head - BACK), info.head + 1)]
+    told = [moment for moment in moments if moment.tasks]
+    return (told[-1].tasks, told[-1].seq) if told else ((), info.head)
 
 
 class WhichStream(Look, frozen=True, kw_only=True):

@@ -66,13 +66,48 @@ document.addEventListener(
   { passive: false },
 );
 
+// ── Travelling ──
+
+let going = null;
+
+async function go(address) {
+  going = address;
+  while (going) {
+    const next = going;
+    going = null; // the newest wish counts: those between are passed over
+    await renew(next);
+    history.replaceState(null, "", next);
+  }
+}
+
+let onTheWay = false;
+
+document.addEventListener("input", (event) => {
+  if (event.target.dataset?.travel === undefined) return;
+  const address = new URL(location.href);
+  address.searchParams.set("at", event.target.value);
+  address.searchParams.delete("since");
+  going = address;
+  if (onTheWay) return;
+  onTheWay = true;
+  go(address).finally(() => (onTheWay = false));
+});
+
+document.addEventListener("click", (event) => {
+  const link = event.target.closest?.(".steps a");
+  if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
+  event.preventDefault();
+  go(link.href).then(() => {
+    document.getElementById("at").value = document.getElementById("at").getAttribute("value");
+  });
+});
+
 // ── Choosing, asking ──
 
 document.addEventListener("change", (event) => {
   if (event.target.id === "all") {
     for (const box of document.querySelectorAll("#chosen input[name=run]")) box.checked = event.target.checked;
   }
-  if (event.target.matches("form[data-at-once] *")) event.target.form.requestSubmit();
 });
 
 document.addEventListener("submit", (event) => {
@@ -95,14 +130,14 @@ const MORPH = {
 let asking = false;
 let again = false;
 
-async function renew() {
+async function renew(address = location.href) {
   if (asking) {
     again = true;
     return;
   }
   asking = true;
   try {
-    const response = await fetch(location.href, { headers: { accept: "text/html" } });
+    const response = await fetch(address, { headers: { accept: "text/html" } });
     if (response.redirected) location.reload(); // signed out
     if (!response.ok) return;
     const renewed = new DOMParser().parseFromString(await response.text(), "text/html").getElementById("main");
@@ -129,7 +164,7 @@ function listen(address) {
     sign.classList.remove("away");
     renew(); // for what has happened since the page was made
   });
-  source.addEventListener("changed", renew);
+  source.addEventListener("changed", () => renew());
   source.addEventListener("error", () => sign.classList.add("away"));
   addEventListener("pagehide", () => source.close());
 }
