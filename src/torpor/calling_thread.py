@@ -13,6 +13,8 @@ from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
+from torpor.thread_start import in_thread
+
 T = TypeVar("T")
 
 _Job = Callable[[], None]
@@ -69,3 +71,22 @@ async def in_calling_thread(function: Callable[[], T]) -> T:
 def is_waited_for() -> bool:
     """Return whether a thread waits for what is done here."""
     return _waiting.get() is not None
+
+
+async def to_its_end(work: Callable[[], T], what: str) -> T:
+    """
+    Do *work* in a thread, and let nobody go before it is done, who is cancelled either: what it uses is in use.
+
+    Args:
+        work: is called.
+        what: it does, for messages.
+
+    Raises:
+        HostError: no thread could be started.
+    """
+    doing = asyncio.ensure_future(in_thread(what, work))
+    try:
+        return await asyncio.shield(doing)
+    except asyncio.CancelledError:
+        await asyncio.wait([doing])
+        raise

@@ -139,6 +139,7 @@ class Registry:
         never_retry: Exceptions = ...,
         renamed: Sequence[str] = ...,
         effect: Literal["once"] | None = ...,
+        transaction: bool | Callable[[], Any] = ...,
         queue: str = ...,
         key: Callable[..., Any] | None = ...,
         weight: int | Callable[..., int] = ...,
@@ -163,6 +164,7 @@ class Registry:
         never_retry: Exceptions = (),
         renamed: Sequence[str] = (),
         effect: Literal["once"] | None = None,
+        transaction: bool | Callable[[], Any] = False,
         queue: str = "",
         key: Callable[..., Any] | None = None,
         weight: int | Callable[..., int] = 1,
@@ -200,6 +202,10 @@ class Registry:
             effect: ``"once"`` for what must not happen twice. No attempt is made again of which nobody knows how it
                 ended, because its worker died or it passed its timeout: the run is blocked on the step until somebody
                 resolves it. An error that the body raises is known, and tried again as *max_retries* says.
+            transaction: True for work in the world's own database that is committed with the step's result, so that it
+                happens exactly once: on the connection ``current_step().connection``. Or what begins such a
+                transaction on a connection of yours: a function that returns a block (``with``, ``async with``) whose
+                value is the connection, such as ``Session.begin``. See docs/transactions.md.
             queue: in which each attempt waits for a slot; ``app.queues.set(…)`` says what the queue allows. A step
                 without one begins at once.
             key: given a call's arguments, returns of whom it is, such as ``lambda order: order.customer``: keys of a
@@ -234,6 +240,8 @@ class Registry:
             "remote": _remote(url, secret=secret, ca=ca, certificate=certificate),
         }
         before = _old_names(renamed)
+        if transaction:
+            settings["transaction"] = _transaction(transaction, effect, url)
 
         def register(given: Any) -> Any:
             if isinstance(given, Workflow):
@@ -244,6 +252,10 @@ class Registry:
             made_of = step_function(given)
             source = inspect.getsourcefile(inspect.unwrap(made_of))
             definition = StepDefinition(name or made_of.__qualname__, made_of, **settings)
+            if transaction and (inspect.isgeneratorfunction(made_of) or inspect.isasyncgenfunction(made_of)):
+                raise ConfigurationError(
+                    f"{definition.name} is a generator, which writes a stream, and in a transaction; let it return"
+                )
             offer_options(made_of)
             self._add(RegisteredStep(definition, Path(source).resolve() if source else None, before))
             return given
@@ -504,6 +516,24 @@ def _retries(max_retries: int | None, effect: str | None) -> int:
     if effect not in {None, "once"}:
         raise ConfigurationError(f"effect={effect!r} of a step; there is 'once', or leave it out")
     return max_retries if max_retries is not None else 0 if effect else RETRIES_DEFAULT
+
+
+def _transaction(wanted: bool | Callable[[], Any], effect: str | None, url: str) -> bool | Callable[[], Any]:
+    """
+    Return in which transactions a step is, checked.
+
+    Raises:
+        ConfigurationError: it cannot be.
+    """
+    if wanted is not True and not callable(wanted):
+        raise ConfigurationError(
+            f"transaction={wanted!r:.100} of a step: True, or a function that returns a block with a connection"
+        )
+    if effect:
+        raise ConfigurationError("a step with transaction= happens once anyway; leave effect= out")
+    if url:
+        raise ConfigurationError("a step with url= is carried out elsewhere, where transaction= does not reach")
+    return wanted
 
 
 def _queueing(queue: str, key: Callable[..., Any] | None, weight: int | Callable[..., int]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Final, Protocol
 
 import msgspec
@@ -80,12 +81,14 @@ class Capabilities(msgspec.Struct, frozen=True):
         shared: several processes may use it at once.
         listen_ms: how late, at most, this process learns of what another process wrote; 0 when never.
         blob_bytes_max: size of the largest blob.
+        transactions: it can be part of transactions in its database, see :class:`Transactions`.
     """
 
     durable: bool
     shared: bool
     listen_ms: int
     blob_bytes_max: int
+    transactions: bool = False
 
 
 class Runs(Protocol):
@@ -787,6 +790,20 @@ class Transactions(Protocol):
         Raises:
             TransactionError: the world knows no transactions, the connection leads elsewhere, or none is open on it.
         """
+        ...
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        """
+        Return a block whose value is a connection to the world's database, with a transaction that is committed behind
+        the block, and rolled back if an error leaves it. For an event loop, where the driver has such connections.
+
+        Raises:
+            TransactionError: the world knows none.
+        """
+        ...
+
+    def transaction_in_thread(self) -> AbstractContextManager[object]:
+        """Return the same for a thread, which alone uses the connection."""
         ...
 
 

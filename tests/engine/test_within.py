@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from tests.django_database import django_connection, django_file
 from tests.engine.mailbox.application import app, both
 from tests.engine.support import TIMEOUT
 from tests.postgres_server import server_url
 from torpor import Client, RunNotFoundError, SyncTorpor, TransactionError, UsageError
-
-
-@pytest.fixture(scope="module")
-def django(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Return a connection of Django's to a file, where there is Django."""
-    django = pytest.importorskip("django")
-    from django.conf import settings  # type: ignore[import-untyped]  # noqa: PLC0415  # where it is installed
-
-    file = tmp_path_factory.mktemp("django") / "shop.db"
-    settings.configure(DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": file}})
-    django.setup()
-    from django.db import connection  # type: ignore[import-untyped]  # noqa: PLC0415  # once it is set up
-
-    return connection
 
 
 def test_blocking_calls_use_a_connection_in_the_thread_that_it_belongs_to(tmp_path: Path) -> None:
@@ -44,11 +30,12 @@ def test_blocking_calls_use_a_connection_in_the_thread_that_it_belongs_to(tmp_pa
         db.close()
 
 
-def test_django_begins_runs(django: Any) -> None:
+def test_django_begins_runs() -> None:
     """Inside of a block that is atomic, and nowhere else; one that is rolled back begins none."""
-    from django.db import transaction  # noqa: PLC0415  # once it is set up
+    file, django = django_file(), django_connection()
+    from django.db import transaction  # type: ignore[import-untyped]  # noqa: PLC0415  # once it is set up
 
-    with SyncTorpor(app.on(f"sqlite:///{django.settings_dict['NAME']}"), worker=True) as torpor:
+    with SyncTorpor(app.on(f"sqlite:///{file}"), worker=True) as torpor:
         with pytest.raises(TransactionError, match="atomic"):
             torpor.start(both, "outside", connection=django)
         with pytest.raises(ZeroDivisionError), transaction.atomic():  # noqa: PT012  # as views do

@@ -19,7 +19,6 @@ from torpor.testing.worlds.story import RUN, new_run
 from torpor.testing.worlds.suite import opened
 from torpor.world import World
 from torpor.worlds import open_world
-from torpor.worlds.memory import MemoryWorld
 
 Block = Callable[[str], AbstractAsyncContextManager[object]]
 """Given where the database is, a block with a transaction; see :class:`torpor.testing.worlds.BeginTransaction`."""
@@ -203,11 +202,17 @@ class TestPostgres(worlds.TransactionsSuite):
 # What is refused
 
 
-async def test_a_world_without_transactions_says_so() -> None:
-    """It names worlds that have some."""
-    async with opened(MemoryWorld()) as world:
-        with pytest.raises(TransactionError, match="SQLite or Postgres"):
-            await world.within(sqlite3.connect(":memory:"))
+@pytest.mark.parametrize("url", ["memory://", "http://127.0.0.1:1"])
+async def test_a_world_without_transactions_says_so(url: str) -> None:
+    """It names what has some."""
+    world = open_world(url)
+    assert not world.capabilities.transactions
+    with pytest.raises(TransactionError, match="cannot be part of a transaction"):
+        await world.within(sqlite3.connect(":memory:"))
+    with pytest.raises(TransactionError, match="cannot be part of a transaction"):
+        world.transaction()
+    with pytest.raises(TransactionError, match="cannot be part of a transaction"):
+        world.transaction_in_thread()
 
 
 async def test_a_connection_to_another_file_is_refused(file: str, tmp_path: Path) -> None:

@@ -31,13 +31,17 @@ class AttemptStreams:
         self._about = about
         self._sinks: dict[tuple[str, str], Sink] = {}
         self._loop = asyncio.get_running_loop()
-        self._over = ""
+        self._over = self._refused = ""
         self._watches: list[asyncio.Task[None]] = []
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """On which the attempt is made; a ``def`` step runs on a thread beside it."""
         return self._loop
+
+    def refuse(self, why: str) -> None:
+        """Let the attempt write nothing."""
+        self._refused = why
 
     def watch(self, follow: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Follow something until the attempt is over; called on whichever thread."""
@@ -58,8 +62,8 @@ class AttemptStreams:
         found = self._sinks.get((run_id, name))
         if found is not None:
             return found
-        if self._over:
-            raise UsageError(f"stream {name} cannot be written to: {self._over}")
+        if why_not := self._over or self._refused:
+            raise UsageError(f"stream {name} cannot be written to: {why_not}")
         if running_loop() is self._loop:
             return self._made(run_id, name, kind)
 

@@ -8,6 +8,21 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.model import Event, Run, Step, Task
 
 
+class TaskClaim(msgspec.Struct, frozen=True):
+    """
+    A claim of a step task.
+
+    Attributes:
+        worker_id: who has it.
+        epoch: its fence.
+        queue: in which it took a slot, ``""`` for none.
+    """
+
+    worker_id: str
+    epoch: int
+    queue: str
+
+
 class Attempt(msgspec.Struct, frozen=True):
     """
     An attempt to be made.
@@ -23,6 +38,7 @@ class Attempt(msgspec.Struct, frozen=True):
         run_created_at: creation of the run, epoch milliseconds.
         progress: envelope of what earlier attempts have told of their progress, None for nothing.
         close_by: by when the step must have its outcome, epoch milliseconds, 0 for never.
+        claim: whose claim of a step task it is made under, None for one that its turn makes.
     """
 
     run_id: str
@@ -38,6 +54,7 @@ class Attempt(msgspec.Struct, frozen=True):
     run_created_at: int = 0
     progress: bytes | None = None
     close_by: int = 0
+    claim: TaskClaim | None = None
 
 
 def first_attempt(run_codec: RunCodec, run: Run, created: Event, signature: str) -> Attempt:
@@ -90,8 +107,8 @@ def begun(attempt: Attempt, now: int, worker_id: str) -> Event:
     )
 
 
-def task_attempt(run_codec: RunCodec, task: Task) -> Attempt:
-    """Return the attempt that a step task stands for."""
+def task_attempt(run_codec: RunCodec, task: Task, worker_id: str) -> Attempt:
+    """Return the attempt that a step task stands for which a worker has claimed."""
     return Attempt(
         task.run_id,
         task.step_id,
@@ -106,4 +123,5 @@ def task_attempt(run_codec: RunCodec, task: Task) -> Attempt:
         run_created_at=task.created_at,
         progress=task.progress,
         close_by=task.close_by,
+        claim=TaskClaim(worker_id, task.epoch, task.queue),
     )

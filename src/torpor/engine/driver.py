@@ -88,7 +88,7 @@ class _Driver:
         self._inline = InlineSteps(
             env.runner, lambda event: env.report(env.worker_id, task, event), env.options.inline_steps
         )
-        asked = env.why_not, env.is_once, env.place_of
+        asked = env.why_not, env.is_once, env.place_of, env.is_apart
         self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, *asked, env.url))
         self._session: Session | None = None
         self._is_handed_in = False  # to the world, in a VM's thread

@@ -38,6 +38,7 @@ class Environment(msgspec.Struct, frozen=True):
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
         is_once: says of a step, by name, whether its attempts must not be made again when nobody knows how they ended.
         place_of: says in which queue of its own an attempt waits, None when it may be made at once.
+        is_apart: says of a step, by name, whether it is always a task of its own.
         leave: is told of a step that is for another worker, so that this one does not claim it for a while.
         observe: is told what a turn does, and each failpoint that it passes.
         host_failed: told what this host lacks, so that the worker claims nothing for a while.
@@ -60,6 +61,7 @@ class Environment(msgspec.Struct, frozen=True):
     why_not: Callable[[Attempt], str]
     is_once: Callable[[str], bool]
     place_of: Callable[[Attempt], Place | None]
+    is_apart: Callable[[str], bool]
     leave: Callable[[str], int]
     observe: Observer
     host_failed: Callable[[Exception], None]

@@ -30,6 +30,7 @@ class StepMetadata:
         run_id: the run that it belongs to.
         attempt: 1 for the first.
         weight: what :meth:`weighs` was told last, None before it was.
+        within: the connection of its transaction, in a tuple; empty in a step that is in none.
     """
 
     def __init__(self, *, step_id: str, name: str, run_id: str, attempt: int, started_at: int, beats: Beats) -> None:
@@ -38,6 +39,7 @@ class StepMetadata:
         self.run_id = run_id
         self.attempt = attempt
         self.weight: int | None = None
+        self.within: tuple[Any, ...] = ()
         self._started_ms = started_at
         self._beats = beats
         self._cancelled = False
@@ -46,6 +48,24 @@ class StepMetadata:
     def started_at(self) -> datetime:
         """Start of this attempt, aware, UTC."""
         return datetime.fromtimestamp(self._started_ms / 1000, UTC)
+
+    @property
+    def connection(self) -> Any:
+        """
+        The connection of a step with ``transaction=``; its transaction is committed with the step's result. Neither
+        commit it nor roll it back: return, or raise.
+
+        With ``transaction=True`` it is a ``psycopg.Connection`` in a ``def`` step, a ``psycopg.AsyncConnection`` in an
+        ``async def`` step, and on SQLite a ``sqlite3.Connection``; else what the application's block has made.
+
+        Raises:
+            UsageError: the step is in no transaction.
+        """
+        if not self.within:
+            raise UsageError(
+                f"step {self.name} is in no transaction; say @app.step(transaction=True), and let a workflow call it"
+            )
+        return self.within[0]
 
     def weighs(self, weight: int) -> None:
         """

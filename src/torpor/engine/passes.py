@@ -44,6 +44,7 @@ class Claim(msgspec.Struct, frozen=True):
         why_not: says why an attempt is for another worker, ``""`` when it may be made here.
         is_once: says of a step whether its attempts must not be made again when nobody knows how they ended.
         place_of: says in which queue of its own an attempt waits, None when it may be made at once.
+        is_apart: says of a step whether it is always a task of its own, because its attempts store their outcomes.
         url: address of the HTTP front door, which a run that begins notes.
     """
 
@@ -54,6 +55,7 @@ class Claim(msgspec.Struct, frozen=True):
     why_not: Callable[[Attempt], str]
     is_once: Callable[[str], bool] = lambda _: False
     place_of: Callable[[Attempt], Place | None] = lambda _: None
+    is_apart: Callable[[str], bool] = lambda _: False
     url: str = ""
 
 
@@ -355,7 +357,7 @@ class Pass:
             if why_not:
                 left.append(attempt.step_id)
             place = None if why_not else self.claim.place_of(attempt)
-            if why_not or place is not None or len(attempts) >= room:
+            if why_not or place is not None or len(attempts) >= room or self.claim.is_apart(attempt.name):
                 tasks.append(NewTask(attempt.step_id, signature=attempt.signature, snoozed=why_not, place=place))
                 return False
             attempts.append(attempt)

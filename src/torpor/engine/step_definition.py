@@ -34,6 +34,8 @@ class StepDefinition(msgspec.Struct, frozen=True):
         retry_on: errors after which there is another attempt, None for all.
         never_retry: errors after which there is none, whatever *retry_on* says.
         remote: where another service carries it out, None for here.
+        transaction: True if its attempts and their outcomes are transactions of the world's database, or what begins
+            such transactions of the application's: it returns a block whose value is a connection. False otherwise.
         once: no attempt is made again of which nobody knows how it ended.
         final: errors that fail the step as they are, because another attempt would end the same.
         queue: in which its attempts wait for a slot, ``""`` for none.
@@ -56,6 +58,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
     weight: int | Callable[..., int] = 1
     signature: str = ""
     once: bool = False
+    transaction: bool | Callable[[], Any] = False
     remote: Remote | None = None
     heartbeat: float | None = None
     deadlines: Deadlines = NONE

@@ -25,6 +25,7 @@ from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.engine.attempt_streams import AttemptStreams
 from torpor.engine.attempts import Attempt
+from torpor.engine.failpoints import Failpoint
 from torpor.engine.heartbeats import Heartbeats, KeepProgress
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
 from torpor.engine.observer import AttemptBegan, AttemptEnded, Observer, ignore
@@ -33,6 +34,7 @@ from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import as_called, on_object
 from torpor.engine.stream_steps import is_generator, stream_values, streaming
 from torpor.engine.streams import Streams
+from torpor.engine.transactional import Committed, beginning, in_thread, on_loop
 from torpor.errors import (
     AcceptedError,
     ArgumentError,
@@ -51,9 +53,10 @@ from torpor.errors import (
     UnknownOutcomeError,
 )
 from torpor.limits import REDELIVERIES_MAX
-from torpor.model import Event
+from torpor.model import Event, StepOutcome
 from torpor.model.flow import Place
 from torpor.thread_start import starting_thread
+from torpor.world import World
 
 Call = Callable[[], Any]
 
@@ -168,6 +171,7 @@ class Steps:
         threads: how many ``def`` steps may run at once.
         url: address of this deployment's HTTP front door, for the workflow's metadata.
         observe: is told each attempt.
+        world: has the transactions that steps are in; None where there are none.
     """
 
     def __init__(
@@ -180,8 +184,11 @@ class Steps:
         threads: int = 32,
         url: str = "",
         observe: Observer = ignore,
+        world: World | None = None,
     ) -> None:
         self._observe = observe
+        self._world = world
+        self._stored: set[tuple[str, int]] = set()
         self._registry = registry
         self._clock = clock
         self._streams = streams
@@ -195,6 +202,19 @@ class Steps:
         """Return whether attempts of a step must not be made again when nobody knows how they ended."""
         definition = self._registry.step_definition(name)
         return definition is not None and definition.once
+
+    def is_apart(self, name: str) -> bool:
+        """Return whether a step is always a task of its own, because its attempts store their outcomes."""
+        definition = self._registry.step_definition(name)
+        return definition is not None and bool(definition.transaction)
+
+    def has_stored(self, attempt: Attempt) -> bool:
+        """Return, once, whether an attempt that has ended has stored its outcome itself."""
+        key = attempt.step_id, attempt.attempt
+        if key not in self._stored:
+            return False
+        self._stored.remove(key)
+        return True
 
     def deadlines_of(self, name: str) -> Deadlines:
         """Return by when a step must begin and end; one that is not here may take as long as it likes."""
@@ -268,9 +288,16 @@ class Steps:
                 )
             definition, call = await self._prepared(definition, attempt)
             place = _place(definition, call) if definition.queue else None
+            if definition.transaction:
+                streams.refuse(f"step {attempt.name} is in a transaction, and what a stream gets is in none")
             result, error = await self._call(definition, attempt, call, streams, beats, place)
             if error is not None:
                 raise error
+            if isinstance(result, Committed):
+                self._stored.add((attempt.step_id, attempt.attempt))
+                await beats.finish(failed=False)
+                self._observe(AttemptEnded(*about, "completed"))
+                return result.event
             await streams.finish()  # what it wrote is stored before its outcome is
             await beats.finish(failed=False)
             what = f"the result of step {attempt.name}"
@@ -377,6 +404,9 @@ class Steps:
         workflow = WorkflowMetadata(attempt.run_id, attempt.workflow, created_at, self._url)
         try:
             with running(step, workflow), streaming(self._streams, streams):
+                if definition.transaction:
+                    carried = self._in_transaction(definition, attempt, call, thread, step, place)
+                    return await self._limited(definition, attempt, carried, beats)
                 if definition.timeout is None and definition.heartbeat is None and not attempt.close_by:
                     return await _called(call, thread, streams)
                 called = functools.partial(_called, call, thread, streams)
@@ -384,6 +414,40 @@ class Steps:
         finally:
             if place is not None and step.weight is not None:  # what the attempt said that it weighs
                 self._spent[attempt.step_id, attempt.attempt] = step.weight - place.weight
+
+    def _in_transaction(
+        self,
+        definition: StepDefinition,
+        attempt: Attempt,
+        call: Call,
+        thread: _Thread | None,
+        step: StepMetadata,
+        place: Place | None,
+    ) -> Callable[[], Awaitable[_Outcome]]:
+        """Return what makes an attempt whose outcome is part of its transaction, and returns that as its value."""
+        assert self._world is not None, "a worker without transactions does not start"
+        assert attempt.claim is not None, "such a step is a task"
+        world, claim = self._world, attempt.claim
+
+        async def record(connection: object, result: Any) -> Committed:
+            if step.cancelled:
+                raise StepError(f"step {attempt.name} was given up before it returned")
+            what = f"the result of step {attempt.name}"
+            payload = await in_thread_if(is_large_value(result), attempt.run_codec.dumps, result, what)
+            event = self._event("step_completed", attempt, payload=payload)
+            spent = 0 if place is None or step.weight is None else step.weight - place.weight
+            outcome = StepOutcome(
+                attempt.run_id, attempt.step_id, claim.worker_id, claim.epoch, event, claim.queue, spent
+            )
+            self._observe(Failpoint.BEFORE_STEP_OUTCOME)
+            await (await world.within(connection)).finish_step(outcome)
+            return Committed(event)
+
+        if thread is None:
+            return lambda: on_loop(beginning(definition.transaction, world.transaction), call, step, record)
+        begin = beginning(definition.transaction, world.transaction_in_thread)
+        loop = asyncio.get_running_loop()
+        return lambda: thread.run(lambda: in_thread(begin, call, step, record, loop))
 
     async def _limited(
         self, definition: StepDefinition, attempt: Attempt, called: Callable[[], Awaitable[_Outcome]], beats: Heartbeats

@@ -37,6 +37,7 @@ from torpor.engine.logbook import LOG
 from torpor.engine.observer import (
     Observer,
     Remark,
+    Stored,
     TookOver,
     WorkerBegan,
     WorkerPresumedDead,
@@ -52,6 +53,7 @@ from torpor.engine.steps import StepLookup, Steps
 from torpor.engine.streams import Streams
 from torpor.engine.threads import VmThreads
 from torpor.engine.timekeeping import Timekeeper, Timekeeping, first_of
+from torpor.engine.transactional import check_transactions
 from torpor.engine.upkeep import Upkeep
 from torpor.engine.verifying import Verifier
 from torpor.errors import ConfigurationError, DamagedError, NotFoundError
@@ -147,6 +149,7 @@ class Worker:
             threads=settings.step_threads,
             url=url,
             observe=observe,
+            world=world,
         )
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
@@ -171,6 +174,7 @@ class Worker:
             why_not=self._why_not,
             is_once=self._steps.is_once,
             place_of=self._steps.place_of,
+            is_apart=self._steps.is_apart,
             leave=self._leave,
             observe=observe,
             host_failed=self._health.failed,
@@ -244,9 +248,15 @@ class Worker:
             call()
 
     async def start(self) -> None:
-        """Say what it brings, register, take over from dead workers, and begin to claim."""
+        """
+        Say what it brings, register, take over from dead workers, and begin to claim.
+
+        Raises:
+            TransactionError: it has a step with a transaction, and the world has none.
+        """
         if (problem := lacking_descriptors(self._settings.descriptors)) is not None:
             self._observe(Remark(logging.WARNING, f"{problem}, or lower WorkerSettings(steps=…)"))
+        check_transactions(self._registry, self._world)
         self._deployment = await self._read_deployment()
         await self._register(self.id)
         await self._beat()
@@ -403,8 +413,8 @@ class Worker:
             self._observe(Remark(logging.ERROR, told, error))
 
     def _begin_step(self, task: Task) -> None:
-        attempt = task_attempt(self._keyring.run(task.run_id, task.key_id), task)
         worker_id = self.id
+        attempt = task_attempt(self._keyring.run(task.run_id, task.key_id), task, worker_id)
         if why_not := self._why_not(attempt):
             delay = self._leave(task.step_id)
             self._reports.give_back(worker_id, task, why_not, delay_ms=delay)
@@ -415,7 +425,11 @@ class Worker:
             return
 
         def report(event: Event) -> None:
-            self._reports.report(worker_id, task, event, spent=self._steps.spent(attempt))
+            spent = self._steps.spent(attempt)
+            if self._steps.has_stored(attempt):
+                self._observe(Stored(task.run_id, task.key_id, task.workflow, (event,)))
+            else:
+                self._reports.report(worker_id, task, event, spent=spent)
 
         self._runner.start(attempt, report)
 

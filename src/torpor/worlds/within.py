@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import TypeVar
 
 from torpor.clock import Clock
@@ -49,6 +50,12 @@ class WorldWithin(StoredWorld[S, T]):
 
     async def within(self, connection: object) -> World:
         return await self._outer.within(connection)
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        return self._outer.transaction()
+
+    def transaction_in_thread(self) -> AbstractContextManager[object]:
+        return self._outer.transaction_in_thread()
 
     def subscribe(self, listener: Listener) -> Unsubscribe:
         return self._outer.subscribe(listener)

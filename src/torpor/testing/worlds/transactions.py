@@ -8,6 +8,7 @@ from typing import Protocol
 
 import pytest
 
+from torpor.calling_thread import wait_here
 from torpor.errors import EntityConflictError, LeaseLostError, RunNotFoundError, TransactionError
 from torpor.model import Notice, StepOutcome
 from torpor.testing.worlds.story import (
@@ -148,6 +149,34 @@ class TransactionsSuite(Suite):
             async with begin_transaction(world) as connection:
                 await (await world.within(connection)).finish_step(completed)
         assert "step_completed" not in await types(world, RUN)
+
+    async def test_a_world_begins_transactions_itself(self, world: World) -> None:
+        """Several times, on an event loop and in a thread; what is raised in one rolls it back."""
+        for _ in range(2):
+            async with world.transaction() as connection:
+                await (await world.within(connection)).put_blob("of loop", b"bytes")
+            with pytest.raises(_GivenUpError):  # noqa: PT012  # as a step does
+                async with world.transaction() as connection:
+                    await (await world.within(connection)).delete_blob("of loop")
+                    raise _GivenUpError
+        assert await world.has_blob("of loop")
+        loop = asyncio.get_running_loop()
+
+        def in_thread(key: str, error: Exception | None) -> None:
+            async def put(connection: object) -> None:
+                await (await world.within(connection)).put_blob(key, b"bytes")
+
+            with world.transaction_in_thread() as connection:
+                wait_here(put(connection), loop)
+                if error is not None:
+                    raise error
+
+        for _ in range(2):
+            await asyncio.to_thread(in_thread, "of thread", None)
+            with pytest.raises(_GivenUpError):
+                await asyncio.to_thread(in_thread, "undone", _GivenUpError())
+        assert await world.has_blob("of thread")
+        assert not await world.has_blob("undone")
 
     async def test_a_connection_of_something_else_is_refused(self, world: World) -> None:
         """What it takes is said."""

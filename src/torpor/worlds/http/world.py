@@ -9,6 +9,7 @@ import inspect
 import os
 import uuid
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Any, Final, cast
 from urllib.parse import quote, urlsplit
 
@@ -17,7 +18,7 @@ import msgspec
 from msgspec.structs import replace
 
 from torpor.clock import Clock
-from torpor.errors import ConfigurationError, LimitExceededError, NotFoundError
+from torpor.errors import ConfigurationError, LimitExceededError, NotFoundError, TransactionError
 from torpor.limits import WORLD_BODY_BYTES_MAX
 from torpor.model import Commit, Committed, Entities, NewRun, Notice, Run, RunState, Snapshot, StepOutcome
 from torpor.model.flow import Place
@@ -117,7 +118,16 @@ class HttpWorld:
         return unsubscribe
 
     async def within(self, connection: object) -> World:  # none would do
-        raise refusals.no_transactions(self._url, "a server is in between; give the URL of the database that it uses")
+        raise self._no_transactions()
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        raise self._no_transactions()
+
+    def transaction_in_thread(self) -> AbstractContextManager[object]:
+        raise self._no_transactions()
+
+    def _no_transactions(self) -> TransactionError:
+        return refusals.no_transactions(self._url, "a server is in between; give the URL of the database that it uses")
 
     async def _meet(self) -> None:
         """

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Final, TypeVar
 
 from torpor.clock import Clock, SystemClock
+from torpor.errors import TransactionError
 from torpor.world import Capabilities, Unsubscribe, World
 from torpor.worlds import refusals
 from torpor.worlds.memory import blobs, flow, parcels, queries, queue, reads, schedules, streams, workers
@@ -59,7 +61,16 @@ class MemoryWorld(StoredWorld[Store, Clock]):
         return self._store.notifier.subscribe(listener)
 
     async def within(self, connection: object) -> World:  # none would do
-        raise refusals.no_transactions(self._url, "it is in memory; use one in SQLite or Postgres")
+        raise self._no_transactions()
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        raise self._no_transactions()
+
+    def transaction_in_thread(self) -> AbstractContextManager[object]:
+        raise self._no_transactions()
+
+    def _no_transactions(self) -> TransactionError:
+        return refusals.no_transactions(self._url, "it is in memory; use one in SQLite or Postgres")
 
     async def _operate(self, begin: Begin[T], about: str) -> T:
         return await self._write(lambda store: converse(begin(self._times.now()), store.answer), about)

@@ -19,9 +19,8 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import tuple_row
 
-from torpor.calling_thread import in_calling_thread, is_waited_for
+from torpor.calling_thread import in_calling_thread, is_waited_for, to_its_end
 from torpor.errors import TransactionError
-from torpor.thread_start import in_thread
 from torpor.worlds.postgres.adapters import adapt, read, stored
 from torpor.worlds.postgres.connection import Connection, Row, Statement, Values
 
@@ -134,7 +133,7 @@ class _Psycopg:
         return found
 
     async def carry_out(self, work: Callable[[], R]) -> R:
-        return await (in_calling_thread(work) if is_waited_for() else _to_its_end(work))
+        return await (in_calling_thread(work) if is_waited_for() else to_its_end(work, _WORKING))
 
 
 class _OnLoop:
@@ -147,7 +146,7 @@ class _OnLoop:
         return asyncio.run_coroutine_threadsafe(self._ask([*statements]), self._loop).result()
 
     async def carry_out(self, work: Callable[[], R]) -> R:
-        return await _to_its_end(work)
+        return await to_its_end(work, _WORKING)
 
     async def _ask(self, statements: Sequence[Statement]) -> list[list[Row]]:
         raise NotImplementedError
@@ -224,13 +223,3 @@ def _as_psycopg(error: Exception, code: str) -> psycopg.Error:
     made = kind(str(error))
     made.constraint = getattr(error, "constraint_name", None)  # type: ignore[attr-defined]  # see faults.constraint_of
     return made
-
-
-async def _to_its_end(work: Callable[[], R]) -> R:
-    """Do *work* in a thread, and let nobody go before it is done: the connection is in use until then."""
-    doing = asyncio.ensure_future(in_thread(_WORKING, work))
-    try:
-        return await asyncio.shield(doing)
-    except asyncio.CancelledError:
-        await asyncio.wait([doing])
-        raise

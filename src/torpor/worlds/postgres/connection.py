@@ -96,7 +96,7 @@ class Connection:
         """
         if self._db is None:
             self._db = self._connect_patiently()
-        elif not self._has_begun and time.monotonic() > self._used_at + _LOOK_SECONDS and _was_cut(self._db):
+        elif not self._has_begun and time.monotonic() > self._used_at + _LOOK_SECONDS and was_cut(self._db):
             self.drop()
             self._db = self._connect_patiently()
         return self._db
@@ -319,7 +319,7 @@ def _found(cursor: Cursor[Row]) -> list[Row]:
     return cursor.fetchall() if result is not None and result.status == ExecStatus.TUPLES_OK else []
 
 
-def _was_cut(db: psycopg.Connection) -> bool:
+def was_cut(db: psycopg.Connection | psycopg.AsyncConnection) -> bool:
     """Return whether something came on a connection that nobody asked anything: its end, or why it ends."""
     if db.closed or db.broken:
         return True

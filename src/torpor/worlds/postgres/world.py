@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
@@ -33,6 +34,7 @@ from torpor.worlds.postgres.pool import Pool
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.times import GivenTimes, ServerTimes, Times
 from torpor.worlds.postgres.together import Shared
+from torpor.worlds.postgres.transactions import Transactions
 from torpor.worlds.postgres.url import parse, shown
 from torpor.worlds.postgres.within import which, within
 from torpor.worlds.requests import Conversation
@@ -72,6 +74,7 @@ class PostgresWorld(StoredWorld[Store, Times]):
         self._ear: Ear | None = None
         self._opening = asyncio.Lock()
         self._database: tuple[object, ...] = ()
+        self._transactions = Transactions(self._settings, self._url)
 
     @property
     def address(self) -> str:
@@ -85,7 +88,9 @@ class PostgresWorld(StoredWorld[Store, Times]):
     @property
     def capabilities(self) -> Capabilities:
         listen_ms = LOOK_MS if self._settings.listen else LOOK_DEAF_MS
-        return Capabilities(durable=True, shared=True, listen_ms=listen_ms, blob_bytes_max=BLOB_BYTES_MAX)
+        return Capabilities(
+            durable=True, shared=True, listen_ms=listen_ms, blob_bytes_max=BLOB_BYTES_MAX, transactions=True
+        )
 
     async def open(self) -> None:
         async with self._opening:
@@ -97,12 +102,14 @@ class PostgresWorld(StoredWorld[Store, Times]):
                 settings = replace(settings, server=server)
             await self._pool.open(settings, lambda connection: schema.migrate(connection, self._url))
             await self._queries.open(settings, lambda _: None)
+            self._transactions = Transactions(settings, self._url)
             self._ear = Ear(settings, self._notifier)
             await self._ear.open()
 
     async def close(self) -> None:
         async with self._opening:
             if self._pool.is_open:
+                await self._transactions.close()
                 await self._queries.close()
                 await self._pool.close()
             if self._ear is not None:
@@ -122,6 +129,12 @@ class PostgresWorld(StoredWorld[Store, Times]):
 
     async def within(self, connection: object) -> World:
         return await within(self, _TABLES, self._times, self._is_at, connection)
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        return self._transactions.on_loop()
+
+    def transaction_in_thread(self) -> AbstractContextManager[object]:
+        return self._transactions.in_thread()
 
     async def _is_at(self, database: tuple[object, ...]) -> bool:
         """Return whether this world is in a database; see :func:`torpor.worlds.postgres.within.which`."""

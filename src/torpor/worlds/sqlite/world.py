@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -29,6 +30,7 @@ from torpor.worlds.sqlite import (
 from torpor.worlds.sqlite.answers import converse
 from torpor.worlds.sqlite.reader import Reader
 from torpor.worlds.sqlite.store import Store
+from torpor.worlds.sqlite.transactions import Transactions
 from torpor.worlds.sqlite.url import parse
 from torpor.worlds.sqlite.within import within
 from torpor.worlds.sqlite.writer import QUIET_MS, Writer
@@ -40,7 +42,9 @@ BLOB_BYTES_MAX: Final = 900_000_000
 
 _log = logging.getLogger("torpor.worlds")
 
-_CAPABILITIES: Final = Capabilities(durable=True, shared=True, listen_ms=QUIET_MS, blob_bytes_max=BLOB_BYTES_MAX)
+_CAPABILITIES: Final = Capabilities(
+    durable=True, shared=True, listen_ms=QUIET_MS, blob_bytes_max=BLOB_BYTES_MAX, transactions=True
+)
 _TABLES: Final = Tables[Store, Clock](
     reads, blobs, queue, workers, flow, streams, parcels, schedules, pruning, examination, queries
 )
@@ -68,6 +72,7 @@ class SqliteWorld(StoredWorld[Store, Clock]):
         self._reader = Reader(self._connect_to_read, url, self._notifier)
         self._queries = Reader(self._connect_to_read, url, self._notifier)
         self._opening = asyncio.Lock()
+        self._transactions = Transactions(self._settings, url)
 
     @property
     def clock(self) -> Clock:
@@ -99,6 +104,12 @@ class SqliteWorld(StoredWorld[Store, Clock]):
 
     async def within(self, connection: object) -> World:
         return await within(self, _TABLES, Path(self._settings.path), connection)
+
+    def transaction(self) -> AbstractAsyncContextManager[object]:
+        return self._transactions.on_loop()
+
+    def transaction_in_thread(self) -> AbstractContextManager[object]:
+        return self._transactions.in_thread()
 
     def _relative_new_file(self) -> Path | None:
         """Return the whole path of the file if it is not there yet and the URL names it by a relative one."""
