@@ -31,6 +31,7 @@ FLOORS = (
         "fetching",
         "client",
         "health",
+        "forking",
         "hook_info",
         "moments",
         "parked",

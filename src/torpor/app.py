@@ -716,6 +716,16 @@ class Torpor(Registry):
             return False
         return True
 
+    async def code_of(self, workflow: str) -> Startable:
+        """
+        Return a workflow as this application has it, with its program stored; ``run.fork(code=app)`` asks for it.
+
+        Raises:
+            WorkflowNotRegisteredError: there is none of that name.
+            ConfigurationError: its program does not load.
+        """
+        return await self._startable(workflow)
+
     async def _startable(self, workflow: str, world: World | None = None) -> Startable:
         """Return the workflow that this application has under a name, once its program is in the world."""
         await self.store_programs(world)

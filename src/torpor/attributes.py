@@ -2,7 +2,8 @@
 Attributes: what is said of a run in plain text, so that people find it by them.
 
 Both are strings, and the bounds are those of the TypeScript Workflow SDK. Names that begin with ``$`` are Torpor's own:
-:data:`PARENT` and :data:`ROOT` name the runs that a run descends from, :data:`STATUS` is its status line.
+:data:`PARENT` and :data:`ROOT` name the runs that a run descends from, :data:`STATUS` is its status line, and
+:data:`FORKED` says of a fork from which run and place it is: ``wrun_…@17``.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torpor.errors import ArgumentError, LimitExceededError
 PARENT: Final = "$parentRunId"
 ROOT: Final = "$rootRunId"
 STATUS: Final = "$status"
+FORKED: Final = "$forkedFrom"
 
 NAME_CHARS_MAX: Final = 256
 VALUE_BYTES_MAX: Final = 256

@@ -14,7 +14,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Generic, cast, get_args
+from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, cast, get_args
 
 from msgspec.structs import replace
 
@@ -80,6 +80,14 @@ else:
 _DIGEST_BYTES = 16
 _CONTEXT = "\n\nDuring handling of the above exception, another exception occurred:\n\n"
 _DIRECT_CAUSE = "\n\nThe above exception was the direct cause of the following exception:\n\n"
+
+
+class Code(Protocol):
+    """An application whose code a run may go on with, such as :class:`torpor.Torpor`."""
+
+    async def code_of(self, workflow: str) -> Startable:
+        """Return a workflow, given by its full name, with the program that is stored of it."""
+        ...
 
 
 class RunHandle(Generic[R]):
@@ -364,6 +372,55 @@ class RunHandle(Generic[R]):
         """
         async with self.travel() as traveller:
             return await traveller.difference(before, after)
+
+    async def fork(
+        self,
+        *,
+        at: int,
+        results: Mapping[int, Any] | None = None,
+        code: Code | Literal["newest"] | None = None,
+        take_over: bool = False,
+        run_id: str | None = None,
+    ) -> RunHandle[R]:
+        """
+        Start a new run that goes on from a place of this one's log; this one is not touched.
+
+        It has the log up to there, and from then on its own id, entropy and names for steps. Steps that are open begin
+        anew in it, timers keep their due times, hooks that are open get new tokens. Children of this run stay this
+        one's: their results are the fork's too.
+
+        Args:
+            at: seq of the last event that it has; a negative one counts from the end of the log.
+            results: what steps returned instead, by the number of their op: of those that had ended, if the rest of
+                the log up to there agrees with that, and of those that are open.
+            code: goes on with other code, if its replay up to there agrees with the log: that of an open application,
+                or ``"newest"``, what workers have brought last.
+            take_over: let hooks that are open keep their tokens, which nobody must have any more.
+            run_id: a name for the new run; asking again for the same fork by it returns the one there is.
+
+        Raises:
+            UsageError: nothing goes on from that place, or an op of *results* is no step.
+            DivergenceError: the code does not agree with the log; the message says where they differ.
+            EntityConflictError: the name is taken, or a token that is to be taken over.
+            WorkflowNotRegisteredError: the new code has no such workflow.
+            KeyMissingError: the run's key is not here.
+            RunNotFoundError: no such run in this world.
+        """
+        from torpor.forking import Asked, fork  # noqa: PLC0415  # it needs the VM, and who only asks does not
+
+        client = self._client
+        found: Startable | None = None
+        if code is not None:
+            run = await self._run()
+            newest = code == "newest"
+            found = await (
+                find_workflow(client.world, run.workflow, run.app or None)
+                if newest
+                else cast("Code", code).code_of(run.workflow)
+            )
+            await client.require_program(found)
+        asked = Asked(self.id, at, run_id or "", dict(results or {}), found, take_over=take_over)
+        return client.run((await fork(client.world, client.guests, client.keyring, asked)).id)
 
     async def set_attributes(self, attributes: Attributes) -> None:
         """

@@ -16,7 +16,7 @@ Lifecycles of runs, steps, waits and hooks as one table. An event that the table
     message   message_sent: nothing changes it; the run keeps it until its code receives it
 
 An ``attr_set`` changes attributes of a run that has not ended, whatever its state, and so do ``run_paused`` and
-``run_unpaused`` whether it may go on.
+``run_unpaused`` whether it may go on. Behind a ``run_forked`` a run is its own; what is before was another run's.
 Terminal states are final, but that a ``run_retried`` takes a failed run up again.
 
 The names are those of the TypeScript Workflow SDK's event log.
@@ -38,6 +38,7 @@ EventType = Literal[
     "run_retried",
     "run_paused",
     "run_unpaused",
+    "run_forked",
     "attr_set",
     "step_created",
     "step_started",
@@ -69,6 +70,7 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
     "run_retried": (("failed",), "running"),
     "run_paused": (("pending", "running"), ""),
     "run_unpaused": (("pending", "running"), ""),
+    "run_forked": (("pending", "running"), ""),
     "attr_set": (("pending", "running"), ""),
     "step_created": ((None,), "pending"),
     "step_started": (("pending", "running", "retrying"), "running"),
@@ -90,7 +92,7 @@ TRANSITIONS: Final[dict[EventType, tuple[tuple[str | None, ...], str]]] = {
 INPUTS: Final[frozenset[EventType]] = frozenset(
     (
         *("step_completed", "step_failed", "wait_completed", "hook_created", "hook_conflict", "hook_received"),
-        *("message_sent", "run_cancelling"),
+        *("message_sent", "run_cancelling", "run_forked"),
     )
 )
 """Events that are delivered into the VM (``run_created`` begins it); the others only record."""

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from torpor.attributes import STATUS
+from torpor.attributes import FORKED, STATUS
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Run, Runtime
 from torpor.programs.catalogue import short_name
@@ -82,6 +82,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
         attributes: what is said of it in plain text, to find it by, Torpor's own included.
         paused: nothing of it happens before somebody lets it go on.
         status_line: what its workflow says of how it stands, ``""`` for nothing.
+        forked_from: of a fork the run and the place in its log, ``wrun_…@17``; ``""`` of any other.
         key_id: id of the deployment key that its payloads are encrypted with, ``""`` when they are plain.
     """
 
@@ -115,6 +116,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     attributes: dict[str, str] = {}
     paused: bool = False
     status_line: str = ""
+    forked_from: str = ""
     key_id: str = ""
 
     @property
@@ -156,6 +158,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
             attributes=run.attributes,
             paused=run.paused,
             status_line=run.attributes.get(STATUS, ""),
+            forked_from=run.attributes.get(FORKED, ""),
             key_id=run.key_id,
         )
 

@@ -17,12 +17,12 @@ from contextlib import AsyncExitStack
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Generic, ParamSpec, Self, TypeVar, overload
+from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from torpor.app import Torpor
 from torpor.attributes import Attributes
 from torpor.calling_thread import wait_here
-from torpor.client import RunHandle
+from torpor.client import Code, RunHandle
 from torpor.durations import Duration, When
 from torpor.engine.stream_reading import Attempts, StreamChunk, Until
 from torpor.engine.streams import PAGE_CHUNKS, ChunkPage, ReadableStream, StreamInfo
@@ -307,6 +307,18 @@ class SyncRun(Generic[T]):
 
     def difference(self, before: int, after: int) -> Difference:
         return self._front.wait(self._handle.difference(before, after))
+
+    def fork(
+        self,
+        *,
+        at: int,
+        results: Mapping[int, Any] | None = None,
+        code: Code | Literal["newest"] | None = None,
+        take_over: bool = False,
+        run_id: str | None = None,
+    ) -> SyncRun[T]:
+        work = self._handle.fork(at=at, results=results, code=code, take_over=take_over, run_id=run_id)
+        return SyncRun(self._front, self._front.wait(work))
 
     def set_attributes(self, attributes: Attributes) -> None:
         self._front.wait(self._handle.set_attributes(attributes))

@@ -40,6 +40,7 @@ from torpor.model import (
     ImageUse,
     LogEntry,
     LongLogs,
+    NewFork,
     NewRun,
     Notice,
     Parcel,
@@ -102,6 +103,19 @@ class Runs(Protocol):
 
         Raises:
             EntityConflictError: the id exists with another workflow or input.
+        """
+        ...
+
+    async def fork_run(self, fork: NewFork) -> Run:
+        """
+        Store a run that begins with the log of another one, and a turn that is ready at once. The log was rewritten:
+        ids and payloads are the new run's. Its rows follow from it; what was open is open, and no step has begun.
+
+        Asking again for the same id, origin and place returns the stored run.
+
+        Raises:
+            EntityConflictError: the id exists otherwise, another run has a token that it is to take over, or the log
+                is none that a run may begin with.
         """
         ...
 

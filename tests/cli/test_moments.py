@@ -115,3 +115,33 @@ def test_a_prompt_in_the_past(failed: str) -> None:
         result = CliRunner().invoke(command_line, ["--world", WORLD, "repl", failed, "--at", "4"], input=typed)
 
     assert result.stdout.splitlines() == ["250", "['receipt for 500', 'x']"]
+
+
+def test_a_fork_is_told_by_what_it_is_of(torpor: Torpor, failed: str) -> None:
+    """Its id is printed, and inspect says from where it is."""
+    made = torpor.ok("fork", failed, "--at", "4", "--result", '2="another receipt"').strip()
+
+    assert torpor.json("inspect", made)["run"]["forked_from"] == f"{failed}@4"
+    shown = " ".join(torpor.ok("inspect", made).split())
+    assert f"forked from run {failed} after its event 4" in shown
+    assert torpor("fork", failed, "--at", "7").exit_code == 2
+    assert torpor("fork", failed, "--at", "4", "--result", "x").exit_code == 2
+    assert torpor.json("inspect", made, "--at", "-1")["output"][-1]["text"] == "paid 500"
+
+
+def test_a_fork_goes_on_with_other_code_that_agrees(torpor: Torpor, failed: str) -> None:
+    """Mended code is taken; code that would have asked for something else is refused, with the op."""
+    mended = Path("app.py")
+    before = mended.read_text()
+    try:
+        mended.write_text(APP.replace("len(paid) / (len(prices) - len(paid))", "float(len(paid))"))
+        made = torpor.ok("fork", failed, "--at", "6", "--code", "app.py").strip()
+        assert torpor.json("inspect", made, "--at", "-1")["problem"] == ""
+        mended.write_text(APP.replace("charge(cents)\n    paid", "charge(cents + 1)\n    paid"))
+        refused = torpor("fork", failed, "--at", "6", "--code", "app.py")
+    finally:
+        mended.write_text(before)
+    assert refused.exit_code != 0
+    assert "op 1 was emitted as step 'step//./app.py//charge', which is not what the log recorded" in " ".join(
+        refused.stderr.split()
+    )

@@ -152,6 +152,20 @@ def test_a_run_that_failed_tells_why(http: httpx.Client) -> None:
     assert "no such order" in outcome["error"]["message"]
 
 
+def test_a_run_is_forked(http: httpx.Client) -> None:
+    """The new run has the log up to the place, and another result of its step."""
+    run_id = start(http, "adding", 1, 1)
+    result(http, run_id)
+    place = next(each for each in http.get(f"/v1/runs/{run_id}/events").json()["events"] if "completed" in each["type"])
+    made = http.post(f"/v1/runs/{run_id}/fork", json={"at": place["seq"], "results": {"1": 40}, "id": "fork-1"})
+    assert made.status_code == 201, made.text
+    assert (made.status_code, made.json()["forked_from"]) == (201, f"{run_id}@{place['seq']}")
+    assert result(http, "fork-1")["result"] == 40
+    events = http.get("/v1/runs/fork-1/events").json()["events"]
+    assert [each["payload"] for each in events if each["type"] == "run_forked"] == [None]
+    assert http.post(f"/v1/runs/{run_id}/fork", json={"at": 999}).status_code == 400
+
+
 def test_a_failed_run_is_taken_up_again(http: httpx.Client) -> None:
     """Retry goes on before the failure; rerun starts another one; one that completed cannot be retried."""
     run_id = start(http, "failing")

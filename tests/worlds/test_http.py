@@ -258,6 +258,10 @@ class TestQueue(worlds.QueueSuite):
 
 
 @at_length
+class TestForking(worlds.ForkingSuite):
+    """See :class:`torpor.testing.worlds.ForkingSuite`."""
+
+
 class TestRetrying(worlds.RetryingSuite):
     """See :class:`torpor.testing.worlds.RetryingSuite`."""
 

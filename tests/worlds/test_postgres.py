@@ -146,6 +146,10 @@ class TestQueue(worlds.QueueSuite):
     """See :class:`torpor.testing.worlds.QueueSuite`."""
 
 
+class TestForking(worlds.ForkingSuite):
+    """See :class:`torpor.testing.worlds.ForkingSuite`."""
+
+
 class TestRetrying(worlds.RetryingSuite):
     """See :class:`torpor.testing.worlds.RetryingSuite`."""
 

@@ -47,6 +47,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "unpause": Place("control", "Let paused runs go on, and print their ids."),
     "wake": Place("control", "End sleeps and other timers of a run before their time, and say how many."),
     "query": Place("query", "Ask a copy of a run for what one of its queries tells, and print it as JSON."),
+    "fork": Place("fork", "Start a new run that goes on from a place of another one's log, and print its id."),
     "retry": Place("control", "Take failed runs up again, and print their ids."),
     "rerun": Place("control", "Start a new run of the same workflow with the same input, and print its id."),
     "export": Place("capsules", "Write a run with all that belongs to it into a file.", "export_run"),

@@ -115,8 +115,7 @@ def _show_head(found: RunDetails) -> None:
     status = "blocked" if run.blocked else run.status
     say((status, STYLES[status]), (paused, "yellow"), (f"  {run.name}  ", "bold"), run.id)
     _fact("workflow", run.workflow)
-    if run.parent:
-        _fact("parent", run.parent + (f", first of the line is {run.root}" if run.root != run.parent else ""))
+    _show_descent(run)
     _fact("created", f"{clock_text(run.created_at)}, {'took' if run.ended_at else 'so far'} {took}")
     if not run.base:
         _fact("input", summary(about.input, VALUE_CHARS_MAX))
@@ -169,6 +168,14 @@ def _show_said(run: RunInfo) -> None:
     told += [f"deadline {clock_text(run.deadline)}"] if run.deadline else []
     if told:
         _fact("begins", ", ".join(told))
+
+
+def _show_descent(run: RunInfo) -> None:
+    if run.forked_from:
+        origin, _, place = run.forked_from.rpartition("@")
+        _fact("forked", f"from run {origin} after its event {place}")
+    if run.parent:
+        _fact("parent", run.parent + (f", first of the line is {run.root}" if run.root != run.parent else ""))
 
 
 def _fact(name: str, value: str) -> None:

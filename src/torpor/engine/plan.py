@@ -270,7 +270,7 @@ def delivery(run_id: str, event: Event, run_codec: RunCodec) -> Delivery | None:
     Raises:
         DamagedError: its payload is absent, damaged, or was not written by who may write it.
     """
-    if event.type not in INPUTS:
+    if event.type not in INPUTS or event.type == "run_forked":  # which a session tells, who has the seeds
         return None
     match event.type:
         case "run_cancelling":

@@ -13,7 +13,7 @@ import msgspec
 from torpor import limits
 from torpor.attributes import check_total, written
 from torpor.codec.crypto.run_codec import RunCodec
-from torpor.engine import plan
+from torpor.engine import forks, plan
 from torpor.engine.agreement import check_state
 from torpor.engine.moves import Requests, TooMuchAtOnceError
 from torpor.engine.step_deadlines import NONE, Deadlines
@@ -41,12 +41,14 @@ class Mark(msgspec.Struct, frozen=True):
         delta: its state, as :meth:`torpor.vm.guest.Vm.snapshot` returns it.
         ops, logs: what it had asked for and written.
         ended: whether its workflow had ended.
+        was: who the run was there.
     """
 
     delta: bytes
     ops: int
     logs: int
     ended: bool
+    was: forks.Identity
 
 
 class Session:
@@ -63,6 +65,7 @@ class Session:
         allows: whether workflow code may call a step although its program does not name it.
         deadlines: those of a step, by its full name.
         checkpoint: a snapshot of another guest build, with which a replay has to agree where it was taken.
+        replayed: is told of each op that a replay asks for as the log says.
 
     Attributes:
         guest, image: the guest and the image.
@@ -80,7 +83,9 @@ class Session:
         allows: Callable[[str], bool],
         deadlines: Callable[[str], Deadlines] = lambda _: NONE,
         checkpoint: Snapshot | None = None,
+        replayed: Callable[[Op], object] = lambda _: None,
     ) -> None:
+        self._replayed_op = replayed
         self._allows = allows
         self._deadlines = deadlines
         self._run = state.run
@@ -106,6 +111,9 @@ class Session:
         self._hooks |= {event.op: (event.id, event.name) for event in self._events if event.type in _HOOKS_MADE}
         self._attributes = state.run.attributes
         self._waits = {wait.op: wait.id for wait in state.held.waits.values()}
+        cursor = state.snapshot.cursor if state.snapshot is not None else 0
+        self._own = forks.Identity(state.run.id, self._seed)
+        self._was = forks.identity_after(self._events, cursor, self._own, run_codec)
         self._vm: Vm = guest.lease(image)
 
     def wake(self, now: int) -> Requests:
@@ -148,11 +156,11 @@ class Session:
         self.ops, self.logs = snapshot.ops, snapshot.logs
         self.received, self.receiving = run.received, run.receiving  # until its VM tells
         self._counted_by_snapshot = True
-        self._vm.restore(self._opened(snapshot), self._seed)
+        self._vm.restore(self._opened(snapshot), self._was.seed)
 
     def mark(self) -> Mark:
         """Return where the VM stands, for :meth:`back`; of this session, or of another one of the run and image."""
-        return Mark(self._vm.snapshot(), self.ops, self.logs, self._ended)
+        return Mark(self._vm.snapshot(), self.ops, self.logs, self._ended, self._was)
 
     def back(self, mark: Mark) -> None:
         """
@@ -161,7 +169,8 @@ class Session:
         Raises:
             SnapshotError: the mark is of another image.
         """
-        self._vm.restore(mark.delta, self._seed)
+        self._vm.restore(mark.delta, mark.was.seed)
+        self._was = mark.was
         self.ops, self.logs, self._ended = mark.ops, mark.logs, mark.ended
         self._counted_by_snapshot = False
         self._requests(())
@@ -213,14 +222,14 @@ class Session:
         self._vm.release()
 
     def _beginning(self) -> Begin:
-        run = self._run
+        run, was = self._run, self._was
         created = self._state.events[0] if self._state.events else None
         if created is None or created.type != "run_created" or created.payload is None:
             raise DamagedError("the log", "it does not begin with run_created and arguments", run_id=run.id)
         args = plan.stored_text(run.id, created, self._run_codec)
         # A replay gives the code the address that it had, whatever the deployment's is by now.
         urls = (event.ref for event in self._events if event.type == "run_started")
-        return Begin(run.id, run.workflow, args, seed=self._seed, at=created.at, url=next(urls, self._url))
+        return Begin(was.run_id, run.workflow, args, seed=was.seed, at=created.at, url=next(urls, self._url))
 
     def _replayed(self, events: Sequence[Event], checkpoint: Snapshot, now: int) -> Sequence[Event]:
         """
@@ -278,11 +287,20 @@ class Session:
         inbox: list[Delivery] = []
         size = 0
         while done < len(events) and len(inbox) < self._events_per_call and size <= limits.INBOX_BYTES_MAX:
+            if events[done].type == "run_forked":
+                return (inbox, done) if inbox else ([self._become(events[done])], done + 1)
             if (found := plan.delivery(self._run.id, events[done], self._run_codec)) is not None:
                 inbox.append(found)
                 size += len(found.value or "") + len(found.error or "")
             done += 1
         return inbox, done
+
+    def _become(self, forked: Event) -> Delivery:
+        """Let the VM draw from the entropy of the run that it is from now on, and return what tells it who that is."""
+        was = forks.read(self._run.id, forked, self._run_codec)
+        self._was = forks.identity_after(self._events, forked.seq, self._own, self._run_codec)
+        self._vm.reseed(self._was.seed)
+        return forks.delivery(forked, self._was, was.tokens)
 
     def _deliver(self, inbox: list[Delivery], now: int) -> None:
         if not inbox:
@@ -311,6 +329,7 @@ class Session:
             plan.check_form(run.id, op, number)
             if number <= run.ops:
                 plan.check_replay(run.id, op, self._run_codec, self._recorded.get(op.n))
+                self._replayed_op(op)
                 continue
             if op.type == "step":
                 plan.check_authority(run.id, op.name, self.image.program, self._allows)

@@ -86,14 +86,14 @@ async def start(call: Call, body: StartRun) -> Response | RunItem:
         raise ForbiddenError(f"the token is not about runs of {found.name} in queue {queue!r}")
     was_there = body.id is not None and await _is_there(call, body.id)
     run = await client.create_run(found, arguments, runtime=runtime, run_id=body.id, begins=begins)
-    return await _started(call, run, 200 if was_there else 201)
+    return await started(call, run, 200 if was_there else 201)
 
 
 @router.post("/v1/runs/{run}/rerun", "operate", status=201)
 async def rerun(call: Call, body: Rerun) -> Response | RunItem:
     """Start a new run of the same workflow with the same input."""
     info = await known_run(call)
-    return await _started(call, await call.service.client.run(info.id).rerun(run_id=body.id))
+    return await started(call, await call.service.client.run(info.id).rerun(run_id=body.id))
 
 
 async def _is_there(call: Call, run_id: str) -> bool:
@@ -104,7 +104,8 @@ async def _is_there(call: Call, run_id: str) -> bool:
     return True
 
 
-async def _started(call: Call, run: RunHandle, status: int = 201) -> Response:
+async def started(call: Call, run: RunHandle, status: int = 201) -> Response:
+    """Return what tells of a run that was started, with its address."""
     response = json_response(run_item(await run.info()), status)
     response.headers["Location"] = call.address("v1", "runs", run.id)
     return response

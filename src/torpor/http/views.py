@@ -80,6 +80,7 @@ class RunItem(msgspec.Struct, frozen=True, kw_only=True):
     program: str
     key: str | None
     parent: str | None
+    forked_from: str | None
     root: str | None
     error_code: str | None
     cancel_reason: str | None

@@ -197,8 +197,9 @@ def event_line(run: Run, event: Event, began: int = 0) -> Line | None:
 
     step = f"step {short_name(event.name)}"
     match event.type:
-        case "run_started":
-            return line("started", "started")
+        case "run_started" | "run_forked":
+            forked = f"forked from run {event.ref} after its event {event.due}"
+            return line("started", forked if event.type == "run_forked" else "started")
         case "step_completed":
             took = f" in {span_text(event.at - began)}" if began else ""
             return line("step", f"{step} completed{took}", detail=_text(event))

@@ -162,6 +162,7 @@ def summary_data(summary: RunSummary) -> dict[str, Any]:
         "program": run.program,
         "key": run.key_id or None,
         "parent": run.parent or None,
+        "forked_from": run.forked_from or None,
         "root": run.root or None,
         "input": summary.input,
         "output": summary.output,

@@ -57,6 +57,8 @@ class Redactor:
 
     def events(self, run: Run, events: Sequence[Event]) -> list[Event]:
         """Return the events of a run as they may be seen."""
+        # What a fork was before is told by its reference; the payload has that run's seed.
+        events = [replace(event, payload=None) if event.type == "run_forked" else event for event in events]
         if not run.key_id:
             return [
                 replace(event, ref=reason_of(event.ref, PLAIN)) if event.ref == BY_PARENT else event for event in events

@@ -6,6 +6,7 @@ Times are epoch milliseconds; payloads are codec envelopes (``devlâ€¦``, ``zstdâ
 
 from __future__ import annotations
 
+from torpor.model.forks import NewFork
 from torpor.model.log import NOTHING, Event, LogEntry, Snapshot
 from torpor.model.parcels import Parcel, WholeStream
 from torpor.model.queries import (
@@ -55,6 +56,7 @@ __all__ = [
     "LogEntry",
     "LongLogs",
     "NewChunk",
+    "NewFork",
     "NewRun",
     "NewTask",
     "Notice",

@@ -74,6 +74,10 @@ class BaseVm(Generic[T]):
                 raise
             instance.wasi.entropy = Entropy(seed, position)
 
+    def reseed(self, seed: bytes) -> None:
+        with self._leased() as instance:
+            instance.wasi.entropy = Entropy(seed)
+
     def release(self) -> None:
         # Memory must not vanish under a thread that uses it: what runs is stopped first, and waited for.
         while not self._use.acquire(timeout=_STOP_AGAIN_SECONDS):

@@ -22,6 +22,7 @@ from torpor.vm.manifest import BuildFiles, StoredBuild
 
 DeliveryType = Literal[
     "run_cancelling",
+    "run_forked",
     "step_completed",
     "step_failed",
     "wait_completed",
@@ -132,7 +133,9 @@ class Delivery(msgspec.Struct, frozen=True, omit_defaults=True):
         type: the event's type.
         op: number of the op that it answers; 0 of a message and for the run itself.
         at: the event's time, epoch milliseconds.
-        value: codec text: a step's result, a hook's payload, a message, the reason of a cancellation.
+        value: codec text: a step's result, a hook's payload, a message, the reason of a cancellation; of ``run_forked``
+            who the run is from now on: its ``id``, new ``tokens`` of hooks by their ops, and 32 hexadecimal digits of
+            ``entropy``.
         error: codec text of the error of ``step_failed``.
         owner: run that holds the token (``hook_conflict``).
         name: mailbox of a message.
@@ -340,9 +343,13 @@ class Vm(Protocol):
         """
         ...
 
+    def reseed(self, seed: bytes) -> None:
+        """Draw entropy from the beginning of another secret seed's from now on."""
+        ...
+
     def stack(self) -> list[TaskStack]:
         """
-        Return what the tasks of a parked run wait for. The VM is spoiled: release it without another turn.
+        Return what the tasks of a parked run wait for. The VM is spoiled: nothing but :meth:`restore` may follow.
 
         Raises:
             ConfigurationError: this guest cannot tell.

@@ -56,7 +56,7 @@ class Manifest(msgspec.Struct, frozen=True):
     hears: list[str] = []
 
 
-HEARS: Final = ("run_cancelling",)
+HEARS: Final = ("run_cancelling", "run_forked")
 """What the guests of this version understand; see :attr:`Manifest.hears`."""
 
 M = TypeVar("M", bound=Manifest)

@@ -191,6 +191,10 @@ class Draft:
         self._waits.update(waits)
         self._hooks.update(hooks)
 
+    def hooks_now(self) -> list[Hook]:
+        """Return the hooks that are not disposed of."""
+        return self._open(self._before.hooks, self._hooks)
+
     def park(self) -> None:
         """
         Give the turn up until the earliest of the run's waits, until a run that is being cancelled must end, or until a

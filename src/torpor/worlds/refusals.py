@@ -117,6 +117,22 @@ def token_gone(run_id: str, token: str, owner: str) -> EntityConflictError:
     )
 
 
+def no_beginning(run_id: str) -> EntityConflictError:
+    """Return the error for a log that no run may begin with."""
+    return EntityConflictError(
+        f"run_forked refused: the log that run {run_id} was to begin with is none of a run that goes on, from its "
+        f"beginning to the place of the fork; nothing was stored"
+    )
+
+
+def token_not_free(run_id: str, token: str, owner: str) -> EntityConflictError:
+    """Return the error for a fork that is to take over a hook whose token is not free."""
+    return EntityConflictError(
+        f"run_forked refused: run {run_id} was to take over hook {token!r}, and run {owner} has that token; end that "
+        f"run first, or let the fork have a new token; nothing was stored"
+    )
+
+
 def is_cancelled(run_id: str) -> EntityConflictError:
     """Return the error for pausing a run that is to come to its end."""
     return EntityConflictError(

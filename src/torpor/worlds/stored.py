@@ -30,6 +30,7 @@ from torpor.model import (
     ImageUse,
     LogEntry,
     LongLogs,
+    NewFork,
     NewRun,
     Notice,
     Parcel,
@@ -48,7 +49,7 @@ from torpor.model import (
 from torpor.model.flow import Limits, Place, QueueInfo
 from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
 from torpor.world import Capabilities
-from torpor.worlds import arriving, erasing, firing, operations
+from torpor.worlds import arriving, erasing, firing, forking, operations
 from torpor.worlds.requests import Conversation, Operation
 from torpor.worlds.tables import Tables
 
@@ -130,6 +131,9 @@ class StoredWorld(ABC, Generic[S, T]):
         return await self._operate_on(
             new.id, lambda now: operations.create(new, now, self._url), f"creation of run {new.id}"
         )
+
+    async def fork_run(self, fork: NewFork) -> Run:
+        return await self._operate(lambda now: forking.fork(fork, now), f"fork {fork.new.id}")
 
     async def get_run(self, run_id: str) -> Run:
         return await self._read(lambda store: self._tables.reads.run(store, run_id), f"reading of run {run_id}")

@@ -145,6 +145,9 @@ class ModelVm:
             raise SnapshotError(f"a snapshot of a model is damaged: {error}") from error
         self.seed = seed
 
+    def reseed(self, seed: bytes) -> None:
+        self.seed = seed
+
     def stack(self) -> list[TaskStack]:
         raise ConfigurationError("a model has no stack")
 

@@ -27,10 +27,10 @@ whose outcome is compared with another world's.
 import pytest
 
 for _group in (
-    "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "giving_up", "hooks", "keys", "life",
-    "log", "mailbox", "notices", "once", "parcels", "parking", "pausing", "population", "progress", "queries", "queue",
-    "queues", "retrying", "routes", "runs", "schedules", "snapshots", "starting", "steps", "streams", "times",
-    "transactions", "turns", "watching",
+    "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "forking", "giving_up", "hooks",
+    "keys", "life", "log", "mailbox", "notices", "once", "parcels", "parking", "pausing", "population", "progress",
+    "queries", "queue", "queues", "retrying", "routes", "runs", "schedules", "snapshots", "starting", "steps",
+    "streams", "times", "transactions", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -41,6 +41,7 @@ from torpor.testing.worlds.crowds import CrowdsSuite  # noqa: E402
 from torpor.testing.worlds.deletion import DeletionSuite  # noqa: E402
 from torpor.testing.worlds.deployments import DeploymentsSuite  # noqa: E402
 from torpor.testing.worlds.due import DueSuite  # noqa: E402
+from torpor.testing.worlds.forking import ForkingSuite  # noqa: E402
 from torpor.testing.worlds.giving_up import GivingUpSuite  # noqa: E402
 from torpor.testing.worlds.histories import run_history  # noqa: E402
 from torpor.testing.worlds.hooks import HooksSuite  # noqa: E402
@@ -85,6 +86,7 @@ __all__ = [
     "DueSuite",
     "FamiliesSuite",
     "ForeignSuite",
+    "ForkingSuite",
     "GivingUpSuite",
     "HeldSuite",
     "HooksSuite",

@@ -34,6 +34,7 @@ EVENT_TYPES: Final[tuple[EventType, ...]] = (
     "run_unpaused",
     "step_blocked",
     "run_retried",
+    "run_forked",
 )
 RUN_STATUSES: Final[tuple[RunStatus, ...]] = ("pending", "running", "completed", "failed", "cancelled")
 STEP_STATUSES: Final = ("pending", "running", "retrying", "blocked")

@@ -32,7 +32,7 @@ export class Hook {
   #check; // what makes of a payload what it is to be; none when it may be anything
 
   constructor(token, metadata, retention, check, fields) {
-    Object.defineProperty(this, "token", { value: token, enumerable: true });
+    this.#beCalled(token);
     this.#check = check;
     const op = { type: "hook", name: token, ...fields };
     if (metadata !== undefined) op.input = encode(token, metadata);
@@ -92,8 +92,13 @@ export class Hook {
     for (const taker of this.#takers.splice(0)) taker.reject(error);
   }
 
+  #beCalled(token) {
+    Object.defineProperty(this, "token", { value: token, enumerable: true, configurable: true });
+  }
+
   #receive(delivery) {
     if (delivery.type === "hook_received") this.#accept(delivery.value);
+    else if (delivery.type === "hook_renamed") this.#beCalled(delivery.token); // the run is a fork
     else this.#answer(delivery);
   }
 

@@ -122,7 +122,19 @@ export function next() {
   forgetKept();
   const delivery = deliveries.shift();
   if (delivery.type === "run_cancelling") cancelRun(delivery);
+  else if (delivery.type === "run_forked") beAnother(delivery);
   else deliverToOp(delivery);
+}
+
+/** Be another run from now on, with its own entropy. */
+function beAnother(delivery) {
+  run.at = Math.max(run.at, delivery.at);
+  const { id, tokens, entropy } = parse(delivery.value);
+  run.id = id;
+  seedRandom(entropy);
+  for (const [op, token] of Object.entries(tokens)) {
+    deliverToOp({ type: "hook_renamed", op: Number(op), at: run.at, token });
+  }
 }
 
 /** Hand out what is new since the last call: JSON, and behind it codec texts on lines of their own. */

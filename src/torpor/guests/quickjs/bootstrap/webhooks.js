@@ -21,7 +21,8 @@ const [respond] = stepsOf("torpor", ["respond"]);
 class Webhook extends Hook {
   constructor(token, metadata, fields) {
     super(token, metadata, 0, undefined, fields);
-    defineProperty(this, "url", { value: `${run.url}${ROUTE}${encodeURIComponent(token)}`, enumerable: true });
+    const url = () => `${run.url}${ROUTE}${encodeURIComponent(this.token)}`; // a fork has another token
+    defineProperty(this, "url", { get: url, enumerable: true });
   }
 }
 

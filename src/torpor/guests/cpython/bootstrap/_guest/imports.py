@@ -100,14 +100,18 @@ class Imports:
 
     def renew(self) -> None:
         """Make anew, with the entropy of a run that begins, what libraries made for the image."""
+        self.reseed()
+        for redo in self._redone:
+            redo()
+
+    def reseed(self) -> None:
+        """Seed the generators of libraries with the run's own secret."""
         for number, generator in enumerate(self._generators):
             found = generator()
             if found is not None:
                 random.Random.seed(found, derived(b"generator %d" % number))
         if _NUMPY in sys.modules:
             seed_numpy(sys.modules[_NUMPY])
-        for redo in self._redone:
-            redo()
 
     def _importing(self, original: Callable[..., Any]) -> Callable[..., Any]:
         def find_and_load(name: str, import_: Any) -> Any:

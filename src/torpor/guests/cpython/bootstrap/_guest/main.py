@@ -41,6 +41,7 @@ from . import (
     workflows,
 )
 from .entropy import seed_random
+from .hooks import Hook
 from .imports import imports
 from .run import Receiver, run
 from .steps import short_name
@@ -123,12 +124,25 @@ def _deliver(text: bytes) -> bytes:
             cancelling.receive(delivery, outcome.main_task())
             _pump()
             continue
+        if delivery["type"] == "run_forked":
+            _be(**value_of(delivery["value"]))
+            continue
         is_message = delivery["type"] == "message_sent"
         receiver: Receiver | None = mailbox.mailbox(delivery["name"]) if is_message else run.waiting.get(delivery["op"])
         if receiver is not None and run.phase != "ended":  # nothing waits any more for the answer to some
             receiver.receive(delivery)
             _pump()
     return _outbox()
+
+
+def _be(id: str, tokens: dict[str, str], **_entropy: str) -> None:  # noqa: A002  # the word
+    """Be another run from now on, with its own entropy, which the host has given."""
+    run.id = id
+    seed_random()
+    imports.reseed()
+    for op, token in tokens.items():
+        if isinstance(made := run.waiting.get(int(op)), Hook):
+            made.be_called(token)
 
 
 def _stack(_: bytes) -> bytes:
