@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
 import signal
 from pathlib import Path
 
@@ -10,12 +12,15 @@ import pytest
 from msgspec.structs import replace
 
 from tests.crash.soak.fleet import Fleet
+from tests.crash.soak.gateway import Gateway
 from tests.crash.soak.place import Place
 from tests.crash.soak.soak import soak
 from tests.crash.soak.verdict import log_faults
 from tests.crash.soak.worker import REFUSED
+from torpor.http.tokens import make_token, store_token
 from torpor.lifecycle import EventType
-from torpor.model import Event
+from torpor.model import Event, RunFilter
+from torpor.worlds import open_world
 
 STEP = "step_1"
 
@@ -61,6 +66,29 @@ async def test_a_worker_that_cannot_come_to_work_is_a_fault_unless_it_was_robbed
     (fault,) = fleet.faults
     assert f"{fleet.pid(0)} ended by itself with {REFUSED}" in fault
     assert "cannot come to work" in place.log.read_text()
+
+
+async def test_what_is_cut_is_asked_for_again(tmp_path: Path) -> None:
+    """The way to a world behind a URL is cut inside of requests and answers, and its server dies; all is answered."""
+    place = Place(str(tmp_path), 2_000)
+    world = open_world(place.url)
+    await world.open()
+    made = make_token(world.clock.now(), ("work",))
+    await store_token(world, made.token)
+    await world.close()
+    gateway = Gateway(place, random.Random(1))
+    async with gateway.open() as url:
+        far = replace(place, server=url, token=made.text).world()
+        await far.open()
+        for count in (1, 150, 700):
+            gateway.cut_within(count)
+            assert await far.list_runs(RunFilter(limit=1)) == []
+        await gateway.kill()
+        waiting = asyncio.create_task(far.list_runs(RunFilter(limit=1)))
+        await gateway.mend()
+        assert await waiting == []
+        await far.close()
+    assert gateway.done["cut inside of a message"] >= 2
 
 
 def event(kind: EventType, attempt: int = 0) -> Event:

@@ -8,14 +8,12 @@ import os
 import shutil
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 import pytest_asyncio
-import uvicorn
 from msgspec.structs import replace
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -27,10 +25,11 @@ from tests.http import distant
 from tests.http.certificates import Authority
 from tests.http.distant import app as application
 from tests.http.serving import Server
+from tests.http.tls import by_tls
 from torpor import RunHandle, Torpor
 from torpor.http.asgi import asgi
 from torpor.http.service import Service
-from torpor.http.serving import _Server, listen, serving, url_of
+from torpor.http.serving import listen, serving, url_of
 from torpor.signing import check_signed, signed_headers
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -108,24 +107,6 @@ class World:
         return (await self.http.post(callback, content=body, headers=headers)).status_code
 
 
-@asynccontextmanager
-async def by_tls(routes: list[Route], certificate: Path, trusted: Path) -> AsyncIterator[str]:
-    """Serve by TLS for those who have a certificate; yield where."""
-    listening = listen("127.0.0.1", 0)
-    config = uvicorn.Config(
-        Starlette(routes=routes), log_config=None, lifespan="off", ssl_certfile=certificate, ssl_ca_certs=str(trusted),
-        ssl_cert_reqs=ssl.CERT_REQUIRED,
-    )  # fmt: skip
-    server = _Server(config)
-    running = asyncio.ensure_future(server.serve(sockets=[listening]))
-    try:
-        yield url_of(listening).replace("http://", "https://")
-    finally:
-        server.should_exit = True
-        await running
-        listening.close()
-
-
 class Certificates:
     """Whom the service is trusted by, who it trusts, and two who nobody knows."""
 
@@ -154,7 +135,12 @@ async def world(tmp_path_factory: pytest.TempPathFactory, certificates: Certific
         listening, front = listen("127.0.0.1", 0), listen("127.0.0.1", 0)
         async with (
             serving(Starlette(routes=distant_one.routes), Service(application), listening),
-            by_tls(distant_one.routes, certificates.service, certificates.trusted.file) as safe,
+            by_tls(
+                Starlette(routes=distant_one.routes),
+                certificates.service,
+                ssl_ca_certs=str(certificates.trusted.file),
+                ssl_cert_reqs=ssl.CERT_REQUIRED,
+            ) as safe,
             serving(asgi(application, service=service), service, front),
             httpx.AsyncClient(timeout=TIMEOUT, trust_env=False) as http,
         ):

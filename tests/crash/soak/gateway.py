@@ -125,7 +125,6 @@ class Gateway:
     def cut_within(self, count: int) -> None:
         """Cut the connection that carries the last of the next so many bytes, behind that byte."""
         self._bytes_left = count
-        self.done["cut inside of a message"] += 1
 
     async def strike(self, lease_seconds: float) -> None:
         """Do one of all that, as the dice say."""
@@ -171,6 +170,7 @@ class Gateway:
         while piece := await reader.read(_PIECE):
             if self._bytes_left is not None and len(piece) >= self._bytes_left:
                 piece, self._bytes_left = piece[: self._bytes_left], None
+                self.done["cut inside of a message"] += 1
                 writer.write(piece)
                 with contextlib.suppress(OSError):
                     await writer.drain()

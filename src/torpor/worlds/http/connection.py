@@ -71,7 +71,8 @@ class Connection:
             timeout=_TIMEOUT,
             limits=_LIMITS,
             transport=self._transport,
-            verify=self.url.startswith("https:"),  # else certificates would be read for nothing
+            # Without TLS certificates would be read for nothing; SSL_CERT_FILE is for this machine, too.
+            verify=self.url.startswith("https:") and httpx.create_ssl_context(),
             trust_env=httpx.URL(self.url).host not in LOOPBACK,  # proxies are for what is not this machine
         )
 
@@ -171,6 +172,11 @@ class Connection:
     def away(self, problem: Exception | str) -> WorldError:
         """Return the error of who does not reach the server."""
         told = problem if isinstance(problem, str) else f"{problem}" or type(problem).__name__
+        if "CERTIFICATE_VERIFY_FAILED" in told:
+            return WorldError(
+                f"world {self.url} is not trusted: {told}; if its certificate is of an authority of your own, name the "
+                "file with that one's certificate as SSL_CERT_FILE"
+            )
         return WorldError(
             f"world {self.url} does not answer: {told}; see that `torpor serve` runs there, and that this machine "
             "reaches it"
