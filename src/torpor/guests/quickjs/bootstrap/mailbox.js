@@ -77,9 +77,12 @@ export function receive(name, options) {
   });
 }
 
-/** Return what the host is told: how many messages were received, and in which mailboxes somebody waits for one. */
+/**
+ * Return what the host is told: how many messages were received, and in which mailboxes somebody waits for one; undefined
+ * while there are no mailboxes.
+ */
 export function mailboxReport() {
-  if (mailboxes.size === 0) return {};
+  if (mailboxes.size === 0) return undefined;
   const waiting = [...mailboxes].filter(([, { takers }]) => takers.length > 0).map(([name]) => name);
   return { received, receiving: run.phase === "running" ? waiting : [] };
 }

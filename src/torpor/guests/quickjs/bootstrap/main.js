@@ -27,7 +27,7 @@ const homes = new Map(); // workflow name → its module
 let answer; // to the query that was asked last
 let loading = { ok: false, error: { name: "Error", message: "nothing was loaded", stack: "" } };
 let deliveries = [];
-let outcome = { status: "pending" };
+let outcome; // { status, value or error } once the run has ended
 let settled = false; // the workflow function of a cancelled run has; others may still clean up
 
 installStacks();
@@ -148,7 +148,9 @@ export function outbox() {
   const ops = takeOps();
   for (const op of ops) aside(op, "input");
   if (settled && !cleansUp()) endCancelled();
-  const message = { ops, logs: takeLines(), left: takeLeft(), ...mailboxReport(), ...outcome, awaits_ack: awaitsAck() };
+  // What is not in it is as the host takes it for: nothing, and still pending.
+  const message = { ops, logs: takeLines(), left: takeLeft(), ...mailboxReport(), ...outcome };
+  if (awaitsAck()) message.awaits_ack = true;
   aside(message, "value");
   aside(message, "error");
   return [JSON.stringify(message), ...texts].join("\n");

@@ -64,11 +64,14 @@ class DurableLoop(BaseEventLoop):
         """Run until nothing is ready, then see to it that the first timer will wake the run."""
         _set_running_loop(self)
         try:
-            self.restless.begin()
-            self.pollers.wake()
+            restless, pollers = self.restless, self.pollers
+            restless.begin()
+            if pollers.yields:
+                pollers.wake()
             self._run_ready()
-            self.pollers.settle()
-            self.restless.settle()
+            if pollers.yields:
+                pollers.settle()
+            restless.settle()
         finally:
             _set_running_loop(None)
         if self._timers or self._armed:

@@ -10,7 +10,8 @@ from __future__ import annotations
 import gc
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 from torpor.codec.errors import message_of
 from torpor.codec.guest import text_of, value_of
@@ -44,7 +45,7 @@ from .entropy import seed_random
 from .hooks import Hook
 from .imports import imports
 from .run import Receiver, run
-from .steps import short_name
+from .steps import short_name, step_proxy
 
 _STDERR = 2
 
@@ -87,8 +88,18 @@ def rehearse() -> None:
     """Do what every turn does and what leaves no trace, so that the image holds the bytecode as running makes it."""
     given = {"args": [1, "text", {"key": [2.5, None, True]}], "kwargs": {"key": "value"}}
     value_of(text_of(given))
-    head = json.dumps({"ops": [{"n": 1, "type": "step", "at": 1, "name": "step", "input": ""}], "logs": []})
-    json.loads(head.encode())
+    was = dict(vars(run))
+    run.phase = "running"
+    task = loop.loop.create_task(_wait_for(step_proxy("step//rehearsal//step")(_wait_for)), name="rehearsal")
+    _pump()
+    _outbox()
+    _deliver(b'[{"type": "step_completed", "op": 1, "at": 0, "value": ""}]\n' + text_of(1).encode())
+    assert task.result() == 1, "it has its answer"
+    vars(run).update(was, ops=[])
+
+
+async def _wait_for(step: Callable[[int], Awaitable[int]]) -> int:
+    return await step(1)
 
 
 def _load(text: bytes) -> bytes:
@@ -189,13 +200,19 @@ def _outbox() -> bytes:
         if "input" in op:
             texts.append(op["input"])
             op["input"] = ""
-    message = {"ops": ops, "logs": log.lines.take(), "awaits_ack": run.phase == "running" and run.answers_awaited > 0}
+    message: dict[str, Any] = {"ops": ops}  # what is not in it is as the host takes it for: nothing, and still pending
+    if lines := log.lines.take():
+        message["logs"] = lines
+    if run.answers_awaited > 0 and run.phase == "running":
+        message["awaits_ack"] = True
     if run.left:
         message["left"], run.left = run.left, []
-    message |= mailbox.report()
-    message |= outcome.state
-    for key in ("value", "error"):
-        if key in message:
-            texts.append(message[key])
-            message[key] = ""
+    if report := mailbox.report():
+        message |= report
+    if outcome.ending:
+        message |= outcome.ending
+        for key in ("value", "error"):
+            if key in message:
+                texts.append(message[key])
+                message[key] = ""
     return "\n".join((json.dumps(message), *texts)).encode("utf-8", "surrogatepass")

@@ -18,8 +18,8 @@ from .run import run
 from .steps import short_name
 from .tracebacks import own_text
 
-state: dict[str, str] = {"status": "pending"}
-"""``status``, and the codec text ``value`` or ``error``."""
+ending: dict[str, str] = {}
+"""``status``, and the codec text ``value`` or ``error``; nothing as long as the run is pending."""
 
 _task: Task[None] | None = None
 
@@ -99,8 +99,8 @@ def fail(raised: BaseException) -> None:
         _end({"status": "failed", "error": _stored(raised)})
 
 
-def _end(ending: dict[str, str]) -> None:
-    state.update(ending)
+def _end(how: dict[str, str]) -> None:
+    ending.update(how)
     log.flush()
     run.end()
     loop.end()

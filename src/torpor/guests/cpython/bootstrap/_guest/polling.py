@@ -71,6 +71,9 @@ class Pollers:
     Args:
         loop: theirs.
         run_ready: runs what is ready and returns how many handles that were.
+
+    Attributes:
+        yields: how often tasks have yielded since the last event; 0 while nobody polls and nobody has.
     """
 
     def __init__(self, loop: AbstractEventLoop, run_ready: Callable[[], int]) -> None:
@@ -78,18 +81,18 @@ class Pollers:
         self._run_ready = run_ready
         self._parked: list[Future[None]] = []
         self._rounds: dict[Task[Any], _Rounds] = {}
-        self._yields = 0
+        self.yields = 0
         self._ops = 0
         self._nudge: asyncio.TimerHandle | None = None
         self._seconds = _FIRST_NUDGE
 
     def pause(self) -> Future[None] | None:
         """Return what a task that yields has to wait for; None when it just lets others run."""
-        self._yields += 1
-        if not _YIELDS < self._yields <= _YIELDS + _LOOKS or not run.waiting:
+        self.yields += 1
+        if not _YIELDS < self.yields <= _YIELDS + _LOOKS or not run.waiting:
             return None
         if run.asked_for != self._ops:  # something new is on its way
-            self._ops, self._yields = run.asked_for, 0
+            self._ops, self.yields = run.asked_for, 0
             self._rounds.clear()
             return None
         task = asyncio.current_task()
@@ -105,7 +108,7 @@ class Pollers:
 
     def wake(self) -> None:
         """Give every poller a round."""
-        self._yields = _YIELDS if self._parked else 0
+        self.yields = _YIELDS if self._parked else 0
         parked, self._parked = self._parked, []
         for future in parked:
             if not future.done():

@@ -132,7 +132,9 @@ def _proxy(step_id: str, extras: dict[str, Any], *, takes_class: bool = False) -
         step_input: dict[str, Any] = {"args": [*bound, *args]}
         if kwargs:
             step_input["kwargs"] = kwargs
-        return await ask(step_id, step_input | captured | receiver)
+        if captured or receiver:
+            step_input |= captured | receiver
+        return await ask(step_id, step_input)
 
     def proxy(*args: Any, **kwargs: Any) -> Any:
         if run.phase == "loading":
