@@ -31,6 +31,9 @@ What a run has asked for, packed, and written, until it is stored. Past this muc
 it is: each of them may ask for as much as a VM may hand out at once.
 """
 
+HELD_BYTES_MIN = KIB
+"""Arguments and outcomes of less count for nothing there: what Python keeps around them is as much."""
+
 HELD_BYTES_MAX = 256 * MIB
 """
 Arguments and outcomes of steps that one worker holds, packed: those of steps that run, and what is not stored yet. Past

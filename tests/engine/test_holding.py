@@ -51,6 +51,24 @@ def test_any_number_of_steps_may_start_while_none_returned_much(holding: Holding
     assert holding.room is None
 
 
+async def test_what_is_small_counts_for_nothing(holding: Holding) -> None:
+    """It is as little as what Python keeps around it, and nearly every step's is."""
+    small = limits.HELD_BYTES_MIN - 1
+    outcomes = Outcomes(holding)
+
+    async with holding.attempt(attempt(input_bytes=small)):
+        outcomes.add(outcome(size=small))
+        assert holding.bytes == 0
+
+    async with holding.attempt(attempt(input_bytes=small + 1)):
+        outcomes.add(outcome("step_2", size=small + 1))
+        assert holding.bytes == 2 * limits.HELD_BYTES_MIN
+    assert holding.bytes == limits.HELD_BYTES_MIN
+
+    outcomes.keep([])
+    assert holding.bytes == 0
+
+
 def test_no_step_may_start_once_nothing_more_may_be_held(holding: Holding, rooms: list[str]) -> None:
     """Whoever waits for room hears of it when something was stored."""
     outcomes = Outcomes(holding)

@@ -126,7 +126,7 @@ class _Driver:
         """Return what the turn sees now; in a VM's thread too, beside which steps may end on the event loop."""
         env, inline = self._env, self._inline
         now, steady = env.clock.now(), env.clock.steady()
-        return Around(now, steady, env.stopping(), env.crowded(), inline.room, tuple(inline.running))
+        return Around(now, steady, env.stopping(), env.crowded(), inline.room, inline.running)
 
     def _do(self, effect: Effect) -> None:
         match effect:

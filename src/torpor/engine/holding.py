@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Final
 
 from torpor import limits
 from torpor.engine.attempts import Attempt
 from torpor.model import Event
+
+_NOTHING: Final = nullcontext()
 
 
 class Holding:
@@ -44,7 +47,8 @@ class Holding:
 
     def attempt(self, attempt: Attempt) -> AbstractAsyncContextManager[None]:
         """Hold what an attempt needs for the time of the block, which begins once there is room for its outcome."""
-        return _Needs(self, attempt)
+        size, expected = _counted(attempt.input), self.expected(attempt)
+        return _Needs(self, size, expected) if size or expected else _NOTHING
 
     def expected(self, attempt: Attempt) -> int:
         """Return the size that an attempt's outcome may have, 0 when it is not worth to be counted."""
@@ -66,7 +70,9 @@ class Holding:
 
     def learn(self, outcome: Event) -> None:
         """Take note of how large a step's outcome is; an earlier one counts for less and less."""
-        size = max(_size(outcome), self._returned.pop(outcome.name, 0) // 2)
+        size = _size(outcome)
+        if self._returned:
+            size = max(size, self._returned.pop(outcome.name, 0) // 2)
         if size > limits.OFF_LOOP_BYTES:
             self._returned[outcome.name] = size
 
@@ -88,13 +94,12 @@ class Holding:
 
 
 class _Needs:
-    """What one attempt needs; each step has one, and a generator would cost twice as much."""
+    """What one attempt needs."""
 
     __slots__ = ("_expected", "_holding", "_input")
 
-    def __init__(self, holding: Holding, attempt: Attempt) -> None:
-        self._holding, self._input = holding, len(attempt.input)
-        self._expected = holding.expected(attempt)
+    def __init__(self, holding: Holding, size: int, expected: int) -> None:
+        self._holding, self._input, self._expected = holding, size, expected
 
     async def __aenter__(self) -> None:
         self._holding.count(self._input)
@@ -125,8 +130,9 @@ class Outcomes:
 
     def add(self, outcome: Event) -> None:
         """Count an outcome in."""
-        self._held[outcome.id] = outcome
-        self._holding.hold(outcome)
+        if _size(outcome):
+            self._held[outcome.id] = outcome
+            self._holding.hold(outcome)
 
     def keep(self, outcomes: Iterable[Event]) -> None:
         """Count all others out."""
@@ -138,4 +144,9 @@ class Outcomes:
 
 
 def _size(outcome: Event) -> int:
-    return len(outcome.payload or b"")
+    return _counted(outcome.payload or b"")
+
+
+def _counted(payload: bytes) -> int:
+    size = len(payload)
+    return size if size >= limits.HELD_BYTES_MIN else 0

@@ -53,9 +53,9 @@ class InlineSteps:
         return max(0, min(self._runner.free, self._most - len(self._running)))
 
     @property
-    def running(self) -> list[str]:
+    def running(self) -> tuple[str, ...]:
         """Ids of the steps that run, or whose outcome was not taken yet."""
-        return [*self._running, *(event.id for event in self._outcomes)]
+        return (*self._running, *[event.id for event in self._outcomes])
 
     def start(self, attempt: Attempt) -> None:
         """Begin an attempt whose ``step_started`` is stored."""

@@ -27,7 +27,7 @@ from torpor.engine.observer import (
     TookOver,
     WorkerPresumedDead,
     WorkerUnwell,
-    only,
+    by_kind,
 )
 from torpor.errors import HostError, KeyMissingError, TorporError, WorldError
 from torpor.programs.catalogue import short_name
@@ -139,7 +139,7 @@ def _(remark: Remark) -> None:
     _engine.log(remark.level, "%s", remark.text, exc_info=remark.error)
 
 
-LOG: Final = only(write_down, *(write_down.registry.keys() - {object}))
+LOG: Final = by_kind({kind: write for kind, write in write_down.registry.items() if kind is not object})
 """The first observer of every worker."""
 
 

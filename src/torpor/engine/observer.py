@@ -11,8 +11,8 @@ a failpoint, which is what failpoints are for.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable
-from typing import Final, Literal, TypeAlias, get_args
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, Literal, TypeAlias, get_args
 
 import msgspec
 
@@ -212,18 +212,22 @@ KINDS: Final[tuple[type, ...]] = get_args(Observation)
 Observer = Callable[[Observation], None]
 
 
-class _Only(msgspec.Struct, frozen=True):
-    observer: Observer
-    kinds: frozenset[type]
+class _ByKind(msgspec.Struct, frozen=True):
+    observers: Mapping[type, Callable[[Any], None]]
 
     def __call__(self, observation: Observation) -> None:
-        if type(observation) in self.kinds:
-            self.observer(observation)
+        if (observer := self.observers.get(type(observation))) is not None:
+            observer(observation)
+
+
+def by_kind(observers: Mapping[type, Callable[[Any], None]]) -> Observer:
+    """Return an observer that has one for each of these kinds, so that it costs nothing at the others."""
+    return _ByKind(observers)
 
 
 def only(observer: Observer, *kinds: type) -> Observer:
     """Return an observer that is told these kinds only, so that it costs nothing at the others."""
-    return _Only(observer, frozenset(kinds))
+    return _ByKind(dict.fromkeys(kinds, observer))
 
 
 def ignore(_observation: Observation) -> None:
@@ -232,8 +236,8 @@ def ignore(_observation: Observation) -> None:
 
 def all_of(observers: Iterable[Observer]) -> Observer:
     """Return one observer for all of these, which raises nothing but what is injected at a failpoint."""
-    each = [observer if isinstance(observer, _Only) else _Only(observer, frozenset(KINDS)) for observer in observers]
-    wanting = {kind: found for kind in KINDS if (found := [only.observer for only in each if kind in only.kinds])}
+    each = [each.observers if isinstance(each, _ByKind) else dict.fromkeys(KINDS, each) for each in observers]
+    wanting = {kind: found for kind in KINDS if (found := [their[kind] for their in each if kind in their])}
     broken: set[tuple[int, type]] = set()  # one that fails at each step of each run must not fill the log
 
     def observe(observation: Observation) -> None:

@@ -168,6 +168,8 @@ class Pass:
 
     def due(self, now: int) -> list[Wait]:
         """Return the timers that are due, in the order in which they end."""
+        if not self.waits:
+            return []
         return sorted((wait for wait in self.waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
 
     def wants_snapshot(self, requests: Requests, around: Around) -> bool:
@@ -318,6 +320,8 @@ class Pass:
         had_none = self.state.snapshot is None and self.checkpoint is None
         completed = bool(outputs) and outputs[-1].type == "run_completed"
         build = self.build if snapshot is not None or had_none or completed else ""
+        if snapshot is None and build in ("", self.held.run.build):
+            return plan
         return msgspec.structs.replace(
             plan, commit=msgspec.structs.replace(plan.commit, snapshot=snapshot, build=build)
         )

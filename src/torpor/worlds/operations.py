@@ -347,13 +347,14 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
         except TokenTakenError as error:
             taken[error.token] = error.run_id
             continue
-        told = (yield from tell_watchers(changes, now)) if changes.ended else False
-        work = told or _frees(held) if changes.ended else committed.parked or bool(commit.tasks)
-        hooked = bool(committed.answers) and not changes.ended
+        ended = changes.ended
+        told = (yield from tell_watchers(changes, now)) if ended else False
+        work = told or _frees(held) if ended else committed.parked or bool(commit.tasks)
+        hooked = bool(committed.answers) and not ended
         given_up = any(event.type == "step_cancelled" for event in commit.outputs)
-        ending = Ending(changes.run, changes.events[-1]) if changes.ended else None
+        ending = Ending(changes.run, changes.events[-1]) if ended else None
         return committed, Notice(
-            commit.run_id, work=work, ended=changes.ended, hooked=hooked, cancelling=given_up, ending=ending
+            commit.run_id, work=work, ended=ended, hooked=hooked, cancelling=given_up, ending=ending
         )
 
 

@@ -212,11 +212,11 @@ def turn(
     draft = Draft(entities, taken=taken or {}, over=over, once=commit.once)
     for event in commit.inputs:
         draft.append(event, consumed=True)
-    over_already = {event.id for event in foreign if event.type in _OVER}
+    over_already = {event.id for event in foreign if event.type in _OVER} if foreign else ()
     for event in commit.outputs:
         if event.type not in _GIVEN_UP or event.id not in over_already:  # else there is nothing to give up
             draft.append(event)
-    answers = tuple(event for event in draft.events[len(commit.inputs) :] if event.type in INPUTS)
+    answers = tuple([event for event in draft.events[len(commit.inputs) :] if event.type in INPUTS])
     ended = draft.status in RUN_TERMINAL
     for task in () if ended else commit.tasks:  # nobody is to carry out what comes with the end
         draft.hand_over(task, commit)

@@ -26,45 +26,41 @@ from torpor.worlds.sqlite.rows import ADD_EVENT, SHIFT, event_row
 from torpor.worlds.sqlite.store import Store
 
 
-def _same(value: Any) -> Any:
-    return value
-
-
 def _insert(table: str, columns: list[str]) -> str:
     return f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
-_CHANGING: Final[dict[str, Callable[[Any], Any]]] = {
-    # what of a run changes, and how it is stored; the build, which is a label, changes hardly ever
+_CHANGING: Final[dict[str, Callable[[Any], Any] | None]] = {
+    # what of a run changes, and how it is stored, None for as it is; the build, which is a label, changes hardly ever
     "status": RUN_CODE.__getitem__,
-    "started_at": _same,
-    "ended_at": _same,
-    "error_code": _same,
-    "head": _same,
-    "ops": _same,
-    "logs": _same,
-    "epoch": _same,
-    "base": _same,
-    "latest_at": _same,
-    "ready_at": _same,
-    "queued_at": _same,
+    "started_at": None,
+    "ended_at": None,
+    "error_code": None,
+    "head": None,
+    "ops": None,
+    "logs": None,
+    "epoch": None,
+    "base": None,
+    "latest_at": None,
+    "ready_at": None,
+    "queued_at": None,
     "worker": lambda worker: worker or None,
-    "redeliveries": _same,
-    "snoozes": _same,
-    "snoozed": _same,
-    "paused": _same,
-    "deadline": _same,
+    "redeliveries": None,
+    "snoozes": None,
+    "snoozed": None,
+    "paused": None,
+    "deadline": None,
     "attributes": lambda attributes: msgspec.json.encode(attributes, order="sorted").decode(),
-    "sent": _same,
-    "received": _same,
+    "sent": None,
+    "received": None,
     "receiving": lambda names: msgspec.json.encode(names).decode(),
-    "cleanup_ms": _same,
-    "cleanup_steps": _same,
-    "cancel_by": _same,
-    "cancel_reason": _same,
+    "cleanup_ms": None,
+    "cleanup_steps": None,
+    "cancel_by": None,
+    "cancel_reason": None,
     "slot": SLOT_CODE.__getitem__,
 }
-_FIELDS: Final = [(name, _CHANGING[name]) if name in _CHANGING else None for name in Run.__struct_fields__]
+_FIELDS: Final = [(name, _CHANGING.get(name), name in _CHANGING) for name in Run.__struct_fields__]
 _WHERE_AS_BEFORE: Final = "WHERE k = ? AND epoch = ? AND head = ? AND worker IS ? AND base = ? AND id = ?"
 
 
@@ -178,10 +174,10 @@ def save_run(store: Store, before: Run, run: Run) -> int:
     columns: list[str] = []
     values: list[Any] = []
     # Of some forty fields a few are other objects, and only these have to be compared.
-    for field, was, value in compress(zip(_FIELDS, old, new, strict=True), map(is_not, old, new)):
-        if field is not None and was != value:
-            columns.append(field[0])
-            values.append(field[1](value))
+    for (name, stored, changes), was, value in compress(zip(_FIELDS, old, new, strict=True), map(is_not, old, new)):
+        if changes and was != value:
+            columns.append(name)
+            values.append(value if stored is None else stored(value))
     if not columns:  # as when a claim is taken over from nobody; it has to be compared all the same
         columns, values = ["head"], [run.head]
     if before.build != run.build:
@@ -230,7 +226,8 @@ def _updated(store: Store, query: str, values: tuple[Any, ...], row: str, run_id
 def _add_run(store: Store, run: Run) -> int:
     if store.rowid(run.id) is not None:
         raise StaleError
-    changing = {name: stored(getattr(run, name)) for name, stored in _CHANGING.items()}
+    fields = [(getattr(run, name), stored) for name, stored in _CHANGING.items()]
+    changing = [value if stored is None else stored(value) for value, stored in fields]
     row = store.db.execute(
         _ADD_RUN,
         (
@@ -250,7 +247,7 @@ def _add_run(store: Store, run: Run) -> int:
             run.detached,
             store.lanes.number(run.app, run.queue) if run.slot else None,
             run.key,
-            *changing.values(),
+            *changing,
         ),
     ).fetchone()
     k = int(row[0])
