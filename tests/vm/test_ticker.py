@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import wasmtime
 
+from torpor.vm import interrupts
 from torpor.vm.bindings import Call, Deadline
 from torpor.vm.ticker import NativeTicker, ThreadTicker, start_ticker
 
@@ -96,6 +97,48 @@ def test_an_idle_ticker_is_silent() -> None:
     until = time.monotonic() + 0.05
     while time.monotonic() < until:
         func(store)
+
+
+def test_a_batch_of_calls_sets_the_timer_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To set it costs a call of the system and caches, and a VM's thread has one call into a guest after the other."""
+    ticking = NativeTicker(engine())
+    monkeypatch.setattr(ticking, "_libc", settings := Settings())
+
+    interrupts.begin_batch()
+    for _ in range(3):
+        ticking.begin()
+        ticking.end()
+    assert (settings.count, ticking._running) == (1, 1)
+
+    interrupts.end_batch()
+    assert (settings.count, ticking._running) == (2, 0)
+
+    ticking.begin()
+    ticking.end()
+    assert (settings.count, ticking._running) == (4, 0)
+
+
+class Settings:
+    """Counts how often a timer is set."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def timer_settime(self, *_: object) -> None:
+        self.count += 1
+
+
+def test_a_guest_that_spins_in_a_batch_is_reached() -> None:
+    """Whatever was called before it."""
+    on = engine()
+    ticking, module = NativeTicker(on), wasmtime.Module(on, SPIN)
+
+    interrupts.begin_batch()
+    for _ in range(2):
+        spin(ticking, module, on)
+    interrupts.end_batch()
+
+    assert ticking._running == 0
 
 
 @pytest.mark.parametrize("kind", [NativeTicker, ThreadTicker])

@@ -18,7 +18,7 @@ from typing import Any, Generic, ParamSpec, TypeVar, cast
 
 from torpor.errors import HostError
 from torpor.thread_start import starting_thread
-from torpor.vm.interrupts import TICK_SECONDS, obey, yield_to_others
+from torpor.vm.interrupts import TICK_SECONDS, begin_batch, end_batch, obey, yield_to_others
 
 _REST_SECONDS = 0.001
 _RESTS_MAX = 10
@@ -185,11 +185,14 @@ class VmThreads:
 
     def _serve(self) -> None:
         while (job := self._queue.get()) is not None or (job := self._last()) is not None:
+            begin_batch()
             self._carry_out(job)
             if self._queue.empty() or time.perf_counter() > self._hand_back_at:
+                end_batch()
                 self.hand_back()
             if job.is_long and self._is_superfluous():
                 break
+        end_batch()
         self.hand_back()
 
     def _is_superfluous(self) -> bool:

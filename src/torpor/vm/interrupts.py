@@ -39,6 +39,13 @@ _inside: dict[int, int] = {}
 _obeyed = threading.local()
 
 
+class _Batch(threading.local):
+    ends: list[Callable[[], None]] | None = None  # of what this thread's batch has begun; None without a batch
+
+
+_batch = _Batch()
+
+
 class _Exit:
     begun = False
 
@@ -57,6 +64,37 @@ def obey(stopped: Callable[[], bool], rest: Callable[[], None] = yield_to_others
         rest: lets others compute; it is called in this thread too.
     """
     _obeyed.stopped, _obeyed.rest = stopped, rest
+
+
+def begin_batch() -> None:
+    """
+    Begin a batch of calls into guests on this thread, unless it has one: what is needed around each call begins with
+    the first and ends with :func:`end_batch`.
+    """
+    if _batch.ends is None:
+        _batch.ends = []
+
+
+def end_batch() -> None:
+    """End the batch of this thread, if it has one; no guest runs on it."""
+    ends, _batch.ends = _batch.ends, None
+    for end in ends or ():
+        end()
+
+
+def has_batch() -> bool:
+    """Say whether this thread has a batch."""
+    return _batch.ends is not None
+
+
+def is_begun(end: Callable[[], None]) -> bool:
+    """Say whether what *end* ends has begun in this thread's batch; it is to begin now otherwise, and ends with it."""
+    if _batch.ends is None:
+        return False
+    if end in _batch.ends:
+        return True
+    _batch.ends.append(end)
+    return False
 
 
 def rest() -> None:

@@ -17,7 +17,7 @@ import wasmtime
 
 from torpor.thread_start import starting_thread
 from torpor.vm.bindings import epoch_tick
-from torpor.vm.interrupts import FIRST_TICK_SECONDS, TICK_SECONDS
+from torpor.vm.interrupts import FIRST_TICK_SECONDS, TICK_SECONDS, has_batch, is_begun
 
 _CLOCK_MONOTONIC = 1
 _SIGEV_THREAD = 2
@@ -44,7 +44,7 @@ class _Interval(ctypes.Structure):
 
 
 class NativeTicker:
-    """Ticks from a POSIX timer, armed only while a guest runs."""
+    """Ticks from a POSIX timer, armed only while a guest runs, or a thread has a batch of calls into guests."""
 
     holds_gil = True
 
@@ -65,6 +65,8 @@ class NativeTicker:
 
     def begin(self) -> None:
         """A guest begins to run."""
+        if is_begun(self._leave):
+            return
         with self._lock:
             if self._timer is None:
                 self._timer = self._create()
@@ -74,6 +76,10 @@ class NativeTicker:
 
     def end(self) -> None:
         """A guest has returned."""
+        if not has_batch():
+            self._leave()
+
+    def _leave(self) -> None:
         with self._lock:
             self._running -= 1
             if self._running == 0:
