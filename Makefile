@@ -66,9 +66,15 @@ format: .venv/.installed ## let ruff repair what it can
 bench: .venv/.installed ## run the benchmarks; BENCHMARKS='vm codec' ARGS=--quick for less
 	@set -e; for name in $(BENCHMARKS); do echo "── $$name"; $(PY) -m benchmarks $$name $(ARGS); done
 
+.PHONY: docs
+docs: .venv/.installed ## make the site of the documentation in site/; a warning is an error
+	@$(PY) -c 'import furo, myst_parser' 2>/dev/null || $(PY) -m pip install --quiet --editable '.[docs]'
+	$(PY) -m sphinx -b html --fail-on-warning --keep-going --quiet docs site
+	@echo "── site/index.html is the first page"
+
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf .venv .demo dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .demo dist build site docs/commands.md .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/.installed: pyproject.toml hatch_build.py $(wildcard slimming/*.py) scripts/setup
 	@scripts/setup

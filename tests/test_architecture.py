@@ -60,6 +60,7 @@ FLOORS = (
         "limits",
         "clock",
         "durations",
+        "expecting",
         "retention",
         "retries",
         "project",

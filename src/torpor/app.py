@@ -45,6 +45,7 @@ from torpor.engine.images import store_program
 from torpor.engine.observer import Observer, Stored, only
 from torpor.engine.settings import WorkerSettings
 from torpor.errors import ConfigurationError, TorporError, UsageError, WorkflowNotRegisteredError
+from torpor.expecting import expect, expect_text, expect_texts, expect_with
 from torpor.health import Health, check_health
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
@@ -146,14 +147,16 @@ class Torpor(Registry):
         log: KeepLog | int | None = None,
     ) -> None:
         super().__init__()
-        self.authority = Authority(allow)
+        self.authority = Authority(expect_texts("allow", allow))
         given = world if world is not None else os.environ.get("TORPOR_WORLD", WORLD_DEFAULT)
-        self._clock = clock
+        self._clock = expect_with("clock", clock, "now", "a clock, as torpor.testing has")
         self.world: World = _opened(given, clock)
         self.runtime: Runtime = chosen_runtime(runtime)
-        self.root = Path(_folder_of_caller() if root is None else root).resolve()
+        self.root = Path(
+            _folder_of_caller() if root is None else expect("root", root, (str, os.PathLike), "a path")
+        ).resolve()
         self.name = application_name(self.root) if name is None else checked_name(name, "Torpor(name=…)")
-        self.settings = settings or WorkerSettings()
+        self.settings = expect("settings", settings, WorkerSettings, "WorkerSettings(…)") or WorkerSettings()
         self.url = _address(os.environ.get("TORPOR_URL", "") if url is None else url)
         self.keyring = _keyring(keys)
         self._cleanup = Cleanup() if cleanup is None else checked_cleanup(cleanup)
@@ -165,7 +168,7 @@ class Torpor(Registry):
             names.step_names,
             workflows=names.workflow_functions,
             steps=names.step_functions,
-            bundle=bundle,
+            bundle=expect_texts("bundle", bundle),
             allows=self.authority.allows_step,
             full=_full_guests(python),
         )
@@ -912,7 +915,9 @@ class Torpor(Registry):
 
 
 def _opened(world: str | World, clock: Clock | None) -> World:
-    return open_world(world, clock) if isinstance(world, str) else world
+    return (
+        open_world(world, clock) if isinstance(world, str) else expect_with("world", world, "open", "a URL or a world")
+    )
 
 
 def _address(url: str) -> str:
@@ -922,7 +927,7 @@ def _address(url: str) -> str:
     Raises:
         ConfigurationError: it is none.
     """
-    address = url.rstrip("/")
+    address = str(expect_text("url", url)).rstrip("/")
     if address and not address.startswith(("http://", "https://")):
         raise ConfigurationError(
             f"the address {url!r} (Torpor(url=…) or TORPOR_URL) is none; it begins with https:// or http://"
@@ -940,7 +945,9 @@ def _full_guests(python: str) -> list[str]:
 def _keyring(keys: str | Keyring | None) -> Keyring:
     if keys is None:
         return Keyring.from_environment()
-    return Keyring.parse(keys, "keys=") if isinstance(keys, str) else keys
+    return (
+        Keyring.parse(keys, "keys=") if isinstance(keys, str) else expect("keys", keys, Keyring, "a text or a Keyring")
+    )
 
 
 def _folder_of_caller() -> Path:

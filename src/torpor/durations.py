@@ -47,8 +47,13 @@ def milliseconds(duration: Duration) -> int:
     """
     if isinstance(duration, str):
         ms = _parsed(duration)
+    elif isinstance(duration, timedelta):
+        ms = _whole(duration.total_seconds(), duration)
+    elif isinstance(duration, int | float) and not isinstance(duration, bool):
+        ms = _whole(duration, duration)
     else:
-        ms = _whole(duration.total_seconds() if isinstance(duration, timedelta) else duration, duration)
+        told = f"{duration!r:.100} is no duration; give seconds, a timedelta or '1h 30m'"
+        raise ValueError(told)  # noqa: TRY004  # as for texts that are none
     if ms < 0:
         raise ValueError(f"duration {duration!r} is not a time from now on; give seconds ≥ 0, a timedelta or '1h 30m'")
     return ms

@@ -35,10 +35,18 @@ from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import step_function
 from torpor.engine.streams import ReadableStream
 from torpor.errors import ConfigurationError
+from torpor.expecting import expect, expect_callable, expect_text
 from torpor.limits import QUEUE_CHARS_MAX
 from torpor.programs.catalogue import module_name, short_name
 from torpor.programs.languages import Functions
-from torpor.retries import RETRIES_DEFAULT, Backoff, Exceptions, checked_retries, exception_classes, timeout_ms
+from torpor.retries import (
+    RETRIES_DEFAULT,
+    Backoff,
+    Exceptions,
+    checked_retries,
+    exception_classes,
+    timeout_ms,
+)
 from torpor.scheduling import Plan, ScheduleOptions, plan
 from torpor.step import Step, StepDecorator, offer_options
 from torpor.workflow import Workflow, check_workflow, workflow_name
@@ -233,7 +241,7 @@ class Registry:
                 timeout_ms(schedule_to_close, "schedule_to_close") or 0,
             ),
             "heartbeat": None if silent_ms is None else silent_ms / 1000,
-            "backoff": backoff or Backoff(),
+            "backoff": expect("backoff", backoff, Backoff, "a torpor.Backoff, such as Backoff(first=2)") or Backoff(),
             "retry_on": None if retry_on is None else exception_classes(retry_on, "retry_on"),
             "never_retry": exception_classes(never_retry, "never_retry"),
             **_queueing(queue, key, weight),
@@ -242,6 +250,7 @@ class Registry:
         before = _old_names(renamed)
         if transaction:
             settings["transaction"] = _transaction(transaction, effect, url)
+        expect_text("name", name)
 
         def register(given: Any) -> Any:
             if isinstance(given, Workflow):
@@ -292,6 +301,7 @@ class Registry:
             ConfigurationError: the name is taken by another function, or the function cannot be a workflow.
         """
 
+        expect_text("name", name)
         queueing = {each: what for each, what in _queueing(queue, key, 1).items() if each != "weight"}
 
         def register(function: Callable[P, Coroutine[Any, Any, R]]) -> Workflow[P, R]:
@@ -548,7 +558,7 @@ def _queueing(queue: str, key: Callable[..., Any] | None, weight: int | Callable
         raise ConfigurationError(
             f"weight={weight!r:.100} of a step: a whole number from 0, or a function that returns one"
         )
-    return {"queue": queue, "key": key, "weight": weight}
+    return {"queue": queue, "key": expect_callable("key", key), "weight": weight}
 
 
 def _remote(url: str, **references: str) -> Remote | None:
@@ -558,8 +568,8 @@ def _remote(url: str, **references: str) -> Remote | None:
     Raises:
         ConfigurationError: it is nowhere that requests could be sent to.
     """
-    given = {name: reference for name, reference in references.items() if reference}
-    if url:
+    given = {name: expect_text(name, reference) for name, reference in references.items() if reference}
+    if expect_text("url", url):
         return Remote(url, **given)
     if given:
         raise ConfigurationError(f"{', '.join(given)} of a step are for one that another service carries out: url=…")
@@ -567,11 +577,11 @@ def _remote(url: str, **references: str) -> Remote | None:
 
 
 def _old_names(renamed: Sequence[str]) -> tuple[str, ...]:
-    names = (renamed,) if isinstance(renamed, str) else tuple(renamed)
+    names = (renamed,) if isinstance(renamed, str) else expect("renamed", renamed, Sequence, "a name, or several")
     for name in names:
         if not isinstance(name, str) or not name or ("//" in name and not name.startswith(_STEP)):
             raise ConfigurationError(
                 f"renamed={renamed!r} of a step: give a name, such as 'charge', or a full one, such as "
                 f"'step//./billing.py//charge'"
             )
-    return names
+    return tuple(names)

@@ -12,6 +12,7 @@ import msgspec
 
 from torpor.durations import Duration, milliseconds
 from torpor.errors import ConfigurationError
+from torpor.expecting import expect
 from torpor.lifecycle import RunStatus
 from torpor.model import EndedFilter, Event, Run
 
@@ -158,7 +159,9 @@ def checked_policy(retention: Retention | Duration | None = None, log: KeepLog |
 
 
 def _checked_log(given: KeepLog | int) -> KeepLog:
-    log = KeepLog(given) if isinstance(given, int) else given
+    log = (
+        KeepLog(given) if isinstance(given, int) else expect("log", given, KeepLog, "a number of events, or KeepLog(…)")
+    )
     count = log.events
     if (count is None and log.age is None) or isinstance(count, bool) or (count is not None and count < 0):
         raise ConfigurationError(
