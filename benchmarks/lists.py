@@ -33,7 +33,7 @@ _BATCH = 2_000
 _EVENTS_A_COMMIT = 2_000
 _PAGE = 50
 _LOG_PAGE = 100
-_LONG = "wrun_long"
+LONG = "wrun_long"
 _BETWEEN_SECONDS = 0.1  # between two pages of a reader
 
 
@@ -84,9 +84,9 @@ async def _measure(setting: Setting) -> Measured:
     runs, events = (RUNS_QUICK, EVENTS_QUICK) if setting.quick else (RUNS, EVENTS)
     async with working(setting) as app:
         begun = time.perf_counter()
-        await _store_runs(app, runs)
+        await store_runs(app, runs)
         stored_per_s = runs / (time.perf_counter() - begun)
-        await _store_log(app, events)
+        await store_log(app, events)
 
         async def page() -> None:
             await app.list_runs(workflow="workflow-7", status="pending", limit=_PAGE)
@@ -98,7 +98,7 @@ async def _measure(setting: Setting) -> Measured:
             await app.list_runs(attributes={"region": "r-1"}, status="failed", limit=_PAGE)
 
         async def run_page() -> None:
-            await app.world.events(_LONG, after=events // 2, limit=_LOG_PAGE)
+            await app.world.events(LONG, after=events // 2, limit=_LOG_PAGE)
 
         reads = [page, search, rare, run_page]
         pages, searches, rares, log_pages = [await _timed(read, 3 * setting.samples) for read in reads]
@@ -110,7 +110,8 @@ async def _measure(setting: Setting) -> Measured:
     return Measured(pages, searches, rares, log_pages, alone, beside, stored_per_s)
 
 
-async def _store_runs(app: Torpor, count: int) -> None:
+async def store_runs(app: Torpor, count: int) -> None:
+    """Store so many runs of twenty workflows, of which every third has been cancelled."""
     for first in range(0, count, _BATCH):
         numbers = range(first, min(first + _BATCH, count))
         await asyncio.gather(*(app.world.create_run(_new_run(number)) for number in numbers))
@@ -138,10 +139,10 @@ def _new_run(number: int) -> NewRun:
     )
 
 
-async def _store_log(app: Torpor, count: int) -> None:
+async def store_log(app: Torpor, count: int) -> None:
     """Store a run with so many events: timers that were set and have ended."""
     world, queue = app.world, "long"
-    new = msgspec.structs.replace(_new_run(0), id=_LONG, queue=queue)
+    new = msgspec.structs.replace(_new_run(0), id=LONG, queue=queue)
     await world.create_run(new)
     worker = WorkerRow("wrkr_lists", machine="lists", pid=0, born=0, lease_ms=3_600_000)
     await world.register(worker)
@@ -157,7 +158,7 @@ async def _store_log(app: Torpor, count: int) -> None:
                 Event("wait_created", now, f"wait_{op}", op=op, due=now),
                 Event("wait_completed", now, f"wait_{op}", op=op),
             )
-        commit = Commit(_LONG, worker.id, task.epoch, head, outputs=tuple(outputs), ops=op)
+        commit = Commit(LONG, worker.id, task.epoch, head, outputs=tuple(outputs), ops=op)
         committed = await world.commit(commit, held)
         head, held = committed.head, committed.held
 

@@ -17,6 +17,7 @@ import importlib
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -189,7 +190,16 @@ async def play(arguments: argparse.Namespace, console: Console) -> bool:
             findings = await demo.play()
     console.print()
     console.print(tables(findings))
+    console.print()
+    console.print(f"See for yourself: {' '.join(web(folder))}", markup=False, soft_wrap=True)
     return not findings.complaints
+
+
+def web(folder: Path) -> list[str]:
+    """Return the command that shows the runs of a performance in a browser."""
+    torpor = Path(sys.executable).with_name("torpor")
+    program = str(torpor.relative_to(Path.cwd())) if torpor.is_relative_to(Path.cwd()) else str(torpor)
+    return [program, "web", "--world", f"sqlite:///{folder / WORLD}"]
 
 
 def clear_folder(folder: Path) -> Path:
@@ -218,10 +228,14 @@ def main() -> int:
     parser.add_argument("--orders", type=int, choices=range(1, 41), metavar="1-40", default=40, help="how many (40)")
     parser.add_argument("--kills", type=int, choices=range(len(MOMENTS) + 1), default=len(MOMENTS), help="how many (2)")
     parser.add_argument("--seed", type=int, default=1, help="of the payment service's troubles (1)")
+    parser.add_argument("--open", action="store_true", help="show the runs in a browser afterwards, until Ctrl-C")
     arguments = parser.parse_args()
     console = Console(highlight=False)
     try:
-        return 0 if asyncio.run(play(arguments, console)) else 1
+        is_well = asyncio.run(play(arguments, console))
+        if arguments.open:
+            subprocess.run([*web(arguments.folder.resolve()), "--open"], check=False)
+        return 0 if is_well else 1
     except (KeyboardInterrupt, asyncio.CancelledError):
         console.print("interrupted; all processes have ended")
         return 130

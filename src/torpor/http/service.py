@@ -14,6 +14,7 @@ from torpor.inspection.reading import Reader
 from torpor.model import Runtime
 from torpor.programs.catalogue import short_name
 from torpor.queues import Queues
+from torpor.retention import Policies
 from torpor.schedules import Schedules
 
 if TYPE_CHECKING:  # who has a client alone needs none of it
@@ -162,6 +163,15 @@ class Service:
             await self._app.store_programs()  # which makes them, in a thread
             return self._app.programs.resolve(workflow).name
         return (await find_workflow(self.client.world, workflow, self.client.app)).name
+
+    def what_is_kept(self) -> Policies | None:
+        """
+        Return what the application keeps of its runs, None for everything for ever, or where there is none.
+
+        Raises:
+            WorkflowNotRegisteredError: it names a workflow that there is not.
+        """
+        return None if self._app is None else self._app.what_is_kept()
 
     async def tick(self, budget: str) -> Tick:
         """

@@ -44,6 +44,12 @@ class WorkflowFigures(msgspec.Struct, frozen=True):
     newest_at: int
 
     @property
+    def file(self) -> str:
+        """Where the workflow is written, ``""`` when its name does not say."""
+        parts = self.workflow.split("//")
+        return parts[1].removeprefix("./") if len(parts) > 2 else ""
+
+    @property
     def total(self) -> int:
         """How many runs these are."""
         return sum(self.counts.values())

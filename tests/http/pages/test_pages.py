@@ -16,14 +16,15 @@ from tests.http.pages.conftest import Population
 from tests.http.serving import Server, world_token
 from tests.http.test_auth import name_of, path_of, sealed
 from tests.http.test_runs import result, start, waits_for
+from torpor import KeepLog, Retention, Torpor
 from torpor.errors import UsageError
-from torpor.http.asgi import PAGES
+from torpor.http.asgi import PAGES, asgi
 from torpor.http.auth import IMPLIED
 from torpor.http.pages import travellers
 from torpor.http.pages.travellers import Travellers
 from torpor.http.routing import Route
 from torpor.http.service import Service
-from torpor.http.tokens import ROLES
+from torpor.http.tokens import ROLES, make_token
 
 OPEN = {"/sign-in", "/static/{digest}/{name}"}
 GUARDED = [route for route in PAGES if route.path not in OPEN]
@@ -202,6 +203,36 @@ def test_a_run_is_acted_upon(http: httpx.Client) -> None:
     other = anew.headers["location"].split("/")[-1].partition("?")[0]
     http.post(f"/runs/{other}/act", data={"act": "cancel", "reason": "not needed"})
     assert result(http, other)["cancel_reason"] == "not needed"
+
+
+def test_a_run_is_forked(http: httpx.Client) -> None:
+    """From the moment that is looked at, as it was or with another result of a step that the form offers."""
+    run_id = start(http, "adding", 1, 2)
+    assert result(http, run_id)["output"] == 3
+    events = http.get(f"/v1/runs/{run_id}/events").json()["events"]
+    ended = next(event for event in events if event["type"] == "step_completed")
+    created = next(event for event in events if event["type"] == "step_created")
+    moment = http.get(f"/runs/{run_id}/travel", params={"at": ended["seq"]}).text
+    assert f'<option value="{created["op"]}">{created["op"]} add</option>' in moment
+    for given, expected in (({"op": "", "value": ""}, 3), ({"op": str(created["op"]), "value": "40"}, 40)):
+        forked = http.post(f"/runs/{run_id}/fork", data={"at": str(ended["seq"]), **given})
+        assert forked.status_code == 303, forked.text
+        fork = forked.headers["location"].split("/")[-1].partition("?")[0]
+        assert fork != run_id
+        assert result(http, fork)["output"] == expected
+    for wrong in ({"at": "x"}, {"at": "999"}, {"at": str(ended["seq"]), "op": "77", "value": "1"}):
+        assert http.post(f"/runs/{run_id}/fork", data=wrong).status_code == 400
+
+
+async def test_what_is_kept_is_told(tmp_path: Path) -> None:
+    """What an application keeps of its runs, and for how long."""
+    kept = Torpor(f"sqlite:///{tmp_path}/torpor.db", retention=Retention(completed="30d"), log=KeepLog(events=500))
+    made = make_token(kept.clock.now(), ("read",))
+    transport = httpx.ASGITransport(asgi(kept, tokens=[made.token]))
+    headers = {"Authorization": f"Bearer {made.text}"}
+    async with kept, httpx.AsyncClient(transport=transport, base_url="http://shop", headers=headers) as http:
+        row = (await http.get("/deployments")).text.partition('id="kept"')[2]
+    assert re.findall(r"<td>([^<]*)</td>", row) == ["30d", "for ever", "for ever", "the newest 500 events"]
 
 
 @pytest.mark.usefixtures("population")

@@ -103,6 +103,19 @@ async def resume(call: Call) -> Response:
     return to_run(call, info.id, f"resumed {token}")
 
 
+@router.post("/runs/{run}/fork", "operate", media=(HTML,))
+async def fork(call: Call) -> Response:
+    """Start a new run that goes on from a place of this one's log, if wished with another result of a step."""
+    info = await known_run(call)
+    given = await fields(call)
+    try:
+        at, op = int(given.get("at", "")), int(given.get("op") or 0)
+    except ValueError as error:
+        raise BadRequestError("at and op are numbers") from error
+    run = await call.service.client.run(info.id).fork(at=at, results={op: _value(given)} if op else None)
+    return to_run(call, run.id, f"forked from {info.id} after event {at}")
+
+
 @router.post("/runs/{run}/resolve", "operate", media=(HTML,))
 async def resolve(call: Call) -> Response:
     """Say how a step ended that a run is blocked on."""

@@ -163,7 +163,9 @@ def picture_of(found: RunDetails, scaling: Scaling = "auto") -> Picture:
         life=[*_life(scale, work, started=found.run.started_at)],
         ticks=[*_ticks(scale)],
         elastic=scale.elastic,
-        asleep=scale.end - scale.start - sum(until - since for since, until in work),
+        asleep=max(
+            0, scale.end - max(start, found.run.started_at or end) - sum(until - since for since, until in work)
+        ),
     )
 
 
@@ -205,7 +207,8 @@ def _row(story: Drawn, scale: Scale) -> Row:
     if isinstance(story, StepStory):
         bars, kind, label = [*_step_bars(story, scale)], "step", short_name(story.name)
     elif isinstance(story, WaitStory):
-        kind, label = "wait", f"sleep {span_text(story.due - story.created_at)}" if story.created_at else "sleep"
+        left = story.due - story.created_at if story.created_at else 0  # it may be due before it is asked for
+        kind, label = "wait", f"sleep {span_text(left)}" if left > 0 else "sleep"
         bars = [_bar(scale, began, until, "asleep", story.status, goes_on)]
     else:
         kind, label = ("child", story.watch) if story.watch else ("hook", story.token)

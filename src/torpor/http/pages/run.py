@@ -99,9 +99,11 @@ async def _family(call: Call, info: RunInfo, hooks: Iterable[HookStory]) -> Fami
     if not info.parent and not any(hook.watch for hook in hooks):
         return None
     grant = call.grant
-    return await read_family(
+    family = await read_family(
         call.service.reader(decrypt=False), info, lambda each: grant.covers(each.workflow, each.queue)
     )
+    call.secrets.add_runs(each for _, each in family.rows)
+    return family
 
 
 @router.get("/runs/{run}/events", "read", media=(HTML,))

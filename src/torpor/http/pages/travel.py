@@ -23,6 +23,10 @@ MARKS_MAX: Final = 400
 """Events that are marked above the slider, at most; of more, some."""
 
 
+STEPS_MAX: Final = 200
+"""Steps of which one may be given another result in a fork: those that were asked for last."""
+
+
 class Place(Look, frozen=True, kw_only=True):
     """
     Which moment.
@@ -87,7 +91,9 @@ async def show_moment(call: Call, query: Place) -> Response:
         else:
             changes = await traveller.difference(since, moment.seq)
         step = max(1, (moment.last - moment.first + 1) // MARKS_MAX)
-        events = [event for event in await traveller.events(moment.first, moment.last) if not event.seq % step]
+        known = await traveller.events(moment.first, moment.last)
+    events = [each for each in known if not each.seq % step]
+    told = [each for each in known if each.seq <= moment.seq]
     [event] = await reader.events(info.id, after=moment.seq - 1, limit=1)
     span = max(1, moment.last - moment.first)
     return page(
@@ -104,6 +110,7 @@ async def show_moment(call: Call, query: Place) -> Response:
         written=changes.output,
         sources=await reader.sources(info.id),
         around=7,
+        steps=[(each.op, short_name(each.name)) for each in told if each.type == "step_created"][-STEPS_MAX:],
         marks=[
             Mark(
                 round(100 * (each.seq - moment.first) / span, 3),

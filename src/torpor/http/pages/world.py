@@ -13,7 +13,10 @@ from torpor.http.routing import Call
 from torpor.http.schedules import known_schedule, may_see_schedule
 from torpor.inspection.deployments import deployment_views
 from torpor.inspection.reading import WaitingHook
+from torpor.inspection.timestamps import span_text
+from torpor.lifecycle import RunStatus
 from torpor.queues import limits_text
+from torpor.retention import Policy
 from torpor.run_info import RunInfo
 
 router = pages("pages")
@@ -27,6 +30,7 @@ async def show_waiting(call: Call) -> Response:
     """Show what waits for whom: hooks for the outside, steps for a worker, runs for an application."""
     reader = call.service.reader(decrypt=False)
     hooks = await reader.hooks(limit=HOOKS)
+    call.secrets.add_hooks(hook.token for hook in hooks)
     whole = call.grant.is_whole
     return page(
         call,
@@ -90,4 +94,24 @@ async def show_deployments(call: Call) -> Response:
     """Show what is deployed, what still has runs, and how long runs are kept."""
     call.grant.require_whole()
     deployments, others = await deployment_views(call.service.client.world)
-    return page(call, "deployments.html", deployments=deployments, others=others)
+    return page(call, "deployments.html", deployments=deployments, others=others, kept=_kept(call))
+
+
+def _kept(call: Call) -> list[tuple[str, dict[str, str]]]:
+    """Return what the application of this server keeps of runs, workflow by workflow, ``""`` for all others."""
+    policies = call.service.what_is_kept()
+    if policies is None:
+        return []
+    return [(name, _policy_words(policy)) for name, policy in (*policies.own.items(), ("", policies.default))]
+
+
+def _policy_words(policy: Policy) -> dict[str, str]:
+    kept = policy.retention.kept_ms() if policy.retention is not None else {}
+    ended: tuple[RunStatus, ...] = ("completed", "failed", "cancelled")
+    words: dict[str, str] = {status: span_text(kept[status]) if status in kept else "for ever" for status in ended}
+    log, rules = policy.log, list[str]()
+    if log is not None and log.events is not None:
+        rules.append(f"the newest {log.events} events")
+    if log is not None and log.age is not None:
+        rules.append(f"what is younger than {span_text(log.age_ms())}")
+    return {**words, "log": ", ".join(rules) or "all of it"}
