@@ -17,6 +17,11 @@ PARENT: Final = "$parentRunId"
 ROOT: Final = "$rootRunId"
 STATUS: Final = "$status"
 FORKED: Final = "$forkedFrom"
+LEAVING: Final = "$leavingFor"
+"""Where a run is about to go: nothing happens in it until it is there, or stays. See :mod:`torpor.worlds.leaving`."""
+
+MOVED: Final = "$movedTo"
+"""Where a run has gone, of which only the name is kept here."""
 
 NAME_CHARS_MAX: Final = 256
 VALUE_BYTES_MAX: Final = 256

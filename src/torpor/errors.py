@@ -27,7 +27,9 @@ The one exception hierarchy.
     │   └── ScheduleNotFoundError
     ├── ConflictError
     │   ├── EntityConflictError     an event that the entity's lifecycle does not allow
-    │   │   └── RunEndedError       a run that has ended receives nothing any more
+    │   │   ├── RunEndedError       a run that has ended receives nothing any more
+    │   │   ├── RunBusyError        a run cannot leave for another world while somebody works on it
+    │   │   └── RunMovedError       a run has left for another world, where it goes on
     │   ├── StreamClosedError       a stream has ended, and nothing is written to it any more
     │   └── LeaseLostError          another worker owns the run or task now
     ├── WorldError                  the back end failed; nothing of the operation was stored
@@ -240,6 +242,18 @@ class RunEndedError(EntityConflictError):
     """A run that has ended receives nothing any more; the message was not stored."""
 
     code = "RUN_ENDED"
+
+
+class RunBusyError(EntityConflictError):
+    """A run cannot leave for another world while somebody works on it or one of its steps; try again."""
+
+    code = "RUN_BUSY"
+
+
+class RunMovedError(EntityConflictError):
+    """A run has left for another world, where it goes on; the message names it. Nothing was stored here."""
+
+    code = "RUN_MOVED"
 
 
 class StreamClosedError(ConflictError):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from torpor.attributes import FORKED, STATUS
+from torpor.attributes import FORKED, LEAVING, MOVED, STATUS
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import Entities, Run, Runtime
 from torpor.programs.catalogue import short_name
@@ -118,6 +118,11 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     status_line: str = ""
     forked_from: str = ""
     key_id: str = ""
+
+    @property
+    def moved_to(self) -> str:
+        """The world that it has left for, where it goes on; ``""`` when it is here."""
+        return self.attributes.get(LEAVING) or self.attributes.get(MOVED, "")
 
     @property
     def blocked(self) -> tuple[Awaited, ...]:

@@ -636,6 +636,39 @@ class Parcels(Protocol):
         """
         ...
 
+    async def leave(self, run_id: str, where: str) -> Run:
+        """
+        Let nothing happen in a run any more, which goes to the world at the URL *where*: nobody claims it or a step
+        of it, and whatever else is asked for is refused with :class:`~torpor.errors.RunMovedError`. Its parcel can be
+        read. Leaving twice for the same world changes nothing.
+
+        Raises:
+            RunNotFoundError: no such run.
+            RunBusyError: somebody works on it, or on a step of it.
+            RunMovedError: it goes, or has gone, to another world.
+        """
+        ...
+
+    async def stay(self, run_id: str) -> Run:
+        """
+        Let a run go on here that was about to leave.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: it was not about to leave, or has gone.
+        """
+        ...
+
+    async def left(self, run_id: str) -> Run:
+        """
+        Note that a run that was about to leave is in the other world. :meth:`Runs.delete_run` takes it then.
+
+        Raises:
+            RunNotFoundError: no such run.
+            EntityConflictError: it was not about to leave.
+        """
+        ...
+
 
 class Deployments(Protocol):
     """What the workers of a world bring, for whoever has no code: starting by name, and telling what waits for whom."""

@@ -70,3 +70,29 @@ def test_what_is_no_capsule_is_told(torpor: Torpor, project: Path) -> None:
         result = torpor(command, "a.capsule")
         assert result.exit_code != 0
         assert "this is no capsule" in result.stderr
+
+
+def test_a_world_moves(torpor: Torpor, runs: Runs, project: Path) -> None:
+    """A plan changes nothing; what was moved is told where it was, and goes on where it is."""
+    worlds = ("--from", "sqlite:///torpor.db", "--to", "sqlite:///grown.db")
+    planned = torpor.json("move", *worlds, "--dry-run")
+    assert not (project / "grown.db").exists()
+    done = torpor.json("move", *worlds)
+    assert (done["moved"], done["stayed"]) == (planned["runs"], {})
+    assert "moved" in torpor.ok("runs", "--world", "sqlite:///torpor.db")
+    assert "where it goes on" in torpor.ok("inspect", runs.waiting, "--world", "sqlite:///torpor.db")
+    refused = torpor("pause", runs.waiting, "--world", "sqlite:///torpor.db")
+    assert "RUN_MOVED" in refused.stderr
+    assert torpor.json("inspect", runs.completed, "--world", "sqlite:///grown.db")["run"]["status"] == "completed"
+    assert torpor("move", "--from", "sqlite:///a.db", "--to", "sqlite:///a.db").exit_code == 2
+    missing = torpor("move", "--from", "sqlite:///none.db", "--to", "sqlite:///grown.db")
+    assert "does not exist" in missing.stderr
+
+
+def test_what_stays_is_told(torpor: Torpor, runs: Runs) -> None:
+    """And the command says so by how it ends."""
+    torpor.ok("export", runs.waiting, "-o", "run.capsule")
+    torpor.ok("import", "run.capsule", "--world", "sqlite:///grown.db")
+    result = torpor("move", "--from", "sqlite:///torpor.db", "--to", "sqlite:///grown.db")
+    assert result.exit_code == 1
+    assert f"run {runs.waiting} stays: a run with its id is in world" in result.stderr

@@ -40,6 +40,7 @@ def test_the_table_holds_every_command() -> None:
         "hooks",
         "export",
         "import",
+        "move",
         "inspect",
         "diff",
         "fork",

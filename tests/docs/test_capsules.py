@@ -22,7 +22,7 @@ def run(folder: Path, command: str) -> str:
 def test_the_quick_start(tmp_path: Path) -> None:
     """The run goes on in the other world, from where it stood in the first."""
     assert write_files(PAGE, tmp_path) == ["shop.py", "begin.py", "go_on.py"]
-    begin, export, inspect, bring, go_on = COMMANDS
+    begin, export, inspect, bring, go_on, plan, move = COMMANDS
     assert run(tmp_path, begin) == ""
     assert run(tmp_path, export).startswith("order-17.capsule  ")
     assert "who = await hook" in run(tmp_path, inspect)
@@ -31,3 +31,7 @@ def test_the_quick_start(tmp_path: Path) -> None:
     assert run(tmp_path, go_on) == printed.partition("```")[0]
     assert "running" in run(tmp_path, "torpor runs --app shop.py")
     assert "order-17" in run(tmp_path, "torpor runs --world capsule:order-17.capsule")
+    assert run(tmp_path, plan).startswith("1 run (1 running) would move")
+    assert run(tmp_path, move).startswith("1 run (1 running) moved")
+    assert "  moved  " in run(tmp_path, "torpor runs --app shop.py").splitlines()[1]
+    assert "hook approve-o-17" in run(tmp_path, "torpor runs --world sqlite:///grown.db")

@@ -8,7 +8,7 @@ what its key says, by a hash, is looked at; an image does not, and is taken only
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from torpor import codec
 from torpor.codec.crypto.keys import Keyring
@@ -61,6 +61,15 @@ def _installed(run: Run, guests: MakeGuest, url: str) -> dict[str, bytes]:
         pieces = guest.files.pieces(name, PIECE_BYTES)
         found |= {key: codec.pack_binary(piece) for key, piece in zip(piece_keys(entry), pieces, strict=True)}
     return found
+
+
+async def kept(world: World, run: Run, besides: Collection[str]) -> dict[str, bytes]:
+    """Return all blobs that a world has for a run, but for those *besides*."""
+    keys = [program_key(run.program, run.key_id), image_key(run.program, run.build, run.key_id)]
+    if build_key(run.build) not in besides and (manifest := await stored_manifest(world, run.build)) is not None:
+        keys += [build_key(run.build), *_pieces(manifest)]
+    found = {key: await world.blob(key) for key in keys if key not in besides}
+    return {key: data for key, data in found.items() if data is not None}
 
 
 def check(run: Run, blobs: Mapping[str, bytes], keyring: Keyring) -> None:

@@ -52,6 +52,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "rerun": Place("control", "Start a new run of the same workflow with the same input, and print its id."),
     "export": Place("capsules", "Write a run with all that belongs to it into a file.", "export_run"),
     "import": Place("capsules", "Put the run of a file into a world, where it goes on.", "import_run"),
+    "move": Place("move", "Move a world, or some runs of it, into another one."),
     "archive": Place("archive", "Drop the beginning of logs, behind tried snapshots."),
     "prune": Place("prune", "Delete what is not kept any longer."),
     "doctor": Place("doctor", "Check the installation, the application and its world."),

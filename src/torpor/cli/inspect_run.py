@@ -158,6 +158,8 @@ def _show_place(place: QueuePlace | None) -> None:
 
 def _show_said(run: RunInfo) -> None:
     """Print what is said of a run, and how it was started, where that is not as usual."""
+    if run.moved_to:
+        _fact("moved", f"to {run.moved_to}, where it goes on")
     if run.status_line:
         _fact("says", run.status_line)
     if own := [f"{name}={value}" for name, value in run.attributes.items() if not name.startswith("$")]:

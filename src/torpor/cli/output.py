@@ -123,7 +123,7 @@ def show_table(
         free: headings of columns of free text, whose long words may be broken.
     """
     cells = [tuple(cell if isinstance(cell, Text) else Text(printable(cell)) for cell in row) for row in rows]
-    widths = [max(cell_len(name), *(row[at].cell_len for row in cells)) for at, name in enumerate(columns)]
+    widths = [max([cell_len(name), *(row[at].cell_len for row in cells)]) for at, name in enumerate(columns)]
     least = [
         widths[at] if at == 0 else min(widths[at], _FREE_COLUMNS if name in free else _longest_word(name, cells, at))
         for at, name in enumerate(columns)

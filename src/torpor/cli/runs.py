@@ -182,6 +182,8 @@ def _show_runs(found: list[RunInfo], limit: int) -> None:
 def _status(run: RunInfo) -> Text:
     if run.damage:
         return Text("damaged", "bold red")
+    if run.moved_to:
+        return Text("moved", "dim")
     text = status_text("blocked" if run.blocked else run.status)
     if run.paused and not run.ended_at:
         text.append(" paused", "yellow")
@@ -193,6 +195,8 @@ def _waits_for(run: RunInfo) -> str:
     Return what a run says of itself and one of the things that it waits for, rather no timer, and how many more there
     are.
     """
+    if run.moved_to:
+        return f"to {run.moved_to}"
     if run.snoozed or run.damage:
         return run.damage or run.snoozed
     said = [f'"{run.status_line}"'] if run.status_line and not run.ended_at else []

@@ -7,7 +7,8 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 
-from torpor.errors import DamagedError, DeadlineExceededError, TorporError
+from torpor.attributes import MOVED
+from torpor.errors import DamagedError, DeadlineExceededError, RunMovedError, TorporError
 from torpor.lifecycle import RUN_TERMINAL, TRANSITIONS
 from torpor.model import Ending, Event, Notice, Run
 from torpor.world import World
@@ -45,6 +46,10 @@ class Endings:
             self._unsubscribe = self._world.subscribe(self._notice)
         try:
             while (run := await self._world.get_run(run_id)).status not in RUN_TERMINAL:
+                if where := run.attributes.get(MOVED):
+                    raise RunMovedError(
+                        f"run {run_id} has moved to world {where}, where it goes on; await its end there"
+                    )
                 with suppress(TimeoutError):
                     # Notices are hints; a look from time to time makes a lost one harmless.
                     async with asyncio.timeout(_LOOK_AGAIN_SECONDS):

@@ -1,15 +1,18 @@
-"""What is asked of a store when a run comes from elsewhere."""
+"""What is asked of a store when a run comes from elsewhere, or goes there."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Chunk, Entities, Hook, Notice, Parcel, Run, WholeStream
-from torpor.worlds import parcels, refusals
+from torpor.worlds import leaving, parcels, refusals
 from torpor.worlds.draft import MAILBOX, Changes
-from torpor.worlds.operations import tell_watchers
+from torpor.worlds.operations import cancel_children, tell_watchers
 from torpor.worlds.requests import (
     Apply,
     Conversation,
+    Load,
     Operation,
     Owner,
     Part,
@@ -45,6 +48,8 @@ def arrive(parcel: Parcel, paused: bool, now: int, url: str) -> Operation[Run]:
     ended = changes.run.status in RUN_TERMINAL
     if ended:
         yield from tell_watchers(changes, now)
+    if changes.run.status == "cancelled":
+        yield from cancel_children(run_id, now, force=False)
     return changes.run, Notice(run_id, work=True, ended=ended)
 
 
@@ -97,3 +102,35 @@ def _over(run_ids: set[str]) -> Conversation[set[str]]:
         if found is not None and found.run.status in RUN_TERMINAL:
             over.add(run_id)
     return over
+
+
+# Leaving
+
+
+def leave(run_id: str, where: str, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Parcels.leave`."""
+    return (yield from _mark(run_id, lambda entities: leaving.leave(entities, where), url))
+
+
+def stay(run_id: str, now: int, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Parcels.stay`."""
+    return (yield from _mark(run_id, lambda entities: leaving.stay(entities, now), url))
+
+
+def left(run_id: str, url: str) -> Operation[Run]:
+    """Answer :meth:`torpor.world.Parcels.left`."""
+    return (yield from _mark(run_id, lambda entities: leaving.left(entities.run), url))
+
+
+def _mark(run_id: str, rule: Callable[[Entities], Changes | None], url: str) -> Operation[Run]:
+    while True:
+        found: Entities | None = yield Load(run_id)
+        if found is None:
+            raise refusals.run_not_found(run_id, url)
+        changes = rule(found)
+        try:
+            if changes is not None:
+                yield Apply(changes)
+        except StaleError:
+            continue
+        return (found.run if changes is None else changes.run), Notice(run_id, work=True)

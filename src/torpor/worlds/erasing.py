@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from torpor.attributes import MOVED
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Entities
 from torpor.worlds import refusals
@@ -13,7 +14,7 @@ def delete(run_id: str, keep_name: bool, rows_max: int, url: str) -> Operation[b
     found: Entities | None = yield Part(run_id)
     if found is None:
         raise refusals.run_not_found(run_id, url)
-    if found.run.status not in RUN_TERMINAL:
+    if found.run.status not in RUN_TERMINAL and MOVED not in found.run.attributes:
         raise refusals.not_ended(run_id, found.run.status)
     done: bool = yield Erase(found.run, keep_name, rows_max)
     return done, None

@@ -33,7 +33,7 @@ from torpor.model import (
     build_key,
 )
 from torpor.model.flow import Place
-from torpor.worlds import cancelling, claims, control, mailbox, refusals, retrying, rules, streams
+from torpor.worlds import cancelling, claims, control, leaving, mailbox, refusals, retrying, rules, streams
 from torpor.worlds.draft import Changes, renewed
 from torpor.worlds.requests import (
     Apply,
@@ -127,7 +127,7 @@ def cancel(run_id: str, reason: str, now: int, url: str, *, force: bool = False)
         except StaleError:
             continue
         told = (yield from tell_watchers(changes, now)) if changes.ended else True
-        alone = yield from _cancel_children(run_id, now, force=force)
+        alone = yield from cancel_children(run_id, now, force=force)
         return changes.run, Notice(
             run_id if alone else None, work=told or not alone, ended=changes.ended or not alone, cancelling=True
         )
@@ -481,15 +481,20 @@ def _end(run_id: str, rule: Callable[[Entities], Changes], now: int, url: str) -
 
 def _load(run_id: str, url: str) -> Conversation[Entities]:
     found: Entities | None = yield Load(run_id)
-    if found is None:
-        raise refusals.run_not_found(run_id, url)
-    return found
+    return _here(found, run_id, url)
 
 
 def _part(part: Part, url: str) -> Conversation[Entities]:
     found: Entities | None = yield part
+    return _here(found, part.run_id, url)
+
+
+def _here(found: Entities | None, run_id: str, url: str) -> Entities:
+    """Return a run to which something may happen here: all that happens to runs passes by."""
     if found is None:
-        raise refusals.run_not_found(part.run_id, url)
+        raise refusals.run_not_found(run_id, url)
+    if where := leaving.whereto(found.run):
+        raise refusals.moved(run_id, where)
     return found
 
 
@@ -546,7 +551,7 @@ def _taken(commit: Commit, now: int) -> Conversation[dict[str, str]]:
     return taken
 
 
-def _cancel_children(run_id: str, now: int, *, force: bool) -> Conversation[bool]:
+def cancel_children(run_id: str, now: int, *, force: bool) -> Conversation[bool]:
     """Cancel what a run has started, and what that has started; return whether there was nothing."""
     started: tuple[str, ...] = yield Children(run_id)
     left = list(started)
@@ -557,7 +562,7 @@ def _cancel_children(run_id: str, now: int, *, force: bool) -> Conversation[bool
             try:
                 looks.count()
                 entities: Entities | None = yield Load(child)
-                if entities is None or entities.run.status in RUN_TERMINAL:
+                if entities is None or entities.run.status in RUN_TERMINAL or leaving.whereto(entities.run):
                     break
                 changes = cancelling.cancel(entities, BY_PARENT, now, force=force)
                 if changes is None:
@@ -572,6 +577,12 @@ def _cancel_children(run_id: str, now: int, *, force: bool) -> Conversation[bool
             left += yield Children(child)
             break
     return not started
+
+
+def _hears(entities: Entities, hook_id: str) -> bool:
+    """Return whether a hook may be told of an end; who is leaving hears of it where it goes."""
+    run = entities.run
+    return hook_id in entities.hooks and run.status not in RUN_TERMINAL and not leaving.whereto(run)
 
 
 def owned(tokens: Iterable[str]) -> Conversation[dict[str, str]]:
@@ -605,7 +616,7 @@ def tell_watchers(changes: Changes, now: int) -> Conversation[bool]:
             try:
                 looks.count()
                 entities: Entities | None = yield Part(hook.run_id, due=now, hook=hook.id)
-                if entities is not None and hook.id in entities.hooks and entities.run.status not in RUN_TERMINAL:
+                if entities is not None and _hears(entities, hook.id):
                     yield Apply(rules.watched(entities, hook.id, ended.id, now))
             except StaleError:
                 continue

@@ -20,7 +20,7 @@ from torpor.errors import CapsuleError, LimitExceededError
 from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL
 from torpor.limits import PARCEL_STREAM_BYTES_MAX
 from torpor.model import Entities, Event, Parcel, Run, Step, Stream, WholeStream
-from torpor.worlds import claims
+from torpor.worlds import claims, leaving
 from torpor.worlds.draft import Changes, Draft, watched_ended
 
 NUMBER_MAX: Final = 2**53 - 1
@@ -57,6 +57,8 @@ def check(parcel: Parcel) -> None:
     run = parcel.run
     if not 0 < len(run.id) <= ID_CHARS_MAX:
         _refuse(parcel, f"its id has {len(run.id)} characters")
+    if attributes.MOVED in run.attributes:
+        _refuse(parcel, f"it has gone to world {run.attributes[attributes.MOVED]}, and only its name was kept")
     if run.damage:
         _refuse(parcel, f"it was damaged where it comes from: {run.damage:.200}")
     for record in _records(parcel):
@@ -82,13 +84,14 @@ def arrive(parcel: Parcel, now: int, over: Collection[str], *, paused: bool) -> 
         over: runs that it watches and that have ended here.
         paused: nothing is to happen in it before somebody lets it go on.
     """
-    run = parcel.run
+    here = leaving.stayed(parcel.entities, now)
+    run = here.run
     if run.status in RUN_TERMINAL:
-        return stored(parcel, replace(parcel.entities, run=replace(run, worker="", epoch=run.epoch + 1)))
-    steps = {step.id: _released(run, step, now) for step in parcel.entities.steps.values()}
+        return stored(parcel, replace(here, run=replace(run, worker="", epoch=run.epoch + 1)))
+    steps = {step.id: _released(run, step, now) for step in here.steps.values()}
     run = claims.release(run, now) if run.worker else replace(run, epoch=run.epoch + 1)
     run = replace(run, redeliveries=0, snoozes=0, snoozed="", slot=claims.slot_of_sleeping(run))
-    entities = replace(parcel.entities, run=run, steps=steps)
+    entities = replace(here, run=run, steps=steps)
     draft = Draft(entities)
     for hook in entities.hooks.values():
         if hook.status == "live" and hook.watch in over:

@@ -10,7 +10,9 @@ from torpor.errors import (
     HookNotFoundError,
     LeaseLostError,
     LimitExceededError,
+    RunBusyError,
     RunEndedError,
+    RunMovedError,
     RunNotFoundError,
     ScheduleNotFoundError,
     StreamClosedError,
@@ -66,6 +68,23 @@ def run_is_here(run_id: str, url: str) -> EntityConflictError:
     return EntityConflictError(
         f"run {run_id} is in world {url} already; nothing was stored. Delete the one that is there, or bring this one "
         "into another world: a run keeps its id"
+    )
+
+
+def moved(run_id: str, where: str) -> RunMovedError:
+    """Return the error for a run that has left."""
+    return RunMovedError(f"run {run_id} has left for world {where}, where it goes on; ask there. Nothing was stored")
+
+
+def not_leaving(run_id: str) -> EntityConflictError:
+    """Return the error for a run that was said to have arrived elsewhere, and had not left."""
+    return EntityConflictError(f"run {run_id} has not left for another world; it is as it was")
+
+
+def busy(run_id: str) -> RunBusyError:
+    """Return the error for a run that cannot leave now."""
+    return RunBusyError(
+        f"run {run_id} cannot leave while a worker has it, or one of its steps; it can once they are done, or released"
     )
 
 

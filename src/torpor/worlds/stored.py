@@ -403,6 +403,15 @@ class StoredWorld(ABC, Generic[S, T]):
             lambda now: arriving.arrive(parcel, paused, now, self._url), f"arrival of run {parcel.run.id}"
         )
 
+    async def leave(self, run_id: str, where: str) -> Run:
+        return await self._operate(lambda _: arriving.leave(run_id, where, self._url), f"leaving of run {run_id}")
+
+    async def stay(self, run_id: str) -> Run:
+        return await self._operate(lambda now: arriving.stay(run_id, now, self._url), f"staying of run {run_id}")
+
+    async def left(self, run_id: str) -> Run:
+        return await self._operate(lambda _: arriving.left(run_id, self._url), f"departure of run {run_id}")
+
     # Deployments
 
     async def put_deployment(self, deployment: Deployment) -> None:

@@ -9,13 +9,23 @@ import pytest
 import pytest_asyncio
 from msgspec.structs import replace
 
-from torpor.errors import CapsuleError, EntityConflictError, LeaseLostError, RunNotFoundError
-from torpor.model import NOTHING, NOW, Event, LogEntry, NewTask, Parcel, build_key
+from torpor.attributes import LEAVING, MOVED
+from torpor.errors import (
+    CapsuleError,
+    EntityConflictError,
+    HookNotFoundError,
+    LeaseLostError,
+    RunBusyError,
+    RunMovedError,
+    RunNotFoundError,
+)
+from torpor.model import NOTHING, NOW, Commit, Event, LogEntry, NewTask, Parcel, build_key
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.batches import batch
 from torpor.testing.worlds.story import (
     OTHER,
     RUN,
+    WORKER,
     T,
     Turn,
     begin,
@@ -287,3 +297,95 @@ class ParcelsSuite(Suite):
             await world.put_parcel(replace(sent, log=sent.log[1:]))
         with pytest.raises(RunNotFoundError):
             await world.get_run(RUN)
+
+    # Leaving
+
+    async def test_nothing_happens_in_a_run_that_leaves(self, world: World, clock: ManualClock) -> None:
+        """Nobody claims it, whoever does something to it is told where it goes, and its parcel can be read."""
+        await live(world)
+        before = await world.parcel(RUN)
+        run = await world.leave(RUN, "memory://there")
+        assert run.attributes[LEAVING] == "memory://there"
+        assert await world.leave(RUN, "memory://there") == run
+        clock.advance(120_000)
+        assert not await take(world)
+        for act in (
+            world.send(RUN, "mail", b"devl[1]", "m9"),
+            world.resume_hook("token", b"devl[1]", "r9"),
+            world.cancel_run(RUN, ""),
+            world.pause_run(RUN),
+            world.wake_up(RUN),
+            world.set_attributes(RUN, {"a": "b"}),
+            world.create_run(new_run()),
+            world.leave(RUN, "memory://elsewhere"),
+        ):
+            with pytest.raises(RunMovedError, match="memory://there"):
+                await act
+        with pytest.raises(EntityConflictError):
+            await world.delete_run(RUN)
+        sent = await world.parcel(RUN)
+        assert (sent.log, sent.lines, sent.streams) == (before.log, before.lines, before.streams)
+
+    async def test_a_run_at_work_does_not_leave(self, world: World) -> None:
+        """Nor one with a step at work."""
+        turn = await begin(world, RUN, step("step_created", 1))
+        with pytest.raises(RunBusyError, match=RUN):
+            await world.leave(RUN, "memory://there")
+        await turn.commit(tasks=[NewTask("step_01")], park=True)
+        task = await claim_step(world)
+        with pytest.raises(RunBusyError, match=RUN):
+            await world.leave(RUN, "memory://there")
+        await world.finish_step(outcome(task, "step_completed"))
+        await world.leave(RUN, "memory://there")
+        with pytest.raises(RunMovedError):
+            await turn.commit(park=True)
+
+    async def test_a_run_may_stay(self, world: World) -> None:
+        """Then all is as before, and its turn is ready once more."""
+        await live(world)
+        await world.leave(RUN, "memory://there")
+        await world.stay(RUN)
+        assert {task.kind for task in await take(world)} == {"turn", "step"}
+        with pytest.raises(EntityConflictError):
+            await world.stay(RUN)
+        with pytest.raises(EntityConflictError):
+            await world.left(RUN)
+
+    async def test_a_run_moves(self, world: World, elsewhere: World, clock: ManualClock) -> None:
+        """It goes on there; here its name is kept, and all else is gone."""
+        await live(world)
+        await world.leave(RUN, "memory://there")
+        await elsewhere.put_parcel(await world.parcel(RUN))
+        moved = await elsewhere.get_run(RUN)
+        assert (LEAVING in moved.attributes, moved.attributes["customer"]) == (False, "c-17")
+        await world.left(RUN)
+        while not await world.delete_run(RUN, keep_name=True, rows_max=3):
+            assert MOVED in (await world.get_run(RUN)).attributes
+        await world.left(RUN)
+        with pytest.raises(RunMovedError, match="memory://there"):
+            await world.create_run(new_run())
+        with pytest.raises(HookNotFoundError):
+            await world.resume_hook("token", b"devl[1]", "r9")
+        assert len(await types(world)) == 1
+        with pytest.raises(CapsuleError, match="gone to world memory://there"):
+            await MemoryWorld(clock=clock).put_parcel(await world.parcel(RUN))
+        assert not await world.damaged()
+        clock.advance(2 * NO_TIME)
+        assert [task.run_id for task in await take(world)] == [OTHER]
+        await take(elsewhere)
+        assert (await elsewhere.get_run(RUN)).error_code == "DEADLINE_EXCEEDED", "it passes where it is"
+        assert await world.delete_run(RUN)
+
+    async def test_an_end_is_told_where_the_watcher_is(self, world: World, elsewhere: World) -> None:
+        """A run that leaves hears nothing here, and of what happened meanwhile when it arrives with whom it watches."""
+        child = await begin(world, OTHER)
+        await begin(world, RUN, watching(1, OTHER))
+        state = await world.load(RUN)
+        await world.commit(Commit(RUN, WORKER, state.run.epoch, state.run.head, park=True), state.held)
+        await world.leave(RUN, "memory://there")
+        await child.commit(ending())
+        assert (await types(world))[-1] == "hook_created"
+        await world.leave(OTHER, "memory://there")
+        for run_id in (RUN, OTHER):
+            await elsewhere.put_parcel(await world.parcel(run_id))
+        assert (await types(elsewhere))[-1] == "hook_received"

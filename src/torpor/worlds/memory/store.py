@@ -195,6 +195,10 @@ class Store:
         """Take away what belongs to a run that has ended, all of it or all but what its name needs."""
         rows = self.runs[run_id]
         self.watchers.pop(run_id, None)
+        for hook in rows.hooks.values():  # of one that has gone to another world they may be live
+            self._unfind(hook)
+        for step_id in rows.steps:
+            self.giving_up.pop((run_id, step_id), None)
         if not keep_name:
             del self.runs[run_id]
             self.reserved = {token: its for token, its in self.reserved.items() if its[0] != run_id}
@@ -311,7 +315,7 @@ class Store:
         if hook is None or hook.status != "live":
             return
         if hook.watch:
-            self.watchers[hook.watch].discard((hook.run_id, hook.id))
+            self.watchers.get(hook.watch, set()).discard((hook.run_id, hook.id))  # that run may have moved away
         else:
             del self.tokens[hook.token]
 
