@@ -51,6 +51,10 @@ programs: .venv/.installed ## let random programs run in real guests, and judge 
 remote: .venv/.installed ## run the whole conformance suite of worlds against a world behind a URL
 	TORPOR_TEST_REMOTE=whole $(PY) -m pytest tests/worlds/test_http.py $(ARGS)
 
+.PHONY: postgres
+postgres: .venv/.installed ## test all that workflows do on a world in Postgres
+	$(PY) -m pytest tests/semantics --on-postgres $(ARGS)
+
 .PHONY: lint
 lint: .venv/.installed ## check style and types
 	$(PY) -m ruff check

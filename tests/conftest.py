@@ -23,6 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="test what workflows do in each guest and runtime on each world",
     )
+    parser.addoption("--on-postgres", action="store_true", help="test what workflows do on a world in Postgres alone")
     parser.addoption("--full", action="store_true", help="test the full Python guest, too; it is compiled once")
 
 

@@ -1,4 +1,7 @@
-"""A stage for every guest and runtime, on one world or on each (``--every-world``), shared by the tests of a module."""
+"""
+A stage for every guest and runtime, shared by the tests of a module: on one world, on each (``--every-world``), or on
+Postgres (``--on-postgres``).
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from typing import cast
 import pytest
 import pytest_asyncio
 
+from tests.postgres_server import empty, server_url
 from tests.semantics import flows, python_flows
 from tests.semantics.application import app as application
 from tests.semantics.support import MovableClock, Stage
@@ -47,12 +51,23 @@ def other_world() -> bool:
 
 
 @pytest.fixture(scope="module")
-def world_url(guest: str, runtime: Runtime, other_world: bool, tmp_path_factory: pytest.TempPathFactory) -> str:
+def world_url(
+    request: pytest.FixtureRequest,
+    guest: str,
+    runtime: Runtime,
+    other_world: bool,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> str:
     """
     Where runs live; all worlds must behave alike.
 
-    Of the four kinds of runs two are in each world, so that each world meets both guests and both runtimes.
+    Of the four kinds of runs two are in each world, so that each world meets both guests and both runtimes. With
+    ``--on-postgres`` all are there, in an empty database for each module.
     """
+    if request.config.getoption("--on-postgres"):
+        url = server_url()
+        empty(url)
+        return url
     commonly_on_disk = (guest == "quickjs") == (runtime == "snapshot")
     if commonly_on_disk != other_world:
         return f"sqlite:///{tmp_path_factory.mktemp('semantics')}/torpor.db"
