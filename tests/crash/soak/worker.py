@@ -6,7 +6,6 @@ import asyncio
 import logging
 import os
 import signal
-import sys
 from contextlib import AsyncExitStack
 from typing import Final
 
@@ -56,5 +55,5 @@ async def _work() -> None:
             await stack.enter_async_context(app.worker())
         except TorporError:
             _log.exception("cannot come to work")
-            sys.exit(REFUSED)
+            os._exit(REFUSED)  # to end in order takes a thread, where there may be none left
         await stop.wait()
