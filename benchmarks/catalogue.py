@@ -26,6 +26,7 @@ from benchmarks import (
     serverless,
     streams,
     throughput,
+    travel,
     vm,
     warm,
 )
@@ -58,6 +59,7 @@ BENCHMARKS = {
     "fanout": Benchmark("a workflow awaits many trivial steps at once", fanout.run, spreads=True),
     "throughput": Benchmark("200 concurrent runs of 5 trivial sequential steps", throughput.run, spreads=True),
     "fair": Benchmark("a trivial run and a timer beside 16 hot runs and 2 that compute", fair.run, spreads=True),
+    "travel": Benchmark("moments of a past of 10 000 events, their neighbours, and a fork", travel.run),
     "resume": Benchmark("wake a run with a long past, warm and in a fresh process", resume.run, compares=True),
     "payload": Benchmark("50 sequential steps that each take and return 10 KB", payload.run, spreads=True),
     "lists": Benchmark("300 000 stored runs: pages and searches, and a turn's load beside them", lists.run),

@@ -43,6 +43,7 @@ from torpor.errors import (
     WorkflowNotRegisteredError,
 )
 from torpor.fetching import fetch
+from torpor.limits import FORKS_MAX
 from torpor.programs.catalogue import Programs
 from torpor.registry import Names
 from torpor.starting import checked
@@ -88,6 +89,7 @@ class BuiltinSteps:
             "step//torpor//abort": self.abort,
             "step//torpor//respond": self.respond,
             "step//torpor//fetch": self.fetch,
+            "step//torpor//fork": self.fork,
         }
         self._definitions = {name: StepDefinition(name, made, final=_FINAL) for name, made in functions.items()}
 
@@ -261,6 +263,29 @@ class BuiltinSteps:
         with suppress(StreamClosedError):  # an earlier attempt has told it
             await told.write(reason)
             await told.close()
+
+    async def fork(self, count: int) -> dict[str, Any]:
+        """
+        Let new runs go on from where this step was asked for, once however often it is tried: their ids are functions
+        of the step's. Each is told by this step's result which one it is.
+
+        Args:
+            count: how many.
+        """
+        if not 1 <= count <= FORKS_MAX:
+            raise UsageError(f"a workflow may fork into 1 to {FORKS_MAX} new runs at once, not {count}")
+        step = current_step()
+        run = self._app.client.run(step.run_id)
+        asked = next(event for event in await run.events() if event.id == step.step_id)
+        made = [
+            await run.fork(
+                at=asked.seq,
+                results={asked.op: {"index": index, "forks": []}},
+                run_id=ids.child(f"{step.step_id}//{index}"),
+            )
+            for index in range(1, count + 1)
+        ]
+        return {"index": 0, "forks": made}
 
     async def respond(self, answers: Any, response: Response) -> None:
         """

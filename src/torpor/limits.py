@@ -58,6 +58,9 @@ LOG_NOTE_CHARS_MAX = 100
 TOKEN_CHARS_MAX = 256
 """A hook's token."""
 
+FORKS_MAX = 100
+"""New runs of one ``fork`` in workflow code."""
+
 HOOK_RETENTION_MS_MAX = 30 * 86_400_000
 """How long the token of a hook may stay reserved once the hook is gone."""
 

@@ -130,9 +130,9 @@ class Traveller:
         past = self._past
         try:
             past.go(seq)
-            return ([] if past.ended else past.stack()), ""
+            return past.stack(), ""
         except ConfigurationError as error:  # a guest build that cannot tell
-            return [], str(error)
+            return [], "" if past.ended else str(error)
         except VmError as error:
             return [], remembered_traceback(error) or str(error)
 

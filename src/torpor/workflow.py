@@ -313,6 +313,34 @@ async def receive(name: str, kind: Any = None) -> Any:  # noqa: ARG001  # as abo
     _refuse("torpor.receive")
 
 
+async def fork(count: int) -> int:  # noqa: ARG001  # as above
+    """
+    Let new runs go on from here too, for search: this run goes on with 0, they with 1 to *count*. For workflow code.
+
+    Each of them has what this run had up to here: its variables, its open steps, timers and hooks, as
+    ``docs/time-travel.md`` says of forks; and from now on its own id, random numbers and step names.
+
+    Args:
+        count: how many, 1 to 100.
+
+    Raises:
+        UsageError: it is no such number.
+        OutsideWorkflowError: called outside of a run.
+    """
+    _refuse("torpor.fork")
+
+
+def forks() -> list[Any]:
+    """
+    Return handles of the runs that the last :func:`fork` of this run has made; none in those themselves. For workflow
+    code.
+
+    Raises:
+        OutsideWorkflowError: called outside of a run.
+    """
+    _refuse("torpor.forks")
+
+
 async def sleep(duration: When) -> None:  # noqa: ARG001  # as above
     """
     Sleep, for years if need be; a sleeping run costs nothing. For workflow code.

@@ -145,3 +145,15 @@ def test_a_fork_goes_on_with_other_code_that_agrees(torpor: Torpor, failed: str)
     assert "op 1 was emitted as step 'step//./app.py//charge', which is not what the log recorded" in " ".join(
         refused.stderr.split()
     )
+
+
+def test_a_failed_run_opens_where_it_was_raised(torpor: Torpor, failed: str) -> None:
+    """With its variables, and a prompt that has them."""
+    shown = torpor.ok("inspect", failed, "--stack")
+
+    assert "waits for nothing: it raised ZeroDivisionError: division by zero" in shown
+    assert "return len(paid) / (len(prices) - len(paid))" in shown
+    assert "paid = ['receipt for 500', 'receipt for 250']" in shown
+    with fresh_imports():
+        result = CliRunner().invoke(command_line, ["--world", WORLD, "repl", failed], input="len(paid), prices\n")
+    assert result.stdout.splitlines() == ["(2, [500, 250])"]

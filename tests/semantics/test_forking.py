@@ -105,3 +105,9 @@ async def test_tokens_are_taken_over_once_they_are_free(stage: Stage) -> None:
     assert (await outcome(forked))["tokens"] == [token, token]
     with pytest.raises(UsageError, match="nothing goes on from there; fork it after event"):
         await run.fork(at=-1)
+
+
+async def test_a_workflow_forks_itself(stage: Stage) -> None:
+    """The origin goes on with 0 and has the others' handles; they go on with 1 and 2."""
+    told = await stage.result("searching")
+    assert told == [0, 2, 2, [1, 3, 0], [2, 4, 0]]

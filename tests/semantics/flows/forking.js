@@ -1,4 +1,4 @@
-import { createHook, getWorkflowMetadata, sleep } from "workflow";
+import { createHook, fork, forks, getWorkflowMetadata, sleep } from "workflow";
 import { add, pass_gate } from "../steps.py";
 
 export async function forkable(n) {
@@ -24,4 +24,14 @@ export async function forkableBeside(name) {
   const first = await add(1, 1);
   await slept;
   return [first, await passed];
+}
+
+export async function searching() {
+  "use workflow";
+  const first = await add(1, 1);
+  const index = await fork(2);
+  const found = await add(first, index);
+  const others = [];
+  for (const run of forks()) others.push(await run.returnValue);
+  return [index, found, others.length, ...others];
 }

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.semantics.application import app
 from tests.semantics.steps import add, pass_gate
-from torpor import current_workflow, hook, sleep
+from torpor import current_workflow, fork, forks, hook, sleep
 
 
 @app.workflow
@@ -34,3 +34,12 @@ async def forkable_beside(name: str) -> list[Any]:
     first = await add(1, 1)
     await slept
     return [first, await passed]
+
+
+@app.workflow
+async def searching() -> list[Any]:
+    first = await add(1, 1)
+    index = await fork(2)
+    found = await add(first, index)
+    others = [await run.result() for run in forks()]
+    return [index, found, len(others), *others]

@@ -44,6 +44,7 @@ from ._guest.absent import OUTSIDE, part_of
 from ._guest.advice import refuse
 from ._guest.children import RunHandle, resume_hook, start
 from ._guest.fetching import fetch
+from ._guest.forking import fork, forks
 from ._guest.hooks import Hook, hook
 from ._guest.mailbox import receive
 from ._guest.queries import query, state
@@ -90,6 +91,8 @@ __all__ = [
     "WritableStream",
     "current_workflow",
     "fetch",
+    "fork",
+    "forks",
     "get_readable",
     "get_writable",
     "hook",

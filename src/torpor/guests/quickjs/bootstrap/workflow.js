@@ -7,6 +7,7 @@ import { dueTime } from "torpor:duration";
 export { query, state } from "torpor:queries";
 export { setAttributes, setStatus } from "torpor:attributes";
 export { CancelledError, cancelSignal, cleanup } from "torpor:cancelling";
+export { fork, forks } from "torpor:forking";
 export { createHook, defineHook } from "torpor:hooks";
 export { receive } from "torpor:mailbox";
 export { getRun, resumeHook, Run, start } from "torpor:children";

@@ -22,6 +22,7 @@ ending: dict[str, str] = {}
 """``status``, and the codec text ``value`` or ``error``; nothing as long as the run is pending."""
 
 _task: Task[None] | None = None
+_raised: BaseException | None = None
 
 
 def begin(args: str, name: str) -> None:
@@ -33,6 +34,11 @@ def begin(args: str, name: str) -> None:
 def main_task() -> Task[None] | None:
     """Return the workflow's own task, None before the run begins."""
     return _task
+
+
+def failure() -> BaseException | None:
+    """Return what the run has failed with, None unless it has."""
+    return _raised
 
 
 async def _execute(args: str) -> None:
@@ -96,6 +102,8 @@ def fail(raised: BaseException) -> None:
         cancelled.__cause__ = raised
         raised = cancelled
     if run.phase != "ended":
+        global _raised  # noqa: PLW0603  # of the one run that there is; its frames are what people look at
+        _raised = raised
         _end({"status": "failed", "error": _stored(raised)})
 
 

@@ -15,7 +15,7 @@ from typing import Any
 from .outcome import main_task
 from .program import workflow_of
 from .run import run
-from .stack import author_frames, pending_tasks
+from .stack import author_frames, failed_frames, pending_tasks
 from .tracebacks import chain_text
 
 TEXT_CHARS_MAX = 100_000
@@ -94,6 +94,7 @@ def _scope() -> dict[str, Any]:
     scope |= getattr(function, "__globals__", {})
     main = main_task()
     frames = author_frames(main) if main is not None and not main.done() else []
+    frames = frames or [frame for frame, _ in failed_frames()]
     if frames:
         scope |= frames[-1].f_globals | frames[-1].f_locals
     return scope | {"tasks": {task.get_name(): task for task in pending_tasks()}}

@@ -11,16 +11,19 @@ import asyncio
 import gc
 import linecache
 import re
+import traceback
 from asyncio import Future, Task
 from collections.abc import Iterator
 from reprlib import Repr
 from types import AsyncGeneratorType, CoroutineType, FrameType, GeneratorType
 from typing import Any
 
+from torpor.codec.errors import message_of
+
 from .finder import is_hidden
 from .loop import loop
 from .mailbox import mailboxes
-from .outcome import main_task
+from .outcome import failure, main_task
 from .run import run
 
 VARIABLES_MAX = 50
@@ -50,7 +53,13 @@ _short.maxdict = _short.maxlist = _short.maxtuple = _short.maxset = 12
 
 
 def described_tasks() -> list[dict[str, Any]]:
-    """Return every pending task as :class:`torpor.vm.guest.TaskStack` has it, the workflow's own first."""
+    """
+    Return every pending task as :class:`torpor.vm.guest.TaskStack` has it, the workflow's own first; of a run that has
+    failed the frames that the failure went through, and of one that has ended otherwise nothing.
+    """
+    if run.phase == "ended":
+        raised, main = failure(), main_task()
+        return [] if raised is None or main is None else [_describe_failure(raised, main.get_name())]
     return [_describe_task(task) for task in pending_tasks()]
 
 
@@ -66,16 +75,33 @@ def author_frames(task: Task[Any]) -> list[FrameType]:
     return [frame for frame in frames if not _is_machinery(frame.f_code.co_filename)]
 
 
+def failed_frames() -> list[tuple[FrameType, int]]:
+    """Return the author's frames that a failure went through, and their lines, outermost first."""
+    raised = failure()
+    found = traceback.walk_tb(raised.__traceback__ if raised is not None else None)
+    return [(frame, line) for frame, line in found if not _is_machinery(frame.f_code.co_filename)]
+
+
+def _describe_failure(raised: BaseException, task: str) -> dict[str, Any]:
+    told = message_of(raised)
+    return {
+        "name": task,
+        "parent": "",
+        "waits_for": f"nothing: it raised {type(raised).__name__}{f': {told}' if told else ''}",
+        "frames": [_describe_frame(frame, line) for frame, line in failed_frames()[-FRAMES_MAX:]],
+    }
+
+
 def _describe_task(task: Task[Any]) -> dict[str, Any]:
     return {
         "name": task.get_name(),
         "parent": _parent(task),
         "waits_for": _waits_for(task),
-        "frames": [_describe_frame(frame) for frame in author_frames(task)[:FRAMES_MAX]],
+        "frames": [_describe_frame(frame, frame.f_lineno) for frame in author_frames(task)[:FRAMES_MAX]],
     }
 
 
-def _describe_frame(frame: FrameType) -> dict[str, Any]:
+def _describe_frame(frame: FrameType, line: int) -> dict[str, Any]:
     code = frame.f_code
     variables = list(frame.f_locals.items())
     shown = [{"name": name, "value": _short.repr(value)} for name, value in variables[:VARIABLES_MAX]]
@@ -84,8 +110,8 @@ def _describe_frame(frame: FrameType) -> dict[str, Any]:
     return {
         "function": code.co_qualname,
         "file": code.co_filename,
-        "line": frame.f_lineno,
-        "source": linecache.getline(code.co_filename, frame.f_lineno).strip(),
+        "line": line,
+        "source": linecache.getline(code.co_filename, line).strip(),
         "variables": shown,
     }
 
