@@ -215,6 +215,40 @@ async def test_a_park_whose_answer_is_lost_is_stored_once(world: PostgresWorld, 
     assert (await world.get_run(RUN)).worker == ""
 
 
+@pytest.mark.parametrize("before", [True, False])
+@pytest.mark.parametrize("what", ["claim", "outcome", "end"])
+async def test_another_server_is_asked_for_what_is_stored(world: PostgresWorld, what: str, before: bool) -> None:
+    """After a failover ids of transactions are others': the claim, the event or the end itself is looked for."""
+    turn = await begin_task(world)
+    task = None if what == "claim" else await claim_step(world)
+    with _answers_lost("COMMIT", before=before) as lost, _another_server():
+        if what == "claim":
+            assert (await claim_step(world)).epoch == 1
+        elif what == "outcome":
+            assert task is not None
+            await world.finish_step(outcome(task, "step_completed"))
+        else:
+            await world.cancel_run(RUN, "", force=True)
+    assert lost == ["COMMIT"]
+    if what != "claim":
+        assert (await types(world))[3:] == ["step_completed" if what == "outcome" else "run_cancelled"]
+    assert turn.task.run_id == RUN
+
+
+@contextmanager
+def _another_server() -> Iterator[None]:
+    """Let each connection be to a server that numbers its transactions anew."""
+    connect = Connection._connect
+
+    def connecting(self: Connection) -> psycopg.Connection:
+        db = connect(self)
+        self._server = (*self._server, object())
+        return db
+
+    with mock.patch.object(Connection, "_connect", connecting):
+        yield
+
+
 async def test_a_stale_commit_is_refused_after_a_lost_answer(world: PostgresWorld) -> None:
     """Who was fenced off meanwhile stores nothing."""
     turn = await begin(world)

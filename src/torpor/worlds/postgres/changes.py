@@ -133,7 +133,7 @@ def store_all(store: Store, all_changes: Sequence[Changes]) -> bool:
         store.connection.store([statement for changes in all_changes for statement in whole(store, changes)])
     except LostError:
         store.connection.drop()
-        return all(_is_stored(store, changes) for changes in all_changes)
+        return all(is_stored(store, changes) for changes in all_changes)
     return True
 
 
@@ -153,7 +153,7 @@ def store_whole(store: Store, changes: Changes) -> None:
             raise _refusal(store, changes, error) from error
         except LostError:
             store.connection.drop()
-            if _is_stored(store, changes):
+            if is_stored(store, changes):
                 return  # else again: if it is stored after all, its comparison fails
 
 
@@ -166,6 +166,7 @@ def store_within(store: Store, changes: Changes) -> None:
     """
     statements = prepared(store, changes)
     connection = store.connection
+    connection.prove(lambda: is_stored(store, changes))
     if changes.before is not None and store.has_locked(changes.before) and not _live(changes):
         connection.put_off(statements)  # it is as it was read, and it claims no token that somebody may have
         store.locked(changes.run)
@@ -209,7 +210,7 @@ def _refusal(store: Store, changes: Changes, error: psycopg.Error) -> Exception:
     return error
 
 
-def _is_stored(store: Store, changes: Changes) -> bool:
+def is_stored(store: Store, changes: Changes) -> bool:
     """Return whether changes are stored, though nobody was told."""
     found = store.find(changes.run.id)
     if found is None or not changes.events:

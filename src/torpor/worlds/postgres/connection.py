@@ -5,7 +5,9 @@ What is sent together is one pipeline. Outside a transaction a pipeline is one: 
 transaction begins with the first pipeline inside it, so that it costs no round trip of its own.
 
 Who loses the connection before the answer to a COMMIT does not know whether it is stored, and the server does: it is
-asked by the transaction's id (``pg_xact_status``) over a new connection.
+asked by the transaction's id (``pg_xact_status``) over a new connection. A server that has crashed, or a standby that
+has taken over, may have given the id to another transaction since: then what the transaction changed is looked at
+instead (:meth:`Connection.prove`).
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ import logging
 import select
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, Final
 
@@ -55,6 +57,12 @@ _PATIENCE_SECONDS: Final = 20.0
 
 _PAUSES_SECONDS: Final = (0.05, 1.0)
 _XID: Final = "SELECT pg_current_xact_id()::text"
+_SERVER: Final = (
+    "SELECT pg_postmaster_start_time()::text, "
+    "CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
+)
+"""Tells servers, and what became of one after a restart or a failover, apart: ids of transactions are one's own."""
+
 _STATUS: Final = "SELECT pg_xact_status(%s::xid8)"
 
 
@@ -84,6 +92,8 @@ class Connection:
         self._has_begun = False
         self._xid = ""
         self._put_off: list[Statement] = []
+        self._server: Row = ()
+        self._proof: Callable[[], bool] | None = None
         self._undone = itertools.count()
 
     @property
@@ -223,7 +233,7 @@ class Connection:
         """
         assert not self._is_inside, "a transaction has none inside"
         self._is_inside, self._has_begun, self._xid = True, False, ""
-        self._put_off = []
+        self._put_off, self._proof = [], None
         try:
             yield
             if self._put_off and not self._has_begun:
@@ -237,11 +247,17 @@ class Connection:
             self._is_inside = self._has_begun = False
             self._put_off = []
 
+    def prove(self, proof: Callable[[], bool]) -> None:
+        """Have *proof* say whether the transaction is stored, should nobody else know; of several the last counts."""
+        self._proof = proof
+
     def _commit(self) -> None:
+        has_more = bool(self._put_off)
         try:
             self._send_commit()
         except psycopg.Error as error:
-            if not self.is_lost(error) or was_never_begun(error):
+            # Behind a COMMIT that others came with the session may have ended before the answer was sent.
+            if not self.is_lost(error) or (was_never_begun(error) and not has_more):
                 raise
             if not self._is_stored(error):
                 raise UndoneError from error
@@ -256,17 +272,20 @@ class Connection:
 
     def _is_stored(self, lost: psycopg.Error) -> bool:
         """Ask over a new connection whether the transaction was committed whose connection is gone."""
-        xid = self._xid
+        server, xid, proof = self._server, self._xid, self._proof
         self.drop()
-        if not xid:
-            raise LostError from lost
         self._is_inside = False
         try:
-            while (status := self.rows(_STATUS, xid)[0][0]) == "in progress":
-                self._given_up.wait(_KNOWN_SECONDS)  # the server has not noticed yet that nobody is there
+            is_the_same = self.db is not None and self._server == server
+            if is_the_same and xid:
+                while (status := self.rows(_STATUS, xid)[0][0]) == "in progress":
+                    self._given_up.wait(_KNOWN_SECONDS)  # the server has not noticed yet that nobody is there
+                return bool(status == "committed")
+            if proof is not None:
+                return proof()
         except psycopg.Error:
             raise LostError from lost
-        return bool(status == "committed")
+        raise LostError from lost
 
     def _roll_back(self) -> None:
         if self._has_begun and self._db is not None and not self._db_is_gone():
@@ -305,6 +324,7 @@ class Connection:
         )
         db.prepared_max = _PREPARED_MAX
         adapt(db)
+        [self._server] = db.execute(_SERVER).fetchall()
         return db
 
 

@@ -84,6 +84,8 @@ _LANES: Final = (
 )
 _WORKER: Final = "SELECT 1 FROM torpor.workers WHERE id = %s"
 _LOCK_WORKER: Final = f"{_WORKER} FOR SHARE"
+_HAS_TURN: Final = "SELECT 1 FROM torpor.runs WHERE id = %s AND epoch = %s AND worker = %s"
+_HAS_STEP: Final = "SELECT 1 FROM torpor.steps WHERE run = %s AND id = %s AND epoch = %s AND worker = %s"
 _OWNERS: Final = f"{RUNS} WHERE r.id = ANY(%s)"
 _CREATED: Final = (
     f"SELECT e.run, {', '.join(f'e.{field}' for field in EVENT_FIELDS)} FROM torpor.runs r "
@@ -241,6 +243,7 @@ def _claim_turns(store: Store, locked: _Locked, lanes: Lanes, request: ClaimRequ
         statements += prepared(store, Changes(claimed, run))
         lanes.claimed(run)
         tasks.append(claims.turn_task(claimed, locked.created.get(run.id, [])))
+        _prove(store, _HAS_TURN, run.id, claimed.epoch, request.worker_id)
     store.connection.put_off(statements)
     return tasks
 
@@ -254,8 +257,14 @@ def _claim_steps(store: Store, locked: _Locked, lanes: Lanes, request: ClaimRequ
         statements += save_step(store, run, claimed, step.epoch)
         lanes.claimed(run, step)
         tasks.append(claims.step_task(run, claimed))
+        _prove(store, _HAS_STEP, run.id, step.id, claimed.epoch, request.worker_id)
     store.connection.put_off(statements)
     return tasks
+
+
+def _prove(store: Store, query: str, *values: object) -> None:
+    """Have one of the claims prove that they are stored, all of them or none."""
+    store.connection.prove(lambda: bool(store.connection.rows(query, *values)))
 
 
 def _sound(row: list[Any], created_id: str | None, created_name: str | None) -> Row:

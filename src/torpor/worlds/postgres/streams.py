@@ -73,6 +73,7 @@ def put(store: Store, changes: StreamChanges) -> None:
         raise StaleError
     statements: list[Statement] = [(_PUT, _row(stream)), (_PUT_WRITER, (*which, *astuple(writer)))]
     statements += [(_ADD_CHUNK, (*which, *astuple(chunk)[:-1])) for chunk in changes.chunks]
+    store.connection.prove(lambda: False)  # who writes it again finds out
     store.connection.store(statements)
 
 

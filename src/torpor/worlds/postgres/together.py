@@ -21,7 +21,7 @@ import psycopg
 from torpor.model import Notice
 from torpor.worlds import requests as ask
 from torpor.worlds.postgres.answers import answer, converse, rest
-from torpor.worlds.postgres.changes import is_whole, store_all, whole
+from torpor.worlds.postgres.changes import is_stored, is_whole, store_all, whole
 from torpor.worlds.postgres.connection import LostError, UndoneError
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.requests import Apply, Conversation, Operation
@@ -150,6 +150,8 @@ def _within(store: Store, each: Shared, first: ask.Request) -> None:
     if not (isinstance(first, Apply) and is_whole(first.changes)):
         each.converse(store, first)
         return
-    store.connection.put_off(whole(store, first.changes))
-    store.locked(first.changes.run)
+    changes = first.changes
+    store.connection.put_off(whole(store, changes))
+    store.connection.prove(lambda: is_stored(store, changes))
+    store.locked(changes.run)
     each.stored()
