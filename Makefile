@@ -38,6 +38,11 @@ crash: .venv/.installed ## kill, freeze and starve workers for half an hour; SOA
 	$(PY) -m pytest tests/crash --rounds 20 $(ARGS)
 	$(PY) -m tests.crash.soak $(SOAK)
 
+.PHONY: failover
+failover: .venv/.installed ## let database servers be cut, restarted, killed and replaced under load, many times
+	@.venv/bin/torpor warm
+	TORPOR_TEST_SERVERS=required $(PY) -m pytest tests/servers --rounds 20 $(ARGS)
+
 .PHONY: simulate
 simulate: .venv/.installed ## simulate ten thousand worlds in which everything goes wrong; ARGS='--seed 184' for the story of one
 	$(PY) -m torpor.testing.simulation --seeds 10000 $(ARGS)

@@ -26,7 +26,7 @@ from psycopg import Cursor
 from psycopg.pq import ExecStatus, TransactionStatus
 
 from torpor.worlds.postgres.adapters import adapt
-from torpor.worlds.postgres.faults import is_lost, is_passing, was_never_begun
+from torpor.worlds.postgres.faults import is_lost, is_passing
 from torpor.worlds.postgres.url import Settings
 
 Row = tuple[Any, ...]
@@ -187,7 +187,7 @@ class Connection:
             with self._pipeline(db):
                 _send(db, statements)
         except psycopg.Error as error:
-            if not self._is_inside and self.is_lost(error) and not was_never_begun(error):
+            if not self._is_inside and self.is_lost(error):
                 raise LostError from error
             raise
         self._used_at = time.monotonic()
@@ -252,12 +252,10 @@ class Connection:
         self._proof = proof
 
     def _commit(self) -> None:
-        has_more = bool(self._put_off)
         try:
             self._send_commit()
         except psycopg.Error as error:
-            # Behind a COMMIT that others came with the session may have ended before the answer was sent.
-            if not self.is_lost(error) or (was_never_begun(error) and not has_more):
+            if not self.is_lost(error):
                 raise
             if not self._is_stored(error):
                 raise UndoneError from error

@@ -14,7 +14,7 @@ _AGAIN: Final = (errors.DeadlockDetected, errors.SerializationFailure, errors.Un
 """Somebody else was at the same rows: nothing was stored, and a second look sees what he did."""
 
 _ENDING: Final = (errors.AdminShutdown, errors.CannotConnectNow, errors.TooManyConnections, errors.IdleSessionTimeout)
-"""The server ended the session before it carried anything out, or lets nobody in for now."""
+"""The server ends the session, maybe behind a COMMIT that it has not confirmed, or lets nobody in for now."""
 
 _ADVICE: Final[tuple[tuple[tuple[type[psycopg.Error], ...], str], ...]] = (
     ((errors.InsufficientPrivilege,), "give the role its rights: docs/postgres.md says which"),
@@ -57,11 +57,6 @@ def is_passing(error: psycopg.Error) -> bool:
 def constraint_of(error: psycopg.Error) -> str | None:
     """Return the name of the constraint that was violated, also where another driver has told of it."""
     return error.diag.constraint_name or getattr(error, "constraint", None)
-
-
-def was_never_begun(error: psycopg.Error) -> bool:
-    """Return whether it is certain that the server carried nothing out of what was sent last."""
-    return isinstance(error, _ENDING)
 
 
 def failure_of(error: Exception, url: str, about: str) -> Exception:

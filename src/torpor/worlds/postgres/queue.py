@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
+import psycopg
 from msgspec.structs import replace
 
 from torpor.errors import DamagedError
@@ -22,7 +23,7 @@ from torpor.model import NOW, ClaimRequest, Claims, Notice, Task
 from torpor.worlds import claims
 from torpor.worlds.draft import Changes
 from torpor.worlds.postgres.changes import prepared, save_step
-from torpor.worlds.postgres.connection import Row, Statement
+from torpor.worlds.postgres.connection import LostError, Row, Statement, UndoneError
 from torpor.worlds.postgres.deadlines import NEXT_DEADLINE, OVERDUE, expire
 from torpor.worlds.postgres.flow import Found, Lanes
 from torpor.worlds.postgres.rows import EVENT_FIELDS, INPUT, RUNS, STEP_COLUMNS, events_of, run_of, step_of
@@ -115,7 +116,16 @@ def claim(store: Store, request: ClaimRequest, times: Times) -> tuple[Claims, No
     told = None
     left = request
     for looked in range(_LOOKS_MAX):
-        found, notice = _claim_some(store, left, times, _SPARE << 2 * looked)
+        try:
+            found, notice = _claim_some(store, left, times, _SPARE << 2 * looked)
+        except LostError:  # perhaps something is claimed that nobody knows of: another id has nothing of it
+            store.connection.drop()
+            return Claims(known=False), told
+        except (psycopg.Error, UndoneError):
+            if not tasks:
+                raise
+            store.connection.reset()
+            return Claims(tasks, NOW), told  # they are claimed already, and would be lost
         tasks += found.tasks
         told = notice or told
         steps = sum(task.kind == "step" for task in tasks)

@@ -84,7 +84,7 @@ CREATE TABLE torpor.snapshots (
     logs bigint NOT NULL,
     image text NOT NULL,
     at bigint NOT NULL,
-    data bytea STORAGE EXTERNAL NOT NULL -- compressed already
+    data bytea NOT NULL -- compressed already
 ) WITH (fillfactor = 60);
 
 CREATE TABLE torpor.steps (
@@ -207,7 +207,7 @@ CREATE TABLE torpor.chunks (
     run text COLLATE "C" NOT NULL,
     stream text COLLATE "C" NOT NULL,
     index bigint NOT NULL,
-    data bytea STORAGE EXTERNAL NOT NULL,
+    data bytea NOT NULL,
     tag bytea NOT NULL,
     writer text NOT NULL,
     attempt bigint NOT NULL,
@@ -314,5 +314,10 @@ CREATE TABLE torpor.deployments (
 
 CREATE TABLE torpor.blobs (
     key text COLLATE "C" PRIMARY KEY,
-    data bytea STORAGE EXTERNAL NOT NULL
+    data bytea NOT NULL
 );
+
+-- What is compressed already, or is not worth it, is not compressed again.
+ALTER TABLE torpor.snapshots ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE torpor.chunks ALTER COLUMN data SET STORAGE EXTERNAL;
+ALTER TABLE torpor.blobs ALTER COLUMN data SET STORAGE EXTERNAL;
