@@ -36,7 +36,7 @@ from torpor.testing.worlds.story import (
 )
 from torpor.worlds import open_world
 from torpor.worlds.postgres import PostgresWorld, adapters, schema
-from torpor.worlds.postgres.connection import Connection
+from torpor.worlds.postgres.connection import Connection, LostError
 from torpor.worlds.postgres.times import ServerTimes
 
 _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'torpor' AND pid <> {}"
@@ -355,3 +355,35 @@ async def test_an_idle_poll_writes_nothing(world: PostgresWorld, server: str) ->
     for _ in range(5):
         await world.claim(request())
     assert execute(server, numbers) == before
+
+
+async def test_a_commit_that_is_still_under_way_is_waited_for(world: PostgresWorld, server: str) -> None:
+    """The session that was cut commits a moment after its successor has begun to look."""
+    turn = await begin(world)
+    store, looks = Connection.store, asyncio.Event()
+    loop = asyncio.get_running_loop()
+    slow = psycopg.connect(server, autocommit=False)
+
+    def losing(self: Connection, statements: Any) -> None:
+        if looks.is_set():
+            store(self, statements)
+            return
+        for query, values in statements:
+            slow.execute(query, values)
+        loop.call_soon_threadsafe(looks.set)
+        self.drop()
+        raise LostError
+
+    async def finish() -> None:
+        await looks.wait()
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%%FOR UPDATE%%'"
+        while not await asyncio.to_thread(execute, server, waiting):
+            pass
+        await asyncio.to_thread(slow.commit)
+
+    adapters.adapt(slow)
+    with mock.patch.object(Connection, "store", losing):
+        committed, _ = await asyncio.gather(turn.commit(step("step_created", 1)), finish())
+    slow.close()
+    assert committed.stored
+    assert (await types(world))[2:] == ["step_created"]

@@ -59,6 +59,8 @@ _ADD_TURN: Final = (
 _SAVE_TURN: Final = "UPDATE torpor.turns SET ready_at = %s, queued_at = %s, worker = %s, slot = %s WHERE run = %s"
 _DROP_TURN: Final = "DELETE FROM torpor.turns WHERE run = %s"
 
+_AWAIT: Final = "SELECT 1 FROM torpor.runs WHERE id = %s FOR UPDATE"  # a session that is cut may commit a moment later
+_LOOKS_MAX: Final = 5
 _EVENTS_TOGETHER: Final = 8
 _ADD_EVENTS: Final = [_insert("events", ["run", *EVENT_FIELDS], rows) for rows in range(_EVENTS_TOGETHER + 1)]
 
@@ -131,9 +133,8 @@ def store_all(store: Store, all_changes: Sequence[Changes]) -> bool:
     """
     try:
         store.connection.store([statement for changes in all_changes for statement in whole(store, changes)])
-    except LostError:
-        store.connection.drop()
-        return all(is_stored(store, changes) for changes in all_changes)
+    except LostError as lost:
+        return all(_look(store, changes, lost) for changes in all_changes)
     return True
 
 
@@ -151,10 +152,9 @@ def store_whole(store: Store, changes: Changes) -> None:
             return
         except psycopg.Error as error:
             raise _refusal(store, changes, error) from error
-        except LostError:
-            store.connection.drop()
-            if is_stored(store, changes):
-                return  # else again: if it is stored after all, its comparison fails
+        except LostError as lost:
+            if _look(store, changes, lost):
+                return
 
 
 def store_within(store: Store, changes: Changes) -> None:
@@ -211,13 +211,31 @@ def _refusal(store: Store, changes: Changes, error: psycopg.Error) -> Exception:
 
 
 def is_stored(store: Store, changes: Changes) -> bool:
-    """Return whether changes are stored, though nobody was told."""
+    """Return whether changes are stored, though nobody was told; whoever is still at it is waited for."""
+    store.connection.rows(_AWAIT, changes.run.id)
     found = store.find(changes.run.id)
     if found is None or not changes.events:
         return found is not None and fence(found) == fence(changes.run)
     last = changes.events[-1]
     rows = store.connection.rows(f"{EVENTS} WHERE run = %s AND seq = %s", changes.run.id, last.seq)
     return events_of(rows) == [last]
+
+
+def _look(store: Store, changes: Changes, lost: LostError) -> bool:
+    """
+    Return whether changes are stored whose connection is gone.
+
+    Raises:
+        LostError: the server cannot be asked.
+    """
+    for _ in range(_LOOKS_MAX):
+        store.connection.drop()
+        try:
+            return is_stored(store, changes)
+        except psycopg.Error as error:  # the server may just be ending all sessions, one after the other
+            if not store.connection.is_lost(error):
+                break
+    raise lost
 
 
 def _live(changes: Changes) -> list[Hook]:

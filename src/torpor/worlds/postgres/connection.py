@@ -51,6 +51,7 @@ _OPTIONS: Final = {
     "application_name": "torpor",
 }
 _KNOWN_SECONDS: Final = 0.05
+_LOOKS_MAX: Final = 5
 _MOMENT: Final = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
 _PATIENCE_SECONDS: Final = 20.0
 """For so long one waits for a server that restarts."""
@@ -271,19 +272,24 @@ class Connection:
     def _is_stored(self, lost: psycopg.Error) -> bool:
         """Ask over a new connection whether the transaction was committed whose connection is gone."""
         server, xid, proof = self._server, self._xid, self._proof
-        self.drop()
         self._is_inside = False
-        try:
-            is_the_same = self.db is not None and self._server == server
-            if is_the_same and xid:
-                while (status := self.rows(_STATUS, xid)[0][0]) == "in progress":
-                    self._given_up.wait(_KNOWN_SECONDS)  # the server has not noticed yet that nobody is there
-                return bool(status == "committed")
-            if proof is not None:
-                return proof()
-        except psycopg.Error:
-            raise LostError from lost
+        for _ in range(_LOOKS_MAX):
+            self.drop()
+            try:
+                is_the_same = self.db is not None and self._server == server
+                if is_the_same and xid:
+                    return self._is_committed(xid)
+                if proof is not None:
+                    return proof()
+            except psycopg.Error as error:  # the server may just be ending all sessions, one after the other
+                if not self.is_lost(error):
+                    break
         raise LostError from lost
+
+    def _is_committed(self, xid: str) -> bool:
+        while (status := self.rows(_STATUS, xid)[0][0]) == "in progress":
+            self._given_up.wait(_KNOWN_SECONDS)  # the server has not noticed yet that nobody is there
+        return bool(status == "committed")
 
     def _roll_back(self) -> None:
         if self._has_begun and self._db is not None and not self._db_is_gone():

@@ -219,11 +219,7 @@ class Pool:
         self._give_back(store)
 
     def _share_out(self, store: Store, shared: list[Shared]) -> None:
-        try:
-            self._carry_out_together(store, shared)
-        except BaseException as error:  # noqa: BLE001  # whatever it is, the callers get it
-            for each in shared:
-                each.error = each.error or (self._unknown(each.about, error) if isinstance(error, LostError) else error)
+        self._carry_out_together(store, shared)
         loops: dict[asyncio.AbstractEventLoop, list[Settled]] = {}
         for each in shared:
             if not each.is_single:
@@ -245,11 +241,19 @@ class Pool:
             except Exception as error:  # noqa: BLE001  # whatever it is, the caller gets it
                 each.error = error
             store.connection.reset()
-        elif shared and not carry_out(store, shared):
-            rest = [each for each in shared if not each.is_single]
-            parts = [rest] if len(rest) < len(shared) else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
-            for part in parts:
-                self._carry_out_together(store, part)
+            return
+        try:
+            if carry_out(store, shared):
+                return
+        except Exception as error:  # noqa: BLE001  # as above
+            for each in shared:
+                each.error = self._unknown(each.about, error) if isinstance(error, LostError) else error
+            store.connection.reset()
+            return
+        rest = [each for each in shared if not each.is_single]
+        parts = [rest] if len(rest) < len(shared) else [rest[: len(rest) // 2], rest[len(rest) // 2 :]]
+        for part in filter(None, parts):
+            self._carry_out_together(store, part)
 
     def _have_carried_out(self, each: Shared) -> None:
         """Let another thread carry out alone what cannot share."""

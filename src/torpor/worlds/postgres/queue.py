@@ -22,6 +22,7 @@ from torpor.errors import DamagedError
 from torpor.model import NOW, ClaimRequest, Claims, Notice, Task
 from torpor.worlds import claims
 from torpor.worlds.draft import Changes
+from torpor.worlds.postgres import workers
 from torpor.worlds.postgres.changes import prepared, save_step
 from torpor.worlds.postgres.connection import LostError, Row, Statement, UndoneError
 from torpor.worlds.postgres.deadlines import NEXT_DEADLINE, OVERDUE, expire
@@ -108,6 +109,7 @@ _SPARE: Final = 8
 """How many more are looked for than are wanted: some may be others' by the time when they are locked."""
 
 _LOOKS_MAX: Final = 5
+_TRIES_MAX: Final = 5
 
 
 def claim(store: Store, request: ClaimRequest, times: Times) -> tuple[Claims, Notice | None]:
@@ -118,9 +120,8 @@ def claim(store: Store, request: ClaimRequest, times: Times) -> tuple[Claims, No
     for looked in range(_LOOKS_MAX):
         try:
             found, notice = _claim_some(store, left, times, _SPARE << 2 * looked)
-        except LostError:  # perhaps something is claimed that nobody knows of: another id has nothing of it
-            store.connection.drop()
-            return Claims(known=False), told
+        except LostError as lost:
+            return _given_up(store, request.worker_id, times, lost)
         except (psycopg.Error, UndoneError):
             if not tasks:
                 raise
@@ -136,6 +137,23 @@ def claim(store: Store, request: ClaimRequest, times: Times) -> tuple[Claims, No
     tasks.sort(key=lambda task: task.kind == "step")
     is_full = 0 < request.turns_max == turns or 0 < request.steps_max == steps
     return Claims(tasks, None if is_full else found.next_at, found.known), told
+
+
+def _given_up(store: Store, worker_id: str, times: Times, lost: LostError) -> tuple[Claims, Notice | None]:
+    """
+    Take everything away from a worker that may have claims that it knows nothing of; it begins anew under another id.
+
+    Raises:
+        LostError: the server stays away.
+    """
+    for _ in range(_TRIES_MAX):
+        store.connection.reset()
+        try:
+            _, notice = workers.release(store, (worker_id,), times, expired_only=False)
+        except (psycopg.Error, UndoneError, LostError):
+            continue
+        return Claims(known=False), notice
+    raise lost
 
 
 def _claim_some(store: Store, request: ClaimRequest, times: Times, spare: int) -> tuple[Claims, Notice | None]:
