@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from torpor.cli import logs
-from torpor.cli.opening import with_client
-from torpor.cli.options import AppArgument, WorldOption
+from torpor.cli.opening import run_or_capsule, with_client
+from torpor.cli.options import WorldOption
 from torpor.cli.output import say
 from torpor.cli.reporting import command
 from torpor.cli.stopping import StopRequest
 from torpor.client import Client
 from torpor.errors import ConfigurationError
-from torpor.http.tokens import make_token
+from torpor.http.tokens import Role, make_token
 
 if TYPE_CHECKING:  # an extra, which not everybody has
     import socket
@@ -23,7 +23,14 @@ if TYPE_CHECKING:  # an extra, which not everybody has
 
 @command
 def web(
-    app: AppArgument = None,
+    app: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[APP]",
+            show_default=False,
+            help="The application, as for torpor serve, or the file of a capsule, which is shown and no more.",
+        ),
+    ] = None,
     port: Annotated[int, typer.Option("--port", help="0: any that is free.", min=0, max=65_535)] = 0,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
     log_level: logs.LogLevelOption = "warning",
@@ -43,20 +50,26 @@ def web(
         from torpor.http import serving  # noqa: PLC0415  # an extra, which not everybody has
     except ModuleNotFoundError as error:
         raise ConfigurationError(f"torpor web needs {error.name}: pip install 'torpor[http]'") from error
+    roles: tuple[Role, ...] = ("operate", "decrypt")
+    _, shown = run_or_capsule(app, world)
+    if shown != world:
+        app, world, roles = None, shown, ("read", "decrypt")
     stop = StopRequest()
     listening = serving.listen("127.0.0.1", port)
     logs.set_up(log_level, follow=False)
-    with_client(app, world, lambda client: _show(client, listening, stop, opens=open_browser))
+    with_client(app, world, lambda client: _show(client, listening, stop, roles, opens=open_browser))
 
 
-async def _show(client: Client, listening: socket.socket, stop: StopRequest, *, opens: bool) -> None:
+async def _show(
+    client: Client, listening: socket.socket, stop: StopRequest, roles: tuple[Role, ...], *, opens: bool
+) -> None:
     from torpor.http.asgi import EVERY_ROUTE, asgi  # noqa: PLC0415  # as above
     from torpor.http.dev import OneTimeLink  # noqa: PLC0415  # as above
     from torpor.http.service import Service  # noqa: PLC0415  # as above
     from torpor.http.serving import serving, url_of  # noqa: PLC0415  # as above
 
     service, url = Service(client), url_of(listening)
-    own = make_token(client.world.clock.now(), ("operate", "decrypt"), name="torpor web")
+    own = make_token(client.world.clock.now(), roles, name="torpor web")
     link = OneTimeLink(own.text)
     served = asgi(client, tokens=[own.token], routes=(*EVERY_ROUTE, *link.router), service=service)
     async with serving(served, service, listening):

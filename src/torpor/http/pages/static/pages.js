@@ -176,6 +176,10 @@ if (here.searchParams.has("said")) {
   history.replaceState(null, "", here);
 }
 
+for (const current of document.querySelectorAll(".tabs [aria-current], .top nav [aria-current]")) {
+  current.scrollIntoView({ inline: "center", block: "nearest" }); // where they do not fit in
+}
+
 showTools();
 applyZoom();
 if (main.dataset.live) listen(main.dataset.live);
