@@ -86,14 +86,14 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Install
 
 
 def test_the_sdist_holds_text_only(built: Built) -> None:
-    """No binary is shipped as source: every file is UTF-8 text, but for recordings of released versions' worlds."""
+    """No binary is shipped as source: every file is UTF-8 text, but for recordings of released versions and pictures."""
     with tarfile.open(built.sdist) as archive:
         members = [member for member in archive.getmembers() if member.isfile()]
         content = {member.name: file.read() for member in members if (file := archive.extractfile(member))}
 
     assert f"torpor-{VERSION}/src/torpor/errors.py" in content
-    recorded = f"torpor-{VERSION}/tests/releases/recorded/"
-    sources = {name: data for name, data in content.items() if not name.startswith(recorded)}
+    ours = (f"torpor-{VERSION}/tests/releases/recorded/", f"torpor-{VERSION}/docs/pictures/")
+    sources = {name: data for name, data in content.items() if not name.startswith(ours)}
     assert [name for name, data in sources.items() if b"\0" in data or not is_utf8(data)] == []
 
 
