@@ -86,7 +86,7 @@ def installed(built: Built, tmp_path_factory: pytest.TempPathFactory) -> Install
 
 
 def test_the_sdist_holds_text_only(built: Built) -> None:
-    """No binary is shipped as source: every file is UTF-8 text, but for recordings of released versions and pictures."""
+    """No binary is shipped as source: every file is UTF-8 text, but for recordings of releases and pictures."""
     with tarfile.open(built.sdist) as archive:
         members = [member for member in archive.getmembers() if member.isfile()]
         content = {member.name: file.read() for member in members if (file := archive.extractfile(member))}

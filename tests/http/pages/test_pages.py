@@ -69,6 +69,7 @@ def test_a_token_for_other_runs_learns_nothing(
         answer = send(http, route, population.approving)
         assert answer.status_code == 404
         assert "pages-token" not in answer.text
+        assert http.get("/live", params={"run": population.approving}).status_code == 404
 
 
 def test_a_list_has_the_runs_that_a_token_is_about(

@@ -9,7 +9,7 @@ from typing import Final
 import msgspec
 from starlette.responses import Response, StreamingResponse
 
-from torpor.errors import TorporError
+from torpor.errors import RunNotFoundError, TorporError
 from torpor.http.pages.rendering import pages
 from torpor.http.routing import Call
 from torpor.http.streams import EVENTS, KEEP_ALIVE_SECONDS
@@ -37,6 +37,10 @@ class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 @router.get("/live", "read", media=(EVENTS,))
 async def live(call: Call, query: Which) -> Response:
     """Tell whenever something has changed that a page shows: ``changed``."""
+    if query.run:
+        info = await call.service.reader(decrypt=False).info(query.run)
+        if not call.grant.covers(info.workflow, info.queue):
+            raise RunNotFoundError(f"no run {query.run!r} that this token is about")
     return StreamingResponse(_changes(call, query.run), media_type=EVENTS)
 
 
