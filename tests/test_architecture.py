@@ -68,6 +68,7 @@ FLOORS = (
         "signing",
         "stream_names",
         "thread_start",
+        "tracing",
         "webhook_options",
     },
 )

@@ -175,6 +175,7 @@ class Torpor(Registry):
         self._policy = checked_policy(retention, log)
         self._policies: dict[str, Policy] = {}  # of single workflows
         self._declared: list[DeclaredSchedule] = []
+        self.observers: list[Observer] = []
         self._wake: Wake | None = None
         self._kept: tuple[int, Kept] | None = None  # what ticks have at hand, since when
         self.watch(self._name)
@@ -465,7 +466,7 @@ class Torpor(Registry):
             self.steps,
             self.settings,
             keyring=self.keyring,
-            observers=observers,
+            observers=[*self.observers, *observers],
             **{
                 "scheduler": self._scheduler,
                 "guest_names": list(LANGUAGES),

@@ -2,8 +2,9 @@
 Attributes: what is said of a run in plain text, so that people find it by them.
 
 Both are strings, and the bounds are those of the TypeScript Workflow SDK. Names that begin with ``$`` are Torpor's own:
-:data:`PARENT` and :data:`ROOT` name the runs that a run descends from, :data:`STATUS` is its status line, and
-:data:`FORKED` says of a fork from which run and place it is: ``wrun_…@17``.
+:data:`PARENT` and :data:`ROOT` name the runs that a run descends from, :data:`STATUS` is its status line,
+:data:`FORKED` says of a fork from which run and place it is: ``wrun_…@17``, :data:`TRACE` in which trace
+it was started.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ PARENT: Final = "$parentRunId"
 ROOT: Final = "$rootRunId"
 STATUS: Final = "$status"
 FORKED: Final = "$forkedFrom"
+TRACE: Final = "$traceparent"
 LEAVING: Final = "$leavingFor"
 """Where a run is about to go: nothing happens in it until it is there, or stays. See :mod:`torpor.worlds.leaving`."""
 

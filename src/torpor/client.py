@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, cast, get_arg
 
 from msgspec.structs import replace
 
-from torpor import codec, ids
-from torpor.attributes import PARENT, ROOT, Attributes, check_write
+from torpor import codec, ids, tracing
+from torpor.attributes import PARENT, ROOT, TRACE, Attributes, check_write
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.errors import remembered_traceback
@@ -738,6 +738,8 @@ class Client:
         text = await in_thread_if(is_large_value(arguments), codec.dumps, list(arguments))
         parent, root = await self._ancestors()
         ancestors = {PARENT: parent, ROOT: root} if parent else {}
+        if traced := tracing.current():
+            ancestors[TRACE] = traced
         usual = {"cleanup_ms": self.cleanup.ms, "cleanup_steps": self.cleanup.steps}
         new = NewRun(
             id=run_id or ids.fresh("wrun", self.world.clock.now()),

@@ -42,6 +42,7 @@ def test_the_table_holds_every_command() -> None:
         "import",
         "move",
         "inspect",
+        "trace",
         "diff",
         "fork",
         "stream",

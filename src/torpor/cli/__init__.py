@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "runs": Place("runs", "List runs, newest first, and what they wait for."),
     "hooks": Place("runs", "List what waits for the outside world."),
     "inspect": Place("inspect_run", "Show what happened in a run."),
+    "trace": Place("trace", "Show a run's spans as a tree, whichever workers made them."),
     "stream": Place("stream", "Show what is in a run's stream, chunk by chunk."),
     "diff": Place("moments", "Show what differs between two moments of a run: functions, variables and output."),
     "repl": Place("repl", "Open a prompt inside a copy of a run."),

@@ -105,6 +105,10 @@ class Stored(msgspec.Struct, frozen=True):
         run_id, key_id, workflow: of the run.
         events: as they were asked for: payloads of an encrypted run are encrypted, and times may be moved up.
         entries: new lines of its log, encrypted likewise.
+        created_at: of the run, 0 where only a step's outcome was stored.
+        parent, trace: id of the run that started it, and the trace in which it was started, ``""`` for none.
+        snapshot_bytes: of the snapshot that was stored with it, 0 for none.
+        late_ms: how late the timers were that have ended with it.
     """
 
     run_id: str
@@ -112,6 +116,11 @@ class Stored(msgspec.Struct, frozen=True):
     workflow: str
     events: tuple[Event, ...]
     entries: tuple[LogEntry, ...] = ()
+    created_at: int = 0
+    parent: str = ""
+    trace: str = ""
+    snapshot_bytes: int = 0
+    late_ms: tuple[int, ...] = ()
 
 
 class RunRebuilt(msgspec.Struct, frozen=True):

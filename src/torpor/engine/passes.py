@@ -118,6 +118,7 @@ class Pass:
         snapshot_at: when the newest snapshot was taken or loaded, by the steady clock.
         held: what the world has of the run now.
         waits: those that are open, with what the VM has asked for since.
+        late_ms: how late the timers are that were heard last.
         started: whether the log will say that the run has begun.
         woken_at: when the VM was woken.
         carried_over: why the run is brought to another guest build, ``""`` when it is not.
@@ -139,6 +140,7 @@ class Pass:
     never_begun: Mapping[str, int]
     held: Entities = field(init=False)
     waits: dict[str, Wait] = field(init=False)
+    late_ms: tuple[int, ...] = field(init=False, default=())
     started: bool = field(init=False)
     woken_at: int = 0
     carried_over: str = ""
@@ -245,7 +247,9 @@ class Pass:
         self.taken = list(outcomes)
         retries = tuple(event for event in outcomes if event.type in _NO_INPUTS)
         timed = [(event.at, event) for event in outcomes if event.type not in _NO_INPUTS]
-        timed += [(wait.due, Event("wait_completed", now, wait.id, op=wait.op)) for wait in self.due(now)]
+        timers = self.due(now)
+        self.late_ms = tuple(now - wait.due for wait in timers)
+        timed += [(wait.due, Event("wait_completed", now, wait.id, op=wait.op)) for wait in timers]
         timed.sort(key=operator.itemgetter(0))
         inputs = self._in_log_order([event for _, event in timed])
         self.arrived = Arrivals(inputs, retries, handing_over=not outcomes and not timed)

@@ -26,6 +26,7 @@ from urllib.parse import quote, urlsplit
 
 import msgspec
 
+from torpor import tracing
 from torpor.codec.typing.annotations import convert
 from torpor.codec.typing.hints import hints_of
 from torpor.engine.metadata import current_step, running_workflow
@@ -156,6 +157,7 @@ class _Call:
             "Accept": "application/json",
             "Idempotency-Key": step.step_id,
             "Prefer": f"wait={WAIT_SECONDS}",
+            **tracing.headers(),
             **signed_headers(self._remote.read_secret(), step.step_id, body, _now()),
         }
         timeout = httpx.Timeout(ATTEMPT_SECONDS, connect=CONNECT_SECONDS)

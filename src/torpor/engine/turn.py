@@ -28,6 +28,7 @@ from typing import Any, ClassVar
 
 import msgspec
 
+from torpor.attributes import PARENT, TRACE
 from torpor.engine import health_runs
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.moves import (
@@ -267,7 +268,20 @@ class Turn:
             self._recovery.went_well()
             return self._loads(*self._leaving())
         run = this.state.run
-        told = Stored(run.id, run.key_id, run.workflow, as_stored(plan.commit, answer), plan.commit.log_entries)
+        snapshot = plan.commit.snapshot
+        told = Stored(
+            run.id,
+            run.key_id,
+            run.workflow,
+            as_stored(plan.commit, answer),
+            plan.commit.log_entries,
+            created_at=run.created_at,
+            parent=run.attributes.get(PARENT, ""),
+            trace=run.attributes.get(TRACE, ""),
+            snapshot_bytes=0 if snapshot is None else len(snapshot.data),
+            late_ms=this.late_ms,
+        )
+        this.late_ms = ()
         effects: list[Effect] = [Tell(told)]
         if this.put_off:
             effects.append(PutBack(this.put_off))

@@ -27,7 +27,7 @@ import msgspec
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from torpor import codec
+from torpor import codec, tracing
 from torpor.errors import SerializationError, TorporError
 from torpor.http.auth import NOBODY, Grant, Guard, Needed
 from torpor.http.problems import BadRequestError, MediaTypeError, SlowRequestError, TooLargeError, answer_to
@@ -292,7 +292,8 @@ def endpoint(route: Route, service: Service, guard: Guard) -> Callable[[Request]
                 given["query"] = call.query(takes["query"])
             if "body" in takes:
                 given["body"] = await call.body(takes["body"])
-            told = await route.handler(**given)
+            with tracing.entered(request.headers.get(tracing.HEADER, "")):
+                told = await route.handler(**given)
             if route.needed != "open":
                 told = await call.shown(told)
         except TorporError as error:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from torpor.client import Client, chosen_runtime
 from torpor.engine.deployments import Startable, find_workflow
+from torpor.engine.figures import Figures
 from torpor.engine.step_definition import StepDefinition
 from torpor.errors import ConfigurationError
 from torpor.inspection.reading import Reader
@@ -44,6 +45,7 @@ class Service:
 
     Attributes:
         client: the client.
+        figures: what workers of the application do in this process, None without an application.
         stopping: is set when the server stops, so that those who wait for something are answered.
         asking: is held while a copy of a run is asked: each is a VM.
         carried: steps that are carried out here for others, by name and id.
@@ -52,6 +54,10 @@ class Service:
     def __init__(self, source: Torpor | Client) -> None:
         self._app = None if isinstance(source, Client) else source
         self._given = source if isinstance(source, Client) else None
+        self.figures: Figures | None = None
+        if self._app is not None:
+            self.figures = Figures()
+            self._app.observers.append(self.figures.observer)
         self.stopping = asyncio.Event()
         self.asking = asyncio.Semaphore(_QUERIES_AT_ONCE)
         self._parts: dict[type, Any] = {}
