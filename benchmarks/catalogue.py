@@ -7,6 +7,7 @@ from collections.abc import Callable
 import msgspec
 
 from benchmarks import (
+    capsule,
     cli,
     codec,
     crash,
@@ -64,6 +65,7 @@ BENCHMARKS = {
     "payload": Benchmark("50 sequential steps that each take and return 10 KB", payload.run, spreads=True),
     "lists": Benchmark("300 000 stored runs: pages and searches, and a turn's load beside them", lists.run),
     "pages": Benchmark("the pages of 300 000 runs and of a run with 100 000 events: server, browser", pages.run),
+    "capsule": Benchmark("a run of 10 000 events: out as a capsule, into another world, opened", capsule.run),
     "streams": Benchmark("a step writes 10 000 small chunks and 100 large ones, others read along", streams.run),
     "http": Benchmark("the front door on loopback, beside the direct client", http.run),
     "crash": Benchmark("SIGKILL in the middle of 100 steps, restart, finish", crash.run),
