@@ -27,7 +27,7 @@ _ADVICE: Final[tuple[tuple[tuple[type[psycopg.Error], ...], str], ...]] = (
     ((errors.ReadOnlySqlTransaction,), "this is a standby; name the primary"),
     ((errors.ProgramLimitExceeded,), "a value is larger than Postgres stores; keep large data elsewhere"),
     ((errors.DataCorrupted, errors.IndexCorrupted), "the database is damaged there; restore a backup"),
-    ((errors.UndefinedTable, errors.UndefinedColumn), "its schema is not ours; run `torpor migrate`"),
+    ((errors.UndefinedTable, errors.UndefinedColumn), "its schema is not ours, or not whole; restore it from a backup"),
     ((psycopg.OperationalError, psycopg.InterfaceError), "see whether the server runs and can be reached; try again"),
 )
 _REFUSED: Final = ("does not exist", "authentication failed", "no pg_hba.conf entry", "no password supplied")
