@@ -1,4 +1,4 @@
-"""A worker that has nothing to do hardly asks the server."""
+"""A worker that has nothing to do hardly looks for work."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from torpor.worlds.postgres.connection import Connection
 SECONDS = 60
 
 
-async def test_an_idle_worker_asks_once_a_second_at_most() -> None:
-    """Round trips of a minute that its clock is moved by: claims, signs of life, schedules and upkeep."""
+async def test_an_idle_worker_looks_for_work_once_a_second_at_most() -> None:
+    """Round trips of a minute that its clock is moved by; signs of life go by real time, and are not counted here."""
     url = server_url()
     empty(url)
     clock = ManualClock()
