@@ -13,7 +13,7 @@ import pytest
 
 from tests.postgres_server import empty, server_url
 from torpor.clock import Clock
-from torpor.errors import TransactionError
+from torpor.errors import EntityConflictError, RunNotFoundError, TransactionError
 from torpor.testing import worlds
 from torpor.testing.worlds.story import RUN, new_run
 from torpor.testing.worlds.suite import opened
@@ -111,10 +111,10 @@ class TestSqlite(worlds.TransactionsSuite):
 
         return make
 
-    @pytest.fixture(params=SQLITE)
-    def begin_transaction(self, request: pytest.FixtureRequest, file: str) -> worlds.BeginTransaction:
-        """Begin one on a connection of each kind."""
-        return lambda _: SQLITE[request.param](file)
+    @pytest.fixture
+    def begin_transaction(self, file: str) -> worlds.BeginTransaction:
+        """Begin one as Python does."""
+        return lambda _: SQLITE["sqlite3"](file)
 
 
 # Postgres
@@ -193,10 +193,37 @@ class TestPostgres(worlds.TransactionsSuite):
 
         return make
 
-    @pytest.fixture(params=POSTGRES)
+    @pytest.fixture(params=["psycopg", "psycopg-async", "asyncpg"])
     def begin_transaction(self, request: pytest.FixtureRequest) -> worlds.BeginTransaction:
-        """Begin one on a connection of each kind."""
+        """Begin one on a connection of each driver."""
         return lambda _: POSTGRES[request.param](server_url())
+
+
+# Every kind
+
+
+@pytest.mark.parametrize("kind", [f"sqlite {kind}" for kind in SQLITE] + [f"postgres {kind}" for kind in POSTGRES])
+async def test_connections_of_every_kind_are_taken(kind: str, file: str) -> None:
+    """What is committed is there, what is refused or rolled back is not."""
+    base, _, name = kind.partition(" ")
+    begin = SQLITE[name] if base == "sqlite" else POSTGRES[name]
+    where = file if base == "sqlite" else server_url()
+    if base == "postgres":
+        empty(where)
+    async with opened(open_world(f"sqlite:///{file}" if base == "sqlite" else where)) as world:
+        with pytest.raises(ZeroDivisionError):  # noqa: PT012  # as an application does
+            async with begin(where) as connection:
+                await (await world.within(connection)).create_run(new_run())
+                raise ZeroDivisionError
+        with pytest.raises(RunNotFoundError):
+            await world.get_run(RUN)
+        async with begin(where) as connection:
+            within = await world.within(connection)
+            await within.create_run(new_run())
+            with pytest.raises(EntityConflictError):
+                await within.create_run(new_run(args=b"devl[[1]]"))
+            await within.send(RUN, "orders", b"devl[7]", "m1")
+        assert [event.type for event in await world.events(RUN)] == ["run_created", "message_sent"]
 
 
 # What is refused
