@@ -14,7 +14,7 @@ import pytest
 def django_file() -> Path:
     """Return the file of the database; skip where there is no Django."""
     django = pytest.importorskip("django")
-    from django.conf import settings  # type: ignore[import-untyped]  # noqa: PLC0415  # where it is installed
+    from django.conf import settings  # noqa: PLC0415  # where it is installed
 
     file = Path(tempfile.mkdtemp(prefix="torpor-django-")) / "shop.db"
     immediate = {"transaction_mode": "IMMEDIATE"}
@@ -27,6 +27,6 @@ def django_file() -> Path:
 def django_connection() -> Any:
     """Return Django's connection to it, which is another one in each thread."""
     django_file()
-    from django.db import connection  # type: ignore[import-untyped]  # noqa: PLC0415  # once it is set up
+    from django.db import connection  # noqa: PLC0415  # once it is set up
 
     return connection

@@ -168,7 +168,7 @@ async def test_sqlalchemy_sessions_have_steps(shop: Torpor, database: Database) 
 async def test_django_has_steps() -> None:
     """In a block that is atomic, on the connection of the thread in which the step runs."""
     file = django_file()
-    from django.db import transaction  # type: ignore[import-untyped]  # noqa: PLC0415  # once it is set up
+    from django.db import transaction  # noqa: PLC0415  # once it is set up
 
     @contextmanager
     def atomic() -> Iterator[Any]:

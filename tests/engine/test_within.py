@@ -33,7 +33,7 @@ def test_blocking_calls_use_a_connection_in_the_thread_that_it_belongs_to(tmp_pa
 def test_django_begins_runs() -> None:
     """Inside of a block that is atomic, and nowhere else; one that is rolled back begins none."""
     file, django = django_file(), django_connection()
-    from django.db import transaction  # type: ignore[import-untyped]  # noqa: PLC0415  # once it is set up
+    from django.db import transaction  # noqa: PLC0415  # once it is set up
 
     with SyncTorpor(app.on(f"sqlite:///{file}"), worker=True) as torpor:
         with pytest.raises(TransactionError, match="atomic"):
