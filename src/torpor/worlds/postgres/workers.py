@@ -13,7 +13,7 @@ from torpor.worlds import claims
 from torpor.worlds.draft import Changes
 from torpor.worlds.postgres.changes import prepared, save_step
 from torpor.worlds.postgres.connection import Row, Statement
-from torpor.worlds.postgres.deadlines import expire
+from torpor.worlds.postgres.deadlines import OVERDUE, expire
 from torpor.worlds.postgres.rows import STEP_COLUMNS, step_of
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.times import ASK, Times
@@ -27,6 +27,7 @@ _ADD: Final = (
     "pid = excluded.pid, born = excluded.born, lease_ms = excluded.lease_ms, app = excluded.app, "
     "deployment = excluded.deployment, seen_at = excluded.seen_at, beat = excluded.beat"
 )
+_OVERDUE: Final = f"SELECT {OVERDUE.format(now='%s')}"
 _BEAT: Final = "UPDATE torpor.workers SET seen_at = %s, beat = %s WHERE id = %s RETURNING 1"
 
 
@@ -73,10 +74,12 @@ def register(store: Store, worker: WorkerRow, times: Times) -> tuple[None, None]
 def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, Notice | None]:
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
     now, _ = _told(store, times)
-    known, orphaned = store.connection.ask((_BEAT, (now, times.beat(now), worker_id)), (_ORPHANED, ()))
-    others = tuple(worker for worker in all_of(store, times) if worker.id != worker_id)
+    known, orphaned, [told], rows, [(overdue,)] = store.connection.ask(
+        (_BEAT, (now, times.beat(now), worker_id)), (_ORPHANED, ()), (ASK, ()), (_WORKERS, ()), (_OVERDUE, (now, now))
+    )
+    others = tuple(worker for worker in _workers_of(rows, told, times) if worker.id != worker_id)
     taken = sum(_release_orphans(store, owner, now) for (owner,) in orphaned)
-    ended = expire(store, times)  # whoever has room for work sees to it sooner
+    ended = expire(store, times) if overdue else None  # whoever has room for work sees to it sooner
     answer = Heartbeat(bool(known), others, taken)
     return answer, Notice(None, work=True, ended=ended is not None) if taken or ended else None
 
@@ -98,6 +101,10 @@ def release(store: Store, worker_ids: Sequence[str], times: Times, *, expired_on
 def all_of(store: Store, times: Times) -> list[WorkerRow]:
     """Answer :meth:`torpor.world.Queries.workers`."""
     [told], rows = store.connection.ask((ASK, ()), (_WORKERS, ()))
+    return _workers_of(rows, told, times)
+
+
+def _workers_of(rows: Sequence[Row], told: Row, times: Times) -> list[WorkerRow]:
     now, started_at = times.told(*told)
     return [_worker_of(row, times.silence(now, row[-1], started_at)) for row in rows]
 
