@@ -30,6 +30,8 @@ FLOORS = (
         "capsules",
         "fetching",
         "client",
+        "run_failure",
+        "run_handle",
         "health",
         "forking",
         "hook_info",

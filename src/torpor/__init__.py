@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torpor.app import Torpor
-    from torpor.client import Client, RunHandle
+    from torpor.client import Client
     from torpor.codec import register, serializable
     from torpor.codec.requests import Request, Response
     from torpor.engine.metadata import StepMetadata, WorkflowMetadata, current_step
@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from torpor.registry import Registry
     from torpor.retention import KeepLog, Retention
     from torpor.retries import Backoff
+    from torpor.run_handle import RunHandle
     from torpor.run_info import Awaited, RunInfo
     from torpor.starting import Cleanup
     from torpor.sync import SyncTorpor
@@ -138,10 +139,8 @@ __all__ = [
 
 _HOMES = {
     "torpor.app": ("Torpor",),
-    "torpor.client": (
-        "Client",
-        "RunHandle",
-    ),
+    "torpor.client": ("Client",),
+    "torpor.run_handle": ("RunHandle",),
     "torpor.codec": (
         "register",
         "serializable",

@@ -35,7 +35,7 @@ import msgspec
 from torpor.attributes import Attributes
 from torpor.authority import Authority
 from torpor.builtin_steps import ApplicationSteps
-from torpor.client import Client, RunHandle, chosen_runtime
+from torpor.client import Client, chosen_runtime
 from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.values import WorkflowFunction
@@ -56,6 +56,7 @@ from torpor.project import application_name, checked_name
 from torpor.queues import Queues
 from torpor.registry import DeclaredSchedule, Entry, Names, Registry
 from torpor.retention import KeepLog, Policies, Policy, Retention, checked_policy
+from torpor.run_handle import RunHandle
 from torpor.run_info import RunInfo
 from torpor.scheduler import Scheduler
 from torpor.schedules import Schedules
@@ -885,7 +886,7 @@ class Torpor(Registry):
 
     async def cancel(self, run_ids: Sequence[str], reason: str = "", *, force: bool = False) -> list[str]:
         """
-        Cancel runs and return the ids of those that had not ended; see :meth:`torpor.client.RunHandle.cancel`.
+        Cancel runs and return the ids of those that had not ended; see :meth:`torpor.run_handle.RunHandle.cancel`.
 
         Raises:
             RunNotFoundError: no such run in this world.

@@ -13,7 +13,7 @@ from typing import Any, Final, Protocol
 
 from torpor import ids
 from torpor.authority import APPLICATION, Authority
-from torpor.client import Client, RunHandle, chosen_runtime
+from torpor.client import Client, chosen_runtime
 from torpor.codec.requests import Request, Response
 from torpor.codec.types.references import AsTheyAre, References
 from torpor.codec.values import AbortSignal as AbortReference
@@ -46,6 +46,7 @@ from torpor.fetching import fetch
 from torpor.limits import FORKS_MAX
 from torpor.programs.catalogue import Programs
 from torpor.registry import Names
+from torpor.run_handle import RunHandle
 from torpor.starting import checked
 from torpor.step import function_of
 
@@ -196,7 +197,7 @@ class BuiltinSteps:
 
         Raises:
             NotAllowedError: it is another application's.
-            RunFailedError, RunCancelledError, RunNotFoundError: as :meth:`torpor.client.RunHandle.result`.
+            RunFailedError, RunCancelledError, RunNotFoundError: as :meth:`torpor.run_handle.RunHandle.result`.
         """
         return await (await self._own(run_id)).result()
 

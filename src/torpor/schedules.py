@@ -9,7 +9,7 @@ from typing import Any, Final, Unpack
 
 import msgspec
 
-from torpor.client import Client, RunHandle, chosen_runtime
+from torpor.client import Client, chosen_runtime
 from torpor.durations import Duration, milliseconds
 from torpor.engine.deployments import Startable, find_workflow
 from torpor.errors import (
@@ -23,6 +23,7 @@ from torpor.errors import (
 from torpor.limits import BACKFILL_MAX
 from torpor.model import Runtime
 from torpor.model.schedules import NEVER, Firing, Overlap, Schedule, Start
+from torpor.run_handle import RunHandle
 from torpor.scheduling import ScheduleOptions, plan, read_arguments
 from torpor.workflow import Workflow, workflow_name
 from torpor.worlds import schedules as rules

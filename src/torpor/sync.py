@@ -22,7 +22,6 @@ from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
 from torpor.app import Torpor
 from torpor.attributes import Attributes
 from torpor.calling_thread import wait_here
-from torpor.client import Code, RunHandle
 from torpor.durations import Duration, When
 from torpor.engine.stream_reading import Attempts, StreamChunk, Until
 from torpor.engine.streams import PAGE_CHUNKS, ChunkPage, ReadableStream, StreamInfo
@@ -32,6 +31,7 @@ from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, Runtime, StepInfo
 from torpor.moments import Difference, Moment
+from torpor.run_handle import Code, RunHandle
 from torpor.run_info import RunInfo
 from torpor.sync_plans import SyncQueues, SyncSchedules
 from torpor.thread_start import starting_thread
@@ -246,7 +246,7 @@ class SyncTorpor:
 
 
 class SyncRun(Generic[T]):
-    """A run behind blocking calls; see :class:`torpor.client.RunHandle`."""
+    """A run behind blocking calls; see :class:`torpor.run_handle.RunHandle`."""
 
     def __init__(self, front: SyncTorpor, handle: RunHandle[T]) -> None:
         self._front = front
@@ -335,7 +335,7 @@ class SyncRun(Generic[T]):
     def stream(
         self, name: str = "", *, start: int = 0, until: Until = "end", attempts: Attempts = "all"
     ) -> SyncStream[Any]:
-        """Return one of the run's streams, to read it with ``for``; see :meth:`torpor.client.RunHandle.stream`."""
+        """Return one of the run's streams, to read it with ``for``; see :meth:`torpor.run_handle.RunHandle.stream`."""
         return SyncStream(self._front, self._handle.stream(name, start=start, until=until, attempts=attempts))
 
     def streams(self) -> list[StreamInfo]:

@@ -6,11 +6,11 @@ from collections.abc import Callable, Coroutine
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar, Unpack
 
-from torpor.client import RunHandle
 from torpor.durations import Duration
 from torpor.model.flow import Asleep, QueueInfo
 from torpor.model.schedules import Overlap
 from torpor.queues import UNSET, Queues
+from torpor.run_handle import RunHandle
 from torpor.schedules import ScheduleInfo, Schedules
 from torpor.scheduling import ScheduleOptions
 from torpor.workflow import Workflow

@@ -16,7 +16,6 @@ from types import TracebackType
 from typing import Any, Generic, NoReturn, ParamSpec, Self, TypeVar, overload
 
 from torpor.attributes import Attributes
-from torpor.client import RunHandle
 from torpor.codec.requests import Response
 from torpor.codec.types.references import recognise
 from torpor.codec.typing.annotations import convert_arguments
@@ -26,6 +25,7 @@ from torpor.engine.deployments import positional
 from torpor.engine.metadata import WorkflowMetadata, running_workflow
 from torpor.errors import ArgumentError, ConfigurationError, OutsideWorkflowError, UsageError
 from torpor.limits import KEY_CHARS_MAX
+from torpor.run_handle import RunHandle
 from torpor.signatures import signature_text
 from torpor.starting import OPTIONS
 
@@ -387,7 +387,7 @@ async def fetch(
 def set_attributes(attributes: Attributes) -> None:  # noqa: ARG001  # as above
     """
     Say something of the run in plain text, so that people find it by that. For workflow code; from outside there is
-    :meth:`torpor.client.RunHandle.set_attributes`.
+    :meth:`torpor.run_handle.RunHandle.set_attributes`.
 
     Args:
         attributes: texts by name, such as ``{"customer": "c-17"}``; None takes one away. Names of up to 256 characters,

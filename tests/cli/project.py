@@ -12,7 +12,7 @@ from types import ModuleType
 
 from torpor import Torpor
 from torpor.cli.loading import load_app, parse_target
-from torpor.client import RunHandle
+from torpor.run_handle import RunHandle
 
 _TESTS = Path(__file__).parent.parent
 

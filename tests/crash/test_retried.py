@@ -13,7 +13,8 @@ import pytest
 
 from tests.cli.processes import Process
 from torpor import RunFailedError
-from torpor.client import Client, RunHandle
+from torpor.client import Client
+from torpor.run_handle import RunHandle
 from torpor.worlds import open_world
 
 FOLDER = Path(__file__).parent

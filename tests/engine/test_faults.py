@@ -12,10 +12,10 @@ import pytest
 from tests.engine.application import app as application
 from tests.engine.support import TIMEOUT, Passages, has_event, resumed, until
 from torpor import Torpor, WorkerSettings
-from torpor.client import RunHandle
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.settings import TurnOptions
 from torpor.errors import SerializationError, WorldError
+from torpor.run_handle import RunHandle
 
 DAMAGE = "UPDATE snapshots SET data = CAST(substr(data, 1, length(data) - 20) || zeroblob(20) AS BLOB)"
 """Makes every snapshot one that cannot be restored."""

@@ -17,7 +17,6 @@ from tests.engine.application import app as application
 from tests.engine.odd_steps import gates
 from tests.engine.support import TIMEOUT, until
 from torpor import RunFailedError, Torpor, WorkerSettings, errors
-from torpor.client import RunHandle
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import health, recovery
 from torpor.engine.deployments import make_deployment
@@ -30,6 +29,7 @@ from torpor.guests.quickjs.vm import QuickJsVm
 from torpor.model import Commit, Committed, Deployment, Entities
 from torpor.programs.catalogue import Programs
 from torpor.retries import Backoff
+from torpor.run_handle import RunHandle
 
 FAILING = {
     "GuestTrapError", "CpuLimitError", "MemoryLimitError", "OutputLimitError", "LimitExceededError", "ProgramError",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from torpor.client import RunHandle
 from torpor.engine.moves import Requests
 from torpor.engine.session import Session
 from torpor.errors import ConfigurationError, HookNotFoundError
 from torpor.lifecycle import INPUTS
+from torpor.run_handle import RunHandle
 from torpor.testing import Testbed
 from torpor.testing.programs.judge import LANGUAGES, application
 from torpor.testing.programs.script import Made, make

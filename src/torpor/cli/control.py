@@ -11,8 +11,9 @@ from torpor.cli.opening import with_client
 from torpor.cli.options import AppOption, WorldOption
 from torpor.cli.output import counted, say
 from torpor.cli.reporting import FAILED, command, report
-from torpor.client import Client, RunHandle
+from torpor.client import Client
 from torpor.errors import TorporError
+from torpor.run_handle import RunHandle
 
 RunsArgument = Annotated[list[str], typer.Argument(metavar="RUN…", help="Ids of runs.")]
 

@@ -14,10 +14,11 @@ from torpor.cli.options import AppOption, WorldOption
 from torpor.cli.output import print_json, say
 from torpor.cli.reporting import command
 from torpor.cli.runs import parse_attributes
-from torpor.client import Client, RunHandle
+from torpor.client import Client
 from torpor.errors import ConfigurationError, RunFailedError, UsageError
 from torpor.inspection.readable import place_of, readable
 from torpor.inspection.reading import Reader
+from torpor.run_handle import RunHandle
 from torpor.worlds import WORLD_DEFAULT
 
 _JSON_BEGINNINGS = ("{", "[", '"')

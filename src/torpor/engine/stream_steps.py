@@ -63,7 +63,7 @@ def get_readable(
 
     Args:
         name: of the stream, ``""`` for the run's default one.
-        start, until, attempts: as for :meth:`torpor.client.RunHandle.stream`.
+        start, until, attempts: as for :meth:`torpor.run_handle.RunHandle.stream`.
 
     Raises:
         OutsideWorkflowError: called outside of a run.

@@ -12,12 +12,12 @@ from typing import Annotated, Final
 
 import msgspec
 
-from torpor.client import RunHandle
 from torpor.errors import ConflictError, TorporError
 from torpor.http.problems import BadRequestError
 from torpor.http.routing import Call, Router, audit
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import RunFilter
+from torpor.run_handle import RunHandle
 
 BULK_MAX: Final = 1_000
 """Runs that one request changes at most."""

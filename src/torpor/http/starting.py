@@ -7,12 +7,12 @@ from typing import Any
 import msgspec
 from starlette.responses import Response
 
-from torpor.client import RunHandle
 from torpor.errors import RunNotFoundError
 from torpor.http.problems import ForbiddenError
 from torpor.http.routing import Call, Router, json_response
 from torpor.http.runs import known_run
 from torpor.http.views import RunItem, run_item
+from torpor.run_handle import RunHandle
 from torpor.starting import beginning
 
 router = Router("runs")

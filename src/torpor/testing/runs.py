@@ -7,13 +7,14 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from torpor.app import Torpor
-from torpor.client import Client, RunHandle
+from torpor.client import Client
 from torpor.durations import When, read_when
 from torpor.engine.metadata import running_step
 from torpor.errors import UsageError, WaitTimeoutError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import NOW, Ending, Run
 from torpor.programs.catalogue import short_name
+from torpor.run_handle import RunHandle
 from torpor.run_info import Awaited, read_info
 from torpor.testing.skipping import Check, Skipping
 from torpor.testing.standing import Standing, standing, story
@@ -46,7 +47,7 @@ class RunOnTest(RunHandle[R], Generic[R]):
 
     def __init__(self, client: ClientOnTest, run_id: str) -> None:
         super().__init__(client, run_id)
-        self._bed = client.bed
+        self._bed, self._asking = client.bed, client
 
     async def result(self, *, timeout: float | None = None) -> R:
         """
@@ -57,7 +58,7 @@ class RunOnTest(RunHandle[R], Generic[R]):
 
         Raises:
             WaitTimeoutError: it did not end in time; the message says where it stands.
-            RunFailedError, RunCancelledError: as for :meth:`torpor.client.RunHandle.result`.
+            RunFailedError, RunCancelledError: as for :meth:`torpor.run_handle.RunHandle.result`.
         """
         if running_step() is not None:  # it is a step of the application that waits, and no test
             return await super().result(timeout=timeout)
@@ -115,11 +116,11 @@ class RunOnTest(RunHandle[R], Generic[R]):
         Raises:
             UsageError: it has ended.
         """
-        return await standing(self._client, self.id)
+        return await standing(self._asking, self.id)
 
     async def story(self) -> str:
         """Return what happened in the run and where it stands, as text."""
-        return await story(self._client, self.id)
+        return await story(self._asking, self.id)
 
     async def _ended(self) -> Run | None:
         run = await self._run()

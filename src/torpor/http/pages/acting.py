@@ -9,12 +9,12 @@ from urllib.parse import parse_qsl
 import msgspec
 from starlette.responses import RedirectResponse, Response
 
-from torpor.client import RunHandle
 from torpor.errors import ConflictError, HookNotFoundError, UsageError
 from torpor.http.pages.rendering import HTML, pages, query
 from torpor.http.problems import BadRequestError, MediaTypeError
 from torpor.http.routing import Call
 from torpor.http.runs import known_run
+from torpor.run_handle import RunHandle
 
 router = pages("pages")
 
