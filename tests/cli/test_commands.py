@@ -30,6 +30,7 @@ def test_the_table_holds_every_command() -> None:
     assert list(registered()) == list(COMMANDS)
     assert set(COMMANDS) == {
         "init",
+        "migrate",
         "dev",
         "worker",
         "tick",

@@ -56,6 +56,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "move": Place("move", "Move a world, or some runs of it, into another one."),
     "archive": Place("archive", "Drop the beginning of logs, behind tried snapshots."),
     "prune": Place("prune", "Delete what is not kept any longer."),
+    "migrate": Place("migrate", "Bring the world's schema up to date."),
     "doctor": Place("doctor", "Check the installation, the application and its world."),
     "health": Place("health", "Ask the workers whether they take work, and say who has answered."),
     "warm": Place("warm", "Compile and boot the guest languages ahead of time."),

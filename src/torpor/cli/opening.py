@@ -141,6 +141,16 @@ async def _opened(
         await world.close()
 
 
+def found_world(app: str | None, world: str | None) -> World:
+    """
+    Return the world that a command line means, not opened.
+
+    Raises:
+        ConfigurationError: there is no such application or world.
+    """
+    return _found(app, world)[0]
+
+
 def _found(app: str | None, world: str | None) -> tuple[World, Keyring]:
     """Return the world, and the keys of the application that it is from or that was named, else of the environment."""
     if world is not None:

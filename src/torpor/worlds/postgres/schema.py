@@ -11,8 +11,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Final
 
+import psycopg
+from msgspec.structs import replace
+
 from torpor.errors import ConfigurationError
+from torpor.worlds.postgres import embedded
 from torpor.worlds.postgres.connection import Connection
+from torpor.worlds.postgres.faults import failure_of
+from torpor.worlds.postgres.url import parse, shown
 
 POSTGRES_LEAST: Final = 140_000
 """First version with pipelines that are one transaction, and ``pg_xact_status`` for xid8, in all its minor versions."""
@@ -54,6 +60,30 @@ def version(connection: Connection, url: str) -> int:
             f"world {url} has schema {number}, this version of torpor knows up to {len(MIGRATIONS)}; upgrade torpor"
         )
     return int(number)
+
+
+def pending(url: str) -> list[str]:
+    """
+    Return the names of the migrations that have not run in a database; nothing is changed.
+
+    Raises:
+        ConfigurationError: as :func:`version`, or the server lets nobody in by this URL.
+        WorldError: the server cannot be reached.
+    """
+    settings = parse(url)
+    if settings.folder:
+        if not Path(settings.folder).is_dir():  # nor would a look make it
+            return [name for name, _ in MIGRATIONS]
+        settings = replace(settings, server=embedded.start(settings.folder))
+    connection = Connection(settings)
+    try:
+        connection.try_to_connect()
+        done = version(connection, shown(url))
+    except psycopg.Error as error:
+        raise failure_of(error, shown(url), "looking at the schema") from error
+    finally:
+        connection.drop()
+    return [name for name, _ in MIGRATIONS[done:]]
 
 
 def migrate(connection: Connection, url: str) -> int:

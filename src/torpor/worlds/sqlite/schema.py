@@ -10,6 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from torpor.errors import ConfigurationError
 from torpor.worlds.sqlite.faults import world_error
 from torpor.worlds.sqlite.file import DatabaseFile, make_private
 from torpor.worlds.sqlite.store import Store
-from torpor.worlds.sqlite.url import Settings
+from torpor.worlds.sqlite.url import Settings, parse
 
 APPLICATION_ID: Final = int.from_bytes(b"Torp")
 """Tells our files from others' (https://www.sqlite.org/pragma.html#pragma_application_id)."""
@@ -30,12 +31,9 @@ _CACHE_KIB: Final = 16 * 1024
 _STATEMENTS_CACHED: Final = 256
 
 
-def _read_migrations() -> list[str]:
-    folder = Path(__file__).with_name("migrations")
-    return [file.read_text(encoding="utf-8") for file in sorted(folder.glob("*.sql"))]
+_FILES: Final = sorted(Path(__file__).with_name("migrations").glob("*.sql"))
 
-
-MIGRATIONS: Final = _read_migrations()
+MIGRATIONS: Final = [file.read_text(encoding="utf-8") for file in _FILES]
 """The migrations' SQL in their order; number 1 is the first."""
 
 
@@ -77,6 +75,29 @@ def connect(settings: Settings, url: str) -> Store:
         db.close()
         raise
     return Store(db, url, DatabaseFile(path))
+
+
+def pending(url: str) -> list[str]:
+    """
+    Return the names of the migrations that have not run in a file, all of them when there is none; nothing is changed.
+
+    Raises:
+        ConfigurationError: the file is not ours, or belongs to a newer version.
+        WorldError: SQLite failed.
+    """
+    path = Path(parse(url).path).absolute()
+    done = 0
+    if path.exists():
+        try:
+            with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as db:
+                if not _is_ours(db):
+                    raise _not_ours(url, str(path))
+                done = _version(db, len(MIGRATIONS), url)
+        except sqlite3.Error as error:
+            if getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_NOTADB:
+                raise _not_ours(url, str(path)) from error
+            raise world_error(error, url, "opening the file") from error
+    return [file.stem for file in _FILES[done:]]
 
 
 def migrate(db: sqlite3.Connection, steps: list[str], url: str) -> None:
