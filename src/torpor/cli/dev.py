@@ -54,7 +54,7 @@ def dev(
 
     Example: torpor dev app.py
     """
-    logs.check_level(log_level)
+    logs.check(log_level)
     target = required_target(app)
     folders = [target.folder, *(folder.resolve() for folder in watch or ())]
     say((f"watching {', '.join(map(str, folders))}", "dim"), err=True)

@@ -35,6 +35,7 @@ def serve(
         bool, typer.Option("--dev", help="Print a token and a link for one browser; on a loopback address only.")
     ] = False,
     log_level: logs.LogLevelOption = None,
+    log_format: logs.LogFormatOption = "text",
     world: WorldOption = None,
 ) -> None:
     """
@@ -45,7 +46,7 @@ def serve(
 
     Example: torpor serve app.py --dev
     """
-    logs.check_level(log_level)
+    logs.check(log_level, log_format)
     try:
         from torpor.http import serving  # noqa: PLC0415  # an extra, which not everybody has
     except ModuleNotFoundError as error:
@@ -55,7 +56,7 @@ def serve(
     stop = StopRequest()
     application = app_on(app, world)
     listening = serving.listen(host, port)
-    logs.set_up(log_level, follow=False)
+    logs.set_up(log_level, log_format, follow=False)
     event_loop.run(_serve(application, listening, stop, works=not no_worker, dev=dev))
     say(("stopped", "dim"), err=True)
 

@@ -25,6 +25,7 @@ def tick(
         str, typer.Option("--budget", metavar="TIME", help="How long it works at most, such as 50s.")
     ] = "10s",
     log_level: logs.LogLevelOption = None,
+    log_format: logs.LogFormatOption = "text",
     world: WorldOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -36,10 +37,10 @@ def tick(
 
     Example: torpor tick app.py --budget 50s
     """
-    logs.check_level(log_level)
+    logs.check(log_level, log_format)
     application = app_on(app, world)
     require_durable(application.world)
-    logs.set_up(log_level, follow=False)
+    logs.set_up(log_level, log_format, follow=False)
     done = asyncio.run(_tick(application, budget))
     due = None if done.next_at is None else milliseconds_at(done.next_at)
     if json:

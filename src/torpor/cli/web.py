@@ -45,7 +45,7 @@ def web(
 
     Example: torpor web --world sqlite:///torpor.db --open
     """
-    logs.check_level(log_level)
+    logs.check(log_level)
     try:
         from torpor.http import serving  # noqa: PLC0415  # an extra, which not everybody has
     except ModuleNotFoundError as error:

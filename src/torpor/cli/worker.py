@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Mapping
 from typing import Annotated
 
 import typer
@@ -35,6 +36,7 @@ def worker(
         bool, typer.Option("--follow", "-f", help="Print what runs do as it happens: a line for each thing.")
     ] = False,
     log_level: logs.LogLevelOption = None,
+    log_format: logs.LogFormatOption = "text",
     world: WorldOption = None,
     decrypt: DecryptOption = False,
     line: Annotated[int | None, typer.Option(hidden=True, help="Descriptor of the line to a parent.")] = None,
@@ -48,10 +50,17 @@ def worker(
 
     Example: torpor worker app.py --world sqlite:////var/lib/shop/torpor.db
     """
-    logs.check_level(log_level)
+    logs.check(log_level, log_format)
     count = process_count(processes)
     if line is None and count > 1:
-        code = supervise(_arguments(app, processes, log_level, world, follow=follow, decrypt=decrypt), count)
+        options = {
+            "--processes": processes,
+            "--log-level": log_level,
+            "--log-format": log_format,
+            "--world": world,
+        }
+        flags = {"--follow": follow, "--decrypt": decrypt, "--terminal": sys.stderr.isatty()}
+        code = supervise(_arguments(app, options, flags), count)
         say(("stopped", "dim"), err=True)
         raise typer.Exit(code)
     parent = None if line is None else ProcessEnd(line)
@@ -63,7 +72,7 @@ def worker(
     application = app_on(app, world)
     if parent is not None and count > 1:
         _share(application, parent, as_told=processes != AUTO)
-    logs.set_up(log_level, follow=follow)
+    logs.set_up(log_level, log_format, follow=follow)
     one_of_many = parent is not None and count > 1
     describer = None
     if follow:
@@ -74,14 +83,10 @@ def worker(
         say(("stopped", "dim"), err=True)
 
 
-def _arguments(
-    app: str | None, processes: str, log_level: str | None, world: str | None, *, follow: bool, decrypt: bool
-) -> list[str]:
+def _arguments(app: str | None, options: Mapping[str, str | None], flags: Mapping[str, bool]) -> list[str]:
     """Return the arguments of each of several processes; they find the application as this one would: here."""
     given = [] if app is None else [app]
-    options = {"--processes": processes, "--log-level": log_level, "--world": world}
     given += [part for name, value in options.items() if value is not None for part in (name, value)]
-    flags = {"--follow": follow, "--decrypt": decrypt, "--terminal": sys.stderr.isatty()}
     return given + [name for name, is_set in flags.items() if is_set]
 
 

@@ -34,6 +34,9 @@ from torpor.programs.catalogue import short_name
 
 LOGGER: Final = "torpor.runs"
 
+ABOUT: Final = ("run_id", "step_id", "step", "attempt")
+"""What a record has as attributes, for handlers that tell them apart: whose run and step it is about, where it is."""
+
 _runs = logging.getLogger(LOGGER)
 _engine = logging.getLogger("torpor.engine")
 _CHARS_MAX = 2_000
@@ -50,31 +53,35 @@ def _(stored: Stored) -> None:
         return
     ending = stored.events[-1]
     about = stored.run_id, short_name(stored.workflow), ending.name
+    extra = {"run_id": stored.run_id}
     if stored.key_id:
-        _runs.warning("run %s (%s) failed with %s; its error is encrypted", *about)
+        _runs.warning("run %s (%s) failed with %s; its error is encrypted", *about, extra=extra)
     else:
-        _runs.warning("run %s (%s) failed with %s: %s", *about, _error_text(ending.payload or b""))
+        _runs.warning("run %s (%s) failed with %s: %s", *about, _error_text(ending.payload or b""), extra=extra)
 
 
 @write_down.register
 def _(ended: AttemptEnded) -> None:
     about = short_name(ended.name), ended.run_id, ended.attempt
+    extra = {"run_id": ended.run_id, "step_id": ended.step_id, "step": ended.name, "attempt": ended.attempt}
     if ended.outcome == "failed":
-        _runs.warning("step %s of run %s failed for good (attempt %d): %s", *about, ended.error)
+        _runs.warning("step %s of run %s failed for good (attempt %d): %s", *about, ended.error, extra=extra)
     elif ended.outcome == "blocked":
-        _runs.warning("step %s of run %s is blocked (attempt %d): %s", *about, ended.error)
+        _runs.warning("step %s of run %s is blocked (attempt %d): %s", *about, ended.error, extra=extra)
     elif ended.outcome == "retrying":
-        _runs.info("step %s of run %s failed (attempt %d), again in %d ms: %s", *about, ended.again_in_ms, ended.error)
+        again = ended.again_in_ms, ended.error
+        _runs.info("step %s of run %s failed (attempt %d), again in %d ms: %s", *about, *again, extra=extra)
 
 
 @write_down.register
 def _(left: StepLeft) -> None:
-    _engine.info("step %s of run %s is for another worker: %s", left.step_id, left.run_id, left.why)
+    extra = {"run_id": left.run_id, "step_id": left.step_id}
+    _engine.info("step %s of run %s is for another worker: %s", left.step_id, left.run_id, left.why, extra=extra)
 
 
 @write_down.register
 def _(rebuilt: RunRebuilt) -> None:
-    _engine.warning("run %s: %s", rebuilt.run_id, rebuilt.why)
+    _engine.warning("run %s: %s", rebuilt.run_id, rebuilt.why, extra={"run_id": rebuilt.run_id})
 
 
 @write_down.register
@@ -85,6 +92,7 @@ def _(snoozed: RunSnoozed) -> None:
         snoozed.run_id,
         snoozed.delay_ms / 1000,
         snoozed.why,
+        extra={"run_id": snoozed.run_id},
     )
 
 
