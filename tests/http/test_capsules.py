@@ -11,7 +11,7 @@ from torpor.capsules.file import read
 def test_a_run_goes_and_comes_back(http: httpx.Client) -> None:
     """It goes on from where it was; as long as it is there it does not come a second time."""
     run_id = start(http, "approving", "capsule 1", id="sent 1")
-    waits_for(http, "sent%201", "hook")
+    waits_for(http, "sent 1", "hook")
     answer = http.get("/v1/runs/sent%201/capsule")
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"] == "application/vnd.torpor.capsule"
@@ -26,7 +26,7 @@ def test_a_run_goes_and_comes_back(http: httpx.Client) -> None:
     assert http.get("/v1/runs/sent%201").json()["paused"] is True
     assert http.post("/v1/runs/sent%201/unpause").status_code == 200
     assert http.post("/v1/hooks/capsule%201", json="yes").status_code in (200, 204)
-    assert result(http, "sent%201")["status"] == "completed"
+    assert result(http, "sent 1")["status"] == "completed"
 
 
 def test_what_is_no_capsule_is_told(http: httpx.Client) -> None:

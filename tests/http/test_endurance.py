@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import time
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
@@ -58,8 +59,9 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 
 def patient_result(server: Server, token: str, run_id: str) -> Any:
-    """Return what became of a run, as a client does that tries again when its connection breaks."""
-    while True:
+    """Return what became of a run, as a client does that tries again when its connection breaks, for a minute."""
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
         try:
             with server.client(token) as http:
                 answer = http.get(f"/v1/runs/{run_id}/result", params={"wait": 30})
@@ -67,6 +69,7 @@ def patient_result(server: Server, token: str, run_id: str) -> Any:
             continue
         if answer.status_code == 200:
             return answer.json()
+    raise TimeoutError(f"run {run_id} has not ended")
 
 
 def restart(server: Server) -> None:
@@ -83,7 +86,8 @@ def test_who_waits_gets_the_result_of_the_next_server(mortal: Server, token: str
     waiting: Future[Any] = threads.submit(patient_result, mortal, token, run_id)
     restart(mortal)
     with mortal.client(token) as http:
-        assert start(http, "approving", "killed", id="killed-1") == run_id
+        again = http.post("/v1/runs", json={"workflow": "approving", "args": ["killed"], "id": "killed-1"})
+        assert (again.status_code, again.json()["id"]) == (200, run_id)
         waits_for(http, run_id, "hook")
         params = {"resume_id": "once"}
         assert http.post("/v1/hooks/killed", params=params, json="yes").status_code == 200

@@ -147,7 +147,7 @@ PLANTS = (
     ),
     Plant(
         "who watches a run is not told of its end",
-        "torpor.worlds.operations:_tell_watchers",
+        "torpor.worlds.operations:tell_watchers",
         "for hook in watchers:",
         "for hook in ():",
         "not everything came to its end",

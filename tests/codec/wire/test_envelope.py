@@ -5,14 +5,14 @@ from __future__ import annotations
 import gzip
 import os
 from concurrent.futures import ThreadPoolExecutor
+from inspect import signature
 
 import pytest
 import zstandard
 
-from torpor.codec.wire import envelope
 from torpor.codec.wire.envelope import pack, pack_binary, unpack, unpack_binary
 from torpor.errors import LimitExceededError, SerializationError
-from torpor.limits import KIB, MIB, PAYLOAD_BYTES_MAX
+from torpor.limits import KIB, MIB, PAYLOAD_BYTES_MAX, SNAPSHOT_BYTES_MAX
 
 TEXT = b'devl["' + b"x" * 5000 + b'"]'
 
@@ -125,11 +125,11 @@ def test_binary_data_comes_back(data: bytes) -> None:
     assert unpack_binary(packed) == data
 
 
-def test_a_binary_bomb_is_not_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The limit is that of snapshots, lowered here so that the bomb is small."""
-    monkeypatch.setattr(envelope, "SNAPSHOT_BYTES_MAX", MIB)
+def test_a_binary_bomb_is_not_unpacked() -> None:
+    """The limit is that of snapshots, and lower where somebody says so, as here, so that the bomb is small."""
     with pytest.raises(LimitExceededError, match="1,048,576"):
-        unpack_binary(zstd(bytes(2 * MIB)))
+        unpack_binary(zstd(bytes(2 * MIB)), MIB)
+    assert signature(unpack_binary).parameters["most"].default == SNAPSHOT_BYTES_MAX
 
 
 @pytest.mark.parametrize("data", [b"", b"devl[1]", b"zstd???", b"encr" + bytes(40)])

@@ -41,6 +41,11 @@ PAGES = {
 WHOLE = {(1_440, "light"), (360, "dark")}
 """Screens on which every page is walked, and axe looks for what keeps people out: each width and each theme once."""
 
+OVER_THE_EDGE = """document.documentElement.scrollWidth <= {width} ? [] : [...document.querySelectorAll("main *")]
+    .filter(each => each.getBoundingClientRect().right > {width})
+    .map(each => each.outerHTML.slice(0, 120))"""
+"""What hangs over the edge of a page that can be scrolled sideways."""
+
 RICHEST = ("runs", "approving", "failed", "travel", "stack")
 """The pages that are looked at on the other two."""
 
@@ -64,7 +69,7 @@ def test_every_page_is_sound(
         browser.open(address(server, population, name))
         browser.picture(pictures / f"{name}-{width}-{theme}.png")
         assert browser.calm() == [], name
-        assert browser.script("document.documentElement.scrollWidth") <= width, name
+        assert browser.script(OVER_THE_EDGE.format(width=width)) == [], name
         if not is_whole:
             continue
         browser.script(f"void (() => {{ {axe} }})()")
