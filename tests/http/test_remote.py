@@ -28,7 +28,7 @@ from torpor.model import RunFilter
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import RUN, WORKER, T, Turn, begin, ending, new_run, request, snapshot, step, types
 from torpor.world import READS, World
-from torpor.worlds.http import HttpWorld
+from torpor.worlds.http import HttpWorld, connection
 from torpor.worlds.http.contract import MEDIA, OPERATES, SNAPSHOT, SNAPSHOT_INLINE_MAX, fields_given, methods
 from torpor.worlds.memory import MemoryWorld
 
@@ -403,8 +403,9 @@ async def answering(status: int, body: bytes) -> TorporError:
     return caught.value
 
 
-async def test_something_else_answers() -> None:
-    """A web page, or nothing at that address."""
+async def test_something_else_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A web page, or nothing at that address; a server that is away is waited for, here not long."""
+    monkeypatch.setattr(connection, "PATIENCE_SECONDS", 0.1)
     assert isinstance(await answering(200, b"<html>"), ConfigurationError)
     assert "no /v2/world" in str(await answering(404, b"nothing here"))
     assert isinstance(await answering(500, b""), WorldError)
