@@ -23,6 +23,7 @@ import psycopg
 import pytest
 
 _START_SECONDS: Final = 60
+_LOOK_SECONDS = 0.02
 _ACCOUNT: Final = "postgres"
 _SETTINGS: Final = {
     "listen_addresses": "",
@@ -186,7 +187,7 @@ def wait_until(happens: Callable[[], bool], what: str) -> None:
                 return
         except psycopg.Error:
             pass
-        time.sleep(0.02)
+        time.sleep(_LOOK_SECONDS)  # another process, which gives no signal
     pytest.fail(f"not within {_START_SECONDS} s: {what}")
 
 

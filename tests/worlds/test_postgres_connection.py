@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from unittest import mock
@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from tests.postgres_server import empty, execute, restart, server_url
+from tests.postgres_server import execute, restart
+from tests.worlds.empty_postgres import server, world
 from torpor.errors import ConfigurationError, LeaseLostError, UsageError
 from torpor.model import Commit, Event
 from torpor.testing.worlds.notices import Ear
@@ -39,6 +40,8 @@ from torpor.worlds.postgres import PostgresWorld, adapters, schema
 from torpor.worlds.postgres.connection import Connection, LostError
 from torpor.worlds.postgres.times import ServerTimes
 
+__all__ = ["server", "world"]
+
 _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'torpor' AND pid <> {}"
 
 
@@ -46,23 +49,6 @@ def _cut(server: str) -> None:
     """Let the server end all connections but the one that says so, which somebody else may end."""
     with suppress(psycopg.Error):
         execute(server, _CUT.format("pg_backend_pid()"))
-
-
-@pytest.fixture(scope="module")
-def server() -> str:
-    """Return the URL of a server."""
-    return server_url()
-
-
-@pytest.fixture
-async def world(server: str) -> AsyncIterator[PostgresWorld]:
-    """Yield an open world, with the server's clock."""
-    empty(server)
-    world = open_world(server)
-    assert isinstance(world, PostgresWorld)
-    await world.open()
-    yield world
-    await world.close()
 
 
 @contextmanager
@@ -289,8 +275,8 @@ async def test_a_schema_is_made_once(server: str) -> None:
     await asyncio.gather(*(world.open() for world in worlds))
     await worlds[0].create_run(new_run())
     assert len(await take(worlds[1])) == 1
-    for world in worlds:
-        await world.close()
+    for each in worlds:
+        await each.close()
     assert execute(url, "SELECT number, name FROM torpor.migrations ORDER BY number") == [
         (number, name) for number, (name, _) in enumerate(schema.MIGRATIONS, start=1)
     ]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
 from unittest import mock
@@ -12,7 +12,8 @@ import psycopg
 import pytest
 from msgspec.structs import replace
 
-from tests.postgres_server import empty, execute, server_url
+from tests.postgres_server import execute
+from tests.worlds.empty_postgres import server, world
 from torpor.errors import EntityConflictError, LeaseLostError, RunNotFoundError
 from torpor.model import NOW, Commit, Committed, Entities, Event, NewTask, Run, Task
 from torpor.testing.worlds.notices import Ear
@@ -32,6 +33,8 @@ from torpor.worlds import open_world
 from torpor.worlds.postgres import PostgresWorld
 from torpor.worlds.postgres.connection import Connection, Statement
 
+__all__ = ["server", "world"]
+
 _RUNS = [f"wrun_{n:02}" for n in range(20)]
 _CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -39,23 +42,6 @@ _CUT = (
 )
 
 Claimed = tuple[Task, Entities]
-
-
-@pytest.fixture(scope="module")
-def server() -> str:
-    """Return the URL of a server."""
-    return server_url()
-
-
-@pytest.fixture
-async def world(server: str) -> AsyncIterator[PostgresWorld]:
-    """Yield an open world, with the server's clock."""
-    empty(server)
-    world = open_world(server)
-    assert isinstance(world, PostgresWorld)
-    await world.open()
-    yield world
-    await world.close()
 
 
 async def _started(world: PostgresWorld) -> list[Claimed]:

@@ -152,9 +152,9 @@ class Past:
         at, end = (bisect_right(line, place, key=_seq_of) for place in (self.seq, seq))
         while at < end:
             piece = line[at : at + self._between] if self._between < end - at else line[at:end]
-            todo: Sequence[Event] = [event for event in piece if event.type in INPUTS]
-            while todo:
-                todo = session.advance(todo, 0).left
+            undelivered: Sequence[Event] = [event for event in piece if event.type in INPUTS]
+            while undelivered:
+                undelivered = session.advance(undelivered, 0).left
             at += len(piece)
             self.seq = piece[-1].seq
             if len(piece) == self._between:

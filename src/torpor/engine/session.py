@@ -159,7 +159,7 @@ class Session:
         self._vm.restore(self._opened(snapshot), self._was.seed)
 
     def mark(self) -> Mark:
-        """Return where the VM stands, for :meth:`back`; of this session, or of another one of the run and image."""
+        """Return where the VM stands; :meth:`back` brings any VM of the same run and image there."""
         return Mark(self._vm.snapshot(), self.ops, self.logs, self._ended, self._was)
 
     def back(self, mark: Mark) -> None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
@@ -136,7 +137,7 @@ class _Psycopg:
         return await (in_calling_thread(work) if is_waited_for() else to_its_end(work, _WORKING))
 
 
-class _OnLoop:
+class _OnLoop(ABC):
     """What the two asynchronous drivers have in common."""
 
     def __init__(self) -> None:
@@ -148,8 +149,9 @@ class _OnLoop:
     async def carry_out(self, work: Callable[[], R]) -> R:
         return await to_its_end(work, _WORKING)
 
+    @abstractmethod
     async def _ask(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        raise NotImplementedError
+        """Carry statements out in the loop, and return what each finds."""
 
 
 class _AsyncPsycopg(_OnLoop):
