@@ -46,6 +46,8 @@ class Moment(msgspec.Struct, frozen=True):
         lines_before: how many lines there were before those.
         first, last: the places that the run can be shown at.
         problem: why there are no tasks although its code had not ended, ``""`` when there is no problem.
+        snapshot_bytes: what a snapshot that is taken there is stored in, as the replay has it; 0 when its code had
+            ended, or the VM could not be brought there.
     """
 
     run_id: str
@@ -60,6 +62,22 @@ class Moment(msgspec.Struct, frozen=True):
     first: int = 1
     last: int = 1
     problem: str = ""
+    snapshot_bytes: int = 0
+
+
+class SnapshotSize(msgspec.Struct, frozen=True):
+    """
+    How large a run was at a place of its log: measured in a replay, for the world keeps its newest snapshot only.
+
+    Attributes:
+        seq: the place.
+        at: when its event happened, epoch milliseconds; 0 where the log has lost it.
+        bytes: what a snapshot that is taken there is stored in.
+    """
+
+    seq: int
+    at: int
+    bytes: int
 
 
 class VariableChange(msgspec.Struct, frozen=True):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Final
 
 from torpor.codec.crypto.keys import Keyring
@@ -18,10 +18,10 @@ from torpor.codec.errors import remembered_traceback
 from torpor.engine.images import Images
 from torpor.engine.past import Past
 from torpor.engine.threads import VmThreads
-from torpor.errors import BuildMissingError, ConfigurationError, UsageError, VmError
+from torpor.errors import BuildMissingError, ConfigurationError, TorporError, UsageError, VmError
 from torpor.lifecycle import TRANSITIONS, RunStatus, entity_of
 from torpor.model import Event, LogEntry, RunState
-from torpor.moments import Difference, Line, Moment, difference, position_of
+from torpor.moments import Difference, Line, Moment, SnapshotSize, difference, position_of
 from torpor.run_info import RunInfo
 from torpor.vm.guest import Evaluation, MakeGuest, TaskStack
 from torpor.world import World
@@ -70,7 +70,7 @@ class Traveller:
             VmError, HostError: the VM cannot be brought there.
         """
         seq = await self._place(seq)
-        tasks, problem = await self._threads.run(self._looked, seq)
+        tasks, problem, size = await self._threads.run(self._looked, seq)
         before, output = await self._output(self._past.lines)
         event = self._event(seq)
         return Moment(
@@ -86,7 +86,23 @@ class Traveller:
             first=self.first,
             last=self.last,
             problem=problem,
+            snapshot_bytes=size,
         )
+
+    async def sizes(self, *, whole: bool = True) -> list[SnapshotSize]:
+        """
+        Return how large the run was at the places that were passed on the way: every fiftieth one, of a short run more.
+
+        Args:
+            whole: go all the way first; else what has been passed by now is told.
+
+        Raises:
+            DamagedError: the log cannot be read.
+        """
+        await self._place(-1)
+        found = await self._threads.run(self._measured, whole)
+        told = ((seq, self._event(seq), size) for seq, size in found)
+        return [SnapshotSize(seq, event.at if event else 0, size) for seq, event, size in told]
 
     async def difference(self, before: int, after: int) -> Difference:
         """
@@ -125,16 +141,26 @@ class Traveller:
         """Give the VM back."""
         await self._threads.run(self._past.release)
 
-    def _looked(self, seq: int) -> tuple[list[TaskStack], str]:
-        """Return the tasks at a place, or why there are none; called in a VM thread."""
+    def _looked(self, seq: int) -> tuple[list[TaskStack], str, int]:
+        """Return the tasks at a place, or why there are none, and the size of a snapshot; called in a VM thread."""
         past = self._past
+        tasks: list[TaskStack] = []
+        problem = ""
         try:
             past.go(seq)
-            return past.stack(), ""
+            tasks = past.stack()
         except ConfigurationError as error:  # a guest build that cannot tell
-            return [], "" if past.ended else str(error)
+            problem = "" if past.ended else str(error)
         except VmError as error:
-            return [], remembered_traceback(error) or str(error)
+            problem = remembered_traceback(error) or str(error)
+        return tasks, problem, past.size
+
+    def _measured(self, whole: bool) -> list[tuple[int, int]]:
+        """Return the sizes of snapshots by place; called in a VM thread."""
+        if whole:
+            with suppress(TorporError):  # what it was before the place that cannot be reached is known
+                self._past.go(self._past.last)
+        return self._past.sizes()
 
     async def _place(self, seq: int) -> int:
         """Return a place as it is counted from the beginning, with the log read up to there."""

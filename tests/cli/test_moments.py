@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,18 @@ def test_a_moment_shows_frames_variables_and_output(torpor: Torpor, failed: str)
     assert "├── checkout  app.py:21  await pay(cents, paid)" in [line.replace("./app", "app") for line in lines]
     assert "    └── paid = ['receipt for 500']" in lines
     assert lines[-1].endswith("info   paid 500")
+    assert lines[-2].startswith("its snapshot there has ")
+
+
+def test_sizes_are_shown(torpor: Torpor, failed: str) -> None:
+    """Of each event until the code ended, within 80 columns, and as data."""
+    said = torpor.ok("inspect", failed, "--sizes").splitlines()
+    data = json.loads(torpor.ok("inspect", failed, "--sizes", "--json"))
+
+    assert [row.split()[0] for row in said[2:]] == [str(each["seq"]) for each in data["sizes"]]
+    assert [each["seq"] for each in data["sizes"]] == [1, 2, 3, 4, 5]
+    assert max(map(len, said)) <= 80
+    assert all(each["bytes"] > 1_000 for each in data["sizes"])
 
 
 def test_a_moment_is_json_too(torpor: Torpor, failed: str) -> None:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import msgspec
 import typer
 from rich.text import Text
 
-from torpor.cli.moments import moment_data, show_moment, show_tasks
+from torpor.cli.moments import moment_data, show_moment, show_sizes, show_tasks, sizes_data
 from torpor.cli.opening import named_run, run_or_capsule, with_reader
 from torpor.cli.options import AppOption, DecryptOption, JsonOption, LastOption, RunArgument, WorldOption
 from torpor.cli.output import STYLES, console, counted, line, print_json, printable, say, show_table
@@ -21,7 +21,7 @@ from torpor.inspection.readable import stack_of, summary
 from torpor.inspection.reading import Reader
 from torpor.inspection.timeline import Row, shortened, timeline
 from torpor.inspection.timestamps import bytes_text, clock_text, iso, ordinal, span_text
-from torpor.moments import Moment
+from torpor.moments import Moment, SnapshotSize
 from torpor.programs.languages import LANGUAGES
 from torpor.run_info import RunInfo
 from torpor.vm.guest import TaskStack
@@ -30,6 +30,8 @@ ROWS_MAX = 200
 VALUE_CHARS_MAX = 2_000
 BAR_COLUMNS = 24
 BAR_COLUMNS_NARROW = 12
+_Shown = Literal["events", "logs", "timeline"]
+
 WIDE_COLUMNS = 100
 """From which width on a terminal has room for long bars."""
 
@@ -53,6 +55,9 @@ def inspect(
             "--at", metavar="SEQ", show_default=False, help="With --stack: as it was after this event; -1 is the last."
         ),
     ] = None,
+    sizes: Annotated[
+        bool, typer.Option("--sizes", help="Show how large its snapshots are over its log, measured in a replay.")
+    ] = False,
     full: Annotated[bool, typer.Option("--all", help=f"Show every row, not only {ROWS_MAX}.")] = False,
     app: AppOption = None,
     world: WorldOption = None,
@@ -70,21 +75,57 @@ def inspect(
     Example: torpor inspect wrun_01K9ZV8Q0C6K2W9T3N5J7H1M4P
     """
     run, world = run_or_capsule(run, world)
-    if stack or at is not None:
+    if sizes:
+        _measure(app, world, run, last=last, decrypt=decrypt, json=json)
+    elif stack or at is not None:
+        _look(app, world, run, at, last=last, decrypt=decrypt, json=json)
+    else:
+        shown: _Shown = "events" if events else "logs" if logs else "timeline"
+        _tell(app, world, run, shown, last=last, full=full, decrypt=decrypt, json=json)
 
-        async def look(reader: Reader) -> Moment | tuple[RunInfo, list[TaskStack]]:
-            run_id = await named_run(reader, run, last=last)
-            if at is None and not (await reader.info(run_id)).ended_at:
-                return await reader.stack(run_id)
-            async with reader.travelling(run_id) as traveller:
-                return await traveller.at(-1 if at is None else at)
 
-        seen = with_reader(app, world, look, decrypt=decrypt)
-        if isinstance(seen, Moment):
-            print_json(moment_data(seen)) if json else show_moment(seen)
-        else:
-            print_json(_stack_data(*seen)) if json else _show_stack(*seen)
-        return
+def _measure(app: str | None, world: str | None, run: str | None, *, last: bool, decrypt: bool, json: bool) -> None:
+    """Print how large a run's snapshots were."""
+
+    async def measure(reader: Reader) -> tuple[str, list[SnapshotSize]]:
+        async with reader.travelling(await named_run(reader, run, last=last)) as traveller:
+            return traveller.run.id, await traveller.sizes()
+
+    measured = with_reader(app, world, measure, decrypt=decrypt)
+    print_json(sizes_data(*measured)) if json else show_sizes(*measured)
+
+
+def _look(
+    app: str | None, world: str | None, run: str | None, at: int | None, *, last: bool, decrypt: bool, json: bool
+) -> None:
+    """Print where a run stands, or stood."""
+
+    async def look(reader: Reader) -> Moment | tuple[RunInfo, list[TaskStack]]:
+        run_id = await named_run(reader, run, last=last)
+        if at is None and not (await reader.info(run_id)).ended_at:
+            return await reader.stack(run_id)
+        async with reader.travelling(run_id) as traveller:
+            return await traveller.at(-1 if at is None else at)
+
+    seen = with_reader(app, world, look, decrypt=decrypt)
+    if isinstance(seen, Moment):
+        print_json(moment_data(seen)) if json else show_moment(seen)
+    else:
+        print_json(_stack_data(*seen)) if json else _show_stack(*seen)
+
+
+def _tell(
+    app: str | None,
+    world: str | None,
+    run: str | None,
+    shown: _Shown,
+    *,
+    last: bool,
+    full: bool,
+    decrypt: bool,
+    json: bool,
+) -> None:
+    """Print what happened in a run."""
 
     async def read_details(reader: Reader) -> RunDetails:
         return await reader.details(await named_run(reader, run, last=last))
@@ -92,11 +133,11 @@ def inspect(
     found = with_reader(app, world, read_details, decrypt=decrypt)
     if json:
         print_json(details_data(found))
-    elif logs:
+    elif shown == "logs":
         _show_logs(found)
     else:
         _show_head(found)
-        if events:
+        if shown == "events":
             _show_events(found, full)
         else:
             _show_timeline(timeline(found), found, full)

@@ -12,15 +12,18 @@ from rich.tree import Tree
 
 from torpor.cli.opening import named_run, with_reader
 from torpor.cli.options import AppOption, DecryptOption, JsonOption, WorldOption
-from torpor.cli.output import STYLES, counted, line, print_json, say, show
+from torpor.cli.output import STYLES, counted, line, print_json, say, show, show_table
 from torpor.cli.reporting import command
 from torpor.inspection.reading import Reader
-from torpor.inspection.timestamps import iso
-from torpor.moments import Difference, FrameChange, Line, Moment
+from torpor.inspection.timestamps import bytes_text, iso
+from torpor.moments import Difference, FrameChange, Line, Moment, SnapshotSize
 from torpor.vm.guest import Frame, TaskStack
 
 OUTPUT_SHOWN = 5
 """Lines of output that are printed below a moment's stack."""
+
+BAR_COLUMNS = 30
+"""What the largest snapshot has for a bar."""
 
 
 @command
@@ -68,11 +71,32 @@ def show_moment(moment: Moment) -> None:
         f"  as it was after event {moment.seq} of {moment.last}{happened}",
     )
     show_tasks(moment.tasks)
+    if moment.snapshot_bytes:
+        say((f"its snapshot there has {bytes_text(moment.snapshot_bytes)}", "dim"))
     if moment.problem:
         say((moment.problem, "yellow"))
     elif not moment.tasks:
         say(("its code had ended, and nothing waits in it", "dim"))
     _show_output(moment.output[-OUTPUT_SHOWN:])
+
+
+def sizes_data(run_id: str, sizes: Sequence[SnapshotSize]) -> dict[str, Any]:
+    """Return sizes of snapshots as JSON data."""
+    return {
+        "run": run_id,
+        "sizes": [{"seq": each.seq, "at": iso(each.at) if each.at else None, "bytes": each.bytes} for each in sizes],
+    }
+
+
+def show_sizes(run_id: str, sizes: Sequence[SnapshotSize]) -> None:
+    """Print how large snapshots are, place by place, with bars."""
+    say((run_id, "bold"), "  snapshots over its log, as a replay tells")
+    most = max((each.bytes for each in sizes), default=1)
+    rows = [
+        (str(each.seq), iso(each.at) or "-", bytes_text(each.bytes), "━" * round(BAR_COLUMNS * each.bytes / most))
+        for each in sizes
+    ]
+    show_table("seq", "at", "bytes", "", rows=rows, right=frozenset({"seq", "bytes"}))
 
 
 def show_tasks(tasks: Sequence[TaskStack]) -> None:

@@ -25,7 +25,10 @@ from torpor.model import Entities, Event, RunState, Snapshot, standing
 from torpor.vm.guest import Evaluation, Guest, Image, TaskStack
 
 EVENTS_BETWEEN_MARKS: Final = 50
-"""Deliveries after which a replay marks where it is, at first; a long run makes it more."""
+"""Events after which a replay marks where it is, at first; a long run makes it more, a short one less."""
+
+MARKS_WANTED: Final = 40
+"""Marks that a replay of a short run makes at least, where it has so many events: they tell how large it was."""
 
 MARK_BYTES_MAX: Final = 64 * limits.MIB
 """What all marks of one past may have; then every second one goes."""
@@ -64,12 +67,13 @@ class Past:
         self._era = -1
         self._line: Sequence[Event] = ()
         self._marks: list[_Marked] = []
-        self._between = EVENTS_BETWEEN_MARKS
+        self._sizes: dict[int, int] = {}
         self._spoiled = False
         self._events_per_call = limits.EVENTS_PER_CALL
         self.first = state.snapshot.cursor if state.snapshot is not None else 1
         self.last = state.run.head
         self.seq = 0
+        self._between = max(1, min(EVENTS_BETWEEN_MARKS, (self.last - self.first) // MARKS_WANTED))
 
     def extend(self, events: Iterable[Event]) -> None:
         """Take in what was appended to the log behind its last event."""
@@ -125,6 +129,24 @@ class Past:
         """Whether the workflow's code had ended where the VM is."""
         return self._session is not None and self._session.ended
 
+    def sizes(self) -> list[tuple[int, int]]:
+        """
+        Return how many bytes a snapshot would be stored in, place by place, of all places that are marked.
+
+        Places behind the end of the workflow's code are left out: nothing is stored there.
+        """
+        for marked in self._marks:
+            self._measure(marked)
+        return sorted(self._sizes.items())
+
+    @property
+    def size(self) -> int:
+        """How many bytes a snapshot would be stored in where the VM is, 0 where that is not marked."""
+        for marked in self._marks:
+            if marked.seq == self.seq:
+                self._measure(marked)
+        return self._sizes.get(self.seq, 0)
+
     def release(self) -> None:
         """Give the VM back; may be called twice."""
         self._leave()
@@ -160,6 +182,10 @@ class Past:
             if len(piece) == self._between:
                 self._mark(session)
         self.seq = seq
+
+    def _measure(self, marked: _Marked) -> None:
+        if marked.seq not in self._sizes and not marked.mark.ended:
+            self._sizes[marked.seq] = len(self._run_codec.pack_binary(marked.mark.delta))
 
     def _enter(self, era: int) -> Session:
         """Have and return a session that knows what is recorded between two retries."""

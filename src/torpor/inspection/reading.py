@@ -357,6 +357,17 @@ class Reader:
         async with self.copy(run_id) as copy:
             return copy.run, await copy.stack()
 
+    async def require_opened(self, run_id: str) -> None:
+        """
+        Do nothing for a run whose variables may be shown.
+
+        Raises:
+            UsageError: the run is encrypted, and nobody has asked to decrypt it.
+        """
+        key_id = (await self._run(run_id)).key_id
+        if key_id and not self._decrypt:
+            raise UsageError(f"run {run_id} is encrypted (key {key_id}), as are its variables; --decrypt shows them")
+
     @asynccontextmanager
     async def copy(self, run_id: str) -> AsyncIterator[ParkedRun]:
         """
@@ -366,7 +377,7 @@ class Reader:
             UsageError: the run is encrypted, and nobody has asked to decrypt it.
             TorporError: as :func:`torpor.parked.parked`.
         """
-        await self._require_decrypted(run_id)
+        await self.require_opened(run_id)
         client = self._client
         from torpor.parked import parked  # noqa: PLC0415  # it needs the VM, and lists do not
 
@@ -382,7 +393,7 @@ class Reader:
             UsageError: the run is encrypted, and nobody has asked to decrypt it.
             TorporError: as :func:`torpor.travelling.travelling`.
         """
-        await self._require_decrypted(run_id)
+        await self.require_opened(run_id)
         async with self._client.run(run_id).travel() as traveller:
             yield traveller
 
@@ -417,11 +428,6 @@ class Reader:
         run = await self._run(run_id)
         self._redactor.check(run)
         return run
-
-    async def _require_decrypted(self, run_id: str) -> None:
-        key_id = (await self._run(run_id)).key_id
-        if key_id and not self._decrypt:
-            raise UsageError(f"run {run_id} is encrypted (key {key_id}), as are its variables; --decrypt shows them")
 
     async def _beginning_with(self, text: str) -> list[Run]:
         return await self._world.runs_beginning_with(text, limit=MATCHES_TOLD_MAX + 1)

@@ -18,13 +18,13 @@ from tests.http.test_auth import name_of, path_of, sealed
 from tests.http.test_runs import result, start, waits_for
 from torpor import KeepLog, Retention, Torpor
 from torpor.errors import UsageError
+from torpor.http import travellers
 from torpor.http.asgi import PAGES, asgi
 from torpor.http.auth import IMPLIED
-from torpor.http.pages import travellers
-from torpor.http.pages.travellers import Travellers
 from torpor.http.routing import Route
 from torpor.http.service import Service
 from torpor.http.tokens import ROLES, make_token
+from torpor.http.travellers import Travellers
 
 OPEN = {"/sign-in", "/static/{digest}/{name}"}
 GUARDED = [route for route in PAGES if route.path not in OPEN]
@@ -269,7 +269,6 @@ def _family(http: httpx.Client, run_id: str) -> list[dict[str, Any]]:
 
 async def test_a_traveller_is_kept_and_given_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """While it is asked; then it goes, and so do all when the server stops."""
-    monkeypatch.setattr(travellers, "IDLE_SECONDS", -1.0)
     shop = app.on(f"sqlite:///{tmp_path}/torpor.db")
     service = Service(shop)
     async with shop, shop.worker():
@@ -280,6 +279,7 @@ async def test_a_traveller_is_kept_and_given_back(tmp_path: Path, monkeypatch: p
             assert (await first.at(-1)).status == "completed"
         async with kept.of(service, reader, run.id) as second:
             assert second is first
+        monkeypatch.setattr(travellers, "IDLE_SECONDS", -1.0)
         with pytest.raises(UsageError):
             async with kept.of(service, reader, run.id) as third:
                 await third.at(99)

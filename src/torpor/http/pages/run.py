@@ -12,10 +12,10 @@ from torpor.engine.stream_reading import Part
 from torpor.errors import TorporError, UsageError
 from torpor.http.pages.picture import Scaling, picture_of
 from torpor.http.pages.rendering import HTML, page, pages
-from torpor.http.pages.travellers import Travellers
 from torpor.http.problems import ForbiddenError
 from torpor.http.routing import Call, audit
 from torpor.http.runs import NUMBER_MAX, known_run
+from torpor.http.travellers import Travellers
 from torpor.inspection.family import Family, read_family
 from torpor.inspection.history import HookStory
 from torpor.inspection.reading import Reader

@@ -1,4 +1,4 @@
-"""Small pictures of how long runs took."""
+"""Small pictures: how long runs took, how large one was."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Final
 
 from torpor.inspection.overview import SPANS
 from torpor.inspection.timestamps import span_text
+from torpor.moments import SnapshotSize
 
 COLUMNS_MIN: Final = 9
 """A few durations are shown among places for others, so that they look like what they are."""
@@ -31,3 +32,19 @@ def columns(counts: Sequence[int]) -> list[tuple[float, float, float, float, str
         text = f"{counts[place]} took up to {span_text(round(SPANS[place]))}"
         found.append((round((place - first) * width, 2), round(100 - height, 2), round(width * 0.84, 2), height, text))
     return found
+
+
+def outline(sizes: Sequence[SnapshotSize], first: int, last: int) -> str:
+    """
+    Return the path of an area of steps in a square of a hundred: how large a run was, over its log.
+
+    Args:
+        sizes: what is known of it.
+        first, last: the places at the left and the right edge.
+    """
+    if not sizes:
+        return ""
+    wide, most = max(1, last - first), max(each.bytes for each in sizes)
+    points = [(round(100 * (each.seq - first) / wide, 2), round(100 - 90 * each.bytes / most, 2)) for each in sizes]
+    steps = "".join(f"H{x}V{y}" for x, y in points[1:])
+    return f"M{points[0][0]} 100V{points[0][1]}{steps}V100Z"

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from torpor.http.pages.rendering import HTML, page, pages
 from torpor.http.pages.run import Look, opened
-from torpor.http.pages.travellers import Travellers
+from torpor.http.pages.sparks import outline
 from torpor.http.routing import Call
 from torpor.http.runs import NUMBER_MAX, known_run
+from torpor.http.travellers import Travellers
 from torpor.moments import Difference, FrameChange, Moment, VariableChange
 from torpor.programs.catalogue import short_name
 from torpor.vm.guest import TaskStack
@@ -22,6 +23,9 @@ router = pages("pages")
 MARKS_MAX: Final = 400
 """Events that are marked above the slider, at most; of more, some."""
 
+
+MEASURED_MAX: Final = 2_000
+"""Events of a log that is replayed as a whole to tell how large the run was; of a longer one what is passed is told."""
 
 STEPS_MAX: Final = 200
 """Steps of which one may be given another result in a fork: those that were asked for last."""
@@ -90,6 +94,8 @@ async def show_moment(call: Call, query: Place) -> Response:
             changes = Difference(info.id, since, moment.seq)
         else:
             changes = await traveller.difference(since, moment.seq)
+        is_short = moment.last - moment.first < MEASURED_MAX
+        sizes = await traveller.sizes(whole=is_short)
         step = max(1, (moment.last - moment.first + 1) // MARKS_MAX)
         known = await traveller.events(moment.first, moment.last)
     events = [each for each in known if not each.seq % step]
@@ -110,6 +116,9 @@ async def show_moment(call: Call, query: Place) -> Response:
         written=changes.output,
         sources=await reader.sources(info.id),
         around=7,
+        sizes=sizes,
+        is_measured=is_short,
+        outline=outline(sizes, moment.first, moment.last),
         steps=[(each.op, short_name(each.name)) for each in told if each.type == "step_created"][-STEPS_MAX:],
         marks=[
             Mark(

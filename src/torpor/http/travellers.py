@@ -50,8 +50,10 @@ class Travellers:
         Have the traveller of a run alone, for the time of the block.
 
         Raises:
+            UsageError: the run is encrypted, and nobody has asked to decrypt it, whoever did so before.
             TorporError: as :meth:`torpor.inspection.reading.Reader.travelling`.
         """
+        await reader.require_opened(run_id)  # the one that is kept may be another reader's, who was let in
         kept = self._kept.setdefault(run_id, _Kept())
         self._kept.move_to_end(run_id)
         async with kept.alone:
