@@ -4,6 +4,8 @@
 export PYTHON
 ARGS ?=
 SOAK ?= --minutes 10
+CHAOS ?= --minutes 5 --runs 100
+WORLDS ?= sqlite http postgres
 BENCHMARKS ?= floor vm sequential fanout throughput fair resume payload crash idle idle_worker cli warm codec
 PY := .venv/bin/python
 
@@ -37,6 +39,11 @@ crash: .venv/.installed ## kill, freeze and starve workers for half an hour; SOA
 	@.venv/bin/torpor warm
 	$(PY) -m pytest tests/crash --rounds 20 $(ARGS)
 	$(PY) -m tests.crash.soak $(SOAK)
+
+.PHONY: chaos
+chaos: .venv/.installed ## torment 500 runs on each durable world and its servers; WORLDS=postgres CHAOS='--minutes 10 --seed 7'
+	@.venv/bin/torpor warm
+	@set -e; for world in $(WORLDS); do echo "── $$world"; $(PY) -m tests.crash.soak --world $$world $(CHAOS); done
 
 .PHONY: failover
 failover: .venv/.installed ## let database servers be cut, restarted, killed and replaced under load, many times

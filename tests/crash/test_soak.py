@@ -26,12 +26,23 @@ STEP = "step_1"
 
 
 async def test_a_short_soak(tmp_path: Path) -> None:
-    """Workers die, freeze and are robbed, clocks jump; no run is lost, doubled or failed."""
-    report = await soak(tmp_path, seed=5, rounds=1, seconds=12, runs=100, lease_ms=2_000, say=lambda _: None)
+    """Workers die, freeze and are robbed, clocks jump, a version is deployed; no run is lost, doubled or failed."""
+    report = await soak(tmp_path, seed=5, rounds=1, seconds=8, runs=70, lease_ms=2_000, say=lambda _: None)
     assert report.faults == []
-    assert report.runs == 100
+    assert report.runs == 70
     assert report.done["killed"] > 0
-    assert report.done["the clock was set"] > 0
+    assert report.done["started with the next version"] > 0
+
+
+async def test_a_short_soak_on_a_database_server(tmp_path: Path) -> None:
+    """The same, and the server's connections are cut, it stands still, restarts, crashes, and is replaced."""
+    report = await soak(
+        tmp_path, seed=3, rounds=1, seconds=8, runs=60, lease_ms=2_000, say=lambda _: None, world="postgres"
+    )
+    assert report.faults == []
+    assert report.runs == 60
+    assert report.done["killed"] > 0
+    assert {kind for kind in report.done if kind.startswith("database")}
 
 
 async def test_a_worker_that_ends_by_itself_is_a_fault(tmp_path: Path) -> None:

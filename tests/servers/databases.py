@@ -88,6 +88,16 @@ class Server:
         """The URL of a world on it."""
         return f"postgres://{_ACCOUNT}@/postgres?host={self._home}&port={self._port}"
 
+    @property
+    def pid(self) -> int:
+        """The process that all others of it are children of."""
+        assert self._process is not None, "it runs"
+        return self._process.pid
+
+    def wipe(self) -> None:
+        """Forget all data of a server that does not run."""
+        shutil.rmtree(self._data, ignore_errors=True)
+
     def make(self) -> None:
         """Make an empty server."""
         run(

@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 
 from tests.crash.soak.soak import soak
+from tests.crash.soak.stages import STAGES
 
 ROUND_SECONDS = 60.0
 
@@ -24,9 +25,9 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=None, help="for all files; kept (a temporary one)")
     parser.add_argument(
         "--world",
-        choices=("file", "http"),
-        default="file",
-        help="as its workers have it: a file or a server's (file)",
+        choices=[*STAGES],
+        default="sqlite",
+        help="as its workers have it (sqlite)",
     )
     arguments = parser.parse_args()
     seconds = min(ROUND_SECONDS, arguments.minutes * 60)
@@ -43,7 +44,7 @@ def main() -> int:
             runs=round(arguments.runs * seconds / 60),
             lease_ms=int(arguments.lease * 1000),
             say=_say,
-            remote=arguments.world == "http",
+            world=arguments.world,
         )
     )
     _say(f"{report.runs} runs and their children; {dict(report.done)}")

@@ -9,13 +9,23 @@ from typing import Final
 
 from tests.crash.soak.clock import SharedClock
 from tests.crash.soak.fleet import HERE, Fleet, Undo
-from tests.crash.soak.gateway import Gateway
+from tests.crash.soak.place import Place
+from tests.crash.soak.trouble import Trouble
 
 HOUR: Final = 3_600_000
 JUMP_HOURS: Final = 2
 STOP_SECONDS: Final = 10.0
-GATEWAY_SHARE: Final = 0.4
-"""How much of all befalls the server, or the way to it, where there is one."""
+DEPLOYED_AFTER: Final = 0.3
+"""After how much of the first round the next version comes."""
+
+SKEW_MS: Final = 2_000
+"""By how much workers' clocks are apart where they say what time it is."""
+
+SKEWED: Final = 0.5
+"""How often it is one worker's clock that is set there, and not the machine's."""
+
+TROUBLE_SHARE: Final = 0.4
+"""How much of all befalls what workers have their world from, where that is a process."""
 
 
 class Chaos:
@@ -26,42 +36,69 @@ class Chaos:
         fleet: the workers, all of them started.
         clock: everybody's.
         dice: what happens.
-        lease_ms: of the workers.
-        gateway: between workers and their world, if there is one.
+        place: where all of it is.
+        trouble: what befalls the world itself, if anything does.
     """
 
     def __init__(
-        self, fleet: Fleet, clock: SharedClock, dice: random.Random, lease_ms: int, gateway: Gateway | None = None
+        self, fleet: Fleet, clock: SharedClock, dice: random.Random, place: Place, trouble: Trouble | None = None
     ) -> None:
-        self._gateway = gateway
+        self._trouble = trouble
         self._fleet = fleet
+        if trouble is not None:
+            trouble.goes_away = fleet.excuse
+            fleet.world_is_away = lambda: trouble.is_away
         self._clock = clock
         self._dice = dice
-        self._lease_seconds = lease_ms / 1000
+        self._place = place
+        self._lease_seconds = place.lease_ms / 1000
         self._under_spell: set[int] = set()
         self._spells: set[asyncio.Task[None]] = set()
         self._latest_ms = 0
 
-    async def reign(self, seconds: float) -> None:
-        """Reign for so long; in the end every worker is alive and well, and the clock as far ahead as it ever was."""
+    async def reign(self, seconds: float, *, deploying: bool = False) -> None:
+        """
+        Reign for so long; in the end every worker is alive and well, and the clock as far ahead as it ever was.
+
+        Args:
+            seconds: how long.
+            deploying: the application's next version comes in the middle of it.
+        """
+        until = asyncio.get_running_loop().time() + seconds * DEPLOYED_AFTER
         try:
             async with asyncio.timeout(seconds):
                 while True:
                     await asyncio.sleep(self._dice.uniform(0.2, 1.6))
-                    if self._gateway is not None and self._dice.random() < GATEWAY_SHARE:
-                        await self._gateway.strike(self._lease_seconds)
+                    if deploying and asyncio.get_running_loop().time() > until:
+                        deploying = False
+                        await self._deploy()
+                    await self._revive()
+                    if self._trouble is not None and self._dice.random() < TROUBLE_SHARE:
+                        await self._trouble.strike(self._lease_seconds)
                     else:
                         await self._strike()
         except TimeoutError:
             pass
-        if self._gateway is not None:
-            await self._gateway.mend()
+        if self._trouble is not None:
+            await self._trouble.mend()
         await asyncio.gather(*self._spells)
-        for number in self._fleet.numbers:
-            if not self._fleet.is_alive(number):
-                await self._replace(number)
+        await self._revive()
         # Timers are set by the wall clock: those of the hours ahead would ring in hours.
         self._clock.set(self._latest_ms)
+
+    async def _revive(self) -> None:
+        """Start workers in the place of those that have ended by themselves, as whoever looks after them does."""
+        for number in self._fleet.numbers:
+            if number not in self._under_spell and not self._fleet.is_alive(number):
+                await self._replace(number)
+
+    async def _deploy(self) -> None:
+        """Stop a worker, as a rolling deploy does, and start one with the application's next version."""
+        self._fleet.deployed = True
+        number = 1
+        if number not in self._under_spell:  # else it is replaced later
+            await self._fleet.terminate(number, STOP_SECONDS)
+            await self._fleet.start(number)
 
     async def _strike(self) -> None:
         free = [number for number in self._fleet.numbers if number not in self._under_spell]
@@ -95,9 +132,18 @@ class Chaos:
                 await self._replace(number)
 
     def _jump(self) -> None:
+        if self._place.tells_time or self._dice.random() < SKEWED:
+            self._skew(self._dice.choice(self._fleet.numbers))
+            return
         self._clock.set(int(self._dice.uniform(-JUMP_HOURS, JUMP_HOURS) * HOUR))
         self._latest_ms = max(self._latest_ms, self._clock.ahead_ms)
         self._fleet.done["the clock was set"] += 1
+
+    def _skew(self, number: int) -> None:
+        """Set the clock of one worker."""
+        most = JUMP_HOURS * HOUR if self._place.tells_time else SKEW_MS
+        SharedClock(self._place.clock_of(number)).set(int(self._dice.uniform(-most, most)))
+        self._fleet.done["the clock of a worker was set"] += 1
 
     def _cast(self, name: str, number: int, begin: Callable[[int], Undo], seconds: float) -> None:
         """Let a worker suffer for so long; one on this machine may be killed as soon as it is over."""

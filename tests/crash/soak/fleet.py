@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import multiprocessing
 import os
+import random
 import resource
 import signal
 from collections import Counter, defaultdict
@@ -24,6 +25,9 @@ Undo = Callable[[], None]
 HERE: Final = 2
 """So many workers are on this machine; the others say that they are on machines of their own."""
 
+NEWER: Final = 0.3
+"""How many of the other workers that start have the next version."""
+
 _MEMORY_LEFT: Final = 16 * 1024 * 1024
 
 _processes = multiprocessing.get_context("forkserver")
@@ -37,13 +41,19 @@ class Fleet:
     Args:
         place: where they work.
         size: how many.
+        dice: which version of the application each of them has, once the next one is deployed.
 
     Attributes:
         done: what was done to them, counted.
         faults: which ended by themselves, though nothing that was done to them explains it.
+        world_is_away: tells whether a worker that starts now cannot come to work.
+        deployed: workers that are started from now on may have the next version; those of odd numbers have it.
     """
 
-    def __init__(self, place: Place, size: int) -> None:
+    def __init__(self, place: Place, size: int, dice: random.Random | None = None) -> None:
+        self.deployed = False
+        self.world_is_away: Callable[[], bool] = lambda: False
+        self._dice = dice or random.Random(0)
         self.done: Counter[str] = Counter()
         self.faults: list[str] = []
         self._explained: defaultdict[int, set[int]] = defaultdict(set)  # exit codes, by process
@@ -59,10 +69,20 @@ class Fleet:
     async def start(self, number: int) -> None:
         """Start a worker in the place of one that has ended."""
         machine = "" if number < HERE else f"machine-{number}"
-        process = _processes.Process(target=worker.serve, args=(self._place, machine), daemon=True)
+        newer = self.deployed and (number % 2 == 1 or self._dice.random() < NEWER)
+        process = _processes.Process(
+            target=worker.serve, args=(self._place, number, machine), kwargs={"newer": newer}, daemon=True
+        )
         await asyncio.to_thread(process.start)
         self._processes[number] = process
-        self.done["started"] += 1
+        if self.world_is_away():
+            self._explained[self.pid(number)].add(worker.REFUSED)
+        self.done["started with the next version" if newer else "started"] += 1
+
+    def excuse(self) -> None:
+        """Note that the world has gone away: whoever is about to begin may refuse."""
+        for process in self._processes.values():
+            self._explained[process.pid or 0].add(worker.REFUSED)
 
     def is_alive(self, number: int) -> bool:
         """Return whether a worker runs, or is frozen."""

@@ -14,18 +14,16 @@ import random
 import signal
 import socket
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from multiprocessing.process import BaseProcess
 from typing import Final
 
-from tests.crash.soak.clock import SharedClock
 from tests.crash.soak.place import Place
 from torpor.client import Client
 from torpor.http.asgi import asgi
 from torpor.http.service import Service
 from torpor.http.serving import listen, serving
-from torpor.worlds import open_world
 
 HOST: Final = "127.0.0.1"
 _PIECE: Final = 4_096
@@ -44,7 +42,7 @@ def serve(place: Place, port: int) -> None:
 
 
 async def _serve(place: Place, port: int) -> None:
-    world = open_world(place.url, SharedClock(place.clock))
+    world = place.world_itself()
     await world.open()
     service = Service(Client(world))
     async with serving(asgi(service.client, service=service), service, listen(HOST, port)):
@@ -65,6 +63,8 @@ class Gateway:
 
     def __init__(self, place: Place, dice: random.Random) -> None:
         self.done: Counter[str] = Counter()
+        self.goes_away: Callable[[], None] = lambda: None  # never quite: the way to it is there
+        self.is_away = False
         self._place, self._dice = place, dice
         self._port = _free_port()
         self._process: BaseProcess | None = None

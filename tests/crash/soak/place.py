@@ -8,6 +8,7 @@ from typing import cast
 import msgspec
 
 from tests.crash.soak.clock import SharedClock
+from tests.crash.soak.versions import OLDER
 from torpor import WorkerSettings
 from torpor.world import World
 from torpor.worlds import open_world
@@ -21,12 +22,14 @@ class Place(msgspec.Struct, frozen=True):
     Attributes:
         folder: for all files.
         lease_ms: of every worker.
-        server: URL by which workers have the world, ``""`` when they have its file.
+        database: URL of the world where it is a database server's, ``""`` for a file.
+        server: URL by which workers have the world, ``""`` when they have it themselves.
         token: what lets them in there.
     """
 
     folder: str
     lease_ms: int
+    database: str = ""
     server: str = ""
     token: str = ""
 
@@ -34,17 +37,30 @@ class Place(msgspec.Struct, frozen=True):
         """Return the world as a worker has it; a server tells the time as well."""
         if self.server:
             return cast(World, HttpWorld(self.server, token=self.token))
-        return open_world(self.url, SharedClock(self.clock))
+        return self.world_itself()
+
+    def world_itself(self) -> World:
+        """Return the world as a process has it for which no server stands in between."""
+        return open_world(self.url, None if self.database else SharedClock(self.clock))
 
     @property
     def url(self) -> str:
         """The world's URL."""
-        return f"sqlite:///{self.folder}/torpor.db"
+        return self.database or f"sqlite:///{self.folder}/torpor.db"
 
     @property
     def clock(self) -> Path:
         """The file of the clock."""
         return Path(self.folder) / "clock"
+
+    def clock_of(self, number: int) -> Path:
+        """Return the file that says by how much a worker's own clock is wrong beside all others."""
+        return Path(self.folder) / f"clock-{number}"
+
+    @property
+    def tells_time(self) -> bool:
+        """Whether somebody else than the workers' clocks says what time it is."""
+        return bool(self.database or self.server)
 
     @property
     def ledger(self) -> Path:
@@ -55,6 +71,15 @@ class Place(msgspec.Struct, frozen=True):
     def log(self) -> Path:
         """What workers say."""
         return Path(self.folder) / "workers.log"
+
+    @property
+    def newer(self) -> Path:
+        """The folder of the application's next version."""
+        return Path(self.folder) / "newer"
+
+    def application(self, *, newer: bool) -> Path:
+        """Return the folder of a version of the application."""
+        return self.newer if newer else OLDER
 
     @property
     def settings(self) -> WorkerSettings:

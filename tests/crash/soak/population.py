@@ -12,11 +12,14 @@ import msgspec
 
 from torpor import RunHandle, StreamChunk, Torpor
 from torpor.client import Client
-from torpor.errors import EntityConflictError, HookNotFoundError, WorldError
+from torpor.errors import EntityConflictError, HookNotFoundError, WorkflowNotRegisteredError, WorldError
 from torpor.model import Runtime
 
 CANCELLED: Final = "cancelled"
 """What is expected of a run that is cancelled."""
+
+BY_NAME: Final = 0.4
+"""Share of runs that are started without the application."""
 
 REPLAYED: Final = 0.15
 """Share of runs that take no snapshots."""
@@ -78,10 +81,22 @@ class Population:
             runtime: Runtime = "replay" if self._dice.random() < REPLAYED else "snapshot"
             language = self._dice.choice(("js", "py"))
             expected.workflow = f"{expected.workflow}_{language}"
-            run = await self._app.start(expected.workflow, *expected.args, runtime=runtime)
+            run = await self._start(expected, runtime)
             self.expected[run.id] = expected
             self._players.append(asyncio.create_task(self._play(run, expected, token)))
             await asyncio.sleep(seconds / count)
+
+    async def _start(self, expected: Expected, runtime: Runtime) -> RunHandle:
+        """Start a run of this process's program, or of the newest deployment that a living worker brings."""
+        if self._dice.random() < BY_NAME:
+            try:
+                run = await self._other.start(expected.workflow, *expected.args, runtime=runtime)
+            except WorkflowNotRegisteredError:  # none lives at this moment
+                pass
+            else:
+                self.done["started by name"] += 1
+                return run
+        return await self._app.start(expected.workflow, *expected.args, runtime=runtime)
 
     async def played(self) -> None:
         """Return when the outside world has done all that it does to the runs so far."""

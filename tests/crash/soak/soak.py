@@ -6,25 +6,22 @@ import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
 import msgspec
-from msgspec.structs import replace
 
 from tests.crash.soak.application import app as application
 from tests.crash.soak.chaos import Chaos
 from tests.crash.soak.clock import SharedClock
 from tests.crash.soak.fleet import Fleet
-from tests.crash.soak.gateway import Gateway
 from tests.crash.soak.place import Place
 from tests.crash.soak.population import Population
-from tests.crash.soak.verdict import faults, file_faults
+from tests.crash.soak.stages import STAGES, file_faults
+from tests.crash.soak.verdict import faults
+from tests.crash.soak.versions import write_newer
 from torpor import Torpor
 from torpor.client import Client
-from torpor.http.tokens import make_token, store_token
-from torpor.worlds import open_world
 
 WORKERS: Final = 4
 SETTLE_SECONDS: Final = 90.0
@@ -56,7 +53,7 @@ async def soak(
     runs: int,
     lease_ms: int,
     say: Callable[[str], None],
-    remote: bool = False,
+    world: str = "sqlite",
 ) -> Report:
     """
     Let chaos reign over a population of runs, and see that all is well in the end.
@@ -69,49 +66,48 @@ async def soak(
         runs: to be started in each round.
         lease_ms: of the workers.
         say: takes a line for each round.
-        remote: workers have the world behind the URL of a server, which is tormented as well.
+        world: one of :data:`tests.crash.soak.stages.STAGES`.
     """
-    place = Place(str(folder), lease_ms)
-    place.ledger.touch()
-    clock = SharedClock(place.clock)
     dice = random.Random(seed)
+    bare = Place(str(folder), lease_ms)
+    bare.ledger.touch()
+    write_newer(bare.newer)
+    clock = SharedClock(bare.clock)
     settled: list[float] = []
-    application.use_world(open_world(place.url, clock))
-    async with application as app, AsyncExitStack() as stack:
-        gateway: Gateway | None = None
-        if remote:
-            made = make_token(clock.now(), ("work",))
-            await store_token(app.world, made.token)
-            gateway = Gateway(place, random.Random(dice.random()))
-            place = replace(place, server=await stack.enter_async_context(gateway.open()), token=made.text)
-        fleet = Fleet(place, WORKERS)
-        other = place.world()
-        await other.open()
-        await app.store_programs()
-        population = Population(app, Client(other), random.Random(dice.random()), seed)
-        chaos = Chaos(fleet, clock, random.Random(dice.random()), lease_ms, gateway)
-        found: list[str] = []
-        try:
-            for number in fleet.numbers:
-                await fleet.start(number)
-            for number in range(1, rounds + 1):
-                await asyncio.gather(chaos.reign(seconds), population.grow(runs, seconds * 0.8))
-                begun = asyncio.get_running_loop().time()
-                found += await _settle(app, population)
-                settled.append(asyncio.get_running_loop().time() - begun)
-                befell = fleet.done + (gateway.done if gateway is not None else Counter())
-                say(f"round {number}: settled after {settled[-1]:.1f} s; {dict(befell)}")
-                if found:
-                    break
-            for number in fleet.numbers:
-                await fleet.terminate(number, SETTLE_SECONDS)
-        finally:
-            for number in fleet.numbers:
-                await fleet.kill(number)
-            await other.close()
-        found += population.faults + fleet.faults + await faults(app, population.expected, place.ledger)
+    found: list[str] = []
+    async with STAGES[world](bare, random.Random(dice.random())) as stage:
+        place, trouble = stage.place, stage.trouble
+        application.use_world(place.world_itself())
+        async with application as app:
+            fleet = Fleet(place, WORKERS, random.Random(dice.random()))
+            other = place.world()
+            await other.open()
+            await app.store_programs()
+            population = Population(app, Client(other), random.Random(dice.random()), seed)
+            chaos = Chaos(fleet, clock, random.Random(dice.random()), place, trouble)
+            try:
+                for number in fleet.numbers:
+                    await fleet.start(number)
+                for number in range(1, rounds + 1):
+                    await asyncio.gather(
+                        chaos.reign(seconds, deploying=number == 1), population.grow(runs, seconds * 0.8)
+                    )
+                    begun = asyncio.get_running_loop().time()
+                    found += await _settle(app, population)
+                    settled.append(asyncio.get_running_loop().time() - begun)
+                    befell = fleet.done + (trouble.done if trouble is not None else Counter())
+                    say(f"round {number}: settled after {settled[-1]:.1f} s; {dict(befell)}")
+                    if found:
+                        break
+                for number in fleet.numbers:
+                    await fleet.terminate(number, SETTLE_SECONDS)
+            finally:
+                for number in fleet.numbers:
+                    await fleet.kill(number)
+                await other.close()
+            found += population.faults + fleet.faults + await faults(app, population.expected, place.ledger)
     found += file_faults(folder / "torpor.db")
-    befell = fleet.done + population.done + (gateway.done if gateway is not None else Counter())
+    befell = fleet.done + population.done + (trouble.done if trouble is not None else Counter())
     return Report(found, len(population.expected), befell, settled)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -35,16 +34,6 @@ async def faults(app: Torpor, expected: Mapping[str, Expected], ledger: Path) ->
             wrong.append(f"started {children[run.id]} runs instead of {wanted}")
         found += [f"run {run.id} ({run.workflow}, {run.status}): {fault}" for fault in wrong]
     return found + await _leftovers(app)
-
-
-def file_faults(path: Path) -> list[str]:
-    """Return what SQLite finds wrong with a database."""
-    db = sqlite3.connect(path)
-    try:
-        rows = [*db.execute("PRAGMA integrity_check"), *db.execute("PRAGMA foreign_key_check")]
-    finally:
-        db.close()
-    return [f"the file: {row}" for row in rows if row != ("ok",)]
 
 
 async def _all_runs(app: Torpor) -> list[RunInfo]:
@@ -119,7 +108,8 @@ def _step_faults(own: list[Event], executed: Ledger, *, whole: bool) -> Iterator
 async def _leftovers(app: Torpor) -> list[str]:
     """Return what is left in a world whose runs have all ended."""
     world = app.world
-    found = [f"hook {hook.token} is live" for hook in await world.live_hooks()]
+    found = [str(error) for error in await world.damaged()]
+    found += [f"hook {hook.token} is live" for hook in await world.live_hooks()]
     found += [f"step {steps.name} of run {steps.run_id} waits" for steps in await world.waiting_steps()]
     found += [f"run {run.id} is snoozed" for run in await world.snoozed_runs()]
     found += [

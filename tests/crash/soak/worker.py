@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import random
 import signal
 from contextlib import AsyncExitStack
 from typing import Final
@@ -14,8 +15,11 @@ import torpor.guests.cpython
 import torpor.guests.quickjs
 import torpor.programs.javascript.builder
 import torpor.programs.python  # noqa: F401  # see above
-from tests.crash.soak.application import app, ledger
+from tests.crash.soak.clock import set_wrong
 from tests.crash.soak.place import Place
+from tests.crash.soak.rumours import spread
+from tests.crash.soak.versions import load
+from torpor import Torpor
 from torpor.engine import liveness
 from torpor.errors import TorporError
 
@@ -25,14 +29,16 @@ REFUSED: Final = 3
 """Exit code of a worker that cannot come to work, and says why."""
 
 
-def serve(place: Place, machine: str) -> None:
+def serve(place: Place, number: int, machine: str, *, newer: bool = False) -> None:
     """
     Work until SIGTERM.
 
     Args:
         place: where.
+        number: which of the workers.
         machine: of which machine it says that it is, ``""`` for this one: others cannot see its process then, only hear
             its heartbeat.
+        newer: it has the application's next version.
     """
     log = os.open(place.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, 1)
@@ -40,13 +46,16 @@ def serve(place: Place, machine: str) -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(process)d %(message)s", force=True)
     if machine:
         liveness.machine = lambda: machine  # type: ignore[assignment]  # the point of it
-    ledger.open(place.ledger)
-    app.settings = place.settings
-    app.use_world(place.world())
-    asyncio.run(_work())
+    set_wrong(place.clock_of(number))
+    spread(random.Random(os.getpid()))
+    application = load(place.application(newer=newer))
+    application.ledger.open(place.ledger)
+    application.app.settings = place.settings
+    application.app.use_world(place.world())
+    asyncio.run(_work(application.app))
 
 
-async def _work() -> None:
+async def _work(app: Torpor) -> None:
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     async with AsyncExitStack() as stack:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from torpor.errors import DamagedError
-from torpor.worlds.postgres.pruning import OF_NAMES, OF_RUNS
+from torpor.worlds.postgres import orphans
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.times import Times
 
@@ -27,14 +27,8 @@ _TURNS: Final = (
 
 def damaged(store: Store, _times: Times) -> list[DamagedError]:
     """Answer :meth:`torpor.world.Queries.damaged`."""
-    tables = ("events", "lines", "chunks", *OF_RUNS, *OF_NAMES)
-    astray = " UNION ALL ".join(
-        f"SELECT '{table}', t.run, count(*) FROM torpor.{table} t "
-        "WHERE NOT EXISTS (SELECT 1 FROM torpor.runs r WHERE r.id = t.run) GROUP BY t.run"
-        for table in tables
-    )
-    logs, turns, strays = store.connection.ask_of_one_moment(
-        (_LOGS, (FINDINGS_MAX,)), (_TURNS, (FINDINGS_MAX,)), (astray, ())
+    logs, turns, lonely = store.connection.ask_of_one_moment(
+        (_LOGS, (FINDINGS_MAX,)), (_TURNS, (FINDINGS_MAX,)), (orphans.QUERY, ())
     )
     found = [
         DamagedError(
@@ -45,8 +39,5 @@ def damaged(store: Store, _times: Times) -> list[DamagedError]:
     found += [
         DamagedError("a row of table turns", "it is not what the run says of its turn", run_id=run) for (run,) in turns
     ]
-    found += [
-        DamagedError(f"{count} rows of table {table}", f"there is no run {run}, whose they are")
-        for table, run, count in strays
-    ]
+    found += orphans.orphans(lonely)
     return found[:FINDINGS_MAX]

@@ -18,6 +18,7 @@ from torpor.lifecycle import RUN_ENDINGS, RUN_TERMINAL, TRANSITIONS, EventType, 
 from torpor.worlds.sqlite import streams
 from torpor.worlds.sqlite.codes import RUN_OF
 from torpor.worlds.sqlite.flow import QUEUES, state_of
+from torpor.worlds.sqlite.orphans import orphans
 from torpor.worlds.sqlite.rows import EVENT_COLUMNS, SHIFT, events_of
 from torpor.worlds.sqlite.run_rows import RUNS
 from torpor.worlds.sqlite.schedules import SCHEDULES, schedule_of
@@ -30,7 +31,6 @@ FINDINGS_MAX: Final = 1_000
 
 _PAGES_MAX: Final = 20
 _LOGS: Final = f"SELECT k >> {SHIFT}, {EVENT_COLUMNS} FROM events ORDER BY k"
-_OF_RUNS: Final = ("steps", "waits", "hooks", "snapshots", "lines", "resumes", "streams", "reservations")
 _ASTRAY: Final = (
     # A step task lies on the route of its run, without the guest.
     "SELECT s.run, s.id FROM steps s JOIN runs r ON r.k = s.run JOIN routes u ON u.k = r.route "
@@ -52,6 +52,7 @@ def _found(store: Store, clock: Clock) -> Iterator[DamagedError]:
     yield from _runs(store)
     yield from _logs(store)
     yield from _streams(store)
+    yield from orphans(store)
     yield from _astray(store)
     for row in store.db.execute(WORKERS).fetchall():
         try:
@@ -134,17 +135,9 @@ def _streams(store: Store) -> Iterator[DamagedError]:
             streams.check(store, k, store.name_at(run))
         except DamagedError as error:
             yield error
-    for table, column in (("writers", "stream"), ("chunks", f"k >> {SHIFT}")):
-        query = f"SELECT {column}, count(*) FROM {table} WHERE {column} NOT IN (SELECT k FROM streams) GROUP BY 1"
-        for k, count in store.db.execute(query).fetchall():
-            yield DamagedError(f"{count} of table {table}", f"there is no stream number {k}, whose they are")
 
 
 def _astray(store: Store) -> Iterator[DamagedError]:
-    for table in _OF_RUNS:
-        query = f"SELECT run, count(*) FROM {table} WHERE run NOT IN (SELECT k FROM runs) GROUP BY run"
-        for k, count in store.db.execute(query).fetchall():
-            yield DamagedError(f"{count} of table {table}", f"there is no run number {k}, whose they are")
     for k, step_id in store.db.execute(_ASTRAY).fetchall():
         problem = "its task lies where no worker of its run's application and key looks for it"
         yield DamagedError(f"step {step_id}", problem, run_id=store.name_at(k))
