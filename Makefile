@@ -29,6 +29,11 @@ full: .venv/.installed ## run the tests of the full Python guest, with numpy and
 	@.venv/bin/torpor warm --full
 	$(PY) -m pytest --full tests/guests/cpython tests/guests/test_protocols.py tests/engine/test_full_guest.py $(ARGS)
 
+.PHONY: long
+long: .venv/.installed ## run the tests that `make test` leaves out because they take long
+	@.venv/bin/torpor warm
+	$(PY) -m pytest -n 2 --dist worksteal --long -m long $(ARGS)
+
 .PHONY: conformance
 conformance: .venv/.installed ## run CPython's own tests in the Python guest; ARGS='test_json test_asyncio.test_locks' for some
 	@.venv/bin/torpor warm
@@ -65,7 +70,7 @@ remote: .venv/.installed ## run the whole conformance suite of worlds against a 
 
 .PHONY: postgres
 postgres: .venv/.installed ## test all that workflows do on a world in Postgres
-	$(PY) -m pytest tests/semantics --on-postgres $(ARGS)
+	$(PY) -m pytest tests/semantics --on-postgres --long $(ARGS)
 
 .PHONY: lint
 lint: .venv/.installed ## check style and types

@@ -24,6 +24,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="test what workflows do in each guest and runtime on each world",
     )
     parser.addoption("--on-postgres", action="store_true", help="test what workflows do on a world in Postgres alone")
+    parser.addoption("--long", action="store_true", help="test also what takes long; `-m long` tests nothing else")
     parser.addoption("--full", action="store_true", help="test the full Python guest, too; it is compiled once")
 
 
@@ -41,10 +42,12 @@ def import_path() -> Iterator[None]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is about the full Python guest, unless it is asked for."""
-    if not config.getoption("--full"):
-        left_out = [item for item in items if item.get_closest_marker("full")]
-        items[:] = [item for item in items if item not in left_out]
+    """Leave out what is about the full Python guest, and what takes long, unless it is asked for."""
+    unwanted = [name for name in ("full", "long") if not config.getoption(f"--{name}")]
+    left_out = [item for item in items if any(map(item.get_closest_marker, unwanted))]
+    if left_out:
+        names = {item.nodeid for item in left_out}
+        items[:] = [item for item in items if item.nodeid not in names]
         config.hook.pytest_deselected(items=left_out)
 
 

@@ -48,14 +48,19 @@ def report_of(*arguments: str) -> Report:
     return report
 
 
-def test_vm_reports_every_figure_of_both_memory_back_ends() -> None:
+@pytest.mark.parametrize(
+    ("chosen", "guests"),
+    [(["--guest", "quickjs"], ["quickjs"]), pytest.param([], list(LANGUAGES), marks=pytest.mark.long)],
+    ids=["one guest", "each guest"],
+)
+def test_vm_reports_every_figure_of_both_memory_back_ends(chosen: list[str], guests: list[str]) -> None:
     """Each figure is there once for each guest and back end, with its unit, and the planned ones are judged."""
-    report = report_of("vm", "--quick", "--json")
+    report = report_of("vm", "--quick", "--json", *chosen)
 
     figures = [(row.guest, row.params["backend"], row.name, row.unit) for row in report.rows]
-    places = [(guest, backend) for guest in LANGUAGES for backend in BACKENDS]
+    places = [(guest, backend) for guest in guests for backend in BACKENDS]
     assert figures == [(*place, name, unit) for place in places for name, unit in vm.UNITS.items()]
-    assert [row.name for row in report.rows if row.budget] == ["cycle", "stored", "stored"] * len(LANGUAGES)
+    assert [row.name for row in report.rows if row.budget] == ["cycle", "stored", "stored"] * len(guests)
 
 
 @pytest.mark.parametrize("processes", [1, 2])

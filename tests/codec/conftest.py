@@ -10,13 +10,11 @@ import pytest
 from tests.codec.node import CODEC_SERVER, DEVALUE, SDK_SERVER, WORKFLOW_SDK, Node, find_node, install, write_modules
 from tests.codec.values import common_values, generated
 
-GENERATED = 10_000
 
-
-@pytest.fixture(scope="session")
-def many_values() -> list[Any]:
+@pytest.fixture(scope="session", params=[2_000, pytest.param(10_000, marks=pytest.mark.long)])
+def many_values(request: pytest.FixtureRequest) -> list[Any]:
     """Return thousands of values that both languages write alike."""
-    return generated(common_values, GENERATED)
+    return generated(common_values, request.param)
 
 
 @pytest.fixture(scope="session")

@@ -108,7 +108,7 @@ def test_the_sdk_takes_a_request_with_a_signal_for_an_abort_controller(sdk: Node
 # ── Any value ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_ten_thousand_values_pass_through_the_sdk(sdk: Node, many_values: list[Any]) -> None:
+def test_thousands_of_values_pass_through_the_sdk(sdk: Node, many_values: list[Any]) -> None:
     """Python's bytes are read by the SDK, written by it, read by Python and written again; they never change."""
     texts = [text_of(value) for value in many_values]
 
@@ -118,7 +118,7 @@ def test_ten_thousand_values_pass_through_the_sdk(sdk: Node, many_values: list[A
     assert [text_of(value_of(text)) for text in of_the_sdk] == texts
 
 
-def test_ten_thousand_values_pass_through_the_guest(node: Node, many_values: list[Any]) -> None:
+def test_thousands_of_values_pass_through_the_guest(node: Node, many_values: list[Any]) -> None:
     """The guest's codec agrees with both."""
     texts = [text_of(value) for value in many_values]
 

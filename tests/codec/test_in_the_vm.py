@@ -169,7 +169,7 @@ def test_a_text_that_cannot_be_read_fails_the_run(echo: Echo) -> None:
     assert 'a "Nothing", which this version cannot read' in str(codec.loads(codec.pack_devalue(outbox.error)))
 
 
-def test_ten_thousand_values_go_through_quickjs(echo: Echo, many_values: list[Any]) -> None:
+def test_thousands_of_values_go_through_quickjs(echo: Echo, many_values: list[Any]) -> None:
     """The guest reads and writes what the host does, to the byte."""
     for at in range(0, len(many_values), BATCH):
         values = many_values[at : at + BATCH]
@@ -205,7 +205,7 @@ def test_cpython_writes_what_node_writes(python_echo: Echo, node: Node, expressi
     assert (outbox.status, outbox.value) == ("completed", value)
 
 
-def test_ten_thousand_values_go_through_cpython(many_values: list[Any]) -> None:
+def test_thousands_of_values_go_through_cpython(many_values: list[Any]) -> None:
     """The guest writes what the host does; each by itself, since which equal values are one object is the version's."""
     rewrite = python_runner("rewrite")
     for at in range(0, len(many_values), BATCH):

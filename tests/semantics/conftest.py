@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -20,6 +21,9 @@ from tests.semantics.support import MovableClock, Stage
 from torpor import WorkerSettings
 from torpor.model import Runtime
 from torpor.worlds import open_world
+
+HERE = Path(__file__).parent
+REPLAYED = {"test_hooks", "test_python_entropy", "test_errors"}
 
 for package in (flows, python_flows):
     for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}."):
@@ -36,6 +40,23 @@ def guest(request: pytest.FixtureRequest) -> str:
 def runtime(request: pytest.FixtureRequest) -> Runtime:
     """Both runtimes must behave alike."""
     return cast("Runtime", request.param)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """
+    Mark Python's replay as long: it costs as much as all the rest that is not JavaScript's.
+
+    What only a replay could break is tested in every run of the suite as well: all of it in JavaScript, what comes
+    from outside in Python (``REPLAYED``), random programs of both and every moment of runs (tests/travel) besides.
+    """
+    for item in items:
+        params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+        if (
+            item.path.is_relative_to(HERE)
+            and (params.get("guest"), params.get("runtime")) == ("cpython", "replay")
+            and item.path.stem not in REPLAYED
+        ):
+            item.add_marker("long")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
