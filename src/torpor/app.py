@@ -362,18 +362,21 @@ class Torpor(Registry):
         """The schedules of this application; see also :meth:`schedule`, which declares one in code."""
         return Schedules(self.client, runtime=self.runtime, opened=self._open_for_use, resolve=self._startable)
 
-    def asgi(self) -> ASGIApplication:
+    def asgi(self, *, prompt: bool = False) -> ASGIApplication:
         """
         Return an ASGI application over this application's world: to be served, or mounted in another one.
 
         It opens the world when the first request comes; whoever runs it closes the world.
+
+        Args:
+            prompt: whether tokens with the role ``operate`` may run code in copies of runs, on the pages.
 
         Raises:
             ConfigurationError: the extra ``torpor[http]`` is not installed.
         """
         try:
             # Its room is above this one, and a user's front door is here: the one name that is looked up by its text.
-            made: ASGIApplication = importlib.import_module("torpor.http.asgi").asgi(self)
+            made: ASGIApplication = importlib.import_module("torpor.http.asgi").asgi(self, prompt=prompt)
         except ModuleNotFoundError as error:
             raise ConfigurationError(f"app.asgi() needs {error.name}: pip install 'torpor[http]'") from error
         return made

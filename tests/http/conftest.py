@@ -12,8 +12,8 @@ from tests.http.serving import Server
 
 @pytest.fixture(scope="session")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """A server with a worker."""
-    with Server(tmp_path_factory.mktemp("served")) as running:
+    """A server with a worker, that gives prompts."""
+    with Server(tmp_path_factory.mktemp("served"), "--prompt") as running:
         yield running
 
 

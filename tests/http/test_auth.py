@@ -225,11 +225,11 @@ def test_a_link_is_for_this_machine(tmp_path: Path) -> None:
 
 
 @asynccontextmanager
-async def sealed(folder: Path, *roles: Role) -> AsyncIterator[httpx.AsyncClient]:
+async def sealed(folder: Path, *roles: Role, prompt: bool = False) -> AsyncIterator[httpx.AsyncClient]:
     """Serve an application with keys, to whoever has these roles."""
     shop = app.on(f"sqlite:///{folder}/torpor.db", keys=key_text(generate()))
     made = make_token(shop.clock.now(), roles, name="tester")
-    transport = httpx.ASGITransport(asgi(shop, tokens=[made.token]))
+    transport = httpx.ASGITransport(asgi(shop, tokens=[made.token], prompt=prompt))
     headers = {"Authorization": f"Bearer {made.text}"}
     async with (
         shop,

@@ -62,4 +62,7 @@ LastOption = Annotated[bool, typer.Option("--last", "-l", help="Take the newest 
 DecryptOption = Annotated[
     bool, typer.Option("--decrypt", help="Show what is encrypted, with the keys of TORPOR_KEYS or the application.")
 ]
+PromptOption = Annotated[
+    bool, typer.Option("--prompt", help="Let who operates run code in copies of runs, on their pages.")
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]

@@ -11,7 +11,7 @@ from torpor import Torpor
 from torpor.cli import event_loop, logs
 from torpor.cli.leaving import leave_soon
 from torpor.cli.opening import app_on
-from torpor.cli.options import AppArgument, WorldOption
+from torpor.cli.options import AppArgument, PromptOption, WorldOption
 from torpor.cli.output import say
 from torpor.cli.reporting import command
 from torpor.cli.stopping import StopRequest
@@ -34,6 +34,7 @@ def serve(
     dev: Annotated[
         bool, typer.Option("--dev", help="Print a token and a link for one browser; on a loopback address only.")
     ] = False,
+    prompt: PromptOption = False,
     log_level: logs.LogLevelOption = None,
     log_format: logs.LogFormatOption = "text",
     world: WorldOption = None,
@@ -57,18 +58,20 @@ def serve(
     application = app_on(app, world)
     listening = serving.listen(host, port)
     logs.set_up(log_level, log_format, follow=False)
-    event_loop.run(_serve(application, listening, stop, works=not no_worker, dev=dev))
+    event_loop.run(_serve(application, listening, stop, works=not no_worker, dev=dev, prompt=prompt))
     say(("stopped", "dim"), err=True)
 
 
-async def _serve(application: Torpor, listening: socket.socket, stop: StopRequest, *, works: bool, dev: bool) -> None:
+async def _serve(
+    application: Torpor, listening: socket.socket, stop: StopRequest, *, works: bool, dev: bool, prompt: bool
+) -> None:
     """Serve until it is to stop."""
     from torpor.http.asgi import EVERY_ROUTE, asgi  # noqa: PLC0415  # as above
     from torpor.http.dev import OneTimeLink  # noqa: PLC0415  # as above
     from torpor.http.service import Service  # noqa: PLC0415  # as above
     from torpor.http.serving import serving, url_of  # noqa: PLC0415  # as above
 
-    service, url = Service(application), url_of(listening)
+    service, url = Service(application, prompts=prompt), url_of(listening)
     own = make_token(application.clock.now(), ("operate", "decrypt", "work"), name="--dev")
     link = OneTimeLink(own.text)
     if dev:

@@ -9,12 +9,12 @@ import typer
 
 from torpor.cli import logs
 from torpor.cli.opening import run_or_capsule, with_client
-from torpor.cli.options import WorldOption
+from torpor.cli.options import PromptOption, WorldOption
 from torpor.cli.output import say
 from torpor.cli.reporting import command
 from torpor.cli.stopping import StopRequest
 from torpor.client import Client
-from torpor.errors import ConfigurationError
+from torpor.errors import ConfigurationError, UsageError
 from torpor.http.tokens import Role, make_token
 
 if TYPE_CHECKING:  # an extra, which not everybody has
@@ -33,6 +33,7 @@ def web(
     ] = None,
     port: Annotated[int, typer.Option("--port", help="0: any that is free.", min=0, max=65_535)] = 0,
     open_browser: Annotated[bool, typer.Option("--open", help="Open the pages in a browser.")] = False,
+    prompt: PromptOption = False,
     log_level: logs.LogLevelOption = "warning",
     world: WorldOption = None,
 ) -> None:
@@ -53,22 +54,30 @@ def web(
     roles: tuple[Role, ...] = ("operate", "decrypt")
     _, shown = run_or_capsule(app, world)
     if shown != world:
+        if prompt:
+            raise UsageError(f"the pages of a capsule take no --prompt; torpor repl {app} is one in a terminal")
         app, world, roles = None, shown, ("read", "decrypt")
     stop = StopRequest()
     listening = serving.listen("127.0.0.1", port)
     logs.set_up(log_level, follow=False)
-    with_client(app, world, lambda client: _show(client, listening, stop, roles, opens=open_browser))
+    with_client(app, world, lambda client: _show(client, listening, stop, roles, opens=open_browser, prompt=prompt))
 
 
 async def _show(
-    client: Client, listening: socket.socket, stop: StopRequest, roles: tuple[Role, ...], *, opens: bool
+    client: Client,
+    listening: socket.socket,
+    stop: StopRequest,
+    roles: tuple[Role, ...],
+    *,
+    opens: bool,
+    prompt: bool,
 ) -> None:
     from torpor.http.asgi import EVERY_ROUTE, asgi  # noqa: PLC0415  # as above
     from torpor.http.dev import OneTimeLink  # noqa: PLC0415  # as above
     from torpor.http.service import Service  # noqa: PLC0415  # as above
     from torpor.http.serving import serving, url_of  # noqa: PLC0415  # as above
 
-    service, url = Service(client), url_of(listening)
+    service, url = Service(client, prompts=prompt), url_of(listening)
     own = make_token(client.world.clock.now(), roles, name="torpor web")
     link = OneTimeLink(own.text)
     served = asgi(client, tokens=[own.token], routes=(*EVERY_ROUTE, *link.router), service=service)

@@ -38,6 +38,7 @@ from torpor.http import (
 from torpor.http.auth import Guard
 from torpor.http.openapi import documenting
 from torpor.http.pages import acting, entering, files, live, travel
+from torpor.http.pages import prompt as prompt_page
 from torpor.http.pages import run as run_page
 from torpor.http.pages import runs as runs_page
 from torpor.http.pages import world as world_page
@@ -75,6 +76,7 @@ PAGES: Final[tuple[Route, ...]] = (
     *runs_page.router,
     *run_page.router,
     *travel.router,
+    *prompt_page.router,
     *world_page.router,
     *acting.router,
     *entering.router,
@@ -100,6 +102,7 @@ def asgi(
     tokens: Iterable[Token] = (),
     routes: Sequence[Route] = EVERY_ROUTE,
     service: Service | None = None,
+    prompt: bool = False,
 ) -> ASGIApp:
     """
     Return an ASGI application over the runs of a world: to be served, or mounted under a prefix of another one.
@@ -112,8 +115,9 @@ def asgi(
         tokens: that are valid here beside those of the world.
         routes: what is answered; all by default.
         service: what the routes work on, for who stops the server; made from *source* by default.
+        prompt: whether who operates may run code in copies of runs, where the service is made here.
     """
-    service = service or Service(source)
+    service = service or Service(source, prompts=prompt)
     own = {token.id: token for token in tokens}
 
     async def find(token_id: str) -> Token | None:

@@ -42,16 +42,19 @@ class Service:
 
     Args:
         source: an application, or a client of an open world.
+        prompts: whether who operates may run code in copies of runs.
 
     Attributes:
         client: the client.
+        prompts: as given.
         figures: what workers of the application do in this process, None without an application.
         stopping: is set when the server stops, so that those who wait for something are answered.
         asking: is held while a copy of a run is asked: each is a VM.
         carried: steps that are carried out here for others, by name and id.
     """
 
-    def __init__(self, source: Torpor | Client) -> None:
+    def __init__(self, source: Torpor | Client, *, prompts: bool = False) -> None:
+        self.prompts = prompts
         self._app = None if isinstance(source, Client) else source
         self._given = source if isinstance(source, Client) else None
         self.figures: Figures | None = None

@@ -236,7 +236,7 @@ class Browser:
         act()
         self.wait_for_event("Page.loadEventFired")
 
-    def press(self, key: str, *, shift: bool = False) -> None:
+    def press(self, key: str, *, shift: bool = False, control: bool = False) -> None:
         """Press a key."""
         code = KEYS.get(key, ord(key.upper()) if len(key) == 1 else 0)
         text = {"Enter": "\r", "Space": " "}.get(key, key if len(key) == 1 else "")
@@ -244,7 +244,7 @@ class Browser:
             "key": " " if key == "Space" else key,
             "code": key if len(key) > 1 else f"Key{key.upper()}",
             "windowsVirtualKeyCode": code,
-            "modifiers": 8 if shift else 0,
+            "modifiers": (8 if shift else 0) + (2 if control else 0),
         }
         self.ask("Input.dispatchKeyEvent", type="keyDown" if text else "rawKeyDown", text=text, **about)
         self.ask("Input.dispatchKeyEvent", type="keyUp", **about)

@@ -24,6 +24,7 @@ PAGES = {
     "stack": "/runs/{approving}/stack",
     "post-mortem": "/runs/{failed}/stack",
     "travel": "/runs/{completed}/travel?at=4",
+    "prompt": "/runs/{approving}/prompt",
     "family": "/runs/{family}",
     "waiting": "/waiting",
     "workers": "/workers",

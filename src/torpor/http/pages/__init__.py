@@ -9,6 +9,7 @@ Pages for a browser, over the same routes, roles and service as the rest of the 
     runs.py         the list of runs
     run.py          one run
     travel.py       one run at any moment of its past
+    prompt.py       code that is entered there, into a copy
     travellers.py   the VMs for that, kept for a while
     world.py        what waits for whom, workers, queues, schedules, deployments
     acting.py       what forms do

@@ -87,6 +87,7 @@ def page(call: Call, template: str, status: int = 200, **given: Any) -> Response
             roles=call.grant.roles,
             who=call.grant.who,
             is_whole=call.grant.is_whole,
+            prompts=call.service.prompts and "operate" in call.grant.roles,
             now=call.service.client.world.clock.now(),
             world=call.service.client.world.url,
             path=call.request.url.path,

@@ -115,6 +115,11 @@ document.addEventListener("submit", (event) => {
   if (button?.classList.contains("danger") && !confirm(`${button.textContent.trim()}?`)) event.preventDefault();
 });
 
+document.addEventListener("keydown", (event) => {
+  const enters = event.key === "Enter" && (event.ctrlKey || event.metaKey) && event.target.matches?.("form textarea");
+  if (enters) event.target.form.requestSubmit();
+});
+
 // ── Live ──
 
 const MORPH = {
