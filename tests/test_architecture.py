@@ -24,6 +24,7 @@ FLOORS = (
     {"torpor"},
     {"inspection"},
     {
+        "agents",
         "app",
         "authority",
         "builtin_steps",

@@ -16,6 +16,7 @@ from torpor.errors import ConfigurationError
 STEP: Final = "step//"
 APPLICATION: Final = "application//"
 HOST: Final = "host//"
+MODEL: Final = "model//"
 
 
 class Authority:
@@ -25,7 +26,8 @@ class Authority:
     Args:
         allow: full names of steps, such as ``step//./ops.py//restart``, ``application//`` before names of other
             applications whose runs may be asked and cancelled, and ``host//`` before hosts that may be fetched from,
-            such as ``host//api.example.com`` or ``host//127.0.0.1:8080``; ``*`` stands for any characters.
+            such as ``host//api.example.com`` or ``host//127.0.0.1:8080``; ``*`` stands for any characters. ``model//``
+            stands before models that agents may ask, such as ``model//openai:*``; without any they may ask all.
 
     Raises:
         ConfigurationError: an entry is neither.
@@ -34,20 +36,25 @@ class Authority:
     def __init__(self, allow: Iterable[str] = ()) -> None:
         allowed = [allow] if isinstance(allow, str) else list(allow)
         for entry in allowed:
-            if not entry.startswith((STEP, APPLICATION, HOST)):
+            if not entry.startswith((STEP, APPLICATION, HOST, MODEL)):
                 raise ConfigurationError(
                     f"Torpor(allow=[{entry!r}]): an entry is the full name of a step, such as 'step//./ops.py//*', "
-                    f"or of an application, such as '{APPLICATION}billing', or of a host, such as '{HOST}example.com'"
+                    f"or of an application, such as '{APPLICATION}billing', or of a host, such as '{HOST}example.com', "
+                    f"or of a model, such as '{MODEL}openai:*'"
                 )
         self._steps = tuple(entry for entry in allowed if entry.startswith(STEP))
         self._applications = tuple(entry for entry in allowed if entry.startswith(APPLICATION))
-
+        self._models = tuple(entry.removeprefix(MODEL) for entry in allowed if entry.startswith(MODEL))
         self._hosts = tuple(entry.removeprefix(HOST).lower() for entry in allowed if entry.startswith(HOST))
 
     def allows_host(self, name: str, port: int) -> bool:
         """Return whether workflow code may fetch from a host, by its name or address, at a port."""
         texts = name.lower(), f"{name.lower()}:{port}"
         return any(fnmatchcase(text, pattern) for text in texts for pattern in self._hosts)
+
+    def allows_model(self, name: str) -> bool:
+        """Return whether agents may ask a model; where none is named, they may ask all."""
+        return not self._models or any(fnmatchcase(name, pattern) for pattern in self._models)
 
     def names_address(self, address: str, port: int) -> bool:
         """Return whether an address is named itself, by no pattern."""

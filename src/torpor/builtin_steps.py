@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import Any, Final, Protocol
 
 from torpor import ids
+from torpor.agents.steps import AgentSteps
 from torpor.authority import APPLICATION, Authority
 from torpor.client import Client, chosen_runtime
 from torpor.codec.requests import Request, Response
@@ -91,6 +92,7 @@ class BuiltinSteps:
             "step//torpor//respond": self.respond,
             "step//torpor//fetch": self.fetch,
             "step//torpor//fork": self.fork,
+            **AgentSteps(app.authority).functions(),
         }
         self._definitions = {name: StepDefinition(name, made, final=_FINAL) for name, made in functions.items()}
 

@@ -59,10 +59,13 @@ The one exception hierarchy.
     ├── HookConflictError           awaiting a hook whose token belongs to another run
     ├── HookDisposedError           awaiting a hook that was disposed of
     ├── NoAnswerError               the run of a webhook has the request, and did not answer its caller
+    ├── BudgetExceededError         an agent has used what it may use
+    ├── OutputError                 a model gave no answer of the form that its agent is to return
     ├── UnhealthyError              no worker has answered the question whether it works
     ├── WaitTimeoutError            what a test waited for did not come in time
     └── (raised by users in steps and workflows)
         ├── FatalError              do not retry
+        │   └── ModelError          a provider refuses what its model was asked
         ├── RetryableError          retry after a given time
         └── UnknownOutcomeError     nobody knows whether it has happened; somebody has to look
             └── AcceptedError       another service has accepted a step, and will tell how it ended
@@ -537,6 +540,29 @@ class NoAnswerError(TorporError):
     code = "NO_ANSWER"
 
 
+class BudgetExceededError(TorporError):
+    """
+    An agent has used what it may use; nothing more was asked of a model.
+
+    Attributes:
+        agent: its name.
+        what: which limit: ``requests``, ``tokens``, ``tool_calls`` or ``cost``.
+        used, limit: how much of it, and how much there is.
+    """
+
+    code = "BUDGET_EXCEEDED"
+
+    def __init__(self, agent: str, what: str, used: float, limit: float) -> None:
+        super().__init__(f"agent {agent} has used {used} {what} of {limit}; give it a larger Budget, or less to do")
+        self.agent, self.what, self.used, self.limit = agent, what, used, limit
+
+
+class OutputError(TorporError):
+    """A model was asked again as often as its agent allows, and gave no answer of the form that the agent returns."""
+
+    code = "OUTPUT"
+
+
 class UnhealthyError(TorporError):
     """No worker has answered the question whether it takes the work of a queue."""
 
@@ -553,6 +579,23 @@ class FatalError(TorporError):
     """Raise in a step to fail it without a retry."""
 
     code = "FATAL"
+
+
+class ModelError(FatalError):
+    """
+    A provider refuses what its model was asked, and would refuse it again: a key, a model's name, the conversation.
+
+    Attributes:
+        model: which was asked.
+        status: of the provider's HTTP answer, None where there was none.
+    """
+
+    code = "MODEL"
+
+    def __init__(self, message: str = "", *, model: str = "", status: int | None = None) -> None:
+        super().__init__(message)
+        self.model = model
+        self.status = status
 
 
 class RetryableError(TorporError):

@@ -19,6 +19,14 @@ from typing import Final
 LABELS: Final = "<torpor>/"
 
 SHARED: Final = (
+    "agents",
+    "agents.agent",
+    "agents.budget",
+    "agents.mcp",
+    "agents.messages",
+    "agents.models",
+    "agents.schemas",
+    "agents.tools",
     "errors",
     "limits",
     "durations",
@@ -63,6 +71,8 @@ SHARED: Final = (
 """Modules of the host that the guest runs verbatim; none of them needs more than the standard library."""
 
 _EMPTY_PACKAGE: Final = '"""The value half of the codec; see torpor.codec.guest."""\n'
+_ASKING: Final = "from torpor._guest.agents import ask_host, hook, start\n"
+"""The seam between an agent's loop and its run, see :mod:`torpor.agents.asking`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +99,7 @@ def guest_sources() -> dict[str, tuple[str, str]]:
     bootstrap = files("torpor.guests.cpython") / "bootstrap"
     sources = {
         "torpor": (f"{LABELS}__init__.py", _text(bootstrap / "api.py")),
+        "torpor.agents.asking": (f"{LABELS}agents/asking.py", _ASKING),
         "torpor.codec": (f"{LABELS}codec/__init__.py", _EMPTY_PACKAGE),
     }
     for name in SHARED:

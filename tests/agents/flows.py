@@ -1,0 +1,176 @@
+"""Workflows with agents, as tests run them; what the model says is each test's to decide."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from torpor import StepError, Torpor, fork, forks, hook, sleep
+from torpor.agents import Agent, AgentResult, Budget, McpServer, Message, model, tool
+
+app = Torpor("memory://")
+
+MODEL = "openai-chat:scripted"
+elsewhere = {"url": ""}
+"""Where the model ``elsewhere`` is."""
+sent: list[str] = []
+"""What was sent, outside."""
+
+
+@model("elsewhere")
+def another_model() -> Any:
+    """Return a model at an address of its own."""
+    from pydantic_ai.models.openai import OpenAIChatModel  # noqa: PLC0415  # workers alone have it
+    from pydantic_ai.providers.openai import OpenAIProvider  # noqa: PLC0415  # as above
+
+    return OpenAIChatModel("any", provider=OpenAIProvider(base_url=elsewhere["url"], api_key="none"))
+
+
+@app.step
+async def search(query: str, most: int = 2) -> list[str]:
+    """
+    Search the library.
+
+    Args:
+        query: words that
+            are looked for.
+        most: how many titles.
+    """
+    return [f"{query} {number}" for number in range(most)]
+
+
+@app.step
+def send(to: str, text: str) -> str:
+    """Send a letter."""
+    sent.append(f"{to}: {text}")
+    return "sent"
+
+
+@app.step(max_retries=0)
+def explode(what: str) -> None:
+    """Do what fails."""
+    raise KeyError(what)
+
+
+async def nap(hours: float) -> str:
+    """Sleep for some hours."""
+    await sleep(hours * 3600)
+    return f"slept {hours} h"
+
+
+class Finding(BaseModel):
+    """What was found."""
+
+    title: str
+    pages: int
+
+
+@dataclass
+class Report:
+    """
+    What comes of it.
+
+    Attributes:
+        topic: of the report.
+        findings: best first.
+        grade: how good they are.
+    """
+
+    topic: str
+    findings: list[Finding]
+    grade: Literal["good", "bad"] = "good"
+
+
+@app.workflow
+async def write(topic: str, pages: int = 1) -> str:
+    """Write a text on a topic."""
+    return (await Agent(MODEL, name="writer").run(f"write {topic}, {pages} pages")).output
+
+
+reporter = Agent(MODEL, instructions="Be brief.", tools=[search], output=Report, name="reporter")
+talker = Agent(MODEL, name="talker")
+busy = Agent(MODEL, tools=[search, explode, nap, talker, write], name="busy")
+careful = Agent(
+    MODEL,
+    tools=[tool(send, approve=lambda given: f"letter to {given['to']}" if given["to"] != "me" else False, within="2d")],
+)
+handing = Agent(MODEL, tools=[tool(write, ends=True)], name="handing")
+library = McpServer("library", url="http://127.0.0.1:1/mcp", prefix="lib_", tools=["add", "fail"])
+bookish = Agent(MODEL, tools=[library], name="bookish")
+numbers = Agent(MODEL, output=list[int], name="numbers")
+
+
+@app.workflow
+async def report(topic: str) -> AgentResult[Report]:
+    return await reporter.run(topic)
+
+
+@app.workflow
+async def work(prompt: str) -> AgentResult[str]:
+    return await busy.run(prompt)
+
+
+@app.workflow
+async def correspond(prompt: str) -> AgentResult[str]:
+    return await careful.run(prompt)
+
+
+@app.workflow
+async def hand_over(prompt: str) -> AgentResult[str]:
+    return await handing.run(prompt)
+
+
+@app.workflow
+async def count(prompt: str) -> list[int]:
+    return (await numbers.run(prompt)).output
+
+
+@app.workflow
+async def read(prompt: str) -> AgentResult[str]:
+    return await bookish.run(prompt)
+
+
+@app.workflow
+async def talk(prompts: list[str], messages: list[Message], stream: str | None = None) -> list[Message]:
+    for prompt in prompts:
+        messages = (await talker.run(prompt, messages=messages, stream=stream)).messages
+    return messages
+
+
+@app.workflow
+async def stream_work(prompt: str) -> str:
+    return (await busy.run(prompt, stream="news")).output
+
+
+@app.workflow
+async def spend(prompt: str, limits: dict[str, Any]) -> str:
+    return (await busy.run(prompt, budget=Budget(**limits))).output
+
+
+@app.workflow
+async def best(prompt: str) -> str:
+    """Write a plan once, try it three times, and keep the longest."""
+    plan = await talker.run(prompt)
+    index = await fork(2)
+    tried = await talker.run(f"try {index}", messages=plan.messages)
+    others = [await each.result() for each in forks()]
+    return str(max([tried.output, *others], key=len))
+
+
+@app.workflow
+async def together(prompts: list[str]) -> list[str]:
+    return [each.output for each in await asyncio.gather(*map(talker.run, prompts))]
+
+
+@app.workflow
+async def interview(first: str, second: str) -> list[str]:
+    said = [(await talker.run(first, model="elsewhere")).output]
+    await hook("the server is gone")
+    try:
+        await talker.run(second, model="elsewhere")
+    except StepError:
+        await hook("the server is back")
+    return [*said, (await talker.run(second, model="elsewhere")).output]
