@@ -186,9 +186,12 @@ def test_javascript_has_a_prompt(project: Path, runs: Runs) -> None:
     assert result.stdout.splitlines() == ["2", '"number"']
 
 
-def test_javascript_cannot_tell_its_stack(torpor: Torpor, runs: Runs) -> None:
-    """QuickJS keeps no list of what awaits; that is said."""
+def test_javascript_shows_its_stack(torpor: Torpor, runs: Runs) -> None:
+    """Its functions, their places and variables, and what they wait for, read from the snapshot."""
     result = torpor("inspect", runs.waiting, "--stack")
 
-    assert result.exit_code == 2
-    assert "error[CONFIGURATION]" in result.stderr
+    assert result.exit_code == 0, result.output
+    lines = [line.strip(" ├└─│") for line in result.stdout.splitlines()]
+    assert "task main  waits for hook 'token-2' (op 1)" in lines
+    assert "approval  ./flows/orders.js:19:18  const answer = await hook;" in lines
+    assert 'token = "token-2"' in lines

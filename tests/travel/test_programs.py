@@ -2,33 +2,53 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import NamedTuple
+
 import pytest
 
+from torpor.engine.asking import asked_for
 from torpor.engine.moves import Requests
 from torpor.engine.session import Session
-from torpor.errors import ConfigurationError, HookNotFoundError
+from torpor.errors import HookNotFoundError
 from torpor.lifecycle import INPUTS
 from torpor.run_handle import RunHandle
 from torpor.testing import Testbed
 from torpor.testing.programs.judge import LANGUAGES, application
 from torpor.testing.programs.script import Made, make
-from torpor.vm.guest import TaskStack
+from torpor.vm.guest import Guest, Image, TaskStack
 
 SEEDS = range(4)
 
-Shown = list[TaskStack] | None
+
+class Seen(NamedTuple):
+    """A live VM as it was: the guest and the image that it is of, its state, and the secret seed of its run."""
+
+    guest: Guest
+    image: Image
+    delta: bytes
+    seed: bytes
+
+    def tasks(self, asked: Mapping[int, str]) -> list[TaskStack]:
+        """Return what its tasks were."""
+        copy = self.guest.lease(self.image)
+        try:
+            copy.restore(self.delta, self.seed)
+            return copy.stack(asked)
+        finally:
+            copy.release()
 
 
 class Witness:
     """
-    What live VMs of runs held after each call into them.
+    What live VMs of runs were after each call into them.
 
     Attributes:
-        seen: by run and number of inputs that its VM had got: what its tasks were, None where the guest cannot tell.
+        seen: by run and number of inputs that its VM had got.
     """
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
-        self.seen: dict[str, dict[int, Shown]] = {}
+        self.seen: dict[str, dict[int, Seen]] = {}
         self._got: dict[Session, int] = {}
         wake, advance = Session.wake, Session.advance
 
@@ -60,15 +80,8 @@ class Witness:
     def _note(self, session: Session) -> None:
         if session.ended:
             return
-        copy = session.guest.lease(session.image)
-        try:
-            copy.restore(session.mark().delta, session._seed)
-            shown: Shown = copy.stack()
-        except ConfigurationError:
-            shown = None
-        finally:
-            copy.release()
-        self.seen.setdefault(session._run.id, {})[self._got[session]] = shown
+        seen = Seen(session.guest, session.image, session.mark().delta, session._seed)
+        self.seen.setdefault(session._run.id, {})[self._got[session]] = seen
 
 
 async def _played(torpor: Testbed, program: Made, language: str) -> RunHandle:
@@ -99,9 +112,11 @@ async def test_every_past_moment_is_what_the_live_run_showed(language: str) -> N
                 events = await run.events()
                 places = [1, *(event.seq for event in events if event.type in INPUTS)]
                 seen = witness.seen[run.id]
+                asked = asked_for(events, (await run._client.world.load(run.id)).held)
                 async with run.travel() as traveller:
                     for inputs in [*sorted(seen), *sorted(seen, reverse=True)[1:], *sorted(seen, key=hash)[::2]]:
                         moment = await traveller.at(places[inputs])
-                        assert list(moment.tasks) == (seen[inputs] or [])
+                        assert list(moment.tasks) == seen[inputs].tasks(asked)
+                        assert moment.tasks[0].frames
                         compared += 1
     assert compared > len(programs) * 4

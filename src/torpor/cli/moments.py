@@ -123,7 +123,8 @@ def _branch(task: TaskStack, tasks: Sequence[TaskStack], above: Tree | None) -> 
 
 
 def _frame_text(frame: Frame) -> Text:
-    place = line((frame.function, "bold"), ("  ", ""), (f"{frame.file}:{frame.line}", "dim"))
+    column = f":{frame.column}" if frame.column else ""
+    place = line((frame.function, "bold"), ("  ", ""), (f"{frame.file}:{frame.line}{column}", "dim"))
     return place + line(f"  {frame.source.strip()}") if frame.source else place
 
 

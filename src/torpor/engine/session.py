@@ -15,6 +15,7 @@ from torpor.attributes import check_total, written
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine import forks, plan
 from torpor.engine.agreement import check_state
+from torpor.engine.asking import asked_for
 from torpor.engine.moves import Requests, TooMuchAtOnceError
 from torpor.engine.step_deadlines import NONE, Deadlines
 from torpor.errors import (
@@ -207,7 +208,7 @@ class Session:
 
     def stack(self) -> list[TaskStack]:
         """Return what the tasks wait for; see :meth:`torpor.vm.guest.Vm.stack`."""
-        return self._vm.stack()
+        return self._vm.stack(asked_for(self._events, self._state.held))
 
     def evaluate(self, source: str) -> Evaluation:
         """Run code inside the VM; see :meth:`torpor.vm.guest.Vm.evaluate`."""

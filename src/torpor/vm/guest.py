@@ -13,8 +13,9 @@ machines disagree); after each event all microtasks are drained.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
-from typing import Literal, Protocol
+from collections.abc import Collection, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -34,6 +35,8 @@ DeliveryType = Literal[
 OpType = Literal["step", "wait", "hook", "hook_dispose", "attributes"]
 Status = Literal["pending", "completed", "failed", "cancelled"]
 Version = str | tuple[str | int, ...]
+
+NOTHING_ASKED: Final[Mapping[int, str]] = MappingProxyType({})
 
 
 class Program(msgspec.Struct, frozen=True):
@@ -253,13 +256,16 @@ class Variable(msgspec.Struct, frozen=True):
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """One function that awaits: where, and what it holds. ``line`` is the author's."""
+    """
+    One function that awaits: where, and what it holds. ``line`` is the author's; ``column`` is 0 where it is not known.
+    """
 
     function: str
     file: str
     line: int
     source: str = ""
     variables: list[Variable] = []
+    column: int = 0
 
 
 class TaskStack(msgspec.Struct, frozen=True):
@@ -347,9 +353,12 @@ class Vm(Protocol):
         """Draw entropy from the beginning of another secret seed's from now on."""
         ...
 
-    def stack(self) -> list[TaskStack]:
+    def stack(self, asked: Mapping[int, str] = NOTHING_ASKED) -> list[TaskStack]:
         """
         Return what the tasks of a parked run wait for. The VM is spoiled: nothing but :meth:`restore` may follow.
+
+        Args:
+            asked: what ops asked for, by their numbers, such as ``step charge``, for guests that do not keep it.
 
         Raises:
             ConfigurationError: this guest cannot tell.

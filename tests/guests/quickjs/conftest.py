@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.guests.support import instance_of
 from torpor import codec
 from torpor.guests.quickjs import QuickJS
 from torpor.programs.javascript.builder import build_program
-from torpor.vm.guest import Begin, Delivery, DeliveryType, Image, LogLine, Op, Outbox, Program
+from torpor.vm.guest import (
+    NOTHING_ASKED,
+    Begin,
+    Delivery,
+    DeliveryType,
+    Image,
+    LogLine,
+    Op,
+    Outbox,
+    Program,
+    TaskStack,
+)
 
 STEPS = ("charge", "ship")
 BEGAN_AT = 1_700_000_000_000
@@ -92,6 +104,19 @@ class Run:
         self._vm = self._guest.lease(self._image)
         self._vm.restore(snapshot, SEED)
         return self
+
+    def stack(self, asked: Mapping[int, str] = NOTHING_ASKED) -> list[TaskStack]:
+        return self._vm.stack(asked)
+
+    def state(self) -> bytes:
+        """Return all that a snapshot keeps of the VM."""
+        return self._vm.snapshot()
+
+    @property
+    def heap(self) -> tuple[bytearray, int]:
+        """A copy of the VM's memory, and the address of the engine's context in it."""
+        instance = instance_of(self._vm)
+        return bytearray(instance.memory.read(0, instance.memory.size)), instance.heap().context
 
     @property
     def now(self) -> int:

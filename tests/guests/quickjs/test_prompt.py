@@ -7,7 +7,6 @@ from collections.abc import Iterator
 import pytest
 
 from torpor import codec
-from torpor.errors import ConfigurationError
 from torpor.guests.quickjs import QuickJS
 from torpor.vm.guest import Begin, Evaluation, Program, Vm
 
@@ -61,9 +60,3 @@ def test_an_error_is_shown(vm: Vm, source: str, message: str) -> None:
     """Errors are told and end nothing."""
     assert vm.evaluate(source).text.startswith(message)
     assert vm.evaluate("1").text == "1"
-
-
-def test_the_stack_is_not_known(vm: Vm) -> None:
-    """JavaScript VMs say that they cannot tell."""
-    with pytest.raises(ConfigurationError, match="torpor inspect"):
-        vm.stack()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 from msgspec.structs import replace
@@ -14,7 +14,19 @@ from torpor.guests.cpython.frames import frames_of, lines_of, traceback_of
 from torpor.guests.cpython.instance import BEGIN, DELIVER, EVALUATE, LOAD, STACK, CPythonInstance
 from torpor.vm.base_vm import BaseVm, Loaded, not_loaded, read_loaded, read_outbox
 from torpor.vm.entropy import Entropy
-from torpor.vm.guest import Answer, Begin, Delivery, Evaluation, LogLine, Op, Outbox, Program, TaskStack, program_id
+from torpor.vm.guest import (
+    NOTHING_ASKED,
+    Answer,
+    Begin,
+    Delivery,
+    Evaluation,
+    LogLine,
+    Op,
+    Outbox,
+    Program,
+    TaskStack,
+    program_id,
+)
 from torpor.vm.image import ImageHeader, MemoryImage, pack_image
 from torpor.vm.layers import LayeredImage
 from torpor.vm.limits import WASM_PAGE
@@ -121,7 +133,7 @@ class CPythonVm(BaseVm[CPythonInstance]):
                     break
         return replace(outbox, ops=ops, logs=logs)
 
-    def stack(self) -> list[TaskStack]:
+    def stack(self, asked: Mapping[int, str] = NOTHING_ASKED) -> list[TaskStack]:
         with self._spoiling() as instance:
             return _stacks.decode(instance.exchange(STACK, b""))
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from torpor.errors import ConfigurationError, ProgramError, VmError
 from torpor.guests.quickjs.boot import Booted, boot
 from torpor.guests.quickjs.bootfile import booted_from
+from torpor.guests.quickjs.heap.probe import PROBE, complaint
 from torpor.guests.quickjs.instance import Build, QuickJsInstance
 from torpor.guests.quickjs.linking import Plan
 from torpor.guests.quickjs.manifest import NAME, PROTOCOL, JavaScriptManifest, installed_manifest
@@ -67,6 +68,7 @@ class QuickJS:
         self.build = build_of(self.manifest)
         self._lock = threading.Lock()
         self._booted: tuple[Build, Booted, Plan] | None = None
+        self._readable: str | None = None
         self._pool: Pool[QuickJsInstance] = Pool(self._create, pool_size)
 
     @property
@@ -111,7 +113,7 @@ class QuickJS:
                 f"{type(image).__name__} is no image of the guest {NAME}; lease from its own guest"
             )
         self._boot()
-        return QuickJsVm(self._pool, image)
+        return QuickJsVm(self._pool, image, self._verify)
 
     def prepare(self) -> None:
         self._pool.prepare(self._boot()[1].image)
@@ -146,6 +148,27 @@ class QuickJS:
     def _create(self) -> QuickJsInstance:
         build, booted, plan = self._boot()
         return QuickJsInstance(build, self._limits, self._backend, plan, booted.handles)
+
+    def _verify(self) -> None:
+        """
+        Check, once, that the heap of this build is laid out as it is read.
+
+        Raises:
+            ConfigurationError: it is not.
+        """
+        if self._readable is None:
+            _, booted, _ = self._boot()
+            image = QuickJsImage(self.build, booted.image, PROBE, "a probe")
+            vm = QuickJsVm(self._pool, image, lambda: None)
+            try:
+                self._readable = complaint(vm)
+            finally:
+                vm.release()
+        if self._readable:
+            raise ConfigurationError(
+                f"what functions await and hold cannot be read in this build of the guest {NAME}: {self._readable}; "
+                "`torpor inspect` shows the run's open steps, waits and hooks"
+            )
 
     def _image(self, memory: MemoryImage, program: Program, per_run: str | None) -> QuickJsImage:
         return QuickJsImage(self.build, memory, program, per_run)

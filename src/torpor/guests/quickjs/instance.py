@@ -12,6 +12,7 @@ from typing import Any
 import wasmtime
 
 from torpor.errors import GuestTrapError, MemoryLimitError, OutputLimitError, VmError
+from torpor.guests.quickjs.heap.reader import Heap
 from torpor.guests.quickjs.linking import Layout, Plan
 from torpor.guests.quickjs.manifest import MAIN, JavaScriptManifest
 from torpor.guests.quickjs.modules import ImportRefusedError, ModuleLoader
@@ -19,7 +20,7 @@ from torpor.guests.quickjs.shims import Library, library_needs
 from torpor.vm.bindings import LinearMemory
 from torpor.vm.engine import Engine
 from torpor.vm.host_functions import HostLinker
-from torpor.vm.instance import Instance, running
+from torpor.vm.instance import Instance, enter, running
 from torpor.vm.limits import PATH_BYTES_MAX, Limits
 from torpor.vm.manifest import BuildFiles
 from torpor.vm.pages import Backend, text_at
@@ -215,6 +216,16 @@ class QuickJsInstance(Instance):
         self._check(status, "deliver")
         return self._answer()
 
+    def heap(self) -> Heap:
+        """Return the engine's heap, to be read before anything runs again."""
+        memory = self.memory
+        context = self._context
+        if not context:  # a build that does not tell it
+            exports: Any = self._main.exports(self.store)
+            with enter(self):
+                context = exports["qjs_get_context_ptr"](self.store)
+        return Heap(memory.view[: memory.size], context)
+
     def tidy(self) -> None:
         """Collect garbage."""
         self.run(self._tidy)
@@ -240,6 +251,7 @@ class QuickJsInstance(Instance):
         assert self._plan is not None
         main = self._build.linker.instantiate(self.store, self._build.main)
         self._plan.instantiate(self._build.linker, self._linker, self.store, main)
+        self._main = main
         return main
 
     def _hold(self, handles: Handles) -> None:

@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from torpor.codec.errors import remember_traceback
-from torpor.errors import ConfigurationError, CpuLimitError, GuestTrapError, VmError
+from torpor.errors import CpuLimitError, GuestTrapError, VmError
+from torpor.guests.quickjs.heap.reader import HeapError
+from torpor.guests.quickjs.heap.tasks import tasks_of
 from torpor.guests.quickjs.instance import BEGIN, EVALUATE, EVALUATED, LOAD, LOADED, OUTBOX, QuickJsInstance
 from torpor.vm.base_vm import BaseVm, Loaded, not_loaded, read_loaded, read_outbox
 from torpor.vm.entropy import Entropy
-from torpor.vm.guest import Answer, Begin, Delivery, Evaluation, Outbox, Program, TaskStack, program_id
+from torpor.vm.guest import (
+    NOTHING_ASKED,
+    Answer,
+    Begin,
+    Delivery,
+    Evaluation,
+    Outbox,
+    Program,
+    TaskStack,
+    program_id,
+)
 from torpor.vm.image import ImageHeader, MemoryImage, pack_image
 from torpor.vm.limits import WASM_PAGE
 from torpor.vm.messages import answer_of, inbox_bytes, query_bytes
@@ -55,12 +67,19 @@ class QuickJsImage:
 
 
 class QuickJsVm(BaseVm[QuickJsInstance]):
-    """One VM; see :class:`torpor.vm.guest.Vm`."""
+    """
+    One VM; see :class:`torpor.vm.guest.Vm`.
+
+    Args:
+        pool: gives instances.
+        image: the state to begin in.
+        verify: raises ConfigurationError unless the heap of this guest build can be read.
+    """
 
     TOLD = (CpuLimitError,)
 
-    def __init__(self, pool: Pool[QuickJsInstance], image: QuickJsImage) -> None:
-        self._image = image
+    def __init__(self, pool: Pool[QuickJsInstance], image: QuickJsImage, verify: Callable[[], None]) -> None:
+        self._image, self._verify = image, verify
         super().__init__(pool, image)
 
     def _tell_where(self, error: VmError, instance: QuickJsInstance) -> None:
@@ -95,11 +114,13 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
             clocks = list(accumulate(times, max, initial=instance.wasi.clock_ms.value))[1:]
             return read_outbox(instance, instance.turn(clocks, inbox_bytes(inbox)))
 
-    def stack(self) -> list[TaskStack]:
-        raise ConfigurationError(
-            "a JavaScript VM does not tell what its functions await; `torpor inspect` shows the run's open steps, waits"
-            " and hooks"
-        )
+    def stack(self, asked: Mapping[int, str] = NOTHING_ASKED) -> list[TaskStack]:
+        self._verify()
+        with self._leased() as instance:
+            try:
+                return tasks_of(instance.heap(), self._image.program, asked)
+            except HeapError as problem:  # the guest's memory is the guest's
+                raise GuestTrapError(f"the VM's functions cannot be read: {problem}") from problem
 
     def evaluate(self, source: str) -> Evaluation:
         with self._leased() as instance:

@@ -61,6 +61,7 @@ class Frame(msgspec.Struct, frozen=True):
     source: str
     variables: list[Variable]
     entered: bool
+    column: int
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -147,5 +148,5 @@ def _frames(task: TaskStack, changes: Mapping[tuple[str, int], FrameChange]) -> 
         changed = {each.name: each for each in change.variables} if change else {}
         variables = [Variable(each.name, each.value, changed.get(each.name)) for each in frame.variables]
         entered = change is not None and change.change == "entered"
-        found.append(Frame(frame.function, frame.file, frame.line, frame.source, variables, entered))
+        found.append(Frame(frame.function, frame.file, frame.line, frame.source, variables, entered, frame.column))
     return found

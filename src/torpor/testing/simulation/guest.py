@@ -14,6 +14,7 @@ from torpor.errors import ConfigurationError, SnapshotError
 from torpor.testing.simulation.nodes import Node
 from torpor.testing.simulation.script import Script
 from torpor.vm.guest import (
+    NOTHING_ASKED,
     Answer,
     Begin,
     Delivery,
@@ -148,7 +149,7 @@ class ModelVm:
     def reseed(self, seed: bytes) -> None:
         self.seed = seed
 
-    def stack(self) -> list[TaskStack]:
+    def stack(self, asked: Mapping[int, str] = NOTHING_ASKED) -> list[TaskStack]:
         raise ConfigurationError("a model has no stack")
 
     def query(self, name: str, args: str) -> Answer:
