@@ -70,7 +70,11 @@ remote: .venv/.installed ## run the whole conformance suite of worlds against a 
 
 .PHONY: postgres
 postgres: .venv/.installed ## test all that workflows do on a world in Postgres
-	$(PY) -m pytest tests/semantics --on-postgres --long $(ARGS)
+	$(PY) -m pytest tests/semantics --world postgres --long $(ARGS)
+
+.PHONY: redis
+redis: .venv/.installed ## test all that worlds and workflows do on a world in Redis
+	$(PY) -m pytest tests/worlds/test_redis.py tests/semantics --world redis --long $(ARGS)
 
 .PHONY: lint
 lint: .venv/.installed ## check style and types

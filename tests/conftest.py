@@ -23,7 +23,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="test what workflows do in each guest and runtime on each world",
     )
-    parser.addoption("--on-postgres", action="store_true", help="test what workflows do on a world in Postgres alone")
+    parser.addoption("--world", choices=["postgres", "redis"], help="test what workflows do on one kind of world alone")
     parser.addoption("--long", action="store_true", help="test also what takes long; `-m long` tests nothing else")
     parser.addoption("--full", action="store_true", help="test the full Python guest, too; it is compiled once")
 

@@ -1,6 +1,6 @@
 """
 A stage for every guest and runtime, shared by the tests of a module: on one world, on each (``--every-world``), or on
-Postgres (``--on-postgres``).
+one that has a server (``--world postgres``, ``--world redis``).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 
 from tests.postgres_server import empty, server_url
+from tests.redis_server import empty_redis
 from tests.semantics import flows, python_flows
 from tests.semantics.application import app as application
 from tests.semantics.support import MovableClock, Stage
@@ -83,9 +84,12 @@ def world_url(
     Where runs live; all worlds must behave alike.
 
     Of the four kinds of runs two are in each world, so that each world meets both guests and both runtimes. With
-    ``--on-postgres`` all are there, in an empty database for each module.
+    ``--world`` all are there, in an empty world for each module.
     """
-    if request.config.getoption("--on-postgres"):
+    wanted = request.config.getoption("--world")
+    if wanted == "redis":
+        return empty_redis()
+    if wanted == "postgres":
         url = server_url()
         empty(url)
         return url

@@ -1,5 +1,5 @@
 """
-Some of what workflows do, on Postgres in every run of the tests; ``--on-postgres`` is all of it there.
+Some of what workflows do, on Postgres in every run of the tests; ``--world postgres`` is all of it there.
 
 The tests are those of the other modules: one for each way in which a run comes and goes between a turn and its world.
 """

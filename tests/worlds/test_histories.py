@@ -9,6 +9,7 @@ import pytest
 
 from tests.names import FRESH_SEED
 from tests.postgres_server import empty, server_url
+from tests.redis_server import empty_redis
 from tests.worlds.alike import assert_alike
 from torpor.model import Commit, Committed, Entities
 from torpor.testing.clock import ManualClock
@@ -25,6 +26,12 @@ async def test_memory_and_sqlite_answer_alike(tmp_path: Path, seed: int) -> None
     """The last of the seeds is a fresh one; a failure's name tells it."""
     url = f"sqlite:///{tmp_path}/torpor.db?synchronous=normal"
     await assert_alike(partial(open_world, url), seed, _MOVES)
+
+
+@pytest.mark.parametrize("seed", [*range(1, 4), FRESH_SEED])
+async def test_memory_and_redis_answer_alike(seed: int) -> None:
+    """And with another one."""
+    await assert_alike(partial(open_world, empty_redis()), seed, _MOVES // 2)
 
 
 @pytest.mark.parametrize("seed", [*range(1, 4), FRESH_SEED])

@@ -38,7 +38,7 @@ from torpor.testing.worlds.story import (
 from torpor.worlds import open_world
 from torpor.worlds.postgres import PostgresWorld, adapters, schema
 from torpor.worlds.postgres.connection import Connection, LostError
-from torpor.worlds.postgres.times import ServerTimes
+from torpor.worlds.server_times import ServerTimes
 
 __all__ = ["server", "world"]
 

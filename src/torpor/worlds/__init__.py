@@ -52,6 +52,16 @@ def _postgres(url: str, clock: Clock | None) -> World:
     return PostgresWorld(url, clock)
 
 
+def _redis(url: str, clock: Clock | None) -> World:
+    try:
+        from torpor.worlds.redis import RedisWorld  # noqa: PLC0415  # a scheme is imported when it is asked for
+    except ImportError as error:
+        if error.name is None or error.name.partition(".")[0] != "redis":
+            raise
+        raise ConfigurationError("a world in Redis needs its client; pip install 'torpor[redis]'") from error
+    return RedisWorld(url, clock)
+
+
 def address_of(world: World) -> str:
     """Return the URL that opens a world, with the password that :attr:`torpor.world.World.url` may leave out."""
     address: str = getattr(world, "address", world.url)
@@ -65,6 +75,9 @@ _SCHEMES: Final[dict[str, Callable[[str, Clock | None], World]]] = {
     "postgres": _postgres,
     "postgres+embedded": _postgres,
     "postgresql": _postgres,
+    "redis": _redis,
+    "redis+unix": _redis,
+    "rediss": _redis,
     "sqlite": _sqlite,
 }
 

@@ -10,8 +10,8 @@ from torpor.model import Notice
 from torpor.worlds import operations
 from torpor.worlds.postgres.answers import converse
 from torpor.worlds.postgres.store import Store
-from torpor.worlds.postgres.times import Times
 from torpor.worlds.requests import Operation
+from torpor.worlds.server_times import Times
 
 _RUNS: Final = "FROM torpor.runs r WHERE r.deadline > 0 AND r.ended_at = 0 AND r.deadline"
 _STEPS: Final = "FROM torpor.steps s WHERE s.gives_up_at > 0 AND s.gives_up_at"

@@ -7,7 +7,7 @@ from typing import Final
 from torpor.errors import DamagedError
 from torpor.worlds.postgres import orphans
 from torpor.worlds.postgres.store import Store
-from torpor.worlds.postgres.times import Times
+from torpor.worlds.server_times import Times
 
 FINDINGS_MAX: Final = 1_000
 """Whoever finds more than this restores a backup."""

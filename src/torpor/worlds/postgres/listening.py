@@ -22,11 +22,11 @@ import time
 from contextlib import suppress
 from typing import Final
 
-import msgspec
 import psycopg
 
 from torpor.model import Notice
 from torpor.thread_start import starting_thread
+from torpor.worlds.notices import ALL, heard, kinds_of, news_of
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.postgres.connection import Connection
 from torpor.worlds.postgres.url import Settings
@@ -42,14 +42,6 @@ _REST_SECONDS: Final = 0.005
 
 _AGAIN_SECONDS: Final = 1.0
 _WAKINGS: Final = 64
-KINDS: Final = ("work", "ended", "written", "hooked", "cancelling")
-_ALL: Final = Notice(None, work=True, ended=True, written=True, hooked=True)
-
-
-def kinds_of(notice: Notice) -> set[str]:
-    """Return what a notification says of a change, nothing when nobody wants to hear of it."""
-    kinds = {kind for kind in KINDS if getattr(notice, kind)}
-    return kinds if kinds - {"cancelling"} else set()
 
 
 class Ear:
@@ -112,7 +104,7 @@ class Ear:
             try:
                 db = self._listen() if self._settings.listen else None
                 if has_failed:  # whatever was told meanwhile was told to nobody
-                    self._notifier.notify(_ALL)
+                    self._notifier.notify(ALL)
                 has_failed = False
                 self._listening.set()
                 self._hear(db)
@@ -139,13 +131,13 @@ class Ear:
             if self._wakes in ready:
                 os.read(self._wakes, _WAKINGS)
             has_told = self._tell_others()
-            news = None if db is None else _together(db, self._origin)
+            news = None if db is None else heard((each.payload for each in db.notifies(timeout=0)), self._origin)
             if news is not None:
                 self.put_off()
                 self._notifier.notify(news)
             elif time.monotonic() >= self._look_at:
                 self.put_off()
-                self._notifier.notify(_ALL)
+                self._notifier.notify(ALL)
             if has_told or news is not None:
                 self._closed.wait(_REST_SECONDS)
 
@@ -154,15 +146,5 @@ class Ear:
         with self._telling:
             kinds, self._to_tell = self._to_tell, set()
         if kinds:
-            self._connection.db.execute(TELL, (" ".join([self._origin, *sorted(kinds)]),))
+            self._connection.db.execute(TELL, (news_of(kinds, self._origin),))
         return bool(kinds)
-
-
-def _together(db: psycopg.Connection, origin: str) -> Notice | None:
-    """Return what all notifications say that have come, None when they are no news."""
-    kinds: set[str] = set()
-    for notification in db.notifies(timeout=0):
-        whose, *its = notification.payload.split()
-        if whose != origin:
-            kinds.update(its)
-    return msgspec.convert(dict.fromkeys(kinds.intersection(KINDS), True), Notice) if kinds else None

@@ -29,7 +29,8 @@ from torpor.worlds.postgres.deadlines import NEXT_DEADLINE, OVERDUE, expire
 from torpor.worlds.postgres.flow import Found, Lanes
 from torpor.worlds.postgres.rows import EVENT_FIELDS, INPUT, RUNS, STEP_COLUMNS, events_of, run_of, step_of
 from torpor.worlds.postgres.store import Store
-from torpor.worlds.postgres.times import ASK, SERVER_NOW, Times
+from torpor.worlds.postgres.times import ASK, SERVER_NOW
+from torpor.worlds.server_times import Times
 
 _NOW: Final = f"coalesce(%(now)s::bigint, {SERVER_NOW})"
 _OF_KEY: Final = "r.key_id = ANY(%(key_ids)s) AND (%(queues)s::text[] IS NULL OR r.queue = ANY(%(queues)s))"

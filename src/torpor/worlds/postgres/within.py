@@ -9,13 +9,14 @@ from torpor.errors import TransactionError
 from torpor.model import Notice
 from torpor.world import World
 from torpor.worlds.connections import driver_connection
+from torpor.worlds.notices import kinds_of
 from torpor.worlds.postgres.answers import converse_within
 from torpor.worlds.postgres.borrowed import Borrowed, Link, link_to
 from torpor.worlds.postgres.faults import failure_of
-from torpor.worlds.postgres.listening import TELL, kinds_of
+from torpor.worlds.postgres.listening import TELL
 from torpor.worlds.postgres.store import Store
-from torpor.worlds.postgres.times import Times
 from torpor.worlds.requests import Conversation
+from torpor.worlds.server_times import Times
 from torpor.worlds.tables import Tables
 from torpor.worlds.within import WorldWithin
 

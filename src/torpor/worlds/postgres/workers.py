@@ -16,7 +16,8 @@ from torpor.worlds.postgres.connection import Row, Statement
 from torpor.worlds.postgres.deadlines import OVERDUE, expire
 from torpor.worlds.postgres.rows import STEP_COLUMNS, step_of
 from torpor.worlds.postgres.store import Store
-from torpor.worlds.postgres.times import ASK, Times
+from torpor.worlds.postgres.times import ASK
+from torpor.worlds.server_times import Times
 
 _WORKERS: Final = (
     "SELECT id, machine, pid, born, lease_ms, app, deployment, seen_at, beat FROM torpor.workers ORDER BY id"

@@ -32,12 +32,12 @@ from torpor.worlds.postgres.answers import converse, converse_within
 from torpor.worlds.postgres.listening import LOOK_DEAF_MS, LOOK_MS, Ear
 from torpor.worlds.postgres.pool import Pool
 from torpor.worlds.postgres.store import Store
-from torpor.worlds.postgres.times import GivenTimes, ServerTimes, Times
 from torpor.worlds.postgres.together import Shared
 from torpor.worlds.postgres.transactions import Transactions
 from torpor.worlds.postgres.url import parse, shown
 from torpor.worlds.postgres.within import which, within
 from torpor.worlds.requests import Conversation
+from torpor.worlds.server_times import GivenTimes, ServerTimes, Times
 from torpor.worlds.stored import Begin, Change, StoredWorld
 from torpor.worlds.tables import Tables
 

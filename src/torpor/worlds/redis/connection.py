@@ -1,0 +1,181 @@
+"""One connection to a server, which is made anew when it was lost."""
+
+from __future__ import annotations
+
+import itertools
+import secrets
+import threading
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, Final, TypeVar
+
+import redis
+from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
+from redis.retry import Retry
+
+from torpor.worlds.redis.faults import is_lost
+from torpor.worlds.redis.scripts import LOOK, STORE
+from torpor.worlds.redis.url import Settings
+
+T = TypeVar("T")
+
+Command = Sequence[Any]
+"""A command's name and its arguments."""
+
+PATIENCE_SECONDS: Final = 30.0
+"""So long a server that is not there is waited for: it may be restarting, and reading its log."""
+
+_TIMEOUT_SECONDS: Final = 20.0
+_PAUSE_SECONDS: Final = 0.1
+_NOTES_KEPT_SECONDS: Final = 30 * 86_400
+
+
+class UnknownError(Exception):
+    """The server cannot be asked whether something is stored."""
+
+
+class Connection:
+    """
+    A connection, used by one thread at a time.
+
+    Args:
+        settings: where to.
+        given_up: is set once nobody waits any more for a server that is not there.
+        notes: key of the hash where it notes what it stored last.
+    """
+
+    def __init__(self, settings: Settings, given_up: threading.Event, notes: bytes) -> None:
+        self._settings = settings
+        self._given_up = given_up
+        self._notes = notes
+        self._name = secrets.token_hex(8)
+        self._numbers = itertools.count(1)
+        self._hashes: dict[str, str] = {}
+        self._client: redis.Redis | None = None
+
+    @property
+    def client(self) -> redis.Redis:
+        """The driver's client."""
+        if self._client is None:
+            client = client_of(self._settings)
+            client.ping()  # before anything is sent that might be stored
+            self._client = client
+        return self._client
+
+    def drop(self) -> None:
+        """Let go of the connection."""
+        if self._client is not None:
+            self._client.close()
+            self._client = None
+
+    def close(self) -> None:
+        """Let go of the connection, and of what the server keeps for it alone."""
+        if self._client is not None:
+            with suppress(redis.RedisError, OSError):
+                self._client.hdel(self._notes, self._name)
+        self.drop()
+
+    def ask(self, *commands: Command) -> list[Any]:
+        """
+        Carry out commands that change nothing, or that may be carried out twice, in one round trip.
+
+        Raises:
+            redis.RedisError: the server refuses, or has not been there for long.
+        """
+        return self._patiently(lambda client: _sent(client, commands, together=False))
+
+    def ask_of_one_moment(self, *commands: Command) -> list[Any]:
+        """Do the same, with nothing of others' in between."""
+        return self._patiently(lambda client: _sent(client, commands, together=True))
+
+    def look(
+        self, places: Sequence[bytes], names: Sequence[bytes], now: int, most: int, later: int
+    ) -> list[list[bytes]]:
+        """Return of each place, given as three keys and a name, what is ready, and what is later with its time."""
+        found: list[list[bytes]] = self._patiently(
+            lambda client: self._run(client, LOOK, len(places), *places, now, most, later, *names)
+        )
+        return found
+
+    def store(self, channel: bytes, news: bytes, groups: Sequence[Sequence[Any]]) -> list[bool]:
+        """
+        Carry out those groups of writes whose checks are met; return of each whether it was.
+
+        It is done once, also when the connection is lost on the way.
+
+        Raises:
+            UnknownError: the connection was lost, and nobody can tell whether it is done.
+            redis.RedisError: nothing is stored.
+        """
+        number = b"%d:" % next(self._numbers)
+        arguments = [argument for group in groups for argument in group]
+        was_sent = False
+
+        def run(client: redis.Redis) -> bytes:
+            nonlocal was_sent
+            was_sent = True
+            told: bytes = self._run(
+                client, STORE, 1, self._notes, self._name, number, channel, news, len(groups), *arguments
+            )
+            return told
+
+        try:
+            told = self._patiently(run)
+        except (redis.RedisError, OSError) as error:
+            if was_sent and is_lost(error):
+                raise UnknownError(str(error)) from error
+            raise
+        return [flag == 0x31 for flag in told]
+
+    def _run(self, client: redis.Redis, script: str, *arguments: Any) -> Any:
+        digest = self._hashes.get(script)
+        if digest is None:
+            digest = self._hashes[script] = str(client.script_load(script))
+            client.expire(self._notes, _NOTES_KEPT_SECONDS)
+        try:
+            return _execute(client, "EVALSHA", digest, *arguments)
+        except NoScriptError:  # the server has been restarted since
+            self._hashes[script] = str(client.script_load(script))
+            return _execute(client, "EVALSHA", digest, *arguments)
+
+    def _patiently(self, act: Callable[[redis.Redis], T]) -> T:
+        until = 0.0
+        while True:
+            try:
+                return act(self.client)
+            except (redis.RedisError, OSError) as error:
+                if not is_lost(error):
+                    raise
+                self.drop()
+                until = until or time.monotonic() + PATIENCE_SECONDS
+                if time.monotonic() > until or self._given_up.wait(_PAUSE_SECONDS):
+                    raise
+
+
+def client_of(settings: Settings, **options: Any) -> redis.Redis:
+    """Return a client with a connection of its own, which tries nothing twice by itself."""
+    given: dict[str, Any] = {
+        "socket_timeout": _TIMEOUT_SECONDS,
+        "socket_connect_timeout": _TIMEOUT_SECONDS,
+        "retry": Retry(NoBackoff(), 0),
+        "client_name": "torpor",
+        "protocol": 2,
+        **options,
+    }
+    return redis.Redis.from_url(settings.server, max_connections=1, **given)
+
+
+def _execute(client: redis.Redis, *command: Any) -> Any:
+    return client.execute_command(*command)  # type: ignore[no-untyped-call]  # the driver's
+
+
+def _sent(client: redis.Redis, commands: Sequence[Command], *, together: bool) -> list[Any]:
+    if len(commands) == 1:
+        return [_execute(client, *commands[0])]
+    pipeline = client.pipeline(transaction=together)
+    for command in commands:
+        pipeline.execute_command(*command)  # type: ignore[no-untyped-call]  # the driver's
+    found: list[Any] = pipeline.execute()
+    return found

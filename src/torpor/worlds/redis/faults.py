@@ -1,0 +1,57 @@
+"""The driver's errors: what they mean for an operation, and how they are told; translated in this one place."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from redis import exceptions
+
+from torpor.errors import ConfigurationError, DamagedError, WorldError
+
+_ADVICE: Final = (
+    ("OOM", "the server has no memory left; raise its maxmemory, or delete runs"),
+    ("MISCONF", "the server cannot write to its disk; see its log"),
+    ("READONLY", "this is a replica; name the primary"),
+    ("NOPERM", "give the user its rights: docs/redis.md says which"),
+    ("WRONGTYPE", "a key of the world is not ours; give it another name with ?world="),
+    ("CROSSSLOT", "Redis Cluster is not served; name a single primary"),
+    ("MOVED", "Redis Cluster is not served; name a single primary"),
+)
+_UNREACHED: Final = "see whether the server runs and can be reached; try again"
+
+
+def is_lost(error: BaseException) -> bool:
+    """Return whether an error means that the connection is gone, or that the server is not ready yet."""
+    if isinstance(error, exceptions.AuthenticationError | exceptions.MaxConnectionsError):
+        return False
+    return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError)
+
+
+def failure_of(error: Exception, url: str, about: str) -> Exception:
+    """
+    Return what to raise for whatever an operation raised; raise it ``from`` the original.
+
+    Args:
+        error: what was raised.
+        url: of the world, without its password.
+        about: what was being done to what, such as ``commit of run wrun_01J…``.
+    """
+    where = f"{about} failed in world {url}, and nothing of it was stored"
+    if isinstance(error, DamagedError):
+        return DamagedError(error.row, error.problem, run_id=error.run_id, about=where)
+    if isinstance(error, exceptions.AuthenticationError):
+        return ConfigurationError(f"{where}: {_said(error)}; check user and password in its URL")
+    if isinstance(error, exceptions.RedisError | OSError):
+        return WorldError(f"{where}: {_said(error)} ({type(error).__name__}): {_advice(error)}")
+    return error
+
+
+def _said(error: Exception) -> str:
+    return " ".join(str(error).split())
+
+
+def _advice(error: Exception) -> str:
+    if is_lost(error):
+        return _UNREACHED
+    said = str(error)
+    return next((advice for code, advice in _ADVICE if code in said), "this is not expected; please report it")

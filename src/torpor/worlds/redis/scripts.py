@@ -1,0 +1,69 @@
+"""
+What the server carries out in one piece: two scripts, neither of which knows a rule.
+
+:data:`STORE` gets groups of what was read and of what is to be written, as plain commands, and carries out those groups
+of which all is still as it was read. :data:`LOOK` tells what comes first in some places of the queue.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+STORE: Final = """
+-- KEYS: where this client notes what it stored last
+-- ARGV: its connection, the number of this request, channel, news, how many groups;
+-- of each group how many checks: key, field, '-' for none or '+' and the value; and how many writes: length, command
+local number = ARGV[2]
+local known = redis.call('HGET', KEYS[1], ARGV[1])
+if known and string.sub(known, 1, #number) == number then return string.sub(known, #number + 1) end
+local at, stored, any = 6, {}, false
+for group = 1, tonumber(ARGV[5]) do
+  local fits = true
+  local checks = tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, checks do
+    if fits then
+      local is = redis.call('HGET', ARGV[at], ARGV[at + 1])
+      if is then fits = ARGV[at + 2] == '+' .. is else fits = ARGV[at + 2] == '-' end
+    end
+    at = at + 3
+  end
+  local writes = tonumber(ARGV[at])
+  at = at + 1
+  for _ = 1, writes do
+    local length = tonumber(ARGV[at])
+    if fits then
+      if ARGV[at + 1] ~= '?' then redis.call(unpack(ARGV, at + 1, at + length))
+      elseif redis.call('EXISTS', ARGV[at + 3]) == 1 then redis.call(unpack(ARGV, at + 2, at + length)) end
+    end
+    at = at + length + 1
+  end
+  stored[group] = fits and '1' or '0'
+  any = any or fits
+end
+local answer = table.concat(stored)
+if any then
+  redis.call('HSET', KEYS[1], ARGV[1], number .. answer)
+  if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
+end
+return answer
+"""
+
+LOOK: Final = """
+-- KEYS: of each place the set of what is ready, that of what is ready later, and the set that the place is in
+-- ARGV: the time, how many of each place, how many of the later ones; and of each place what stands for it in its set
+local found = {}
+for at = 1, #KEYS, 3 do
+  local due = redis.call('ZRANGEBYSCORE', KEYS[at + 1], '-inf', ARGV[1], 'LIMIT', 0, 1000)
+  for _, member in ipairs(due) do
+    redis.call('ZADD', KEYS[at], 0, member)
+    redis.call('ZREM', KEYS[at + 1], member)
+  end
+  local ready = redis.call('ZRANGEBYLEX', KEYS[at], '-', '+', 'LIMIT', 0, ARGV[2])
+  local later = redis.call('ZRANGE', KEYS[at + 1], 0, ARGV[3] - 1, 'WITHSCORES')
+  if #ready == 0 and #later == 0 then redis.call('ZREM', KEYS[at + 2], ARGV[(at + 2) / 3 + 3]) end
+  found[#found + 1] = ready
+  found[#found + 1] = later
+end
+return found
+"""

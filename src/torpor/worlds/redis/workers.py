@@ -1,0 +1,192 @@
+"""Who works, and what they bring: registration, life, the release of what the dead had claimed, deployments."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from torpor.model import Deployment, Heartbeat, Notice, Step, WorkerRow
+from torpor.worlds import claims
+from torpor.worlds.redis.answers import carry_out, carry_out_once
+from torpor.worlds.redis.changes import save_run, save_task
+from torpor.worlds.redis.deadlines import expire, first_of, next_deadline
+from torpor.worlds.redis.keys import joined, parted
+from torpor.worlds.redis.rows import pack, unpack
+from torpor.worlds.redis.store import Store
+from torpor.worlds.server_times import Times
+
+_TOGETHER: Final = 200
+"""How many claims are taken away in one transaction."""
+
+
+def register(store: Store, worker: WorkerRow, times: Times) -> tuple[None, None]:
+    """Answer :meth:`torpor.world.Queue.register`."""
+    now, _ = ask_time(store, times)
+    field = worker.id.encode()
+    store.draft.put(store.keys.workers, {field: pack(replace(worker, seen_at=0, silent_ms=0))})
+    store.draft.put(store.keys.beats, {field: _beat(times, now)})
+    return None, None
+
+
+def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, Notice | None]:
+    """Answer :meth:`torpor.world.Queue.heartbeat`."""
+    keys, field = store.keys, worker_id.encode()
+    now, _ = ask_time(store, times)
+    row, owners, *deadlines = store.connection.ask(
+        ("HGET", keys.workers, field), ("HKEYS", keys.owners), *next_deadline(store)
+    )
+    if row is not None:
+
+        def beat(store: Store) -> tuple[None, None]:
+            store.draft.expect(keys.workers, field, row)
+            store.draft.put(keys.beats, {field: _beat(times, now)})
+            return None, None
+
+        carry_out_once(store, beat)
+        store.begin()
+    everybody = {worker.id: worker for worker in all_of(store, times)}
+    known = everybody.pop(worker_id, None) is not None
+    strangers = [owner.decode() for owner in owners if owner.decode() not in {*everybody, *([worker_id] * known)}]
+    taken = sum(_take_claims(store, owner, now, only_strangers=True) for owner in strangers)
+    first = first_of(*deadlines)
+    ended = expire(store, now) if first is not None and first <= now else None
+    answer = Heartbeat(known, tuple(everybody.values()), taken)
+    return answer, Notice(None, work=True, ended=ended is not None) if taken or ended else None
+
+
+def release(store: Store, worker_ids: Sequence[str], times: Times, *, expired_only: bool) -> tuple[int, Notice | None]:
+    """Answer :meth:`torpor.world.Queue.release`."""
+    released = 0
+    for worker_id in sorted(worker_ids):
+        field = worker_id.encode()
+        if expired_only:
+            seen = store.connection.ask(("HGET", store.keys.beats, field))[0]
+            if any(worker.id == worker_id and not worker.expired for worker in all_of(store, times)):
+                continue
+            if not _forget(store, field, seen):
+                continue  # it has just shown that it lives
+        else:
+            _forget(store, field, None)
+        released += _take_claims(store, worker_id, times.clock.now())
+    return released, Notice(None, work=True) if released else None
+
+
+def _forget(store: Store, field: bytes, seen: bytes | None) -> bool:
+    """Take the row of a worker away, from when on it claims nothing; with its last beat, only if that is its last."""
+
+    def forget(store: Store) -> tuple[None, None]:
+        if seen is not None:
+            store.draft.expect(store.keys.beats, field, seen)
+        store.draft.drop(store.keys.workers, [field])
+        store.draft.drop(store.keys.beats, [field])
+        return None, None
+
+    is_done = carry_out_once(store, forget)
+    store.begin()
+    return is_done
+
+
+def all_of(store: Store, times: Times) -> list[WorkerRow]:
+    """Answer :meth:`torpor.world.Queries.workers`."""
+    now, started_at = ask_time(store, times)
+    rows, beats = store.connection.ask_of_one_moment(("HVALS", store.keys.workers), ("HGETALL", store.keys.beats))
+    found = []
+    for worker in (unpack(row, WorkerRow, "a worker") for row in rows):
+        seen_at, beat = (int(part) for part in beats.get(worker.id.encode(), b"0 0").split())
+        found.append(replace(worker, seen_at=seen_at, silent_ms=times.silence(now, beat, started_at)))
+    return sorted(found, key=lambda worker: worker.id)
+
+
+def put_deployment(store: Store, deployment: Deployment, times: Times) -> tuple[None, None]:
+    """Answer :meth:`torpor.world.Deployments.put_deployment`."""
+    keys, draft, field = store.keys, store.draft, deployment.id.encode()
+    now, _ = ask_time(store, times)
+    stored = draft.get(keys.deployments, field)
+    created_at = now if stored is None else unpack(stored, Deployment, "a deployment").created_at
+    [place] = store.connection.ask(("INCR", keys.created))
+    draft.put(keys.deployments, {field: pack(replace(deployment, created_at=created_at))})
+    draft.add(keys.deployed, place, field)
+    rows = store.connection.ask(("HVALS", keys.workers))[0]
+    newest_first = [deployment.id]
+    newest_first += [each.id for each in deployments(store, deployment.app) if each.id != deployment.id]
+    for old in claims.outdated(newest_first, {unpack(row, WorkerRow, "a worker").deployment for row in rows}):
+        draft.drop(keys.deployments, [old.encode()])
+        draft.remove(keys.deployed, old.encode())
+    return None, None
+
+
+def deployments(store: Store, app: str | None) -> list[Deployment]:
+    """Answer :meth:`torpor.world.Deployments.deployments`."""
+    order, rows = store.connection.ask_of_one_moment(
+        ("ZREVRANGE", store.keys.deployed, 0, -1), ("HGETALL", store.keys.deployments)
+    )
+    found = [unpack(rows[field], Deployment, "a deployment") for field in order if field in rows]
+    return [deployment for deployment in found if app is None or deployment.app == app]
+
+
+def ask_time(store: Store, times: Times) -> tuple[int, int]:
+    """Return the world's time, and since when the server is there to hear of anybody."""
+    if times.asked is not None:
+        return times.told(0, 0)
+    [about] = store.connection.ask(("INFO", "server"))
+    now = int(about["server_time_usec"]) // 1000
+    return times.told(now, now - int(about["uptime_in_seconds"]) * 1000)
+
+
+def _beat(times: Times, now: int) -> bytes:
+    return b"%d %d" % (now, times.beat(now))
+
+
+def _take_claims(store: Store, worker_id: str, now: int, *, only_strangers: bool = False) -> int:
+    """Make everything that a worker has claimed ready for anybody; return how much it was."""
+    taken = 0
+    while True:
+
+        def take(store: Store) -> tuple[tuple[int, bool], None]:
+            return _take_some(store, worker_id, now, only_strangers=only_strangers), None
+
+        (some, is_all), _ = carry_out(store, take)
+        store.begin()
+        taken += some
+        if is_all:
+            return taken
+
+
+def _take_some(store: Store, worker_id: str, now: int, *, only_strangers: bool) -> tuple[int, bool]:
+    """Draft the release of some claims; return of how many, and whether there were no others."""
+    keys, owner = store.keys, worker_id.encode()
+    row, [_, found] = store.connection.ask(
+        ("HGET", keys.workers, owner), ("HSCAN", keys.of("claims", worker_id), 0, "COUNT", _TOGETHER)
+    )
+    if only_strangers:
+        if row is not None:
+            return 0, True  # it has registered meanwhile
+        store.draft.expect(keys.workers, owner, None)
+    places = [parted(place) for place in [*found][:_TOGETHER]]
+    asked: list[tuple[Any, ...]] = []
+    for run_id, step_id in places:
+        asked += [store.asked_run(run_id), ("HGET", keys.of("steps", run_id), step_id.encode())]
+    answers = store.connection.ask_of_one_moment(*asked) if asked else []
+    store.draft.drop(keys.of("claims", worker_id), [joined(*place) for place in places])
+    taken = 0
+    for n, (run_id, step_id) in enumerate(places):
+        run_row = store.seen(run_id, answers[2 * n])
+        if run_row is None:
+            continue
+        if not step_id:
+            if run_row.run.worker == worker_id:
+                run = claims.release(run_row.run, now)
+                save_run(store, run_row, run_row.run, run)
+                store.runs[run_id] = store.with_run(run_row, run)
+                taken += 1
+        elif answers[2 * n + 1] is not None:
+            step = unpack(answers[2 * n + 1], Step, f"step {step_id}", run_id)
+            store.draft.expect(keys.of("steps", run_id), step_id.encode(), answers[2 * n + 1])
+            if step.worker == worker_id:
+                save_task(store, run_row, step, claims.release_step(run_row.run, step, now))
+                taken += 1
+    if not places:
+        store.draft.drop(keys.owners, [owner])
+    return taken, not places

@@ -1,0 +1,233 @@
+"""
+The Redis world passes the suite: here those groups that are about what its server does, by ``make redis`` all.
+"""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+
+from tests.redis_server import empty_redis, shared_server
+from torpor.clock import Clock
+from torpor.testing import worlds
+from torpor.world import World
+from torpor.worlds import open_world
+
+
+at_length = pytest.mark.skipif(
+    os.environ.get("TORPOR_TEST_REDIS") != "whole", reason="rests on what the others test; make redis tries it"
+)
+
+
+@pytest.fixture
+def make_world() -> worlds.MakeWorld:
+    """Make worlds on one server, on which there is nothing."""
+    url = empty_redis()
+
+    def make(clock: Clock | None = None) -> World:
+        return open_world(url, clock)
+
+    return make
+
+
+@pytest.fixture
+def lose_worker() -> worlds.LoseWorker:
+    """Delete a worker's row."""
+
+    async def lose(_: World, worker_id: str) -> None:
+        shared_server().execute("HDEL", "{torpor}:workers", worker_id)
+
+    return lose
+
+
+@at_length
+class TestArchive(worlds.ArchiveSuite):
+    """See :class:`torpor.testing.worlds.ArchiveSuite`."""
+
+
+class TestBlobs(worlds.BlobsSuite):
+    """See :class:`torpor.testing.worlds.BlobsSuite`."""
+
+
+@at_length
+class TestCancelling(worlds.CancellingSuite):
+    """See :class:`torpor.testing.worlds.CancellingSuite`."""
+
+
+class TestCommit(worlds.CommitSuite):
+    """See :class:`torpor.testing.worlds.CommitSuite`."""
+
+
+class TestCrowds(worlds.CrowdsSuite):
+    """See :class:`torpor.testing.worlds.CrowdsSuite`."""
+
+
+@at_length
+class TestCursor(worlds.CursorSuite):
+    """See :class:`torpor.testing.worlds.CursorSuite`."""
+
+
+class TestDeletion(worlds.DeletionSuite):
+    """See :class:`torpor.testing.worlds.DeletionSuite`."""
+
+
+class TestDeployments(worlds.DeploymentsSuite):
+    """See :class:`torpor.testing.worlds.DeploymentsSuite`."""
+
+
+@at_length
+class TestDue(worlds.DueSuite):
+    """See :class:`torpor.testing.worlds.DueSuite`."""
+
+
+@at_length
+class TestFamilies(worlds.FamiliesSuite):
+    """See :class:`torpor.testing.worlds.FamiliesSuite`."""
+
+
+@at_length
+class TestForeign(worlds.ForeignSuite):
+    """See :class:`torpor.testing.worlds.ForeignSuite`."""
+
+
+class TestHeld(worlds.HeldSuite):
+    """See :class:`torpor.testing.worlds.HeldSuite`."""
+
+
+class TestHooks(worlds.HooksSuite):
+    """See :class:`torpor.testing.worlds.HooksSuite`."""
+
+
+@at_length
+class TestMailbox(worlds.MailboxSuite):
+    """See :class:`torpor.testing.worlds.MailboxSuite`."""
+
+
+@at_length
+class TestKeys(worlds.KeysSuite):
+    """See :class:`torpor.testing.worlds.KeysSuite`."""
+
+
+class TestLife(worlds.LifeSuite):
+    """See :class:`torpor.testing.worlds.LifeSuite`."""
+
+
+class TestLoad(worlds.LoadSuite):
+    """See :class:`torpor.testing.worlds.LoadSuite`."""
+
+
+class TestLog(worlds.LogSuite):
+    """See :class:`torpor.testing.worlds.LogSuite`."""
+
+
+class TestNotices(worlds.NoticesSuite):
+    """See :class:`torpor.testing.worlds.NoticesSuite`."""
+
+
+@at_length
+class TestOnce(worlds.OnceSuite):
+    """See :class:`torpor.testing.worlds.OnceSuite`."""
+
+
+class TestOpening(worlds.OpeningSuite):
+    """See :class:`torpor.testing.worlds.OpeningSuite`."""
+
+
+class TestParcels(worlds.ParcelsSuite):
+    """See :class:`torpor.testing.worlds.ParcelsSuite`."""
+
+
+class TestPark(worlds.ParkSuite):
+    """See :class:`torpor.testing.worlds.ParkSuite`."""
+
+
+@at_length
+class TestPausing(worlds.PausingSuite):
+    """See :class:`torpor.testing.worlds.PausingSuite`."""
+
+
+@at_length
+class TestPopulation(worlds.PopulationSuite):
+    """See :class:`torpor.testing.worlds.PopulationSuite`."""
+
+
+@at_length
+class TestQueries(worlds.QueriesSuite):
+    """See :class:`torpor.testing.worlds.QueriesSuite`."""
+
+
+class TestQueue(worlds.QueueSuite):
+    """See :class:`torpor.testing.worlds.QueueSuite`."""
+
+
+@at_length
+class TestForking(worlds.ForkingSuite):
+    """See :class:`torpor.testing.worlds.ForkingSuite`."""
+
+
+@at_length
+class TestRetrying(worlds.RetryingSuite):
+    """See :class:`torpor.testing.worlds.RetryingSuite`."""
+
+
+@at_length
+class TestRoutes(worlds.RoutesSuite):
+    """See :class:`torpor.testing.worlds.RoutesSuite`."""
+
+
+class TestRuns(worlds.RunsSuite):
+    """See :class:`torpor.testing.worlds.RunsSuite`."""
+
+
+class TestQueues(worlds.QueuesSuite):
+    """See :class:`torpor.testing.worlds.QueuesSuite`."""
+
+
+@at_length
+class TestSchedules(worlds.SchedulesSuite):
+    """See :class:`torpor.testing.worlds.SchedulesSuite`."""
+
+
+@at_length
+class TestSnooze(worlds.SnoozeSuite):
+    """See :class:`torpor.testing.worlds.SnoozeSuite`."""
+
+
+@at_length
+class TestStarting(worlds.StartingSuite):
+    """See :class:`torpor.testing.worlds.StartingSuite`."""
+
+
+class TestSteps(worlds.StepsSuite):
+    """See :class:`torpor.testing.worlds.StepsSuite`."""
+
+
+class TestStreams(worlds.StreamsSuite):
+    """See :class:`torpor.testing.worlds.StreamsSuite`."""
+
+
+class TestTimes(worlds.TimesSuite):
+    """See :class:`torpor.testing.worlds.TimesSuite`."""
+
+
+class TestWatching(worlds.WatchingSuite):
+    """See :class:`torpor.testing.worlds.WatchingSuite`."""
+
+
+@at_length
+class TestProgress(worlds.ProgressSuite):
+    """See :class:`torpor.testing.worlds.ProgressSuite`."""
+
+
+@at_length
+class TestGivingUp(worlds.GivingUpSuite):
+    """See :class:`torpor.testing.worlds.GivingUpSuite`."""
+
+
+def test_every_group_of_the_suite_is_here() -> None:
+    """A new one is not forgotten."""
+    groups = {name for name in worlds.__all__ if name.endswith("Suite")} - {"Suite"}
+    groups -= {"TransactionsSuite"}  # tests/worlds/test_transactions.py has it
+    kinds = [each for each in globals().values() if isinstance(each, type)]
+    assert groups == {base.__name__ for kind in kinds for base in kind.__bases__ if base.__name__.endswith("Suite")}
