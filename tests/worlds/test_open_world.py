@@ -11,6 +11,8 @@ from torpor.worlds import address_of, open_world
 from torpor.worlds.memory import MemoryWorld
 from torpor.worlds.postgres import url as postgres_url
 from torpor.worlds.postgres.world import PostgresWorld
+from torpor.worlds.redis import url as redis_url
+from torpor.worlds.redis.world import RedisWorld
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.url import Settings, parse
 
@@ -24,6 +26,9 @@ from torpor.worlds.sqlite.url import Settings, parse
         ("postgres://host/shop", PostgresWorld),
         ("postgresql://host/shop", PostgresWorld),
         ("postgres+embedded:///tmp/data", PostgresWorld),
+        ("redis://:secret@host/1?world=shop", RedisWorld),
+        ("rediss://host:6380", RedisWorld),
+        ("redis+unix:///run/redis.sock", RedisWorld),
     ],
 )
 def test_the_scheme_chooses_the_world(url: str, kind: type) -> None:
@@ -42,7 +47,9 @@ def test_a_misspelt_scheme_is_recognised(url: str, hint: str) -> None:
     with pytest.raises(ConfigurationError) as caught:
         open_world(url)
     assert hint in str(caught.value)
-    assert "http://, https://, memory://, postgres://, postgres+embedded://, postgresql://" in str(caught.value)
+    assert "http://, https://, memory://, postgres://, postgres+embedded://, postgresql://, redis://" in str(
+        caught.value
+    )
 
 
 def test_an_unknown_scheme_is_told_the_known_ones() -> None:
@@ -183,3 +190,38 @@ def test_a_password_is_not_shown() -> None:
     assert world.url == "postgres://shop:***@host/db"
     assert address_of(world) == url
     assert address_of(open_world("memory://name")) == "memory://name"
+
+
+@pytest.mark.parametrize(
+    ("url", "settings"),
+    [
+        ("redis://h", redis_url.Settings("redis://h")),
+        (
+            "redis://:secret@h:6380/2?world=shop&connections=9",
+            redis_url.Settings("redis://:secret@h:6380/2", "shop", 9),
+        ),
+        ("rediss://h?ssl_cert_reqs=none", redis_url.Settings("rediss://h?ssl_cert_reqs=none")),
+        ("redis+unix:///run/redis.sock?db=1", redis_url.Settings("unix:///run/redis.sock?db=1")),
+    ],
+)
+def test_a_redis_url_is_read(url: str, settings: redis_url.Settings) -> None:
+    """What is the client's goes there."""
+    assert redis_url.parse(url) == settings
+
+
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("redis://u:secret@h/0?connections=0", r"u:\*\*\*@h.*connections is a number from 1 to 100, not '0'"),
+        ("redis://h/shop", r"a database of Redis is a number, not 'shop'; .*\?world="),
+        ("redis://h?world=a b", "world is a name of up to 64 letters"),
+        ("redis://h?wrold=shop", "unknown parameter 'wrold'; there are world, connections"),
+        ("redis+unix://h/redis.sock", "names no socket"),
+        ("redis+unix:///", "names no socket"),
+    ],
+)
+def test_a_redis_url_that_makes_no_sense_is_told(url: str, message: str) -> None:
+    """Its password is not."""
+    with pytest.raises(ConfigurationError, match=message) as caught:
+        open_world(url)
+    assert "secret" not in str(caught.value)

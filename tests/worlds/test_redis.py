@@ -14,7 +14,6 @@ from torpor.testing import worlds
 from torpor.world import World
 from torpor.worlds import open_world
 
-
 at_length = pytest.mark.skipif(
     os.environ.get("TORPOR_TEST_REDIS") != "whole", reason="rests on what the others test; make redis tries it"
 )

@@ -18,7 +18,8 @@ from torpor.errors import ConfigurationError
 from torpor.worlds.postgres import embedded
 from torpor.worlds.postgres.connection import Connection
 from torpor.worlds.postgres.faults import failure_of
-from torpor.worlds.postgres.url import parse, shown
+from torpor.worlds.postgres.url import parse
+from torpor.worlds.urls import shown
 
 POSTGRES_LEAST: Final = 140_000
 """First version with pipelines that are one transaction, and ``pg_xact_status`` for xid8, in all its minor versions."""

@@ -9,9 +9,9 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 import msgspec
 
 from torpor.errors import ConfigurationError
+from torpor.worlds.urls import connections_of, shown
 
 CONNECTIONS_DEFAULT: Final = 4
-CONNECTIONS_MAX: Final = 100
 EMBEDDED: Final = "postgres+embedded"
 _PARAMETERS: Final = ("connections", "prepare", "listen")
 _SWITCH: Final = {"on": True, "off": False}
@@ -47,11 +47,7 @@ def parse(url: str) -> Settings:
     """
     parts = urlsplit(url)
     values = dict(parse_qsl(parts.query, keep_blank_values=True))
-    connections = values.pop("connections", str(CONNECTIONS_DEFAULT))
-    if not (connections.isascii() and connections.isdigit() and 1 <= int(connections) <= CONNECTIONS_MAX):
-        raise ConfigurationError(
-            f"world URL {shown(url)!r}: connections is a number from 1 to {CONNECTIONS_MAX}, not {connections!r}"
-        )
+    connections = connections_of(url, values.pop("connections", str(CONNECTIONS_DEFAULT)))
     switches = {name: _switch(url, name, values.pop(name, "on")) for name in ("prepare", "listen")}
     for name in values:
         if close := difflib.get_close_matches(name, _PARAMETERS, n=1, cutoff=0.8):
@@ -65,18 +61,9 @@ def parse(url: str) -> Settings:
                 f"world URL {url!r} names no folder; write {EMBEDDED}:///absolute/folder, with no parameters but "
                 f"{', '.join(_PARAMETERS)}"
             )
-        return Settings("", folder, int(connections), **switches)
+        return Settings("", folder, connections, **switches)
     server = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(values), ""))
-    return Settings(server, "", int(connections), **switches)
-
-
-def shown(url: str) -> str:
-    """Return a URL without its password, for messages and logs."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
+    return Settings(server, "", connections, **switches)
 
 
 def _switch(url: str, name: str, value: str) -> bool:

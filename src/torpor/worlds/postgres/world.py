@@ -34,12 +34,13 @@ from torpor.worlds.postgres.pool import Pool
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.together import Shared
 from torpor.worlds.postgres.transactions import Transactions
-from torpor.worlds.postgres.url import parse, shown
+from torpor.worlds.postgres.url import parse
 from torpor.worlds.postgres.within import which, within
 from torpor.worlds.requests import Conversation
 from torpor.worlds.server_times import GivenTimes, ServerTimes, Times
 from torpor.worlds.stored import Begin, Change, StoredWorld
 from torpor.worlds.tables import Tables
+from torpor.worlds.urls import shown
 
 BLOB_BYTES_MAX: Final = 500_000_000
 """A value of Postgres has at most 1 GB, and so has a message of its protocol, of which this is one of several parts."""

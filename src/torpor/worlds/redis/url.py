@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from typing import Final
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import msgspec
 
 from torpor.errors import ConfigurationError
+from torpor.worlds.urls import connections_of, shown
 
 CONNECTIONS_DEFAULT: Final = 4
-CONNECTIONS_MAX: Final = 100
 SOCKET: Final = "redis+unix"
 _NAME: Final = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _OURS: Final = ("world", "connections")
@@ -47,11 +47,7 @@ def parse(url: str) -> Settings:
         raise ConfigurationError(
             f"world URL {shown(url)!r}: world is a name of up to 64 letters, digits, and any of _.-, not {name!r}"
         )
-    connections = values.pop("connections", str(CONNECTIONS_DEFAULT))
-    if not (connections.isascii() and connections.isdigit() and 1 <= int(connections) <= CONNECTIONS_MAX):
-        raise ConfigurationError(
-            f"world URL {shown(url)!r}: connections is a number from 1 to {CONNECTIONS_MAX}, not {connections!r}"
-        )
+    connections = connections_of(url, values.pop("connections", str(CONNECTIONS_DEFAULT)))
     if unknown := sorted(values.keys() - set(_DRIVERS)):
         raise ConfigurationError(
             f"world URL {shown(url)!r} has the unknown parameter {unknown[0]!r}; there are "
@@ -67,13 +63,4 @@ def parse(url: str) -> Settings:
         )
     query = f"?{urlencode(values)}" if values else ""
     scheme = "unix" if is_socket else parts.scheme
-    return Settings(f"{scheme}://{parts.netloc}{parts.path}{query}", name, int(connections))
-
-
-def shown(url: str) -> str:
-    """Return a URL without its password, for messages and logs."""
-    parts = urlsplit(url)
-    if not parts.password:
-        return url
-    user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
+    return Settings(f"{scheme}://{parts.netloc}{parts.path}{query}", name, connections)

@@ -32,11 +32,12 @@ from torpor.worlds.redis.keys import Keys
 from torpor.worlds.redis.listening import LOOK_MS, Ear
 from torpor.worlds.redis.pool import Pool
 from torpor.worlds.redis.store import Store
-from torpor.worlds.redis.url import parse, shown
+from torpor.worlds.redis.url import parse
 from torpor.worlds.requests import Conversation
 from torpor.worlds.server_times import GivenTimes, ServerTimes, Times
 from torpor.worlds.stored import Begin, Change, StoredWorld
 from torpor.worlds.tables import Tables
+from torpor.worlds.urls import shown
 
 BLOB_BYTES_MAX: Final = 500_000_000
 """A value of Redis has at most 512 MB."""
