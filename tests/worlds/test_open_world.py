@@ -26,7 +26,7 @@ from torpor.worlds.sqlite.url import Settings, parse
         ("postgres://host/shop", PostgresWorld),
         ("postgresql://host/shop", PostgresWorld),
         ("postgres+embedded:///tmp/data", PostgresWorld),
-        ("redis://:secret@host/1?world=shop", RedisWorld),
+        ("redis://host/1?world=shop", RedisWorld),
         ("rediss://host:6380", RedisWorld),
         ("redis+unix:///run/redis.sock", RedisWorld),
     ],

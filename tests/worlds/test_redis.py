@@ -4,8 +4,6 @@ The Redis world passes the suite: here those groups that are about what its serv
 
 from __future__ import annotations
 
-import os
-
 import pytest
 
 from tests.redis_server import empty_redis, shared_server
@@ -13,10 +11,6 @@ from torpor.clock import Clock
 from torpor.testing import worlds
 from torpor.world import World
 from torpor.worlds import open_world
-
-at_length = pytest.mark.skipif(
-    os.environ.get("TORPOR_TEST_REDIS") != "whole", reason="rests on what the others test; make redis tries it"
-)
 
 
 @pytest.fixture
@@ -40,7 +34,7 @@ def lose_worker() -> worlds.LoseWorker:
     return lose
 
 
-@at_length
+@pytest.mark.long
 class TestArchive(worlds.ArchiveSuite):
     """See :class:`torpor.testing.worlds.ArchiveSuite`."""
 
@@ -49,7 +43,7 @@ class TestBlobs(worlds.BlobsSuite):
     """See :class:`torpor.testing.worlds.BlobsSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestCancelling(worlds.CancellingSuite):
     """See :class:`torpor.testing.worlds.CancellingSuite`."""
 
@@ -62,7 +56,7 @@ class TestCrowds(worlds.CrowdsSuite):
     """See :class:`torpor.testing.worlds.CrowdsSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestCursor(worlds.CursorSuite):
     """See :class:`torpor.testing.worlds.CursorSuite`."""
 
@@ -75,17 +69,17 @@ class TestDeployments(worlds.DeploymentsSuite):
     """See :class:`torpor.testing.worlds.DeploymentsSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestDue(worlds.DueSuite):
     """See :class:`torpor.testing.worlds.DueSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestFamilies(worlds.FamiliesSuite):
     """See :class:`torpor.testing.worlds.FamiliesSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestForeign(worlds.ForeignSuite):
     """See :class:`torpor.testing.worlds.ForeignSuite`."""
 
@@ -98,12 +92,12 @@ class TestHooks(worlds.HooksSuite):
     """See :class:`torpor.testing.worlds.HooksSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestMailbox(worlds.MailboxSuite):
     """See :class:`torpor.testing.worlds.MailboxSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestKeys(worlds.KeysSuite):
     """See :class:`torpor.testing.worlds.KeysSuite`."""
 
@@ -124,7 +118,7 @@ class TestNotices(worlds.NoticesSuite):
     """See :class:`torpor.testing.worlds.NoticesSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestOnce(worlds.OnceSuite):
     """See :class:`torpor.testing.worlds.OnceSuite`."""
 
@@ -141,17 +135,17 @@ class TestPark(worlds.ParkSuite):
     """See :class:`torpor.testing.worlds.ParkSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestPausing(worlds.PausingSuite):
     """See :class:`torpor.testing.worlds.PausingSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestPopulation(worlds.PopulationSuite):
     """See :class:`torpor.testing.worlds.PopulationSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestQueries(worlds.QueriesSuite):
     """See :class:`torpor.testing.worlds.QueriesSuite`."""
 
@@ -160,17 +154,17 @@ class TestQueue(worlds.QueueSuite):
     """See :class:`torpor.testing.worlds.QueueSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestForking(worlds.ForkingSuite):
     """See :class:`torpor.testing.worlds.ForkingSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestRetrying(worlds.RetryingSuite):
     """See :class:`torpor.testing.worlds.RetryingSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestRoutes(worlds.RoutesSuite):
     """See :class:`torpor.testing.worlds.RoutesSuite`."""
 
@@ -183,17 +177,17 @@ class TestQueues(worlds.QueuesSuite):
     """See :class:`torpor.testing.worlds.QueuesSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestSchedules(worlds.SchedulesSuite):
     """See :class:`torpor.testing.worlds.SchedulesSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestSnooze(worlds.SnoozeSuite):
     """See :class:`torpor.testing.worlds.SnoozeSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestStarting(worlds.StartingSuite):
     """See :class:`torpor.testing.worlds.StartingSuite`."""
 
@@ -214,12 +208,12 @@ class TestWatching(worlds.WatchingSuite):
     """See :class:`torpor.testing.worlds.WatchingSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestProgress(worlds.ProgressSuite):
     """See :class:`torpor.testing.worlds.ProgressSuite`."""
 
 
-@at_length
+@pytest.mark.long
 class TestGivingUp(worlds.GivingUpSuite):
     """See :class:`torpor.testing.worlds.GivingUpSuite`."""
 
