@@ -321,7 +321,7 @@ async def test_damage_is_named(world: PostgresWorld, server: str) -> None:
     assert len(found) == 3
     assert "it has 2 events from 1 to 3" in found[0]
     assert "not what the run says" in found[1]
-    assert "there is no run wrun_gone" in found[2]
+    assert "of run wrun_gone is damaged: there is no such run" in found[2]
 
 
 @given(st.text(alphabet=st.sampled_from("a\0\ue00001")))
