@@ -76,6 +76,13 @@ postgres: .venv/.installed ## test all that workflows do on a world in Postgres
 redis: .venv/.installed ## test all that worlds and workflows do on a world in Redis
 	$(PY) -m pytest tests/worlds/test_redis.py tests/semantics --world redis --long $(ARGS)
 
+.PHONY: frameworks
+frameworks: .venv/.installed ## test the integrations of all eleven web frameworks; ARGS='-k sanic' for one
+	@$(PY) -c 'import blacksheep, falcon, litestar, quart, sanic, tornado' 2>/dev/null || $(PY) -m pip install --quiet --editable '.[frameworks]'
+	@.venv/bin/torpor warm
+	$(PY) -m mypy src/torpor/integrations examples/frameworks
+	TORPOR_TEST_FRAMEWORKS=all $(PY) -m pytest tests/integrations $(ARGS)
+
 .PHONY: lint
 lint: .venv/.installed ## check style and types
 	$(PY) -m ruff check

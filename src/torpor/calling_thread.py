@@ -8,7 +8,8 @@ another one. So the coroutine hands back what touches such a connection.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from concurrent.futures import Future
 from contextvars import ContextVar
 from queue import SimpleQueue
 from typing import Any, TypeVar
@@ -18,7 +19,8 @@ from torpor.thread_start import in_thread
 T = TypeVar("T")
 
 _Job = Callable[[], None]
-_waiting: ContextVar[SimpleQueue[_Job | None] | None] = ContextVar("torpor-calling-thread", default=None)
+_Jobs = SimpleQueue[_Job | None]
+_waiting: ContextVar[_Jobs | None] = ContextVar("torpor-calling-thread", default=None)
 
 
 def wait_here(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
@@ -27,7 +29,36 @@ def wait_here(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> 
 
     What it has done by :func:`in_calling_thread` is done here.
     """
-    jobs: SimpleQueue[_Job | None] = SimpleQueue()
+    jobs = _Jobs()
+    future = _carried_out(work, loop, jobs)
+    while (job := jobs.get()) is not None:
+        job()
+    return future.result()
+
+
+def iterate_here(work: Coroutine[Any, Any, None], loop: asyncio.AbstractEventLoop, handed: list[T]) -> Iterator[T]:
+    """
+    Carry a coroutine out as :func:`wait_here` does, and yield what it hands over. Who stops to iterate cancels it.
+
+    Args:
+        work: the coroutine.
+        loop: of another thread.
+        handed: where *work* puts, by :func:`in_calling_thread`, what is yielded.
+    """
+    jobs = _Jobs()
+    future = _carried_out(work, loop, jobs)
+    try:
+        while (job := jobs.get()) is not None:
+            job()
+            while handed:
+                yield handed.pop(0)
+        future.result()
+    finally:
+        future.cancel()
+
+
+def _carried_out(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop, jobs: _Jobs) -> Future[T]:
+    """Return what becomes of *work*; what has to be done meanwhile comes as jobs, and None at its end."""
 
     async def told() -> T:
         _waiting.set(jobs)
@@ -35,9 +66,7 @@ def wait_here(work: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> 
 
     future = asyncio.run_coroutine_threadsafe(told(), loop)
     future.add_done_callback(lambda _: jobs.put(None))
-    while (job := jobs.get()) is not None:
-        job()
-    return future.result()
+    return future
 
 
 async def in_calling_thread(function: Callable[[], T]) -> T:
@@ -66,6 +95,14 @@ async def in_calling_thread(function: Callable[[], T]) -> T:
 
     jobs.put(job)
     return await answer
+
+
+def running_loop() -> asyncio.AbstractEventLoop | None:
+    """Return the event loop that this thread runs, None when it runs none."""
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 def is_waited_for() -> bool:

@@ -21,7 +21,7 @@ from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
 
 from torpor.app import Torpor
 from torpor.attributes import Attributes
-from torpor.calling_thread import wait_here
+from torpor.calling_thread import running_loop, wait_here
 from torpor.durations import Duration, When
 from torpor.engine.stream_reading import Attempts, StreamChunk, Until
 from torpor.engine.streams import PAGE_CHUNKS, ChunkPage, ReadableStream, StreamInfo
@@ -50,17 +50,29 @@ class SyncTorpor:
         app: the application; it must not be open in another event loop.
         worker: run a worker in the background too.
         processes: in so many processes of its own; see :meth:`torpor.app.Torpor.worker`.
+        loop: an event loop that runs in another thread and has the application open, to be used instead; no ``with``
+            block is needed then.
     """
 
-    def __init__(self, app: Torpor, *, worker: bool = False, processes: Processes | None = None) -> None:
+    def __init__(
+        self,
+        app: Torpor,
+        *,
+        worker: bool = False,
+        processes: Processes | None = None,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
         self._app = app
         self._with_worker = worker
         self._processes = processes
-        self._loop = asyncio.new_event_loop()
+        self._is_guest = loop is not None
+        self._loop = loop or asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="torpor-sync", daemon=True)
         self._stack = AsyncExitStack()
 
     def __enter__(self) -> Self:
+        if self._is_guest:
+            return self
         try:
             with starting_thread("starting the event loop of a SyncTorpor"):
                 self._thread.start()
@@ -77,6 +89,8 @@ class SyncTorpor:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if self._is_guest:
+            return
         try:
             self.wait(self._stack.aclose())
         finally:
@@ -219,11 +233,14 @@ class SyncTorpor:
         Run a coroutine in the background loop and return its result; what touches a connection is done here.
 
         Raises:
-            UsageError: the loop does not run: the ``with`` block has not begun, or is over.
+            UsageError: the loop does not run: the ``with`` block has not begun, or is over; or this is its own thread.
         """
-        if not self._thread.is_alive():
+        if not (self._loop.is_running() if self._is_guest else self._thread.is_alive()):
             work.close()
             raise UsageError("a SyncTorpor works inside its `with` block only; do this there")
+        if self._loop is running_loop():
+            work.close()
+            raise UsageError("a SyncTorpor blocks, and this thread runs its event loop: await the application here")
         return wait_here(work, self._loop)
 
     def iterate(self, values: AsyncIterator[T]) -> Iterator[T]:

@@ -122,6 +122,11 @@ class Service:
         while self._later:
             await asyncio.wait(self._later)
 
+    def leave(self) -> None:
+        """Be told no more of what workers of the application do; for a server that does not come back."""
+        if self._app is not None and self.figures is not None:
+            self._app.observers.remove(self.figures.observer)
+
     async def _give_up(self, task: asyncio.Future[Any]) -> None:
         await self.stopping.wait()
         task.cancel()
