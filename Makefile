@@ -83,6 +83,11 @@ frameworks: .venv/.installed ## test the integrations of all eleven web framewor
 	$(PY) -m mypy src/torpor/integrations examples/frameworks
 	TORPOR_TEST_FRAMEWORKS=all $(PY) -m pytest tests/integrations $(ARGS)
 
+.PHONY: sdk
+sdk: .venv/.installed ## run the end-to-end cases of the TypeScript Workflow SDK, which npm fetches; ARGS='--postgres --version 4'
+	@.venv/bin/torpor warm
+	$(PY) -m tests.sdk $(ARGS)
+
 .PHONY: lint
 lint: .venv/.installed ## check style and types
 	$(PY) -m ruff check

@@ -40,6 +40,7 @@ FLOORS = (
         "parked",
         "registry",
         "run_info",
+        "sdk",
         "step",
         "sync",
         "sync_plans",

@@ -80,6 +80,7 @@ if TYPE_CHECKING:  # what works is imported when it begins to: most processes on
     from torpor.engine.images import Kept
     from torpor.engine.worker import Worker
     from torpor.processes.supervisor import Supervisor
+    from torpor.sdk import Sdk
     from torpor.ticking import Tick, Wake
     from torpor.worker_processes import Processes
 
@@ -176,6 +177,7 @@ class Torpor(Registry):
         self._policy = checked_policy(retention, log)
         self._policies: dict[str, Policy] = {}  # of single workflows
         self._declared: list[DeclaredSchedule] = []
+        self._sdks: list[Sdk] = []
         self.observers: list[Observer] = []
         self._wake: Wake | None = None
         self._kept: tuple[int, Kept] | None = None  # what ticks have at hand, since when
@@ -197,6 +199,31 @@ class Torpor(Registry):
         pattern. Files are read when the first run starts or a worker opens.
         """
         self._programs.add(patterns)
+
+    def sdk(self, folder: str | os.PathLike[str], *, env: Sequence[str] = (), processes: int = 1) -> Sdk:
+        """
+        Add a project of the TypeScript Workflow SDK: its workflows run here as they are, its steps in Node.
+
+        It is built by its own compiler when it is needed first, and again when its files have changed.
+
+        Args:
+            folder: where its ``package.json`` is, relative to the root.
+            env: names of the environment variables that its workflow code has in ``process.env``, with the values that
+                they have when its program is made; steps have all.
+            processes: how many processes of Node run its steps for one worker.
+
+        Raises:
+            ConfigurationError: there is no project in the folder, or an option is wrong.
+        """
+        from torpor.sdk import Sdk  # noqa: PLC0415  # needed by applications with such projects only
+
+        if not isinstance(processes, int) or processes < 1:
+            raise ConfigurationError(f"processes={processes!r} of a project: how many processes of Node, from 1")
+        names = expect_texts("env", env)
+        sdk = Sdk(self, self.root / folder, self._names, self._add, env=names, processes=processes)
+        self._programs.add_project(sdk.program)
+        self._sdks.append(sdk)
+        return sdk
 
     def keep(
         self,
@@ -391,7 +418,12 @@ class Torpor(Registry):
     async def close(self) -> None:
         """Close the world. May be called twice. What needs it is refused from then on, until :meth:`open`."""
         self._closed = True
+        await self._end_node()
         await self.world.close()
+
+    async def _end_node(self) -> None:
+        for sdk in self._sdks:
+            await sdk.close()
 
     async def _open_for_use(self) -> None:
         """
@@ -488,6 +520,7 @@ class Torpor(Registry):
             yield worker
         finally:
             await worker.stop()
+            await self._end_node()
 
     def wake(self, function: W) -> W:
         """

@@ -339,7 +339,8 @@ class ApplicationSteps(AsTheyAre):
 
     def claimable_steps(self) -> list[str]:
         """Return the full names of all steps that a worker carries out, old names and built-in ones included."""
-        return [*self._names.step_names(), *self._names.old_step_names(), *self._builtin.names()]
+        names = self._names
+        return [*names.step_names(), *names.carried_names(), *names.old_step_names(), *self._builtin.names()]
 
     def signatures(self) -> dict[str, str]:
         """Return what each of those takes, by full name."""

@@ -24,6 +24,7 @@ from torpor.codec.crypto.keys import Keyring
 from torpor.codec.large import in_thread_if, is_large_value
 from torpor.codec.types.classes import find_class
 from torpor.codec.typing.annotations import convert
+from torpor.codec.values import Encoded
 from torpor.durations import Duration, When, milliseconds
 from torpor.engine.deployments import Startable, find_workflow
 from torpor.engine.endings import Endings
@@ -190,7 +191,7 @@ class Client:
     async def create_run(
         self,
         workflow: Startable,
-        arguments: Sequence[Any],
+        arguments: Sequence[Any] | Encoded,
         *,
         runtime: Runtime,
         run_id: str | None = None,
@@ -218,7 +219,7 @@ class Client:
         return self.run((await self._create(new, text)).id)
 
     async def new_run(
-        self, workflow: Startable, arguments: Sequence[Any], *, runtime: Runtime, run_id: str | None = None
+        self, workflow: Startable, arguments: Sequence[Any] | Encoded, *, runtime: Runtime, run_id: str | None = None
     ) -> NewRun:
         """Return the run that :meth:`create_run` would create; nothing is stored."""
         new, text = await self._new_run(workflow, arguments, runtime, run_id, {})
@@ -227,7 +228,7 @@ class Client:
     async def _new_run(
         self,
         workflow: Startable,
-        arguments: Sequence[Any],
+        arguments: Sequence[Any] | Encoded,
         runtime: Runtime,
         run_id: str | None,
         begins: Mapping[str, Any],
@@ -236,7 +237,8 @@ class Client:
         about = workflow.workflow
         if about.queue and "queue" not in begins:
             begins = {"queue": about.queue, "key": workflow.key, **begins}
-        text = await in_thread_if(is_large_value(arguments), codec.dumps, list(arguments))
+        given = arguments if isinstance(arguments, Encoded) else list(arguments)
+        text = await in_thread_if(is_large_value(given), codec.dumps, given)
         parent, root = await self._ancestors()
         ancestors = {PARENT: parent, ROOT: root} if parent else {}
         if traced := tracing.current():

@@ -18,7 +18,7 @@ such as ``step//./shop/payment.py//charge``, because the path in a name begins a
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Coroutine, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -418,6 +418,7 @@ class Names:
         self._steps: dict[str, StepDefinition] = {}
         self._renamed: dict[str, str] = {}  # old name → new one
         self._workflows: dict[str, Workflow[..., Any]] = {}
+        self._carried: dict[str, StepDefinition] = {}  # of other languages, by full name
         self._substitutes: dict[str, StepDefinition] = {}  # of tests, by full name
 
     def add(self, entry: RegisteredStep | Workflow[..., Any]) -> None:
@@ -451,7 +452,24 @@ class Names:
     def step(self, name: str) -> StepDefinition | None:
         """Return the step that has this full name, or had it once, or what stands in for it."""
         full = self._renamed.get(name, name)
-        return self._substitutes.get(full) or self._steps.get(full)
+        return self._substitutes.get(full) or self._steps.get(full) or self._carried.get(full)
+
+    def carry(self, definitions: Mapping[str, StepDefinition], before: Collection[str] = ()) -> None:
+        """
+        Take steps that another language has written, by the full names that it gives them.
+
+        Args:
+            definitions: the steps.
+            before: names of those that are there no more.
+        """
+        for name in before:
+            self._carried.pop(name, None)
+        self._carried |= definitions
+        self.generation += 1
+
+    def carried_names(self) -> list[str]:
+        """Return the full names of the steps that another language has written."""
+        return list(self._carried)
 
     def substitute(self, full: str, definition: StepDefinition | None) -> None:
         """Let attempts of a step be made as *definition* says, until it is None; made for tests."""

@@ -15,8 +15,8 @@ from torpor.attributes import Attributes, check_write
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import AsTheyAre, recognise
+from torpor.codec.values import Encoded, RunReference
 from torpor.codec.values import ReadableStream as ReadableReference
-from torpor.codec.values import RunReference
 from torpor.codec.values import WritableStream as WritableReference
 from torpor.engine.cancellation import pack_reason, reason_of
 from torpor.engine.deployments import Startable, find_workflow, positional
@@ -81,7 +81,7 @@ class Home(Protocol):
     async def create_run(
         self,
         workflow: Startable,
-        arguments: Sequence[Any],
+        arguments: Sequence[Any] | Encoded,
         *,
         runtime: Runtime,
         run_id: str | None = None,

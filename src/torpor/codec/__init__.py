@@ -18,7 +18,7 @@ from torpor.codec.errors import JavaScriptError, PythonError, RemoteError
 from torpor.codec.types.custom import register, serializable
 from torpor.codec.types.references import References, name_step, recognise, reviving
 from torpor.codec.types.table import standard_table
-from torpor.codec.values import UNDEFINED
+from torpor.codec.values import UNDEFINED, Encoded
 from torpor.codec.wire import devalue
 from torpor.codec.wire.envelope import DEVALUE, pack, pack_binary, unpack, unpack_binary
 from torpor.errors import LimitExceededError, SerializationError
@@ -49,10 +49,13 @@ def dumps(value: object, what: str = "", *, compress: bool = True) -> bytes:
     Return the envelope of a value.
 
     Args:
+        value: what to store; an :class:`~torpor.codec.values.Encoded` is stored as it is.
         what: what the value is, such as ``the result of step charge``; the error for a part that cannot be stored
             begins with it.
         compress: whether it is compressed where that saves something; chunks of streams are not, as in the SDK.
     """
+    if isinstance(value, Encoded):
+        return value.envelope
     try:
         return pack(DEVALUE + devalue.encode(value, _table), compress=compress)
     except (SerializationError, LimitExceededError) as error:

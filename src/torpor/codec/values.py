@@ -185,6 +185,18 @@ class RunReference:
     run_id: str
 
 
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """
+    A value that somebody else has encoded, as it is stored before it is encrypted; nobody opens it on its way.
+
+    Attributes:
+        envelope: as :func:`torpor.codec.dumps` returns it.
+    """
+
+    envelope: bytes
+
+
 class Kwargs(dict[str, Any]):
     """
     Keyword arguments of a Python workflow, which travel as its last argument.

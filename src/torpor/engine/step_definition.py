@@ -10,6 +10,7 @@ import msgspec
 from msgspec import UNSET, Meta, UnsetType
 
 from torpor.codec.types.classes import class_at
+from torpor.engine.carried import Carrier, written_elsewhere
 from torpor.engine.remote import Remote, elsewhere
 from torpor.engine.step_deadlines import NONE, Deadlines
 from torpor.errors import FatalError, RetryableError
@@ -34,6 +35,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
         retry_on: errors after which there is another attempt, None for all.
         never_retry: errors after which there is none, whatever *retry_on* says.
         remote: where another service carries it out, None for here.
+        carrier: what carries it out in another language, None for Python.
         transaction: True if its attempts and their outcomes are transactions of the world's database, or what begins
             such transactions of the application's: it returns a block whose value is a connection. False otherwise.
         once: no attempt is made again of which nobody knows how it ended.
@@ -60,14 +62,16 @@ class StepDefinition(msgspec.Struct, frozen=True):
     once: bool = False
     transaction: bool | Callable[[], Any] = False
     remote: Remote | None = None
+    carrier: Carrier | None = None
     heartbeat: float | None = None
     deadlines: Deadlines = NONE
     is_async: bool = False
 
     def __post_init__(self) -> None:
-        msgspec.structs.force_setattr(self, "signature", signature_text(self.function))
+        signature = "" if self.function is written_elsewhere else signature_text(self.function)
+        msgspec.structs.force_setattr(self, "signature", signature)
         is_async = inspect.iscoroutinefunction(self.function) or inspect.isasyncgenfunction(self.function)
-        msgspec.structs.force_setattr(self, "is_async", is_async or self.remote is not None)
+        msgspec.structs.force_setattr(self, "is_async", is_async or self.remote is not None or self.carrier is not None)
 
     def retries(self, error: BaseException) -> bool:
         """Tell whether there may be another attempt after this error; a RetryableError asks for one itself."""
@@ -76,11 +80,16 @@ class StepDefinition(msgspec.Struct, frozen=True):
         return (self.retry_on is None or isinstance(error, self.retry_on)) and not isinstance(error, self.never_retry)
 
     @property
-    def carrier(self) -> Callable[..., Any]:
+    def called(self) -> Callable[..., Any]:
         """What an attempt calls: the function, or what asks another service."""
         if self.remote is None:
             return self.function
         return elsewhere(self.name, self.function, self.remote, once=self.once)
+
+    @property
+    def own_retries(self) -> int | None:
+        """Attempts after the first where they were said here, None where the other language says."""
+        return None if self.function is written_elsewhere else self.max_retries
 
     @property
     def asks(self) -> bool:

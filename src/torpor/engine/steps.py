@@ -18,13 +18,14 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from torpor.clock import Clock
-from torpor.codec import bare, loads
+from torpor.codec import bare, loads, unpack_devalue
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
 from torpor.codec.types.references import References, reviving
 from torpor.codec.typing.annotations import convert_arguments
 from torpor.engine.attempt_streams import AttemptStreams
 from torpor.engine.attempts import Attempt
+from torpor.engine.carried import Carried, CarriedError, CarriedInput, carry
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.heartbeats import Heartbeats, KeepProgress
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, running
@@ -300,8 +301,7 @@ class Steps:
                 return result.event
             await streams.finish()  # what it wrote is stored before its outcome is
             await beats.finish(failed=False)
-            what = f"the result of step {attempt.name}"
-            payload = await in_thread_if(is_large_value(result), attempt.run_codec.dumps, result, what)
+            payload = await self._payload(attempt, result)
         except BaseException as error:  # GeneratorExit too: of a coroutine that is closed, Python drops what it returns
             task = asyncio.current_task()
             if isinstance(error, asyncio.CancelledError) and task is not None and task.cancelling():
@@ -316,6 +316,13 @@ class Steps:
         self._observe(AttemptEnded(*about, "completed"))
         return self._event("step_completed", attempt, payload=payload)
 
+    async def _payload(self, attempt: Attempt, result: Any) -> bytes:
+        """Return the envelope of what an attempt has returned."""
+        if isinstance(result, Carried):
+            return attempt.run_codec.pack_devalue(result.text)
+        what = f"the result of step {attempt.name}"
+        return await in_thread_if(is_large_value(result), attempt.run_codec.dumps, result, what)
+
     def shutdown(self) -> None:
         """Let threads go; attempts that still run in them are left to end by themselves."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -323,7 +330,7 @@ class Steps:
     async def _prepared(self, definition: StepDefinition, attempt: Attempt) -> tuple[StepDefinition, Call]:
         try:
             envelope = attempt.run_codec.decrypt(attempt.input)
-            return await in_thread_if(is_large_payload(envelope), self._call_of, definition, envelope)
+            return await in_thread_if(is_large_payload(envelope), self._call_of, definition, envelope, attempt.failures)
         except ArgumentError as error:
             raise FatalError(str(error)) from None  # no retry will change it
         except (_NoArgumentsError, DecryptionError) as error:
@@ -349,7 +356,7 @@ class Steps:
         finally:
             thread.give_back()
 
-    def _call_of(self, definition: StepDefinition, envelope: bytes) -> tuple[StepDefinition, Call]:
+    def _call_of(self, definition: StepDefinition, envelope: bytes, failures: int = 0) -> tuple[StepDefinition, Call]:
         """
         Return a step as the call wants it, and the call, with arguments that are what the step's annotations say.
 
@@ -359,12 +366,15 @@ class Steps:
             SerializationError, KeyMissingError: the arguments cannot be read here, for instance by lack of a class.
             _NoArgumentsError: nobody could read them.
         """
+        if definition.carrier is not None:
+            carried = CarriedInput(unpack_devalue(envelope), failures, definition.own_retries)
+            return definition, functools.partial(carry, definition.carrier, carried)
         given = self._given(envelope)
         receiver = given.get("thisVal")
         function = as_called(definition.function, receiver)
         args, kwargs = on_object(definition.function, receiver, given["args"]), given.get("kwargs", {})
         args, kwargs = convert_arguments(function, args, kwargs, f"step {definition.name}")
-        called = function if definition.remote is None else definition.carrier
+        called = function if definition.remote is None else definition.called
         return definition.for_call(given.get("options")), functools.partial(called, *args, **kwargs)
 
     def _given(self, envelope: bytes) -> dict[str, Any]:
@@ -495,6 +505,8 @@ class Steps:
         elsewhere = isinstance(error, _ELSEWHERE)
         said = type(error).__name__ if attempt.run_codec.key_id else told(error)
         about = attempt.run_id, attempt.step_id, attempt.name, attempt.attempt
+        if isinstance(error, CarriedError):
+            return self._carried_failure(definition, attempt, error.carried)
         if isinstance(error, UnknownOutcomeError):
             self._observe(AttemptEnded(*about, "blocked", said))
             is_accepted = isinstance(error, AcceptedError)
@@ -524,6 +536,19 @@ class Steps:
             return self._event("step_failed", attempt, payload=encode_error(final, attempt.run_codec))
         self._observe(AttemptEnded(*about, "retrying", said, max(0, due - now)))
         return self._event("step_retrying", attempt, payload=encode_error(error, attempt.run_codec), at=now, due=due)
+
+    def _carried_failure(self, definition: StepDefinition, attempt: Attempt, carried: Carried) -> Event:
+        """Return the event of an attempt of which the language that carried it out says how it failed."""
+        about = attempt.run_id, attempt.step_id, attempt.name, attempt.attempt
+        said = carried.told.partition(":")[0] if attempt.run_codec.key_id else carried.told
+        payload = attempt.run_codec.pack_devalue(carried.text)
+        if carried.outcome == "failed":
+            self._observe(AttemptEnded(*about, "failed", said))
+            return self._event("step_failed", attempt, payload=payload)
+        now = self._clock.now()
+        due = carried.due if carried.due is not None else now + definition.backoff.delay_ms(attempt.failures + 1)
+        self._observe(AttemptEnded(*about, "retrying", said, max(0, due - now)))
+        return self._event("step_retrying", attempt, payload=payload, at=now, due=due)
 
     def _event(self, kind: Any, attempt: Attempt, *, payload: bytes, at: int = 0, due: int = 0, ref: str = "") -> Event:
         return Event(

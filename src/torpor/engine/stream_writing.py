@@ -131,6 +131,20 @@ class Sink:
             return Taken(self._room)
         return self._elsewhere(self._room) if is_full else Taken()
 
+    def write_body(self, body: bytes) -> Taken:
+        """
+        Take a chunk that somebody else has encoded, on the loop; what is to be awaited, and raised, as :meth:`write`.
+
+        Args:
+            body: an envelope that is not encrypted, or bytes where the stream carries bytes.
+        """
+        with self._lock:
+            self._check_open()
+            self._buffer.append(body)
+            self._buffered += len(body)
+        self._wake()
+        return Taken(self._room)
+
     def _write_large(self, value: object) -> Taken:
         """Keep a place for a value that is being encoded: what is written behind it is stored behind it."""
         with self._lock:

@@ -22,6 +22,9 @@ from torpor.signatures import signature_text
 from torpor.vm.guest import Guest, MakeGuest, Program, program_id
 from torpor.vm.manifest import StoredBuild
 
+MakeProgram = Callable[[Functions, Callable[[str], str]], Program]
+"""Makes a program, given the functions of all steps by full name, and what tells the hash of the build of a guest."""
+
 
 class Registered(msgspec.Struct, frozen=True):
     """
@@ -70,6 +73,7 @@ class Programs:
         self._allows = allows
         self._full = frozenset(full)
         self._patterns: list[str] = []
+        self._projects: list[MakeProgram] = []
         self._generation = 0  # grows with every pattern and every workflow function
         self._guests: dict[str, Guest] = {}
         self._programs: list[Program] | None = None
@@ -81,6 +85,12 @@ class Programs:
         """Add glob patterns; the files are read when they are needed."""
         with self._lock:
             self._patterns += patterns
+            self.renew()
+
+    def add_project(self, make: MakeProgram) -> None:
+        """Add what makes a program of its own, given the functions of all steps and the hash of its guest's build."""
+        with self._lock:
+            self._projects.append(make)
             self.renew()
 
     def guest(self, name: str, stored: StoredBuild | None = None) -> Guest:
@@ -216,8 +226,9 @@ class Programs:
             )
             made = language.build(sources, partial(self._build_hash, name))
             if made is not None:
-                built.append(msgspec.structs.replace(made, program=self._with_allowed(made.program)))
-        return built
+                built.append(made)
+        built += [Built(make(self._steps(), self._build_hash)) for make in self._projects]
+        return [msgspec.structs.replace(made, program=self._with_allowed(made.program)) for made in built]
 
     def _with_allowed(self, program: Program) -> Program:
         """Return a program that names what is allowed, so that it is on workers of other versions, too."""

@@ -19,6 +19,8 @@ from torpor.codec.crypto.run_codec import RunCodec
 from torpor.codec.large import in_thread_if, is_large_value
 from torpor.codec.requests import Request, Response
 from torpor.codec.values import Headers, WritableStream
+from torpor.codec.values import ReadableStream as ReadableReference
+from torpor.engine.streams import ReadableStream
 from torpor.errors import ConfigurationError, DamagedError, HookNotFoundError, LimitExceededError, NoAnswerError
 from torpor.limits import WEBHOOK_ANSWER_SECONDS, WEBHOOK_BODY_BYTES_MAX, WEBHOOK_HEADERS_MAX
 from torpor.model import Hook
@@ -117,13 +119,28 @@ class Receiver:
             async with asyncio.timeout(self._answer_seconds):
                 async for answer in reader:
                     if isinstance(answer, Response):
-                        return answer
+                        return await self._whole(hook, answer)
         except TimeoutError:
             raise NoAnswerError(
                 f"Workflow run did not send a response: {hook.run_id} has the request, and gave no answer within "
                 f"{self._answer_seconds:g} s"
             ) from None
         raise NoAnswerError(f"Workflow run did not send a response: {hook.run_id} has ended without an answer")
+
+    async def _whole(self, hook: Hook, answer: Response) -> Response:
+        """Return an answer with its body in it, which a step in JavaScript may have written to a stream of the run."""
+        body = answer.fields.get("body")
+        if isinstance(body, ReadableReference) and isinstance(name := body.fields.get("name"), str):
+            body = self._client.streams.readable(body.fields.get("runId") or hook.run_id, name)
+        if not isinstance(body, ReadableStream):
+            return answer
+        content = bytearray()
+        async for chunk in body:
+            content += chunk if isinstance(chunk, bytes) else str(chunk).encode()
+            if len(content) > WEBHOOK_BODY_BYTES_MAX:
+                raise NoAnswerError(f"run {hook.run_id} answered with more than {WEBHOOK_BODY_BYTES_MAX} bytes")
+        answer.fields["body"] = ReadableReference({"bodyInit": bytes(content)})
+        return answer
 
 
 def _described(hook: Hook) -> Webhook | None:

@@ -14,6 +14,9 @@ INTERNAL = "torpor:"
 API = "workflow"
 PROXIES = "torpor:steps"
 """What the generated modules that stand for Python files import; their names end in ``.py``."""
+SDK = "torpor:sdk"
+SDK_BEGIN = "./.workflow/begin.js"
+"""What programs made of a bundle of the Workflow SDK import, and where."""
 
 
 class ImportRefusedError(Exception):
@@ -42,7 +45,11 @@ class ModuleLoader:
             # The bootstrap imports its own modules and, to load a program, the program's entries by name.
             if specifier in self._bootstrap or specifier in program:
                 return specifier
-        elif specifier == API or (specifier == PROXIES and importer.endswith(".py")):
+        elif (
+            specifier == API
+            or (specifier == PROXIES and importer.endswith(".py"))
+            or (specifier == SDK and importer == SDK_BEGIN)
+        ):
             return specifier
         elif specifier.startswith(("./", "../")):
             found = self._relative(importer, specifier, program)
@@ -76,3 +83,8 @@ class ModuleLoader:
             f"{said}; workflow code may import {API!r} and modules of its own by relative path. Move what needs "
             f"{specifier!r} into a step"
         )
+
+
+def _is_lent(importer: str, specifier: str) -> bool:
+    """Return whether a generated module may import one of the guest's own."""
+    return (specifier == PROXIES and importer.endswith(".py")) or (specifier == SDK and importer == SDK_BEGIN)

@@ -18,11 +18,14 @@ export function installAborting() {
 
 function fieldsOf(signal) {
   const { aborted, reason } = signal;
-  const fields = { streamName: streams.get(signal) ?? follow(signal), runId: run.id, hookToken: "", aborted };
+  const fields = { streamName: follow(signal), runId: run.id, hookToken: "", aborted };
   return aborted ? { ...fields, reason } : fields;
 }
 
-function follow(signal) {
+/** Return the name of the stream by which steps follow a signal. */
+export function follow(signal) {
+  const known = streams.get(signal);
+  if (known !== undefined) return known;
   const name = `strm_${run.id.replace(/^wrun_/, "")}_system_abort_${++passed}`;
   streams.set(signal, name);
   // Steps of a run that is being cancelled, or has ended, are cancelled themselves.

@@ -5,7 +5,8 @@ const SERIALIZE = Symbol.for("workflow-serialize");
 const DESERIALIZE = Symbol.for("workflow-deserialize");
 
 const PYTHON_CLASS = "class//python//class//"; // begins the id of a class that Python means itself
-const classes = new Map(); // class id → class
+/** Class id → class. */
+export const classesById = new Map();
 let makeStep = ({ stepId }) => {
   throw new Error(`step ${stepId} was passed as a value to a place that has no step functions`);
 };
@@ -13,7 +14,7 @@ let makeStep = ({ stepId }) => {
 /** Make a class with custom serialization known under an id, such as `class//./shapes.js//Point`. */
 export function registerClass(classId, type) {
   if (!hasOwn(type, "classId")) defineProperty(type, "classId", { value: classId });
-  classes.set(classId, type);
+  classesById.set(classId, type);
 }
 
 /** Say what makes a function of a step that is read: `factory({ stepId, closureVars?, boundThis?, boundArgs?, options? })`. */
@@ -62,7 +63,7 @@ function identified(payload, id) {
 }
 
 function classNamed(classId) {
-  const type = classes.get(classId);
+  const type = classesById.get(classId);
   if (type !== undefined) return type;
   if (!String(classId).startsWith(PYTHON_CLASS)) throw new TypeError(`class ${classId} is not defined in this program`);
   const standIn = () => {

@@ -45,6 +45,12 @@ export class HookConflictError extends Error {
 
 for (const type of [FatalError, RetryableError, HookConflictError]) hide(type.prototype, "name", type.name);
 
+/** Make an error of a class of ours, or of the class that a bundle of the Workflow SDK has registered in its place. */
+export function branded(Type, ...args) {
+  const Own = globalThis[Symbol.for(`@workflow/errors//${Type.name}`)] ?? Type;
+  return new Own(...args);
+}
+
 const HIDDEN = ["name", "message", "stack", "cause", "errors"]; // as the engine's own are
 let isStorable = () => false;
 const looking = new WeakSet(); // errors whose own properties are being looked at, which may lead back to them
@@ -89,16 +95,16 @@ export const errorTypes = {
     (head) => (DOMException ? new DOMException("", head.name) : new Error()),
     ({ name }, { message, ...fields }) => ({ message, name, ...fields }),
   ),
-  FatalError: entry(() => new FatalError()),
+  FatalError: entry(() => branded(FatalError)),
   RetryableError: {
-    ...entry(() => new RetryableError(), ({ retryAfter }, fields) => withEpoch(fields, retryAfter)),
-    decode({ retryAfter, ...fields }, error = new RetryableError()) {
+    ...entry(() => branded(RetryableError), ({ retryAfter }, fields) => withEpoch(fields, retryAfter)),
+    decode({ retryAfter, ...fields }, error = branded(RetryableError)) {
       if (retryAfter !== undefined) error.retryAfter = dateAt(retryAfter);
       return assign(error, fields);
     },
   },
   HookConflictError: entry(
-    () => new HookConflictError(),
+    () => branded(HookConflictError),
     ({ token, conflictingRunId }, fields) =>
       conflictingRunId === undefined ? { ...fields, token } : { ...fields, token, conflictingRunId },
   ),

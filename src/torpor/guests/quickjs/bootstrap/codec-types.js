@@ -110,6 +110,12 @@ export function alsoWrites(Type, name, fieldsOf) {
   CLASSES.push([Type, name]);
 }
 
+/** Let what is read of an entry go through a function first, which completes the fields. */
+export function alsoReads(name, complete) {
+  const { decode } = types[name];
+  types[name].decode = (fields, begun) => decode(complete(fields), begun);
+}
+
 /** Return the name of the entry for a value that is neither plain data nor a primitive of JSON, or undefined. */
 export function nameOf(value) {
   if (typeof value === "bigint") return "BigInt";

@@ -3,6 +3,7 @@
 import { refusal } from "torpor:cancelling";
 import { awaitAnswer, emit, forget } from "torpor:run";
 import { parse, stringify, HookConflictError } from "torpor:codec";
+import { branded } from "torpor:codec-errors";
 import { knownOptions } from "torpor:options";
 import { resumeHook, Run } from "torpor:children";
 import { milliseconds } from "torpor:duration";
@@ -107,7 +108,7 @@ export class Hook {
     if (type === "hook_conflict") {
       this.#conflict = owner;
       if (this.#state === "asked") this.#state = "conflict";
-      for (const taker of this.#takers.splice(0)) taker.reject(new HookConflictError(this.token, owner));
+      for (const taker of this.#takers.splice(0)) taker.reject(branded(HookConflictError, this.token, owner));
     } else if (this.#state === "asked") {
       this.#state = "live";
     }
@@ -136,7 +137,7 @@ export class Hook {
     const taker = Promise.withResolvers();
     const refused = refusal();
     if (refused !== undefined) taker.reject(refused);
-    else if (this.#state === "conflict") taker.reject(new HookConflictError(this.token, this.#conflict));
+    else if (this.#state === "conflict") taker.reject(branded(HookConflictError, this.token, this.#conflict));
     else if (this.#state === "disposed") taker.resolve(ENDED);
     else if (this.#payloads.length > 0) this.#settle(taker, this.#payloads.shift());
     else this.#takers.push(taker);
@@ -178,11 +179,14 @@ function makeHook(options, check) {
     "metadata",
     "minRetention",
   ]);
+  return new Hook(checkedToken("createHook", given), metadata, retentionOf(minRetention), check);
+}
+
+/** Return for how many milliseconds a token stays reserved. */
+export function retentionOf(minRetention) {
   const retention = minRetention === undefined ? 0 : Math.round(milliseconds(minRetention));
-  if (!(retention >= 0 && retention <= RETENTION_MAX)) {
-    throw new RangeError(`createHook: minRetention is ${minRetention}; a token stays reserved for 30 days at most`);
-  }
-  return new Hook(checkedToken("createHook", given), metadata, retention, check);
+  if (retention >= 0 && retention <= RETENTION_MAX) return retention;
+  throw new RangeError(`createHook: minRetention is ${minRetention}; a token stays reserved for 30 days at most`);
 }
 
 /** Return the token that `what` was given; without one an unguessable one is made. */

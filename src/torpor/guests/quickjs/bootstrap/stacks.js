@@ -8,6 +8,7 @@ import { adviseOnAbsence } from "torpor:absent";
 const RAW_FRAME = /^ {4}at (.+) \((.+?)(?::(\d+):(\d+))?\)$/;
 
 let lineMaps = {};
+const places = new Map(); // module that was made of several files → how
 let witness = () => {};
 
 export function installStacks() {
@@ -27,6 +28,14 @@ export function setWitness(see) {
 /** Take module name → author's line for each evaluated line. */
 export function setLineMaps(maps) {
   lineMaps = maps;
+}
+
+/**
+ * Say what a module was made of: `sources`, the authors' files, and `lines`, which has for each of its lines a file's number
+ * and the line in it, both from 0, or null for lines of nobody's.
+ */
+export function setPlaces(module, { sources, lines }) {
+  places.set(module, { sources, lines });
 }
 
 /**
@@ -90,6 +99,11 @@ function isVisible({ file }) {
 
 function position(frame) {
   if (frame.file === null) return "native";
+  const made = places.get(frame.file);
+  if (made !== undefined) {
+    const [source, line] = made.lines[frame.line - 1] ?? [];
+    return source === undefined ? frame.file : `${made.sources[source]}:${line + 1}`;
+  }
   const column = lineMaps[frame.file] === undefined ? `:${frame.column}` : "";
   return `${frame.file}:${authorLine(frame)}${column}`;
 }

@@ -82,7 +82,7 @@ function stepProxy({ stepId, closureVars, boundThis, boundArgs = [], options }) 
 }
 
 /** Ask for a step, for whom workflow code has called by `called`. */
-function call(stepId, called, given) {
+export function call(stepId, called, given) {
   const refused = refusal();
   if (refused !== undefined) return Promise.reject(refused);
   let input;

@@ -40,6 +40,11 @@ class Webhook extends Hook {
  */
 export function createWebhook(options) {
   const { respondWith, token, metadata, ...signing } = knownOptions("createWebhook", options, OPTIONS);
+  return new Webhook(checkedToken("createWebhook", token), metadata, webhookFields(respondWith, signing));
+}
+
+/** Return what the op of a hook says that is a webhook; see `createWebhook`. */
+export function webhookFields(respondWith, signing = {}) {
   const answer = respondWith === undefined ? "accepted" : respondWith instanceof Response ? "static" : respondWith;
   if (!["accepted", "manual"].includes(answer) && !(respondWith instanceof Response)) {
     throw new TypeError(
@@ -48,7 +53,7 @@ export function createWebhook(options) {
   }
   const fields = { takes: `webhook:${JSON.stringify(described(answer, signing))}` };
   if (respondWith instanceof Response) fields.response = encoded(respondWith);
-  return new Webhook(checkedToken("createWebhook", token), metadata, fields);
+  return fields;
 }
 
 function described(answer, { verify, secret, header, tolerance }) {

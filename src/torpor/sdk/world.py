@@ -1,0 +1,284 @@
+"""What steps in Node ask of their world, answered by the application: streams, runs, hooks and attributes."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
+from typing import Any, Final, Protocol
+
+from torpor import codec
+from torpor.client import Client, chosen_runtime
+from torpor.codec.frames import HEADER_BYTES, body_of, frame
+from torpor.codec.values import Encoded
+from torpor.engine.attempt_streams import attempt_streams
+from torpor.engine.deployments import Startable
+from torpor.engine.endings import read_ending
+from torpor.engine.metadata import current_step
+from torpor.engine.stream_reading import Part, StreamChunk
+from torpor.engine.stream_writing import Sink
+from torpor.errors import UsageError
+from torpor.model import Run, StreamType
+from torpor.run_handle import RunHandle
+
+_VALUE: Final = b"devl"
+_AHEAD: Final = 16
+_ABORT: Final = "_system_abort"
+_BUILTIN: Final = "$"
+"""Begins names of attributes that Torpor writes itself; what the SDK says of a run's parents is among them."""
+
+
+class Application(Protocol):
+    """What is asked of the application; see :class:`torpor.app.Torpor`."""
+
+    client: Client
+
+    async def code_of(self, workflow: str) -> Startable: ...
+
+    def run(self, run_id: str) -> RunHandle: ...
+
+
+class SdkWorld:
+    """
+    Answers, one method for each question.
+
+    Args:
+        app: whose.
+    """
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+        self._readers: dict[int, _Reader] = {}
+        self._numbers = itertools.count(1)
+        self._answers: dict[str, Callable[[dict[str, Any], bytes], Awaitable[tuple[Any, bytes]]]] = {
+            "events.run_created": self._start,
+            "events.run_cancelled": self._cancel,
+            "events.hook_received": self._resume,
+            "events.attr_set": self._attributes,
+            "runs.get": self._run,
+            "runs.wait": self._wait,
+            "hooks.get": self._hook,
+            "streams.write": self._write,
+            "streams.close": self._close,
+            "streams.open": self._open,
+            "streams.next": self._next,
+            "streams.leave": self._leave,
+            "streams.info": self._info,
+            "streams.list": self._list,
+        }
+
+    async def __call__(self, method: str, args: dict[str, Any], body: bytes) -> tuple[Any, bytes]:
+        """
+        Answer a question.
+
+        Raises:
+            UsageError: steps cannot ask this here.
+            TorporError: whatever the answer is.
+        """
+        answer = self._answers.get(method)
+        if answer is None:
+            raise UsageError(f"a step under Torpor cannot ask its world for {method}; do that outside of steps")
+        return await answer(args, body)
+
+    # Runs
+
+    async def _start(self, args: dict[str, Any], body: bytes) -> tuple[Any, bytes]:
+        data = args["data"]
+        workflow = await self._app.code_of(data["workflowName"])
+        parent = await self._app.client.world.get_run(current_step().run_id)
+        attributes = {name: text for name, text in data.get("attributes", {}).items() if not name.startswith(_BUILTIN)}
+        run = await self._app.client.create_run(
+            workflow,
+            Encoded(body),
+            runtime=chosen_runtime(parent.runtime),
+            run_id=args["runId"],
+            begins={"attributes": attributes},
+        )
+        return {"run": {"runId": run.id}}, b""
+
+    async def _cancel(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        await self._app.run(args["runId"]).cancel(args["data"].get("cancelReason") or "")
+        return {}, b""
+
+    async def _attributes(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        changes = {change["key"]: change["value"] for change in args["data"]["changes"]}
+        await self._app.run(args["runId"]).set_attributes(changes)
+        return {}, b""
+
+    async def _run(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        client = self._app.client
+        run = await client.world.get_run(args["runId"])
+        payload = b""
+        if run.status in ("completed", "failed"):
+            ending = await read_ending(client.world, run)
+            payload = client.keyring.run(run.id, run.key_id).decrypt(ending.payload or b"")
+        return _entity(run), payload
+
+    async def _wait(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(args["timeoutMs"] / 1000):
+                await self._app.client.wait_ended(args["runId"])
+        return await self._app.run(args["runId"]).status(), b""
+
+    # Hooks
+
+    async def _resume(self, args: dict[str, Any], body: bytes) -> tuple[Any, bytes]:
+        data = args["data"]
+        run = await self._app.client.resume_hook(data.get("token") or data["correlationId"], Encoded(body))
+        return {"run": {"runId": run.id}}, b""
+
+    async def _hook(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        client = self._app.client
+        hook = await client.world.hook(args["token"])
+        metadata = client.keyring.run(hook.run_id, hook.key_id).decrypt(hook.metadata) if hook.metadata else b""
+        about = {"runId": hook.run_id, "hookId": hook.token, "token": hook.token, "createdAt": hook.created_at}
+        return {**about, "isWebhook": hook.takes.startswith("webhook:"), "specVersion": 6}, metadata
+
+    # Streams
+
+    async def _write(self, args: dict[str, Any], body: bytes) -> tuple[Any, bytes]:
+        run_id, name = args["runId"], args["name"]
+        frames: list[bytes] = []
+        at = 0
+        for size in args["sizes"]:
+            frames.append(body[at : at + size])
+            at += size
+        bodies = [part for chunk in frames for part in _bodies(chunk)]
+        if not bodies:
+            return None, b""
+        if _ABORT in name:
+            bodies = [_reason(body) for body in bodies]
+        sink = await self._sink(run_id, name, bodies[0])
+        for part in bodies:
+            await sink.write_body(part)
+        await sink.flush()
+        return None, b""
+
+    async def _close(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        await (await self._sink(args["runId"], args["name"], b"")).close()
+        return None, b""
+
+    async def _sink(self, run_id: str, name: str, first: bytes) -> Sink:
+        streams = attempt_streams()
+        if streams is None:
+            raise UsageError(f"stream {name} was written to by no step")
+        found = await self._app.client.streams.look(run_id, name)
+        kind: StreamType = found.type if found.count else "" if not first or first.startswith(_VALUE) else "bytes"
+        return streams.sink(run_id, name, kind)
+
+    async def _open(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        streams = attempt_streams()
+        if streams is None:
+            raise UsageError(f"stream {args['name']} was read by no step")
+        number = next(self._numbers)
+        part = Part(start=int(args.get("startIndex") or 0))
+        chunks = self._app.client.streams.read(args["runId"], args["name"], part, lambda body: body)
+        reader = self._readers[number] = _Reader(chunks, is_signal=_ABORT in args["name"])
+        streams.watch(reader.follow)
+        return number, b""
+
+    async def _next(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        number = args["reader"]
+        reader = self._readers.get(number)
+        body = None if reader is None else await reader.next()
+        if body is not None:
+            return "chunk", frame(body)
+        self._readers.pop(number, None)
+        return "done", b""
+
+    async def _leave(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        reader = self._readers.pop(args["reader"], None)
+        if reader is not None:
+            reader.leave()
+        return None, b""
+
+    async def _info(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        found = await self._app.client.streams.look(args["runId"], args["name"])
+        return {"tailIndex": found.count - 1, "done": found.end is not None}, b""
+
+    async def _list(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
+        return [found.stored_name for found in await self._app.client.streams.of_run(args["runId"])], b""
+
+
+class _Reader:
+    """
+    Follows a stream for a step, a few chunks ahead of it, until the attempt is over.
+
+    Args:
+        chunks: of the stream, as they are stored.
+        is_signal: whether the stream says why a signal has aborted.
+    """
+
+    def __init__(self, chunks: AsyncIterator[StreamChunk], *, is_signal: bool) -> None:
+        self._chunks = chunks
+        self._is_signal = is_signal
+        self._queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_AHEAD)
+
+    async def follow(self) -> None:
+        """Read to the end."""
+        try:
+            async for chunk in self._chunks:
+                await self._queue.put(self._as_sdk(chunk.value))
+            await self._queue.put(None)
+        except asyncio.CancelledError:
+            self.leave()
+            raise
+        except Exception as error:  # noqa: BLE001  # whoever reads gets it
+            await self._queue.put(error)
+
+    async def next(self) -> bytes | None:
+        """Return what is in the next chunk, None behind the last one."""
+        found = await self._queue.get()
+        if isinstance(found, BaseException):
+            raise found
+        return found
+
+    def leave(self) -> None:
+        """Give nobody anything more."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(None)
+
+    def _as_sdk(self, body: bytes) -> bytes:
+        return codec.dumps({"reason": codec.loads(body)}, compress=False) if self._is_signal else body
+
+
+def _reason(body: bytes) -> bytes:
+    """Return why a signal has aborted, as its stream has it here."""
+    told = codec.loads(body)
+    return codec.dumps(told.get("reason") if isinstance(told, dict) else told, compress=False)
+
+
+def _bodies(chunk: bytes) -> list[bytes]:
+    """
+    Return what is in the frames of a chunk, which has one or several. The SDK writes the bytes of a response that is
+    itself written to a stream without frames; they are what they are.
+    """
+    found = []
+    at = 0
+    while at < len(chunk):
+        end = at + HEADER_BYTES + int.from_bytes(chunk[at : at + HEADER_BYTES])
+        if end > len(chunk):
+            return [chunk]
+        found.append(body_of(chunk[at:end]))
+        at = end
+    return found
+
+
+def _entity(run: Run) -> Mapping[str, Any]:
+    """Return a run as the SDK has it."""
+    return {
+        "runId": run.id,
+        "status": run.status,
+        "workflowName": run.workflow,
+        "deploymentId": "torpor",
+        "specVersion": 6,
+        "attributes": dict(run.attributes),
+        "errorCode": run.error_code or None,
+        "executionContext": {},
+        "createdAt": run.created_at,
+        "updatedAt": run.latest_at or run.created_at,
+        "startedAt": run.started_at or None,
+        "completedAt": run.ended_at or None,
+    }
