@@ -52,8 +52,8 @@ def model() -> Iterator[Model]:
         yield model
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def bed() -> AsyncIterator[Testbed]:
-    """Open the application for all tests of a module."""
+    """Open the application, once for all tests: what they start are runs of their own."""
     async with Testbed(flows.app, timeout=30) as opened:
         yield opened

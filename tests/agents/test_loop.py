@@ -17,7 +17,7 @@ from torpor.testing import Testbed
 from torpor.testing.model_server import Said
 
 AGAIN = "Give your answer by calling final_answer."
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 GOOD = {"topic": "tea", "findings": [{"title": "t", "pages": 3}]}
 

@@ -21,10 +21,10 @@ from torpor.errors import ConfigurationError, FatalError
 from torpor.testing import Testbed
 from torpor.testing.model_server import Said
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def url() -> AsyncIterator[str]:
     """Serve the library."""
     server = uvicorn.Server(uvicorn.Config(library.streamable_http_app(), log_level="error"))

@@ -18,7 +18,7 @@ from torpor.errors import NotAllowedError
 from torpor.testing import Testbed
 from torpor.testing.model_server import Asked, ModelServer, Said
 
-pytestmark = pytest.mark.asyncio(loop_scope="module")
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_too_many_requests(bed: Testbed, model: Model) -> None:

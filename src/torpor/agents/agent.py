@@ -78,7 +78,7 @@ class Agent(Generic[T]):
         max_retries: attempts of a request after the first, where the provider says that another one may help.
 
     Raises:
-        ConfigurationError: a tool is none, or *output* has no form in JSON.
+        ConfigurationError: *model* is no name, a tool is none, or *output* has no form in JSON.
     """
 
     @overload
@@ -126,6 +126,11 @@ class Agent(Generic[T]):
         timeout: Duration | None = "10m",
         max_retries: int = 5,
     ) -> None:
+        if not isinstance(model, str):
+            raise ConfigurationError(
+                f"Agent(model=…) takes a name such as 'openai:gpt-5', not a {type(model).__name__}; what depends on a "
+                f"worker's environment, or is a model already, is made by a function with @torpor.agents.model('name')"
+            )
         self.model = model
         self.instructions = instructions
         self.output = output
