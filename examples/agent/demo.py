@@ -40,7 +40,7 @@ ROOT = Path(__file__).parents[2]
 QUESTION = "How do runs survive, and how can they be forked?"
 LOOK_SECONDS = 0.05
 DEMO_SECONDS_MAX = 150.0
-_WIDTH = 72  # beside the time
+_WIDTH = 70  # beside the time
 
 
 class Demo:

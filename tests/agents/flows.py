@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from torpor import StepError, Torpor, fork, forks, hook, sleep
+from torpor import Backoff, StepError, Torpor, current_step, fork, forks, hook, sleep
 from torpor.agents import Agent, AgentResult, Budget, McpServer, Message, model, tool
 
 app = Torpor("memory://")
@@ -174,3 +174,38 @@ async def interview(first: str, second: str) -> list[str]:
     except StepError:
         await hook("the server is back")
     return [*said, (await talker.run(second, model="elsewhere")).output]
+
+
+weighed: list[str] = []
+attempts: list[int] = []
+
+
+def weigh(what: str) -> int:
+    """Weigh something."""
+    weighed.append(what)
+    return len(what)
+
+
+@app.step(backoff=Backoff(first=0.01))
+async def weigh_by_pydantic_ai(prompt: str) -> str:
+    """Let an agent of Pydantic AI answer; the first two attempts die behind some of its requests."""
+    from pydantic_ai import Agent as TheirAgent  # noqa: PLC0415  # workers alone have it
+
+    from torpor.integrations.pydantic_ai import Recorded  # noqa: PLC0415  # as above
+
+    attempt = current_step().attempt
+    attempts.append(attempt)
+    agent = TheirAgent(MODEL, tools=[weigh])
+    async with agent, agent.iter(prompt, capabilities=[Recorded()]) as going:
+        requests = 0
+        async for node in going:
+            requests += TheirAgent.is_call_tools_node(node)
+            if requests == attempt and attempt < 3:
+                raise ConnectionError("the worker dies")
+    assert going.result is not None
+    return going.result.output
+
+
+@app.workflow
+async def weighing(prompt: str) -> str:
+    return await weigh_by_pydantic_ai(prompt)
