@@ -195,3 +195,12 @@ def test_javascript_shows_its_stack(torpor: Torpor, runs: Runs) -> None:
     assert "task main  waits for hook 'token-2' (op 1)" in lines
     assert "approval  ./flows/orders.js:19:18  const answer = await hook;" in lines
     assert 'token = "token-2"' in lines
+
+
+def test_a_failed_javascript_run_is_opened_where_it_was_raised(torpor: Torpor, runs: Runs) -> None:
+    """A copy goes through its end again, watched; what it held then is shown."""
+    lines = [line.strip(" ├└─│") for line in torpor.ok("inspect", runs.failed, "--stack").splitlines()]
+
+    assert "task main  waits for nothing: it raised TypeError: the order cannot be placed" in lines
+    assert any(line.startswith("failing  ./flows/orders.js:") for line in lines)
+    assert any(line.startswith("error = [") and "no such order" in line for line in lines)

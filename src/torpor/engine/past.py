@@ -19,7 +19,7 @@ from torpor import limits
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine.moves import TooMuchAtOnceError
 from torpor.engine.session import Mark, Session
-from torpor.errors import UsageError
+from torpor.errors import UsageError, VmError
 from torpor.lifecycle import INPUTS
 from torpor.model import Entities, Event, RunState, Snapshot, standing
 from torpor.vm.guest import Evaluation, Guest, Image, TaskStack
@@ -104,13 +104,19 @@ class Past:
             raise
 
     def stack(self) -> list[TaskStack]:
-        """Return what the tasks wait for where the VM is; the place is marked, so that it is near again."""
+        """
+        Return what the tasks wait for where the VM is; where it has failed, where that was raised.
+
+        The place is marked, so that it is near again.
+        """
         session = self._session
         assert session is not None, "it has gone somewhere"
         assert not self._spoiled, "nobody has looked since"
         self._mark(session)
         self._spoiled = True
-        return session.stack()
+        found = session.stack()
+        has_failed = session.ended and any(event.type == "run_failed" for event in self._line)
+        return self._raised() if has_failed and not found else found
 
     def evaluate(self, source: str) -> Evaluation:
         """Run code where the VM is; what it changes stays until the VM goes elsewhere."""
@@ -168,6 +174,29 @@ class Past:
             self._mark(session)
         self._feed(session, seq)
 
+    def _raised(self) -> list[TaskStack]:
+        """Let another VM go through the end of a run that failed, watched, and return where that was raised."""
+        session = self._made()
+        try:
+            session.watch()
+            alive = [each for each in self._marks if not each.mark.ended and each.era == self._era]
+            nearest = max((each for each in alive if each.seq <= self.seq), key=_seq_of, default=None)
+            if nearest is not None:
+                session.back(nearest.mark)
+            else:
+                session.start(0)
+            begin, end = nearest.seq if nearest is not None else self.first, self.seq
+            undelivered: Sequence[Event] = [
+                event for event in self._line if begin < event.seq <= end and event.type in INPUTS
+            ]
+            while undelivered:
+                undelivered = session.advance(undelivered, 0).left
+            return session.stack()
+        except VmError:  # to be watched takes time, too
+            return []
+        finally:
+            session.release()
+
     def _feed(self, session: Session, seq: int) -> None:
         """Deliver what lies between where the VM is and *seq*, and set marks."""
         line = self._line
@@ -193,12 +222,18 @@ class Past:
         retries = self._retries()
         until = retries[era].seq if era < len(retries) else self.last + 1
         self._line = standing([event for event in self._events if event.seq < until])
+        self._era = era
+        session = self._session = self._made()
+        return session
+
+    def _made(self) -> Session:
+        """Return a session that knows what is recorded of the present past."""
         snapshot = self._state.snapshot
         ops = max((event.op for event in self._line if event.digest), default=snapshot.ops if snapshot else 0)
         # Lines are counted here, and read from the world.
         run = replace(self._state.run, ops=ops, logs=_LINES_MAX)
         state = RunState(Entities(run), snapshot, list(self._line))
-        session = self._session = Session(
+        return Session(
             self._guest,
             self._image,
             state,
@@ -207,8 +242,6 @@ class Past:
             events_per_call=self._events_per_call,
             allows=lambda _: True,  # what is asked for goes nowhere
         )
-        self._era = era
-        return session
 
     def _leave(self) -> None:
         session, self._session = self._session, None

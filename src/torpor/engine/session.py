@@ -210,6 +210,10 @@ class Session:
         """Return what the tasks wait for; see :meth:`torpor.vm.guest.Vm.stack`."""
         return self._vm.stack(asked_for(self._events, self._state.held))
 
+    def watch(self) -> None:
+        """Look where errors are made from now on; see :meth:`torpor.vm.guest.Vm.watch`."""
+        self._vm.watch()
+
     def evaluate(self, source: str) -> Evaluation:
         """Run code inside the VM; see :meth:`torpor.vm.guest.Vm.evaluate`."""
         return self._vm.evaluate(source)

@@ -88,6 +88,9 @@ class BaseVm(Generic[T]):
         finally:
             self._use.release()
 
+    def watch(self) -> None:
+        """See :meth:`torpor.vm.guest.Vm.watch`."""
+
     def _give_back(self) -> None:
         instance, self._instance = self._instance, None
         if instance is not None:

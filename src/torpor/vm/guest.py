@@ -366,6 +366,17 @@ class Vm(Protocol):
         """
         ...
 
+    def watch(self) -> None:
+        """
+        Look, until it is released, where errors are made, so that :meth:`stack` tells where a failure was raised.
+
+        That takes time; guests that know it anyway do nothing.
+
+        Raises:
+            ConfigurationError: this guest cannot tell.
+        """
+        ...
+
     def evaluate(self, source: str) -> Evaluation:
         """
         Run code inside the parked VM, in the scope of the workflow. The VM is spoiled: no turn may follow.

@@ -108,6 +108,11 @@ class Run:
     def stack(self, asked: Mapping[int, str] = NOTHING_ASKED) -> list[TaskStack]:
         return self._vm.stack(asked)
 
+    def watch(self) -> Run:
+        """Look where errors are made from now on."""
+        self._vm.watch()
+        return self
+
     def state(self) -> bytes:
         """Return all that a snapshot keeps of the VM."""
         return self._vm.snapshot()

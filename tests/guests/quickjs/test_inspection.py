@@ -9,7 +9,7 @@ import pytest
 from tests.guests.quickjs.conftest import Author, Run
 from torpor.errors import ConfigurationError, FatalError
 from torpor.guests.quickjs import QuickJS
-from torpor.guests.quickjs.heap import layout
+from torpor.guests.quickjs.heap import layout, raising
 from torpor.guests.quickjs.heap.reader import Heap, HeapError
 from torpor.guests.quickjs.heap.tasks import tasks_of
 from torpor.vm.guest import Frame, TaskStack
@@ -327,6 +327,91 @@ def test_those_who_wait_in_a_circle_are_shown(author: Author) -> None:
     tasks = by_name(run)
     (circle,) = [task for name, task in tasks.items() if name != "main"]
     assert sorted(frame.function for frame in circle.frames) == ["f", "g"]
+
+
+FAILING = """
+import { sleep } from "workflow";
+import { charge } from "./orders.py";
+class OrderError extends Error { constructor(order) { super(`bad ${order}`); this.name = "OrderError"; } }
+function check(order) {
+  const limit = 2;
+  if (order.length > limit) throw new OrderError(order);
+  return order;
+}
+async function pay(order) {
+  const cents = order.length * 100;
+  await sleep(1);
+  new Error("made, and not thrown");
+  return check(order) + cents;
+}
+export async function main(input) {
+  "use workflow";
+  const kept = [input];
+  try { null.missing; } catch (error) { kept.push(error.name); }
+  if (input === "step") return await charge(1);
+  if (input === "engine") { const order = undefined; return order.id; }
+  if (input === "text") { await sleep(1); throw "a text"; }
+  if (input === "again") { try { await pay("abc"); } catch (error) { throw error; } }
+  const paid = await Promise.all([pay("ab"), pay(input)]);
+  return paid;
+}
+"""
+
+
+def raised(author: Author, given: str) -> Run:
+    """Return a run that has begun, and is watched."""
+    return author.run(FAILING).watch().begin(given)
+
+
+def test_a_failure_is_shown_where_it_was_raised(author: Author) -> None:
+    """The functions that ran, those that awaited them, and what all of them held; not the class of the error."""
+    run = raised(author, "abcd").wake(1).wake(2)
+    assert run.failure.message == "bad abcd"
+    (task,) = run.stack()
+
+    assert (task.name, task.waits_for) == ("main", "nothing: it raised OrderError: bad abcd")
+    assert [(frame.function, frame.line, frame.source) for frame in task.frames] == [
+        ("main", 24, 'const paid = await Promise.all([pay("ab"), pay(input)]);'),
+        ("pay", 14, "return check(order) + cents;"),
+        ("check", 7, "if (order.length > limit) throw new OrderError(order);"),
+    ]
+    assert list(map(held, task.frames)) == [
+        {"input": '"abcd"', "kept": '[ "abcd", "TypeError" ]'},
+        {"order": '"abcd"', "cents": "400"},
+        {"order": '"abcd"', "limit": "2"},
+    ]
+
+
+def test_errors_of_the_engine_and_of_steps_are_raised_in_workflows(author: Author) -> None:
+    """A TypeError where it comes from, a step's error at the ``await``, and one that was caught where it was made."""
+    (task,) = raised(author, "engine").stack()
+    assert task.waits_for.startswith("nothing: it raised TypeError: ")
+    assert [(frame.function, frame.line, held(frame)["order"]) for frame in task.frames] == [("main", 21, "undefined")]
+
+    (task,) = raised(author, "step").fail(1, FatalError("no money")).stack()
+    assert task.waits_for == "nothing: it raised FatalError: no money"
+    assert [(frame.function, frame.source[-22:]) for frame in task.frames] == [
+        ("main", "return await charge(1);"[-22:])
+    ]
+
+    (task,) = raised(author, "again").wake(1).stack()
+    assert [frame.function for frame in task.frames] == ["main", "pay", "check"]
+
+
+def test_what_was_not_seen_to_be_raised_is_not_shown(author: Author) -> None:
+    """What is thrown and is no error has no place, nor has anything while nobody watches."""
+    assert raised(author, "text").wake(1).stack() == []
+    assert author.run(FAILING).begin("engine").stack() == []
+
+
+def test_watching_changes_nothing_and_ends(author: Author, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run that is watched does what it did; one that calls too much is not watched to its end."""
+    plain, watched = author.run(WORKFLOW).begin("in"), author.run(WORKFLOW).watch().begin("in")
+    assert watched.last == plain.last
+    assert watched.complete(3, 5).last == plain.complete(3, 5).last
+
+    monkeypatch.setattr(raising, "LOOKS_MAX", 20)
+    assert raised(author, "engine").stack() == []
 
 
 def test_a_heap_of_another_layout_is_refused(guest: QuickJS, author: Author, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,13 +6,15 @@ import ctypes
 import re
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import wasmtime
 
 from torpor.errors import GuestTrapError, MemoryLimitError, OutputLimitError, VmError
-from torpor.guests.quickjs.heap.reader import Heap
+from torpor.guests.quickjs.heap.raising import Watch
+from torpor.guests.quickjs.heap.reader import Heap, HeapError
 from torpor.guests.quickjs.linking import Layout, Plan
 from torpor.guests.quickjs.manifest import MAIN, JavaScriptManifest
 from torpor.guests.quickjs.modules import ImportRefusedError, ModuleLoader
@@ -125,6 +127,7 @@ class QuickJsInstance(Instance):
     def __init__(self, build: Build, limits: Limits, backend: Backend, plan: Plan | None, handles: Handles) -> None:
         self._build, self._plan, self._context = build, plan, handles.context
         self._asking, self._whereabouts = False, ""
+        self._watch: Watch | None = None
         self.program: Mapping[str, str] = {}
         super().__init__(build.engine, limits, backend)
         self._text_at = text_at(limits.memory_bytes)
@@ -162,8 +165,22 @@ class QuickJsInstance(Instance):
         if self._context and 1 < struct.unpack("<i", self.memory.read(at, 4))[0] <= _COUNTER_MAX:
             self.memory.write(at, struct.pack("<i", 1))
 
+    def be_watched(self, watch: Watch | None) -> None:
+        """Let somebody look at the engine at every call from now on; None for nobody."""
+        self._watch = watch if self._context else None
+        if self._watch is not None:
+            self._ask_again()
+
+    def _ask_again(self) -> None:
+        """Have the engine ask at the next call or round of a loop."""
+        self.memory.write(self._context + _COUNTER_AT, struct.pack("<i", 1))
+
     def to_stop(self) -> int:
         """Answer ``host_interrupt``: whether the engine has to end what it runs. It has, once it is in the program."""
+        if self._watch is not None and not self._asking:
+            with suppress(HeapError):
+                if self._watch.look(self.heap()):
+                    self._ask_again()
         if not self._deadline.passed or self._asking:
             return 0
         if not self._whereabouts:

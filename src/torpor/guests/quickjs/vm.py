@@ -11,6 +11,7 @@ import msgspec
 
 from torpor.codec.errors import remember_traceback
 from torpor.errors import CpuLimitError, GuestTrapError, VmError
+from torpor.guests.quickjs.heap.raising import Watch
 from torpor.guests.quickjs.heap.reader import HeapError
 from torpor.guests.quickjs.heap.tasks import tasks_of
 from torpor.guests.quickjs.instance import BEGIN, EVALUATE, EVALUATED, LOAD, LOADED, OUTBOX, QuickJsInstance
@@ -80,6 +81,7 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
 
     def __init__(self, pool: Pool[QuickJsInstance], image: QuickJsImage, verify: Callable[[], None]) -> None:
         self._image, self._verify = image, verify
+        self._watch: Watch | None = None
         super().__init__(pool, image)
 
     def _tell_where(self, error: VmError, instance: QuickJsInstance) -> None:
@@ -98,6 +100,7 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
             "entropy": entropy.derive(_ENTROPY_LABEL, 16).hex(),
         }
         with self._leased() as instance:
+            instance.be_watched(self._watch)
             instance.wasi.entropy = entropy
             instance.wasi.clock_ms.value = begin.at
             if self._image.per_run is not None:
@@ -109,6 +112,7 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
 
     def deliver(self, inbox: Sequence[Delivery]) -> Outbox:
         with self._leased() as instance:
+            instance.be_watched(self._watch)
             # Clocks of several machines may disagree; the guest's never goes back.
             times = (delivery.at for delivery in inbox)
             clocks = list(accumulate(times, max, initial=instance.wasi.clock_ms.value))[1:]
@@ -118,9 +122,16 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
         self._verify()
         with self._leased() as instance:
             try:
-                return tasks_of(instance.heap(), self._image.program, asked)
+                found = tasks_of(instance.heap(), self._image.program, asked)
+                if not found and (watch := self._watch) is not None:
+                    found = watch.stack(self._image.program)
+                return found
             except HeapError as problem:  # the guest's memory is the guest's
                 raise GuestTrapError(f"the VM's functions cannot be read: {problem}") from problem
+
+    def watch(self) -> None:
+        self._verify()
+        self._watch = Watch()
 
     def evaluate(self, source: str) -> Evaluation:
         with self._leased() as instance:
@@ -136,6 +147,7 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
 
     def _leave(self, instance: QuickJsInstance) -> None:
         instance.program = {}
+        instance.be_watched(None)
 
 
 def load_first(instance: QuickJsInstance, program: Program) -> Loaded:

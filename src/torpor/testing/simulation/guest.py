@@ -152,6 +152,9 @@ class ModelVm:
     def stack(self, asked: Mapping[int, str] = NOTHING_ASKED) -> list[TaskStack]:
         raise ConfigurationError("a model has no stack")
 
+    def watch(self) -> None:
+        """A model knows what it does."""
+
     def query(self, name: str, args: str) -> Answer:
         raise ConfigurationError("a model answers nothing")
 

@@ -9,7 +9,7 @@ from torpor.guests.quickjs.heap import layout as at
 from torpor.guests.quickjs.heap.places import place_of
 from torpor.guests.quickjs.heap.reader import Heap, Value, file_of, read_or, tag_of
 from torpor.guests.quickjs.heap.rendering import UNKNOWN, brief, function_name, shown
-from torpor.guests.quickjs.heap.scopes import Outlook, line_of, outlook
+from torpor.guests.quickjs.heap.scopes import Outlook, Standing, line_of, outlook
 from torpor.guests.quickjs.heap.waiting import Waiting
 from torpor.vm.guest import Frame, Program, Variable
 
@@ -24,12 +24,13 @@ _LABEL_ARGUMENTS: Final = 3
 _VARIABLES_READ: Final = 1_000
 
 
-def frame_of(heap: Heap, call: Waiting, program: Program) -> Frame:
+def frame_of(heap: Heap, call: Waiting, program: Program, *, is_running: bool = False) -> Frame:
     """Return a call as it is shown; what cannot be read of it is called unknown."""
     file = read_or(UNKNOWN, lambda: file_of(heap, call.code))
     text = program.files.get(file, "")
     line, column, is_loop = read_or((0, 0, False), lambda: _place(heap, call))
-    seen = outlook(text, line, column, is_loop=is_loop) if line and text else None
+    stands: Standing = "running" if is_running else "loop" if is_loop else "await"
+    seen = outlook(text, line, column, stands) if line and text else None
     if seen is not None:
         line, column = seen.line, seen.column
     source = _around(line_of(text, line), column)
@@ -46,7 +47,7 @@ def label_of(heap: Heap, call: Waiting) -> str:
 
 def _told_arguments(heap: Heap, call: Waiting) -> str:
     count = heap.half(call.code + at.CODE_ARGUMENT_COUNT)
-    start = heap.word(call.state + at.STATE_FRAME + at.FRAME_ARGUMENTS)
+    start = heap.word(call.frame + at.FRAME_ARGUMENTS)
     told = [brief(heap, heap.value(start + 8 * number), _LABEL_CHARS) for number in range(min(count, _LABEL_ARGUMENTS))]
     return ", ".join([*told, "…"] if count > _LABEL_ARGUMENTS else told)
 
@@ -57,7 +58,7 @@ def _name(heap: Heap, call: Waiting) -> str:
 
 def _place(heap: Heap, call: Waiting) -> tuple[int, int, bool]:
     """Return line and column of where a call waits, and whether that is the head of a ``for await``."""
-    counter = heap.word(call.state + at.STATE_FRAME + at.FRAME_AT)
+    counter = heap.word(call.frame + at.FRAME_AT)
     return *place_of(heap, call.code, counter), heap.byte(counter) == at.OP_NEXT_OF_FOR_AWAIT
 
 
@@ -84,8 +85,7 @@ def _around(source: str, column: int) -> str:
 def _variables(heap: Heap, call: Waiting, seen: Outlook | None) -> list[tuple[str, Value]]:
     """Return what a call holds: this, arguments, variables, and those of enclosing functions that it refers to."""
     found: dict[str, Value] = {}
-    this = heap.value(call.state + at.STATE_THIS)
-    if tag_of(this) == at.TAG_OBJECT:
+    if call.this and tag_of(this := heap.value(call.this)) == at.TAG_OBJECT:
         found["this"] = this
     visible = seen.visible if seen is not None else {}
     declared: dict[str, list[Value]] = {}
@@ -117,7 +117,7 @@ def _meant(values: list[Value], meant: list[bool]) -> list[Value]:
 
 def _kept(heap: Heap, call: Waiting) -> Iterator[tuple[str, Value]]:
     """Yield the arguments and variables of a call, in scope or not, in the order in which they are declared."""
-    frame, code = call.state + at.STATE_FRAME, call.code
+    frame, code = call.frame, call.code
     arguments, variables = heap.half(code + at.CODE_ARGUMENT_COUNT), heap.half(code + at.CODE_VARIABLE_COUNT)
     places = (heap.word(frame + at.FRAME_ARGUMENTS), heap.word(frame + at.FRAME_VARIABLES))
     entry = heap.word(code + at.CODE_VARIABLES)
@@ -131,4 +131,4 @@ def _kept(heap: Heap, call: Waiting) -> Iterator[tuple[str, Value]]:
 
 def is_told(name: str) -> bool:
     """Whether a variable is one of the author's, not one that the engine has for itself."""
-    return bool(name) and name[0] not in "<#" and name != "new.target"
+    return bool(name) and name[0] not in "<#" and "." not in name

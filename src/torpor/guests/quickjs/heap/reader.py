@@ -59,6 +59,10 @@ class Heap:
         self.runtime = self.word(context + at.CONTEXT_RUNTIME)
         self._names: dict[int, str] = {}
 
+    def memory(self) -> bytes:
+        """Return a copy of all memory."""
+        return bytes(self._bytes)
+
     def byte(self, place: int) -> int:
         try:
             return self._bytes[place]

@@ -286,16 +286,7 @@ class _Rendering:
 
     def _made_by(self, place: int) -> Value:
         """Return the function by which an object was made, as those tell that it is made after; 0 for none."""
-        heap = self._heap
-        place = heap.prototype(place)
-        for _ in range(_PROTOTYPES_MAX):
-            if not place:
-                break
-            made_by = heap.own(place, "constructor")
-            if made_by is not None and tag_of(made_by) == at.TAG_OBJECT:
-                return made_by
-            place = heap.prototype(place)
-        return 0
+        return next(iter(makers_of(self._heap, place)), 0)
 
 
 _FUNCTIONS: Final = frozenset(
@@ -309,6 +300,19 @@ _FUNCTIONS: Final = frozenset(
         Class.ASYNC_REJECT,
     )
 )
+
+
+def makers_of(heap: Heap, place: int) -> list[Value]:
+    """Return the functions by which an object was made, as those tell that it is made after, its own class first."""
+    found: list[Value] = []
+    for _ in range(_PROTOTYPES_MAX):
+        place = heap.prototype(place)
+        if not place:
+            break
+        made_by = heap.own(place, "constructor")
+        if made_by is not None and tag_of(made_by) == at.TAG_OBJECT:
+            found.append(made_by)
+    return found
 
 
 def function_name(heap: Heap, function: Value) -> str:

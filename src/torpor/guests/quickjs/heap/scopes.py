@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Final, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import tree_sitter_javascript
 from tree_sitter import Language, Node, Parser, Tree
@@ -43,6 +43,10 @@ _NAMES: Final = frozenset(("identifier", "shorthand_property_identifier_pattern"
 _WAITS: Final = frozenset(("await_expression", "yield_expression"))
 
 
+Standing = Literal["await", "loop", "running"]
+"""How a function stands at a place."""
+
+
 class Outlook(NamedTuple):
     """
     What can be seen from a place.
@@ -61,21 +65,21 @@ class Outlook(NamedTuple):
 
 
 @lru_cache(maxsize=512)
-def outlook(text: str, line: int, column: int, *, is_loop: bool = False) -> Outlook | None:
+def outlook(text: str, line: int, column: int, stands: Standing = "await") -> Outlook | None:
     """
     Return what can be seen from a place of a module, None where no function is.
 
     Args:
         text: of the module, as it is evaluated.
         line, column: the place, from 1; columns are UTF-16 units.
-        is_loop: whether a ``for await`` waits there for its next item, and no ``await`` inside of it.
+        stands: whether an ``await`` waits there, a ``for await`` for its next item, or the function runs.
     """
     row = line_of(text, line)
     at = (line - 1, len(row.encode("utf-16-le")[: 2 * (column - 1)].decode("utf-16-le", "replace").encode()))
     node = _tree(text).root_node.descendant_for_point_range(at, at)
     if node is None:
         return None
-    waits = _waiting(node, is_loop)
+    waits = _waiting(node, stands)
     functions = [each for each in _upwards(waits or node) if each.type in _FUNCTIONS]
     if not functions:
         return None
@@ -101,12 +105,14 @@ def _innermost(scopes: list[int], around: list[int]) -> list[bool]:
     return [scope == meant for scope in scopes]
 
 
-def _waiting(node: Node, is_loop: bool) -> Node | None:
+def _waiting(node: Node, stands: Standing) -> Node | None:
     """Return what waits at a node: the ``await``, ``yield`` or ``for await`` around it within its function."""
+    if stands == "running":
+        return None
     for each in _upwards(node):
         if each.type in _FUNCTIONS:
             return None
-        if _is_for_await(each) if is_loop else each.type in _WAITS:
+        if _is_for_await(each) if stands == "loop" else each.type in _WAITS:
             return each
     return None
 

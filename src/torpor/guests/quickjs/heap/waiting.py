@@ -27,18 +27,23 @@ _DATA_MAX: Final = 8
 
 class Waiting(NamedTuple):
     """
-    A call of an async function, or of an async generator, that waits.
+    A call of an async function, or of an async generator, that waits; or any call that runs, in a VM that stands still.
 
     Attributes:
-        id: address of what keeps it.
-        state: address of its state.
+        id: address of what keeps it, 0 of a call that nothing keeps but the engine's stack.
+        frame: address of its frame.
         function, code: what was called, and the address of its code.
     """
 
     id: int
-    state: int
+    frame: int
     function: Value
     code: int
+
+    @property
+    def this(self) -> int:
+        """Address of what ``this`` was as it was called, 0 where that is not known."""
+        return self.frame - at.STATE_FRAME + at.STATE_THIS if self.id else 0
 
 
 class Op(NamedTuple):
@@ -129,6 +134,27 @@ class Graph:
             promise = sources[0].promise
         return None
 
+    def above(self, call: Waiting) -> Waiting | None:
+        """Return a call that waits for another one, alone or among several; None when there is none."""
+        return next((other for other in self.calls.values() if call.id in _ids_in(self.awaited_by(other))), None)
+
+    def awaiting(self, promise: int) -> Waiting | None:
+        """Return the call that awaits a promise, directly or by others that it settles; None when there is none."""
+        for call in self.calls.values():
+            left, seen = [self._awaited.get(call.id, 0)], set[int]()
+            while left:
+                found = left.pop()
+                if found == promise:
+                    return call
+                if found not in seen and found not in self._made_by:
+                    seen.add(found)
+                    left += [source.promise for source in self._sources.get(found, ())]
+        return None
+
+    def settled_by(self, function: Value) -> int:
+        """Return the address of the promise that a function of the engine's settles, 0 of any other function."""
+        return pointed(self._settled_by(function))
+
     def _several(self, sources: Sequence[_Source], above: frozenset[int]) -> Target:
         if not sources:
             return None
@@ -154,7 +180,7 @@ class Graph:
         code = heap.code_of(function)
         if not code:
             raise HeapError("what waits is no function")
-        self.calls[place] = Waiting(place, state, function, code)
+        self.calls[place] = Waiting(place, state + at.STATE_FRAME, function, code)
         if promise:
             self._made_by[pointed(promise)] = place
 
@@ -271,3 +297,10 @@ class Graph:
                     yield heap.value(one.place)
             start, count = heap.items(holder) or (0, 0)
             yield from (heap.value(start + 8 * number) for number in range(min(count, _HELD_MAX)))
+
+
+def _ids_in(target: Target) -> frozenset[int]:
+    """Return the calls that a target consists of, by id."""
+    if isinstance(target, Waiting):
+        return frozenset((target.id,))
+    return frozenset().union(*map(_ids_in, target.targets)) if isinstance(target, Several) else frozenset()
