@@ -20,6 +20,7 @@ T = TypeVar("T")
 Value = int
 """Any value of JavaScript, as the engine keeps it: 64 bits."""
 
+_OBJECT_BYTES_MIN: Final = 32
 _PROPERTIES_MAX: Final = 1_000_000
 _LINKS_MAX: Final = 10_000
 _ROPE_PIECES_MAX: Final = 4_000
@@ -108,13 +109,11 @@ class Heap:
         """Yield class and address of the objects of some classes, and of what async functions wait in, as -1."""
         words, octets, halves = self._words, self._bytes, self._halves
         head = self.runtime + at.RUNTIME_GC_OBJECTS
-        seen: set[int] = set()
         try:
             link = words[(head + 4) >> 2]
-            while link != head:
-                if link in seen:
-                    raise HeapError("the list of objects goes round in a circle")
-                seen.add(link)
+            for _ in range(len(octets) // _OBJECT_BYTES_MIN):
+                if link == head:
+                    return
                 kind = octets[link - at.GC_TYPE_BEFORE] & at.GC_TYPE_MASK
                 if kind == at.GC_OBJECT:
                     kind = halves[(link + at.OBJECT_CLASS) >> 1]
@@ -125,6 +124,7 @@ class Heap:
                 link = words[(link + 4) >> 2]
         except IndexError:
             raise HeapError("the list of objects leads out of memory") from None
+        raise HeapError("the list of objects goes round in a circle")
 
     def class_of(self, value: Value) -> int:
         """Return the class of an object, 0 of any other value."""
