@@ -74,7 +74,7 @@ postgres: .venv/.installed ## test all that workflows do on a world in Postgres
 
 .PHONY: redis
 redis: .venv/.installed ## test all that worlds and workflows do on a world in Redis
-	$(PY) -m pytest tests/worlds/test_redis.py tests/semantics --world redis --long $(ARGS)
+	$(PY) -m pytest tests/worlds/test_redis.py tests/worlds/test_redis_connection.py tests/servers/test_redis.py tests/semantics --world redis --long $(ARGS)
 
 .PHONY: frameworks
 frameworks: .venv/.installed ## test the integrations of all eleven web frameworks; ARGS='-k sanic' for one

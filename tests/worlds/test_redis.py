@@ -65,6 +65,7 @@ class TestDeletion(worlds.DeletionSuite):
     """See :class:`torpor.testing.worlds.DeletionSuite`."""
 
 
+@pytest.mark.long
 class TestDeployments(worlds.DeploymentsSuite):
     """See :class:`torpor.testing.worlds.DeploymentsSuite`."""
 
@@ -106,10 +107,12 @@ class TestLife(worlds.LifeSuite):
     """See :class:`torpor.testing.worlds.LifeSuite`."""
 
 
+@pytest.mark.long
 class TestLoad(worlds.LoadSuite):
     """See :class:`torpor.testing.worlds.LoadSuite`."""
 
 
+@pytest.mark.long
 class TestLog(worlds.LogSuite):
     """See :class:`torpor.testing.worlds.LogSuite`."""
 
@@ -127,10 +130,12 @@ class TestOpening(worlds.OpeningSuite):
     """See :class:`torpor.testing.worlds.OpeningSuite`."""
 
 
+@pytest.mark.long
 class TestParcels(worlds.ParcelsSuite):
     """See :class:`torpor.testing.worlds.ParcelsSuite`."""
 
 
+@pytest.mark.long
 class TestPark(worlds.ParkSuite):
     """See :class:`torpor.testing.worlds.ParkSuite`."""
 
@@ -169,6 +174,7 @@ class TestRoutes(worlds.RoutesSuite):
     """See :class:`torpor.testing.worlds.RoutesSuite`."""
 
 
+@pytest.mark.long
 class TestRuns(worlds.RunsSuite):
     """See :class:`torpor.testing.worlds.RunsSuite`."""
 

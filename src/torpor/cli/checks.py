@@ -266,6 +266,14 @@ async def reachable_world(world: World) -> Finding:
     return Finding("ok", f"{world.url} is reachable{schema}; {able}", facts)
 
 
+async def server_of(world: World) -> dict[str, Finding]:
+    """Look at the server of a world that knows how to."""
+    examine = getattr(world, "examine_server", None)
+    if examine is None:
+        return {}
+    return {name: Finding(told.status, told.text) for name, told in (await examine()).items()}
+
+
 async def kept_builds(world: World) -> Finding:
     """Look at the guest builds that the world keeps, and at those that its runs need."""
     kept = await read_kept(world)

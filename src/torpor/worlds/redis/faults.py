@@ -8,14 +8,18 @@ from redis import exceptions
 
 from torpor.errors import ConfigurationError, DamagedError, WorldError
 
-_ADVICE: Final = (
-    ("OOM", "the server has no memory left; raise its maxmemory, or delete runs"),
+_ADVICE: Final[tuple[tuple[type[Exception], str], ...]] = (
+    (exceptions.OutOfMemoryError, "the server has no memory left; raise its maxmemory, or delete runs"),
+    (exceptions.ReadOnlyError, "this is a replica; name the primary"),
+    (exceptions.NoPermissionError, "give the user its rights: docs/redis.md says which"),
+    (exceptions.MovedError, "Redis Cluster is not served; name a single primary"),
+)
+_SAID: Final = (
     ("MISCONF", "the server cannot write to its disk; see its log"),
-    ("READONLY", "this is a replica; name the primary"),
-    ("NOPERM", "give the user its rights: docs/redis.md says which"),
     ("WRONGTYPE", "a key of the world is not ours; give it another name with ?world="),
     ("CROSSSLOT", "Redis Cluster is not served; name a single primary"),
-    ("MOVED", "Redis Cluster is not served; name a single primary"),
+    ("No permission", "give the user its rights: docs/redis.md says which"),
+    ("OOM", "the server has no memory left; raise its maxmemory, or delete runs"),
 )
 _UNREACHED: Final = "see whether the server runs and can be reached; try again"
 
@@ -53,5 +57,6 @@ def _said(error: Exception) -> str:
 def _advice(error: Exception) -> str:
     if is_lost(error):
         return _UNREACHED
-    said = str(error)
-    return next((advice for code, advice in _ADVICE if code in said), "this is not expected; please report it")
+    by_kind = (advice for kind, advice in _ADVICE if isinstance(error, kind))
+    by_words = (advice for words, advice in _SAID if words in str(error))
+    return next(by_kind, None) or next(by_words, "this is not expected; please report it")

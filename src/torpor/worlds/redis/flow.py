@@ -196,10 +196,7 @@ def all_of(store: Store, app: str | None) -> list[QueueInfo]:
 def ahead_of(store: Store, run_id: str) -> int | None:
     """Answer :meth:`torpor.world.Queues.ahead_of`."""
     keys = store.keys
-    found = store.rows([run_id])
-    if not found:
-        store.run(run_id)
-    mine = found[0]
+    mine = store.row(run_id)
     run = mine.run
     if run.slot != "waits":
         return None

@@ -37,16 +37,16 @@ _LIVE: Final = ("pending", "running")
 _STATUSES: Final = (*_LIVE, *sorted(RUN_TERMINAL))
 
 
-def _along(store: Store, key: bytes, *, before: int | None = None) -> Iterator[RunRow]:
+def _along(store: Store, key: bytes, *, before: int | None = None, damaged: bool = False) -> Iterator[RunRow]:
     """Yield the runs of a set by number, the newest first."""
     highest = "+inf" if before is None else f"({before}"
     while True:
-        [found] = store.connection.ask(("ZREVRANGEBYSCORE", key, highest, "-inf", "LIMIT", 0, _PAGE))
-        rows = store.rows([run_id.decode() for run_id in found])
-        yield from rows
-        if len(found) < _PAGE or not rows:
+        asked = ("ZREVRANGEBYSCORE", key, highest, "-inf", "WITHSCORES", "LIMIT", 0, _PAGE)
+        [found] = store.connection.ask(asked)
+        yield from store.rows([run_id.decode() for run_id in found[::2]], damaged=damaged)
+        if len(found) < 2 * _PAGE:
             return
-        highest = f"({rows[-1].n}"
+        highest = f"({int(float(found[-1]))}"
 
 
 def _live(store: Store) -> list[RunRow]:
@@ -59,12 +59,9 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
     """Answer :meth:`torpor.world.Queries.list_runs`."""
     before = None
     if where.before is not None:
-        found = store.rows([where.before])
-        if not found:
-            raise refusals.run_not_found(where.before, store.url)
-        before = found[0].n
+        before = store.row(where.before).n
     key = store.keys.runs if where.status is None else store.keys.of("status", where.status)
-    runs = (row.run for row in _along(store, key, before=before))
+    runs = (row.run for row in _along(store, key, before=before, damaged=True))
     return list(islice((run for run in runs if _fits(where, run)), where.limit))
 
 
@@ -82,7 +79,7 @@ def runs_beginning_with(store: Store, prefix: str, *, limit: int) -> list[Run]:
     low = b"[" + prefix.encode()
     high = low + b"\xff" if prefix else b"+"
     [ids] = store.connection.ask(("ZRANGEBYLEX", store.keys.ids, low, high, "LIMIT", 0, limit))
-    return [row.run for row in store.rows([run_id.decode() for run_id in ids])]
+    return [row.run for row in store.rows([run_id.decode() for run_id in ids], damaged=True)]
 
 
 def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import logging
 import re
-from typing import Any, Final
+from typing import Any, Final, Literal, NamedTuple
 
+from redis.exceptions import ResponseError
+
+from torpor.clock import SystemClock
 from torpor.errors import ConfigurationError
 from torpor.worlds.redis.store import Store
 
@@ -68,3 +71,84 @@ def warning_of(about: dict[str, Any]) -> str:
     if about.get("aof_last_write_status", "ok") != "ok":
         return "the server could not write its log; see its own log"
     return ""
+
+
+class Told(NamedTuple):
+    """How something of a server is, for people."""
+
+    status: Literal["ok", "note"]
+    text: str
+
+
+_FULL_SHARE: Final = 0.8
+_APART_MS: Final = 1_000
+
+
+def examine(store: Store) -> dict[str, Told]:
+    """Return what there is to say of the server of an open world, by what it is about."""
+    own = SystemClock()
+    asked = own.now()
+    [(seconds, micros)] = store.connection.ask(("TIME",))
+    took = own.now() - asked
+    apart = int(seconds) * 1000 + int(micros) // 1000 - asked - took // 2
+    about = tell(store)
+    return {
+        "server": Told("ok", f"Redis {about['redis_version']}, a primary, up {_days(about)}; it answers in {took} ms"),
+        "persistence": _persistence(about, _fsync(store)),
+        "server memory": _memory(about),
+        "clock": _clock(apart),
+    }
+
+
+def _days(about: dict[str, Any]) -> str:
+    seconds = int(about["uptime_in_seconds"])
+    return (
+        f"{seconds} s"
+        if seconds < 3_600
+        else f"{seconds // 3_600} h"
+        if seconds < 172_800
+        else f"{seconds // 86_400} d"
+    )
+
+
+def _fsync(store: Store) -> str:
+    """Return what the server says of ``appendfsync``, ``""`` when it tells this user nothing."""
+    try:
+        [found] = store.connection.ask(("CONFIG", "GET", "appendfsync"))
+    except ResponseError:
+        return ""
+    values = found if isinstance(found, dict) else dict(zip(found[::2], found[1::2], strict=True))
+    text = next(iter(values.values()), b"")
+    return text.decode() if isinstance(text, bytes) else str(text)
+
+
+def _persistence(about: dict[str, Any], fsync: str) -> Told:
+    if warning := warning_of(about):
+        return Told("note", warning)
+    lost = {
+        "always": "a power failure loses nothing that was answered",
+        "everysec": "a power failure loses up to a second",
+        "no": "a power failure loses what the kernel has not written yet, half a minute; set appendfsync everysec",
+    }
+    status: Literal["ok", "note"] = "note" if fsync == "no" else "ok"
+    told = f", appendfsync {fsync}: {lost[fsync]}" if fsync in lost else "; the server does not tell appendfsync"
+    return Told(status, f"it writes a log of what it stores{told}")
+
+
+def _memory(about: dict[str, Any]) -> Told:
+    used, most = int(about["used_memory"]), int(about.get("maxmemory", 0))
+    text = f"{used / 2**20:.1f} MiB used"
+    if not most:
+        return Told("ok", f"{text}, no maxmemory; policy {about.get('maxmemory_policy', 'unknown')}")
+    text += f" of {most / 2**20:.1f}; policy {about.get('maxmemory_policy', 'unknown')}"
+    if used < _FULL_SHARE * most:
+        return Told("ok", text)
+    return Told("note", f"{text}; once it is full nothing is stored: raise maxmemory, or prune runs")
+
+
+def _clock(apart: int) -> Told:
+    how = "ahead of" if apart >= 0 else "behind"
+    text = f"the server's clock is {abs(apart)} ms {how} this machine's"
+    if abs(apart) < _APART_MS:
+        return Told("ok", text)
+    return Told("note", f"{text}; the server's decides what is due, and times that workers log differ from it")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -137,23 +138,43 @@ class Store:
         """Forget what is known of runs: one of them may be another by now."""
         self._origins.clear()
 
-    def rows(self, run_ids: list[str]) -> list[RunRow]:
-        """Return those of these runs that exist, as they stand."""
-        found = self.connection.ask(*(self.asked_run(run_id) for run_id in run_ids)) if run_ids else []
-        rows = (self.run_found(run_id, each) for run_id, each in zip(run_ids, found, strict=True))
-        return [row for row in rows if row is not None]
+    def rows(self, run_ids: Sequence[str], *, damaged: bool = False) -> list[RunRow]:
+        """
+        Return those of these runs that exist, as they stand.
 
-    def run(self, run_id: str) -> Run:
+        Args:
+            run_ids: which.
+            damaged: those that cannot be read are among them, as :attr:`torpor.model.Run.damage` says.
+        """
+        found = self.connection.ask(*(self.asked_run(run_id) for run_id in run_ids)) if run_ids else []
+        rows = []
+        for run_id, each in zip(run_ids, found, strict=True):
+            try:
+                row = self.run_found(run_id, each)
+            except DamagedError as error:
+                run = Run(run_id, "", "", "", "snapshot", "pending", b"", created_at=0, damage=error.problem)
+                row = RunRow(run, run, int(each[2]), b"") if damaged else None
+            if row is not None:
+                rows.append(row)
+        return rows
+
+    def row(self, run_id: str) -> RunRow:
         """
         Return a run as it stands.
 
         Raises:
             RunNotFoundError: no such run.
+            DamagedError: it cannot be read.
         """
-        found = self.rows([run_id])
-        if not found:
+        [found] = self.connection.ask(self.asked_run(run_id))
+        row = self.run_found(run_id, found)
+        if row is None:
             raise refusals.run_not_found(run_id, self.url)
-        return found[0].run
+        return row
+
+    def run(self, run_id: str) -> Run:
+        """Return the same without what else is known of it."""
+        return self.row(run_id).run
 
     def seen(self, run_id: str, found: list[bytes | None]) -> RunRow | None:
         """Return a run that was found, as it will be; nothing is stored unless it stays as it was found."""

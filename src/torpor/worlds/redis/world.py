@@ -6,7 +6,7 @@ import asyncio
 import secrets
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 from torpor.clock import Clock
 from torpor.errors import TransactionError
@@ -115,9 +115,9 @@ class RedisWorld(StoredWorld[Store, Times]):
             self._ear.put_off()
         return unsubscribe
 
-    async def about_server(self) -> dict[str, Any]:
-        """Return what the server tells of itself, for people."""
-        return await self._query(server.tell, "looking at the server")
+    async def examine_server(self) -> dict[str, server.Told]:
+        """Return what there is to say of the server, for people; see ``torpor doctor``."""
+        return await self._query(server.examine, "look at the server")
 
     async def within(self, connection: object) -> World:
         raise self._no_transactions()
