@@ -209,3 +209,13 @@ async def weigh_by_pydantic_ai(prompt: str) -> str:
 @app.workflow
 async def weighing(prompt: str) -> str:
     return await weigh_by_pydantic_ai(prompt)
+
+
+@app.workflow
+async def converse(prompt: str, messages: list[Message]) -> str:
+    return (await careful.run(prompt, messages=messages, stream="")).output
+
+
+@app.workflow
+async def approving(token: str) -> object:
+    return await hook(token)

@@ -36,7 +36,7 @@ class Spoken:
     An answer while it comes, in parts that begin, grow and end.
 
     Args:
-        turn: id of the agent's turn.
+        turn: id of the agent's turn, which is a message in a chat.
         number: of the request in it.
     """
 

@@ -74,7 +74,7 @@ async def _streamed(library: Any, request: ModelRequest, answer: Any) -> Reply:
     out = get_writable(request.stream or "")
     began = max((place for place, each in enumerate(request.messages) if isinstance(each, Prompt)), default=0)
     number = sum(isinstance(each, Reply) for each in request.messages[began:])
-    spoken = Spoken(request.turn, number)
+    spoken = Spoken(f"{current_step().run_id}-{request.turn}", number)  # a chat has the messages of several runs
     for chunk in (*told_messages(request.messages[request.told :]), *spoken.begin()):
         await out.write(chunk)
     kinds = {library.TextPart: "text", library.ThinkingPart: "reasoning"}

@@ -178,8 +178,8 @@ async def follow_bytes(call: Call, query: WhichBytes) -> Response:
 async def _events(call: Call, chunks: AsyncIterator[StreamChunk]) -> AsyncIterator[bytes]:
     service = call.service
     try:
-        async with aclosing(_batches(service, chunks)) as batches:
-            async for batch in batches:
+        async with aclosing(batches(service.stopping, chunks)) as coming:
+            async for batch in coming:
                 told = zip(batch, await call.shown([_view(chunk) for chunk in batch]), strict=True)
                 yield b"".join(_event(chunk.index, view) for chunk, view in told) or b": nothing new\n\n"
     except TorporError as error:
@@ -191,8 +191,8 @@ async def _events(call: Call, chunks: AsyncIterator[StreamChunk]) -> AsyncIterat
 
 async def _bytes(service: Service, chunks: AsyncIterator[StreamChunk], offset: int) -> AsyncIterator[bytes]:
     """Yield bytes; what cannot be read, or is none, breaks the connection off, so that nobody takes it for the end."""
-    async with aclosing(_batches(service, chunks)) as batches:
-        async for batch in batches:
+    async with aclosing(batches(service.stopping, chunks)) as coming:
+        async for batch in coming:
             for chunk in batch:
                 if not isinstance(chunk.value, bytes):
                     raise StreamTypeError(f"chunk {chunk.index} is a value")
@@ -203,10 +203,10 @@ async def _bytes(service: Service, chunks: AsyncIterator[StreamChunk], offset: i
         raise ConnectionAbortedError("the server stops, and the stream goes on")
 
 
-async def _batches(service: Service, chunks: AsyncIterator[StreamChunk]) -> AsyncGenerator[list[StreamChunk], None]:
+async def batches(stop: asyncio.Event, chunks: AsyncIterator[StreamChunk]) -> AsyncGenerator[list[StreamChunk], None]:
     """
     Yield the chunks that are there, together; an empty list after :data:`KEEP_ALIVE_SECONDS` without any; end with the
-    chunks, or when the server stops.
+    chunks, or when *stop* is set.
     """
     ahead: asyncio.Queue[StreamChunk] = asyncio.Queue(_AHEAD)
 
@@ -215,7 +215,7 @@ async def _batches(service: Service, chunks: AsyncIterator[StreamChunk]) -> Asyn
             await ahead.put(chunk)
 
     reading = asyncio.ensure_future(read())
-    stopping = asyncio.ensure_future(service.stopping.wait())
+    stopping = asyncio.ensure_future(stop.wait())
     try:
         while not stopping.done():
             coming = asyncio.ensure_future(ahead.get())
