@@ -27,7 +27,10 @@ _ABOUT = {
         "Names are those of the function in which the workflow waits, and of its module; tasks has the pending tasks "
         "by name, and help(something) tells of a thing."
     ),
-    "quickjs": "Names are those of the global scope.",
+    "quickjs": (
+        "Names are those of the global scope, of the function in which the workflow waits, and what that uses of its "
+        "module."
+    ),
 }
 
 

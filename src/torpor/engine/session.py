@@ -107,6 +107,7 @@ class Session:
         self._counted_by_snapshot = False
         # What the log recorded of ops that a replay will emit again.
         self._events = standing(state.events)
+        self._asked: dict[int, str] | None = None  # what ops asked for, once somebody has looked
         self._recorded = {event.op: event.digest for event in self._events if event.digest}
         self._hooks = {hook.op: (hook.id, hook.token) for hook in state.held.hooks.values()}
         self._hooks |= {event.op: (event.id, event.name) for event in self._events if event.type in _HOOKS_MADE}
@@ -208,7 +209,9 @@ class Session:
 
     def stack(self) -> list[TaskStack]:
         """Return what the tasks wait for; see :meth:`torpor.vm.guest.Vm.stack`."""
-        return self._vm.stack(asked_for(self._events, self._state.held))
+        if self._asked is None:
+            self._asked = asked_for(self._events, self._state.held)
+        return self._vm.stack(self._asked)
 
     def watch(self) -> None:
         """Look where errors are made from now on; see :meth:`torpor.vm.guest.Vm.watch`."""

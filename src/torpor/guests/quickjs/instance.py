@@ -41,6 +41,9 @@ WHEREABOUTS, INTERRUPTED = range(len(FUNCTIONS), len(FUNCTIONS) + len(TELLING_FU
 _CLOCK, _STACK_POINTER, _ANSWER_BYTES, _EXCEPTION, _ANSWER_BYTES_MAX = 0, 8, 12, 16, 20
 _UNDEFINED, _ARGV, _LENGTH_OUT, _TEXT_AT, _FUNCTIONS = 24, 28, 32, 36, 64
 
+_PLAIN_PROPERTY = 0b111
+"""Flags of a property that can be changed, listed and taken away."""
+
 _GRACE_SECONDS = 0.25
 """CPU time in which the engine ends what runs, once it is told to."""
 
@@ -164,6 +167,23 @@ class QuickJsInstance(Instance):
         at = self._context + _COUNTER_AT
         if self._context and 1 < struct.unpack("<i", self.memory.read(at, 4))[0] <= _COUNTER_MAX:
             self.memory.write(at, struct.pack("<i", 1))
+
+    def define(self, values: Mapping[str, int]) -> None:
+        """Give the global object properties: values of the engine's by their names."""
+        exports: Any = self._main.exports(self.store)
+        context = self.heap().context
+        with enter(self):
+            scope = exports["JS_GetGlobalObject"](self.store, context)
+            for name, value in values.items():
+                data = _encode(name) + b"\0"
+                at = exports["wasm_malloc"](self.store, len(data))
+                if not at:
+                    break
+                self.memory.write(at, data)
+                held = exports["JS_DupValue"](self.store, context, value - (value >> 63 << 64))
+                exports["JS_DefinePropertyValueStr"](self.store, context, scope, at, held, _PLAIN_PROPERTY)
+                exports["wasm_free"](self.store, at)
+            exports["JS_FreeValue"](self.store, context, scope)
 
     def be_watched(self, watch: Watch | None) -> None:
         """Let somebody look at the engine at every call from now on; None for nobody."""

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import accumulate
 from typing import Any
 
 import msgspec
 
 from torpor.codec.errors import remember_traceback
-from torpor.errors import CpuLimitError, GuestTrapError, VmError
+from torpor.errors import ConfigurationError, CpuLimitError, GuestTrapError, VmError
 from torpor.guests.quickjs.heap.raising import Watch
 from torpor.guests.quickjs.heap.reader import HeapError
+from torpor.guests.quickjs.heap.scope import scope_of
 from torpor.guests.quickjs.heap.tasks import tasks_of
 from torpor.guests.quickjs.instance import BEGIN, EVALUATE, EVALUATED, LOAD, LOADED, OUTBOX, QuickJsInstance
 from torpor.vm.base_vm import BaseVm, Loaded, not_loaded, read_loaded, read_outbox
@@ -82,6 +84,7 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
     def __init__(self, pool: Pool[QuickJsInstance], image: QuickJsImage, verify: Callable[[], None]) -> None:
         self._image, self._verify = image, verify
         self._watch: Watch | None = None
+        self._has_scope = False
         super().__init__(pool, image)
 
     def _tell_where(self, error: VmError, instance: QuickJsInstance) -> None:
@@ -135,8 +138,22 @@ class QuickJsVm(BaseVm[QuickJsInstance]):
 
     def evaluate(self, source: str) -> Evaluation:
         with self._leased() as instance:
+            self._open_scope(instance)
             text = instance.exchange(EVALUATE, source.encode("utf-8", "surrogatepass"), EVALUATED)
         return _evaluation.decode(text.decode("utf-8", "replace"))
+
+    def _open_scope(self, instance: QuickJsInstance) -> None:
+        """Let code that is evaluated name what the function can in which the workflow waits, where that is told."""
+        if self._has_scope:
+            return
+        self._has_scope = True
+        with suppress(ConfigurationError, HeapError):
+            self._verify()
+            instance.define(scope_of(instance.heap(), self._image.program))
+
+    def restore(self, snapshot: bytes, seed: bytes) -> None:
+        super().restore(snapshot, seed)
+        self._has_scope = False
 
     def query(self, name: str, args: str) -> Answer:
         with self._spoiling() as instance:

@@ -40,6 +40,25 @@ def frame_of(heap: Heap, call: Waiting, program: Program, *, is_running: bool = 
     return Frame(_name(heap, call), file, line, source, _shown_variables(heap, call, seen), column)
 
 
+def names_in(heap: Heap, call: Waiting, program: Program) -> dict[str, Value]:
+    """
+    Return what code in a call's place could name: variables, and what the function uses of its module.
+
+    Raises:
+        HeapError: it cannot be read.
+    """
+    text = program.files.get(file_of(heap, call.code), "")
+    line, column, is_loop = _place(heap, call)
+    seen = outlook(text, line, column, "loop" if is_loop else "await") if text else None
+    around = {name: value for name, _, value in heap.captured(call.function) if is_told(name)}
+    found = {**around, **dict(_variables(heap, call, seen))}
+    return {
+        name: value
+        for name, value in found.items()
+        if name != "this" and tag_of(value) not in (at.TAG_UNINITIALIZED, at.TAG_UNDEFINED)
+    }
+
+
 def label_of(heap: Heap, call: Waiting) -> str:
     """Return the name of a call's function and the beginning of its arguments, by which people tell calls apart."""
     return f"{_name(heap, call)}({read_or(UNKNOWN, lambda: _told_arguments(heap, call))})"

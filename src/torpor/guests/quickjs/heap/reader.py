@@ -25,6 +25,7 @@ _PROPERTIES_MAX: Final = 1_000_000
 _LINKS_MAX: Final = 10_000
 _ROPE_PIECES_MAX: Final = 4_000
 _NAME_CHARS: Final = 200
+_BREAKS: Final = {ord("\n"): "\\n", ord("\r"): "\\r", ord("\t"): "\\t"}
 
 
 class HeapError(Exception):
@@ -144,7 +145,7 @@ class Heap:
         found = self._names.get(atom)
         if found is None:
             text, _ = self.text(self._atom(atom), _NAME_CHARS)
-            found = self._names[atom] = text
+            found = self._names[atom] = flat(text)
         return found
 
     def is_symbol(self, atom: int) -> bool:
@@ -260,6 +261,10 @@ class Heap:
                 name = self.name(self.word(entry + at.CLOSURE_NAME))
                 yield name, self.byte(entry) & at.CLOSURE_KIND_MASK, self.referred(reference)
 
+    def global_names(self) -> set[str]:
+        """Return the names of the global object's own properties."""
+        return {self.name(one.atom) for one in self.properties(pointed(self.value(self.context + at.CONTEXT_GLOBAL)))}
+
     def exported(self, module: str, name: str) -> Value | None:
         """Return what a module exports under a name, None when there is no such module or name."""
         exports = self._modules.get(module)
@@ -306,6 +311,11 @@ def read_or(default: T, read: Callable[[], T]) -> T:
         return read()
     except HeapError:
         return default
+
+
+def flat(text: str) -> str:
+    """Return a text on one line."""
+    return text.translate(_BREAKS)
 
 
 def tag_of(value: Value) -> int:

@@ -22,6 +22,7 @@ from torpor.guests.quickjs.heap.reader import (
     Property,
     Value,
     file_of,
+    flat,
     float_of,
     integer,
     is_ours,
@@ -116,7 +117,7 @@ class _Rendering:
         if tag == at.TAG_BIG_INT:
             return self._big_integer(pointed(value))
         if tag == at.TAG_SYMBOL:
-            return f"Symbol({self._heap.text(pointed(value), STRING_CHARS_MAX)[0]})"
+            return f"Symbol({flat(self._heap.text(pointed(value), STRING_CHARS_MAX)[0])})"
         return _plain(tag, value)
 
     def _quoted(self, value: Value) -> str:
@@ -191,6 +192,8 @@ class _Rendering:
             keys = (each(key) for key, _ in heap.entries(value))
             return _enclosed(f"{self._label(place, 'Set', heap.size(value))}{{", _first(keys, heap.size(value)), "}")
         name = self._class(place)
+        if number != Class.OBJECT and name in ("", "Object"):
+            name = heap.class_name(number)
         label = "" if name == "Object" else f"{name or '[Object: null prototype]'} "
         return _enclosed(f"{label}{{", self._properties(place, each), "}")
 
@@ -259,7 +262,7 @@ class _Rendering:
     def _error(self, place: int) -> str:
         name, message = self._inherited(place, "name"), self._inherited(place, "message")
         told = f"{name or 'Error'}: {message}" if message else name or "Error"
-        return f"[{told}]"
+        return f"[{flat(told)}]"
 
     def _inherited(self, place: int, key: str) -> str:
         """Return the text of a plain property of an object or of those that it is made after."""
@@ -319,7 +322,7 @@ def function_name(heap: Heap, function: Value) -> str:
     """Return the name of a function, ``""`` of one that has none."""
     name = heap.own(pointed(function), "name")
     if name is not None and tag_of(name) == at.TAG_STRING:
-        return heap.string(name, STRING_CHARS_MAX)[0]
+        return flat(heap.string(name, STRING_CHARS_MAX)[0])
     code = heap.code_of(function)
     return heap.name(heap.word(code + at.CODE_NAME)) if code else ""
 
