@@ -26,6 +26,9 @@ from torpor.run_info import RunInfo
 from torpor.vm.guest import Evaluation, MakeGuest, TaskStack
 from torpor.world import World
 
+BEFORE_THE_END: Final = 3
+"""How many events before its end a failed run is looked for that stands somewhere."""
+
 LINES_MAX: Final = 200
 """Lines of output that a moment has."""
 
@@ -103,6 +106,21 @@ class Traveller:
         found = await self._threads.run(self._measured, whole)
         told = ((seq, self._event(seq), size) for seq, size in found)
         return [SnapshotSize(seq, event.at if event else 0, size) for seq, event, size in told]
+
+    async def ending(self) -> Moment:
+        """
+        Return the newest moment; of a run that failed, of which that tells no functions, where it stood shortly before.
+
+        Raises:
+            DivergenceError, DamagedError, VmError, HostError: as :meth:`at`.
+        """
+        newest = await self.at(-1)
+        if newest.status == "failed" and not newest.tasks:
+            for seq in range(newest.seq - 1, max(self.first, newest.seq - BEFORE_THE_END) - 1, -1):
+                earlier = await self.at(seq)
+                if earlier.tasks:
+                    return earlier
+        return newest
 
     async def difference(self, before: int, after: int) -> Difference:
         """

@@ -105,7 +105,7 @@ def _look(
         if at is None and not (await reader.info(run_id)).ended_at:
             return await reader.stack(run_id)
         async with reader.travelling(run_id) as traveller:
-            return await traveller.at(-1 if at is None else at)
+            return await (traveller.ending() if at is None else traveller.at(at))
 
     seen = with_reader(app, world, look, decrypt=decrypt)
     if isinstance(seen, Moment):

@@ -31,9 +31,6 @@ EVENTS: Final = 200
 LINES: Final = 500
 """Lines of one page of a log."""
 
-BACK: Final = 3
-"""Events before the end of a run that failed among which the last place is looked for at which it stood."""
-
 CHUNKS: Final = 200
 """Chunks of a stream that are shown, the newest."""
 
@@ -168,9 +165,8 @@ async def _tasks(call: Call, reader: Reader, info: RunInfo) -> tuple[Sequence[Ta
     if info.status != "failed":
         return (), info.head
     async with call.service.part(Travellers).of(call.service, reader, info.id) as traveller:
-        moments = [await traveller.at(seq) for seq in range(max(traveller.first, info.head - BACK), info.head + 1)]
-    told = [moment for moment in moments if moment.tasks]
-    return (told[-1].tasks, told[-1].seq) if told else ((), info.head)
+        moment = await traveller.ending()
+    return moment.tasks, moment.seq
 
 
 class WhichStream(Look, frozen=True, kw_only=True):
