@@ -91,4 +91,4 @@ if __name__ == "__main__":
     if "wsgi" in sys.argv:
         run("127.0.0.1", PORT, wsgi(get_wsgi_application()), threading=True, on_bind=say)
     else:
-        uvicorn.run(asgi(get_asgi_application()), port=PORT)
+        uvicorn.run(asgi(get_asgi_application()), port=PORT, timeout_graceful_shutdown=5)

@@ -34,4 +34,4 @@ api.add_route("/orders/{order}/ship", Order(), suffix="ship")
 site = mount(api, app, worker=True)
 
 if __name__ == "__main__":
-    uvicorn.run(site, port=PORT)
+    uvicorn.run(site, port=PORT, timeout_graceful_shutdown=5)

@@ -34,4 +34,4 @@ async def look(order: str, torpor: CurrentTorpor) -> list[str]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(site, port=PORT)
+    uvicorn.run(site, port=PORT, timeout_graceful_shutdown=5)

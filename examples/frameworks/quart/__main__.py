@@ -36,4 +36,4 @@ async def look(order: str) -> list[Any]:
 
 
 if __name__ == "__main__":
-    uvicorn.run(site, port=PORT)
+    uvicorn.run(site, port=PORT, timeout_graceful_shutdown=5)

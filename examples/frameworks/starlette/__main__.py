@@ -40,4 +40,4 @@ site = Starlette(
 mount(site, app, worker=True)
 
 if __name__ == "__main__":
-    uvicorn.run(site, port=PORT)
+    uvicorn.run(site, port=PORT, timeout_graceful_shutdown=5)

@@ -48,7 +48,11 @@ def mount(site: web.Application, app: Torpor, **options: Unpack[Options]) -> Mou
     async def answer(request: web.Request) -> web.StreamResponse:
         return await _carried(made, request)
 
+    async def stop(_site: web.Application) -> None:
+        made.end_waits()
+
     site[TORPOR] = app
+    site.on_shutdown.append(stop)
     site.cleanup_ctx.append(lifespan)
     site.middlewares.append(_problems)
     site.router.add_route("*", made.prefix + "{below:(/.*)?}", answer)

@@ -145,6 +145,10 @@ class Mount:
                 if self.loop is None:
                     await self.open()
 
+    def end_waits(self) -> None:
+        """Answer who waits, and end streams, whose readers come back: for a host that waits for its requests to end."""
+        self._service.stopping.set()
+
     async def close(self) -> None:
         """End streams and waits, then the work, and close the application. May be called twice."""
         self.loop = None

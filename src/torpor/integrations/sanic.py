@@ -44,6 +44,9 @@ def mount(site: Sanic[Any, Any], app: Torpor, **options: Unpack[Options]) -> Mou
     async def begin(_site: Any) -> None:
         await made.open()
 
+    async def stop(_site: Any) -> None:
+        made.end_waits()
+
     async def end(_site: Any) -> None:
         await made.close()
 
@@ -51,6 +54,7 @@ def mount(site: Sanic[Any, Any], app: Torpor, **options: Unpack[Options]) -> Mou
         await _carried(made, request)
 
     site.register_listener(begin, "before_server_start")
+    site.register_listener(stop, "before_server_stop")
     site.register_listener(end, "after_server_stop")
     for name, path in (("torpor", made.prefix), ("torpor_below", f"{made.prefix}/<below:path>")):
         site.add_route(answer, path, methods=_METHODS, name=name, stream=True)
