@@ -12,11 +12,17 @@ import pytest
 from tests.cli.conftest import Torpor
 
 
-@pytest.mark.parametrize("language", ["python", "javascript"])
-def test_the_tests_of_a_new_project_pass(torpor: Torpor, language: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("language", "framework"),
+    [("python", None), ("python", "fastapi"), ("javascript", "flask"), ("javascript", "django")],
+)
+def test_the_tests_of_a_new_project_pass(torpor: Torpor, language: str, framework: str | None, tmp_path: Path) -> None:
     """A project that was made a moment ago has tests, and they pass as they are."""
+    if framework is not None:
+        pytest.importorskip(framework, reason="not installed: pip install -e '.[dev]'")
     folder = tmp_path / "my shop"
-    made = torpor.json("init", str(folder), "--language", language)
+    site = [] if framework is None else ["--framework", framework]
+    made = torpor.json("init", str(folder), "--language", language, *site)
     assert sorted(made["files"]) == sorted(
         str(each.relative_to(folder)) for each in folder.rglob("*") if each.is_file()
     )
@@ -31,7 +37,7 @@ def test_the_tests_of_a_new_project_pass(torpor: Torpor, language: str, tmp_path
         check=False,
     )
     assert told.returncode == 0, told.stdout + told.stderr
-    assert "2 passed" in told.stdout
+    assert f"{2 if framework is None else 3} passed" in told.stdout
 
 
 def test_nothing_that_is_there_is_changed(torpor: Torpor, tmp_path: Path) -> None:
@@ -51,9 +57,12 @@ def test_what_git_ignores_may_be_there(torpor: Torpor, tmp_path: Path) -> None:
     assert (tmp_path / "app.py").exists()
 
 
-def test_an_unknown_language_is_told(torpor: Torpor, tmp_path: Path) -> None:
-    """The message says which languages there are."""
-    refused = torpor("init", str(tmp_path / "new"), "--language", "cobol")
+@pytest.mark.parametrize(
+    ("option", "there_are"), [("--language", "python and javascript"), ("--framework", "fastapi, flask, django")]
+)
+def test_an_unknown_one_is_told(torpor: Torpor, tmp_path: Path, option: str, there_are: str) -> None:
+    """The message says which languages there are, and which frameworks."""
+    refused = torpor("init", str(tmp_path / "new"), option, "cobol")
     assert refused.exit_code == 2
-    assert "python and javascript" in refused.output
+    assert there_are in refused.output
     assert not (tmp_path / "new").exists()

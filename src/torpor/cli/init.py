@@ -15,6 +15,13 @@ from torpor.cli.reporting import command
 from torpor.errors import ConfigurationError, UsageError
 
 _LANGUAGES: Final = ("python", "javascript")
+_SERVED: Final = {
+    "fastapi": ("fastapi uvicorn", "uvicorn web:site"),
+    "flask": ("flask", "flask --app web run"),
+    "django": ("django uvicorn", "uvicorn web:application"),
+}
+"""Framework → packages that it takes, and the command that serves the site."""
+
 _RENAMED: Final = {"gitignore": ".gitignore"}
 """Names that packaging tools would take as meant for them."""
 
@@ -25,6 +32,9 @@ def init(
     language: Annotated[
         str, typer.Option("--language", metavar="NAME", help="Of the workflow: python or javascript.")
     ] = "python",
+    framework: Annotated[
+        str | None, typer.Option("--framework", metavar="NAME", help="Of a site, too: fastapi, flask or django.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """
@@ -36,8 +46,11 @@ def init(
     """
     if language not in _LANGUAGES:
         raise UsageError(f"there is no project in {language!r}; there are {' and '.join(_LANGUAGES)}")
+    if framework is not None and framework not in _SERVED:
+        raise UsageError(f"there is no project with {framework!r}; there are {', '.join(_SERVED)}")
     starter = files("torpor.cli") / "starter"
-    content = {name: text for part in ("both", language) for name, text in _files(starter / part)}
+    parts = ["both", language] + ([framework] if framework else [])
+    content = {name: text for part in parts for name, text in _files(starter / part)}
     there = [name for name in content if (folder / name).exists() and name != ".gitignore"]
     if there:
         raise UsageError(f"{folder / there[0]} exists, so nothing was written; name a new folder: torpor init FOLDER")
@@ -62,6 +75,10 @@ def init(
     say(("  torpor start checkout o-1 4200", "bold"))
     say(("  torpor hooks", "bold"), ("               what waits for somebody", "dim"))
     say(("  torpor resume approve:o-1 yes", "bold"))
+    if framework is not None:
+        packages, serve = _SERVED[framework]
+        say(f"Serve the site (it needs pip install 'torpor[http]' {packages}):")
+        say((f"  {serve}", "bold"))
     say("Run the tests (they need pip install pytest):")
     say(("  pytest", "bold"))
 
