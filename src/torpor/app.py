@@ -513,13 +513,16 @@ class Torpor(Registry):
                 **options,
             },
         )
-        preparing = asyncio.get_running_loop().create_task(in_thread(_MAKING, self._prepare_guests))
+        loop = asyncio.get_running_loop()
+        preparing = loop.create_task(in_thread(_MAKING, self._prepare_guests))
+        nodes = [loop.create_task(sdk.prepare()) for sdk in self._sdks]
         try:
             await asyncio.wait((preparing,), timeout=_PREPARE_SECONDS)
             await worker.start()
             yield worker
         finally:
             await worker.stop()
+            await asyncio.gather(*nodes)
             await self._end_node()
 
     def wake(self, function: W) -> W:

@@ -295,3 +295,29 @@ def test_an_application_that_the_environment_names_must_be_one(torpor: Torpor, m
 
     assert result.exit_code == 2
     assert "other.py has no Torpor application" in result.stderr
+
+
+def test_a_project_of_the_workflow_sdk_is_an_application_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its folder may be named, and is taken where nothing is; what is built of it is built when it is needed."""
+    write("web/package.json", '{"dependencies": {"workflow": "^5.0.0"}}')
+    target = parse_target("web")
+    assert (target.is_project, target.folder) == (True, Path("web").resolve())
+    app = load_app(target)
+    assert app.root == Path("web").resolve()
+    monkeypatch.chdir("web")
+    assert required_target(None).is_project
+
+
+def test_another_folder_with_a_package_json_is_none() -> None:
+    """Who names no Workflow SDK has no workflows for it."""
+    write("web/package.json", '{"dependencies": {"express": "5"}}')
+    with pytest.raises(ConfigurationError, match="does not exist"):
+        parse_target("./web")
+
+
+def test_dev_takes_a_project_or_an_application(torpor: Torpor) -> None:
+    """Both at once, and what is no project, are refused."""
+    write("web/package.json", '{"devDependencies": {"workflow": "^5.0.0"}}')
+    write("app.py", ONE)
+    assert "give an application or --sdk, not both" in torpor("dev", "app.py", "--sdk", "web").stderr
+    assert "is no project of the Workflow SDK" in torpor("dev", "--sdk", ".").stderr

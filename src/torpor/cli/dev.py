@@ -15,16 +15,20 @@ import typer
 from watchfiles import Change, DefaultFilter, awatch
 
 from torpor.cli import logs
-from torpor.cli.loading import required_target
+from torpor.cli.loading import is_project, required_target
 from torpor.cli.options import AppArgument, DecryptOption, WorldOption
 from torpor.cli.output import say
 from torpor.cli.reporting import command
 from torpor.cli.stopping import StopRequest
 from torpor.cli.supervising import worker_command
+from torpor.errors import ConfigurationError, UsageError
 from torpor.processes.child import ending_text
 from torpor.programs.languages import LANGUAGES
 
-SUFFIXES = (".py", ".json", *(suffix for language in LANGUAGES.values() for suffix in language.suffixes))
+SUFFIXES = (
+    *(".py", ".json", ".tsx", ".jsx", ".cts", ".cjs"),
+    *(suffix for language in LANGUAGES.values() for suffix in language.suffixes),
+)
 """Endings of the files that an application is made of."""
 
 STOP_SECONDS_MAX = 30
@@ -43,6 +47,10 @@ def dev(
         list[Path] | None,
         typer.Option("--watch", metavar="FOLDER", exists=True, help="Watch this folder besides the application's."),
     ] = None,
+    sdk: Annotated[
+        Path | None,
+        typer.Option("--sdk", metavar="PROJECT", exists=True, help="Work on this Workflow SDK project's runs."),
+    ] = None,
     log_level: logs.LogLevelOption = None,
     world: WorldOption = None,
     decrypt: DecryptOption = False,
@@ -50,11 +58,13 @@ def dev(
     """
     Work on runs, show what they do, reload when files change.
 
-    A change of a .py file or a workflow file parks all runs; the worker begins anew and goes on with them.
+    A change of a .py file or a workflow file parks all runs; the worker begins anew and goes on with them. A project of
+    the Workflow SDK is built anew, too.
 
     Example: torpor dev app.py
     """
     logs.check(log_level)
+    app = app if sdk is None else _project(app, sdk)
     target = required_target(app)
     folders = [target.folder, *(folder.resolve() for folder in watch or ())]
     say((f"watching {', '.join(map(str, folders))}", "dim"), err=True)
@@ -67,6 +77,21 @@ def dev(
     if decrypt:
         arguments.append("--decrypt")
     asyncio.run(_watch(target.folder, arguments, folders, StopRequest()))
+
+
+def _project(app: str | None, project: Path) -> str:
+    """
+    Return the application that a project of the Workflow SDK is.
+
+    Raises:
+        UsageError: another one is named.
+        ConfigurationError: it is no such project.
+    """
+    if app is not None:
+        raise UsageError(f"give an application or --sdk, not both; in {app} you may write app.sdk({str(project)!r})")
+    if not is_project(project):
+        raise ConfigurationError(f'{project} is no project of the Workflow SDK: its package.json names no "workflow"')
+    return str(project)
 
 
 async def _watch(folder: Path, arguments: list[str], folders: list[Path], stop: StopRequest) -> None:

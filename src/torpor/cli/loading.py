@@ -1,5 +1,6 @@
 """
-Finding the application that a command is about: ``app.py``, ``app.py:name``, ``pkg.mod`` or ``pkg.mod:name``.
+Finding the application that a command is about: ``app.py``, ``app.py:name``, ``pkg.mod`` or ``pkg.mod:name``, or the
+folder of a project of the TypeScript Workflow SDK, which is an application by itself.
 
 A file is imported under its normal module name with its folder first on the path, so that ``from app import app`` in a
 step file gives the same object and registers its steps with it.
@@ -8,6 +9,7 @@ step file gives the same object and registers its steps with it.
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import sys
 import traceback
@@ -29,7 +31,9 @@ DEFAULT_FILE = "app.py"
 
 SETTING = "TORPOR_APP"
 
-_FORMS = "a file (app.py, app.py:name) or a module (pkg.mod, pkg.mod:name)"
+_PROJECT_FILE = "package.json"
+
+_FORMS = "a file (app.py, app.py:name), a module (pkg.mod, pkg.mod:name) or the folder of a Workflow SDK project"
 _NOT_THE_USERS = ("<frozen importlib", importlib.__file__, str(Path(torpor.__file__).parent) + os.sep)
 
 
@@ -65,6 +69,7 @@ class Target(msgspec.Struct, frozen=True):
         file: the file that the module must be, None for one that was named as a module.
         attribute: the application's name in it, ``""`` to look for the only one.
         is_guess: nobody has named it.
+        is_project: it is the folder of a project of the Workflow SDK.
     """
 
     text: str
@@ -73,6 +78,7 @@ class Target(msgspec.Struct, frozen=True):
     file: Path | None
     attribute: str
     is_guess: bool = False
+    is_project: bool = False
 
 
 def parse_target(text: str, folder: Path | None = None) -> Target:
@@ -83,6 +89,8 @@ def parse_target(text: str, folder: Path | None = None) -> Target:
         ConfigurationError: it has none of the forms, or the file does not exist.
     """
     folder = folder or Path.cwd()
+    if is_project(folder / text):
+        return Target(text, (folder / text).resolve(), "", None, "", is_project=True)
     place, _, attribute = text.rpartition(":")
     if not place or not _is_dotted_name(attribute):
         place, attribute = text, ""
@@ -98,7 +106,8 @@ def default_target() -> Target | None:
     Return the application that no command line needs to name, or None.
 
     ``TORPOR_APP`` names it, else ``app`` of ``[tool.torpor]`` in the nearest ``pyproject.toml`` of the working folder
-    and those above it, relative to that file, else it is ``app.py`` of the working folder.
+    and those above it, relative to that file, else it is ``app.py`` of the working folder,
+    or that folder itself if it is a project of the Workflow SDK.
 
     Raises:
         ConfigurationError: one of the first two names something that is not there.
@@ -114,6 +123,8 @@ def default_target() -> Target | None:
             break
     if Path(DEFAULT_FILE).is_file():
         return msgspec.structs.replace(parse_target(DEFAULT_FILE), is_guess=True)
+    if is_project(Path.cwd()):
+        return msgspec.structs.replace(parse_target("."), is_guess=True)
     return None
 
 
@@ -131,6 +142,24 @@ def required_target(text: str | None) -> Target:
             f"in [tool.torpor] of {PROJECT_FILE}, or change the folder"
         )
     return target
+
+
+def is_project(folder: Path) -> bool:
+    """Return whether a folder is that of a project which names the Workflow SDK."""
+    try:
+        project = json.loads((folder / _PROJECT_FILE).read_text("utf-8"))
+        return any("workflow" in project.get(kind, ()) for kind in ("dependencies", "devDependencies"))
+    except (OSError, ValueError, AttributeError, TypeError):
+        return False
+
+
+def _project_app(folder: Path) -> Torpor:
+    """Return an application that has a project of the Workflow SDK and nothing else."""
+    from torpor import Torpor  # noqa: PLC0415  # as below
+
+    app = Torpor(root=folder)
+    app.sdk(".")
+    return app
 
 
 def _named_by(what: str, text: str, folder: Path) -> Target:
@@ -157,6 +186,8 @@ def load_app(target: Target) -> Torpor:
         NoAppError: it has no application.
         ConfigurationError: the module cannot be found, or has several applications.
     """
+    if target.is_project:
+        return _project_app(target.folder)
     module = _import(target)
     if target.attribute:
         return _named(module, target)

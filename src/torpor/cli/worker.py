@@ -148,4 +148,10 @@ def _complain(sentence: str) -> None:
 
 def _inventory(app: Torpor) -> str:
     workflows = sum(len(program.workflows) for program in app.programs.all())
-    return f"{counted(workflows, 'workflow')}, {counted(len(app.step_names()), 'step')}, world {app.world.url}"
+    steps = len(app.step_names()) + sum(map(_is_authors, app.names.carried_names()))
+    return f"{counted(workflows, 'workflow')}, {counted(steps, 'step')}, world {app.world.url}"
+
+
+def _is_authors(step: str) -> bool:
+    """Return whether a step of another language stands in the project itself, and not in a package that it has."""
+    return step.startswith("step//./") and "/node_modules/" not in step

@@ -121,6 +121,10 @@ class Sdk:
         env = {name: os.environ[name] for name in self._env if name in os.environ}
         return bundle_program(bundle, env=env, steps=signatures, build=build("quickjs"))
 
+    async def prepare(self) -> None:
+        """Have a process of Node ready."""
+        await self._steps.prepare()
+
     async def close(self) -> None:
         """End the processes of Node."""
         await self._steps.close()

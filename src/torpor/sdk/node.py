@@ -20,7 +20,7 @@ from typing import Any, Final, Protocol
 
 from torpor.engine.carried import Carried, CarriedInput
 from torpor.engine.metadata import StepMetadata, WorkflowMetadata, current_step, running_workflow
-from torpor.errors import FatalError, HostError, LimitExceededError, SerializationError, StepError
+from torpor.errors import FatalError, HostError, LimitExceededError, SerializationError, StepError, TorporError
 from torpor.processes.child import ending_text
 from torpor.programs.javascript.sdk_project import SdkProject, node, scripts
 from torpor.sdk.channel import Channel, Header
@@ -101,6 +101,11 @@ class NodeSteps:
                 self._processes.append(found)
             return found
 
+    async def prepare(self) -> None:
+        """Begin a process before a step needs one; where that fails, the first step says so."""
+        with suppress(TorporError):
+            await self._free_process()
+
     async def close(self) -> None:
         """End the processes."""
         processes, self._processes = self._processes, []
@@ -151,6 +156,9 @@ class _Process:
             why = f"it has not read them within {_START_SECONDS_MAX} s"
         except _DiedError as error:
             why = f"it {error}"
+        except asyncio.CancelledError:
+            made._channel.close()  # which ends the process
+            raise
         if why:
             await made.close()
             raise HostError(f"Node cannot read the steps of {project.folder}: {why}")
