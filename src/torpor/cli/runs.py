@@ -14,11 +14,13 @@ from torpor.cli.options import AppOption, DecryptOption, JsonOption, WorldOption
 from torpor.cli.output import print_json, say, show_table, status_text
 from torpor.cli.reporting import command
 from torpor.clock import SystemClock
+from torpor.durations import milliseconds
 from torpor.engine.waiting import Unmet
 from torpor.errors import UsageError
 from torpor.inspection.details import RunSummary, summary_data
 from torpor.inspection.readable import summary
 from torpor.inspection.reading import Reader, WaitingHook, WaitingMailbox
+from torpor.inspection.search import Search, search_all
 from torpor.inspection.timestamps import clock_text, iso, span_text
 from torpor.lifecycle import RunStatus
 from torpor.run_info import Awaited, RunInfo
@@ -47,6 +49,15 @@ def runs(
     status: StatusOption = None,
     workflow: WorkflowOption = None,
     attribute: AttributeOption = None,
+    started: Annotated[
+        str | None, typer.Option("--started", metavar="TIME", help="Only runs that started within it, such as 2h.")
+    ] = None,
+    ended: Annotated[
+        str | None, typer.Option("--ended", metavar="TIME", help="Only runs that ended within it, such as 2h.")
+    ] = None,
+    error: Annotated[
+        str, typer.Option("--error", metavar="TEXT", help="Only failed runs whose error says this, whatever its case.")
+    ] = "",
     limit: LimitOption = LIMIT_DEFAULT,
     before: Annotated[
         str | None,
@@ -60,13 +71,22 @@ def runs(
     """
     List runs, newest first, and what they wait for.
 
-    Example: torpor runs --status failed --attribute customer=c-17
+    Example: torpor runs --status failed --ended 2h --attribute customer=c-17
     """
-    wanted = parse_status(status)
-    attributes = parse_attributes(attribute or ())
+    now = SystemClock().now()
+    wanted = Search(
+        status=parse_status(status),
+        workflow=workflow,
+        attributes=parse_attributes(attribute or ()),
+        since=_back(started, now),
+        ended_since=_back(ended, now),
+        error=error,
+        before=before,
+        limit=limit,
+    )
 
     async def listed(reader: Reader) -> tuple[list[RunInfo], list[RunSummary], list[Unmet], str]:
-        found = await reader.runs(status=wanted, workflow=workflow, attributes=attributes, before=before, limit=limit)
+        found = await search_all(reader, wanted)
         return found, await reader.summaries(found) if json else [], await reader.unmet(), reader.url
 
     found, summaries, unmet, url = with_reader(app, world, listed, decrypt=decrypt)
@@ -111,6 +131,19 @@ def hooks(
         _show_mailboxes(mailboxes)
     else:
         say(f"no hook waits in world {url}", err=True)
+
+
+def _back(within: str | None, now: int) -> int:
+    """
+    Return the time that lies so long back, 0 for any.
+
+    Raises:
+        UsageError: it is no duration.
+    """
+    try:
+        return 0 if within is None else max(1, now - milliseconds(within))
+    except ValueError as error:
+        raise UsageError(str(error)) from error
 
 
 def parse_status(status: str | None) -> RunStatus | None:

@@ -51,6 +51,7 @@ class WhichRuns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         workflow: the full or the short name of their workflow.
         attribute: ``name=value`` that they have; may be repeated.
         since: only those that were created at this time or later, epoch milliseconds.
+        ended_since, ended_before: only those that ended at the one time or later, and before the other.
         error: what their error says, whatever its case; errors of encrypted runs are not looked into.
         before: the last run of the page before, or ``next`` of it.
         limit: how many at most.
@@ -60,6 +61,8 @@ class WhichRuns(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     workflow: str | None = None
     attribute: list[str] = []
     since: Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)] = 0
+    ended_since: Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)] = 0
+    ended_before: Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)] = 0
     error: Annotated[str, msgspec.Meta(max_length=512)] = ""
     before: str | None = None
     limit: Annotated[int, msgspec.Meta(ge=1, le=PAGE_RUNS_MAX)] = 50
@@ -79,6 +82,8 @@ async def list_runs(call: Call, query: WhichRuns) -> RunPage:
         workflow=query.workflow,
         attributes=attributes,
         since=query.since,
+        ended_since=query.ended_since,
+        ended_before=query.ended_before,
         error=query.error,
         before=query.before,
         limit=query.limit,

@@ -155,6 +155,8 @@ class Reader:
         status: RunStatus | None = None,
         workflow: str | None = None,
         attributes: Mapping[str, str] | None = None,
+        ended_since: int = 0,
+        ended_before: int = 0,
         before: str | None = None,
         limit: int,
     ) -> list[RunInfo]:
@@ -165,6 +167,7 @@ class Reader:
             status: their state.
             workflow: the full or the short name of their workflow.
             attributes: that they have, all of them.
+            ended_since, ended_before: when they ended; see :class:`torpor.model.RunFilter`.
             before: the run to continue after.
             limit: how many at most.
         """
@@ -172,7 +175,13 @@ class Reader:
         while len(found) < limit:
             most = min(_PAGE, limit - len(found))
             where = RunFilter(
-                status=status, workflow=workflow, before=before, limit=most, attributes=dict(attributes or {})
+                status=status,
+                workflow=workflow,
+                before=before,
+                limit=most,
+                attributes=dict(attributes or {}),
+                ended_since=ended_since,
+                ended_before=ended_before,
             )
             page = await self._world.list_runs(where)
             found += page

@@ -28,6 +28,7 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
         workflow: the full or the short name of their workflow.
         attributes: that they have, all of them.
         since: only those that were created at this time or later, epoch milliseconds; 0 for any.
+        ended_since, ended_before: only those that ended at the one time or later, and before the other; 0 for any.
         error: what their error says, whatever its case: its name, its message, its stack or its code; ``""`` for any.
         before: the last run of the page before, or ``next`` of it.
         limit: how many at most.
@@ -37,6 +38,8 @@ class Search(msgspec.Struct, frozen=True, kw_only=True):
     workflow: str | None = None
     attributes: dict[str, str] = {}
     since: int = 0
+    ended_since: int = 0
+    ended_before: int = 0
     error: str = ""
     before: str | None = None
     limit: int = 50
@@ -72,7 +75,13 @@ async def search(reader: Reader, wanted: Search, covers: Callable[[RunInfo], boo
     while looked_at < LOOKED_AT_MAX:
         most = PAGE_RUNS_MAX if text or covers is not None else wanted.limit - len(found)
         page = await reader.runs(
-            status=status, workflow=wanted.workflow, attributes=wanted.attributes, before=before, limit=most
+            status=status,
+            workflow=wanted.workflow,
+            attributes=wanted.attributes,
+            ended_since=wanted.ended_since,
+            ended_before=wanted.ended_before,
+            before=before,
+            limit=most,
         )
         for info in page:
             if info.created_at < wanted.since:  # those behind it are older still
@@ -87,6 +96,19 @@ async def search(reader: Reader, wanted: Search, covers: Callable[[RunInfo], boo
         if len(page) < most:
             return Found(found, None)
     return Found(found, before)
+
+
+async def search_all(reader: Reader, wanted: Search) -> list[RunInfo]:
+    """Return the runs that are wanted, as many as there is room for, however many have to be looked at."""
+    found: list[RunInfo] = []
+    before: str | None = wanted.before
+    while True:
+        left = wanted.limit - len(found)
+        page = await search(reader, msgspec.structs.replace(wanted, before=before, limit=left))
+        found += page.runs
+        before = page.next
+        if before is None or len(found) == wanted.limit:
+            return found
 
 
 async def _says(reader: Reader, info: RunInfo, text: str) -> bool:

@@ -23,6 +23,8 @@ class RunFilter(msgspec.Struct, frozen=True):
         before: id of the last run of the previous page.
         limit: how many at most.
         attributes: only runs that have all of these.
+        ended_since, ended_before: only runs that ended at the one time or later, and before the other, epoch
+            milliseconds; 0 for any time, or never.
     """
 
     status: RunStatus | None = None
@@ -31,6 +33,13 @@ class RunFilter(msgspec.Struct, frozen=True):
     before: str | None = None
     limit: int = 50
     attributes: dict[str, str] = {}
+    ended_since: int = 0
+    ended_before: int = 0
+
+    @property
+    def by_end(self) -> bool:
+        """Whether only runs are listed that ended at some time."""
+        return bool(self.ended_since or self.ended_before)
 
 
 class EndedFilter(msgspec.Struct, frozen=True):

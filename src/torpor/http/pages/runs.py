@@ -26,7 +26,7 @@ OVERVIEW_SECONDS: Final = 5.0
 """How old the figures of the workflows may be; older ones are shown once more while they are read anew."""
 
 SINCE: Final = {"hour": 3_600, "day": 86_400, "week": 7 * 86_400, "month": 30 * 86_400}
-"""Seconds that a run may be old."""
+"""Seconds that lie back at most when a run started, or ended."""
 
 
 class Wanted(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +36,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     status: str = ""
     attribute: str = ""
     since: str = ""
+    ended: str = ""
     error: Annotated[str, msgspec.Meta(max_length=512)] = ""
     before: str = ""
     said: str = ""
@@ -43,7 +44,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def is_narrow(self) -> bool:
         """Whether it leaves runs out."""
-        return bool(self.workflow or self.status or self.attribute or self.since or self.error)
+        return bool(self.workflow or self.status or self.attribute or self.since or self.ended or self.error)
 
     def with_(self, **fields: Any) -> str:
         """Return what asks for the same with other fields, and from the beginning on."""
@@ -57,8 +58,9 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
         Raises:
             BadRequestError: it is none.
         """
-        if self.since not in ("", *SINCE):
-            raise BadRequestError(f"since={self.since:.50}: one of {', '.join(SINCE)}, or nothing")
+        for name, given in (("since", self.since), ("ended", self.ended)):
+            if given not in ("", *SINCE):
+                raise BadRequestError(f"{name}={given:.50}: one of {', '.join(SINCE)}, or nothing")
         try:
             status = msgspec.convert(self.status, RunStatus) if self.status else None
         except msgspec.ValidationError as error:
@@ -68,6 +70,7 @@ class Wanted(msgspec.Struct, frozen=True, kw_only=True):
             workflow=self.workflow.strip() or None,
             attributes=dict(_attributes(self.attribute)),
             since=now - SINCE[self.since] * 1_000 if self.since else 0,
+            ended_since=now - SINCE[self.ended] * 1_000 if self.ended else 0,
             error=self.error.strip(),
             before=self.before or None,
             limit=RUNS,

@@ -6,6 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from torpor.errors import RunNotFoundError
+from torpor.lifecycle import EventType
 from torpor.model import Event, ImageUse, NewTask, ProgramUse, RunFilter
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import (
@@ -74,6 +75,38 @@ class QueriesSuite(Suite):
         assert await _ids(world, RunFilter(workflow="pay")) == ["wrun_3", "wrun_1", "wrun_0"]
         assert await _ids(world, RunFilter(workflow=names[1])) == ["wrun_1"]
         assert await _ids(world, RunFilter(workflow="ay")) == []
+
+    async def test_runs_are_listed_by_their_end(self, world: World, clock: ManualClock) -> None:
+        """Newest first as ever, those alone that ended at that time, together with every other filter."""
+        stories: tuple[tuple[str, EventType], ...] = (
+            ("order", "run_failed"),
+            ("refund", "run_completed"),
+            ("order", "run_completed"),
+            ("order", "run_failed"),
+        )
+        turns: list[Turn] = []
+        for n, (name, _) in enumerate(stories):
+            new = new_run(f"wrun_{n}", workflow=name)
+            await world.create_run(replace(new, attributes={"n": str(n), "even": str(n % 2 == 0)}))
+            turns.append(await claim(world))
+        for n, turn in reversed([*enumerate(turns)]):  # who began last ends first
+            clock.advance(1)
+            await turn.commit(Event("run_started", clock.now()), ending(stories[n][1], at=clock.now()))
+        await begin(world, "wrun_4")
+        ends = [(await world.get_run(f"wrun_{n}")).ended_at for n in range(4)]
+        assert ends == sorted(ends, reverse=True)
+        assert await _ids(world, RunFilter(ended_since=1)) == ["wrun_3", "wrun_2", "wrun_1", "wrun_0"]
+        assert await _ids(world, RunFilter(ended_since=ends[1])) == ["wrun_1", "wrun_0"]
+        assert await _ids(world, RunFilter(ended_before=ends[1])) == ["wrun_3", "wrun_2"]
+        assert await _ids(world, RunFilter(ended_since=ends[2], ended_before=ends[0])) == ["wrun_2", "wrun_1"]
+        assert await _ids(world, RunFilter(ended_since=ends[3], status="failed")) == ["wrun_3", "wrun_0"]
+        assert await _ids(world, RunFilter(ended_since=1, workflow="order", attributes={"even": "True"})) == [
+            "wrun_2",
+            "wrun_0",
+        ]
+        assert await _ids(world, RunFilter(ended_since=1, limit=2, before="wrun_3")) == ["wrun_2", "wrun_1"]
+        for none in (RunFilter(ended_since=ends[0] + 1), RunFilter(ended_since=1, status="running")):
+            assert await _ids(world, none) == []
 
     async def test_what_is_open_in_several_runs_is_read_together(self, world: World) -> None:
         """Each as it is alone, and none that does not exist."""

@@ -25,6 +25,8 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
         and (where.workflow is None or f"//{rows.run.workflow}".endswith(f"//{where.workflow}"))
         and (where.app is None or rows.run.app == where.app)
         and where.attributes.items() <= rows.run.attributes.items()
+        and (not where.by_end or rows.run.ended_at >= max(1, where.ended_since))
+        and (not where.ended_before or rows.run.ended_at < where.ended_before)
     )
     return list(islice(found, where.limit))
 

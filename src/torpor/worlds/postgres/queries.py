@@ -47,6 +47,24 @@ _WITH_ATTRIBUTES: Final = (
     "(SELECT 1 FROM torpor.attributes b WHERE b.run = r.id AND b.name = o.name AND b.value = o.value)) "
     "ORDER BY a.n DESC LIMIT %(limit)s"
 )
+_OF_THESE: Final = (
+    "r.n < %(before)s AND r.ended_at > 0 AND r.ended_at >= %(since)s AND r.ended_at < %(until)s "
+    "AND (%(status)s::text IS NULL OR r.status = %(status)s) AND (%(app)s::text IS NULL OR r.app = %(app)s) "
+    "AND (%(name)s::text IS NULL OR r.workflow = %(name)s OR right(r.workflow, length(%(suffix)s)) = %(suffix)s) "
+    "AND NOT EXISTS (SELECT 1 FROM unnest(%(names)s::text[], %(values)s::text[]) o (name, value) WHERE NOT EXISTS "
+    "(SELECT 1 FROM torpor.attributes b WHERE b.run = r.id AND b.name = o.name AND b.value = o.value))"
+)
+_BY_END: Final = (
+    # Along the index of ends, workflow by workflow.
+    f"{_NAMES} SELECT {{}} FROM names p CROSS JOIN LATERAL (SELECT * FROM torpor.runs r WHERE r.app = p.app "
+    f"AND r.workflow = p.workflow AND {_OF_THESE} OFFSET 0) r"
+)
+_MANY: Final = 1_000
+"""What more runs have than that is not rare: a page is found among the newest."""
+
+_HOW_MANY_BY_END: Final = f"SELECT count(*) FROM ({_BY_END.format('1')} LIMIT {_MANY}) AS few"
+_FEW_BY_END: Final = f"{_BY_END.format(RUN_COLUMNS)} ORDER BY r.n DESC LIMIT %(limit)s"
+_MANY_BY_END: Final = f"WHERE {_OF_THESE} ORDER BY r.n DESC LIMIT %(limit)s"
 _NO_RUN_YET: Final = 1 << 62
 _NO_GUEST: Final = "r.guest = ''"
 _WAITING: Final = (
@@ -81,6 +99,8 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
         before = row[0]
     asked: dict[str, Any] = {"before": before, "limit": where.limit, "app": where.app, "name": where.workflow}
     asked["suffix"] = f"//{where.workflow}"
+    if where.by_end:
+        return _runs_by_end(store, where, asked)
     if where.attributes:
         return _runs_with(store, where, asked)
     if where.status is None and where.workflow is None and where.app is None:
@@ -100,6 +120,14 @@ def _runs_with(store: Store, where: RunFilter, asked: dict[str, Any]) -> list[Ru
     asked |= {"attribute": name, "value": value, "status": where.status}
     asked |= {"names": [each for each, _ in others], "values": [each for _, each in others]}
     return store.runs_by_name(_WITH_ATTRIBUTES, asked)
+
+
+def _runs_by_end(store: Store, where: RunFilter, asked: dict[str, Any]) -> list[Run]:
+    """Return a page of the runs that ended at some time: along their ends if they are few, else along all runs."""
+    asked |= {"since": where.ended_since, "until": where.ended_before or _NO_RUN_YET, "status": where.status}
+    asked |= {"names": [*where.attributes], "values": [*where.attributes.values()]}
+    [[(count,)]] = store.connection.ask((_HOW_MANY_BY_END, asked))
+    return store.runs_by_name(_MANY_BY_END, asked) if count >= _MANY else store.runs_found(_FEW_BY_END, asked)
 
 
 def runs_beginning_with(store: Store, prefix: str, *, limit: int) -> list[Run]:

@@ -64,7 +64,23 @@ _HOW_MANY_LISTED: Final = f"SELECT count(*) FROM (SELECT 1 {_LISTED} LIMIT {_MAN
 _LISTED_WITH: Final = (
     f"SELECT r.k {_LISTED} AND {_HAS.format(which='attributes', run='r.k')} ORDER BY r.k DESC LIMIT :limit"
 )
+_OF_STATUS: Final = "(:status IS NULL OR r.status = :status)"
+_ENDED_THEN: Final = "r.ended_at > 0 AND r.ended_at >= :since AND r.ended_at < :until"
+_BY_END: Final = (
+    "FROM workflows w CROSS JOIN runs r INDEXED BY runs_ended ON r.workflow = w.k "
+    f"AND {_ENDED_THEN} AND r.k < :before WHERE {_OF_WORKFLOW} AND {_OF_STATUS}"
+)
+_HOW_MANY_BY_END: Final = f"SELECT count(*) FROM (SELECT 1 {_BY_END} LIMIT {_MANY})"
+_FEW_BY_END: Final = (
+    f"SELECT r.k {_BY_END} AND {_HAS.format(which='attributes', run='r.k')} ORDER BY r.k DESC LIMIT :limit"
+)
+_MANY_BY_END: Final = (
+    f"SELECT r.k FROM runs r CROSS JOIN workflows w ON w.k = r.workflow WHERE r.k < :before AND {_ENDED_THEN} "
+    f"AND {_OF_WORKFLOW} AND {_OF_STATUS} AND {_HAS.format(which='attributes', run='r.k')} "
+    "ORDER BY r.k DESC LIMIT :limit"
+)
 _NO_RUN_YET: Final = 1 << 62
+_NO_TIME_YET: Final = 1 << 62
 _LAST_CHARACTER: Final = "\U0010ffff"
 _NEXT_KEY: Final = "SELECT min(key_id) FROM runs INDEXED BY runs_key WHERE key_id <> '' AND key_id > ?"
 _COUNT: Final = "SELECT count(*) FROM runs INDEXED BY runs_key WHERE key_id <> '' AND key_id = ?"
@@ -92,6 +108,8 @@ _IMAGES: Final = (
 def list_runs(store: Store, where: RunFilter) -> list[Run]:
     """Answer :meth:`torpor.world.Queries.list_runs`."""
     before = _NO_RUN_YET if where.before is None else store.existing(where.before)
+    if where.by_end:
+        return _runs_by_end(store, where, before)
     if where.attributes:
         return _runs_with(store, where, before)
     if where.status is None and where.workflow is None and where.app is None:
@@ -141,6 +159,24 @@ def _runs_with(store: Store, where: RunFilter, before: int) -> list[Run]:
     if narrowed and counts[name, value] > int(store.db.execute(_HOW_MANY_LISTED, asked).fetchone()[0]):
         query = _LISTED_WITH
     found = [k for (k,) in store.db.execute(query, asked).fetchall()]
+    return store.runs("WHERE k IN (SELECT value FROM json_each(?)) ORDER BY k DESC", _json(found))
+
+
+def _runs_by_end(store: Store, where: RunFilter, before: int) -> list[Run]:
+    """Return a page of the runs that ended at some time: along their ends if they are few, else along all runs."""
+    asked = {
+        "before": before,
+        "limit": where.limit,
+        "since": where.ended_since,
+        "until": where.ended_before or _NO_TIME_YET,
+        "attributes": _json(list(where.attributes.items())),
+        "status": None if where.status is None else RUN_CODE[where.status],
+        "app": where.app,
+        "name": where.workflow,
+        "suffix": f"//{where.workflow}",
+    }
+    are_many = store.db.execute(_HOW_MANY_BY_END, asked).fetchone()[0] >= _MANY
+    found = [k for (k,) in store.db.execute(_MANY_BY_END if are_many else _FEW_BY_END, asked).fetchall()]
     return store.runs("WHERE k IN (SELECT value FROM json_each(?)) ORDER BY k DESC", _json(found))
 
 
