@@ -339,7 +339,7 @@ def test_schedules_are_made_and_looked_after(http: httpx.Client) -> None:
         "/v1/schedules", json={"name": "every day", "workflow": "adding", "args": [1, 2], "cron": "0 9 * * *"}
     )
     assert (made.status_code, made.headers["location"]) == (201, "/v1/schedules/every%20day")
-    assert [each["name"] for each in http.get("/v1/schedules").json()] == ["every day"]
+    assert "every day" in [each["name"] for each in http.get("/v1/schedules").json()]
     assert len(http.get("/v1/schedules/every%20day", params={"next": 3}).json()["upcoming"]) == 3
     paused = http.post("/v1/schedules/every%20day/pause", json={"note": "holidays"}).json()
     assert (paused["paused"], paused["note"], paused["next_at"]) == (True, "holidays", None)
