@@ -35,6 +35,7 @@ FLOORS = (
         "run_handle",
         "health",
         "forking",
+        "late_forking",
         "hook_info",
         "moments",
         "parked",

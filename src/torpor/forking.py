@@ -3,36 +3,33 @@ Forking a run: a new run that goes on from any place of another one's log.
 
 The log up to the place is replayed first, in a copy: so its code is seen to agree, be it another one, and what it had
 asked for and written there is known. Then it is rewritten as the new run's, and stored in one transaction. The origin
-is not touched.
+is not touched. A log that has lost its beginning is :mod:`torpor.late_forking`'s business.
 """
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
+from typing import Any
 
 import msgspec
 from msgspec.structs import replace
 
-from torpor import ids, limits
+from torpor import ids, late_forking
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
 from torpor.engine import forks, plan
 from torpor.engine.deployments import Startable
 from torpor.engine.images import Images
-from torpor.engine.moves import TooMuchAtOnceError
-from torpor.engine.rewriting import Heir, open_hooks, rewritten
+from torpor.engine.past import LINES_MAX, within_limits
+from torpor.engine.rewriting import Heir, chosen, new_tokens, open_hooks, rewritten
 from torpor.engine.session import Session
 from torpor.engine.threads import VmThreads
-from torpor.errors import ConfigurationError, DivergenceError, UsageError
+from torpor.errors import BuildMissingError, ConfigurationError, DivergenceError, UsageError
 from torpor.lifecycle import INPUTS, RUN_ENDINGS
 from torpor.model import Entities, Event, NewFork, NewRun, Run, RunState, standing
 from torpor.vm.guest import Guest, Image, MakeGuest, Op
 from torpor.world import World
-
-_TOKEN_BYTES: Final = 18
-_LINES_MAX: Final = 2**53 - 1
 
 
 class Asked(msgspec.Struct, frozen=True):
@@ -80,23 +77,19 @@ async def fork(world: World, guests: MakeGuest, keyring: Keyring, asked: Asked) 
         ProgramMissingError, BuildMissingError, ConfigurationError, VmError, HostError: its VM cannot be brought there.
     """
     run = await world.get_run(asked.run_id)
-    place = asked.at if asked.at >= 0 else run.head + 1 + asked.at
+    if run.base:
+        return await _late(world, guests, keyring, asked)
+    place = _place(run, asked)
     events = _prefix(run, await world.events(run.id, limit=run.head), place)
     was = keyring.run(run.id, run.key_id)
     new = _new(run, asked, world.clock.now(), keyring)
     becomes = keyring.run(new.id, new.key_id)
     events, results = _with_results(events, asked.results, was)
-    threads = VmThreads(1)
-    images = Images(world, guests, threads, keyring, build_wait_seconds=None)
-    try:
+    async with _vms(world, guests, keyring) as (threads, images):
         guest, image = await _vm(images, run, new, asked.code is not None)
         told = await threads.run(_retold, guest, image, run, events, was, becomes)
-    finally:
-        images.builds.close()
-        threads.shutdown()
     before = [*events, *(event for event in told.outputs if event.digest and event.op)]
-    hooks = [] if asked.take_over else open_hooks(before)
-    tokens = {created.op: secrets.token_urlsafe(_TOKEN_BYTES) for created in hooks}
+    tokens = new_tokens([] if asked.take_over else [created.op for created in open_hooks(before)])
     heir = Heir(becomes, becomes.seed(new.seed), told.digests, tokens, world.clock.now())
     its = rewritten(before, was, heir)
     origin = forks.Forked(run.id, was.seed(run.seed), tokens)
@@ -116,6 +109,46 @@ async def fork(world: World, guests: MakeGuest, keyring: Keyring, asked: Asked) 
     )
 
 
+def _place(run: Run, asked: Asked) -> int:
+    return asked.at if asked.at >= 0 else run.head + 1 + asked.at
+
+
+async def _late(world: World, guests: MakeGuest, keyring: Keyring, asked: Asked) -> Run:
+    """
+    Store a fork of a run whose log has lost its beginning.
+
+    Raises:
+        UsageError, ConfigurationError, EntityConflictError: as :func:`fork`.
+    """
+    parcel = await world.parcel(asked.run_id)
+    run = parcel.run
+    late_forking.check(parcel, _place(run, asked))
+    if asked.code is not None:
+        raise UsageError(
+            f"the log of run {run.id} begins after event {run.base}, and other code takes all of it; fork it "
+            "with its own"
+        )
+    new = _new(run, asked, world.clock.now(), keyring)
+    codecs = keyring.run(run.id, run.key_id), keyring.run(new.id, new.key_id)
+    async with _vms(world, guests, keyring) as (threads, images):
+        vm = await images.of(RunState(parcel.entities, parcel.snapshot, []))
+        return await late_forking.fork(
+            world, threads, vm, parcel, new, codecs, asked.results, take_over=asked.take_over
+        )
+
+
+@asynccontextmanager
+async def _vms(world: World, guests: MakeGuest, keyring: Keyring) -> AsyncIterator[tuple[VmThreads, Images]]:
+    """Have a thread for a VM, and images for it, for the time of the block."""
+    threads = VmThreads(1)
+    images = Images(world, guests, threads, keyring, build_wait_seconds=None)
+    try:
+        yield threads, images
+    finally:
+        images.builds.close()
+        threads.shutdown()
+
+
 def _prefix(run: Run, events: Sequence[Event], place: int) -> list[Event]:
     """
     Return what stands of a log up to a place.
@@ -123,11 +156,6 @@ def _prefix(run: Run, events: Sequence[Event], place: int) -> list[Event]:
     Raises:
         UsageError: a run cannot go on from there.
     """
-    if run.base:
-        raise UsageError(
-            f"run {run.id} cannot be forked: its log begins after event {run.base}, and a fork takes all of it; "
-            f"torpor rerun {run.id} starts it anew"
-        )
     if not 1 <= place <= run.head:
         raise UsageError(f"run {run.id} can be forked after events 1 to {run.head}, not after event {place}")
     found = [event for event in standing([each for each in events if each.seq <= place]) if event.type != "run_retried"]
@@ -172,9 +200,7 @@ def _outcomes(before: Sequence[Event], results: Mapping[int, Any], run_codec: Ru
                 f"op {op} of run {run_id} is no step that it had asked for at that place; the last of them: "
                 f"{known or 'none'}"
             )
-        started = Event("step_started", 0, steps[op].id, op=op, name=steps[op].name, attempt=1)
-        payload = run_codec.dumps(value, f"the result of op {op}")
-        found += [started, replace(started, type="step_completed", payload=payload)]
+        found += chosen(steps[op], run_codec.dumps(value, f"the result of op {op}"))
     return found
 
 
@@ -214,15 +240,16 @@ def _new(run: Run, asked: Asked, now: int, keyring: Keyring) -> NewRun:
 
 async def _vm(images: Images, run: Run, new: NewRun, is_new_code: bool) -> tuple[Guest, Image]:
     """
-    Return the guest and image that the fork goes on in: the origin's, unless that build knows no forks.
+    Return the guest and image that the fork goes on in: the origin's, unless that build is nowhere, or knows no forks.
 
     Raises:
         ConfigurationError: no build that is here does.
     """
     if not is_new_code:
-        guest, image = await images.of(RunState(Entities(run), None, []))
-        if "run_forked" in guest.hears:
-            return guest, image
+        with suppress(BuildMissingError):  # of version 0.1.0, or dropped: the log makes up for it
+            guest, image = await images.of(RunState(Entities(run), None, []))
+            if "run_forked" in guest.hears:
+                return guest, image
     guest, image = await images.installed(replace(run, program=new.program, key_id=new.key_id))
     if "run_forked" not in guest.hears:
         raise ConfigurationError(f"the guest {guest.name} that is installed here knows no forks; upgrade torpor")
@@ -236,10 +263,7 @@ def _retold(guest: Guest, image: Image, run: Run, events: list[Event], was: RunC
     Raises:
         DivergenceError: what it asks for is not what the log says.
     """
-    try:
-        return _replayed(guest, image, run, events, was, becomes, limits.EVENTS_PER_CALL)
-    except TooMuchAtOnceError:
-        return _replayed(guest, image, run, events, was, becomes, 1)
+    return within_limits(lambda count: _replayed(guest, image, run, events, was, becomes, count))
 
 
 def _replayed(
@@ -253,7 +277,7 @@ def _replayed(
 ) -> _Told:
     digests: dict[int, bytes] = {}
     ops = max((event.op for event in events if event.digest), default=0)
-    state = RunState(Entities(replace(run, ops=ops, logs=_LINES_MAX)), None, events)
+    state = RunState(Entities(replace(run, ops=ops, logs=LINES_MAX)), None, events)
     note: Callable[[Op], None] = lambda op: digests.update({op.n: plan.digest(op, becomes)})  # noqa: E731  # of one line
     session = Session(
         guest,

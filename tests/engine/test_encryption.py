@@ -36,6 +36,7 @@ from torpor.errors import (
     TorporError,
     UsageError,
 )
+from torpor.inspection.archive import archive
 from torpor.inspection.reading import Reader
 from torpor.lifecycle import EventType
 from torpor.model import NOTHING, ClaimRequest, Claims, Event
@@ -217,6 +218,35 @@ async def test_the_past_takes_the_key(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="--decrypt"):
             async with Reader(app.client).travelling(run.id):
                 pass
+
+
+async def test_a_fork_has_a_key_of_its_own(tmp_path: Path) -> None:
+    """What it takes along is packed anew, whether by its log or by its snapshot; the origin's key opens none of it."""
+    async with on(tmp_path, ONE) as app, app.worker():
+        run = await app.start("patient", "token")
+        await has_event(app, run, "hook_created")
+        forks = [await run.fork(at=-1)]
+
+        async def is_parked() -> bool:
+            return await app.world.snapshot(run.id) is not None
+
+        await until(app, is_parked)
+        assert (await archive(app.client, run.id))[1] > 0
+        forks.append(await run.fork(at=-1))
+        for fork in forks:
+            stored = await app.world.load(fork.id)
+            origin = ONE.run(run.id, ONE.current)
+            sealed = [event.payload for event in stored.events if event.payload]
+            sealed += [stored.snapshot.data] if stored.snapshot else []
+            assert sealed
+            for payload in sealed:
+                with pytest.raises(DecryptionError):
+                    origin.decrypt(payload)
+            [waits] = [each for each in (await fork.info()).waits_for if each.kind == "hook"]
+            await app.resume_hook(waits.name, "heir")
+            assert (await fork.result(timeout=TIMEOUT))[1] == "heir"
+        with pytest.raises(KeyMissingError):
+            await Client(app.world).run(run.id).fork(at=-1)
 
 
 async def test_runs_go_on_after_a_rotation(tmp_path: Path) -> None:

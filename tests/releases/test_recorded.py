@@ -48,6 +48,29 @@ async def test_nothing_is_taken_for_damaged(shop: Torpor) -> None:
     assert await find_damage(shop.world, shop.keyring) == {}
 
 
+@pytest.mark.parametrize("run_id", ["hold-snapshot", "hold-secret"])
+async def test_sleeping_runs_are_forked(shop: Torpor, recording: tuple[str, Path], run_id: str) -> None:
+    """At the present, with what they hold: by replay, or where the log is gone from their snapshots; they sleep on."""
+    run, release = shop.run(run_id), recording[0]
+    info = await run.info()
+    assert not info.ended_at, "this test stands before those that let it go on"
+    forked = await run.fork(at=-1)
+    assert (await shop.world.get_run(forked.id)).key_id == info.key_id
+    assert ((await shop.world.get_run(forked.id)).base > 0) == (release == "this-version-without-logs")
+    [waits] = [each for each in (await forked.info()).waits_for if each.kind == "hook"]
+    assert waits.name != run_id
+    await shop.resume_hook(waits.name, {"paid": "by the heir"})
+    found = await result(shop, forked.id)
+    assert (found["payload"], found["cost"], found["bag"]) == ({"paid": "by the heir"}, 600, 5)
+    assert (await run.info()).head == info.head
+
+
+@pytest.mark.parametrize("run_id", ["sold-snapshot", "sold-replay", "sold-secret"])
+async def test_runs_that_ended_are_forked(shop: Torpor, run_id: str) -> None:
+    """From before their end, to the same end."""
+    assert await (await shop.run(run_id).fork(at=-2)).result(timeout=TIMEOUT) == 301
+
+
 @pytest.mark.parametrize("run_id", ["sold-snapshot", "sold-replay", "sold-secret"])
 async def test_results_are_read(shop: Torpor, run_id: str) -> None:
     """A run that had ended tells what it returned."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from tests.engine.support import until
 from tests.semantics.steps import gates
 from tests.semantics.support import HOUR, Stage, kinds, outcome
 from torpor import RunHandle, UsageError
 from torpor.errors import EntityConflictError
+from torpor.inspection.archive import archive
 from torpor.inspection.reading import Reader
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
@@ -79,6 +81,80 @@ async def test_what_is_open_goes_on(stage: Stage) -> None:
     assert await outcome(forked) == await outcome(run) == [2, name]
     ids = [(await stage.logged(each, "step_completed", 2))[-1].id for each in (run, forked)]
     assert len(set(ids)) == 2
+
+
+async def _lost(stage: Stage, run: RunHandle) -> int:
+    """Let a run's log lose its beginning, and return behind which event it begins then."""
+    if stage.runtime == "replay":
+        pytest.skip("a run that is replayed keeps its log")
+
+    async def dropped() -> int:
+        try:
+            return (await archive(stage.app.client, run.id))[0].base
+        except EntityConflictError:  # it has no snapshot yet
+            return 0
+
+    return await until(stage.app, dropped)
+
+
+async def test_a_log_that_lost_its_beginning(stage: Stage) -> None:
+    """The run is forked at the present, from its snapshot: as its own from there on, like any other fork."""
+    run = await stage.start("forkable", 4)
+    token = await _token(stage, run)
+    base = await _lost(stage, run)
+    head = (await run.info()).head
+    with pytest.raises(UsageError, match=f"begins after event {base}, so that it can be forked at the present only"):
+        await run.fork(at=head - 1)
+    with pytest.raises(UsageError, match="other code takes all of it"):
+        await run.fork(at=-1, code=stage.app)
+    with pytest.raises(UsageError, match=r"op 1 of run .* is no step that is open now; those are: none"):
+        await run.fork(at=-1, results={1: 5})
+    with pytest.raises(EntityConflictError, match=run.id):
+        await run.fork(at=-1, take_over=True)
+    forked = await run.fork(at=-1, run_id=f"late-{stage.guest}")
+    assert (await run.fork(at=-1, run_id=forked.id)).id == forked.id
+    assert (await forked.info()).forked_from == f"{run.id}@{head}"
+    again = await forked.fork(at=-1)  # of a fork that begins late
+    results = []
+    for each in (run, forked, again):
+        await stage.resume(await _token(stage, each) if each is run else await _open_token(each), "in")
+        results.append(await outcome(each))
+    for each, told in zip((run, forked, again), results, strict=True):
+        assert (told["first"], told["got"], told["ids"]) == (5, "in", [run.id, each.id])
+        assert (told["drawn"][0], told["tokens"][0]) == (results[0]["drawn"][0], token)
+    assert len({told["drawn"][1] for told in results}) == 3
+    assert len({told["tokens"][1] for told in results}) == 3
+    steps = [(await stage.logged(each, "step_completed"))[-1].id for each in (run, forked, again)]
+    assert len(set(steps)) == 3
+    for each in (forked, again):
+        await _is_sound(stage, each)
+        assert [entry.text for entry in await each.logs() if entry.n > 0] == ["first 5"]
+    with pytest.raises(UsageError, match="it has ended, so that it cannot be forked any more"):
+        await run.fork(at=-1)
+
+
+async def _open_token(run: RunHandle) -> str:
+    """Return the token of a run's hook, which its log does not have any more."""
+    [waits] = [each for each in (await run.info()).waits_for if each.kind == "hook"]
+    return waits.name
+
+
+async def test_what_is_open_goes_on_without_the_log_before_it(stage: Stage) -> None:
+    """A step begins anew, or returns what was chosen; a timer keeps its time."""
+    name = f"late-{stage.guest}"
+    run = await stage.start("forkable_beside", name)
+    await stage.logged(run, "step_completed")
+    await _lost(stage, run)
+    [open_step] = [each for each in (await run.info()).waits_for if each.kind == "step"]
+    forked, chosen = await run.fork(at=-1), await run.fork(at=-1, results={open_step.op: "chosen"})
+    dues = [[each.due for each in (await each.info()).waits_for if each.kind == "timer"] for each in (run, forked)]
+    assert dues[0] == dues[1] != []
+    gates[name].open.set()
+    stage.clock.put_forward(HOUR)
+    assert await outcome(forked) == await outcome(run) == [2, name]
+    assert await outcome(chosen) == [2, "chosen"]
+    for each in (forked, chosen):
+        await _is_sound(stage, each)
 
 
 async def test_other_code(stage: Stage) -> None:

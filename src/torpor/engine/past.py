@@ -9,8 +9,8 @@ here is synchronous and runs in a VM thread.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
-from typing import Final
+from collections.abc import Callable, Iterable, Sequence
+from typing import Final, TypeVar
 
 import msgspec
 from msgspec.structs import replace
@@ -33,7 +33,19 @@ MARKS_WANTED: Final = 40
 MARK_BYTES_MAX: Final = 64 * limits.MIB
 """What all marks of one past may have; then every second one goes."""
 
-_LINES_MAX: Final = 2**53 - 1
+LINES_MAX: Final = 2**53 - 1
+"""In place of a run's lines in a replay that stores none: as if all of them were there."""
+
+
+T = TypeVar("T")
+
+
+def within_limits(replay: Callable[[int], T]) -> T:
+    """Return what a replay tells that is told how many events to deliver at once: many, one if many are too much."""
+    try:
+        return replay(limits.EVENTS_PER_CALL)
+    except TooMuchAtOnceError:
+        return replay(1)
 
 
 class _Marked(msgspec.Struct, frozen=True):
@@ -231,7 +243,7 @@ class Past:
         snapshot = self._state.snapshot
         ops = max((event.op for event in self._line if event.digest), default=snapshot.ops if snapshot else 0)
         # Lines are counted here, and read from the world.
-        run = replace(self._state.run, ops=ops, logs=_LINES_MAX)
+        run = replace(self._state.run, ops=ops, logs=LINES_MAX)
         state = RunState(Entities(run), snapshot, list(self._line))
         return Session(
             self._guest,
