@@ -50,6 +50,9 @@ def test_commands_have_a_servers_world(served: Served, torpor: Torpor) -> None:
     assert json.loads(torpor.ok("start", "addTen", "3", "--wait", *place)) == 13
     [listed] = json.loads(torpor.ok("runs", "--json", *place))
     assert "13" in torpor.ok("inspect", listed["id"], *place)
+    then = json.loads(torpor.ok("inspect", listed["id"], "--at", "1", "--stack", "--json", *place))
+    assert (then["seq"], then["event"], then["status"]) == (1, "run_created", "pending")
+    assert json.loads(torpor.ok("inspect", listed["id"], "--sizes", "--json", *place))["sizes"][0]["seq"] == 1
     waiting = torpor.ok("start", "approval", "t-1", *place).strip()
     torpor.ok("resume", "t-1", "--wait", "60s", '{"approved": true}', *place)
     assert torpor("cancel", waiting, *place).exit_code in {0, 1}

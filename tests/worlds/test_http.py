@@ -180,6 +180,16 @@ class TestForeign(worlds.ForeignSuite):
     """See :class:`torpor.testing.worlds.ForeignSuite`."""
 
 
+@at_length
+class TestGivingUp(worlds.GivingUpSuite):
+    """See :class:`torpor.testing.worlds.GivingUpSuite`."""
+
+
+@at_length
+class TestProgress(worlds.ProgressSuite):
+    """See :class:`torpor.testing.worlds.ProgressSuite`."""
+
+
 class TestHeld(worlds.HeldSuite):
     """See :class:`torpor.testing.worlds.HeldSuite`."""
 
