@@ -90,7 +90,7 @@ async def fork(world: World, guests: MakeGuest, keyring: Keyring, asked: Asked) 
         told = await threads.run(_retold, guest, image, run, events, was, becomes)
     before = [*events, *(event for event in told.outputs if event.digest and event.op)]
     tokens = new_tokens([] if asked.take_over else [created.op for created in open_hooks(before)])
-    heir = Heir(becomes, becomes.seed(new.seed), told.digests, tokens, world.clock.now())
+    heir = Heir(becomes, becomes.seed(new.seed), was.seed(run.seed), told.digests, tokens, world.clock.now())
     its = rewritten(before, was, heir)
     origin = forks.Forked(run.id, was.seed(run.seed), tokens)
     forked = Event("run_forked", 0, ref=run.id, due=place, payload=forks.packed(origin, becomes))
@@ -287,10 +287,10 @@ def _replayed(
         url="",
         events_per_call=events_per_call,
         allows=lambda _: True,  # whoever carries it on asks again
-        replayed=note,
+        emitted=note,
     )
     try:
-        session.start(0)
+        session.start(events[-1].at)
         outputs: list[Event] = []
         left: Sequence[Event] = [event for event in events if event.type in INPUTS]
         while True:

@@ -95,7 +95,7 @@ async def fork(
     digests = await threads.run(_digests, guest, image, parcel, events, was, becomes)
     live = [hook for hook in parcel.entities.hooks.values() if hook.status == "live" and not hook.watch]
     tokens = new_tokens([] if take_over else [hook.op for hook in live])
-    heir = Heir(becomes, becomes.seed(new.seed), digests, tokens, now)
+    heir = Heir(becomes, becomes.seed(new.seed), was.seed(run.seed), digests, tokens, now)
     log = rewritten(events, was, heir, base=snapshot.cursor)
     at = max(now, run.latest_at)
     origin = forks.Forked(run.id, was.seed(run.seed), tokens)
@@ -206,7 +206,7 @@ def _replayed(
         url="",
         events_per_call=events_per_call,
         allows=lambda _: True,  # whoever carries it on asks again
-        replayed=lambda op: digests.update({op.n: plan.digest(op, becomes)}),
+        emitted=lambda op: digests.update({op.n: plan.digest(op, becomes)}),
     )
     try:
         session.start(0)

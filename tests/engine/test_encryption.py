@@ -225,7 +225,7 @@ async def test_a_fork_has_a_key_of_its_own(tmp_path: Path) -> None:
     async with on(tmp_path, ONE) as app, app.worker():
         run = await app.start("patient", "token")
         await has_event(app, run, "hook_created")
-        forks = [await run.fork(at=-1)]
+        forks = [await run.fork(at=at) for at in (-1, 1)]  # and where its code had asked for nothing that is stored
 
         async def is_parked() -> bool:
             return await app.world.snapshot(run.id) is not None
@@ -236,6 +236,9 @@ async def test_a_fork_has_a_key_of_its_own(tmp_path: Path) -> None:
         for fork in forks:
             stored = await app.world.load(fork.id)
             origin = ONE.run(run.id, ONE.current)
+            times = [event.at for event in await fork.events()]
+            assert times == sorted(times)
+            assert times[0] > 0
             sealed = [event.payload for event in stored.events if event.payload]
             sealed += [stored.snapshot.data] if stored.snapshot else []
             assert sealed

@@ -41,6 +41,7 @@ class Heir(msgspec.Struct, frozen=True):
     Attributes:
         run_codec: packs its payloads.
         seed: its secret seed.
+        was_seed: that of the run whose log it was.
         digests: of the ops that the log records, by number, as it has them.
         tokens: new tokens of hooks that are open, by op.
         now: epoch milliseconds; deadlines of open steps count from here as they counted from when those were asked for.
@@ -48,6 +49,7 @@ class Heir(msgspec.Struct, frozen=True):
 
     run_codec: RunCodec
     seed: bytes
+    was_seed: bytes
     digests: Mapping[int, bytes]
     tokens: Mapping[int, str]
     now: int
@@ -61,7 +63,12 @@ def open_hooks(events: Sequence[Event]) -> list[Event]:
 
 def new_tokens(ops: Iterable[int]) -> dict[int, str]:
     """Return new tokens for the hooks that some ops have made."""
-    return {op: secrets.token_urlsafe(_TOKEN_BYTES) for op in ops}
+    return {op: new_token() for op in ops}
+
+
+def new_token() -> str:
+    """Return a token that nobody has."""
+    return secrets.token_urlsafe(_TOKEN_BYTES)
 
 
 def chosen(step: Step | Event, payload: bytes) -> tuple[Event, Event]:
@@ -80,6 +87,7 @@ def rewritten(events: Sequence[Event], run_codec: RunCodec, heir: Heir, *, base:
         heir: whose it becomes.
         base: the seq behind which it begins.
     """
+    made = {event.id: event.op for event in events if event.type in _MADE}
     over = {event.id for event in events if event.type in _OVER}
     kept = [
         event
@@ -87,7 +95,7 @@ def rewritten(events: Sequence[Event], run_codec: RunCodec, heir: Heir, *, base:
         if event.type not in _PEOPLE and not (event.type in _ATTEMPTS and event.id not in over)
     ]
     return tuple(
-        _its(_begun_anew(event, heir.now) if _is_open_step(event, over) else event, seq, run_codec, heir)
+        _its(_begun_anew(event, heir.now) if _is_open_step(event, over) else event, seq, made, run_codec, heir)
         for seq, event in enumerate(kept, base + 1)
     )
 
@@ -157,14 +165,24 @@ def _is_open_step(event: Event, over: Collection[str]) -> bool:
     return event.type == "step_created" and event.id not in over
 
 
-def _its(event: Event, seq: int, run_codec: RunCodec, heir: Heir) -> Event:
+def _its(event: Event, seq: int, made: Mapping[str, int], run_codec: RunCodec, heir: Heir) -> Event:
     """Return an event as the heir's."""
     changed = replace(event, seq=seq, payload=_repacked(event, run_codec, heir.run_codec))
     if (prefix := _PREFIXES.get(entity_of(event.type))) is not None:
-        changed = replace(changed, id=_correlated(event.id, prefix, event.op, heir))
+        op = made[event.id] if event.id in made else _op_of(event, heir)
+        changed = replace(changed, id=_correlated(event.id, prefix, op, heir))
     if event.digest:  # of an op, or of the arguments, by which a start is recognised
         changed = replace(changed, digest=heir.digests.get(event.op, event.digest) if event.op else b"")
     return _hook(changed, run_codec, heir) if event.type == "hook_created" else changed
+
+
+def _op_of(event: Event, heir: Heir) -> int:
+    """Return the op that made what an event is about, where the log has lost its creation."""
+    if event.type != "hook_disposed":
+        return event.op
+    # Its op is that of disposing, and an id tells no op; but of each it can be told whether it made the id.
+    ops = (op for op in range(1, event.op) if ids.is_correlation(event.id, "hook", heir.was_seed, op))
+    return next(ops, event.op)
 
 
 def _begun_anew(created: Event, now: int) -> Event:

@@ -66,7 +66,7 @@ class Session:
         allows: whether workflow code may call a step although its program does not name it.
         deadlines: those of a step, by its full name.
         checkpoint: a snapshot of another guest build, with which a replay has to agree where it was taken.
-        replayed: is told of each op that a replay asks for as the log says.
+        emitted: is told of each op that the VM asks for, whether the log has it or not.
 
     Attributes:
         guest, image: the guest and the image.
@@ -84,9 +84,9 @@ class Session:
         allows: Callable[[str], bool],
         deadlines: Callable[[str], Deadlines] = lambda _: NONE,
         checkpoint: Snapshot | None = None,
-        replayed: Callable[[Op], object] = lambda _: None,
+        emitted: Callable[[Op], object] = lambda _: None,
     ) -> None:
-        self._replayed_op = replayed
+        self._emitted = emitted
         self._allows = allows
         self._deadlines = deadlines
         self._run = state.run
@@ -335,9 +335,9 @@ class Session:
             self.receiving = tuple(sorted(outbox.receiving)[: limits.RECEIVING_TOLD_MAX])
         for number, op in enumerate(outbox.ops, self.ops + 1):
             plan.check_form(run.id, op, number)
+            self._emitted(op)
             if number <= run.ops:
                 plan.check_replay(run.id, op, self._run_codec, self._recorded.get(op.n))
-                self._replayed_op(op)
                 continue
             if op.type == "step":
                 plan.check_authority(run.id, op.name, self.image.program, self._allows)

@@ -191,6 +191,12 @@ class Draft:
         self._waits.update(waits)
         self._hooks.update(hooks)
 
+    def attempted(self, step_id: str, attempt: int) -> None:
+        """Let a step run its attempt: of one that was a task the log does not tell that it was claimed."""
+        step = self._now(self._before.steps, self._steps, step_id)
+        if step is not None and step.status in ("pending", "retrying"):
+            self._steps[step.id] = replace(step, status="running", attempt=attempt)
+
     def hooks_now(self) -> list[Hook]:
         """Return the hooks that are not disposed of."""
         return self._open(self._before.hooks, self._hooks)

@@ -31,6 +31,9 @@ _NOT_TAKEN_ALONG: Final[frozenset[EventType]] = frozenset(
         *("run_completed", "run_failed", "run_cancelled"),
     )
 )
+_OF_AN_ATTEMPT: Final[frozenset[EventType]] = frozenset(
+    ("step_completed", "step_failed", "step_retrying", "step_blocked", "step_cancelled")
+)
 
 
 def begin(fork: NewFork, now: int, *, over: Collection[str] = ()) -> Changes:
@@ -55,6 +58,8 @@ def begin(fork: NewFork, now: int, *, over: Collection[str] = ()) -> Changes:
     created = rules.begin(fork.new, now).run
     draft = Draft(Entities(replace(created, latest_at=first.at)))
     for event in rest:
+        if event.type in _OF_AN_ATTEMPT and event.attempt:
+            draft.attempted(event.id, event.attempt)
         draft.append(event, consumed=True)
     open_hooks = [hook for hook in draft.hooks_now() if hook.watch in over and hook.status == "live"]
     at = max(now, draft.events[-1].at if draft.events else first.at)

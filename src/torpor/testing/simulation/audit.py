@@ -117,6 +117,7 @@ class _File:
         self._seen: object = None
         self._snapshot: Snapshot | None = None
         self.log: list[Event] = []
+        self._own_from = 0
         self._waits: dict[str, Event] = {}
         self._hooks: dict[str, str] = {}
         self._received: set[tuple[str, str]] = set()
@@ -133,7 +134,10 @@ class _File:
         """Look at what is new."""
         rows = self._rows
         self._seen = run = rows.run
-        for event in rows.events(len(self.log)):
+        new = rows.events(len(self.log))
+        if not self.log:  # what was before was another run's, whose streams and wakings stay its own
+            self._own_from = next((event.seq for event in new if event.type == "run_forked"), 0)
+        for event in new:
             self._check(event)
             self.log.append(event)
         if len(self.log) != run.head or self.log[-1].at > run.latest_at:
@@ -177,7 +181,7 @@ class _File:
             if event.id in self._outcomes:
                 self._found(f"the step of op {event.op} has a second outcome")
             self._outcomes.add(event.id)
-            if event.type == "step_completed" and event.name in WRITERS:
+            if event.type == "step_completed" and event.name in WRITERS and event.seq > self._own_from:
                 self._check_written(event)
         elif event.type.startswith("wait_"):
             self._check_wait(event)
@@ -203,7 +207,7 @@ class _File:
         if wait is None:
             self._found(f"the wait of op {event.op} ends, and it was over")
         elif event.type == "wait_completed":
-            if event.at < wait.due and event.id not in self._woken:
+            if event.at < wait.due and event.id not in self._woken and event.seq > self._own_from:
                 self._found(f"the wait of op {event.op} ends at {event.at}, before it is due")
             for other in self._waits.values():
                 if (other.due, other.op) < (wait.due, wait.op):

@@ -20,6 +20,7 @@ from torpor.errors import (
 )
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import DeployedWorkflow, Runtime
+from torpor.testing.simulation.forks import Expected, Forks
 from torpor.testing.simulation.nodes import token_of
 from torpor.testing.simulation.scheduler import Process
 from torpor.testing.simulation.script import Script, agrees, can_fail, mailboxes, payloads, tokens
@@ -43,6 +44,7 @@ class Clients:
         workflows: the same, as they are started.
         story: is told.
         found: told what is wrong.
+        forks: forks runs, None where nobody does.
 
     Attributes:
         received: (run id, resume id) of payloads that were accepted.
@@ -60,6 +62,7 @@ class Clients:
         workflows: dict[str, DeployedWorkflow],
         story: Story,
         found: Callable[[str], None],
+        forks: Forks | None = None,
     ) -> None:
         self._process = process
         self._random = process.scheduler.random
@@ -70,6 +73,8 @@ class Clients:
         self._workflows = workflows
         self._story = story
         self._found = found
+        self._forks = forks
+        self._fed: set[str] = set()
         self.received: list[tuple[str, str]] = []
         self.sent: list[tuple[str, str]] = []
         self.cancelled: list[str] = []
@@ -78,7 +83,8 @@ class Clients:
         """Have runs run (workflow, id, runtime), and return when they, and their children, have ended."""
         loop = asyncio.get_running_loop()
         serving = [loop.create_task(self._run(*each)) for each in runs]
-        fed = {run_id for _, run_id, _ in runs}
+        fed = self._fed
+        fed |= {run_id for _, run_id, _ in runs}
         while not all(task.done() for task in serving) or self._runs_left():
             for rows in list(self._store.runs.values()):
                 if rows.run.id not in fed:  # a child
@@ -119,7 +125,27 @@ class Clients:
             others.append(self._pause(run_id))
         if self._weather.happens("wake up"):
             others.append(self._wake_up(run_id))
+        if self._forks is not None:
+            others.append(self._fork(self._forks, run_id, self._scripts[name]))
         await asyncio.gather(self._judge(run_id, self._scripts[name]), *others)
+
+    async def _fork(self, forks: Forks, run_id: str, script: Script) -> None:
+        """Fork a run some time at some place, asking until it is known what became of that, and feed and judge it."""
+        await asyncio.sleep(self._random.choice((0.1, 1.0, 5.0, 20.0)) * self._random.random())
+        at = self._random.randint(1, self._store.runs[run_id].run.head)
+        self._fed.add(new_id := f"{run_id}-fork")
+        fork = await self._until_it_works(lambda: forks.fork(run_id, at, new_id))
+        if fork is None:
+            return
+        self._story.tell("clients", f"have forked {run_id} after event {at}")
+        while (hooks := await self._until_it_works(lambda: forks.hooks(fork, script))) is None:
+            if await self._has_ended(run_id):  # and will never tell
+                with suppress(EntityConflictError):
+                    await self._until_it_works(lambda: self._client.run(fork.id).cancel(force=True))
+                return
+            await asyncio.sleep(self._random.uniform(0.1, 1))
+        feeding = [self._feed(fork.id, each.name, each.takes, each) for each in hooks]
+        await asyncio.gather(self._judge(fork.id, script), *feeding)
 
     async def _feed_all(self, run_id: str, name: str) -> None:
         """Send the hooks and mailboxes of a run what it expects, whatever becomes of it."""
@@ -146,9 +172,9 @@ class Clients:
                 if self._random.random() < 0.8:  # else it is sent once more, which changes nothing
                     break
 
-    async def _feed(self, run_id: str, name: str, count: int) -> None:
-        token = token_of(name, run_id)
-        sent = payloads(count)
+    async def _feed(self, run_id: str, name: str, count: int, hook_of_fork: Expected | None = None) -> None:
+        token = token_of(name, run_id) if hook_of_fork is None else hook_of_fork.token
+        sent = payloads(count)[0 if hook_of_fork is None else hook_of_fork.got :]
         pause = 0.1
         while sent:
             await asyncio.sleep(self._random.uniform(0, pause))

@@ -129,6 +129,9 @@ class ModelVm:
             if delivery.type == "run_cancelling":
                 self._cancel(state)
                 continue
+            if delivery.type == "run_forked":
+                state.run_id = codec.loads((delivery.value or "").encode())["id"]
+                continue
             self._check(state, delivery)
             if delivery.type == "message_sent":
                 message = codec.loads((delivery.value or "").encode())

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from torpor.codec.crypto.keys import Keyring
-from torpor.engine import plan
+from torpor.engine import forks, plan
 from torpor.model import Event, Run, Snapshot
 from torpor.testing.simulation.machinery import Machinery
 from torpor.testing.simulation.story import brief
@@ -34,6 +34,7 @@ class Reference:
         self._machinery = machinery
         self._codec = keyring.run(run.id, run.key_id)
         self._run = run
+        self._own = forks.Identity(run.id, self._codec.seed(run.seed))
         self._found = found
         self._begin_anew()
 
@@ -86,9 +87,13 @@ class Reference:
         for event in log[self._cursor : cursor]:
             if event.type == "run_created":
                 args = self._codec.unpack_devalue(event.payload or b"")
-                self._take(
-                    self._vm.begin(Begin(run.id, run.workflow, args, seed=self._codec.seed(run.seed), at=event.at))
-                )
+                was = forks.identity_after(log, event.seq, self._own, self._codec)
+                self._take(self._vm.begin(Begin(was.run_id, run.workflow, args, seed=was.seed, at=event.at)))
+            elif event.type == "run_forked":
+                becomes = forks.identity_after(log, event.seq, self._own, self._codec)
+                self._vm.reseed(becomes.seed)
+                given = forks.read(run.id, event, self._codec).tokens
+                self._take(self._vm.deliver([forks.delivery(event, becomes, given)]))
             elif (delivery := plan.delivery(run.id, event, self._codec)) is not None:
                 self._take(self._vm.deliver([delivery]))
         self._cursor = max(self._cursor, cursor)

@@ -24,6 +24,7 @@ from torpor.model import Runtime
 from torpor.testing.simulation.audit import Audit
 from torpor.testing.simulation.clients import Clients
 from torpor.testing.simulation.clocks import ProcessClock
+from torpor.testing.simulation.forks import Forks
 from torpor.testing.simulation.machinery import Machine, make_machinery
 from torpor.testing.simulation.scheduler import Process, Scheduler
 from torpor.testing.simulation.script import Script, make_script
@@ -38,6 +39,7 @@ from torpor.worlds.memory import MemoryWorld
 from torpor.worlds.memory.store import Store
 
 _MAIL_EVERY: Final = 4
+_FORKS_EVERY: Final = 8
 """In every so many worlds runs are sent messages; the others tell the stories that they told before."""
 
 _SECOND_US: Final = 1_000_000
@@ -95,6 +97,8 @@ class _Simulation:
         self._scheduler = scheduler = Scheduler(Random(f"schedule {seed}"))  # noqa: S311  # as above
         self._story = Story(lambda: scheduler.now_us, silent=not tell)
         self._weather = Weather(dice)
+        # What an archive keeps does not tell the auditor what a fork has gone through.
+        self._forks = seed % _FORKS_EVERY == _FORKS_EVERY - 5 and "archive" not in self._weather.rates
         self._scripts = _make_scripts(dice, mail=seed % _MAIL_EVERY == 1)
         self._machineries = make_machinery(machine, self._scripts, signatures(), self._found)
         self._store = Store("memory://")
@@ -157,6 +161,7 @@ class _Simulation:
             workflows,
             self._story,
             self._found,
+            Forks(client, self._machineries, self._found) if self._forks else None,
         )
         runs: list[tuple[str, str, Runtime]] = [
             (self._dice.choice(("main", "main", "other")), f"run-{n + 1}", self._dice.choice(_RUNTIMES))

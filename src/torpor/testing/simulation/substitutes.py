@@ -12,8 +12,8 @@ from random import Random
 from typing import Any, ParamSpec, TypeVar
 from unittest import mock
 
-from torpor import ids
-from torpor.engine import builds, worker
+from torpor import forking, ids
+from torpor.engine import builds, rewriting, worker
 from torpor.engine.threads import Later
 from torpor.testing.simulation.scheduler import Process
 
@@ -86,6 +86,9 @@ def replaced(random: Random, handler: logging.Handler) -> Iterator[None]:
     def fresh(prefix: ids.Prefix, at: int) -> str:
         return f"{prefix}_{ids.ulid(at, random.randbytes(10))}"
 
+    def new_token() -> str:
+        return random.randbytes(18).hex()
+
     log = logging.getLogger("torpor")
     was = log.level, log.propagate, log.handlers[:]
     log.propagate, log.handlers = False, [handler]
@@ -95,6 +98,8 @@ def replaced(random: Random, handler: logging.Handler) -> Iterator[None]:
     try:
         with (
             mock.patch.object(worker, "VmThreads", SimulatedThreads),
+            mock.patch.object(forking, "VmThreads", SimulatedThreads),
+            mock.patch.object(rewriting, "new_token", new_token),
             mock.patch.object(builds, "_apart", _apart),
             mock.patch.object(ids, "fresh", fresh),
             mock.patch.object(ids, "seed", functools.partial(random.randbytes, ids.SEED_BYTES)),

@@ -64,6 +64,20 @@ class ForkingSuite(Suite):
         state = await world.load(FORK)
         assert (len(state.events), state.snapshot) == (9, None)
 
+    async def test_attempts_of_tasks_are_not_in_the_log(self, world: World) -> None:
+        """A step that was claimed as a task, and one that was tried again so, have outcomes without a beginning."""
+        tried = (
+            *LOG[:2],
+            step("step_created", 1),
+            step("step_completed", 1, attempt=1),
+            step("step_created", 2),
+            step("step_retrying", 2, attempt=1, due=T + 5),
+            step("step_completed", 2, attempt=2),
+        )
+        await world.fork_run(forked(log=tried))
+        assert (await world.open_entities(FORK)).steps == {}
+        assert (await world.get_run(FORK)).head == len(tried) + 1
+
     async def test_a_chosen_outcome_ends_an_open_step(self, world: World) -> None:
         """It stands behind the fork."""
         started = Event("step_started", 0, "step_02", op=2, name="pay", attempt=1)
