@@ -12,7 +12,7 @@ PY := .venv/bin/python
 .PHONY: help
 help: ## list the targets
 	@grep -E '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /\1|/' | while IFS='|' read -r name what; do \
-		printf '  make %-8s %s\n' "$$name" "$$what"; done
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 .PHONY: demo
 demo: .venv/.installed ## forty orders in two languages, two SIGKILLs; every order is charged once
@@ -33,6 +33,10 @@ full: .venv/.installed ## run the tests of the full Python guest, with numpy and
 long: .venv/.installed ## run the tests that `make test` leaves out because they take long
 	@.venv/bin/torpor warm
 	$(PY) -m pytest -n 2 --dist worksteal --long -m long $(ARGS)
+
+.PHONY: interpreters
+interpreters: .venv/.installed ## test with every other Python that this machine has
+	@scripts/interpreters $(ARGS)
 
 .PHONY: conformance
 conformance: .venv/.installed ## run CPython's own tests in the Python guest; ARGS='test_json test_asyncio.test_locks' for some
@@ -111,7 +115,7 @@ docs: .venv/.installed ## make the site of the documentation in site/; a warning
 
 .PHONY: clean
 clean: ## remove what the other targets made
-	rm -rf .venv .demo dist build site docs/commands.md .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv .interpreters .demo dist build site docs/commands.md .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
 .venv/.installed: pyproject.toml hatch_build.py $(wildcard slimming/*.py) scripts/setup
 	@scripts/setup

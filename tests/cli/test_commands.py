@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -174,3 +177,17 @@ def test_options_have_one_name_for_one_thing() -> None:
                 if option.startswith("-"):
                     meanings.setdefault(option, set()).add(str(parameter.name))
     assert {option: names for option, names in meanings.items() if len(names) > 1} == {}
+
+
+def test_the_shell_completes_commands() -> None:
+    """What ``--install-completion`` puts into a shell asks for words, and is told those that begin so."""
+    asked = {"_TORPOR_COMPLETE": "complete_bash", "COMP_WORDS": "torpor in", "COMP_CWORD": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", "from torpor.cli import main; main()"],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.stdout.split() == ["init", "inspect"]
