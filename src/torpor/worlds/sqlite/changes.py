@@ -97,7 +97,7 @@ _ADD_LINE: Final = f"{_insert('lines', ['run', 'n', 'at', 'level', 'text'])} ON 
 
 _ASIDE_MS: Final = 300_000
 # Nothing of a damaged row is known, its epoch neither; but another one than it has fences everybody off.
-_ASIDE: Final = "worker = NULL, epoch = (epoch & 0xffffffff) + 1, ready_at = ?1, queued_at = ?1, snoozed = ?2"
+_ASIDE: Final = "worker = NULL, epoch = (epoch & 0xffffffff) + 1, ready_at = :until, queued_at = :until, snoozed = :why"
 
 
 def set_run_aside(store: Store, k: int, why: str, now: int) -> bool:
@@ -107,7 +107,7 @@ def set_run_aside(store: Store, k: int, why: str, now: int) -> bool:
     Returns whether the row could be written. One that holds what its table refuses cannot; it is passed by.
     """
     try:
-        store.db.execute(f"UPDATE runs SET {_ASIDE} WHERE k = ?3", (now + _ASIDE_MS, why, k))
+        store.db.execute(f"UPDATE runs SET {_ASIDE} WHERE k = :k", {"until": now + _ASIDE_MS, "why": why, "k": k})
     except sqlite3.IntegrityError:
         store.unwritable.add((k, ""))
         return False
@@ -117,7 +117,8 @@ def set_run_aside(store: Store, k: int, why: str, now: int) -> bool:
 def set_step_aside(store: Store, k: int, step_id: str, why: str, now: int) -> bool:
     """Do the same with a step task that is damaged, or whose run is."""
     try:
-        store.db.execute(f"UPDATE steps SET {_ASIDE} WHERE run = ?3 AND id = ?4", (now + _ASIDE_MS, why, k, step_id))
+        about = {"until": now + _ASIDE_MS, "why": why, "k": k, "id": step_id}
+        store.db.execute(f"UPDATE steps SET {_ASIDE} WHERE run = :k AND id = :id", about)
     except sqlite3.IntegrityError:
         store.unwritable.add((k, step_id))
         return False

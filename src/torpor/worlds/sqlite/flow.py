@@ -45,16 +45,16 @@ _STEPS: Final = (
 )
 _ORDER: Final = {_RUNS: "k", _STEPS: "run, seq"}
 _HELD: Final = (
-    "SELECT (SELECT count(*) FROM runs WHERE lane = ?1 AND slot > 1) + "
-    "(SELECT count(*) FROM steps WHERE lane = ?1 AND worker IS NOT NULL AND lane IS NOT NULL)"
+    "SELECT (SELECT count(*) FROM runs WHERE lane = :lane AND slot > 1) + "
+    "(SELECT count(*) FROM steps WHERE lane = :lane AND worker IS NOT NULL AND lane IS NOT NULL)"
 )
 _HELD_HERE: Final = (
-    "SELECT (SELECT count(*) FROM runs WHERE worker = ?2 AND +lane = ?1) + "
-    "(SELECT count(*) FROM steps WHERE worker = ?2 AND +lane = ?1)"
+    "SELECT (SELECT count(*) FROM runs WHERE worker = :worker AND +lane = :lane) + "
+    "(SELECT count(*) FROM steps WHERE worker = :worker AND +lane = :lane)"
 )
 _HELD_OF_KEY: Final = (
-    "SELECT (SELECT count(*) FROM runs WHERE lane = ?1 AND key = ?2 AND slot > 1) + "
-    "(SELECT count(*) FROM steps WHERE lane = ?1 AND key = ?2 AND worker IS NOT NULL AND lane IS NOT NULL)"
+    "SELECT (SELECT count(*) FROM runs WHERE lane = :lane AND key = :key AND slot > 1) + "
+    "(SELECT count(*) FROM steps WHERE lane = :lane AND key = :key AND worker IS NOT NULL AND lane IS NOT NULL)"
 )
 _COUNTS: Final = (
     "SELECT app, queue, "
@@ -65,8 +65,9 @@ _COUNTS: Final = (
 )
 _AHEAD: Final = (
     "SELECT count(*) FROM routes t JOIN runs o ON o.route = t.k AND o.slot = 1 AND o.worker IS NULL "
-    "AND o.ready_at IS NOT NULL WHERE t.app = ?1 AND t.queue = ?2 AND (?3 IS NULL OR o.key = ?3) "
-    "AND (CAST(t.priority AS INTEGER) > ?4 OR CAST(t.priority AS INTEGER) = ?4 AND (o.queued_at, o.k) < (?5, ?6))"
+    "AND o.ready_at IS NOT NULL WHERE t.app = :app AND t.queue = :queue AND (:key IS NULL OR o.key = :key) "
+    "AND (CAST(t.priority AS INTEGER) > :priority "
+    "OR CAST(t.priority AS INTEGER) = :priority AND (o.queued_at, o.k) < (:queued_at, :k))"
 )
 
 
@@ -148,14 +149,14 @@ class Lanes:
                 return None
             lane = found[0]
 
-            def count(query: str, *values: object) -> int:
-                return int(db.execute(query, (lane, *values)).fetchone()[0])
+            def count(query: str, **values: object) -> int:
+                return int(db.execute(query, {"lane": lane, **values}).fetchone()[0])
 
             state = self._states[name] = find(self._store, *name)
             limits = state.limits
             held = count(_HELD) if limits.concurrency else 0
-            here = count(_HELD_HERE, self._request.worker_id) if limits.per_worker else 0
-            self._rooms[name] = Room(state, self._now, held, here, lambda key: count(_HELD_OF_KEY, key))
+            here = count(_HELD_HERE, worker=self._request.worker_id) if limits.per_worker else 0
+            self._rooms[name] = Room(state, self._now, held, here, lambda key: count(_HELD_OF_KEY, key=key))
         return self._rooms[name]
 
     def _waiting(
@@ -277,5 +278,6 @@ def ahead_of(store: Store, run_id: str) -> int | None:
     if run.slot != "waits":
         return None
     per_key = find(store, run.app, run.queue).limits.per_key
-    about = (run.app, run.queue, run.key if per_key else None, run.priority, run.queued_at, k)
-    return int(store.db.execute(_AHEAD, about).fetchone()[0])
+    about = {name: getattr(run, name) for name in ("app", "queue", "priority", "queued_at")}
+    row = store.db.execute(_AHEAD, {**about, "key": run.key if per_key else None, "k": k}).fetchone()
+    return int(row[0])

@@ -27,7 +27,9 @@ OF_NAMES: Final = frozenset({"resumes", "attributes", "reservations"})
 
 _OURS: Final = frozenset(re.findall(r"CREATE TABLE (?!new_)(\w+)", "".join(MIGRATIONS)))
 _LIVE: Final = f"status IN ({RUN_CODE['pending']}, {RUN_CODE['running']})"
-_LINES: Final = "DELETE FROM lines WHERE run = ?1 AND n IN (SELECT n FROM lines WHERE run = ?1 ORDER BY n LIMIT ?2)"
+_LINES: Final = (
+    "DELETE FROM lines WHERE run = :run AND n IN (SELECT n FROM lines WHERE run = :run ORDER BY n LIMIT :most)"
+)
 _ENDED: Final = (
     # Workflow by workflow, each a range of the index, so that nothing is sorted.
     "SELECT (SELECT json_group_array(json_array(ended_at, k)) FROM (SELECT ended_at, k FROM runs INDEXED BY runs_ended "
@@ -65,7 +67,7 @@ def erase(store: Store, request: ask.Erase) -> bool:
     assert k is not None, "the operation has just read it"
     left -= _drop_chunks(db, k, left)
     if left > 0:
-        left -= db.execute(_LINES, (k, left)).rowcount
+        left -= db.execute(_LINES, {"run": k, "most": left}).rowcount
     if left <= 0:
         return False
     # Rows of what was open refer to the log, which therefore goes after them.

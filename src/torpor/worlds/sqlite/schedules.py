@@ -22,15 +22,15 @@ SCHEDULES: Final = "SELECT app, name, version, body FROM schedules"
 _ROW: Final = Shape(app=str, name=str, version=int, body=bytes)
 _PUT: Final = "INSERT OR REPLACE INTO schedules VALUES (?, ?, ?, ?, ?, ?, ?)"
 _ENDED: Final = ", ".join(str(RUN_CODE[status]) for status in sorted(RUN_TERMINAL))
-_OF_APPS: Final = "app IN (SELECT value FROM json_each(?1))"
+_OF_APPS: Final = "app IN (SELECT value FROM json_each(:apps))"
 _DUE: Final = (
-    f"{SCHEDULES} WHERE {_OF_APPS} AND (wakes_at <= ?2 OR wakes_at IS NOT NULL AND moved_at > ?2 + {CLOCK_BACK_MS} "
+    f"{SCHEDULES} WHERE {_OF_APPS} AND (wakes_at <= :now OR wakes_at IS NOT NULL AND moved_at > :now + {CLOCK_BACK_MS} "
     f"OR waits_for <> '' AND NOT EXISTS (SELECT 1 FROM runs WHERE id = waits_for AND status NOT IN ({_ENDED}))) "
-    "ORDER BY ifnull(wakes_at, 0), app, name LIMIT ?3"
+    "ORDER BY ifnull(wakes_at, 0), app, name LIMIT :limit"
 )
 _NEXT: Final = (
-    f"SELECT min(wakes_at) FROM schedules WHERE {_OF_APPS} AND wakes_at > ?2 AND wakes_at <= {NUMBER_MAX} "
-    f"AND moved_at <= ?2 + {CLOCK_BACK_MS}"
+    f"SELECT min(wakes_at) FROM schedules WHERE {_OF_APPS} AND wakes_at > :now AND wakes_at <= {NUMBER_MAX} "
+    f"AND moved_at <= :now + {CLOCK_BACK_MS}"
 )
 
 
@@ -89,8 +89,9 @@ def all_of(store: Store, app: str | None) -> list[Schedule]:
 def due(store: Store, apps: Sequence[str], limit: int, now: int) -> DueSchedules:
     """Answer :meth:`torpor.world.Schedules.due_schedules`."""
     names = msgspec.json.encode(apps).decode()
-    found = tuple(_sound(store.rows(_DUE, names, now, limit)))
-    (next_at,) = store.db.execute(_NEXT, (names, now)).fetchone()
+    about = {"apps": names, "now": now, "limit": limit}
+    found = tuple(_sound(store.db.execute(_DUE, about).fetchall()))
+    (next_at,) = store.db.execute(_NEXT, about).fetchone()
     return DueSchedules(found, next_at)
 
 

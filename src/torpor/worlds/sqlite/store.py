@@ -370,7 +370,7 @@ class Store:
     def lines(self, run_id: str, after: int | None) -> list[LogEntry]:
         """Answer :meth:`torpor.world.Log.log_entries`."""
         rows = self.rows(
-            "SELECT n, at, level, text FROM lines WHERE run = ?1 AND n > ifnull(?2, n - 1) ORDER BY n",
+            "SELECT n, at, level, text FROM lines WHERE run = ? AND n > ifnull(?, n - 1) ORDER BY n",
             self.existing(run_id),
             after,
         )

@@ -54,8 +54,8 @@ _ORPHANED: Final = (
 )
 _PUT_DEPLOYMENT: Final = (
     "INSERT OR REPLACE INTO deployments (k, id, app, created_at, body) VALUES ("
-    f"(SELECT ifnull(max(k), 0) + 1 FROM deployments WHERE k < {NUMBER_MAX}), ?1, ?2, "
-    "ifnull((SELECT created_at FROM deployments WHERE id = ?1 AND typeof(created_at) = 'integer'), ?3), ?4)"
+    f"(SELECT ifnull(max(k), 0) + 1 FROM deployments WHERE k < {NUMBER_MAX}), :id, :app, "
+    "ifnull((SELECT created_at FROM deployments WHERE id = :id AND typeof(created_at) = 'integer'), :now), :body)"
 )
 
 
@@ -119,7 +119,8 @@ def all_of(store: Store, clock: Clock) -> list[WorkerRow]:
 def put_deployment(store: Store, deployment: Deployment, clock: Clock) -> tuple[None, None]:
     """Answer :meth:`torpor.world.Deployments.put_deployment`."""
     body = msgspec.json.encode(replace(deployment, created_at=0))
-    store.db.execute(_PUT_DEPLOYMENT, (deployment.id, deployment.app, clock.now(), body))
+    about = {"id": deployment.id, "app": deployment.app, "now": clock.now(), "body": body}
+    store.db.execute(_PUT_DEPLOYMENT, about)
     stored = store.db.execute("SELECT id FROM deployments WHERE app = ? ORDER BY k DESC", (deployment.app,)).fetchall()
     named = {row[0] for row in store.db.execute("SELECT deployment FROM workers")}
     for old in claims.outdated([row[0] for row in stored], named):
