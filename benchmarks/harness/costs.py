@@ -34,6 +34,7 @@ def spent(setting: Setting) -> Iterator[Costs]:
 
     ``sqlite``: bytes that they have had written to the disk. ``postgres``: transactions and, where the server counts
     them, statements; bytes of its write-ahead log; row versions left dead; and how many updates touched no index.
+    ``redis``: calls of scripts, all commands, its processor time, and bytes of its log unless that was rewritten.
     """
     costs = Costs()
     if setting.scheme == "sqlite":
@@ -54,6 +55,17 @@ def spent(setting: Setting) -> Iterator[Costs]:
         costs.totals["dead"] = (last.dead - first.dead, "rows")
         if updates := last.updates - first.updates:
             costs.totals["hot_updates"] = (100 * (last.hot - first.hot) / updates, "%")
+    elif setting.scheme == "redis":
+        from benchmarks.harness import redis  # noqa: PLC0415  # as above
+
+        start = redis.counters(setting.world)
+        yield costs
+        end = redis.counters(setting.world)
+        costs.totals["calls"] = (end.calls - start.calls, "1")
+        costs.totals["commands"] = (end.commands - start.commands, "1")
+        costs.totals["server_cpu"] = (1_000_000 * (end.cpu - start.cpu), "µs")
+        if end.log is not None and start.log is not None and end.rewrites == start.rewrites:
+            costs.totals["logged"] = (end.log - start.log, "bytes")
     else:
         yield costs
 

@@ -29,6 +29,12 @@ def fresh(setting: Setting) -> Iterator[Setting]:
         with scratch(setting.world) as url:
             yield msgspec.structs.replace(setting, world=url)
         return
+    if setting.scheme == "redis":
+        from benchmarks.harness.redis import scratch as keys  # noqa: PLC0415  # as above
+
+        with keys(setting.world) as url:
+            yield msgspec.structs.replace(setting, world=url)
+        return
     if not setting.world.startswith(WORLD_DEFAULT) or urlsplit(setting.world).path:
         yield setting
         return

@@ -26,7 +26,7 @@ class Setting(msgspec.Struct, frozen=True):
 
     Attributes:
         world: URL of the world; ``sqlite://`` without a path means a fresh file for every set of samples, and on a
-            Postgres server each has a fresh database.
+            Postgres server each has a fresh database, on a Redis server a fresh name.
         guest: name of the guest language.
         runtime: of the runs; None lets a benchmark that compares them have both, and others the product's default.
         backend: how VM memory is kept, for ``vm``; None for both.
@@ -48,11 +48,13 @@ class Setting(msgspec.Struct, frozen=True):
 
     @property
     def scheme(self) -> str:
-        """The kind of world, such as ``sqlite``; an embedded server is one of its kind."""
-        return urlsplit(self.world).scheme.removesuffix("+embedded")
+        """The kind of world, such as ``sqlite``; an embedded server, or a socket, is one of its kind."""
+        scheme = urlsplit(self.world).scheme.removesuffix("+embedded")
+        return "redis" if scheme in ("rediss", "redis+unix") else scheme
 
     @property
     def world_name(self) -> str:
         """The kind of world and its parameters, without paths, hosts and secrets: ``sqlite?synchronous=normal``."""
         parts = urlsplit(self.world)
-        return f"{parts.scheme}?{parts.query}" if parts.query else parts.scheme
+        query = "&".join(each for each in parts.query.split("&") if not each.startswith("world="))
+        return f"{parts.scheme}?{query}" if query else parts.scheme

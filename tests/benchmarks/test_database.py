@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from benchmarks.harness.costs import spent
 from benchmarks.harness.database import file_bytes, fresh
 from benchmarks.harness.setting import Setting
+from tests.redis_server import shared_server
+from torpor.worlds.redis.url import parse as parse_redis
 from torpor.worlds.sqlite.url import parse
 
 
@@ -45,3 +48,30 @@ def test_size_counts_the_file_and_its_log(tmp_path: Path) -> None:
 
     assert file_bytes(Setting(world=f"sqlite:///{tmp_path / 'torpor.db'}")) == 111
     assert file_bytes(Setting(world="memory://")) is None
+
+
+def test_redis_has_a_fresh_name_whose_keys_go_with_the_block() -> None:
+    """Whatever else is on the server stays."""
+    server = shared_server()
+    server.execute("FLUSHALL")
+    server.execute("SET", "mine", "1")
+    with (
+        fresh(Setting(world=f"{server.url}?world=shop&connections=2")) as first,
+        fresh(Setting(world=server.url)) as second,
+    ):
+        one, other = parse_redis(first.world), parse_redis(second.world)
+        assert one.connections == 2
+        assert len({one.name, other.name, "shop", "torpor"}) == 4
+        assert first.world_name == "redis+unix?connections=2"
+        server.execute("SET", f"{{{one.name}}}:created", "1")
+    assert server.execute("KEYS", "*") == [b"mine"]
+    server.execute("DEL", "mine")
+
+
+def test_what_redis_did_is_counted() -> None:
+    """Calls of scripts, commands and processor time; no log where none is written."""
+    url = shared_server().url
+    with spent(Setting(world=url)) as costs:
+        shared_server().execute("PING")
+    assert costs.totals["commands"][0] >= 1
+    assert {*costs.totals} == {"calls", "commands", "server_cpu"}

@@ -1,13 +1,11 @@
 """
-Connections and the threads that use them: each operation is carried out on one, and its result goes back to its event
-loop.
+Connections to a Postgres server; see :mod:`torpor.worlds.pool`.
 
 Operations that may share a transaction wait for each other: while some are under way, others gather, and one thread
 takes all that have come together. So a worker's concurrent commits are one round trip and one wait for the disk.
 
 Who lost its connection is carried out again on a new one, unless it is not known whether it is stored; so is who met
-somebody else at the same rows. While nobody waits for a connection, a thread that has no event loop may use one itself:
-that saves the way there and back.
+somebody else at the same rows.
 """
 
 from __future__ import annotations
@@ -17,18 +15,15 @@ import functools
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from queue import Empty, LifoQueue
-from typing import Any, Final, TypeVar
+from collections.abc import Callable
+from typing import Final, TypeVar
 
 import psycopg
 
-from torpor.errors import UsageError, WorldError
 from torpor.model import Notice
 from torpor.thread_start import in_thread, starting_thread
 from torpor.worlds import requests
+from torpor.worlds.pool import Operation, Settled, StorePool, settle
 from torpor.worlds.postgres.connection import Connection, LostError, UndoneError
 from torpor.worlds.postgres.faults import failure_of, may_go_again
 from torpor.worlds.postgres.store import Store
@@ -37,17 +32,11 @@ from torpor.worlds.postgres.url import Settings
 
 T = TypeVar("T")
 
-Operation = Callable[[Store], tuple[T, Notice | None]]
-"""Returns its result, and what to tell listeners. It may be carried out more than once."""
-
-Settled = tuple[asyncio.Future[Any], Any, BaseException | None]
-"""A future, and its result or its error."""
-
 _TRIES_MAX: Final = 20
 _TOGETHER_MAX: Final = 100
 
 
-class Pool:
+class Pool(StorePool[Store]):
     """
     Some connections.
 
@@ -60,27 +49,19 @@ class Pool:
 
     def __init__(self, settings: Settings, size: int, url: str, tell: Callable[[Notice], None]) -> None:
         self._settings = settings
-        self._size = size
-        self._url = url
-        self._tell = tell
-        self._pid = 0
-        self._begin()
+        super().__init__(size, url, tell)
 
     def _begin(self) -> None:
-        self._given_up = threading.Event()
-        self._waiting = 0  # operations that no thread has begun
-        self._counting = threading.Lock()
+        super()._begin()
         self._shared: deque[Shared] = deque()
         self._is_sharing = False  # a thread takes what is in it
-        self._idle: LifoQueue[Store] = LifoQueue()
-        for _ in range(self._size):
-            self._idle.put(Store(Connection(self._settings, self._given_up), self._url))
-        self._threads = ThreadPoolExecutor(self._size, thread_name_prefix="Postgres")
+
+    def _new_store(self) -> Store:
+        return Store(Connection(self._settings, self._given_up), self._url)
 
     @property
-    def is_open(self) -> bool:
-        """Whether operations can be submitted in this process."""
-        return self._pid == os.getpid()
+    def _is_waited_for(self) -> bool:
+        return self._is_sharing or super()._is_waited_for
 
     async def open(self, settings: Settings, prepare: Callable[[Connection], object]) -> None:
         """
@@ -90,7 +71,7 @@ class Pool:
             ConfigurationError, WorldError: there is no such server, or it refuses.
         """
         self._settings = settings
-        self._begin()  # after a fork what there was may be in any state
+        self._begin()
 
         def connect() -> None:
             store = self._idle.get()
@@ -115,23 +96,6 @@ class Pool:
         await asyncio.to_thread(self._threads.shutdown)
         while not self._idle.empty():
             self._idle.get().connection.drop()
-
-    def submit(self, operation: Operation[T], about: str) -> asyncio.Future[T]:
-        """
-        Have *operation* carried out, which *about* names in errors, and return the future of its result.
-
-        Raises:
-            UsageError: the world is not open in this process.
-        """
-        if not self.is_open:
-            raise self._not_open()
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[T] = loop.create_future()
-        with self._counting:
-            self._waiting += 1
-        with starting_thread(about):
-            self._threads.submit(self._work, operation, about, loop, future)
-        return future
 
     def share(self, shared: Shared) -> bool:
         """Have an operation carried out with others, from any thread; return whether that can be done."""
@@ -162,51 +126,6 @@ class Pool:
             raise self._not_open()
         return future
 
-    def at_once(self, operation: Operation[T], about: str) -> tuple[T] | None:
-        """
-        Carry *operation* out in the calling thread and return its result in a tuple.
-
-        Returns None when all connections are in use, or somebody waits for one.
-
-        Raises:
-            TorporError: as the future of :meth:`submit`.
-        """
-        if not self.is_open or self._waiting or self._is_sharing:
-            return None
-        try:
-            store = self._idle.get_nowait()
-        except Empty:
-            return None
-        try:
-            value, notice = self._carry_out(store, operation, about)
-        finally:
-            self._give_back(store)
-        if notice is not None:
-            self._tell(notice)
-        return (value,)
-
-    def _work(
-        self,
-        operation: Operation[Any],
-        about: str,
-        loop: asyncio.AbstractEventLoop,
-        future: asyncio.Future[Any],
-    ) -> None:
-        store = self._idle.get()
-        with self._counting:
-            self._waiting -= 1
-        value: Any = None
-        notice: Notice | None = None
-        error: BaseException | None = None
-        try:
-            value, notice = self._carry_out(store, operation, about)
-        except BaseException as raised:  # noqa: BLE001  # whatever it is, the caller gets it
-            error = raised
-        self._give_back(store)
-        _settle(loop, [(future, value, error)])
-        if notice is not None:
-            self._tell(notice)
-
     def _work_together(self) -> None:
         store = self._idle.get()
         while True:
@@ -225,7 +144,7 @@ class Pool:
             if not each.is_single:
                 loops.setdefault(each.future.get_loop(), []).append((each.future, each.value, each.error))
         for loop, settled in loops.items():
-            _settle(loop, settled)
+            settle(loop, settled)
         for each in shared:
             if each.is_single:
                 self._have_carried_out(each)
@@ -247,7 +166,7 @@ class Pool:
                 return
         except Exception as error:  # noqa: BLE001  # as above
             for each in shared:
-                each.error = self._unknown(each.about, error) if isinstance(error, LostError) else error
+                each.error = self._unknown(each.about, error.__cause__) if isinstance(error, LostError) else error
             store.connection.reset()
             return
         rest = [each for each in shared if not each.is_single]
@@ -269,7 +188,7 @@ class Pool:
         store.connection.reset()
         self._idle.put(store)
 
-    def _carry_out(self, store: Store, operation: Operation[T], about: str) -> tuple[T, Notice | None]:
+    def _carry_out(self, store: Store, operation: Operation[Store, T], about: str) -> tuple[T, Notice | None]:
         """
         Carry an operation out, as often as it takes.
 
@@ -292,40 +211,10 @@ class Pool:
                     raise failure_of(error, self._url, about) from error
             except LostError as error:
                 store.connection.drop()
-                raise self._unknown(about, error) from error
+                raise self._unknown(about, error.__cause__) from error
             except Exception as error:
                 failure = failure_of(error, self._url, about)
                 if failure is not error:
                     raise failure from error
                 raise
         raise AssertionError("the last try returns or raises")
-
-    def _unknown(self, about: str, error: LostError) -> WorldError:
-        return WorldError(
-            f"{about} in world {self._url}: the connection was lost before the answer, and the server cannot "
-            f"be asked whether it is stored ({error.__cause__}); look before it is tried again"
-        )
-
-    def _not_open(self) -> UsageError:
-        if self._pid:
-            return UsageError(
-                f"world {self._url} was opened in process {self._pid} and is used in its fork {os.getpid()}; "
-                "await its open() there too, for connections of the fork's own"
-            )
-        return UsageError(f"world {self._url} is not open; await its open() first")
-
-
-def _settle(loop: asyncio.AbstractEventLoop, settled: Iterable[Settled]) -> None:
-    """Give results, or errors, to those on an event loop who wait for them."""
-
-    def settle() -> None:
-        for future, value, error in settled:
-            if future.done():  # its caller may have been cancelled
-                continue
-            if error is None:
-                future.set_result(value)
-            else:
-                future.set_exception(error)
-
-    with suppress(RuntimeError):  # the loop is closed: nobody waits any more
-        loop.call_soon_threadsafe(settle)
