@@ -72,15 +72,26 @@ class Reports:
         report.add_done_callback(lambda _: self._holding.let_go(event))
 
     def give_back(self, worker_id: str, task: Task, why: str, *, delay_ms: int, place: Place | None = None) -> None:
-        """Make a step task ready again, at once or after a while, for another worker or where it is to wait."""
-        about = (task.run_id, task.step_id, worker_id, task.epoch)
+        """
+        Make a task ready again, at once or after a while: a step for another worker or where it is to wait, a turn for
+        anybody.
+        """
         told = "" if place is not None else why  # nothing is wrong
 
         async def store() -> None:
-            await self._world.snooze_step(*about, delay_ms=delay_ms, why=told, place=place)
+            claim = worker_id, task.epoch
+            if task.kind == "turn":
+                await self._world.snooze(task.run_id, *claim, delay_ms=delay_ms, why=told)
+            else:
+                await self._world.snooze_step(
+                    task.run_id, task.step_id, *claim, delay_ms=delay_ms, why=told, place=place
+                )
 
-        self._observe(StepLeft(task.run_id, task.step_id, task.name, why))
-        self._begin(self._bring(f"giving back of step {task.step_id} of run {task.run_id}", store))
+        what = f"run {task.run_id}"
+        if task.kind == "step":
+            what = f"step {task.step_id} of {what}"
+            self._observe(StepLeft(task.run_id, task.step_id, task.name, why))
+        self._begin(self._bring(f"giving back of {what}", store))
 
     def _begin(self, report: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(report)

@@ -90,8 +90,11 @@ class Runner:
             await asyncio.wait(late, timeout=CANCEL_SECONDS)
 
     async def _carry_out(self, attempt: Attempt, done: Callable[[Event], None]) -> None:
-        async with self.holding.attempt(attempt):
-            outcome = await self._steps.attempt(attempt)
+        try:
+            async with self.holding.attempt(attempt):
+                outcome = await self._steps.attempt(attempt)
+        except Exception as problem:  # noqa: BLE001  # its step would stay claimed for as long as this worker lives
+            outcome = await self._steps.untold(attempt, problem)
         self.holding.learn(outcome)
         done(outcome)
 

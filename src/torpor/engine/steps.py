@@ -1,7 +1,7 @@
 """
 One attempt of a step: decode the arguments, call the function, and tell the outcome as an event.
 
-Nothing that a step does raises out of :meth:`Steps.attempt`, except cancellation of the attempt itself.
+Nothing that a step's function does raises out of :meth:`Steps.attempt`, except cancellation of the attempt itself.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from torpor.engine.step_functions import as_called, on_object
 from torpor.engine.stream_steps import is_generator, stream_values, streaming
 from torpor.engine.streams import Streams
 from torpor.engine.transactional import Committed, beginning, in_thread, on_loop
+from torpor.engine.untold import untold
 from torpor.errors import (
     AcceptedError,
     ArgumentError,
@@ -272,6 +273,7 @@ class Steps:
 
         Raises:
             CancelledError: the attempt itself was cancelled; whatever else happens in a step is its outcome.
+            Exception: something of ours failed, or of what the author gave beside the function; see :meth:`untold`.
         """
         definition = self._registry.step_definition(attempt.name)
         assert definition is not None, "who makes an attempt has asked why_not"
@@ -322,6 +324,11 @@ class Steps:
             return attempt.run_codec.pack_devalue(result.text)
         what = f"the result of step {attempt.name}"
         return await in_thread_if(is_large_value(result), attempt.run_codec.dumps, result, what)
+
+    async def untold(self, attempt: Attempt, problem: Exception) -> Event:
+        """Return the outcome of an attempt in which something else than the step failed; see :func:`untold`."""
+        definition = self._registry.step_definition(attempt.name)
+        return await untold(definition, attempt, problem, self._clock, self._observe)
 
     def shutdown(self) -> None:
         """Let threads go; attempts that still run in them are left to end by themselves."""

@@ -106,7 +106,7 @@ class Turn:
             around: its surroundings as they are now.
 
         Raises:
-            Exception: the run could not even be given back; its claim stays until this worker is gone.
+            Exception: the run could not even be given back; whoever drives the turn tries that again.
         """
         transition = self.TRANSITIONS.get((type(self._asked), type(happening)), Turn._recovers)
         try:

@@ -67,6 +67,9 @@ from torpor.world import World
 
 _WORLD_BACKOFF = Backoff(first=0.1, most=5.0)
 _LOOK_MS = 1_000
+_GIVEN_UP_MS = 5_000
+"""How long others leave alone what an error of ours has ended here."""
+
 _COMPLAIN_EVERY_LOOKS = 30
 
 
@@ -356,11 +359,7 @@ class Worker:
                 await self._presumed_dead(asked.worker_id)
                 return
             for task in claims.tasks:
-                self._observe(Failpoint.AFTER_CLAIM)
-                if task.kind == "turn":
-                    self._begin_turn(task)
-                else:
-                    self._begin_step(task)
+                self._begin(task)
             claimed_turns = sum(task.kind == "turn" for task in claims.tasks)
             if turns:
                 self._runs_wait = claimed_turns == turns
@@ -398,19 +397,36 @@ class Worker:
         finally:
             self._waits_for_work = False
 
+    def _begin(self, task: Task) -> None:
+        """Begin what was claimed, or give it back: what is neither begun nor given back is nobody's."""
+        try:
+            self._observe(Failpoint.AFTER_CLAIM)
+            if task.kind == "turn":
+                self._begin_turn(task)
+            else:
+                self._begin_step(task)
+        except Exception as error:  # noqa: BLE001  # of ours: the others that were claimed must begin
+            self._give_up(self.id, task, f"the {task.kind} of run {task.run_id} could not be begun", error)
+
+    def _give_up(self, worker_id: str, task: Task, told: str, error: BaseException) -> None:
+        """Give back for a while what an error of ours has ended; it would stay claimed while this one lives."""
+        self._observe(Remark(logging.ERROR, told, error))
+        why = f"worker {worker_id}: {type(error).__name__}, an error of torpor's; see its log"
+        self._reports.give_back(worker_id, task, why, delay_ms=_GIVEN_UP_MS)
+
     def _begin_turn(self, task: Task) -> None:
+        worker_id = self.id
         turn = asyncio.get_running_loop().create_task(run_turn(self._env, task))
         self._turns[task.run_id] = turn
-        turn.add_done_callback(lambda done: self._turn_ended(task.run_id, done))
+        turn.add_done_callback(lambda done: self._turn_ended(worker_id, task, done))
 
-    def _turn_ended(self, run_id: str, turn: asyncio.Task[None]) -> None:
-        if self._turns.get(run_id) is turn:
-            del self._turns[run_id]
+    def _turn_ended(self, worker_id: str, task: Task, turn: asyncio.Task[None]) -> None:
+        if self._turns.get(task.run_id) is turn:
+            del self._turns[task.run_id]
         self._room_was_made()
         self._health.turn_ended()
         if not turn.cancelled() and (error := turn.exception()) is not None:
-            told = f"the turn of run {run_id} ended with an error of ours; its claim stays"
-            self._observe(Remark(logging.ERROR, told, error))
+            self._give_up(worker_id, task, f"the turn of run {task.run_id} ended with an error of ours", error)
 
     def _begin_step(self, task: Task) -> None:
         worker_id = self.id
