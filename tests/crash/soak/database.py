@@ -70,14 +70,13 @@ class Database:
         """Do one of all that, as the dice say."""
         roll, dice = self._dice.random(), self._dice
         if self._going_on is not None and not self._going_on.done():
-            return  # a standby that is being made needs its primary; that one's death is trouble enough
+            return  # what is begun is brought to its end
         if roll < 0.45:
             await self._cut(dice.choice((0.3, 1.0)))
         elif roll < 0.6:
             await self._freeze(dice.uniform(0.1, lease_seconds * 1.3))
         elif roll < 0.9:
             self._going_on = asyncio.create_task(self._restart(dice.choice((signal.SIGINT, signal.SIGQUIT))))
-            await asyncio.shield(self._going_on)  # what is begun is brought to its end
         else:
             self._going_on = asyncio.create_task(self._fail_over())
 
