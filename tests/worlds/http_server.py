@@ -22,6 +22,7 @@ from torpor import limits
 from torpor.client import Client
 from torpor.clock import SystemClock
 from torpor.http.asgi import asgi
+from torpor.http.hearing import Hearing
 from torpor.http.service import Service
 from torpor.http.serving import listen, serving, url_of
 from torpor.http.tokens import make_token
@@ -88,6 +89,7 @@ class Worlds:
             clock = ToldClock()
             world = SqliteWorld(self._store(headers[STORE].decode()), clock)
             service = Service(Client(world))
+            service.part(Hearing).since = 0  # it was there before all of them, and heard nothing
             app = asgi(service.client, tokens=[self.made.token], service=service)
             self._open[headers[WORLD]] = world, clock, service, app
         _, clock, _, app = self._open[headers[WORLD]]

@@ -21,6 +21,7 @@ from starlette.responses import Response, StreamingResponse
 
 from torpor.errors import HostError, LeaseLostError, RunNotFoundError, TorporError, WorldError
 from torpor.http.border import Answer, Border
+from torpor.http.hearing import ANSWERED, Hearing
 from torpor.http.problems import (
     BadRequestError,
     ForbiddenError,
@@ -101,6 +102,9 @@ async def ask(call: Call) -> Response:
             "the same version"
         ) from error
     _refuse_tokens(arguments)
+    hearing, clock = call.service.part(Hearing), call.service.client.world.clock
+    if hearing.begin(clock):
+        call.service.later(hearing.listen(clock))
     if method.role == "operate":
         audit.info("%s: %s", call.grant.who, method.name)
 
@@ -194,6 +198,8 @@ async def _answer(call: Call, method: Method, arguments: msgspec.Struct) -> Answ
                 value: Any = await _commit(call, arguments.commit, border, world, is_unsure=is_unsure)  # type: ignore[attr-defined]  # as the contract has it
             case "claim" if is_unsure:
                 value = await _begin_anew(arguments.request, world)  # type: ignore[attr-defined]  # as above
+            case name if name in ANSWERED:
+                value = await call.service.part(Hearing).answer(world, name, msgspec.structs.asdict(arguments))
             case _:
                 value = await getattr(world, method.name)(**msgspec.structs.asdict(arguments))
     except TorporError as error:
