@@ -55,7 +55,8 @@ def test_everything_is_found(torpor: Torpor) -> None:
     found = data["checks"]
     assert list(found) == [
         "versions", "platform", "wasm", "memory", "descriptors", "cache", "boot", "python", "application", "images",
-        "encryption", "world", "keys", "builds", "rows", "workers", "applications", "steps",
+        "encryption", "world", "settings", "place", "size", "keys", "builds", "rows", "workers", "applications",
+        "steps",
     ]  # fmt: skip
     assert found["versions"]["python"] == platform.python_version()
     assert found["versions"]["sqlite"] == sqlite3.sqlite_version

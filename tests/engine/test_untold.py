@@ -17,6 +17,7 @@ from torpor import Backoff, Torpor, WorkerSettings
 from torpor.codec.crypto.run_codec import PLAIN
 from torpor.engine import worker as worker_module
 from torpor.engine.attempts import Attempt
+from torpor.engine.driver import run_turn
 from torpor.engine.observer import AttemptEnded, Observation, Remark
 from torpor.engine.settings import TurnOptions
 from torpor.engine.step_definition import StepDefinition
@@ -97,7 +98,7 @@ async def test_a_turn_that_cannot_even_be_given_back_is_given_back_later(
 ) -> None:
     """Whatever ends its driver, the run is ready again."""
     monkeypatch.setattr(worker_module, "_GIVEN_UP_MS", 1)
-    real, failed = worker_module.run_turn, False
+    real, failed = run_turn, False
 
     async def failing(*args: Any) -> None:
         nonlocal failed

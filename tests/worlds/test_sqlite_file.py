@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import resource
 import sqlite3
 import stat
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from tests.worlds.descriptors import without_descriptors
 from torpor.errors import WorldError
 from torpor.model import NewRun, WorkerRow
 from torpor.worlds.sqlite import SqliteWorld, file
-
-DESCRIPTORS_MAX = 200
 
 
 @pytest.fixture(autouse=True)
@@ -111,27 +107,10 @@ async def test_a_file_that_comes_back_is_used_again(tmp_path: Path) -> None:
     await world.close()
 
 
-@contextmanager
-def _without_descriptors() -> Iterator[None]:
-    """Let this process open no file."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (DESCRIPTORS_MAX, hard))
-    taken = []
-    try:
-        while True:
-            taken.append(os.open(os.devnull, os.O_RDONLY))
-    except OSError:
-        yield
-    finally:
-        for descriptor in taken:
-            os.close(descriptor)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-
-
 async def test_too_few_descriptors_are_told(tmp_path: Path) -> None:
     """SQLite says only that the file cannot be opened; the error says why, and a later attempt succeeds."""
     world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
-    with _without_descriptors(), pytest.raises(WorldError, match=r"no file descriptors left; .*ulimit -n"):
+    with without_descriptors(), pytest.raises(WorldError, match=r"no file descriptors left; .*ulimit -n"):
         await world.open()
     await world.open()
     await world.create_run(_new_run("wrun_1"))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import platform
 import sqlite3
@@ -17,6 +18,7 @@ from torpor import Torpor, WorkerSettings, codec
 from torpor.cli.opening import refuse_missing_file, schema_version
 from torpor.cli.output import counted
 from torpor.cli.versions import installed
+from torpor.clock import SystemClock
 from torpor.codec.crypto.keys import SETTING, Keyring
 from torpor.engine.images import unshared_text
 from torpor.errors import ConfigurationError, TorporError, VmError
@@ -34,6 +36,8 @@ from torpor.vm.guest import Begin, Program
 from torpor.vm.host import lacking_descriptors
 from torpor.vm.pages import choose_backend
 from torpor.world import World
+from torpor.worlds import address_of
+from torpor.worlds.conditions import conditions
 
 WASM_SHA256: Final = {
     "quickjs.wasm": "d4c9375f2b1ca4dc95f72c8aa2982a7a9951ac8011490d79c6582df732b4bbd9",
@@ -51,6 +55,8 @@ export async function examination(number) {
   return number + 1;
 }
 """
+
+CLOCK_OFFSET_NOTED_MS: Final = 1_000
 
 Status = Literal["ok", "note", "failed"]
 
@@ -266,12 +272,26 @@ async def reachable_world(world: World) -> Finding:
     return Finding("ok", f"{world.url} is reachable{schema}; {able}", facts)
 
 
-async def server_of(world: World) -> dict[str, Finding]:
-    """Look at the server of a world that knows how to."""
+async def place_of(world: World) -> dict[str, Finding]:
+    """Look at where the world is: settings, room, load and clocks."""
     examine = getattr(world, "examine_server", None)
-    if examine is None:
+    if examine is not None:
+        return {name: Finding(told.status, told.text) for name, told in (await examine()).items()}
+    found = await asyncio.to_thread(conditions, address_of(world))
+    findings = {each.name: Finding(each.status, each.text, each.facts) for each in found}
+    return findings or await _clock_of(world)
+
+
+async def _clock_of(world: World) -> dict[str, Finding]:
+    """Compare the clock of a world behind a URL with this machine's; of others it is the same."""
+    if not world.url.startswith(("http:", "https:")):
         return {}
-    return {name: Finding(told.status, told.text) for name, told in (await examine()).items()}
+    offset_ms = world.clock.now() - SystemClock().now()
+    facts = {"offset_ms": offset_ms}
+    if abs(offset_ms) <= CLOCK_OFFSET_NOTED_MS:
+        return {"clock": Finding("ok", f"{abs(offset_ms)} ms apart from this machine's", facts)}
+    text = f"the server's is {abs(offset_ms) / 1000:.1f} s {'ahead of' if offset_ms > 0 else 'behind'} this machine's"
+    return {"clock": Finding("note", f"{text}, and what is due goes by it", facts)}
 
 
 async def kept_builds(world: World) -> Finding:

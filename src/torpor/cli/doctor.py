@@ -95,7 +95,7 @@ def _world_findings(app: Torpor | None, url: str | None, keyring: Keyring) -> di
         try:
             found["world"] = await checks.reachable_world(world)
             if found["world"].status == "ok":
-                found.update(await checks.server_of(world))
+                found.update(await checks.place_of(world))
                 found["keys"] = await checks.readable_runs(world, keyring)
                 found["builds"] = await checks.kept_builds(world)
                 found["rows"] = await checks.sound_rows(world, keyring)

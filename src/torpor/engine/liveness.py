@@ -15,6 +15,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
+from torpor.errors import HostError
 from torpor.model import WorkerRow
 
 _HANGING_LEASES = 20
@@ -91,6 +92,9 @@ def _look(pid: int) -> _Process | None:
     """
     Return what runs under a pid, None for nothing and for a killed process whose parent has not collected it yet.
 
+    Raises:
+        HostError: this process has no descriptor left to look with.
+
     Linux has the state in field 3 of ``/proc/PID/stat``, and clock ticks from boot to start in field 22: see proc(5).
     """
     if not Path("/proc/self/stat").exists():
@@ -99,6 +103,8 @@ def _look(pid: int) -> _Process | None:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except (FileNotFoundError, ProcessLookupError):
         return None
+    except OSError as error:
+        raise HostError(f"looking for process {pid}: {error}") from error
     return None if fields[0] in "ZXx" else _Process(int(fields[19]), stopped=fields[0] in "Tt")
 
 

@@ -319,13 +319,16 @@ class Connection:
                 pause = min(2 * pause, longest)
 
     def _connect(self) -> psycopg.Connection:
-        db = psycopg.connect(
-            self._settings.server,
-            autocommit=True,
-            connect_timeout=_CONNECT_SECONDS,
-            prepare_threshold=5 if self._settings.prepare else None,
-            **_OPTIONS,  # type: ignore[arg-type]  # libpq's
-        )
+        try:
+            db = psycopg.connect(
+                self._settings.server,
+                autocommit=True,
+                connect_timeout=_CONNECT_SECONDS,
+                prepare_threshold=5 if self._settings.prepare else None,
+                **_OPTIONS,  # type: ignore[arg-type]  # libpq's
+            )
+        except OSError as error:  # the driver waits by means of the system's, which may have no descriptor left
+            raise psycopg.OperationalError(f"this process could not connect: {error}") from error
         db.prepared_max = _PREPARED_MAX
         adapt(db)
         [self._server] = db.execute(_SERVER).fetchall()
