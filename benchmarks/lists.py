@@ -24,7 +24,7 @@ EVENTS = 100_000
 EVENTS_QUICK = 10_000
 STEPS = 50
 
-_APP = "elsewhere"  # whose workers are not here
+APP = "elsewhere"  # whose workers are not here
 _WORKFLOWS = 20
 _CUSTOMERS = 1_000
 _REGIONS = 3
@@ -134,7 +134,7 @@ def _new_run(number: int) -> NewRun:
         runtime="snapshot",
         seed=bytes(32),
         input=b"devl[[]]",
-        app=_APP,
+        app=APP,
         attributes={"customer": f"c-{number % _CUSTOMERS}", "region": f"r-{number % _REGIONS}"},
     )
 
@@ -146,7 +146,7 @@ async def store_log(app: Torpor, count: int) -> None:
     await world.create_run(new)
     worker = WorkerRow("wrkr_lists", machine="lists", pid=0, born=0, lease_ms=3_600_000)
     await world.register(worker)
-    request = ClaimRequest(worker.id, apps=(_APP,), queues=(queue,), guests=("quickjs",), turns_max=1)
+    request = ClaimRequest(worker.id, apps=(APP,), queues=(queue,), guests=("quickjs",), turns_max=1)
     [task] = (await world.claim(request)).tasks
     now, head, op = world.clock.now(), 1, 0
     held = None

@@ -130,7 +130,7 @@ BACKFILL_MAX = 10_000
 """Slots of a schedule that are filled at once for a time that is over."""
 
 DELETED_ROWS_MAX = 500
-"""Rows of one run that are deleted in one transaction, so that turns do not wait for it."""
+"""Rows that are deleted in one transaction, so that turns do not wait for it: of one long run, or of several."""
 
 QUEUE_LIMIT_MAX = 1_000_000_000
 """Any number that a queue is limited to."""

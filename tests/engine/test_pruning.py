@@ -16,6 +16,7 @@ from tests.engine.support import until
 from tests.testing.application import app, buy, nap, naps
 from torpor import KeepLog, Retention, Torpor, WorkerSettings, WorkflowNotRegisteredError
 from torpor.client import Client
+from torpor.engine import pruning
 from torpor.engine.pruning import Bites, Pruner
 from torpor.engine.upkeep import Sweep
 from torpor.errors import ArchiveError, ConfigurationError, DamagedError, EntityConflictError, RunNotFoundError
@@ -156,7 +157,28 @@ async def test_somebody_else_may_be_quicker(world: World) -> None:
     """A run that is gone already is nobody's error."""
     run = await world.get_run(RUN)
     await world.delete_run(RUN)
-    assert not await Bites(world).delete(run, None, keep_name=False)
+    assert await Bites(world).delete([run], lambda _: None, keep_name=False) == []
+
+
+async def test_short_runs_go_together(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A bite has no more rows than one long run could lose, and no run of it takes another's share."""
+    for n in range(9):
+        await lived(world, run_id=f"wrun_{n}")
+    runs = [await world.get_run(f"wrun_{n}") for n in range(9)]
+    monkeypatch.setattr(pruning, "DELETED_ROWS_MAX", 3 * runs[0].head)
+    asked: list[tuple[str, int]] = []
+    real = world.delete_run
+
+    async def delete_run(run_id: str, **options: Any) -> bool:
+        asked.append((run_id, options["rows_max"]))
+        return await real(run_id, **options)
+
+    monkeypatch.setattr(world, "delete_run", delete_run)
+    groups = [*pruning._groups(runs)]
+    assert [len(group) for group in groups] == [3, 3, 3]
+    assert await Bites(world).delete(groups[0], lambda _: None, keep_name=False) == groups[0]
+    assert {rows_max for _, rows_max in asked} == {runs[0].head}
+    assert {run_id for run_id, _ in asked} == {run.id for run in groups[0]}
 
 
 async def test_several_workers_prune_at_once(tmp_path: Path) -> None:

@@ -7,10 +7,11 @@ never wait for it. Any number of workers may do it at once; who comes second fin
 
 from __future__ import annotations
 
+import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Final
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from typing import Final, TypeVar
 
 from torpor.clock import Clock
 from torpor.engine.observer import Observer, Remark, ignore
@@ -24,8 +25,13 @@ _PAUSE: Final = 4
 """How many times as long as a bite the pause is behind it."""
 
 _PAGE: Final = 50
+_TOGETHER_MAX: Final = 32
+"""Runs that go in one bite, if they are short."""
+
 _SLACK: Final = 100
 """Events that may go before they do: it is not worth while to try a snapshot for less."""
+
+T = TypeVar("T")
 
 Verify = Callable[[Run], Awaitable[bool]]
 """Returns whether a run's newest snapshot can be restored, so that it makes up for the log."""
@@ -162,8 +168,8 @@ async def prune(
         asked = replaced(where, before=now - age, whole=keep_name)
         while runs := await world.ended_runs(asked):
             went = 0
-            for run in runs:
-                if await bites.delete(run, archive_for(run), keep_name=keep_name):
+            for together in _groups(runs):
+                for run in await bites.delete(together, archive_for, keep_name=keep_name):
                     told(run, keep_name)
                     went += 1
             count += went
@@ -175,6 +181,21 @@ async def prune(
 def replaced(where: EndedFilter, *, before: int, whole: bool) -> EndedFilter:
     """Return the filter for what ended before a time, and of which more than the name is kept if *whole*."""
     return EndedFilter(before, where.app, where.workflow, where.statuses, whole, where.limit, where.besides)
+
+
+def _groups(runs: Sequence[Run]) -> Iterator[list[Run]]:
+    """Yield runs in groups that have no more events than one bite takes."""
+    group: list[Run] = []
+    events = 0
+    for run in runs:
+        size = run.head - run.base
+        if group and (events + size > DELETED_ROWS_MAX or len(group) == _TOGETHER_MAX):
+            yield group
+            group, events = [], 0
+        group.append(run)
+        events += size
+    if group:
+        yield group
 
 
 class Bites:
@@ -204,15 +225,42 @@ class Bites:
             base = until
             await self._bite(lambda until=until: self._world.archive(run.id, until))  # type: ignore[misc]  # mypy#15459
 
-    async def delete(self, run: Run, archive: Archive | None, *, keep_name: bool) -> bool:
-        """Delete a run that has ended; return False when somebody else has, or when it is damaged, and stays."""
+    async def delete(
+        self, runs: Sequence[Run], archive_for: Callable[[Run], Archive | None], *, keep_name: bool
+    ) -> list[Run]:
+        """
+        Delete some runs that have ended in bites which they share, as many rows in each as one run alone could lose;
+        return which went: others stay that somebody else has deleted, or that are damaged.
+
+        Raises:
+            ArchiveError: a log could not be archived; its run stays, and so do the others.
+        """
+        left = [run for run in runs if await self._is_archived(run, archive_for(run))]
+        gone: list[Run] = []
+        while left:
+            rows_max = max(1, DELETED_ROWS_MAX // len(left))
+            ends = await self._bite(lambda left=left, most=rows_max: self._delete_some(left, most, keep_name=keep_name))  # type: ignore[misc]  # mypy#15459
+            gone += [run for run, end in zip(left, ends, strict=True) if end is True]
+            left = [run for run, end in zip(left, ends, strict=True) if end is False]
+        return gone
+
+    async def _delete_some(self, runs: Sequence[Run], rows_max: int, *, keep_name: bool) -> list[bool | None]:
+        """Return of each run whether all of it is gone now, None of one that others have, or that is damaged."""
+
+        async def delete(run: Run) -> bool | None:
+            try:
+                return await self._world.delete_run(run.id, keep_name=keep_name, rows_max=rows_max)
+            except (ConflictError, NotFoundError, DamagedError):
+                return None
+
+        return await asyncio.gather(*map(delete, runs))  # worlds make one transaction of what comes together
+
+    async def _is_archived(self, run: Run, archive: Archive | None) -> bool:
+        """Archive a run's log, if it is to be; return False when the run is gone or damaged."""
         try:
             if archive is not None:
                 await self._archive_all(run, archive)
-            done = False
-            while not done:
-                done = bool(await self._bite(lambda: self._world.delete_run(run.id, keep_name=keep_name)))
-        except (ConflictError, NotFoundError, DamagedError):
+        except (NotFoundError, DamagedError):
             return False
         return True
 
@@ -224,7 +272,7 @@ class Bites:
             await _given(archive, run.id, events)
             after = events[-1].seq
 
-    async def _bite(self, work: Callable[[], Awaitable[object]]) -> object:
+    async def _bite(self, work: Callable[[], Awaitable[T]]) -> T:
         clock: Clock = self._world.clock
         began = clock.steady()
         done = await work()

@@ -181,8 +181,8 @@ class StoredWorld(ABC, Generic[S, T]):
         )
 
     async def delete_run(self, run_id: str, *, keep_name: bool = False, rows_max: int = DELETED_ROWS_MAX) -> bool:
-        return await self._operate(
-            lambda _: erasing.delete(run_id, keep_name, rows_max, self._url), f"deletion of run {run_id}"
+        return await self._operate_on(
+            run_id, lambda _: erasing.delete(run_id, keep_name, rows_max, self._url), f"deletion of run {run_id}"
         )
 
     # Log
