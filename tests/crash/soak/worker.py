@@ -52,7 +52,13 @@ def serve(place: Place, number: int, machine: str, *, newer: bool = False) -> No
     application.ledger.open(place.ledger)
     application.app.settings = place.settings
     application.app.use_world(place.world())
-    asyncio.run(_work(application.app))
+    with asyncio.Runner() as runner:
+        try:
+            runner.get_loop()
+        except OSError:  # robbed before it has begun
+            _log.exception("cannot even wait for anything")
+            os._exit(REFUSED)
+        runner.run(_work(application.app))
 
 
 async def _work(app: Torpor) -> None:
