@@ -5,6 +5,7 @@ export PYTHON
 ARGS ?=
 SOAK ?= --minutes 10
 CHAOS ?= --minutes 5 --runs 100
+VERSIONS ?= 14 16 17 18
 WORLDS ?= sqlite http postgres
 BENCHMARKS ?= floor vm sequential fanout throughput fair resume payload crash idle idle_worker cli warm codec
 PY := .venv/bin/python
@@ -91,6 +92,10 @@ frameworks: .venv/.installed ## test the integrations of all eleven web framewor
 sdk: .venv/.installed ## run the end-to-end cases of the TypeScript Workflow SDK, which npm fetches; ARGS='--postgres --version 4'
 	@.venv/bin/torpor warm
 	$(PY) -m tests.sdk $(ARGS)
+
+.PHONY: versions
+versions: .venv/.installed ## test worlds in other versions of Postgres; VERSIONS='14 17'
+	$(PY) -m tests.servers.versions $(VERSIONS)
 
 .PHONY: lint
 lint: .venv/.installed ## check style and types

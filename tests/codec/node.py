@@ -89,15 +89,20 @@ def _major_version(node: str) -> int:
     return int(told.stdout.removeprefix("v").partition(".")[0])
 
 
+def npm(node: str | None = None) -> list[str]:
+    """Return the command of npm: that of the Node at a path, by default of :func:`find_node`'s, else the machine's."""
+    of_wheel = Path(node or find_node() or "").parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
+    return [node or str(find_node()), str(of_wheel)] if of_wheel.exists() else ["npm"]
+
+
 def install(node: str, package: str) -> Path:
     """Return the folder in which an npm package is installed, fetched once."""
     folder = CACHE / package.replace("/", "+")
     name = package[: package.rindex("@")]
     with _alone():
         if not (folder / "node_modules" / name / "package.json").exists():
-            npm_of_wheel = Path(node).parents[1] / "lib/node_modules/npm/bin/npm-cli.js"
-            npm = [node, str(npm_of_wheel)] if npm_of_wheel.exists() else ["npm"]
-            install = [*npm, "install", "--prefix", str(folder), "--no-audit", "--no-fund", "--ignore-scripts", package]
+            quietly = ["--no-audit", "--no-fund", "--ignore-scripts"]
+            install = [*npm(node), "install", "--prefix", str(folder), *quietly, package]
             subprocess.run(install, timeout=INSTALL_SECONDS, check=True, capture_output=True)
     return folder
 

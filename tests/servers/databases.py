@@ -44,7 +44,7 @@ def missing(what: str) -> NoReturn:
     pytest.skip(f"there is no {what}: apt-get install postgresql pgbouncer")
 
 
-def programs() -> Path:
+def system_programs() -> Path:
     """Return where the newest of the system's Postgres servers has its programs; skip where there is none."""
     found = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
     if not found:
@@ -70,10 +70,12 @@ class Server:
     Args:
         home: folder for its data and its socket.
         number: which of several in one folder.
+        programs: folder of its programs, the system's by default.
     """
 
-    def __init__(self, home: Path, number: int = 1) -> None:
+    def __init__(self, home: Path, number: int = 1, programs: Path | None = None) -> None:
         self._home = home
+        self._programs = programs or system_programs()
         self._port = 5430 + number
         self._data = home / f"data{number}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -101,7 +103,7 @@ class Server:
     def make(self) -> None:
         """Make an empty server."""
         run(
-            programs() / "initdb",
+            self._programs / "initdb",
             "-D",
             self._data,
             "-U",
@@ -118,7 +120,7 @@ class Server:
         """Make a standby of another server, which runs."""
         host, port = primary.place
         run(
-            *(programs() / "pg_basebackup", "-D", self._data, "-R", "-X", "stream", "-c", "fast", "--no-sync"),
+            *(self._programs / "pg_basebackup", "-D", self._data, "-R", "-X", "stream", "-c", "fast", "--no-sync"),
             *("-d", f"host={host} port={port} user={_ACCOUNT} application_name=standby"),
         )
 
@@ -126,7 +128,7 @@ class Server:
         """Start it, and wait until it answers."""
         given = _SETTINGS | {"unix_socket_directories": str(self._home), "port": str(self._port)} | settings
         options = [option for name, value in given.items() for option in ("-c", f"{name}={value}")]
-        self._process = start(programs() / "postgres", "-D", self._data, *options)
+        self._process = start(self._programs / "postgres", "-D", self._data, *options)
         wait_until(lambda: bool(self.execute("SELECT 1")), f"Postgres in {self._home} answers")
 
     def execute(self, statement: str) -> list[tuple[object, ...]]:
