@@ -6,7 +6,7 @@ ARGS ?=
 SOAK ?= --minutes 10
 CHAOS ?= --minutes 5 --runs 100
 VERSIONS ?= 14 16 17 18
-WORLDS ?= sqlite http postgres
+WORLDS ?= sqlite http postgres redis
 BENCHMARKS ?= floor vm sequential fanout throughput fair resume payload crash idle idle_worker cli warm codec
 PY := .venv/bin/python
 

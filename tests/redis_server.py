@@ -36,6 +36,12 @@ class RedisServer:
         """The URL of a world there."""
         return f"redis+unix://{self.socket}"
 
+    @property
+    def pid(self) -> int:
+        """Its process."""
+        assert self._process is not None, "it runs"
+        return self._process.pid
+
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self.socket.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import sys
 from collections.abc import Mapping
@@ -9,8 +10,8 @@ from typing import Annotated
 
 import typer
 
-from torpor import Torpor
-from torpor.cli import event_loop, logs
+from torpor import Torpor, WorkerSettings
+from torpor.cli import bounds, event_loop, logs
 from torpor.cli.leaving import leave_soon
 from torpor.cli.opening import app_on
 from torpor.cli.options import AppArgument, DecryptOption, WorldOption
@@ -32,6 +33,9 @@ def worker(
     processes: Annotated[
         str, typer.Option("--processes", "-p", metavar="N", help="How many processes; auto: one for each core.")
     ] = AUTO,
+    queues: bounds.QueuesOption = None,
+    concurrency: bounds.ConcurrencyOption = None,
+    memory: bounds.MemoryOption = None,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Print what runs do as it happens: a line for each thing.")
     ] = False,
@@ -52,9 +56,15 @@ def worker(
     """
     logs.check(log_level, log_format)
     count = process_count(processes)
-    if line is None and count > 1:
+    ceiling = None if memory is None else bounds.size_of(memory)
+    is_supervised = count > 1 or ceiling is not None  # somebody has to start the next one
+    bounds.bounded(WorkerSettings(), queues, concurrency)
+    if line is None and is_supervised:
         options = {
             "--processes": processes,
+            "--queues": queues,
+            "--concurrency": None if concurrency is None else str(concurrency),
+            "--memory": memory,
             "--log-level": log_level,
             "--log-format": log_format,
             "--world": world,
@@ -70,15 +80,16 @@ def worker(
         show_as_on_terminal(terminal)
         sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # the interpreter's own stream
     application = app_on(app, world)
-    if parent is not None and count > 1:
+    application.settings = bounds.bounded(application.settings, queues, concurrency)
+    if parent is not None and is_supervised:
         _share(application, parent, as_told=processes != AUTO)
     logs.set_up(log_level, log_format, follow=follow)
-    one_of_many = parent is not None and count > 1
+    one_of_many = parent is not None and is_supervised
     describer = None
     if follow:
         redactor = Redactor(application.keyring, decrypt=decrypt)
         describer = Describer(application.world, redactor, _show, _complain, one_of_many=one_of_many)
-    event_loop.run(_work(application, describer, stop, parent, tells_end=not one_of_many))
+    event_loop.run(_work(application, describer, stop, parent, ceiling, tells_end=not one_of_many))
     if not one_of_many:
         say(("stopped", "dim"), err=True)
 
@@ -110,22 +121,40 @@ async def _work(
     describer: Describer | None,
     stop: StopRequest,
     parent: ProcessEnd | None,
+    ceiling: int | None,
     *,
     tells_end: bool,
 ) -> None:
     """Run a worker until it is to stop."""
     observers = [] if describer is None else [only(describer.observe, Stored)]
     async with application, describer or contextlib.nullcontext(), application.worker(observers=observers) as running:
+        if ceiling is not None:
+            bounds.require_room(ceiling)
         if parent is not None:
             parent.tell(AtWork(running.id, running.deployment_id, application.settings.grace_seconds))
         say((f"worker {running.id} is at work: {_inventory(application)}", "dim"), err=True)
         if not application.world.capabilities.durable:
             say(("this world ends with this process, and no other process sees it", "yellow"), err=True)
         grace = application.settings.grace_seconds
-        await stop.wait()
+        if ceiling is None:
+            await stop.wait()
+        elif (why := await _until(stop, ceiling)) is not None:
+            say((f"worker {running.id}: {why}", "yellow"), err=True)
         if tells_end:
             say((f"stopping: runs are parked, running steps have {grace:g} s to end", "dim"), err=True)
     leave_soon()
+
+
+async def _until(stop: StopRequest, ceiling: int) -> str | None:
+    """Return None once the worker is to stop, or why it has to when it has outgrown its memory."""
+    waiting = asyncio.ensure_future(stop.wait())
+    growing = asyncio.ensure_future(bounds.outgrown(ceiling))
+    try:
+        await asyncio.wait({waiting, growing}, return_when=asyncio.FIRST_COMPLETED)
+        return None if waiting.done() else growing.result()
+    finally:
+        waiting.cancel()
+        growing.cancel()
 
 
 def _show(line: Line) -> None:

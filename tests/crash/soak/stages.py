@@ -16,8 +16,10 @@ from msgspec.structs import replace
 from tests.crash.soak.clock import SharedClock
 from tests.crash.soak.database import Database
 from tests.crash.soak.gateway import Gateway
+from tests.crash.soak.keyvalue import KEPT, KeyValue
 from tests.crash.soak.place import Place
 from tests.crash.soak.trouble import Trouble
+from tests.redis_server import started
 from tests.servers.databases import folder
 from torpor.http.tokens import make_token, store_token
 
@@ -63,10 +65,17 @@ async def _postgres(place: Place, dice: random.Random) -> AsyncIterator[Stage]:
             await asyncio.to_thread(database.stop)
 
 
+@asynccontextmanager
+async def _redis(place: Place, dice: random.Random) -> AsyncIterator[Stage]:
+    with started(*KEPT) as server:
+        yield Stage(replace(place, database=server.url), KeyValue(server, dice))
+
+
 STAGES: Final[Mapping[str, Callable[[Place, random.Random], AbstractAsyncContextManager[Stage]]]] = {
     "sqlite": _file,
     "http": _http,
     "postgres": _postgres,
+    "redis": _redis,
 }
 """By the name that the command takes. A new world needs an entry here, and :class:`Trouble` if it is a process."""
 

@@ -1,0 +1,68 @@
+"""What docs/containers.md shows is what the system's own tools take, and fits what workers do."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from torpor import WorkerSettings
+from torpor.cli.bounds import size_of
+
+PAGE = Path(__file__).parents[2] / "docs" / "containers.md"
+LATER_SECONDS = 10
+"""How long behind the grace period a process that does not end is killed; see docs/deploying.md."""
+
+
+def block(language: str) -> str:
+    """Return the one block of the page that is in a language."""
+    [found] = re.findall(rf"```{language}\n(.*?)```", PAGE.read_text(encoding="utf-8"), re.DOTALL)
+    return str(found)
+
+
+def test_systemd_takes_the_unit(tmp_path: Path) -> None:
+    """But for its user and programs, which are not on this machine; a word that it does not know fails."""
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("there is no systemd-analyze here")
+    text = block("ini").replace("User=shop", "User=root")
+    text = re.sub(r"/srv/shop/.venv/bin/torpor", shutil.which("true") or "/bin/true", text)
+    text = text.replace("WorkingDirectory=/srv/shop", "WorkingDirectory=/")
+    unit = tmp_path / "shop.service"
+    unit.write_text(text, encoding="utf-8")
+    done = subprocess.run(["systemd-analyze", "verify", str(unit)], capture_output=True, text=True, check=False)
+    complaints = [line for line in done.stderr.splitlines() if "shop.service" in line]
+    assert complaints == []
+    [stop] = re.findall(r"TimeoutStopSec=(\d+)", text)
+    assert int(stop) > WorkerSettings().grace_seconds + LATER_SECONDS
+    [files] = re.findall(r"LimitNOFILE=(\d+)", text)
+    assert int(files) >= WorkerSettings().descriptors
+
+
+def _said(text: str, name: str) -> list[str]:
+    """Return what a document says of a name, wherever."""
+    return re.findall(rf"\b{name}: ?([^\n{{}},]+)", text)
+
+
+def test_the_deployment_fits_a_worker() -> None:
+    """It gives workers the time to stop and the memory that they may have, and nothing that they do not need."""
+    text = block("yaml")
+    assert _said(text, "apiVersion") == ["apps/v1"]
+    assert len(set(_said(text, "app"))) == 1
+    [grace] = _said(text, "terminationGracePeriodSeconds")
+    assert int(grace) > WorkerSettings().grace_seconds + LATER_SECONDS
+    [(processes, ceiling)] = re.findall(r'--processes, "(\d+)", --memory, (\w+)', text)
+    _, limit = _said(text, "memory")
+    assert int(processes) * size_of(ceiling) < size_of(limit)
+    assert _said(text, "runAsNonRoot") == _said(text, "readOnlyRootFilesystem") == ["true"]
+
+
+def test_the_image_is_no_roots() -> None:
+    """What is compiled is compiled by the user that runs it, and nothing behind that is root's."""
+    lines = block("dockerfile").splitlines()
+    user = lines.index("USER torpor")
+    assert lines.index("RUN torpor warm") > user
+    assert not any(line.startswith(("USER root", "RUN pip")) for line in lines[user:])
+    assert _said(block("yaml"), "runAsUser") == re.findall(r"--uid (\d+)", "\n".join(lines))
