@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.agents import flows
-from tests.agents.conftest import Model
+from tests.agents_room import flows
+from tests.agents_room.conftest import Model
 from torpor.agents.journal import STREAM
 from torpor.errors import UsageError
 from torpor.integrations.pydantic_ai import Recorded
@@ -18,6 +18,7 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 async def test_an_attempt_goes_on_where_the_one_before_failed(bed: Testbed, model: Model) -> None:
     """The loop runs from the beginning; answers and results of tools that were there are there at once."""
     flows.weighed.clear()
+    flows.attempts.clear()
     model.says(
         "weigh both",
         Said(calls=[("weigh", {"what": "sun"}), ("weigh", {"what": "moon"})]),

@@ -12,9 +12,9 @@ import pytest
 import pytest_asyncio
 import uvicorn
 
-from tests.agents import flows
-from tests.agents.conftest import Model
-from tests.agents.library_server import library
+from tests.agents_room import flows
+from tests.agents_room.conftest import Model
+from tests.agents_room.library_server import library
 from torpor.agents import McpServer, ToolResult
 from torpor.agents.mcp_calls import call_tool, list_tools
 from torpor.errors import ConfigurationError, FatalError

@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import pytest
 
-from tests.agents import flows
-from tests.agents.conftest import Model
+from tests.agents_room import flows
+from tests.agents_room.conftest import Model
 from torpor import RunFailedError, StepError
 from torpor.agents import ModelError, Prompt
 from torpor.agents.messages import ModelRequest

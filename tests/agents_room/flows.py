@@ -219,3 +219,37 @@ async def converse(prompt: str, messages: list[Message]) -> str:
 @app.workflow
 async def approving(token: str) -> object:
     return await hook(token)
+
+
+@app.step(backoff=Backoff(first=0.01))
+async def weigh_by_openai_agents(prompt: str) -> str:
+    """Let an agent of the OpenAI Agents SDK answer; the first two attempts die behind a call of a tool."""
+    import agents  # noqa: PLC0415  # workers alone have it
+    from openai import AsyncOpenAI  # noqa: PLC0415  # as above
+
+    from torpor.integrations.openai_agents import recorded  # noqa: PLC0415  # as above
+
+    attempt = current_step().attempt
+    attempts.append(attempt)
+    ended: list[object] = []
+
+    class Dying(agents.RunHooks[Any]):
+        """Ends an attempt behind a result of a tool."""
+
+        async def on_tool_end(self, context: Any, agent: Any, tool: Any, result: Any) -> None:
+            ended.append(result)
+            if len(ended) > attempt and attempt < 3:
+                raise ConnectionError("the worker dies")
+
+    agents.set_tracing_disabled(True)
+    async with AsyncOpenAI(max_retries=0) as client:
+        spoken = agents.OpenAIChatCompletionsModel(model="scripted", openai_client=client)
+        weigher = agents.Agent(name="weigher", model=spoken, tools=[agents.function_tool(weigh)])
+        desk = agents.Agent(name="desk", model=spoken, handoffs=[weigher])
+        result = await agents.Runner.run(recorded(desk), prompt, hooks=Dying())
+    return str(result.final_output)
+
+
+@app.workflow
+async def weighing_over(prompt: str) -> str:
+    return await weigh_by_openai_agents(prompt)

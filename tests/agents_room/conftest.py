@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.agents import flows
+from tests.agents_room import flows
 from torpor.testing import Testbed
 from torpor.testing.model_server import Asked, ModelServer, Said
 

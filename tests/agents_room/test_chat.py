@@ -13,8 +13,8 @@ import pytest
 import pytest_asyncio
 import uvicorn
 
-from tests.agents import flows
-from tests.agents.conftest import Model
+from tests.agents_room import flows
+from tests.agents_room.conftest import Model
 from torpor.agents import Prompt, Reply, ToolCall, ToolResult
 from torpor.http.chat import chat_application, conversation
 from torpor.testing import Testbed

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.agents import flows
-from tests.agents.conftest import Model
-from tests.agents.flows import Finding, Report
+from tests.agents_room import flows
+from tests.agents_room.conftest import Model
+from tests.agents_room.flows import Finding, Report
 from torpor import RunFailedError
 from torpor.agents import BudgetExceededError, OutputError, Prompt, Reply, ToolResult, Usage
 from torpor.model import RunFilter
