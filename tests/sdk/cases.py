@@ -20,6 +20,16 @@ Case = Callable[[Setting], Awaitable[None]]
 
 CASES: dict[str, Case] = {}
 
+NEWER = (
+    "stepFunctionAsStartArgWorkflow",
+    "fibonacciWorkflow",
+    "writable forwarded to child runs",
+    "abort reaches a running step",
+    "abort by a step",
+    "attributes",
+)
+"""Cases of what version 4 of the SDK lacks."""
+
 LEFT_OUT = {
     "pages router addTenWorkflow": "about Next.js",
     "pages router promiseAllWorkflow": "about Next.js",

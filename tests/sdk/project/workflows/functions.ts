@@ -1,11 +1,11 @@
 import { start } from "workflow/api";
 
-async function multiply(a: number, b: number) {
+export async function multiply(a: number, b: number) {
   "use step";
   return a * b;
 }
 
-async function applyTwice(step: (n: number, m: number) => Promise<number>, n: number) {
+export async function applyTwice(step: (n: number, m: number) => Promise<number>, n: number) {
   "use step";
   return (await step(n, 2)) * 2;
 }
@@ -40,17 +40,6 @@ export async function stepWithClosure() {
     return `${prefix}${7 * factor}`;
   };
   return wrap(calculate);
-}
-
-export async function takesStep(step: (a: number, b: number) => Promise<number>, n: number) {
-  "use workflow";
-  return [await step(n, 2), await step(n, 2), await applyTwice(step, n / 2 + 2)];
-}
-
-export async function stepAsStartArgument() {
-  "use workflow";
-  const run = await start(takesStep, [multiply, 4]);
-  return run.returnValue;
 }
 
 class MathService {
@@ -190,12 +179,4 @@ export async function spawnFromStep(n: number) {
   "use workflow";
   const runId = await spawn(n);
   return { runId, result: await valueOf(runId) };
-}
-
-export async function fibonacci(n: number): Promise<number> {
-  "use workflow";
-  if (n < 2) return n;
-  const runs = [await start(fibonacci, [n - 1]), await start(fibonacci, [n - 2])];
-  const [a, b] = await Promise.all(runs.map((run) => run.returnValue as Promise<number>));
-  return a + b;
 }

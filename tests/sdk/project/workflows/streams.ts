@@ -1,4 +1,4 @@
-import { getWritable, setAttributes, sleep } from "workflow";
+import { getWritable, sleep } from "workflow";
 
 async function counted() {
   "use step";
@@ -82,56 +82,6 @@ export async function writesTo(writable: WritableStream<unknown>) {
   "use workflow";
   await write(writable, ["by the child"]);
   await end(writable);
-}
-
-export async function forwarded() {
-  "use workflow";
-  const { start } = await import("workflow/api");
-  const run = await start(writesTo, [getWritable()]);
-  await run.returnValue;
-}
-
-export async function attributed() {
-  "use workflow";
-  await setAttributes({ customer: "c-17", gone: "x" });
-  await setAttributes({ gone: undefined });
-  await attributedInStep();
-}
-
-async function attributedInStep() {
-  "use step";
-  await setAttributes({ step: "s-1" });
-}
-
-async function untilAborted(signal: AbortSignal) {
-  "use step";
-  if (!signal.aborted) {
-    await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-  }
-  return String(signal.reason);
-}
-
-export async function aborted() {
-  "use workflow";
-  const controller = new AbortController();
-  const waiting = untilAborted(controller.signal);
-  await sleep("100ms");
-  controller.abort("enough");
-  return waiting;
-}
-
-async function abortsIt(controller: AbortController) {
-  "use step";
-  controller.abort("from a step");
-}
-
-export async function abortedByStep() {
-  "use workflow";
-  const controller = new AbortController();
-  const waiting = untilAborted(controller.signal);
-  await abortsIt(controller);
-  const reason = await waiting;
-  return [reason, controller.signal.aborted];
 }
 
 export async function longSleep() {
