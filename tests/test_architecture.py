@@ -72,6 +72,7 @@ FLOORS = (
         "signatures",
         "signing",
         "stream_names",
+        "tenant_names",
         "thread_start",
         "tracing",
         "webhook_options",

@@ -28,6 +28,7 @@ _PART = re.compile(r"\s*(\d+(?:\.\d+)?|\.\d+)\s*([a-z]+)\s*,?", re.IGNORECASE)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?(?:Z|[+-]\d\d(?::?\d\d)?)", re.ASCII)
 
+_RATE = re.compile(r"\s*(\d+)\s*/\s*(.*\S)\s*")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MS = timedelta(milliseconds=1)
 
@@ -57,6 +58,21 @@ def milliseconds(duration: Duration) -> int:
     if ms < 0:
         raise ValueError(f"duration {duration!r} is not a time from now on; give seconds ≥ 0, a timedelta or '1h 30m'")
     return ms
+
+
+def read_rate(rate: str | int) -> tuple[int, int]:
+    """
+    Return how much a rate is, such as ``"10/s"`` or ``"3/2h"``, and in how many milliseconds; 0 for none.
+
+    Raises:
+        ValueError: it is no rate.
+    """
+    if rate in (0, "0"):
+        return 0, _SECOND
+    found = _RATE.fullmatch(str(rate))
+    if found is None:
+        raise ValueError("it has no /")
+    return int(found[1]), milliseconds(found[2] if found[2][0].isdigit() else f"1 {found[2]}")
 
 
 def read_when(when: When) -> int | datetime:

@@ -21,10 +21,12 @@ The one exception hierarchy.
     │   │   └── CapsuleVersionError a capsule was made by a version that this one does not know
     │   ├── StreamTypeError         a stream carries bytes where values were meant, or the other way round
     │   └── LimitExceededError      a named limit was passed
+    │       └── QuotaExceededError  a tenant has used what it may use
     ├── NotFoundError
     │   ├── RunNotFoundError
     │   ├── HookNotFoundError
-    │   └── ScheduleNotFoundError
+    │   ├── ScheduleNotFoundError
+    │   └── TenantNotFoundError
     ├── ConflictError
     │   ├── EntityConflictError     an event that the entity's lifecycle does not allow
     │   │   ├── RunEndedError       a run that has ended receives nothing any more
@@ -205,6 +207,12 @@ class LimitExceededError(UsageError):
     code = "LIMIT_EXCEEDED"
 
 
+class QuotaExceededError(LimitExceededError):
+    """A tenant has used what its quotas allow; the message names it and the quota. Nothing of others is concerned."""
+
+    code = "QUOTA_EXCEEDED"
+
+
 class NotFoundError(TorporError):
     """The thing named does not exist in this world."""
 
@@ -227,6 +235,12 @@ class ScheduleNotFoundError(NotFoundError):
     """No schedule of that name is in this world."""
 
     code = "SCHEDULE_NOT_FOUND"
+
+
+class TenantNotFoundError(NotFoundError):
+    """No tenant of that name is in this world."""
+
+    code = "TENANT_NOT_FOUND"
 
 
 class ConflictError(TorporError):

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable
 from typing import Final, Literal
 
 import msgspec
 
 from torpor.client import Client
-from torpor.durations import Duration, milliseconds
+from torpor.durations import read_rate
 from torpor.errors import ConfigurationError
 from torpor.model.flow import Asleep, Limits, QueueInfo
 from torpor.world import World
 
-_RATE: Final = re.compile(r"\s*(\d+)\s*/\s*(.*\S)\s*")
 Unset = Literal[-1]
 UNSET: Final[Unset] = -1
 """In place of a limit: what it was."""
@@ -60,7 +58,7 @@ class Queues:
             ConfigurationError: a limit makes no sense.
         """
         info = await self.get(name)
-        count, period_ms = (info.limits.rate, info.limits.period_ms) if rate is None else read_rate(rate)
+        count, period_ms = (info.limits.rate, info.limits.period_ms) if rate is None else checked_rate(rate)
         given = {"concurrency": concurrency, "per_worker": per_worker, "per_key": per_key}
         limits = msgspec.structs.replace(
             info.limits,
@@ -116,21 +114,15 @@ class Queues:
         await self._world.delete_queue(info.app, name)
 
 
-def read_rate(rate: str | int) -> tuple[int, int]:
+def checked_rate(rate: str | int) -> tuple[int, int]:
     """
     Return how much a rate is, and in how many milliseconds.
 
     Raises:
         ConfigurationError: it is no rate.
     """
-    if rate in (0, "0"):
-        return 0, 1_000
-    found = _RATE.fullmatch(str(rate))
     try:
-        if found is None:
-            raise ValueError("it has no /")
-        per: Duration = found[2] if found[2][0].isdigit() else f"1 {found[2]}"
-        return int(found[1]), milliseconds(per)
+        return read_rate(rate)
     except ValueError as error:
         raise ConfigurationError(
             f"rate={rate!r} is no rate ({error}); write it like '10/s', '5000/m' or '3/2h'"

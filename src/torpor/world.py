@@ -58,6 +58,7 @@ from torpor.model import (
 )
 from torpor.model.flow import Limits, Place, QueueInfo
 from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
+from torpor.model.tenants import Tenant, TenantInfo
 
 Unsubscribe = Callable[[], None]
 
@@ -67,7 +68,7 @@ READS: Final = frozenset(
         "has_blob", "hook", "images_in_use", "list_runs", "live_hooks", "log_entries", "long_logs", "open_entities",
         "open_entities_of", "programs_in_use", "programs_kept", "queues", "read_stream", "resumed",
         "runs_beginning_with", "runs_by_key", "schedule", "schedules", "snapshot", "snoozed_runs", "statuses",
-        "streams", "waiting_steps", "workers",
+        "streams", "tenant", "tenants", "waiting_steps", "workers",
     }
 )  # fmt: skip
 """Methods that change nothing, and tell nothing that only who works on a run needs."""
@@ -444,6 +445,48 @@ class Queues(Protocol):
 
         Raises:
             RunNotFoundError: no such run.
+        """
+        ...
+
+
+class Tenants(Protocol):
+    """
+    Tenants, whose runs have ids that begin with ``@NAME:`` (:mod:`torpor.tenant_names`).
+
+    What a run uses is counted in the transaction that stores it. A run of a tenant begins only if there is the tenant,
+    and it has not used up what its quotas allow: then :meth:`Runs.create_run` and :meth:`Runs.fork_run` raise
+    TenantNotFoundError or QuotaExceededError.
+    """
+
+    async def put_tenant(self, tenant: Tenant) -> Tenant:
+        """
+        Store what a tenant may do, in place of what it could before; what it has used stays.
+
+        Raises:
+            EntityConflictError: another application has a tenant of this name.
+        """
+        ...
+
+    async def tenant(self, name: str) -> TenantInfo:
+        """
+        Return a tenant with what it has used.
+
+        Raises:
+            TenantNotFoundError: no such tenant.
+        """
+        ...
+
+    async def tenants(self, app: str | None = None) -> list[TenantInfo]:
+        """Return the tenants of an application, or all, by name."""
+        ...
+
+    async def delete_tenant(self, name: str) -> None:
+        """
+        Forget a tenant that has no runs.
+
+        Raises:
+            TenantNotFoundError: no such tenant.
+            EntityConflictError: it has runs.
         """
         ...
 
@@ -863,6 +906,7 @@ class World(
     Blobs,
     Queue,
     Queues,
+    Tenants,
     Turns,
     Streams,
     Parcels,

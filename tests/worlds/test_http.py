@@ -317,6 +317,10 @@ class TestStreams(worlds.StreamsSuite):
 
 
 @at_length
+class TestTenants(worlds.TenantsSuite):
+    """See :class:`torpor.testing.worlds.TenantsSuite`."""
+
+
 class TestTimes(worlds.TimesSuite):
     """See :class:`torpor.testing.worlds.TimesSuite`."""
 

@@ -51,6 +51,7 @@ class Changes(msgspec.Struct, frozen=True):
         snapshot: to take the place of the one there is.
         drop_snapshot: forget the one there is.
         drop_log: the log up to and including ``run.base`` goes.
+        cpu_us: CPU time that they have cost, counted for the run's tenant.
     """
 
     run: Run
@@ -65,6 +66,7 @@ class Changes(msgspec.Struct, frozen=True):
     snapshot: Snapshot | None = None
     drop_snapshot: bool = False
     drop_log: bool = False
+    cpu_us: int = 0
 
     @property
     def ended(self) -> bool:

@@ -20,7 +20,8 @@ from torpor.attributes import FORKED
 from torpor.errors import DamagedError
 from torpor.lifecycle import RUN_TERMINAL, EventType
 from torpor.model import Entities, Event, NewFork, Notice, Run
-from torpor.worlds import refusals, rules
+from torpor.tenant_names import tenant_of
+from torpor.worlds import refusals, rules, tenants
 from torpor.worlds.draft import Changes, Draft, watched_ended
 from torpor.worlds.operations import ended_of, owned
 from torpor.worlds.requests import Apply, Operation, Part, StaleError, TokenTakenError
@@ -79,8 +80,12 @@ def same_fork(fork: NewFork, stored: Run) -> bool:
     return stored.attributes.get(FORKED) == f"{fork.origin}@{fork.place}" and stored.workflow == fork.new.workflow
 
 
-def fork(fork: NewFork, now: int) -> Operation[Run]:
+def fork(fork: NewFork, now: int, url: str) -> Operation[Run]:
     """Answer :meth:`torpor.world.Runs.fork_run`."""
+    if tenant_of(fork.origin) != tenant_of(fork.new.id):
+        raise refusals.fork_of_another(fork.new.id, fork.origin)
+    if tenant_of(fork.new.id) and (yield Part(fork.new.id)) is None:
+        yield from tenants.admit(fork.new, now, url)
     created = [event for event in fork.before if event.type == "hook_created"]
     over = yield from ended_of({event.watches for event in created if event.watches})
     changes = begin(fork, now, over=over)

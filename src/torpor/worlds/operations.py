@@ -33,7 +33,8 @@ from torpor.model import (
     build_key,
 )
 from torpor.model.flow import Place
-from torpor.worlds import cancelling, claims, control, leaving, mailbox, refusals, retrying, rules, streams
+from torpor.tenant_names import tenant_of
+from torpor.worlds import cancelling, claims, control, leaving, mailbox, refusals, retrying, rules, streams, tenants
 from torpor.worlds.draft import Changes, renewed
 from torpor.worlds.requests import (
     Apply,
@@ -101,6 +102,8 @@ class _Looks:
 def create(new: NewRun, now: int, url: str) -> Operation[Run]:
     """Answer :meth:`torpor.world.Runs.create_run`."""
     changes = rules.begin(new, now)
+    if tenant_of(new.id) and (yield Part(new.id)) is None:
+        yield from tenants.admit(new, now, url)
     try:
         yield Apply(changes)
     except StaleError:

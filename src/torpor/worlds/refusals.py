@@ -17,6 +17,7 @@ from torpor.errors import (
     ScheduleNotFoundError,
     StreamClosedError,
     StreamTypeError,
+    TenantNotFoundError,
     TransactionError,
 )
 from torpor.lifecycle import RUN_TERMINAL, EventType
@@ -282,6 +283,31 @@ def schedule_not_found(app: str, name: str, url: str) -> ScheduleNotFoundError:
     return ScheduleNotFoundError(
         f"no schedule {name!r}{whose} in world {url}; torpor schedules list shows those there are"
     )
+
+
+def tenant_not_found(name: str, url: str) -> TenantNotFoundError:
+    """Return the error for a name that no tenant has."""
+    return TenantNotFoundError(f"no tenant {name!r} in world {url}; torpor tenants shows those there are")
+
+
+def tenant_of_another(name: str, app: str) -> EntityConflictError:
+    """Return the error for a tenant that is another application's."""
+    return EntityConflictError(
+        f"tenant {name!r} is of application {app!r}; nothing was stored; a tenant's name is its own in the whole world"
+    )
+
+
+def fork_of_another(run_id: str, origin: str) -> EntityConflictError:
+    """Return the error for a fork that is to be somebody else's than its origin."""
+    return EntityConflictError(
+        f"fork {run_id!r} of run {origin!r} would be another's: forks of a tenant's run have ids that begin as its own "
+        f"does, and no others; nothing was stored"
+    )
+
+
+def tenant_has_runs(name: str, count: int) -> EntityConflictError:
+    """Return the error for a tenant that is to be deleted and has runs."""
+    return EntityConflictError(f"tenant {name!r} still has {count} runs; delete them first")
 
 
 def schedule_changed(name: str, version: int) -> EntityConflictError:

@@ -28,6 +28,9 @@ What an operation asks of a store, and the conversation in which it does.
     Scheduled    Schedule | None      the schedule of a name, locked until the end where there are locks
     PutSchedule  None                 a schedule, in place of the one of its name
     DropSchedule None                 it is there no more
+    TenantOf     TenantInfo | None    a tenant with what it has used, locked until the end where there are locks
+    PutTenant    None                 a tenant, in place of the one of its name
+    DropTenant   None                 it is there no more; EntityConflictError is raised while it has runs
     Erase        bool                 what belongs to a run that has ended goes; whether all of it has
 """
 
@@ -41,6 +44,7 @@ import msgspec
 from torpor.errors import DamagedError
 from torpor.model import Entities, Notice, Run, Step, Stream, StreamWriter
 from torpor.model.schedules import Schedule
+from torpor.model.tenants import Tenant
 from torpor.worlds.draft import Changes
 from torpor.worlds.streams import StreamChanges
 
@@ -247,6 +251,24 @@ class DropSchedule(msgspec.Struct, frozen=True):
     name: str
 
 
+class TenantOf(msgspec.Struct, frozen=True):
+    """Ask for a tenant and all that it has used."""
+
+    name: str
+
+
+class PutTenant(msgspec.Struct, frozen=True):
+    """Have a tenant stored that was just asked for."""
+
+    tenant: Tenant
+
+
+class DropTenant(msgspec.Struct, frozen=True):
+    """Have a tenant forgotten that was just asked for."""
+
+    name: str
+
+
 class Erase(msgspec.Struct, frozen=True):
     """
     Have rows of a run that has ended deleted; see :meth:`torpor.world.Runs.delete_run`.
@@ -284,6 +306,9 @@ Request: TypeAlias = (
     | Scheduled
     | PutSchedule
     | DropSchedule
+    | TenantOf
+    | PutTenant
+    | DropTenant
     | Erase
 )
 Operation: TypeAlias = Generator[Request, Any, tuple[T, Notice | None]]

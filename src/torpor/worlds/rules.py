@@ -240,6 +240,8 @@ def turn(
         lines=commit.log_entries,
         snapshot=snapshot,
     )
+    if commit.cpu_us:
+        changes = replace(changes, cpu_us=commit.cpu_us)
     committed = Committed(
         stored=True,
         head=changes.run.head,

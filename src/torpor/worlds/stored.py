@@ -48,8 +48,10 @@ from torpor.model import (
 )
 from torpor.model.flow import Limits, Place, QueueInfo
 from torpor.model.schedules import DueSchedules, Fired, Firing, Schedule
+from torpor.model.tenants import Tenant, TenantInfo
+from torpor.tenant_names import tenant_of
 from torpor.world import Capabilities
-from torpor.worlds import arriving, erasing, firing, forking, operations
+from torpor.worlds import arriving, erasing, firing, forking, operations, refusals, tenants
 from torpor.worlds.requests import Conversation, Operation
 from torpor.worlds.tables import Tables
 
@@ -128,12 +130,13 @@ class StoredWorld(ABC, Generic[S, T]):
     # Runs
 
     async def create_run(self, new: NewRun) -> Run:
-        return await self._operate_on(
-            new.id, lambda now: operations.create(new, now, self._url), f"creation of run {new.id}"
-        )
+        about = f"creation of run {new.id}"
+        if tenant_of(new.id):  # its tenant is locked, too
+            return await self._operate(lambda now: operations.create(new, now, self._url), about)
+        return await self._operate_on(new.id, lambda now: operations.create(new, now, self._url), about)
 
     async def fork_run(self, fork: NewFork) -> Run:
-        return await self._operate(lambda now: forking.fork(fork, now), f"fork {fork.new.id}")
+        return await self._operate(lambda now: forking.fork(fork, now, self._url), f"fork {fork.new.id}")
 
     async def get_run(self, run_id: str) -> Run:
         return await self._read(lambda store: self._tables.reads.run(store, run_id), f"reading of run {run_id}")
@@ -304,6 +307,23 @@ class StoredWorld(ABC, Generic[S, T]):
             lambda store: self._tables.flow.ahead_of(store, run_id),
             f"search for the place of run {run_id} in its queue",
         )
+
+    # Tenants
+
+    async def put_tenant(self, tenant: Tenant) -> Tenant:
+        return await self._operate(lambda now: tenants.put(tenant, now), f"storing of tenant {tenant.name!r}")
+
+    async def tenant(self, name: str) -> TenantInfo:
+        found = await self._read(lambda store: self._tables.tenants.info(store, name), f"reading of tenant {name!r}")
+        if found is None:
+            raise refusals.tenant_not_found(name, self._url)
+        return found
+
+    async def tenants(self, app: str | None = None) -> list[TenantInfo]:
+        return await self._query(lambda store: self._tables.tenants.all_of(store, app), "listing of tenants")
+
+    async def delete_tenant(self, name: str) -> None:
+        await self._operate(lambda _: tenants.delete(name, self._url), f"deletion of tenant {name!r}")
 
     # Turns
 

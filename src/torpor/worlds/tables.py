@@ -38,6 +38,7 @@ from torpor.model import (
 )
 from torpor.model.flow import Limits, QueueInfo
 from torpor.model.schedules import DueSchedules, Schedule
+from torpor.model.tenants import TenantInfo
 
 S = TypeVar("S")
 S_contra = TypeVar("S_contra", contravariant=True)
@@ -116,6 +117,13 @@ class Schedules(Protocol[S_contra]):
     def due(self, store: S_contra, apps: Sequence[str], limit: int, now: int, /) -> DueSchedules: ...
 
 
+class Tenants(Protocol[S_contra]):
+    """See :class:`torpor.world.Tenants`."""
+
+    def info(self, store: S_contra, name: str, /) -> TenantInfo | None: ...
+    def all_of(self, store: S_contra, app: str | None, /) -> list[TenantInfo]: ...
+
+
 class Pruning(Protocol[S_contra]):
     """See :meth:`torpor.world.Queries.ended_runs`."""
 
@@ -158,6 +166,7 @@ class Tables(Generic[S, T]):
     streams: Streams[S]
     parcels: Parcels[S]
     schedules: Schedules[S]
+    tenants: Tenants[S]
     pruning: Pruning[S]
     examination: Examination[S, T]
     queries: Queries[S]

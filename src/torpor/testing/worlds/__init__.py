@@ -30,7 +30,7 @@ for _group in (
     "archive", "blobs", "cancelling", "crowds", "deletion", "deployments", "due", "forking", "giving_up", "hooks",
     "keys", "life", "log", "mailbox", "notices", "once", "parcels", "parking", "pausing", "population", "progress",
     "queries", "queue", "queues", "retrying", "routes", "runs", "schedules", "snapshots", "starting", "steps",
-    "streams", "times", "transactions", "turns", "watching",
+    "streams", "tenants", "times", "transactions", "turns", "watching",
 ):  # fmt: skip
     pytest.register_assert_rewrite(f"{__name__}.{_group}")  # must come before their import
 
@@ -68,6 +68,7 @@ from torpor.testing.worlds.starting import StartingSuite  # noqa: E402
 from torpor.testing.worlds.steps import StepsSuite  # noqa: E402
 from torpor.testing.worlds.streams import StreamsSuite  # noqa: E402
 from torpor.testing.worlds.suite import MakeWorld, Suite  # noqa: E402
+from torpor.testing.worlds.tenants import TenantsSuite  # noqa: E402
 from torpor.testing.worlds.times import TimesSuite  # noqa: E402
 from torpor.testing.worlds.transactions import BeginTransaction, TransactionsSuite  # noqa: E402
 from torpor.testing.worlds.turns import CommitSuite, ForeignSuite, HeldSuite, LoadSuite  # noqa: E402
@@ -117,6 +118,7 @@ __all__ = [
     "StepsSuite",
     "StreamsSuite",
     "Suite",
+    "TenantsSuite",
     "TimesSuite",
     "TransactionsSuite",
     "WatchingSuite",

@@ -151,6 +151,7 @@ class Turn:
         receiving: tuple[str, ...] = (),
         worker: str = "",
         epoch: int | None = None,
+        cpu_us: int = 0,
     ) -> Committed:
         """Commit, and know the new head."""
         commit = Commit(
@@ -169,6 +170,7 @@ class Turn:
             snapshot=snapshot,
             build=build,
             park=park,
+            cpu_us=cpu_us,
         )
         committed = await self._commit(commit)
         if committed.stored:

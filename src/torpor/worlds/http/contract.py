@@ -48,9 +48,9 @@ Role = Literal["read", "operate", "work"]
 
 OPERATES: Final = frozenset(
     {
-        "archive", "cancel_run", "create_run", "delete_queue", "delete_run", "delete_schedule", "fire", "fork_run",
-        "parcel", "pause_run", "put_schedule", "resolve_step", "resume_hook", "retry_run", "send", "set_attributes",
-        "set_queue", "unpause_run", "wake_up",
+        "archive", "cancel_run", "create_run", "delete_queue", "delete_run", "delete_schedule", "delete_tenant",
+        "fire", "fork_run", "parcel", "pause_run", "put_schedule", "put_tenant", "resolve_step", "resume_hook",
+        "retry_run", "send", "set_attributes", "set_queue", "unpause_run", "wake_up",
     }
 )  # fmt: skip
 

@@ -31,11 +31,14 @@ from torpor.model import (
 )
 from torpor.model.flow import QueueState
 from torpor.model.schedules import Schedule
+from torpor.model.tenants import Tenant, TenantInfo, Usage
+from torpor.tenant_names import tenant_of
 from torpor.worlds import claims, flow, refusals
 from torpor.worlds import requests as ask
 from torpor.worlds.draft import MAILBOX, Changes, fence
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.requests import StaleError, TokenTakenError
+from torpor.worlds.tenants import Charge, charge
 
 T = TypeVar("T")
 
@@ -99,6 +102,15 @@ class Rows:
 
 
 @dataclass(slots=True)
+class Used:
+    """What a run of a tenant has used; see :mod:`torpor.worlds.tenants`."""
+
+    tenant: str
+    usage: Usage
+    snapshot: int = 0
+
+
+@dataclass(slots=True)
 class Store:
     """
     All of one memory world.
@@ -119,6 +131,8 @@ class Store:
         schedules, queues: by application and name.
         deadlines: of the runs that have one and have not ended.
         giving_up: when step tasks are ended that wait too long, by their places.
+        tenants: by name.
+        used: what runs of tenants have used, by their ids.
         created: how many runs there have been.
     """
 
@@ -140,6 +154,8 @@ class Store:
     queues: dict[tuple[str, str], QueueState] = field(default_factory=dict)
     deadlines: dict[str, int] = field(default_factory=dict)
     giving_up: dict[Place, int] = field(default_factory=dict)
+    tenants: dict[str, Tenant] = field(default_factory=dict)
+    used: dict[str, Used] = field(default_factory=dict)
     created: int = 0
     notifier: Notifier = field(default_factory=Notifier)
 
@@ -194,6 +210,7 @@ class Store:
     def erase(self, run_id: str, *, keep_name: bool) -> None:
         """Take away what belongs to a run that has ended, all of it or all but what its name needs."""
         rows = self.runs[run_id]
+        self.settle(run_id)
         self.watchers.pop(run_id, None)
         for hook in rows.hooks.values():  # of one that has gone to another world they may be live
             self._unfind(hook)
@@ -273,6 +290,30 @@ class Store:
             rows.lines.setdefault(line.n, line)
         if changes.snapshot is not None or changes.drop_snapshot:
             rows.snapshot = changes.snapshot
+        self._count(run.id, charge(changes))
+
+    def _count(self, run_id: str, cost: Charge | None) -> None:
+        if cost is None:
+            return
+        used = self.used.setdefault(run_id, Used(cost.tenant, Usage(runs=1)))
+        added = Usage(0, 0, cost.cpu_us, cost.steps, cost.stored)
+        used.usage = replace(used.usage + added, open=int(not cost.ended))
+        if cost.snapshot is not None:
+            used.snapshot = cost.snapshot
+
+    def usage_of(self, tenant: str) -> Usage:
+        """Return what a tenant's runs have used that are here."""
+        mine = [used for used in self.used.values() if used.tenant == tenant]
+        total = sum((used.usage for used in mine), start=Usage())
+        return replace(total, stored=total.stored + sum(used.snapshot for used in mine))
+
+    def settle(self, run_id: str) -> None:
+        """Keep what a run has used that goes, but for what is stored no more."""
+        used = self.used.pop(run_id, None)
+        if used is not None and used.tenant in self.tenants:
+            tenant = self.tenants[used.tenant]
+            past = tenant.past + replace(used.usage, open=0, stored=0)
+            self.tenants[used.tenant] = replace(tenant, past=past)
 
     def _remember(self, rows: Rows, token: str, resume_id: str) -> None:
         if token == MAILBOX:
@@ -457,6 +498,22 @@ def _spend(store: Store, request: ask.Spend) -> None:
         store.queues[name] = replace(state, spent=flow.add_spent(state, request.now, request.weight))
 
 
+def tenant_info(store: Store, name: str) -> TenantInfo | None:
+    """Return a tenant with what it has used, None when there is none."""
+    tenant = store.tenants.get(name)
+    return None if tenant is None else TenantInfo(tenant, tenant.past + store.usage_of(name))
+
+
+def _put_tenant(store: Store, request: ask.PutTenant) -> None:
+    store.tenants[request.tenant.name] = request.tenant
+
+
+def _drop_tenant(store: Store, request: ask.DropTenant) -> None:
+    if count := sum(tenant_of(run_id) == request.name for run_id in store.runs):
+        raise refusals.tenant_has_runs(request.name, count)
+    store.tenants.pop(request.name)
+
+
 _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Load: _load,
     ask.Part: _part,
@@ -481,6 +538,9 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Spend: _spend,
     ask.Scheduled: lambda store, request: store.schedules.get((request.app, request.name)),
     ask.PutSchedule: _put_schedule,
+    ask.TenantOf: lambda store, request: tenant_info(store, request.name),
+    ask.PutTenant: _put_tenant,
+    ask.DropTenant: _drop_tenant,
     ask.Erase: _erase,
     ask.DropSchedule: lambda store, request: store.schedules.pop((request.app, request.name), None),
 }

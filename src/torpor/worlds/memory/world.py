@@ -11,7 +11,7 @@ from torpor.clock import Clock, SystemClock
 from torpor.errors import TransactionError
 from torpor.world import Capabilities, Unsubscribe, World
 from torpor.worlds import refusals
-from torpor.worlds.memory import blobs, flow, parcels, queries, queue, reads, schedules, streams, workers
+from torpor.worlds.memory import blobs, flow, parcels, queries, queue, reads, schedules, streams, tenants, workers
 from torpor.worlds.memory.store import Store
 from torpor.worlds.notifier import Listener
 from torpor.worlds.requests import Conversation, converse
@@ -23,7 +23,7 @@ T = TypeVar("T")
 _CAPABILITIES: Final = Capabilities(durable=False, shared=False, listen_ms=0, blob_bytes_max=sys.maxsize)
 _STORES: Final[dict[str, Store]] = {}
 _TABLES: Final = Tables[Store, Clock](
-    reads, blobs, queue, workers, flow, streams, parcels, schedules, queries, queries, queries
+    reads, blobs, queue, workers, flow, streams, parcels, schedules, tenants, queries, queries, queries
 )
 
 

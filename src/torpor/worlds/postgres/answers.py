@@ -10,7 +10,7 @@ import psycopg
 from torpor.model import Event, Hook
 from torpor.worlds import requests as ask
 from torpor.worlds.draft import MAILBOX
-from torpor.worlds.postgres import blobs, changes, flow, pruning, schedules, streams
+from torpor.worlds.postgres import blobs, changes, flow, pruning, schedules, streams, tenants
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.requests import Conversation, StaleError, TokenTakenError
 
@@ -130,5 +130,8 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Scheduled: schedules.find,
     ask.PutSchedule: schedules.put,
     ask.DropSchedule: schedules.drop,
+    ask.TenantOf: tenants.find,
+    ask.PutTenant: tenants.put,
+    ask.DropTenant: tenants.drop,
     ask.Erase: pruning.erase,
 }

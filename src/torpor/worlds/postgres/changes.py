@@ -32,6 +32,7 @@ from torpor.worlds.postgres.rows import (
     step_row,
 )
 from torpor.worlds.postgres.store import Store
+from torpor.worlds.postgres.tenants import counted
 from torpor.worlds.requests import StaleError, TokenTakenError
 
 
@@ -275,7 +276,7 @@ def prepared(store: Store, changes: Changes) -> list[Statement]:
         statements += _attributes(run.id, was, run.attributes)
     if changes.drop_log:
         statements += _drop_log(changes)
-    return statements
+    return statements + counted(changes)
 
 
 def _run(before: Run | None, run: Run) -> Statement:

@@ -7,6 +7,7 @@ from typing import Final
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import EndedFilter, LongLogs, Run
 from torpor.worlds import requests as ask
+from torpor.worlds.postgres import tenants
 from torpor.worlds.postgres.store import Store
 
 OF_NAMES: Final = ("resumes", "attributes", "reservations")
@@ -50,6 +51,7 @@ def erase(store: Store, request: ask.Erase) -> bool:
         left -= db.rows(_LINES, run.id, run.id, left)[0][0]
     if left <= 0:
         return False
+    tenants.settle(store, run)
     # Rows of what was open refer to the log, which therefore goes after them.
     db.store([(f"DELETE FROM torpor.{table} WHERE run = %s", (run.id,)) for table in OF_RUNS])
     ending = run.head - 1

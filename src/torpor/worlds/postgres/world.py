@@ -26,6 +26,7 @@ from torpor.worlds.postgres import (
     schedules,
     schema,
     streams,
+    tenants,
     workers,
 )
 from torpor.worlds.postgres.answers import converse, converse_within
@@ -47,7 +48,7 @@ BLOB_BYTES_MAX: Final = 500_000_000
 
 _QUERIES: Final = 2
 _TABLES: Final = Tables[Store, Times](
-    reads, blobs, queue, workers, flow, streams, parcels, schedules, pruning, examination, queries
+    reads, blobs, queue, workers, flow, streams, parcels, schedules, tenants, pruning, examination, queries
 )
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from torpor.model import Entities, Event, Hook
 from torpor.worlds import requests as ask
 from torpor.worlds.draft import MAILBOX
 from torpor.worlds.requests import Conversation, StaleError
-from torpor.worlds.sqlite import blobs, changes, flow, pruning, schedules, streams
+from torpor.worlds.sqlite import blobs, changes, flow, pruning, schedules, streams, tenants
 from torpor.worlds.sqlite.store import Store
 
 T = TypeVar("T")
@@ -91,5 +91,8 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Scheduled: schedules.find,
     ask.PutSchedule: schedules.put,
     ask.DropSchedule: schedules.drop,
+    ask.TenantOf: tenants.find,
+    ask.PutTenant: tenants.put,
+    ask.DropTenant: tenants.drop,
     ask.Erase: pruning.erase,
 }

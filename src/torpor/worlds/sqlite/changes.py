@@ -21,6 +21,7 @@ from torpor.errors import DamagedError
 from torpor.model import Run, Step, Wait
 from torpor.worlds.draft import Changes, fence
 from torpor.worlds.requests import StaleError
+from torpor.worlds.sqlite import tenants
 from torpor.worlds.sqlite.codes import HOOK_CODE, RUN_CODE, RUNTIME_CODE, SLOT_CODE, STEP_CODE
 from torpor.worlds.sqlite.rows import ADD_EVENT, SHIFT, event_row
 from torpor.worlds.sqlite.store import Store
@@ -160,6 +161,7 @@ def apply(store: Store, changes: Changes) -> None:
         db.execute("DELETE FROM snapshots WHERE run = ?", (k,))
     if changes.drop_log:
         _drop_log(store, k, changes)
+    tenants.count(store, k, changes)
 
 
 def save_run(store: Store, before: Run, run: Run) -> int:

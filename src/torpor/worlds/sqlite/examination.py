@@ -24,6 +24,7 @@ from torpor.worlds.sqlite.run_rows import RUNS
 from torpor.worlds.sqlite.schedules import SCHEDULES, schedule_of
 from torpor.worlds.sqlite.sound import NonsenseError, reading
 from torpor.worlds.sqlite.store import Store
+from torpor.worlds.sqlite.tenants import TENANTS, tenant_of
 from torpor.worlds.sqlite.workers import WORKERS, deployment_of, worker_of
 
 FINDINGS_MAX: Final = 1_000
@@ -72,6 +73,11 @@ def _found(store: Store, clock: Clock) -> Iterator[DamagedError]:
     for row in store.rows(SCHEDULES):
         try:
             schedule_of(row)
+        except DamagedError as error:
+            yield error
+    for row in store.rows(TENANTS):
+        try:
+            tenant_of(row)
         except DamagedError as error:
             yield error
 

@@ -17,6 +17,7 @@ import msgspec
 
 from torpor.model import EndedFilter, LongLogs, Run
 from torpor.worlds import requests as ask
+from torpor.worlds.sqlite import tenants
 from torpor.worlds.sqlite.codes import RUN_CODE, RUNTIME_CODE
 from torpor.worlds.sqlite.rows import SHIFT
 from torpor.worlds.sqlite.schema import MIGRATIONS
@@ -70,6 +71,7 @@ def erase(store: Store, request: ask.Erase) -> bool:
         left -= db.execute(_LINES, {"run": k, "most": left}).rowcount
     if left <= 0:
         return False
+    tenants.settle(store, k)
     # Rows of what was open refer to the log, which therefore goes after them.
     for table in tables_of_runs(db):
         if table not in OF_NAMES:

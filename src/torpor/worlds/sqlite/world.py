@@ -25,6 +25,7 @@ from torpor.worlds.sqlite import (
     schedules,
     schema,
     streams,
+    tenants,
     workers,
 )
 from torpor.worlds.sqlite.answers import converse
@@ -46,7 +47,7 @@ _CAPABILITIES: Final = Capabilities(
     durable=True, shared=True, listen_ms=QUIET_MS, blob_bytes_max=BLOB_BYTES_MAX, transactions=True
 )
 _TABLES: Final = Tables[Store, Clock](
-    reads, blobs, queue, workers, flow, streams, parcels, schedules, pruning, examination, queries
+    reads, blobs, queue, workers, flow, streams, parcels, schedules, tenants, pruning, examination, queries
 )
 
 T = TypeVar("T")

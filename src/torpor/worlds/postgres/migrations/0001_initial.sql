@@ -292,6 +292,28 @@ CREATE TABLE torpor.schedules (
     PRIMARY KEY (app, name)
 );
 
+CREATE TABLE torpor.tenants (
+    name text COLLATE "C" PRIMARY KEY,
+    app text COLLATE "C" NOT NULL,
+    body bytea NOT NULL
+) WITH (fillfactor = 50);
+
+-- What each run of a tenant has used. What of an ended run is added up in its tenant's row already stands in no number
+-- but kept, so that little is left to add up (folded).
+CREATE TABLE torpor.usages (
+    run text COLLATE "C" PRIMARY KEY,
+    tenant text COLLATE "C" NOT NULL,
+    ended boolean NOT NULL,
+    folded boolean NOT NULL,
+    runs bigint NOT NULL,
+    cpu_us bigint NOT NULL,
+    steps bigint NOT NULL,
+    stored bigint NOT NULL,
+    snapshot bigint NOT NULL,
+    kept bigint NOT NULL
+) WITH (fillfactor = 50);
+CREATE INDEX usages_counted ON torpor.usages (tenant, ended) WHERE NOT folded;
+
 CREATE TABLE torpor.workers (
     id text COLLATE "C" PRIMARY KEY,
     machine text NOT NULL,

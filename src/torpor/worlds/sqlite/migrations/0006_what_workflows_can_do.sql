@@ -198,3 +198,24 @@ ALTER TABLE steps ADD COLUMN start_by INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE steps ADD COLUMN close_by INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE steps ADD COLUMN gives_up_at INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX steps_giving_up ON steps (gives_up_at) WHERE gives_up_at > 0;
+
+-- Who may run programs that came as text; and what each run of a tenant has used. What of an ended run is added up in its
+-- tenant's row already stands in no number but kept, so that little is left to add up (folded).
+CREATE TABLE tenants (
+    name TEXT PRIMARY KEY,
+    app  TEXT NOT NULL,
+    body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE usages (
+    run      INTEGER PRIMARY KEY REFERENCES runs,
+    tenant   TEXT NOT NULL,
+    ended    INTEGER NOT NULL,
+    folded   INTEGER NOT NULL,
+    runs     INTEGER NOT NULL,
+    cpu_us   INTEGER NOT NULL,
+    steps    INTEGER NOT NULL,
+    stored   INTEGER NOT NULL,
+    snapshot INTEGER NOT NULL,
+    kept     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX usages_counted ON usages (tenant, ended) WHERE NOT folded;
