@@ -44,6 +44,7 @@ FLOORS = (
         "sdk",
         "step",
         "sync",
+        "tenants",
         "sync_plans",
         "travelling",
         "webhooks",

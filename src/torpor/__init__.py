@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         HookNotFoundError,
         NotInWorkflowError,
         OutsideWorkflowError,
+        QuotaExceededError,
         RetryableError,
         RunCancelledError,
         RunEndedError,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
         WorkflowNotRegisteredError,
     )
     from torpor.hook_info import HookInfo
+    from torpor.model.tenants import Quotas, TenantInfo
     from torpor.registry import Registry
     from torpor.retention import KeepLog, Retention
     from torpor.retries import Backoff
@@ -52,6 +54,7 @@ if TYPE_CHECKING:
     from torpor.run_info import Awaited, RunInfo
     from torpor.starting import Cleanup
     from torpor.sync import SyncTorpor
+    from torpor.tenants import Tenant
     from torpor.webhooks.authoring import Webhook, webhook
     from torpor.workflow import (
         Hook,
@@ -87,6 +90,8 @@ __all__ = [
     "KeepLog",
     "NotInWorkflowError",
     "OutsideWorkflowError",
+    "QuotaExceededError",
+    "Quotas",
     "ReadableStream",
     "Registry",
     "Request",
@@ -107,6 +112,8 @@ __all__ = [
     "StreamInfo",
     "StreamTypeError",
     "SyncTorpor",
+    "Tenant",
+    "TenantInfo",
     "Torpor",
     "TorporError",
     "TransactionError",
@@ -163,6 +170,7 @@ _HOMES = {
         "HookNotFoundError",
         "NotInWorkflowError",
         "OutsideWorkflowError",
+        "QuotaExceededError",
         "RetryableError",
         "RunCancelledError",
         "RunEndedError",
@@ -179,10 +187,12 @@ _HOMES = {
         "WorkflowNotRegisteredError",
     ),
     "torpor.hook_info": ("HookInfo",),
+    "torpor.model.tenants": ("Quotas", "TenantInfo"),
     "torpor.registry": ("Registry",),
     "torpor.run_info": ("Awaited", "RunInfo"),
     "torpor.starting": ("Cleanup",),
     "torpor.sync": ("SyncTorpor",),
+    "torpor.tenants": ("Tenant",),
     "torpor.webhooks.authoring": ("Webhook", "webhook"),
     "torpor.workflow": (
         "Hook",

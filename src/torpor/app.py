@@ -50,6 +50,7 @@ from torpor.health import Health, check_health
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.model import DeployedWorkflow, Deployment, Runtime
+from torpor.model.tenants import Quotas
 from torpor.programs.catalogue import Programs, Registered, alias_main
 from torpor.programs.languages import LANGUAGES
 from torpor.project import application_name, checked_name
@@ -61,6 +62,7 @@ from torpor.run_info import RunInfo
 from torpor.scheduler import Scheduler
 from torpor.schedules import Schedules
 from torpor.starting import Cleanup, beginning, checked_cleanup
+from torpor.tenants import Tenant
 from torpor.thread_start import in_thread
 from torpor.workflow import Workflow, workflow_name
 from torpor.world import World
@@ -383,6 +385,34 @@ class Torpor(Registry):
     def queues(self) -> Queues:
         """What the queues of this application allow, and what waits in them."""
         return Queues(self.client, opened=self._open_for_use)
+
+    def tenant(
+        self,
+        name: str,
+        *,
+        quotas: Quotas | None = None,
+        allow: Sequence[str | Callable[..., Any]] | None = None,
+        keys: str | Keyring | None = None,
+    ) -> Tenant:
+        """
+        Return a tenant, whose programs come as text, as customers and models write them; see docs/tenants.md.
+
+        Args:
+            name: 1 to 40 of a-z, 0-9, ``-`` and ``_``; the same in the whole world.
+            quotas: what it may use; what is stored by default, and for a new tenant those of ``Quotas()``.
+            allow: steps that its programs may call, functions or full names, and ``host//NAME`` to fetch from; what is
+                stored by default, and nothing for a new tenant.
+            keys: keys of its own for all that its runs store. Workers need them, too: those that this application
+                begins from now on have them.
+
+        Raises:
+            ConfigurationError: one of them is not what it should be.
+        """
+        own = None if keys is None else _keyring(keys)
+        if own is not None and own.ids:
+            self.keyring = self.keyring.beside(own)
+            self.client = Client(self.world, self.keyring, app=self.name, cleanup=self._cleanup)
+        return Tenant(self, name, quotas=quotas, allow=allow, keys=own, opened=self._open_for_use)
 
     @property
     def schedules(self) -> Schedules:

@@ -19,6 +19,9 @@ ROOT: Final = "$rootRunId"
 STATUS: Final = "$status"
 FORKED: Final = "$forkedFrom"
 TRACE: Final = "$traceparent"
+TENANT: Final = "$tenant"
+"""Whose run it is, see :mod:`torpor.tenants`; the run's id tells it, too."""
+
 LEAVING: Final = "$leavingFor"
 """Where a run is about to go: nothing happens in it until it is there, or stays. See :mod:`torpor.worlds.leaving`."""
 

@@ -28,12 +28,14 @@ class Authority:
             applications whose runs may be asked and cancelled, and ``host//`` before hosts that may be fetched from,
             such as ``host//api.example.com`` or ``host//127.0.0.1:8080``; ``*`` stands for any characters. ``model//``
             stands before models that agents may ask, such as ``model//openai:*``; without any they may ask all.
+        where: where more is allowed, for messages.
 
     Raises:
         ConfigurationError: an entry is neither.
     """
 
-    def __init__(self, allow: Iterable[str] = ()) -> None:
+    def __init__(self, allow: Iterable[str] = (), where: str = "Torpor(allow=[{!r}])") -> None:
+        self._where = where
         allowed = [allow] if isinstance(allow, str) else list(allow)
         for entry in allowed:
             if not entry.startswith((STEP, APPLICATION, HOST, MODEL)):
@@ -46,6 +48,10 @@ class Authority:
         self._applications = tuple(entry for entry in allowed if entry.startswith(APPLICATION))
         self._models = tuple(entry.removeprefix(MODEL) for entry in allowed if entry.startswith(MODEL))
         self._hosts = tuple(entry.removeprefix(HOST).lower() for entry in allowed if entry.startswith(HOST))
+
+    def remedy(self, entry: str) -> str:
+        """Return what allows something that is not allowed, for messages."""
+        return self._where.format(entry)
 
     def allows_host(self, name: str, port: int) -> bool:
         """Return whether workflow code may fetch from a host, by its name or address, at a port."""

@@ -11,9 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
+from msgspec.structs import replace
+
 from torpor import ids
 from torpor.agents.steps import AgentSteps
-from torpor.authority import APPLICATION, Authority
+from torpor.authority import APPLICATION, HOST, Authority
 from torpor.client import Client, chosen_runtime
 from torpor.codec.requests import Request, Response
 from torpor.codec.types.references import AsTheyAre, References
@@ -26,7 +28,9 @@ from torpor.codec.values import (
     WorkflowFunction,
     WritableStream,
 )
-from torpor.engine.deployments import Startable, read_versions
+from torpor.engine.deployments import Startable, read_versions, startable_again
+from torpor.engine.deployments import positional as put_together
+from torpor.engine.images import read_program
 from torpor.engine.metadata import current_step
 from torpor.engine.signals import AbortSignal
 from torpor.engine.step_definition import StepDefinition
@@ -45,11 +49,14 @@ from torpor.errors import (
 )
 from torpor.fetching import fetch
 from torpor.limits import FORKS_MAX
-from torpor.programs.catalogue import Programs
+from torpor.programs.catalogue import Programs, short_name
 from torpor.registry import Names
 from torpor.run_handle import RunHandle
 from torpor.starting import checked
 from torpor.step import function_of
+from torpor.tenant_names import owned, tenant_of, token_of
+from torpor.tenants import beginning_of
+from torpor.vm.guest import program_bytes
 
 _FINAL: Final = (UsageError, NotFoundError, ConflictError, RunFailedError, RunCancelledError)
 
@@ -133,6 +140,8 @@ class BuiltinSteps:
             raise ArgumentError(f"runId: the id of a run is a text, not {child!r:.100}")
         runtime = options.get("runtime") or (await self._app.run(step.run_id).info()).runtime
         begins = checked(options)
+        if tenant := tenant_of(step.run_id):
+            return await self._start_of(tenant, step.run_id, name, positional, last or {}, child, runtime, begins)
         try:
             return await self._start(name, positional, last or {}, child, runtime, begins)
         except (EntityConflictError, KeyMissingError):
@@ -141,6 +150,37 @@ class BuiltinSteps:
             if "runId" in options and (await self._app.run(child).info()).parent != step.run_id:
                 raise  # a name of the author's own may be somebody else's
             return self._app.run(child)
+
+    async def _start_of(
+        self,
+        tenant: str,
+        parent_id: str,
+        name: str,
+        args: Sequence[Any],
+        kwargs: Mapping[str, Any],
+        run_id: str,
+        runtime: str,
+        begins: Mapping[str, Any],
+    ) -> RunHandle:
+        """Start a run of a tenant's: of the program of the run that starts it, and under its key."""
+        client = self._app.client
+        parent = await client.world.get_run(parent_id)
+        program = await read_program(client.world, client.keyring, parent.program, parent.key_id)
+        workflows = {} if program is None else program.workflows
+        found = [each for each in workflows if name in (each, short_name(each))]
+        if program is None or not found:
+            known = ", ".join(sorted(map(short_name, workflows))) or "none"
+            raise WorkflowNotRegisteredError(
+                f"the program has no workflow {name!r:.100}; a tenant's runs may start those of their program: {known}"
+            )
+        startable = replace(startable_again(parent), name=found[0])
+        return await client.led_by(parent.key_id).create_run(
+            startable,
+            put_together(args, kwargs),
+            runtime=chosen_runtime(runtime),
+            run_id=owned(tenant, run_id),
+            begins=beginning_of(tenant, begins, len(program_bytes(program))),
+        )
 
     async def _start(
         self,
@@ -181,9 +221,14 @@ class BuiltinSteps:
         Return the handle of a run that workflow code of this application may ask about.
 
         Raises:
-            NotAllowedError: it is another application's.
+            NotAllowedError: it is another application's, or another tenant's.
             RunNotFoundError: no such run.
         """
+        tenant = tenant_of(current_step().run_id)
+        if tenant and tenant_of(run_id) != tenant:
+            raise NotAllowedError(
+                f"run {run_id!r:.200} is not of tenant {tenant!r}, whose workflow code may not touch it"
+            )
         handle = self._app.run(run_id)
         app = (await handle.info()).app
         if app not in ("", self._app.name) and not self._app.authority.allows_application(app):
@@ -249,6 +294,8 @@ class BuiltinSteps:
             HookNotFoundError, ArgumentError, LimitExceededError: as :meth:`torpor.client.Client.resume_hook`.
         """
         client, step_id = self._app.client, current_step().step_id
+        if tenant := tenant_of(current_step().run_id):
+            token = token_of(tenant, token)
         if receiver := await client.world.resumed(token, step_id):  # and the hook may be gone since
             return await self._own(receiver)
         await self._own((await client.get_hook(token)).run.id)
@@ -310,7 +357,12 @@ class BuiltinSteps:
         Raises:
             NotAllowedError: the application does not allow its host.
         """
-        return await fetch(request, self._app.authority)
+        authority = self._app.authority
+        if name := tenant_of(current_step().run_id):
+            allow = (await self._app.client.world.tenant(name)).tenant.allow
+            hosts = [entry for entry in allow if entry.startswith(HOST)]
+            authority = Authority(hosts, f"app.tenant({name!r}, allow=[…, {{!r}}])")
+        return await fetch(request, authority)
 
 
 class ApplicationSteps(AsTheyAre):

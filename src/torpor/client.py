@@ -113,6 +113,10 @@ class Client:
             return self
         return Client(await self.world.within(connection), self.keyring, app=self.app, cleanup=self.cleanup)
 
+    def led_by(self, key_id: str) -> Client:
+        """Return a client whose new runs are encrypted under another key, ``""`` for none."""
+        return Client(self.world, self.keyring.led_by(key_id), app=self.app, cleanup=self.cleanup)
+
     def run(self, run_id: str) -> RunHandle:
         """Return a handle; the run is looked up when the handle is used."""
         return RunHandle(self, run_id)

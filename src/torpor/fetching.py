@@ -96,7 +96,7 @@ async def _once(
     if not authority.allows_host(host, port):
         raise NotAllowedError(
             f"workflow code may not fetch from {host}:{port}; if it shall, let the application allow it: "
-            f"Torpor(allow=[{f'{HOST}{host}'!r}])"
+            f"{authority.remedy(f'{HOST}{host}')}"
         )
     import ssl  # noqa: PLC0415  # who only asks about runs needs none
 

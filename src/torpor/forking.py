@@ -24,6 +24,7 @@ from torpor.engine.images import Images
 from torpor.engine.past import LINES_MAX, within_limits
 from torpor.engine.rewriting import Heir, chosen, new_tokens, open_hooks, rewritten
 from torpor.engine.session import Session
+from torpor.engine.tenancy import child_of
 from torpor.engine.threads import VmThreads
 from torpor.errors import BuildMissingError, ConfigurationError, DivergenceError, UsageError
 from torpor.lifecycle import INPUTS, RUN_ENDINGS
@@ -216,7 +217,7 @@ def _new(run: Run, asked: Asked, now: int, keyring: Keyring) -> NewRun:
         raise UsageError(
             f"run {run.id} is of {run.workflow} ({run.guest}), and cannot go on as {code.name} ({code.workflow.guest})"
         )
-    new_id = asked.new_id or ids.fresh("wrun", now)
+    new_id = child_of(asked.run_id, asked.new_id or ids.fresh("wrun", now))
     key_id = run.key_id if code is None else keyring.current
     return NewRun(
         id=new_id,

@@ -106,6 +106,9 @@ STREAM_BATCH_BYTES_MAX = MIB
 STREAM_BUFFER_BYTES_MAX = 8 * MIB
 """What one writer of a stream has given and the world has not stored yet; past this much the writer waits."""
 
+SOURCE_CHARS_MAX = MIB
+"""A program that comes as text."""
+
 INLINE_STEPS_MAX = 256
 """Steps that one turn may run itself at the same time; the rest become tasks."""
 

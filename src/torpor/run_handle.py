@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Generic, Literal, Protocol, cast
 
 from msgspec.structs import replace
 
-from torpor import codec
+from torpor import codec, ids
 from torpor.attributes import Attributes, check_write
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.large import in_thread_if, is_large_payload, is_large_value
@@ -19,11 +19,12 @@ from torpor.codec.values import Encoded, RunReference
 from torpor.codec.values import ReadableStream as ReadableReference
 from torpor.codec.values import WritableStream as WritableReference
 from torpor.engine.cancellation import pack_reason, reason_of
-from torpor.engine.deployments import Startable, find_workflow, positional
+from torpor.engine.deployments import Startable, find_workflow, positional, startable_again
 from torpor.engine.endings import read_ending
 from torpor.engine.failures import failed_step
 from torpor.engine.stream_reading import Attempts, Until
 from torpor.engine.streams import ReadableStream, StreamInfo, Streams, WritableStream
+from torpor.engine.tenancy import child_of
 from torpor.errors import (
     EntityConflictError,
     RunCancelledError,
@@ -36,6 +37,7 @@ from torpor.model import Ending, Event, LogEntry, Run, Runtime, StepInfo, Stream
 from torpor.moments import Difference, Moment
 from torpor.run_failure import failure
 from torpor.run_info import RunInfo, read_info
+from torpor.tenant_names import tenant_of
 from torpor.vm.guest import MakeGuest
 from torpor.world import World
 from torpor.worlds.rules import steps_of
@@ -71,6 +73,8 @@ class Home(Protocol):
     def guests(self) -> MakeGuest: ...
 
     def run(self, run_id: str) -> RunHandle: ...
+
+    def led_by(self, key_id: str) -> Home: ...
 
     def readable(self, run: Run, payload: bytes) -> Any: ...
 
@@ -299,7 +303,8 @@ class RunHandle(Generic[R]):
             KeyMissingError: its key is not here.
             RunNotFoundError: no such run in this world.
         """
-        client, run = self._client, await self._run()
+        client: Home = self._client
+        run = await self._run()
         first = next(iter(await client.world.events(self.id, limit=1)), None)
         if first is None or first.type != "run_created":
             raise EntityConflictError(
@@ -307,10 +312,15 @@ class RunHandle(Generic[R]):
                 f"gone; start its workflow {run.workflow} with arguments of your own"
             )
         arguments = client.keyring.run(run.id, run.key_id).loads(first.payload or b"")
-        found = await find_workflow(client.world, run.workflow, run.app or None)
-        await client.require_program(found)
         own = {name: value for name, value in run.attributes.items() if not name.startswith("$")}
         begins = {"queue": run.queue, "priority": run.priority, "attributes": own}
+        if tenant_of(run.id):  # nobody deploys its workflow: it keeps the program that it has
+            found = startable_again(run)
+            run_id = child_of(run.id, run_id or ids.fresh("wrun", client.world.clock.now()))
+            client = client.led_by(run.key_id)
+        else:
+            found = await find_workflow(client.world, run.workflow, run.app or None)
+            await client.require_program(found)
         return await client.create_run(found, arguments, runtime=run.runtime, run_id=run_id, begins=begins)
 
     async def query(self, query: str | Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

@@ -13,6 +13,7 @@ from torpor.errors import ConfigurationError
 
 MARK: Final = "@"
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9_-]{0,38}[a-z0-9])?")
+_MADE: Final = re.compile(r"(?=.*[^0-9a-f])[A-Za-z0-9_-]{24}")
 _OWNED: Final = re.compile(rf"{MARK}({_NAME.pattern}):")
 
 
@@ -41,6 +42,15 @@ def tenant_of(name: str) -> str:
 def owned(tenant: str, name: str) -> str:
     """Return the name that something of a tenant has in the world; what has it already stays as it is."""
     return name if not tenant or tenant_of(name) == tenant else f"{MARK}{tenant}:{name}"
+
+
+def token_of(tenant: str, token: str) -> str:
+    """
+    Return the token that a hook of a tenant has in the world.
+
+    One that looks like those that guests draw at random stays as it is: nobody guesses whose else it could be.
+    """
+    return token if _MADE.fullmatch(token) else owned(tenant, token)
 
 
 def queue_of(tenant: str) -> str:

@@ -15,7 +15,7 @@ import msgspec
 from torpor.codec.values import Kwargs
 from torpor.engine.liveness import living
 from torpor.errors import ArgumentError, WorkflowNotRegisteredError
-from torpor.model import DeployedWorkflow, Deployment, WorkerRow
+from torpor.model import DeployedWorkflow, Deployment, Run, WorkerRow
 from torpor.programs.catalogue import short_name
 from torpor.signatures import bind
 from torpor.world import World
@@ -62,6 +62,11 @@ class Startable(msgspec.Struct, frozen=True):
         except TypeError as error:
             known = f"{short_name(self.name)}{self.workflow.signature}"
             raise ArgumentError(f"cannot start {self.name} so: {error}; it is {known}") from None
+
+
+def startable_again(run: Run) -> Startable:
+    """Return the workflow of a run with the program that the run has, which nobody need deploy."""
+    return Startable(run.workflow, run.app, DeployedWorkflow(run.program, run.guest, run.build, "", run.queue))
 
 
 def positional(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:

@@ -11,6 +11,8 @@ import asyncio
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.inline import InlineSteps
@@ -53,6 +55,7 @@ from torpor.engine.moves import (
 from torpor.engine.observer import TurnBegan, TurnEnd, TurnEnded
 from torpor.engine.passes import Claim
 from torpor.engine.session import Session
+from torpor.engine.tenancy import Meter
 from torpor.engine.threads import Later
 from torpor.engine.turn import Turn
 from torpor.model import Commit, Committed, Event, Snapshot, Task
@@ -91,6 +94,8 @@ class _Driver:
         asked = env.why_not, env.is_once, env.place_of, env.is_apart
         self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, *asked, env.url))
         self._session: Session | None = None
+        self._meter: Meter | None = None  # of a tenant's run
+        self._billed_us = 0  # with the commit that was asked for last
         self._is_handed_in = False  # to the world, in a VM's thread
         self._announced: Commit | None = None  # passed its failpoint, in a VM's thread or here
 
@@ -112,6 +117,8 @@ class _Driver:
                     threads.hurrying -= hurries
             except Exception as error:  # noqa: BLE001  # whose doing it is, is the turn's to say
                 answer = self._failed(error)
+            if self._meter is not None and isinstance(answer, Committed) and answer.stored:
+                self._meter.cpu_us -= self._billed_us
             moves = answer if isinstance(answer, Moves) else self._turn.on(answer, self._around())
 
     def close(self) -> None:
@@ -190,7 +197,9 @@ class _Driver:
                 raise AssertionError("the turn is over")
 
     async def _wake(self, asked: Wake) -> Happening | Moves:
-        images = self._env.images
+        images, run_id = self._env.images, asked.state.run.id
+        if (info := await self._env.tenancy.of(run_id)) is not None:
+            self._meter = Meter(info, run_id, self._env.allows, 0 if self._meter is None else self._meter.cpu_us)
         guest, image = await (images.installed(asked.state.run) if asked.installed else images.of(asked.state))
         return await self._activate(self._in_thread_wake, asked, guest, image)
 
@@ -217,6 +226,7 @@ class _Driver:
             allows=env.allows,
             deadlines=env.deadlines,
             checkpoint=asked.checkpoint,
+            meter=self._meter,
         )
         requests, around = session.wake(asked.at), self._around()
         snapshot = self._in_thread_snapshot(session, requests, asked.at, around)
@@ -248,6 +258,7 @@ class _Driver:
         asked = moves.asked
         if moves.effects or not isinstance(asked, Store) or asked.commit.snapshot is not None:
             return moves
+        asked = self._billed(asked)
         try:
             self._before_commit(asked.commit)
             if env.threads.hurrying > 1:  # then the world makes one transaction of what several turns store
@@ -259,6 +270,13 @@ class _Driver:
             return self._failed(error)
         return moves if committed is None else committed
 
+    def _billed(self, asked: Store) -> Store:
+        """Return what is to be stored with the CPU time that it has cost, where that is counted."""
+        if self._meter is None or not self._meter.cpu_us:
+            return asked
+        self._billed_us = self._meter.cpu_us
+        return Store(replace(asked.commit, cpu_us=self._billed_us), asked.held)
+
     def _hand_in(self, asked: Store, stored: Answer) -> bool:
         self._is_handed_in = self._env.world.hand_in(asked.commit, asked.held, stored)
         return self._is_handed_in
@@ -269,7 +287,8 @@ class _Driver:
             self._env.observe(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)
 
     async def _store(self, asked: Store) -> Committed:
-        env, commit = self._env, asked.commit
+        env, asked = self._env, self._billed(asked)
+        commit = asked.commit
         if commit.snapshot is not None:
             await env.images.store(self._at_hand.guest, self._at_hand.image, asked.held.run)
         self._before_commit(commit)

@@ -14,6 +14,7 @@ from torpor.engine.observer import Observer
 from torpor.engine.runner import Runner
 from torpor.engine.settings import TurnOptions
 from torpor.engine.step_deadlines import Deadlines
+from torpor.engine.tenancy import Tenancy
 from torpor.engine.threads import VmThreads
 from torpor.model import Event, Task
 from torpor.model.flow import Place
@@ -39,6 +40,7 @@ class Environment(msgspec.Struct, frozen=True):
         is_once: says of a step, by name, whether its attempts must not be made again when nobody knows how they ended.
         place_of: says in which queue of its own an attempt waits, None when it may be made at once.
         is_apart: says of a step, by name, whether it is always a task of its own.
+        tenancy: tells the tenants of runs.
         leave: is told of a step that is for another worker, so that this one does not claim it for a while.
         observe: is told what a turn does, and each failpoint that it passes.
         host_failed: told what this host lacks, so that the worker claims nothing for a while.
@@ -62,6 +64,7 @@ class Environment(msgspec.Struct, frozen=True):
     is_once: Callable[[str], bool]
     place_of: Callable[[Attempt], Place | None]
     is_apart: Callable[[str], bool]
+    tenancy: Tenancy
     leave: Callable[[str], int]
     observe: Observer
     host_failed: Callable[[Exception], None]

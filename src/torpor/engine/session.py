@@ -7,6 +7,7 @@ Everything here is synchronous and runs in a VM thread; nothing here waits for t
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import msgspec
 
@@ -18,6 +19,7 @@ from torpor.engine.agreement import check_state
 from torpor.engine.asking import asked_for
 from torpor.engine.moves import Requests, TooMuchAtOnceError
 from torpor.engine.step_deadlines import NONE, Deadlines
+from torpor.engine.tenancy import Meter, as_owned
 from torpor.errors import (
     CpuLimitError,
     DamagedError,
@@ -29,7 +31,10 @@ from torpor.errors import (
     SnapshotError,
 )
 from torpor.model import Event, LogEntry, RunState, Snapshot, standing
+from torpor.tenant_names import tenant_of
 from torpor.vm.guest import Answer, Begin, Delivery, Evaluation, Guest, Image, Op, Outbox, TaskStack, Vm
+
+T = TypeVar("T")
 
 _HOOKS_MADE = frozenset(("hook_created", "hook_conflict"))
 
@@ -67,6 +72,7 @@ class Session:
         deadlines: those of a step, by its full name.
         checkpoint: a snapshot of another guest build, with which a replay has to agree where it was taken.
         emitted: is told of each op that the VM asks for, whether the log has it or not.
+        meter: what a tenant's run may use and ask for.
 
     Attributes:
         guest, image: the guest and the image.
@@ -85,7 +91,10 @@ class Session:
         deadlines: Callable[[str], Deadlines] = lambda _: NONE,
         checkpoint: Snapshot | None = None,
         emitted: Callable[[Op], object] = lambda _: None,
+        meter: Meter | None = None,
     ) -> None:
+        self._meter = meter
+        self._tenant = tenant_of(state.run.id)
         self._emitted = emitted
         self._allows = allows
         self._deadlines = deadlines
@@ -117,6 +126,8 @@ class Session:
         self._own = forks.Identity(state.run.id, self._seed)
         self._was = forks.identity_after(self._events, cursor, self._own, run_codec)
         self._vm: Vm = guest.lease(image)
+        if meter is not None:
+            self._vm.bound(cpu_seconds=meter.cpu_seconds, memory_bytes=meter.memory_bytes)
 
     def wake(self, now: int) -> Requests:
         """
@@ -153,12 +164,12 @@ class Session:
         """
         run, snapshot = self._run, self._state.snapshot
         if snapshot is None:
-            self._take(self._vm.begin(self._beginning()), now)
+            self._take(self._call(self._vm.begin, self._beginning()), now)
             return
         self.ops, self.logs = snapshot.ops, snapshot.logs
         self.received, self.receiving = run.received, run.receiving  # until its VM tells
         self._counted_by_snapshot = True
-        self._vm.restore(self._opened(snapshot), self._was.seed)
+        self._call(self._vm.restore, self._opened(snapshot), self._was.seed)
 
     def mark(self) -> Mark:
         """Return where the VM stands; :meth:`back` brings any VM of the same run and image there."""
@@ -314,11 +325,21 @@ class Session:
         if not inbox:
             return
         try:
-            self._take(self._vm.deliver(inbox), now)
+            self._take(self._call(self._vm.deliver, inbox), now)
         except (CpuLimitError, MemoryLimitError, OutputLimitError, LimitExceededError) as error:
             if len(inbox) > 1:
                 raise TooMuchAtOnceError(f"{len(inbox)} events together passed a limit: {error}") from error
             raise
+
+    def _call(self, call: Callable[..., T], *args: object) -> T:
+        """Call into the VM; what a tenant's run uses is counted, and bounds the next call."""
+        meter = self._meter
+        if meter is None:
+            return call(*args)
+        made = meter.call(call, *args)
+        meter.check(self.ops, self._outbox_bytes)
+        self._vm.bound(cpu_seconds=meter.cpu_seconds, memory_bytes=meter.memory_bytes)
+        return made
 
     def _take(self, outbox: Outbox, now: int) -> None:
         """Check and record what one call into the VM has asked for."""
@@ -333,14 +354,14 @@ class Session:
             plan.check_counts(run.id, outbox)
             self.received = outbox.received
             self.receiving = tuple(sorted(outbox.receiving)[: limits.RECEIVING_TOLD_MAX])
-        for number, op in enumerate(outbox.ops, self.ops + 1):
-            plan.check_form(run.id, op, number)
+        for number, given in enumerate(outbox.ops, self.ops + 1):
+            plan.check_form(run.id, given, number)
+            op = as_owned(given, self._tenant)
             self._emitted(op)
             if number <= run.ops:
                 plan.check_replay(run.id, op, self._run_codec, self._recorded.get(op.n))
                 continue
-            if op.type == "step":
-                plan.check_authority(run.id, op.name, self.image.program, self._allows)
+            self._authorise(op)
             self._note_attributes(op)
             event = plan.record(op, self._run_codec, self._seed, now, self._hooks, self._deadlines)
             if event.type == "hook_created":
@@ -363,6 +384,18 @@ class Session:
         if outbox.status != "pending":
             self._end(outbox, now)
         self._awaits_ack = outbox.awaits_ack
+
+    def _authorise(self, op: Op) -> None:
+        """
+        Check that the run may ask for something.
+
+        Raises:
+            NotAllowedError: it may not.
+        """
+        if self._meter is not None:
+            self._meter.check_op(op)
+        if op.type == "step":
+            plan.check_authority(self._run.id, op.name, self.image.program, self._allows)
 
     def _end(self, outbox: Outbox, now: int) -> None:
         """Record how the workflow ended."""

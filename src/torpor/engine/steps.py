@@ -35,6 +35,7 @@ from torpor.engine.step_definition import StepDefinition
 from torpor.engine.step_functions import as_called, on_object
 from torpor.engine.stream_steps import is_generator, stream_values, streaming
 from torpor.engine.streams import Streams
+from torpor.engine.tenancy import confined
 from torpor.engine.transactional import Committed, beginning, in_thread, on_loop
 from torpor.engine.untold import untold
 from torpor.errors import (
@@ -47,6 +48,7 @@ from torpor.errors import (
     HostError,
     KeyMissingError,
     LimitExceededError,
+    NotAllowedError,
     OutsideWorkflowError,
     RetryableError,
     ScheduleToCloseTimeoutError,
@@ -237,7 +239,7 @@ class Steps:
         if definition.signature == attempt.signature:
             return ""
         try:
-            self._call_of(definition, attempt.run_codec.decrypt(attempt.input))
+            self._call_of(definition, attempt.run_codec.decrypt(attempt.input), attempt.run_id)
         except ArgumentError as error:
             known = attempt.signature or "something else, which it does not say"
             return f"{error}; here the step is {definition.signature}, the run's program takes it for {known}"
@@ -255,8 +257,10 @@ class Steps:
         if definition is None or not definition.queue:
             return None
         try:
-            call = self._call_of(definition, attempt.run_codec.decrypt(attempt.input))[1] if definition.asks else None
-            return _place(definition, call)
+            if not definition.asks:
+                return _place(definition, None)
+            envelope = attempt.run_codec.decrypt(attempt.input)
+            return _place(definition, self._call_of(definition, envelope, attempt.run_id)[1])
         except Exception:  # noqa: BLE001  # of the author's functions, or of arguments
             return Place(definition.queue)
 
@@ -337,8 +341,9 @@ class Steps:
     async def _prepared(self, definition: StepDefinition, attempt: Attempt) -> tuple[StepDefinition, Call]:
         try:
             envelope = attempt.run_codec.decrypt(attempt.input)
-            return await in_thread_if(is_large_payload(envelope), self._call_of, definition, envelope, attempt.failures)
-        except ArgumentError as error:
+            call_of = functools.partial(self._call_of, failures=attempt.failures)
+            return await in_thread_if(is_large_payload(envelope), call_of, definition, envelope, attempt.run_id)
+        except (ArgumentError, NotAllowedError) as error:
             raise FatalError(str(error)) from None  # no retry will change it
         except (_NoArgumentsError, DecryptionError) as error:
             what = f"step {attempt.step_id}"
@@ -363,7 +368,9 @@ class Steps:
         finally:
             thread.give_back()
 
-    def _call_of(self, definition: StepDefinition, envelope: bytes, failures: int = 0) -> tuple[StepDefinition, Call]:
+    def _call_of(
+        self, definition: StepDefinition, envelope: bytes, run_id: str, failures: int = 0
+    ) -> tuple[StepDefinition, Call]:
         """
         Return a step as the call wants it, and the call, with arguments that are what the step's annotations say.
 
@@ -376,7 +383,7 @@ class Steps:
         if definition.carrier is not None:
             carried = CarriedInput(unpack_devalue(envelope), failures, definition.own_retries)
             return definition, functools.partial(carry, definition.carrier, carried)
-        given = self._given(envelope)
+        given = self._given(envelope, run_id)
         receiver = given.get("thisVal")
         function = as_called(definition.function, receiver)
         args, kwargs = on_object(definition.function, receiver, given["args"]), given.get("kwargs", {})
@@ -384,9 +391,9 @@ class Steps:
         called = function if definition.remote is None else definition.called
         return definition.for_call(given.get("options")), functools.partial(called, *args, **kwargs)
 
-    def _given(self, envelope: bytes) -> dict[str, Any]:
+    def _given(self, envelope: bytes, run_id: str) -> dict[str, Any]:
         try:
-            with reviving(self._registry.references):
+            with reviving(confined(self._registry.references, run_id)):
                 given = loads(envelope)
         except SerializationError as error:
             _check_readable(envelope, error)

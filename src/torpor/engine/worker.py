@@ -51,6 +51,7 @@ from torpor.engine.runner import CANCEL_SECONDS, Runner
 from torpor.engine.settings import WorkerSettings
 from torpor.engine.steps import StepLookup, Steps
 from torpor.engine.streams import Streams
+from torpor.engine.tenancy import Tenancy
 from torpor.engine.threads import VmThreads
 from torpor.engine.timekeeping import Timekeeper, Timekeeping, first_of
 from torpor.engine.transactional import check_transactions
@@ -59,6 +60,7 @@ from torpor.engine.verifying import Verifier
 from torpor.errors import ConfigurationError, DamagedError, NotFoundError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import ClaimRequest, Deployment, Event, Notice, Task, WorkerRow
+from torpor.model.flow import Place
 from torpor.retention import Policies
 from torpor.retries import Backoff
 from torpor.vm.guest import MakeGuest, Program
@@ -154,6 +156,7 @@ class Worker:
             observe=observe,
             world=world,
         )
+        self._tenancy = Tenancy(world, clock)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
         self._reports = Reports(world, clock, self._runner.holding, observe, self._note_change)
@@ -176,8 +179,9 @@ class Worker:
             deadlines=self._steps.deadlines_of,
             why_not=self._why_not,
             is_once=self._steps.is_once,
-            place_of=self._steps.place_of,
+            place_of=self._place_of,
             is_apart=self._steps.is_apart,
+            tenancy=self._tenancy,
             leave=self._leave,
             observe=observe,
             host_failed=self._health.failed,
@@ -435,7 +439,7 @@ class Worker:
             delay = self._leave(task.step_id)
             self._reports.give_back(worker_id, task, why_not, delay_ms=delay)
             return
-        if not task.queue and (place := self._steps.place_of(attempt)) is not None:
+        if not task.queue and (place := self._place_of(attempt)) is not None:
             # Whoever handed it over did not have the step, and did not know.
             self._reports.give_back(worker_id, task, f"it waits in queue {place.queue}", delay_ms=0, place=place)
             return
@@ -448,6 +452,9 @@ class Worker:
                 self._reports.report(worker_id, task, event, spent=spent)
 
         self._runner.start(attempt, report)
+
+    def _place_of(self, attempt: Attempt) -> Place | None:
+        return self._steps.place_of(attempt) or self._tenancy.place_of(attempt.run_id)
 
     def _why_not(self, attempt: Attempt) -> str:
         why_not = self._steps.why_not(attempt)

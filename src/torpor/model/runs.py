@@ -126,7 +126,12 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class NewRun(msgspec.Struct, frozen=True):
-    """What ``start`` stores: the run, its ``run_created`` event and its first wake-up. The world says when."""
+    """
+    What ``start`` stores: the run, its ``run_created`` event and its first wake-up. The world says when.
+
+    Attributes:
+        program_bytes: what its program takes, which is counted for its tenant.
+    """
 
     id: str
     workflow: str
@@ -151,6 +156,7 @@ class NewRun(msgspec.Struct, frozen=True):
     cleanup_steps: int = 0
     detached: bool = False
     key: str = ""
+    program_bytes: int = 0
 
 
 class Step(msgspec.Struct, frozen=True):

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from torpor.codec.types.classes import importable_name
+from torpor.programs.given import Text
 from torpor.programs.left_out import LeftOut
 from torpor.signatures import signature_text
 from torpor.vm.guest import Guest, Program
@@ -107,6 +108,24 @@ def _javascript_signature(program: Program, workflow: str) -> str:
     return workflow_signature(program, workflow)
 
 
+def _javascript_given(text: Text) -> Program:
+    from torpor.programs.javascript.given import program_from  # noqa: PLC0415  # as above
+
+    return program_from(text)
+
+
+def _typescript_given(text: Text) -> Program:
+    from torpor.programs.javascript.given import program_from  # noqa: PLC0415  # as above
+
+    return program_from(text, typescript=True)
+
+
+def _python_given(text: Text) -> Program:
+    from torpor.programs.python.given import program_from  # noqa: PLC0415  # as above
+
+    return program_from(text)
+
+
 def _cpython(stored: StoredBuild | None) -> Guest:
     from torpor.guests.cpython import CPython  # noqa: PLC0415  # as above
 
@@ -159,6 +178,14 @@ LANGUAGES: dict[str, Language] = {
     ),
     "cpython": Language((".py",), _cpython, _python, full=_full_cpython),
 }
+
+
+GIVEN: dict[str, tuple[str, Callable[[Text], Program]]] = {
+    "python": ("cpython", _python_given),
+    "javascript": ("quickjs", _javascript_given),
+    "typescript": ("quickjs", _typescript_given),
+}
+"""What people call the languages of programs that come as text: the guest, and what makes a program of one."""
 
 
 def known_suffixes() -> str:

@@ -52,8 +52,14 @@ class BaseVm(Generic[T]):
         self._pool, self._lent = pool, image
         self._instance: T | None = None
         self._spoiled = False
+        self._bounds: tuple[float | None, int | None] = (None, None)
         self._use = threading.RLock()
         self._lease()
+
+    def bound(self, *, cpu_seconds: float | None = None, memory_bytes: int | None = None) -> None:
+        with self._leased() as instance:
+            self._bounds = cpu_seconds, memory_bytes
+            instance.bound(*self._bounds)
 
     def snapshot(self) -> bytes:
         with self._leased() as instance:
@@ -95,6 +101,7 @@ class BaseVm(Generic[T]):
         instance, self._instance = self._instance, None
         if instance is not None:
             self._leave(instance)
+            instance.bound()
             self._pool.give_back(instance)
 
     def _exchanged(self) -> T:
@@ -104,6 +111,8 @@ class BaseVm(Generic[T]):
     def _lease(self) -> T:
         instance = self._instance = self._pool.lease(self._lent.memory)
         self._enter(instance)
+        if self._bounds != (None, None):
+            instance.bound(*self._bounds)
         return instance
 
     def _leased(self) -> _Leased[T]:

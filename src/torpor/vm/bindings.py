@@ -302,6 +302,10 @@ class Deadline:
         ffi.wasmtime_store_epoch_deadline_callback(store.ptr(), self._callback, None, _no_finalizer)
         store.set_epoch_deadline(1)
 
+    def allow(self, seconds: float) -> None:
+        """Allow so much CPU time of a turn from now on."""
+        self._seconds = seconds
+
     def restart(self) -> None:
         """
         Begin a new turn.

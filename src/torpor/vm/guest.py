@@ -314,6 +314,10 @@ class Answer(msgspec.Struct, frozen=True):
 class Vm(Protocol):
     """One leased VM. Not thread-safe; calls may come from different threads one after another."""
 
+    def bound(self, *, cpu_seconds: float | None = None, memory_bytes: int | None = None) -> None:
+        """Allow the run less CPU time a turn, and less memory, than the guest's limits do; None for what they allow."""
+        ...
+
     def begin(self, begin: Begin) -> Outbox:
         """
         Start the run in a VM that is fresh from the lease.
@@ -445,9 +449,13 @@ class Guest(Protocol):
         """Keep no idle VMs any more. What is leased goes on, and leasing too, only slower."""
         ...
 
-    def load(self, program: Program) -> Image:
+    def load(self, program: Program, *, cpu_seconds: float | None = None) -> Image:
         """
         Boot a VM, evaluate the program once and return its image.
+
+        Args:
+            program: which.
+            cpu_seconds: CPU time that this may take, if it is less than the guest's limits allow.
 
         Raises:
             ProgramError: the program does not compile, or throws while its modules are evaluated; the message names

@@ -66,6 +66,7 @@ class Instance:
         memory: the guest's memory.
         wasi: clock and entropy.
         broken: whether it trapped or passed a limit.
+        cpu_seconds: CPU time that a turn may use now; see :meth:`bound`.
     """
 
     def __init__(self, engine: Engine, limits: Limits, backend: Backend) -> None:
@@ -75,6 +76,7 @@ class Instance:
         self.wasi.printed_bytes_max = limits.output_bytes
         self.broken = False
         self._pristine = False
+        self.cpu_seconds = limits.cpu_seconds
         self._deadline = Deadline(self.store, limits.cpu_seconds, self.grace_seconds, lambda: running().out_of_time())
         self._linker = wasmtime.Linker(engine.wasmtime)
         self._linker.allow_shadowing = True
@@ -128,6 +130,13 @@ class Instance:
     def fits(self, image: MemoryImage) -> bool:
         """Whether :meth:`adopt` can bring it to *image*: memory cannot shrink."""
         return self.memory.size <= image.size
+
+    def bound(self, cpu_seconds: float | None = None, memory_bytes: int | None = None) -> None:
+        """Let a turn use less than the limits allow, until the next call; None for what they allow."""
+        limits = self.limits
+        self.cpu_seconds = min(cpu_seconds or limits.cpu_seconds, limits.cpu_seconds)
+        self._deadline.allow(self.cpu_seconds)
+        self.memory.limit = max(self.image.size, min(memory_bytes or limits.memory_bytes, limits.memory_bytes))
 
     def freeze(self) -> MemoryImage:
         """Return memory as it is now as a new image."""
@@ -334,7 +343,7 @@ class Instance:
 
     def _too_slow(self) -> CpuLimitError:
         return CpuLimitError(
-            f"a turn used more than {self.limits.cpu_seconds:g} s of CPU time; look for an endless loop, or move"
+            f"a turn used more than {self.cpu_seconds:g} s of CPU time; look for an endless loop, or move"
             " the work into a step"
         )
 

@@ -51,7 +51,7 @@ class Changes(msgspec.Struct, frozen=True):
         snapshot: to take the place of the one there is.
         drop_snapshot: forget the one there is.
         drop_log: the log up to and including ``run.base`` goes.
-        cpu_us: CPU time that they have cost, counted for the run's tenant.
+        cpu_us, beside: CPU time that they have cost, and bytes stored beside them, counted for the run's tenant.
     """
 
     run: Run
@@ -67,6 +67,7 @@ class Changes(msgspec.Struct, frozen=True):
     drop_snapshot: bool = False
     drop_log: bool = False
     cpu_us: int = 0
+    beside: int = 0
 
     @property
     def ended(self) -> bool:

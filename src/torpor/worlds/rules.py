@@ -116,7 +116,7 @@ def begin(new: NewRun, now: int) -> Changes:
         slot="waits" if new.queue else "",
     )
     first = Event("run_created", now, seq=1, digest=new.digest, payload=new.input)
-    return Changes(run, None, (first,))
+    return Changes(run, None, (first,), beside=new.program_bytes)
 
 
 def same_start(new: NewRun, stored: Run, first: Event | None) -> bool:

@@ -46,7 +46,7 @@ def charge(changes: Changes) -> Charge | None:
     if not tenant or not (changes.events or changes.lines or changes.snapshot or changes.drop_snapshot):
         return None
     stored = sum(len(event.payload or b"") + len(event.ref) + len(event.name) for event in changes.events)
-    stored += sum(len(line.text) for line in changes.lines)
+    stored += sum(len(line.text) for line in changes.lines) + changes.beside
     snapshot = 0 if changes.drop_snapshot else None if changes.snapshot is None else len(changes.snapshot.data)
     return Charge(
         tenant,

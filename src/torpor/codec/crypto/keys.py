@@ -17,7 +17,7 @@ from functools import lru_cache
 from typing import Final
 
 from torpor.codec.crypto.run_codec import PLAIN, KeyedRunCodec, KeylessRunCodec, RunCodec
-from torpor.errors import ConfigurationError
+from torpor.errors import ConfigurationError, KeyMissingError
 
 SETTING: Final = "TORPOR_KEYS"
 
@@ -56,6 +56,7 @@ class Keyring:
         self.ids = tuple(self._keys)
         if len(self.ids) != len(keys):
             raise ConfigurationError(f"a key is given twice; these are given: {', '.join(map(key_id, keys))}")
+        self._encrypts = bool(keys)
         self.run = lru_cache(_CODECS_KEPT)(self._run)
 
     def __repr__(self) -> str:
@@ -92,12 +93,32 @@ class Keyring:
     @property
     def current(self) -> str:
         """Id of the key for what is new, ``""`` when nothing is encrypted."""
-        return self.ids[0] if self.ids else ""
+        return self.ids[0] if self._encrypts else ""
 
     @property
     def readable(self) -> tuple[str, ...]:
         """What a run's key may be so that it can be read here: one of these ids, or ``""`` for none."""
         return ("", *self.ids)
+
+    def led_by(self, key_id: str) -> Keyring:
+        """
+        Return the same keys with another one as the current, which encrypts what is new; no keys for ``""``.
+
+        Raises:
+            KeyMissingError: it is not here.
+        """
+        if not key_id:
+            return Keyring()
+        if key_id not in self._keys:
+            raise KeyMissingError("what is new", key_id)
+        return Keyring([self._keys[key_id], *(key for name, key in self._keys.items() if name != key_id)])
+
+    def beside(self, others: Keyring) -> Keyring:
+        """Return these keys with those of another keyring behind them; what encrypts stays what it is."""
+        keys = {**self._keys, **{name: key for name, key in others._keys.items() if name not in self._keys}}
+        made = Keyring(list(keys.values()))
+        made._encrypts = self._encrypts
+        return made
 
     def texts(self) -> tuple[str, ...]:
         """Return the keys as entries of the setting, secrets included."""

@@ -102,15 +102,17 @@ class CPython:
         """How memory is kept, and why so."""
         return self._backend
 
-    def load(self, program: Program) -> Image:
+    def load(self, program: Program, *, cpu_seconds: float | None = None) -> Image:
         _, booted = self._boot()
         instance = self._pool.lease(booted.image)
+        instance.bound(cpu_seconds)
         try:
             loaded = load_first(instance, program)
             loaded.require(program)
             if loaded.impure is None and not (instance.wasi.clock_reads or instance.wasi.draws):
                 return self._image(instance.freeze_layer(), program, None)
         finally:
+            instance.bound()
             self._pool.give_back(instance)
         return self._image(None, program, self._impure_place(program, loaded))
 

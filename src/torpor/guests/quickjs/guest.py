@@ -84,10 +84,11 @@ class QuickJS:
         """How memory is kept, and why so."""
         return self._backend
 
-    def load(self, program: Program) -> Image:
+    def load(self, program: Program, *, cpu_seconds: float | None = None) -> Image:
         _refuse_names(program)
         _, booted, _ = self._boot()
         instance = self._pool.lease(booted.image)
+        instance.bound(cpu_seconds)
         try:
             loaded = load_first(instance, program)
             loaded.require(program)
@@ -95,6 +96,7 @@ class QuickJS:
                 instance.tidy()
                 return self._image(instance.freeze(), program, None)
         finally:
+            instance.bound()
             self._pool.give_back(instance)
         return self._image(booted.image, program, self._impure_place(program, loaded))
 

@@ -311,6 +311,11 @@ def _rewritten(name: str, text: str, module: _Module) -> str:
     return data.decode()
 
 
+def rewritten_alone(name: str, text: str, syntax: ModuleSyntax, targets: dict[str, str]) -> str:
+    """Return the text of a module whose imports lead to these modules, and to the built-in one."""
+    return _rewritten(name, text, _Module(syntax, {BUILTIN: BUILTIN, **targets}))
+
+
 def _relative(importer: str, target: str) -> str:
     path = posixpath.relpath(target, posixpath.dirname(importer))
     return path if path.startswith("../") else f"./{path}"

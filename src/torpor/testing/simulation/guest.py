@@ -114,6 +114,9 @@ class ModelVm:
 
     # What an engine asks
 
+    def bound(self, *, cpu_seconds: float | None = None, memory_bytes: int | None = None) -> None:
+        """Do nothing: models take neither time nor memory."""
+
     def begin(self, begin: Begin) -> Outbox:
         self.seed = begin.seed
         self._state = State(begin.run_id, Node(self._image.scripts[begin.workflow]), begin.at)
@@ -278,7 +281,7 @@ class ModelGuest:
     def retire(self) -> None:
         """Do nothing."""
 
-    def load(self, program: Program) -> ModelImage:
+    def load(self, program: Program, *, cpu_seconds: float | None = None) -> ModelImage:  # models take none
         return ModelImage(program, self.build)
 
     def revive(self, data: bytes, program: Program) -> ModelImage:

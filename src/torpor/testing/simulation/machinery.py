@@ -149,7 +149,7 @@ class LackingGuest:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._machinery.guest, name)
 
-    def load(self, program: Program) -> Image:
+    def load(self, program: Program, *, cpu_seconds: float | None = None) -> Image:  # models take none
         """Return the image of a program, made once for all workers."""
         self._before("load")
         return self._machinery.image(program)
