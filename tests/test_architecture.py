@@ -46,6 +46,7 @@ FLOORS = (
         "sync",
         "tenants",
         "sync_plans",
+        "sync_tenants",
         "travelling",
         "webhooks",
         "workflow",

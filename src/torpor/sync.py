@@ -22,6 +22,7 @@ from typing import Any, Generic, Literal, ParamSpec, Self, TypeVar, overload
 from torpor.app import Torpor
 from torpor.attributes import Attributes
 from torpor.calling_thread import running_loop, wait_here
+from torpor.codec.crypto.keys import Keyring
 from torpor.durations import Duration, When
 from torpor.engine.stream_reading import Attempts, StreamChunk, Until
 from torpor.engine.streams import PAGE_CHUNKS, ChunkPage, ReadableStream, StreamInfo
@@ -30,10 +31,12 @@ from torpor.health import Health
 from torpor.hook_info import HookInfo
 from torpor.lifecycle import RunStatus
 from torpor.model import Event, LogEntry, Runtime, StepInfo
+from torpor.model.tenants import Quotas
 from torpor.moments import Difference, Moment
 from torpor.run_handle import Code, RunHandle
 from torpor.run_info import RunInfo
 from torpor.sync_plans import SyncQueues, SyncSchedules
+from torpor.sync_tenants import SyncTenant
 from torpor.thread_start import starting_thread
 from torpor.worker_processes import Processes
 from torpor.workflow import Workflow
@@ -222,6 +225,18 @@ class SyncTorpor:
     def schedules(self) -> SyncSchedules[SyncRun[Any]]:
         """See :attr:`torpor.app.Torpor.schedules`."""
         return SyncSchedules(self, self._app.schedules, lambda handle: SyncRun(self, handle))
+
+    def tenant(
+        self,
+        name: str,
+        *,
+        quotas: Quotas | None = None,
+        allow: Sequence[str | Callable[..., Any]] | None = None,
+        keys: str | Keyring | None = None,
+    ) -> SyncTenant[SyncRun[Any]]:
+        """See :meth:`torpor.app.Torpor.tenant`."""
+        found = self._app.tenant(name, quotas=quotas, allow=allow, keys=keys)
+        return SyncTenant(self, found, lambda handle: SyncRun(self, handle))
 
     @property
     def queues(self) -> SyncQueues:

@@ -48,7 +48,7 @@ from torpor.vm.guest import Program, program_bytes, program_id
 Language = Literal["python", "javascript", "typescript"]
 
 _READING: Final = "reading a program"
-_LOAD_SECONDS_LEAST: Final = 2.0
+_LOAD_SECONDS_LEAST: Final = 1.0
 _GOING_MAX: Final = 100
 
 
@@ -243,27 +243,8 @@ class Tenant:
             TenantNotFoundError: there is no such tenant.
         """
         await self._opened()
-        world, gone = self._app.client.world, 0
-        app = (await world.tenant(self.name)).tenant.app
-        while True:
-            runs = await world.runs_beginning_with(owned(self.name, ""), limit=_GOING_MAX)
-            for run in runs:
-                if run.status not in RUN_TERMINAL:
-                    await self._app.client.cancel_many([run.id], "its tenant is deleted", force=True)
-                while not await world.delete_run(run.id):
-                    pass
-                gone += 1
-            if runs:
-                continue
-            try:
-                await world.delete_tenant(self.name)
-            except EntityConflictError:  # one has begun since
-                continue
-            break
-        for queue in (queue_of(self.name), step_queue_of(self.name)):
-            await world.delete_queue(app, queue)
         self._stored = None
-        return gone
+        return await delete_tenant(self._app.client, self.name)
 
     async def _ready(self, *, again: bool = False) -> Stored:
         """Return the tenant as it is stored, once what was given is."""
@@ -301,6 +282,35 @@ class Tenant:
             return client
         keyring = client.keyring.beside(self._keys).led_by(self._keys.current)
         return Client(client.world, keyring, app=client.app, cleanup=client.cleanup)
+
+
+async def delete_tenant(client: Client, name: str) -> int:
+    """
+    Cancel and delete all runs of a tenant, and forget it; return how many runs went. See :meth:`Tenant.delete`.
+
+    Raises:
+        TenantNotFoundError: there is no such tenant.
+    """
+    world, gone = client.world, 0
+    app = (await world.tenant(name)).tenant.app
+    while True:
+        runs = await world.runs_beginning_with(owned(name, ""), limit=_GOING_MAX)
+        for run in runs:
+            if run.status not in RUN_TERMINAL:
+                await client.cancel_many([run.id], "its tenant is deleted", force=True)
+            while not await world.delete_run(run.id):
+                pass
+            gone += 1
+        if runs:
+            continue
+        try:
+            await world.delete_tenant(name)
+        except EntityConflictError:  # one has begun since
+            continue
+        break
+    for queue in (queue_of(name), step_queue_of(name)):
+        await world.delete_queue(app, queue)
+    return gone
 
 
 def beginning_of(tenant: str, begins: Mapping[str, Any], program_bytes: int) -> dict[str, Any]:

@@ -65,6 +65,9 @@ COMMANDS: Final[dict[str, Place]] = {
     "queues list": Place("queues", "List queues: what they allow, what goes on and what waits.", "list_queues"),
     "queues set": Place("queues", "Say what a queue allows.", "set_queue"),
     "queues delete": Place("queues", "Take all limits away from a queue."),
+    "tenants list": Place("tenants", "List tenants, and what they have used.", "list_tenants"),
+    "tenants show": Place("tenants", "Show a tenant as JSON: what it may use and call.", "show_tenant"),
+    "tenants delete": Place("tenants", "Delete a tenant with all of its runs."),
     "schedules list": Place("schedules", "List schedules, and when each starts its next run.", "list_schedules"),
     "schedules show": Place("schedules", "Show a schedule, and when it starts its next runs.", "show_schedule"),
     "schedules create": Place("schedules", "Make a schedule that starts runs of a workflow."),
@@ -86,6 +89,7 @@ COMMANDS: Final[dict[str, Place]] = {
 _GROUPS: Final = {
     "deploy": "Look at a deploy before it is made.",
     "queues": "Limit how much goes on at once, and in a while.",
+    "tenants": "Look at those whose programs came as text.",
     "schedules": "See to what starts runs by the clock.",
     "keys": "Make and look after the keys that runs are encrypted with.",
     "tokens": "Say who may do what by HTTP.",

@@ -15,6 +15,7 @@ from torpor.durations import milliseconds
 from torpor.errors import NotFoundError, UsageError
 from torpor.http.tokens import ROLES, Made, Role, Token, list_tokens, make_token, revoke_token, store_token
 from torpor.inspection.timestamps import clock_text, iso
+from torpor.tenant_names import checked_tenant, queue_of
 
 
 @command
@@ -30,6 +31,10 @@ def create_token(
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What people call it; the audit has it.")] = "",
     queue: Annotated[
         list[str] | None, typer.Option("--queue", metavar="NAME", help="Only for runs in this queue; may be repeated.")
+    ] = None,
+    tenant: Annotated[
+        list[str] | None,
+        typer.Option("--tenant", metavar="NAME", help="Only for this tenant's runs; may be repeated."),
     ] = None,
     workflow: Annotated[
         list[str] | None,
@@ -55,13 +60,15 @@ def create_token(
     except ValueError as error:
         raise UsageError(f"--expires: {error}") from None
 
+    queues = (*(queue or ()), *(queue_of(checked_tenant(each)) for each in tenant or ()))
+
     async def make(client: Client) -> Made:
         now = client.world.clock.now()
         made = make_token(
             now,
             roles,
             name=name,
-            queues=tuple(queue or ()),
+            queues=queues,
             workflows=tuple(workflow or ()),
             expires_at=0 if valid_ms is None else now + valid_ms,
         )

@@ -95,7 +95,7 @@ class _Driver:
         self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, *asked, env.url))
         self._session: Session | None = None
         self._meter: Meter | None = None  # of a tenant's run
-        self._billed_us = 0  # with the commit that was asked for last
+        self._billed_commit: Commit | None = None  # the one of a tenant's run that was asked for last
         self._is_handed_in = False  # to the world, in a VM's thread
         self._announced: Commit | None = None  # passed its failpoint, in a VM's thread or here
 
@@ -118,7 +118,8 @@ class _Driver:
             except Exception as error:  # noqa: BLE001  # whose doing it is, is the turn's to say
                 answer = self._failed(error)
             if self._meter is not None and isinstance(answer, Committed) and answer.stored:
-                self._meter.cpu_us -= self._billed_us
+                assert self._billed_commit is not None, "what is stored was asked for"
+                self._meter.settle(self._billed_commit, await self._env.tenancy.of(self._task.run_id))
             moves = answer if isinstance(answer, Moves) else self._turn.on(answer, self._around())
 
     def close(self) -> None:
@@ -272,10 +273,10 @@ class _Driver:
 
     def _billed(self, asked: Store) -> Store:
         """Return what is to be stored with the CPU time that it has cost, where that is counted."""
-        if self._meter is None or not self._meter.cpu_us:
+        if self._meter is None:
             return asked
-        self._billed_us = self._meter.cpu_us
-        return Store(replace(asked.commit, cpu_us=self._billed_us), asked.held)
+        self._billed_commit = replace(asked.commit, cpu_us=self._meter.cpu_us)
+        return Store(self._billed_commit, asked.held)
 
     def _hand_in(self, asked: Store, stored: Answer) -> bool:
         self._is_handed_in = self._env.world.hand_in(asked.commit, asked.held, stored)

@@ -230,7 +230,10 @@ def failed(error: Exception, at: int, run_codec: RunCodec) -> Requests:
     code = "RUNTIME_ERROR"
     if isinstance(error, (VmError, LimitExceededError, NotAllowedError, MaxDeliveriesError)):
         code = error.code
-    if code == "LIMIT_EXCEEDED":  # the run's own doing: the engine's lines, and the trap, tell its author nothing
+    if code in (
+        "LIMIT_EXCEEDED",
+        "QUOTA_EXCEEDED",
+    ):  # the run's own doing: the engine's lines, and the trap, tell its author nothing
         told, error = remembered_traceback(error), type(error)(*error.args)
         remember_traceback(error, told)  # where workflow code was, if its guest tells
     event = Event("run_failed", at, name=code, payload=encode_error(error, run_codec))

@@ -337,7 +337,6 @@ class Session:
         if meter is None:
             return call(*args)
         made = meter.call(call, *args)
-        meter.check(self.ops, self._outbox_bytes)
         self._vm.bound(cpu_seconds=meter.cpu_seconds, memory_bytes=meter.memory_bytes)
         return made
 
@@ -377,13 +376,24 @@ class Session:
                 self._entries.append(LogEntry(line.n, line.at, line.level, text))
                 self._outbox_bytes += len(text)
             self.logs = line.n  # not a count: lines that were dropped have numbers too
-        self.ops += len(outbox.ops)
+        self._count(len(outbox.ops))
         # Of those that have ended, be it in the log that is replayed, there is nothing to dispose of.
         if outbox.left and outbox.status in {"pending", "cancelled"}:
             self._give_up(outbox.left, now)
         if outbox.status != "pending":
             self._end(outbox, now)
         self._awaits_ack = outbox.awaits_ack
+
+    def _count(self, ops: int) -> None:
+        """
+        Count what one call into the VM has asked for.
+
+        Raises:
+            QuotaExceededError: a tenant's run may not have so much.
+        """
+        self.ops += ops
+        if self._meter is not None:
+            self._meter.check(self.ops, self._outbox_bytes)
 
     def _authorise(self, op: Op) -> None:
         """

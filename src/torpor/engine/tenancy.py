@@ -16,9 +16,11 @@ from msgspec.structs import replace
 
 from torpor.attributes import STATUS
 from torpor.clock import Clock
+from torpor.codec.errors import remember_traceback, remembered_traceback
 from torpor.codec.types.references import AsTheyAre, References
 from torpor.codec.values import AbortSignal, Handle, ReadableStream, RunReference, WritableStream
-from torpor.errors import CpuLimitError, NotAllowedError
+from torpor.errors import CpuLimitError, MemoryLimitError, NotAllowedError, QuotaExceededError
+from torpor.model import Commit
 from torpor.model.flow import Place
 from torpor.model.tenants import TenantInfo, exceeded
 from torpor.model.webhooks import webhook_of
@@ -89,6 +91,7 @@ class Meter:
     """
 
     def __init__(self, info: TenantInfo, run_id: str, allows: Callable[[str], bool], cpu_us: int = 0) -> None:
+        self._info = info
         self._tenant, self._used = info.tenant, info.usage
         self._quotas = info.tenant.quotas
         self._run_id = run_id
@@ -113,20 +116,34 @@ class Meter:
         Call into the VM, and count the time.
 
         Raises:
-            QuotaExceededError: the tenant's time is used up.
+            QuotaExceededError: a bound of the tenant's was passed, or its time is used up.
         """
         begun = time.thread_time_ns()
         try:
             return call(*args)
-        except CpuLimitError as error:
-            left = self._cpu_left()
-            if left is not None and left <= self._quotas.cpu_per_turn:
-                raise self._out_of_time() from error
-            raise
+        except (CpuLimitError, MemoryLimitError) as error:
+            if (passed := self._passed(error)) is None:
+                raise
+            remember_traceback(passed, remembered_traceback(error))  # where workflow code was
+            raise passed from error
         finally:
             used = (time.thread_time_ns() - begun) // 1_000
             self._cpu_us += used
             self.cpu_us += used
+
+    def settle(self, commit: Commit, info: TenantInfo | None) -> None:
+        """
+        Take note that a commit is stored.
+
+        Args:
+            commit: which.
+            info: the tenant, as it is known now.
+        """
+        self.cpu_us -= commit.cpu_us
+        self._stored += sum(len(event.payload or b"") for event in (*commit.inputs, *commit.outputs))
+        if info is not None and info is not self._info:  # what was stored up to now is in it
+            self._info, self._tenant, self._quotas, self._used = info, info.tenant, info.tenant.quotas, info.usage
+            self._cpu_us, self._stored = self.cpu_us, 0
 
     def check(self, ops: int, stored: int) -> None:
         """
@@ -144,8 +161,7 @@ class Meter:
             raise exceeded(
                 name, "steps", f"has a run that asks for {ops} steps, waits and hooks, and may ask for {quotas.steps}"
             )
-        self._stored = max(self._stored, stored)
-        total = self._used.stored + self._stored
+        total = self._used.stored + self._stored + stored
         if quotas.storage and total > quotas.storage:
             raise exceeded(name, "storage", f"would have {total} bytes stored, and may have {quotas.storage}")
         if (left := self._cpu_left()) is not None and left <= 0:
@@ -173,12 +189,22 @@ class Meter:
             return self._allows(step) and step not in _BUILTIN_REFUSED
         return any(fnmatchcase(step, allowed) for allowed in self._tenant.allow)
 
+    def _passed(self, error: CpuLimitError | MemoryLimitError) -> QuotaExceededError | None:
+        """Return the error for the quota that a VM has passed; None if it was a limit of the guest's."""
+        quotas, name = self._quotas, self._tenant.name
+        if isinstance(error, MemoryLimitError):
+            return exceeded(name, "memory", f"has a run for which {error}") if quotas.memory else None
+        left = self._cpu_left()
+        if left is not None and left <= (quotas.cpu_per_turn or left):
+            return self._out_of_time()
+        return exceeded(name, "cpu_per_turn", f"has a run for which {error}") if quotas.cpu_per_turn else None
+
     def _cpu_left(self) -> float | None:
         if not self._quotas.cpu:
             return None
         return self._quotas.cpu - (self._used.cpu_us + self._cpu_us) / 1e6
 
-    def _out_of_time(self) -> Exception:
+    def _out_of_time(self) -> QuotaExceededError:
         used = (self._used.cpu_us + self._cpu_us) / 1e6
         return exceeded(
             self._tenant.name, "cpu", f"has used {used:.1f} s of CPU time, and may use {self._quotas.cpu:g} s"

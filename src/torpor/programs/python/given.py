@@ -12,7 +12,7 @@ import re
 from typing import Final
 
 from torpor.errors import ConfigurationError
-from torpor.programs.given import FOLDER, STEPS, Text, checked_source, importable
+from torpor.programs.given import FOLDER, STEPS, Text, checked_source, importable, known
 from torpor.programs.python.pydantic import pydantic_package
 from torpor.vm.guest import Program
 
@@ -25,6 +25,13 @@ for _name in {names}:
         globals()[_name] = __torpor_workflow__(f"workflow//{file}//{{_name}}")(globals()[_name])
     else:
         globals()[_name] = lambda *_args, **_kwargs: None
+"""
+
+_UNKNOWN: Final = """
+def __getattr__(name):
+    if name.startswith("__"):
+        raise AttributeError(name)
+    raise ImportError(f"steps has no step {{name!r}} (steps: {known})", name=__name__)
 """
 
 
@@ -63,7 +70,8 @@ def program_from(text: Text) -> Program:
 
 
 def _proxies(steps: dict[str, str]) -> str:
-    return "".join(
+    marked = [
         f"@__torpor_step__({json.dumps(full)})\nasync def {name}(*args, **kwargs): ...\n"
         for name, full in steps.items()
-    )
+    ]
+    return "".join([*marked, _UNKNOWN.format(known=known(steps))])
