@@ -33,6 +33,8 @@ KEYS: Final = {
     "schedules": ("app", "name"),
     "lanes": ("k",),
     "queues": ("app", "name"),
+    "tenants": ("name",),
+    "usages": ("run",),
 }
 """The tables, and what tells their rows apart."""
 

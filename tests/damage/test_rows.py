@@ -49,6 +49,7 @@ async def _make(file: Path) -> None:
         async with app.worker() as worker:
             await app.schedules.create("yearly", "stands", "token", cron="@yearly", paused=True)
             await app.queues.set("mail", concurrency=len(RUNS), rate="1000/s")
+            await (await app.tenant("acme").start("async def main(): ...")).result(timeout=TIMEOUT)
             for run_id in RUNS:
                 await app.start("stands", run_id, run_id=run_id, queue="mail")
                 await until(app, partial(_resumed, run_id, "first"))

@@ -9,18 +9,23 @@ from pathlib import Path
 import pytest
 
 from tests.damage.rows import KEYS
+from torpor.model.tenants import Tenant
 from torpor.testing.worlds.deletion import lived
-from torpor.testing.worlds.story import RUN
 from torpor.worlds.sqlite import SqliteWorld, pruning
 
+RUN = "@acme:lived"
+"""A run of a tenant, since these have rows of their own beside those of all runs."""
+
 SHARED = {"labels", "workflows", "routes", "kinds", "workers", "deployments", "blobs", "schedules", "lanes", "queues"}
+SHARED |= {"tenants"}
 """Tables whose rows belong to no run: they are the world's own."""
 
 
 async def _lived(path: Path) -> SqliteWorld:
     world = SqliteWorld(f"sqlite:///{path}")
     await world.open()
-    await lived(world)
+    await world.put_tenant(Tenant("acme", ""))
+    await lived(world, run_id=RUN)
     return world
 
 

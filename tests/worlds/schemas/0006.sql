@@ -252,3 +252,21 @@ CREATE TABLE "resumes" (
 ) STRICT, WITHOUT ROWID;
 CREATE UNIQUE INDEX resumes_token ON "resumes" (token, resume_id) WHERE token <> '';
 CREATE INDEX steps_giving_up ON steps (gives_up_at) WHERE gives_up_at > 0;
+CREATE TABLE tenants (
+    name TEXT PRIMARY KEY,
+    app  TEXT NOT NULL,
+    body BLOB NOT NULL
+) STRICT, WITHOUT ROWID;
+CREATE TABLE usages (
+    run      INTEGER PRIMARY KEY REFERENCES runs,
+    tenant   TEXT NOT NULL,
+    ended    INTEGER NOT NULL,
+    folded   INTEGER NOT NULL,
+    runs     INTEGER NOT NULL,
+    cpu_us   INTEGER NOT NULL,
+    steps    INTEGER NOT NULL,
+    stored   INTEGER NOT NULL,
+    snapshot INTEGER NOT NULL,
+    kept     INTEGER NOT NULL
+) STRICT;
+CREATE INDEX usages_counted ON usages (tenant, ended) WHERE NOT folded;
