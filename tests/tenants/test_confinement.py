@@ -50,7 +50,7 @@ async def outcome(run: RunHandle) -> str:
     return f"{caught.value.failure}: {caught.value}"
 
 
-@pytest.mark.parametrize("step", [f"{NAME}unlisted", "step//torpor//fork", "step//torpor//erase", "x", "step//*"])
+@pytest.mark.parametrize("step", [f"{NAME}unlisted", "step//torpor//fork", "step//torpor//model", "x", "step//*"])
 async def test_a_forged_step_ends_the_run(acme: Tenant, step: str) -> None:
     """Although the application has it, and programs of the application may call it; it is not carried out."""
     run = await acme.start(EMITS, [["step", {"name": step, "input": 'devl[{"args":1},[2],"rm"]'}]])

@@ -31,7 +31,11 @@ from torpor.world import World
 T = TypeVar("T")
 
 BUILTIN: Final = "step//torpor//"
-_BUILTIN_REFUSED: Final = frozenset({f"{BUILTIN}fork"})
+_BUILTIN_ALLOWED: Final = frozenset(
+    f"{BUILTIN}{name}"
+    for name in ("start", "result", "status", "cancel", "send", "resume", "abort", "respond", "fetch")
+)
+"""Steps of every application that a tenant's code may call; each confines itself to what is the tenant's."""
 _LOOK_MS: Final = 1_000
 _KNOWN_MAX: Final = 1_000
 
@@ -186,7 +190,7 @@ class Meter:
 
     def _may_call(self, step: str) -> bool:
         if step.startswith(BUILTIN):
-            return self._allows(step) and step not in _BUILTIN_REFUSED
+            return self._allows(step) and step in _BUILTIN_ALLOWED
         return any(fnmatchcase(step, allowed) for allowed in self._tenant.allow)
 
     def _passed(self, error: CpuLimitError | MemoryLimitError) -> QuotaExceededError | None:
