@@ -206,6 +206,10 @@ class TestStreams(worlds.StreamsSuite):
     """See :class:`torpor.testing.worlds.StreamsSuite`."""
 
 
+class TestTenants(worlds.TenantsSuite):
+    """See :class:`torpor.testing.worlds.TenantsSuite`."""
+
+
 class TestTimes(worlds.TimesSuite):
     """See :class:`torpor.testing.worlds.TimesSuite`."""
 

@@ -10,7 +10,7 @@ from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Event, Hook, Notice
 from torpor.worlds import requests as ask
 from torpor.worlds.notices import kinds_of, news_of
-from torpor.worlds.redis import blobs, changes, erasing, flow, schedules, streams
+from torpor.worlds.redis import blobs, changes, erasing, flow, schedules, streams, tenants
 from torpor.worlds.redis.keys import joined
 from torpor.worlds.redis.store import WATCHED, Store
 from torpor.worlds.requests import Conversation
@@ -146,5 +146,8 @@ _ANSWERS: Final[dict[type, Callable[[Store, Any], Any]]] = {
     ask.Scheduled: schedules.find,
     ask.PutSchedule: schedules.put,
     ask.DropSchedule: schedules.drop,
+    ask.TenantOf: tenants.find,
+    ask.PutTenant: tenants.put,
+    ask.DropTenant: tenants.drop,
     ask.Erase: erasing.erase,
 }

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Hook, Run, Step
 from torpor.worlds.draft import MAILBOX, Changes, fence
+from torpor.worlds.redis import tenants
 from torpor.worlds.redis.draft import Draft
 from torpor.worlds.redis.keys import Keys, Route, joined, member, parted
 from torpor.worlds.redis.rows import pack, pack_changed, pack_fence, pack_list, pack_step
@@ -53,6 +54,7 @@ def apply(store: Store, changes: Changes) -> None:
     if changes.resumed is not None:
         _remember(store, run.id, *changes.resumed)
     _put_rest(store, changes)
+    tenants.count(store, changes)
     store.runs[run.id] = store.with_run(row, run)
 
 

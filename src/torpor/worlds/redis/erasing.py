@@ -6,12 +6,13 @@ from typing import Final
 
 from msgspec.structs import replace
 
+from torpor.worlds.redis import tenants
 from torpor.worlds.redis.changes import index_step, save_run
 from torpor.worlds.redis.keys import joined
 from torpor.worlds.redis.store import Store
 from torpor.worlds.requests import Erase
 
-_BARE: Final = ("steps", "progress", "inputs", "waits", "hooks", "lines", "snapshot", "watchers")
+_BARE: Final = ("steps", "progress", "inputs", "waits", "hooks", "lines", "snapshot", "watchers", "usage")
 _NAME: Final = ("run", "log", "messages", "resumed-by", "reserved-by")
 
 
@@ -25,6 +26,7 @@ def erase(store: Store, request: Erase) -> bool:
     if entities is None:
         return True
     row = store.runs[run.id]
+    tenants.settle(store, run.id)
     for step in entities.steps.values():
         index_step(draft, keys, row.n, run, step, None)
     for hook in entities.hooks.values():  # of one that has gone to another world they may be live

@@ -13,7 +13,7 @@ FINDINGS_MAX: Final = 1_000
 """Whoever finds more than this restores a backup."""
 
 _PAGE: Final = 200
-_OF_RUN: Final = (b"steps", b"waits", b"hooks", b"log", b"snapshot", b"streams", b"lines", b"messages")
+_OF_RUN: Final = (b"steps", b"waits", b"hooks", b"log", b"snapshot", b"streams", b"lines", b"messages", b"usage")
 
 
 def damaged(store: Store, _times: Times) -> list[DamagedError]:

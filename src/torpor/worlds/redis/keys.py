@@ -67,6 +67,7 @@ class Keys:
         self.owners: Final = self.prefix + b"owners"
         self.deployments: Final = self.prefix + b"deployments"
         self.deployed: Final = self.prefix + b"deployed"
+        self.tenants: Final = self.prefix + b"tenants"
         self.schedules: Final = self.prefix + b"schedules"
         self.blobs: Final = self.prefix + b"blobs"
         self.format: Final = self.prefix + b"format"

@@ -25,6 +25,7 @@ from torpor.worlds.redis import (
     schedules,
     server,
     streams,
+    tenants,
     workers,
 )
 from torpor.worlds.redis.answers import carry_out, converse
@@ -44,7 +45,7 @@ BLOB_BYTES_MAX: Final = 500_000_000
 
 _QUERIES: Final = 2
 _TABLES: Final = Tables[Store, Times](
-    reads, blobs, queue, workers, flow, streams, parcels, schedules, queries, examination, queries
+    reads, blobs, queue, workers, flow, streams, parcels, schedules, tenants, queries, examination, queries
 )
 
 T = TypeVar("T")
