@@ -55,6 +55,11 @@ chaos: .venv/.installed ## torment 500 runs on each durable world and its server
 	@.venv/bin/torpor warm
 	@set -e; for world in $(WORLDS); do echo "── $$world"; $(PY) -m tests.crash.soak --world $$world $(CHAOS); done
 
+.PHONY: hostile
+hostile: .venv/.installed ## run 143 hostile programs as tenants' texts beside neighbours, and print what became of them
+	@.venv/bin/torpor warm
+	$(PY) -m tests.hostile $(ARGS)
+
 .PHONY: failover
 failover: .venv/.installed ## let database servers be cut, restarted, killed and replaced under load, many times
 	@.venv/bin/torpor warm
