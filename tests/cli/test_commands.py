@@ -39,6 +39,7 @@ def test_the_table_holds_every_command() -> None:
         "tick",
         "web",
         "serve",
+        "mcp",
         "start",
         "runs",
         "hooks",

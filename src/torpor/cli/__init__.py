@@ -30,6 +30,7 @@ COMMANDS: Final[dict[str, Place]] = {
     "tick": Place("tick", "Work off what is ready, say when the next tick is due, and end."),
     "web": Place("web", "Show runs in a browser of this machine."),
     "serve": Place("serve", "Answer HTTP requests, and work on runs, until told to stop."),
+    "mcp": Place("mcp", "Let a model look at runs, by the Model Context Protocol."),
     "start": Place("start", "Start a run of a workflow, and print its id."),
     "runs": Place("runs", "List runs, newest first, and what they wait for."),
     "hooks": Place("runs", "List what waits for the outside world."),
