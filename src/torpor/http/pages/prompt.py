@@ -52,7 +52,10 @@ class Answered(msgspec.Struct, frozen=True):
 @router.get("/runs/{run}/prompt", "operate", media=(HTML,))
 async def show_prompt(call: Call, query: Place) -> Response:
     """Show a prompt in a copy of a run."""
-    return await _prompt(call, await _allowed(call), query, query.at or -1, ())
+    info = await _allowed(call)
+    if info.key_id and not query.open:
+        return page(call, "sealed.html", tab="prompt", run=info, look=query)
+    return await _prompt(call, info, query, query.at or -1, ())
 
 
 @router.post("/runs/{run}/prompt", "operate", media=(HTML,))

@@ -86,6 +86,8 @@ class Mark(msgspec.Struct, frozen=True):
 async def show_moment(call: Call, query: Place) -> Response:
     """Show a run as it was at a place of its log; the run itself is not touched."""
     info = await known_run(call)
+    if info.key_id and not query.open:
+        return page(call, "sealed.html", tab="travel", run=info, look=query)
     reader = opened(call, info, query)
     travellers = call.service.part(Travellers)
     async with travellers.of(call.service, reader, info.id) as traveller:
