@@ -20,6 +20,9 @@ from torpor.worlds.server_times import Times
 _TOGETHER: Final = 200
 """How many claims are taken away in one transaction."""
 
+_ASK: Final = ("INFO", "server")
+"""Asks for the server's time, and since when it is there."""
+
 
 def register(store: Store, worker: WorkerRow, times: Times) -> tuple[None, None]:
     """Answer :meth:`torpor.world.Queue.register`."""
@@ -33,26 +36,30 @@ def register(store: Store, worker: WorkerRow, times: Times) -> tuple[None, None]
 def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, Notice | None]:
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
     keys, field = store.keys, worker_id.encode()
-    now, _ = ask_time(store, times)
-    row, owners, *deadlines = store.connection.ask(
-        ("HGET", keys.workers, field), ("HKEYS", keys.owners), *next_deadline(store)
+    about, row, owners, rows, beats, *deadlines = store.connection.ask(
+        _ASK,
+        ("HGET", keys.workers, field),
+        ("HKEYS", keys.owners),
+        ("HVALS", keys.workers),
+        ("HGETALL", keys.beats),
+        *next_deadline(store),
     )
-    if row is not None:
+    now, started_at = _told(about, times)
 
-        def beat(store: Store) -> tuple[None, None]:
-            store.draft.expect(keys.workers, field, row)
-            store.draft.put(keys.beats, {field: _beat(times, now)})
-            return None, None
+    def beat(store: Store) -> tuple[None, None]:
+        store.draft.expect(keys.workers, field, row)
+        store.draft.put(keys.beats, {field: _beat(times, now)})
+        return None, None
 
-        carry_out_once(store, beat)
-        store.begin()
-    everybody = {worker.id: worker for worker in all_of(store, times)}
-    known = everybody.pop(worker_id, None) is not None
-    strangers = [owner.decode() for owner in owners if owner.decode() not in {*everybody, *([worker_id] * known)}]
+    known = row is not None and carry_out_once(store, beat)
+    store.begin()
+    others = [worker for worker in _workers_of(rows, beats, now, started_at, times) if worker.id != worker_id]
+    here = {*(worker.id for worker in others), *([worker_id] if known else [])}
+    strangers = [name for name in (owner.decode() for owner in owners) if name not in here]
     taken = sum(_take_claims(store, owner, now, only_strangers=True) for owner in strangers)
     first = first_of(*deadlines)
     ended = expire(store, now) if first is not None and first <= now else None
-    answer = Heartbeat(known, tuple(everybody.values()), taken)
+    answer = Heartbeat(known, tuple(others), taken)
     return answer, Notice(None, work=True, ended=ended is not None) if taken or ended else None
 
 
@@ -90,8 +97,13 @@ def _forget(store: Store, field: bytes, seen: bytes | None) -> bool:
 
 def all_of(store: Store, times: Times) -> list[WorkerRow]:
     """Answer :meth:`torpor.world.Queries.workers`."""
-    now, started_at = ask_time(store, times)
-    rows, beats = store.connection.ask_of_one_moment(("HVALS", store.keys.workers), ("HGETALL", store.keys.beats))
+    about, rows, beats = store.connection.ask(_ASK, ("HVALS", store.keys.workers), ("HGETALL", store.keys.beats))
+    return _workers_of(rows, beats, *_told(about, times), times)
+
+
+def _workers_of(
+    rows: list[bytes], beats: dict[bytes, bytes], now: int, started_at: int, times: Times
+) -> list[WorkerRow]:
     found = []
     for worker in (unpack(row, WorkerRow, "a worker") for row in rows):
         seen_at, beat = (int(part) for part in beats.get(worker.id.encode(), b"0 0").split())
@@ -128,9 +140,11 @@ def deployments(store: Store, app: str | None) -> list[Deployment]:
 
 def ask_time(store: Store, times: Times) -> tuple[int, int]:
     """Return the world's time, and since when the server is there to hear of anybody."""
-    if times.asked is not None:
-        return times.told(0, 0)
-    [about] = store.connection.ask(("INFO", "server"))
+    [about] = store.connection.ask(_ASK)
+    return _told(about, times)
+
+
+def _told(about: dict[str, Any], times: Times) -> tuple[int, int]:
     now = int(about["server_time_usec"]) // 1000
     return times.told(now, now - int(about["uptime_in_seconds"]) * 1000)
 
