@@ -26,7 +26,7 @@ class RedisServer:
     """
 
     def __init__(self, folder: Path, *options: str) -> None:
-        self._folder = folder
+        self.folder = folder
         self._options = options
         self._process: subprocess.Popen[bytes] | None = None
         self.socket = folder / "redis.sock"
@@ -45,8 +45,8 @@ class RedisServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self.socket.unlink(missing_ok=True)
-        settings = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self._folder), "--save", "")
-        with (self._folder / "log").open("ab") as log:
+        settings = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--save", "")
+        with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen([_program(), *settings, *self._options], stdout=log, stderr=log)
         import redis  # noqa: PLC0415  # where it is installed
         from redis.backoff import ConstantBackoff  # noqa: PLC0415  # as above

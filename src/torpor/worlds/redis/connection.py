@@ -44,10 +44,12 @@ class Connection:
         settings: where to.
         given_up: is set once nobody waits any more for a server that is not there.
         notes: key of the hash where it notes what it stored last.
+        answered: number of the last request of each connection that was answered.
     """
 
-    def __init__(self, settings: Settings, given_up: threading.Event, notes: bytes) -> None:
+    def __init__(self, settings: Settings, given_up: threading.Event, notes: bytes, answered: dict[bytes, int]) -> None:
         self._settings = settings
+        self._answered = answered
         self._given_up = given_up
         self._notes = notes
         self._name = secrets.token_hex(8)
@@ -75,6 +77,7 @@ class Connection:
         if self._client is not None:
             with suppress(redis.RedisError, OSError):
                 self._client.hdel(self._notes, self._name)
+        self._answered.pop(self._name.encode(), None)
         self.drop()
 
     def ask(self, *commands: Command) -> list[Any]:
@@ -109,7 +112,8 @@ class Connection:
             UnknownError: the connection was lost, and nobody can tell whether it is done.
             redis.RedisError: nothing is stored.
         """
-        number = b"%d:" % next(self._numbers)
+        count = next(self._numbers)
+        number = b"%d:" % count
         arguments = [argument for group in groups for argument in group]
         was_sent = False
 
@@ -127,6 +131,8 @@ class Connection:
             if was_sent and is_lost(error):
                 raise UnknownError(str(error)) from error
             raise
+        if b"1" in told:  # of others nothing is noted
+            self._answered[self._name.encode()] = count
         return [flag == 0x31 for flag in told]
 
     def _run(self, client: redis.Redis, script: str, *arguments: Any) -> Any:

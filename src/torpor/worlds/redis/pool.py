@@ -15,6 +15,7 @@ from torpor.worlds.pool import Operation, StorePool
 from torpor.worlds.redis.connection import Connection, UnknownError
 from torpor.worlds.redis.faults import failure_of
 from torpor.worlds.redis.keys import Keys
+from torpor.worlds.redis.memory import Memory
 from torpor.worlds.redis.store import Origins, Store
 from torpor.worlds.redis.url import Settings
 
@@ -41,11 +42,13 @@ class Pool(StorePool[Store]):
 
     def _begin(self) -> None:
         self._origins = Origins()
+        self._memory = Memory()
         super()._begin()
 
     def _new_store(self) -> Store:
-        connection = Connection(self._settings, self._given_up, self._keys.of("notes", self._whose))
-        return Store(connection, self._keys, self._url, self._origins, self._whose)
+        notes = self._keys.of("notes", self._whose)
+        connection = Connection(self._settings, self._given_up, notes, self._memory.answered)
+        return Store(connection, self._keys, self._url, self._origins, self._whose, self._memory)
 
     async def open(self, prepare: Callable[[Store], object]) -> None:
         """

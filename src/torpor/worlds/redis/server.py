@@ -126,9 +126,9 @@ def _persistence(about: dict[str, Any], fsync: str) -> Told:
     if warning := warning_of(about):
         return Told("note", warning)
     lost = {
-        "always": "a power failure loses nothing that was answered",
-        "everysec": "a power failure loses up to a second",
-        "no": "a power failure loses what the kernel has not written yet, half a minute; set appendfsync everysec",
+        "always": "a crash loses nothing that was answered",
+        "everysec": "a crash loses up to two seconds",
+        "no": "a crash of the machine loses up to half a minute; set appendfsync everysec",
     }
     status: Literal["ok", "note"] = "note" if fsync == "no" else "ok"
     told = f", appendfsync {fsync}: {lost[fsync]}" if fsync in lost else "; the server does not tell appendfsync"

@@ -15,6 +15,7 @@ from torpor.worlds import refusals
 from torpor.worlds.redis.connection import Connection
 from torpor.worlds.redis.draft import Draft, Fields
 from torpor.worlds.redis.keys import Keys, parted
+from torpor.worlds.redis.memory import Memory
 from torpor.worlds.redis.rows import unpack, unpack_run
 from torpor.worlds.requests import Moved, Part, Since
 
@@ -71,13 +72,17 @@ class Store:
         keys: names of the world's keys.
         url: of the world, without its password, for messages.
         whose: tells this world's news from those of others.
+        memory: whether the server has forgotten what it answered.
         draft: what is to be stored.
         is_strict: nothing is taken for what it was thought to be: an operation that came too late looks at all.
         runs, steps: what the operation knows of runs, and of step tasks, as they will be.
     """
 
-    def __init__(self, connection: Connection, keys: Keys, url: str, origins: Origins, whose: str) -> None:
+    def __init__(
+        self, connection: Connection, keys: Keys, url: str, origins: Origins, whose: str, memory: Memory
+    ) -> None:
         self.connection = connection
+        self.memory = memory
         self.whose = whose
         self.keys = keys
         self.url = url

@@ -30,14 +30,17 @@ def register(store: Store, worker: WorkerRow, times: Times) -> tuple[None, None]
     field = worker.id.encode()
     store.draft.put(store.keys.workers, {field: pack(replace(worker, seen_at=0, silent_ms=0))})
     store.draft.put(store.keys.beats, {field: _beat(times, now)})
+    store.memory.registered(worker.id)
     return None, None
 
 
 def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, Notice | None]:
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
     keys, field = store.keys, worker_id.encode()
-    about, row, owners, rows, beats, *deadlines = store.connection.ask(
+    answered = dict(store.memory.answered)
+    about, noted, row, owners, rows, beats, *deadlines = store.connection.ask(
         _ASK,
+        ("HGETALL", keys.of("notes", store.whose)),
         ("HGET", keys.workers, field),
         ("HKEYS", keys.owners),
         ("HVALS", keys.workers),
@@ -45,6 +48,10 @@ def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, No
         *next_deadline(store),
     )
     now, started_at = _told(about, times)
+    store.memory.compare(answered, noted)
+    if row is not None and store.memory.has_lost(worker_id):
+        _forget(store, field, None)  # its claims are released below, and it registers anew
+        row = None
 
     def beat(store: Store) -> tuple[None, None]:
         store.draft.expect(keys.workers, field, row)
