@@ -1,8 +1,8 @@
 """
 What a process remembers of its server: what was answered, and whether the server has forgotten any of that.
 
-A server that writes its log once a second loses what it answered just before a crash. A worker would wait for ever then for
-what it has done already, for it does not know that this is undone. So it is told that its claims are gone.
+A server that writes its log once a second loses what it answered just before a crash. A worker would wait for ever then
+for what it has done already, for it does not know that this is undone. So it is told that its claims are gone.
 """
 
 from __future__ import annotations
