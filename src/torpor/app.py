@@ -552,7 +552,9 @@ class Torpor(Registry):
             yield worker
         finally:
             await worker.stop()
-            await asyncio.gather(*nodes)
+            for node in nodes:
+                node.cancel()
+            await asyncio.gather(*nodes, return_exceptions=True)
             await self._end_node()
 
     def wake(self, function: W) -> W:
