@@ -63,16 +63,20 @@ BENCHMARKS = {
     "throughput": Benchmark("200 concurrent runs of 5 trivial sequential steps", throughput.run, spreads=True),
     "fair": Benchmark("a trivial run and a timer beside 16 hot runs and 2 that compute", fair.run, spreads=True),
     "travel": Benchmark("moments of a past of 10 000 events, their neighbours, and a fork", travel.run),
-    "resume": Benchmark("wake a run with a long past, warm and in a fresh process", resume.run, compares=True),
+    "resume": Benchmark(
+        "wake a run with a long past, warm and in a fresh process", resume.run, compares=True, spreads=True
+    ),
     "payload": Benchmark("50 sequential steps that each take and return 10 KB", payload.run, spreads=True),
     "lists": Benchmark("300 000 stored runs: pages and searches, and a turn's load beside them", lists.run),
     "pages": Benchmark("the pages of 300 000 runs and of a run with 100 000 events: server, browser", pages.run),
     "capsule": Benchmark("a run of 10 000 events: out as a capsule, into another world, opened", capsule.run),
-    "streams": Benchmark("a step writes 10 000 small chunks and 100 large ones, others read along", streams.run),
+    "streams": Benchmark(
+        "a step writes 10 000 small chunks and 100 large ones, others read along", streams.run, spreads=True
+    ),
     "http": Benchmark("the front door on loopback, beside the direct client", http.run),
     "crash": Benchmark("SIGKILL in the middle of 100 steps, restart, finish", crash.run),
     "serverless": Benchmark("a run that lives in a process for each of its 100 moments", serverless.run, compares=True),
-    "idle": Benchmark("100 000 parked runs: bytes, memory, waking 100", idle.run),
+    "idle": Benchmark("100 000 parked runs: bytes, memory, waking 100", idle.run, spreads=True),
     "idle_worker": Benchmark("a worker with nothing to do: queries, processor time, waking", idle_worker.run),
     "retention": Benchmark("100 000 ended runs are deleted, and steps beside it", retention.run),
     "scale": Benchmark("what a step costs with 1, 2 and 4 processes, and whether the capacity model holds", scale.run),

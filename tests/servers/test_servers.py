@@ -7,12 +7,14 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from tests.postgres_server import empty
 from tests.servers.databases import Server, folder, pooled, wait_until
 from tests.servers.load import Load
-from torpor.errors import WorldError
+from tests.servers.paying.paying import app as paying
+from torpor.errors import RunNotFoundError, WorldError
 from torpor.testing.worlds import CommitSuite, MakeWorld
 from torpor.testing.worlds.story import RUN, new_run, request, take, worker_row
 from torpor.world import World
@@ -58,6 +60,31 @@ async def test_a_pooler_is_in_between(fresh: Server) -> None:
     """PgBouncer in transaction mode; two workers share three connections, and hear of each other by looking."""
     with folder() as home, pooled(fresh, home) as url:
         await Load(f"{url}&prepare=off&listen=off", _RUNS).carry_out(_nothing)
+
+
+async def test_transactions_go_through_a_pooler(fresh: Server) -> None:
+    """
+    Runs that are started in transactions of the application's, some of which are rolled back, and steps that are
+    transactions: each stays on the one connection that PgBouncer gives it.
+    """
+    fresh.execute("DROP TABLE IF EXISTS paid")
+    fresh.execute("CREATE TABLE paid (run text PRIMARY KEY)")
+    with folder() as home, pooled(fresh, home) as url:
+        driver = url.replace("postgres:", "postgresql:", 1)
+        async with paying.on(f"{url}&prepare=off&listen=off") as app, app.worker():
+            runs = []
+            for order in range(_RUNS):
+                async with await psycopg.AsyncConnection.connect(driver, prepare_threshold=None) as db:
+                    runs.append(await app.start("paid", order, run_id=f"order-{order}", connection=db))
+                    if order % 3 == 0:
+                        await db.rollback()
+            kept = [(order, run) for order, run in enumerate(runs) if order % 3]
+            assert [await run.result(timeout=60) for _, run in kept] == [order for order, _ in kept]
+            for order in range(0, _RUNS, 3):
+                with pytest.raises(RunNotFoundError):
+                    await app.run(f"order-{order}").info()
+    paid = {run for (run,) in fresh.execute("SELECT run FROM paid")}
+    assert paid == {run.id for _, run in kept}
 
 
 async def test_a_pooler_that_is_not_expected_is_told(fresh: Server) -> None:
