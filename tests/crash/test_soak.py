@@ -41,7 +41,7 @@ async def test_a_short_soak_on_a_database_server(tmp_path: Path) -> None:
     )
     assert report.faults == []
     assert report.runs == 60
-    assert any(kind.startswith("database") for kind in report.done)
+    assert any(kind.startswith("database") for kind in report.done), report.done
 
 
 async def test_a_worker_that_ends_by_itself_is_a_fault(tmp_path: Path) -> None:

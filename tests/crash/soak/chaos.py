@@ -65,6 +65,7 @@ class Chaos:
             deploying: the application's next version comes in the middle of it.
         """
         until = asyncio.get_running_loop().time() + seconds * DEPLOYED_AFTER
+        is_first = True  # which goes to the world itself, so that a short reign is not without
         try:
             async with asyncio.timeout(seconds):
                 while True:
@@ -73,7 +74,8 @@ class Chaos:
                         deploying = False
                         await self._deploy()
                     await self._revive()
-                    if self._trouble is not None and self._dice.random() < TROUBLE_SHARE:
+                    if self._trouble is not None and (self._dice.random() < TROUBLE_SHARE or is_first):
+                        is_first = False
                         await self._trouble.strike(self._lease_seconds)
                     else:
                         await self._strike()
