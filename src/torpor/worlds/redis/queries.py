@@ -61,7 +61,8 @@ def list_runs(store: Store, where: RunFilter) -> list[Run]:
     if where.before is not None:
         before = store.row(where.before).n
     key = store.keys.runs if where.status is None else store.keys.of("status", where.status)
-    runs = (row.run for row in _along(store, key, before=before, damaged=True))
+    rows = _along(store, key, before=before, damaged=True) if not where.by_end else _by_end(store, where, before)
+    runs = (row.run for row in rows)
     return list(islice((run for run in runs if _fits(where, run)), where.limit))
 
 
@@ -72,6 +73,14 @@ def _fits(where: RunFilter, run: Run) -> bool:
         and (where.app is None or run.app == where.app)
         and where.attributes.items() <= run.attributes.items()
     )
+
+
+def _by_end(store: Store, where: RunFilter, before: int | None) -> list[RunRow]:
+    """Return the runs that ended at some time, the newest first."""
+    since, until = max(1, where.ended_since), f"({where.ended_before}" if where.ended_before else "+inf"
+    [found] = store.connection.ask(("ZRANGEBYSCORE", store.keys.ended, since, until))
+    rows = store.rows([run_id.decode() for run_id in found])
+    return sorted((row for row in rows if before is None or row.n < before), key=lambda row: -row.n)
 
 
 def runs_beginning_with(store: Store, prefix: str, *, limit: int) -> list[Run]:
