@@ -21,7 +21,6 @@ from tests.crash.soak.rumours import spread
 from tests.crash.soak.versions import load
 from torpor import Torpor
 from torpor.engine import liveness
-from torpor.errors import TorporError
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ async def _work(app: Torpor) -> None:
         try:
             await stack.enter_async_context(app)
             await stack.enter_async_context(app.worker())
-        except TorporError:
+        except Exception:  # noqa: BLE001  # whatever it is, the verdict knows whether that is explained
             _log.exception("cannot come to work")
             os._exit(REFUSED)  # to end in order takes a thread, where there may be none left
         await stop.wait()
