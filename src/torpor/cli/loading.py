@@ -263,12 +263,12 @@ def _named(module: ModuleType, target: Target) -> Torpor:
 def users_traceback(error: BaseException) -> str:
     """Return a traceback without the frames of Torpor and of Python's import machinery."""
     shown = traceback.TracebackException.from_exception(error)
-    todo = [shown]
-    while todo:
-        one = todo.pop()
+    ahead = [shown]
+    while ahead:
+        one = ahead.pop()
         kept = [frame for frame in one.stack if not frame.filename.startswith(_NOT_THE_USERS)]
         one.stack = traceback.StackSummary.from_list(kept)
-        todo += [other for other in (one.__cause__, one.__context__) if other is not None]
+        ahead += [other for other in (one.__cause__, one.__context__) if other is not None]
     return "".join(shown.format()).rstrip("\n")
 
 

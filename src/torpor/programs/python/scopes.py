@@ -308,12 +308,12 @@ class _Reader(ast.NodeVisitor):
 
 def own_nodes(body: Sequence[ast.AST]) -> Iterator[ast.AST]:
     """Yield the nodes of a scope that are not another function's or class's, in order."""
-    todo: list[ast.AST] = list(reversed(body))
-    while todo:
-        node = todo.pop()
+    ahead: list[ast.AST] = list(reversed(body))
+    while ahead:
+        node = ahead.pop()
         yield node
         if not isinstance(node, (*_FUNCTIONS, ast.ClassDef, ast.Lambda)):
-            todo += reversed(list(ast.iter_child_nodes(node)))
+            ahead += reversed(list(ast.iter_child_nodes(node)))
 
 
 def does_without(handler: ast.ExceptHandler) -> bool:
