@@ -13,6 +13,7 @@ from typing import Any
 
 import httpx
 import pytest
+from msgspec.structs import replace
 
 from tests.cli.processes import run as torpor
 from tests.engine.support import TIMEOUT
@@ -20,6 +21,8 @@ from tests.integrations.traced import app as application
 from torpor import Torpor, tracing
 from torpor.engine.figures import KINDS
 from torpor.http.asgi import asgi
+from torpor.http.service import Service
+from torpor.http.serving import listen, serving, url_of
 from torpor.http.tokens import make_token
 
 pytest.importorskip("opentelemetry.sdk", reason="needs torpor[otel] and the SDK")
@@ -159,6 +162,32 @@ async def test_a_run_that_is_not_sampled_makes_no_span(tmp_path: Path, collector
     """Its root is not, so that its parts are not."""
     await journey(tmp_path, collector, sampler=ParentBased(ALWAYS_OFF))
     assert [span.name for _, span in collector.spans] == []
+
+
+async def test_a_trace_goes_on_over_http(tmp_path: Path, collector: Collector, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run links to the request that started it, and a service that carries out its step goes on with its trace."""
+    monkeypatch.setenv("TORPOR_STEPS_SECRET", "between the two")
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    async with traced(tmp_path, collector, "one") as (app, _):
+        token, listening = make_token(app.clock.now(), ("operate",)), listen("127.0.0.1", 0)
+        service, url = Service(app), url_of(listening)
+        name, step = next((name, step) for name, step in app.names._steps.items() if name.endswith("//far"))
+        assert step.remote is not None
+        elsewhere = replace(step.remote, url=step.remote.url.replace("http://127.0.0.1:9", url))
+        monkeypatch.setitem(app.names._steps, name, replace(step, remote=elsewhere))
+        async with (
+            serving(asgi(app, tokens=[token.token], service=service), service, listening),
+            httpx.AsyncClient(base_url=url, trust_env=False, headers={"Authorization": f"Bearer {token.text}"}) as http,
+        ):
+            asked = {"workflow": "errand", "id": RUN}
+            answer = await http.post("/v1/runs", json=asked, headers={tracing.HEADER: CALLER})
+            assert answer.status_code < 300, answer.text
+            told: str = await app.run(RUN).result(timeout=TIMEOUT)
+    ids = tracing.ids_of(RUN)
+    [root] = collector.named("workflow.run errand")
+    assert [link.trace_id.hex() for link in root.links] == [CALLER.split("-")[1]]
+    [attempt] = collector.named("step.execute far")
+    assert told == f"00-{ids.trace}-{attempt.span_id.hex()}-01"
 
 
 async def test_figures_are_the_same_for_both(tmp_path: Path, collector: Collector) -> None:

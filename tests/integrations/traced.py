@@ -23,6 +23,18 @@ def second() -> str:
     return tracing.current()
 
 
+@app.step(url="http://127.0.0.1:9/steps/first", max_retries=0)
+async def far() -> str:
+    """Be carried out by a service, which tells the trace that is current there."""
+    raise AssertionError("it is carried out elsewhere")
+
+
+@app.workflow
+async def errand() -> str:
+    """Have something done elsewhere."""
+    return await far()
+
+
 @app.workflow
 async def napping() -> None:
     """Be woken by the clock."""
