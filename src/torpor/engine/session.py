@@ -14,7 +14,7 @@ import msgspec
 from torpor import limits
 from torpor.attributes import check_total, written
 from torpor.codec.crypto.run_codec import RunCodec
-from torpor.engine import forks, plan
+from torpor.engine import checkpoints, forks, plan
 from torpor.engine.agreement import check_state
 from torpor.engine.asking import asked_for
 from torpor.engine.moves import Requests, TooMuchAtOnceError
@@ -147,7 +147,7 @@ class Session:
         events: Sequence[Event] = self._events
         if self._checkpoint is not None:
             events = self._replayed(events, self._checkpoint, now)
-        left = self._feed(events, now)
+        left = self._fed(events, now)
         if self.ops < run.ops and not left:
             raise DivergenceError(
                 f"run {run.id}: after its whole log the guest has emitted {self.ops} ops, "
@@ -165,11 +165,14 @@ class Session:
         run, snapshot = self._run, self._state.snapshot
         if snapshot is None:
             self._take(self._call(self._vm.begin, self._beginning()), now)
+            checkpoints.tell(run.id, "begun", events=len(self._events))
             return
         self.ops, self.logs = snapshot.ops, snapshot.logs
         self.received, self.receiving = run.received, run.receiving  # until its VM tells
         self._counted_by_snapshot = True
-        self._call(self._vm.restore, self._opened(snapshot), self._was.seed)
+        delta = self._opened(snapshot)
+        self._call(self._vm.restore, delta, self._was.seed)
+        checkpoints.tell(run.id, "restored", cursor=snapshot.cursor, bytes=len(delta), stored=len(snapshot.data))
 
     def mark(self) -> Mark:
         """Return where the VM stands; :meth:`back` brings any VM of the same run and image there."""
@@ -195,7 +198,7 @@ class Session:
         Raises:
             VmError, LimitExceededError, DamagedError: as :meth:`wake`.
         """
-        return self._requests(self._feed(events, now))
+        return self._requests(self._fed(events, now))
 
     def snapshot(self, at: int) -> Snapshot:
         """
@@ -211,6 +214,7 @@ class Session:
                 f"keep large data in steps and pass references"
             )
         data = self._run_codec.pack_binary(raw)
+        checkpoints.tell(self._run.id, "taken", ops=self.ops, bytes=len(raw), stored=len(data))
         return Snapshot(cursor=0, ops=self.ops, logs=self.logs, image=self.image.hash, at=at, data=data)
 
     @property
@@ -239,6 +243,7 @@ class Session:
     def release(self) -> None:
         """Give the VM back; may be called twice."""
         self._vm.release()
+        checkpoints.tell(self._run.id, "released", ops=self.ops)
 
     def _beginning(self) -> Begin:
         run, was = self._run, self._was
@@ -287,6 +292,11 @@ class Session:
             return self._run_codec.unpack_binary(snapshot.data)
         except (SerializationError, LimitExceededError) as error:  # a header may claim any size
             raise SnapshotError(f"the stored snapshot is damaged: {error}") from error
+
+    def _fed(self, events: Sequence[Event], now: int) -> Sequence[Event]:
+        left = self._feed(events, now)
+        checkpoints.tell(self._run.id, "advanced", events=len(events), left=len(left), ops=self.ops)
+        return left
 
     def _feed(self, events: Sequence[Event], now: int) -> Sequence[Event]:
         """Deliver events, and return those that have to wait until what was asked for meanwhile is stored."""
