@@ -260,14 +260,19 @@ class Tenant:
         quotas = wanted.quotas if self._quotas is None else self._quotas
         allow = wanted.allow if self._allow is None else self._allow
         if before is None or (quotas, allow) != (before.quotas, before.allow) or before.app != self._app.name:
+            if before is None or before.app == self._app.name:
+                # Before the tenant: who dies between the two has stored nothing that the next one takes for done.
+                await self._limit(quotas)
             before = await world.put_tenant(Stored(self.name, self._app.name, quotas, allow))
-            rate, period_ms = quotas.rate("step_rate")
-            await world.set_queue(
-                self._app.name, queue_of(self.name), Limits(concurrency=quotas.runs, asleep="give_back")
-            )
-            await world.set_queue(self._app.name, step_queue_of(self.name), Limits(rate=rate, period_ms=period_ms))
         self._stored = before
         return before
+
+    async def _limit(self, quotas: Quotas) -> None:
+        """Have the queues of the tenant's runs and steps keep to its quotas."""
+        world, app = self._app.client.world, self._app.name
+        rate, period_ms = quotas.rate("step_rate")
+        await world.set_queue(app, queue_of(self.name), Limits(concurrency=quotas.runs, asleep="give_back"))
+        await world.set_queue(app, step_queue_of(self.name), Limits(rate=rate, period_ms=period_ms))
 
     async def _program(self, stored: Stored, source: str, language: str, workflow: str) -> Program:
         if language not in GIVEN:

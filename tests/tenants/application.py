@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import fcntl
+import os
 from pathlib import Path
 from typing import Any
 
-from torpor import RunHandle, Torpor, current_step
+from torpor import Backoff, RunHandle, Torpor, current_step
 
 app = Torpor("memory://", name="", root=Path(__file__).parent)
 done: list[Any] = []
@@ -35,6 +38,53 @@ async def write(stream: Any, value: str) -> str:
 async def whose() -> str:
     """Tell whose run it is for."""
     return current_step().run_id
+
+
+@app.step(queue="ours")
+async def queued(value: object) -> object:
+    """Do as ``note`` does, in a queue of the application's own."""
+    done.append(value)
+    return value
+
+
+@app.step(backoff=Backoff(first=0.001))
+async def fails(times: int) -> int:
+    """Fail so many times, before it returns the number of its attempt."""
+    attempt = current_step().attempt
+    done.append(attempt)
+    if attempt <= times:
+        raise ConnectionError("not yet")
+    return attempt
+
+
+@app.step
+async def held(most: int) -> None:
+    """
+    Hold one of so many locks until a test says ``go``.
+
+    The kernel gives a lock back when its process dies. Who finds none left is awake beside as many as may be.
+    """
+    folder = Path(os.environ["TENANTS_LEDGER"])
+    lock = _lock(folder, most)
+    ledger = os.open(folder / "begun", os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    os.write(ledger, f"{os.getpid()} {current_step().run_id}\n".encode())  # one line, whole even if we die here
+    os.close(ledger)
+    while not (folder / "go").exists():  # noqa: ASYNC110  # nobody tells of files
+        await asyncio.sleep(0.005)
+    os.close(lock)
+
+
+def _lock(folder: Path, most: int) -> int:
+    for n in range(most):
+        file = os.open(folder / f"lock-{n}", os.O_RDWR | os.O_CREAT)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(file)
+        else:
+            return file
+    (folder / "passed").touch()
+    raise AssertionError(f"more than {most} runs are awake")
 
 
 @app.step

@@ -150,6 +150,29 @@ async def test_what_is_not_given_stays(app: Torpor) -> None:
     assert info.tenant.allow == ("step//./application.py//note",)
 
 
+@pytest.mark.parametrize(("write", "nth"), [("set_queue", 1), ("set_queue", 2), ("put_tenant", 1)])
+async def test_quotas_that_are_half_stored_are_stored_by_the_next(
+    app: Torpor, monkeypatch: pytest.MonkeyPatch, write: str, nth: int
+) -> None:
+    """Whoever dies while they change, before whichever write: the queues keep to them in the end."""
+    await app.tenant("acme", quotas=Quotas(runs=2)).save()
+    real, left = getattr(app.world, write), iter(range(nth, 0, -1))
+
+    async def dies(*args: object) -> object:
+        if next(left) == 1:
+            raise ConnectionError("it has died")
+        return await real(*args)
+
+    quotas = Quotas(runs=1, step_rate="3/s")
+    with monkeypatch.context() as dying:
+        dying.setattr(app.world, write, dies)
+        with pytest.raises(ConnectionError):
+            await app.tenant("acme", quotas=quotas).save()
+    assert (await app.tenant("acme", quotas=quotas).save()).tenant.quotas == quotas
+    assert (await app.queues.get("@acme")).limits.concurrency == 1
+    assert (await app.queues.get("@acme:steps")).limits.rate == 3
+
+
 @pytest.mark.parametrize(
     "wrong", [{"steps": -1}, {"cpu": "1"}, {"starts": "many"}, {"memory": True}, {"step_rate": "0/"}]
 )

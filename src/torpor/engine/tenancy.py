@@ -73,11 +73,16 @@ class Tenancy:
         return known[1]
 
     def place_of(self, run_id: str) -> Place | None:
-        """Return where a step of a run waits whose tenant's steps have a rate; None for all others."""
-        known = self._known.get(tenant_of(run_id))
-        if known is None or not known[1].tenant.quotas.step_rate:
+        """
+        Return where a step of a run waits whose tenant's steps have a rate; None for all others.
+
+        A tenant that is not known here may have one: its queue, which every tenant has, holds back nothing if not.
+        """
+        name = tenant_of(run_id)
+        known = self._known.get(name)
+        if not name or (known is not None and not known[1].tenant.quotas.step_rate):
             return None
-        return Place(step_queue_of(known[1].tenant.name))
+        return Place(step_queue_of(name))
 
 
 class Meter:
