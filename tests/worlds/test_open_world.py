@@ -40,7 +40,12 @@ def test_the_scheme_chooses_the_world(url: str, kind: type) -> None:
 
 @pytest.mark.parametrize(
     ("url", "hint"),
-    [("sqlit:///x.db", "did you mean sqlite://?"), ("SQLITE:///x.db", "sqlite://?"), ("memroy://", "memory://?")],
+    [
+        ("sqlit:///x.db", "did you mean sqlite://?"),
+        ("SQLITE:///x.db", "sqlite://?"),
+        ("memroy://", "memory://?"),
+        ("libsql:///x.db", "did you mean sqlite://?"),
+    ],
 )
 def test_a_misspelt_scheme_is_recognised(url: str, hint: str) -> None:
     """The error says which one was probably meant, and which there are."""
