@@ -20,7 +20,7 @@ GUEST_SIDE = SOURCE / "guests" / "cpython" / "bootstrap"  # runs inside the gues
 
 # From the top of the house to its ground. "torpor" is the package's own __init__: the public names.
 FLOORS = (
-    {"__main__", "cli", "http", "integrations", "mcp", "testing"},
+    {"__main__", "cli", "compat", "http", "integrations", "mcp", "testing"},
     {"torpor"},
     {"inspection"},
     {

@@ -27,6 +27,15 @@ SHARED: Final = (
     "agents.models",
     "agents.schemas",
     "agents.tools",
+    "compat",
+    "compat.vercel",
+    "compat.vercel.errors",
+    "compat.vercel.facts",
+    "compat.vercel.hooks",
+    "compat.vercel.runs",
+    "compat.vercel.streams",
+    "compat.vercel.times",
+    "compat.vercel.values",
     "errors",
     "limits",
     "durations",
@@ -73,6 +82,8 @@ SHARED: Final = (
 _EMPTY_PACKAGE: Final = '"""The value half of the codec; see torpor.codec.guest."""\n'
 _ASKING: Final = "from torpor._guest.agents import ask_host, hook, start\n"
 """The seam between an agent's loop and its run, see :mod:`torpor.agents.asking`."""
+_SIDE: Final = "from torpor._guest.vercel import *\n"
+"""The seam between the names of another SDK and their run, see :mod:`torpor.compat.vercel.side`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +111,7 @@ def guest_sources() -> dict[str, tuple[str, str]]:
     sources = {
         "torpor": (f"{LABELS}__init__.py", _text(bootstrap / "api.py")),
         "torpor.agents.asking": (f"{LABELS}agents/asking.py", _ASKING),
+        "torpor.compat.vercel.side": (f"{LABELS}compat/vercel/side.py", _SIDE),
         "torpor.codec": (f"{LABELS}codec/__init__.py", _EMPTY_PACKAGE),
     }
     for name in SHARED:

@@ -121,6 +121,8 @@ class _Page:
         # A class method gets the class that it is called on, which goes along with the arguments.
         marker = "__torpor_class_step__" if "classmethod" in _plain_decorators(node) else "__torpor_step__"
         mark = f"{marker}({json.dumps(name)})"
+        if _is_cancellable(node):
+            mark = f"__torpor_cancellable__({mark})"
         indent = _columns(self._lines[node.lineno - 1], 0, node.col_offset)
         kept = {
             line
@@ -167,6 +169,15 @@ class _Page:
     def _blank(self, decorator: ast.expr) -> None:
         for line in range(decorator.lineno, (decorator.end_lineno or decorator.lineno) + 1):
             self._lines[line - 1] = ""
+
+
+def _is_cancellable(node: FunctionNode) -> bool:
+    """Tell whether who calls a step may give it up, as ``@wf.step(cancellable=True)`` says."""
+    keywords = [word for each in node.decorator_list if isinstance(each, ast.Call) for word in each.keywords]
+    return any(
+        word.arg == "cancellable" and isinstance(word.value, ast.Constant) and word.value.value is True
+        for word in keywords
+    )
 
 
 def _plain_decorators(node: FunctionNode) -> set[str]:

@@ -1,0 +1,1 @@
+"""Doors for code that was written for other engines: change an import, and it runs here."""
