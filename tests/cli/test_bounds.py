@@ -72,6 +72,7 @@ def test_settings_are_what_the_command_line_says() -> None:
         bounds.bounded(given, "gpu,,mail", None)
 
 
+@pytest.mark.long
 def test_a_process_that_has_grown_is_replaced(torpor: Torpor, empty: Path) -> None:
     """It parks its runs and ends; the next one goes on, in a process of its own, also where there is one at a time."""
     (empty / "app.py").write_text(HOARDING)

@@ -14,7 +14,12 @@ from tests.cli.conftest import Torpor
 
 @pytest.mark.parametrize(
     ("language", "framework"),
-    [("python", None), ("python", "fastapi"), ("javascript", "flask"), ("javascript", "django")],
+    [
+        ("python", None),
+        ("python", "fastapi"),
+        pytest.param("javascript", "flask", marks=pytest.mark.long),
+        pytest.param("javascript", "django", marks=pytest.mark.long),
+    ],
 )
 def test_the_tests_of_a_new_project_pass(torpor: Torpor, language: str, framework: str | None, tmp_path: Path) -> None:
     """A project that was made a moment ago has tests, and they pass as they are."""

@@ -19,6 +19,7 @@ def _behaves(asked: Asked) -> Said:
     ][asked.replies]
 
 
+@pytest.mark.long
 def test_the_quick_start_and_its_test(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both run as pasted, and say what the page says."""
     assert write_files("agents.md", tmp_path) == ["desk.py", "test_desk.py"]

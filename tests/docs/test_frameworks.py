@@ -42,6 +42,7 @@ def test_a_site_is_served_as_shown(tmp_path: Path) -> None:
     assert done.stdout == "o-1 {'status': 'ok'} 401\n", done.stderr
 
 
+@pytest.mark.long
 def test_a_site_is_tested_as_shown(tmp_path: Path) -> None:
     """On the event loop of the testbed, in time that skips."""
     pytest.importorskip("fastapi", reason="not installed: pip install -e '.[dev]'")

@@ -21,7 +21,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_project(tmp_path_factory.mktemp("sdk") / "project", VERSIONS["5"])
 
 
-@pytest.mark.parametrize("runtime", ["snapshot", "replay"])
+@pytest.mark.parametrize("runtime", ["snapshot", pytest.param("replay", marks=pytest.mark.long)])
 async def test_cases_of_the_sdk_pass(
     project: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, runtime: Runtime
 ) -> None:

@@ -107,6 +107,7 @@ async def test_a_server_that_has_forgotten_an_outcome_is_noticed() -> None:
             assert (again.step_id, again.attempt) == (task.step_id, 2)
 
 
+@pytest.mark.long
 async def test_a_world_moves_here_and_on(fresh: RedisServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """From a file to Redis, where its run goes on, and back into a file; every step is carried out once."""
     notes, first, last = tmp_path / "notes", f"sqlite:///{tmp_path}/first.db", f"sqlite:///{tmp_path}/last.db"
@@ -157,6 +158,7 @@ async def count(first: int) -> int:
 """
 
 
+@pytest.mark.long
 async def test_worker_processes_share_a_world(fresh: RedisServer, tmp_path: Path) -> None:
     """Two processes work on many runs, and doctor has rows about them and their server."""
     (tmp_path / "app.py").write_text(_APP)

@@ -18,8 +18,8 @@ from torpor.worlds.postgres.schema import MIGRATIONS, migrate
 from torpor.worlds.postgres.url import parse
 
 SMALL: Final = {
-    "blobs", "deployments", "migrations", "queues", "reservations", "routes", "schedules", "tokens", "watchers",
-    "workers",
+    "blobs", "deployments", "migrations", "queues", "reservations", "routes", "schedules", "tenants", "tokens",
+    "watchers", "workers",
 }  # fmt: skip
 """Tables that have few rows, or one a run of a kind that is looked up otherwise; docs/scale.md says what of each."""
 
@@ -65,6 +65,7 @@ def test_keys_of_large_tables_begin_with_the_run(scratch: str) -> None:
     }
 
 
+@pytest.mark.long
 async def test_runs_work_on_partitions(scratch: str) -> None:
     """The page's script divides the large tables of an empty world; runs of two workers end there as elsewhere."""
     [script] = re.findall(r"```sql\n(DO .*?)```", _SCALE.read_text(encoding="utf-8"), re.DOTALL)
