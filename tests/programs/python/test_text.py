@@ -86,6 +86,25 @@ def test_a_step_is_a_proxy_on_its_lines(project: Project) -> None:
     ]
 
 
+def test_a_step_that_may_be_given_up_says_so(project: Project) -> None:
+    """Only where its decorator says True."""
+    body = """\
+    @app.step(cancellable=True)
+    async def charge(): ...
+    @app.step(cancellable=False)
+    async def ship(): ...
+    @app.workflow
+    async def main(): return charge, ship
+    """
+
+    assert lines(project, body)[:4] == [
+        '@__torpor_cancellable__(__torpor_step__("step//./app.py//charge"))',
+        "async def charge(*args, **kwargs): ...",
+        '@__torpor_step__("step//./app.py//ship")',
+        "async def ship(*args, **kwargs): ...",
+    ]
+
+
 def test_steps_in_classes_become_proxies_there(project: Project) -> None:
     """Static methods and class methods stay what they are."""
     body = """\

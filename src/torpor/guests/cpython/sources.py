@@ -27,7 +27,6 @@ SHARED: Final = (
     "agents.models",
     "agents.schemas",
     "agents.tools",
-    "compat",
     "compat.vercel",
     "compat.vercel.errors",
     "compat.vercel.facts",
