@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import operator
 from collections import Counter
 from typing import Annotated, Any, TypedDict
@@ -14,6 +15,8 @@ calls: list[str] = []
 dies: dict[str, int] = {}
 """Places, and how many attempts die there."""
 reached: Counter[str] = Counter()
+hanging = asyncio.Event()
+"""Set once a node hangs."""
 
 
 def here(place: str) -> None:
@@ -52,8 +55,11 @@ def write(state: Research) -> Research:
     return {"text": " ".join(sorted(state["found"]))}
 
 
-def close(state: Research) -> Research:
-    """End."""
+async def close(state: Research) -> Research:
+    """Hang, if a test says so, and end."""
+    if dies.pop("close", None):
+        hanging.set()
+        await asyncio.Event().wait()
     calls.append("close")
     return {"verdicts": [state["text"]]}
 

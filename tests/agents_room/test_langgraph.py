@@ -56,6 +56,16 @@ async def test_a_graph_within_a_graph_goes_on_too(bed: Testbed) -> None:
     assert sorted(graphs.calls) == ["close", *DONE_ONCE]
 
 
+async def test_another_worker_goes_on(bed: Testbed) -> None:
+    """A worker is killed while a node runs; the nodes before it do not run again."""
+    graphs.dies["close"] = 1
+    run = await bed.start(flows.research, "x", "within")
+    await graphs.hanging.wait()
+    await bed.kill_worker()
+    assert (await run.result())["verdicts"] == ["plan x a x b"]
+    assert sorted(graphs.calls) == ["close", *DONE_ONCE]
+
+
 @pytest.mark.parametrize("dying", [{}, {"behind None": 1, "behind yes": 1, "behind no": 1}, {"write": 1}])
 async def test_an_interrupt_waits_in_a_hook(bed: Testbed, dying: dict[str, int]) -> None:
     """The run sleeps while a person thinks; an answer is given to its question, however often a step is tried."""
