@@ -39,6 +39,7 @@ def test_an_application_runs_on_a_world_of_its_own(folder: Path) -> None:
     assert (done.returncode, done.stdout) == (0, "order 1 is on its way\nruns created: 1\n"), done.stderr
 
 
+@pytest.mark.long
 def test_the_suite_and_the_histories_pass_on_it(folder: Path) -> None:
     """Three of the groups, one for each fixture that the page gives; all are collected."""
     some = "TestBlobsSuite or TestLifeSuite or TestTransactionsSuite or alike"
