@@ -33,7 +33,8 @@ from torpor.run_handle import RunHandle
 
 FAILING = {
     "GuestTrapError", "CpuLimitError", "MemoryLimitError", "OutputLimitError", "LimitExceededError", "ProgramError",
-    "SerializationError", "DecryptionError", "MaxDeliveriesError", "NotAllowedError", "StackLimitError",
+    "SerializationError", "DecryptionError", "MaxDeliveriesError", "NotAllowedError", "QuotaExceededError",
+    "StackLimitError",
 }  # fmt: skip
 """What a run did itself. A class that is added to this list lets one more kind of error end runs for good."""
 

@@ -99,10 +99,12 @@ async def test_a_commit_at_once_uses_the_connection_where_it_is_called(world: Sq
     assert turn.held is not None
     heard: list[Notice] = []
     unsubscribe = world.subscribe(heard.append)
-    await _tell(world, lambda _: None)  # behind which the writer has nothing to do
     parking = replace(_started(turn), park=True)
-    committed = await asyncio.to_thread(world.commit_at_once, parking, turn.held)
-    assert committed is not None
+    committed = None
+    async with asyncio.timeout(10):
+        while committed is None:  # the writer is about to have nothing to do
+            await _tell(world, lambda _: None)
+            committed = await asyncio.to_thread(world.commit_at_once, parking, turn.held)
     assert committed.parked
     await asyncio.sleep(0)
     assert [notice.run_id for notice in heard] == [RUN]

@@ -31,13 +31,14 @@ def expire(store: Store, now: int) -> Notice | None:
     """End some of it, each in a transaction of its own. Return whom to tell, None for nobody."""
     keys, some = store.keys, ("LIMIT", 0, _AT_ONCE)
     overdue, waiting = store.connection.ask(
-        ("ZRANGEBYSCORE", keys.deadlines, "-inf", now, *some), ("ZRANGEBYSCORE", keys.giving_up, "-inf", now, *some)
+        ("ZRANGEBYSCORE", keys.deadlines, "-inf", now, *some),
+        ("ZRANGEBYSCORE", keys.giving_up, "-inf", now, "WITHSCORES", *some),
     )
     runs = sum(_ends(store, operations.expire, run_id.decode(), now, store.url) for run_id in overdue)
-    steps = [parted(place) for place in waiting]
-    numbers = {row.run.id: row.n for row in store.rows(sorted({run_id for run_id, _ in steps}))}
-    steps.sort(key=lambda each: (numbers.get(each[0], 0), each[1]))
-    given_up = sum(_ends(store, operations.give_up, run_id, step_id, now, store.url) for run_id, step_id in steps)
+    steps = [(float(at), *parted(place)) for place, at in zip(waiting[::2], waiting[1::2], strict=True)]
+    numbers = {row.run.id: row.n for row in store.rows(sorted({run_id for _, run_id, _ in steps}))}
+    steps.sort(key=lambda each: (each[0], numbers.get(each[1], 0), each[2]))  # as every world
+    given_up = sum(_ends(store, operations.give_up, run_id, step_id, now, store.url) for _, run_id, step_id in steps)
     return Notice(None, work=True, ended=runs > 0) if runs or given_up else None
 
 
