@@ -14,12 +14,18 @@ _FILE = re.compile(r'^```\w+ title="([^"]+)"\n(.*?)^```$', re.MULTILINE | re.DOT
 
 
 def write_files(page: str, folder: Path) -> list[str]:
-    """Write the files that a page shows with a title into a folder; return their names."""
-    text = (DOCS / page).read_text(encoding="utf-8")
-    found = _FILE.findall(text)
-    for name, content in found:
-        (folder / name).write_text(content, encoding="utf-8")
-    return [name for name, _ in found]
+    """
+    Write the files that a page shows with a title into a folder; return their names.
+
+    Blocks with one title are the parts of one file, in their order.
+    """
+    parts: dict[str, list[str]] = {}
+    for name, content in _FILE.findall((DOCS / page).read_text(encoding="utf-8")):
+        parts.setdefault(name, []).append(content)
+    for name, contents in parts.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text("\n\n".join(contents), encoding="utf-8")
+    return list(parts)
 
 
 def run_python(folder: Path, *args: str) -> subprocess.CompletedProcess[str]:
