@@ -12,7 +12,8 @@ from tests.docs.pages import run_python, write_files
 @pytest.fixture
 def shop(tmp_path: Path) -> Path:
     """A directory with the files of the page."""
-    assert write_files("testing.md", tmp_path) == ["shop.py", "test_shop.py", "test_with_unittest.py", "try_shop.py"]
+    tests = ["test_shop.py", "test_winter.py", "test_with_unittest.py"]
+    assert write_files("testing.md", tmp_path) == ["shop.py", *tests, "try_shop.py"]
     return tmp_path
 
 
@@ -27,9 +28,9 @@ def shop(tmp_path: Path) -> Path:
 )
 def test_the_tests_pass_whoever_runs_them(shop: Path, plugins: tuple[str, ...]) -> None:
     """With pytest-asyncio, with anyio and without either."""
-    done = run_python(shop, "-m", "pytest", "-q", *plugins, "test_shop.py")
+    done = run_python(shop, "-m", "pytest", "-q", *plugins, "test_shop.py", "test_winter.py")
     assert done.returncode == 0, done.stdout
-    assert "5 passed" in done.stdout
+    assert "6 passed" in done.stdout
 
 
 def test_unittest_and_the_context_manager(shop: Path) -> None:

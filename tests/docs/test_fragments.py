@@ -1,0 +1,85 @@
+"""Every block of code in ``docs/`` is run, as a file of its page or after what it presumes, or says why it is not."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import importlib.util
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.docs.fragments import Block, Presumes, blocks, run_fragment
+from tests.docs.pages import DOCS
+from tests.docs.presumed import NOT_RUN, PRESUMED
+from tests.docs.test_pages import WITH_EXAMPLES
+
+BLOCKS = blocks()
+CODE = ("python", "js", "javascript", "ts", "typescript")
+FRAGMENTS = [block for block in BLOCKS if block.kind in CODE and not block.title]
+TESTS = "\n".join(each.read_text(encoding="utf-8") for each in Path(__file__).parent.glob("test_*.py"))
+
+
+def told_of(fragment: Block) -> list[str]:
+    """Return the pieces by which the tables know a fragment."""
+    known = [(each.page, each.piece) for each in PRESUMED] + list(NOT_RUN)
+    return [piece for page, piece in known if page == fragment.page and piece in fragment.text]
+
+
+def test_every_fragment_says_what_it_presumes() -> None:
+    """A new one gets an entry in ``presumed.py``, or becomes a whole file; an entry that fits nothing goes."""
+    unknown = [fragment.place for fragment in FRAGMENTS if len(told_of(fragment)) != 1]
+    assert unknown == [], "say in tests/docs/presumed.py what they presume, or give them a title and run the file"
+    found = [piece for fragment in FRAGMENTS for piece in told_of(fragment)]
+    assert sorted(found) == sorted([each.piece for each in PRESUMED] + [piece for _, piece in NOT_RUN])
+
+
+@pytest.mark.parametrize("presumes", PRESUMED, ids=lambda each: f"{each.page}-{each.piece}")
+def test_a_fragment_runs(presumes: Presumes, tmp_path: Path) -> None:
+    """After what it presumes it does what its page says."""
+    (fragment,) = [each for each in FRAGMENTS if each.page == presumes.page and presumes.piece in each.text]
+    run_fragment(fragment, presumes, tmp_path)
+
+
+def test_every_page_with_files_is_followed() -> None:
+    """By a test that writes them; those that are named by a comment are found by ``test_pages.py``."""
+    with_files = {block.page for block in BLOCKS if block.title and block.page not in WITH_EXAMPLES}
+    assert [page for page in sorted(with_files) if f'"{page}"' not in TESTS] == []
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.kind == "python"], ids=lambda each: each.place)
+def test_python_compiles(block: Block) -> None:
+    """And what it imports of Torpor is there."""
+    for node in ast.walk(block.tree()):
+        match node:
+            case ast.ImportFrom(module=str(module), level=0) if module.partition(".")[0] == "torpor":
+                for alias in node.names:
+                    assert _is_there(module, alias.name), f"{module} has no {alias.name}"
+            case ast.Import():
+                for alias in node.names:
+                    if alias.name.partition(".")[0] == "torpor":
+                        importlib.import_module(alias.name)
+
+
+def _is_there(module: str, name: str) -> bool:
+    if hasattr(importlib.import_module(module), name):
+        return True
+    return importlib.util.find_spec(f"{module}.{name}") is not None
+
+
+@pytest.mark.parametrize("block", [each for each in BLOCKS if each.kind == "json"], ids=lambda each: each.place)
+def test_json_parses(block: Block) -> None:
+    """Whatever it is an example of."""
+    json.loads(block.text)
+
+
+def test_none_is_overlooked() -> None:
+    """A fence in a language of code that is neither a file nor a fragment would be one that nobody looks at."""
+    pages = {block.page for block in BLOCKS}
+    count = sum(
+        len(re.findall(rf"^ *```(?:{'|'.join(CODE)})\b", (DOCS / page).read_text("utf-8"), re.MULTILINE))
+        for page in pages
+    )
+    assert count == sum(block.kind in CODE for block in BLOCKS)
