@@ -26,7 +26,6 @@ _DJANGO = """
 from tests.django_database import django_file
 django_file()
 from django.db import connection, transaction
-from django.test import override_settings
 from torpor import Torpor
 flows = Torpor(f"sqlite:///{django_file()}")
 
@@ -166,7 +165,8 @@ from torpor import Torpor
 from torpor.integrations import django as ours
 from torpor.integrations.django import asgi, wsgi
 flows = Torpor("memory://")
-override_settings(TORPOR={"APP": "{name}:flows"}).enable()
+given = override_settings(TORPOR={"APP": "{name}:flows"})
+given.enable()
 """,
         check="""
 import importlib
@@ -176,6 +176,7 @@ importlib.import_module(INSTALLED_APPS[-1])
 import_string(MIDDLEWARE[-1])
 with override_settings(TORPOR=TORPOR | {"APP": "{name}:flows"}):
     assert check_settings() == []
+given.disable()
 ours._mounted.cache_clear()
 """,
     ),
@@ -185,7 +186,9 @@ ours._mounted.cache_clear()
         before=_DJANGO
         + """
 from django.http import JsonResponse
-override_settings(TORPOR={"APP": "{name}:flows", "WORKER": True}).enable()
+from django.test import override_settings
+given = override_settings(TORPOR={"APP": "{name}:flows", "WORKER": True})
+given.enable()
 
 @flows.workflow
 async def checkout(order: int) -> int:
@@ -210,6 +213,7 @@ try:
     assert json.loads((await look(None, run)).content) == {"status": "completed"}
 finally:
     await mount.close()
+    given.disable()
     ours._mounted.cache_clear()
 """,
     ),

@@ -153,6 +153,7 @@ def test_a_registry_is_included(folder: Path) -> None:
     assert name in printed
 
 
+@pytest.mark.long  # it starts a pytest with all of its plugins
 def test_the_tests_pass(folder: Path) -> None:
     """As many as the page says."""
     printed = python(folder, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_app.py")
