@@ -98,6 +98,7 @@ class Presumes:
         instead: what stands in for pieces that lead outside.
         files: others in the folder, by their names.
         world: where its application lives.
+        long: it is run where tests that take long are.
     """
 
     page: str
@@ -111,6 +112,7 @@ class Presumes:
     instead: Mapping[str, str] = field(default_factory=dict)
     files: Mapping[str, str] = field(default_factory=dict)
     world: str = "memory://"
+    long: bool = False
 
     def write(self, fragment: Block, folder: Path) -> str:
         """Write the files into a folder, and return the name of the module."""

@@ -178,6 +178,7 @@ with answering(lambda asked: Said(asked.results[0]) if asked.replies else Said(c
     assert await (await torpor.start(reply, "hello")).result() == '{"result": 3}'
 assert (docs.name, docs.tools, docs.headers) == ("docs", ["search"], {"authorization": "Bearer t"})
 """,
+        long=True,  # it starts a server for each question
     ),
     Presumes(
         PAGE,
@@ -233,6 +234,7 @@ with answering(lambda asked: Said("found")) as server:
         assert await run.result() == "found"
 assert [chunk async for chunk in run.stream("journal").chunks()]
 """,
+        long=True,  # it imports all of theirs
     ),
     Presumes(
         PAGE,

@@ -15,6 +15,7 @@ from tests.docs.fragments import Block, Presumes, blocks, run_fragment
 from tests.docs.pages import DOCS
 from tests.docs.presumed import NOT_RUN, PRESUMED
 from tests.docs.test_pages import WITH_EXAMPLES
+from torpor.errors import TorporError
 
 BLOCKS = blocks()
 CODE = ("python", "js", "javascript", "ts", "typescript")
@@ -36,7 +37,29 @@ def test_every_fragment_says_what_it_presumes() -> None:
     assert sorted(found) == sorted([each.piece for each in PRESUMED] + [piece for _, piece in NOT_RUN])
 
 
-@pytest.mark.parametrize("presumes", PRESUMED, ids=lambda each: f"{each.page}-{each.piece}")
+def test_a_new_fragment_is_unknown() -> None:
+    """One that nobody has an entry for is told; so is one that two entries fit."""
+    assert told_of(Block("agents.md", 1, "python", "", "agent = Agent('house')\n")) == []
+    assert len(told_of(Block("values.md", 1, "python", "", "class Account: ...\ndef migrate(): ...\n"))) == 2
+
+
+def test_a_fragment_that_is_wrong_fails(tmp_path: Path) -> None:
+    """With the error of its program, which is made although nothing is started."""
+    text = (
+        "import os\n\nFEE = int(os.environ.get('FEE', '7'))\n\n@app.workflow\nasync def fee() -> int:\n    return FEE\n"
+    )
+    wrong = Block("deploying.md", 1, "python", "", text)
+    with pytest.raises(TorporError, match="environ"):
+        run_fragment(wrong, Presumes("deploying.md", "", before="from torpor import Torpor\napp = Torpor()"), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "presumes",
+    [
+        pytest.param(each, id=f"{each.page}-{each.piece}", marks=[pytest.mark.long] if each.long else [])
+        for each in PRESUMED
+    ],
+)
 def test_a_fragment_runs(presumes: Presumes, tmp_path: Path) -> None:
     """After what it presumes it does what its page says."""
     (fragment,) = [each for each in FRAGMENTS if each.page == presumes.page and presumes.piece in each.text]

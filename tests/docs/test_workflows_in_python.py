@@ -168,6 +168,7 @@ def test_types_are_seen(folder: Path) -> None:
     assert [line for line in errors if "note:     " not in line] == shown("typed.py:8: ").splitlines()
 
 
+@pytest.mark.long  # it starts three processes
 def test_a_parked_run_is_looked_into(folder: Path) -> None:
     """Its tasks and variables are shown, and a prompt takes them."""
     name = python(folder, "-c", PARKED).strip()
