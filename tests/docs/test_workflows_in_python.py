@@ -137,6 +137,7 @@ def test_each_pattern_returns_what_is_told(folder: Path) -> None:
     assert alike(inspected) == alike(shown("2026-11-29T09:30:00.017Z  info   print works\n"))
 
 
+@pytest.mark.long
 def test_a_package_is_followed(folder: Path) -> None:
     """What workflow code reaches is in the program, and what is not is told with its reason."""
     (folder / "shop" / "__init__.py").touch()
