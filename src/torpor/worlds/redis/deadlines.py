@@ -35,7 +35,10 @@ def expire(store: Store, now: int) -> Notice | None:
         ("ZRANGEBYSCORE", keys.giving_up, "-inf", now, "WITHSCORES", *some),
     )
     runs = sum(_ends(store, operations.expire, run_id.decode(), now, store.url) for run_id in overdue)
-    steps = [(float(at), *parted(place)) for place, at in zip(waiting[::2], waiting[1::2], strict=True)]
+    steps = []
+    for place, at in zip(waiting[::2], waiting[1::2], strict=True):
+        run_id, step_id = parted(place)
+        steps.append((float(at), run_id, step_id))
     numbers = {row.run.id: row.n for row in store.rows(sorted({run_id for _, run_id, _ in steps}))}
     steps.sort(key=lambda each: (each[0], numbers.get(each[1], 0), each[2]))  # as every world
     given_up = sum(_ends(store, operations.give_up, run_id, step_id, now, store.url) for _, run_id, step_id in steps)
