@@ -58,7 +58,7 @@ def test_a_thread_that_cannot_start_is_the_hosts(monkeypatch: pytest.MonkeyPatch
     def refuse(*_: object, **__: object) -> None:
         raise RuntimeError("can't start new thread")
 
-    monkeypatch.setattr(threading, "_start_new_thread", refuse)
+    monkeypatch.setattr(threading, "_start_new_thread", refuse, raising=False)
     monkeypatch.setattr(threading, "_start_joinable_thread", refuse, raising=False)
     with pytest.raises(HostError, match="threads"), needs_host("starting"):
         threading.Thread(target=print).start()

@@ -68,7 +68,7 @@ def test_keys_of_large_tables_begin_with_the_run(scratch: str) -> None:
 @pytest.mark.long
 async def test_runs_work_on_partitions(scratch: str) -> None:
     """The page's script divides the large tables of an empty world; runs of two workers end there as elsewhere."""
-    [script] = re.findall(r"```sql\n(DO .*?)```", _SCALE.read_text(encoding="utf-8"), re.DOTALL)
+    [script] = re.findall(r"```postgresql\n(DO .*?)```", _SCALE.read_text(encoding="utf-8"), re.DOTALL)
     with _connected(scratch) as connection:
         migrate(connection, scratch)
         connection.db.execute(script.encode())
