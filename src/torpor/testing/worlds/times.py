@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from torpor.model import NOW, NewTask
+from torpor.model import NOW, Claims, NewTask
 from torpor.testing.clock import ManualClock, SkewedClock
 from torpor.testing.worlds.story import (
     LEASE_MS,
@@ -14,6 +14,7 @@ from torpor.testing.worlds.story import (
     SECOND,
     WORKER,
     T,
+    ask,
     begin,
     claim,
     claim_step,
@@ -122,6 +123,18 @@ class TimesSuite(Suite):
         clock.jump(-HOUR)
         clock.advance(HOUR)
         assert await take(world) == []
+        clock.set(T + HOUR)
+        assert len(await take(world)) == 1
+
+    async def test_what_was_due_and_not_taken_waits_again(self, world: World, clock: ManualClock) -> None:
+        """Somebody with little room saw two that were due; once the clock is put back the other one is not."""
+        for run_id in ("wrun_1", "wrun_2"):
+            turn = await begin(world, run_id, wait("wait_created", 1, T + HOUR))
+            await turn.commit(park=True)
+        clock.set(T + HOUR)
+        assert len(await take(world, turns_max=1)) == 1
+        clock.jump(-HOUR)
+        assert await ask(world) == Claims(next_at=T + HOUR)
         clock.set(T + HOUR)
         assert len(await take(world)) == 1
 

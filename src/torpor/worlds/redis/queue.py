@@ -4,6 +4,9 @@ Claiming: what is ready, and who gets it.
 A claim looks along its routes, each a pair of sorted sets: what is ready, in the order in which it is taken, and what
 is ready later, in the order of time. Then each that it takes is stored on its own, if it is still as it was found: who
 was too late for one has the others. What waits for slots of queues is taken together, or not at all.
+
+The rows say when something is ready, and the sets only where it was put: what a look has put among what is ready goes
+back when the clock was set back since.
 """
 
 from __future__ import annotations
@@ -121,7 +124,8 @@ class _Look:
         lanes: queues with limits among them.
         turns, steps: what is to be claimed.
         later: when there may be more.
-        astray: drafts that take what is not there any more, or is damaged, out of the queue, if it is still so.
+        astray: drafts that take what is not there any more, is damaged, or is ready later, from its place, if it is
+            still so.
         is_full: as much as was asked for was found.
     """
 
@@ -181,10 +185,11 @@ class _Look:
         there = []
         for n, each in enumerate(found):
             run, step, progress, its_input = answers[4 * n : 4 * n + 4]
-            if self._is_there(each, run, step, progress, its_input):
+            ready_at = self._ready_at(each, run, step, progress, its_input)
+            if ready_at is not None and ready_at <= self._now:
                 there.append(each)
             else:
-                self.astray.append(_away(self._store, each, run[3], step))
+                self.astray.append(_away(self._store, each, run[3], step, ready_at))
         return there
 
     def _first(self, found: list[_Found]) -> list[_Found]:
@@ -195,22 +200,23 @@ class _Look:
             kept += sorted(plain, key=lambda each: each.place)[:most]
         return kept
 
-    def _is_there(self, each: _Found, run: list[bytes | None], step: Any, progress: Any, its_input: Any) -> bool:
+    def _ready_at(self, each: _Found, run: list[bytes | None], step: Any, progress: Any, its_input: Any) -> int | None:
+        """Note the rows of what was found; return when it is ready, None when it is not there as its place says."""
         try:
             row = self._store.run_found(each.run_id, run)
             if row is None:
-                return False
+                return None
             spot = spot_of_turn(row.n, row.run)
             if each.step_id:
                 if step is None:
-                    return False
+                    return None
                 task = unpack(step, Step, f"step {each.step_id}", each.run_id)
                 spot = spot_of_step(row.n, row.run, task)
                 each.step, each.stored = self._store.with_kept(task, its_input, progress), step
         except DamagedError:
-            return False
+            return None
         each.row = row
-        return spot is not None and spot[:3] == (each.route, each.key, each.member)
+        return spot[3] if spot is not None and spot[:3] == (each.route, each.key, each.member) else None
 
     def _chosen(self, found: list[_Found], most: int) -> list[_Found]:
         ready = [(each.place, each) for each in found if not each.route.lane]
@@ -220,14 +226,25 @@ class _Look:
         return [each for _, each in sorted(ready, key=lambda one: one[0])[:most]]
 
 
-def _away(store: Store, each: _Found, version: bytes | None, step: bytes | None) -> Draft:
-    """Return what takes something out of the queue that is not as its place says, unless somebody changes it."""
+def _away(store: Store, each: _Found, version: bytes | None, step: bytes | None, ready_at: int | None = None) -> Draft:
+    """
+    Return what takes something from its place that is not as this says, unless somebody changes it.
+
+    Args:
+        store: where it is.
+        each: what was found.
+        version: of its run.
+        step: its row, if it is a step task.
+        ready_at: when it will be ready at that place; None if it is not to be there at all.
+    """
     draft, keys = Draft(store.connection), store.keys
     draft.expect(store.run_key(each.run_id), VERSION, version)
     if each.step_id:
         draft.expect(keys.of("steps", each.run_id), each.step_id.encode(), step)
     for kind in ("ready", "later"):
         draft.remove(keys.of(kind, pack_list(each.route), each.key), each.member)
+    if ready_at is not None:
+        draft.add(keys.of("later", pack_list(each.route), each.key), ready_at, each.member)
     return draft
 
 
