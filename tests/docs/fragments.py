@@ -8,7 +8,7 @@ import importlib
 import re
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,8 @@ import pytest
 
 from tests.django_database import django_file
 from tests.docs.pages import DOCS
+from torpor.codec.types import classes
+from torpor.codec.wire.reducers import forget_classes
 from torpor.testing import Testbed
 from torpor.testing.model_server import Answer, ModelServer
 
@@ -177,8 +179,8 @@ async def _check(module: ModuleType, world: str) -> None:
 
 @contextmanager
 def _importing(name: str, folder: Path) -> Iterator[ModuleType]:
-    """Import a module of a folder, and forget it, and others from there, behind the block."""
-    with pytest.MonkeyPatch.context() as patch:
+    """Import a module of a folder, and forget it, others from there, and what they register, behind the block."""
+    with _registering(), pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         patch.chdir(folder)
         try:
@@ -187,6 +189,35 @@ def _importing(name: str, folder: Path) -> Iterator[ModuleType]:
             for each, module in list(sys.modules.items()):
                 if str(folder) in str(getattr(module, "__path__", None) or getattr(module, "__file__", None)):
                     del sys.modules[each]
+
+
+@contextmanager
+def _registering() -> Iterator[None]:
+    """
+    Let a block register classes as in a process of its own, whatever applications of other tests have registered.
+
+    Behind it those are back. What modules that stay have registered meanwhile stays too: they are not run again.
+    """
+    before = list(classes._by_name.values())
+    _register_only(each for each in before if _is_ours(each))
+    try:
+        yield
+    finally:
+        meanwhile = [each for each in classes._by_name.values() if each.cls.__module__ in sys.modules]
+        _register_only([*before, *meanwhile])
+
+
+def _is_ours(registration: classes.Registration) -> bool:
+    return registration.cls.__module__.partition(".")[0] == "torpor"
+
+
+def _register_only(registrations: Iterable[classes.Registration]) -> None:
+    by_name = {each.name: each for each in registrations}
+    classes._by_name.clear()
+    classes._by_class.clear()
+    classes._by_name.update(by_name)
+    classes._by_class.update({each.cls: each for each in by_name.values()})
+    forget_classes()
 
 
 @contextmanager

@@ -7,14 +7,18 @@ import importlib
 import importlib.util
 import json
 import re
+import sys
 from pathlib import Path
+from symtable import symtable
 
 import pytest
 
+from tests.codec import classes_of_an_application as application
 from tests.docs.fragments import Block, Presumes, blocks, run_fragment
 from tests.docs.pages import DOCS
 from tests.docs.presumed import NOT_RUN, PRESUMED
 from tests.docs.test_pages import WITH_EXAMPLES
+from torpor.codec.types.classes import registration_named, registration_of
 from torpor.errors import TorporError
 
 BLOCKS = blocks()
@@ -53,6 +57,16 @@ def test_a_fragment_that_is_wrong_fails(tmp_path: Path) -> None:
         run_fragment(wrong, Presumes("deploying.md", "", before="from torpor import Torpor\napp = Torpor()"), tmp_path)
 
 
+def test_a_fragment_registers_classes_of_its_own(tmp_path: Path) -> None:
+    """Whatever others have registered under that name, which is theirs again behind it."""
+    theirs = "shop.Money"
+    text = f"import torpor\n\n@torpor.serializable(name={theirs!r})\nclass Money:\n    pass\n"
+    for line in (1, 2):
+        run_fragment(Block("values.md", line, "python", "", text), Presumes("values.md", ""), tmp_path)
+    assert registration_named(theirs).cls is application.Money
+    assert registration_of(application.Money) is registration_named(theirs)
+
+
 @pytest.mark.parametrize(
     "presumes",
     [
@@ -83,13 +97,62 @@ def test_python_compiles(block: Block) -> None:
             case ast.Import():
                 for alias in node.names:
                     if alias.name.partition(".")[0] == "torpor":
-                        importlib.import_module(alias.name)
+                        assert _is_module(alias.name), f"there is no {alias.name}"
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "there"),
+    [
+        ("torpor", "Torpor", True),
+        ("torpor", "errors", True),
+        ("torpor", "Torpid", False),
+        ("torpor.integrations.litestar", "TorporPlugin", True),
+        ("torpor.integrations.litestar", "fasten", False),
+        ("torpor.integrations.litestar", "len", False),
+        ("torpor.integrations.heron", "TorporPlugin", False),
+        ("torpor.heron.flask", "Torpor", False),
+    ],
+)
+@pytest.mark.parametrize("is_installed", [True, False])
+def test_what_torpor_has_is_known_without_the_framework(
+    module: str, name: str, there: bool, is_installed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A wrong name is told where the framework is missing too, and where it is not."""
+    if not is_installed:
+        monkeypatch.setitem(sys.modules, "litestar", None)
+        monkeypatch.delitem(sys.modules, "torpor.integrations.litestar", raising=False)
+    assert _is_there(module, name) is there
+
+
+def _is_module(name: str) -> bool:
+    """Tell whether there is a module, which is not imported: it may need a framework that is not installed."""
+    try:
+        return importlib.util.find_spec(name) is not None
+    except ModuleNotFoundError:  # not even its package
+        return False
 
 
 def _is_there(module: str, name: str) -> bool:
-    if hasattr(importlib.import_module(module), name):
-        return True
-    return importlib.util.find_spec(f"{module}.{name}") is not None
+    """Tell whether a module of Torpor has a name, by its text where what it imports is not installed."""
+    if not _is_module(module):
+        return False
+    try:
+        found = hasattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] == "torpor":
+            raise
+        found = name in _defined_by(module)
+    return found or _is_module(f"{module}.{name}")
+
+
+def _defined_by(module: str) -> set[str]:
+    """Return the names that the text of a module gives a meaning."""
+    spec = importlib.util.find_spec(module)
+    assert spec is not None
+    assert spec.origin is not None
+    text = Path(spec.origin).read_text(encoding="utf-8")
+    names = symtable(text, spec.origin, "exec").get_symbols()
+    return {each.get_name() for each in names if each.is_assigned() or each.is_imported()}
 
 
 @pytest.mark.parametrize("block", [each for each in BLOCKS if each.kind == "json"], ids=lambda each: each.place)

@@ -23,7 +23,7 @@ from torpor.worlds.http.contract import MEDIA, PATH, decode, encode, methods
 TOKEN = "meadow-4711"
 SECRETS = (f"{TOKEN}/door", quote(f"{TOKEN}/door", safe=""), f"{TOKEN} window")
 RUN = "inviting-1"
-VIEWS = [route for route in ROUTES if route.method == "GET" and route.needed != "open"]
+VIEWS = [route for route in ROUTES if route.method == "GET" and route.needed == "read"]
 VIEWS += [route for route in PAGES if route.needed == "read" and HTML in route.media]
 
 
@@ -44,8 +44,23 @@ def views(server: Server) -> dict[str, tuple[str, str]]:
 
 
 def _answer(http: httpx.Client, route: Route) -> str:
-    path = re.sub(r"{(\w+)}", lambda found: quote(RUN, safe="") if found[1] == "run" else "none", route.path)
-    return http.get(path).text
+    return http.get(_address(route)).text
+
+
+def _address(route: Route) -> str:
+    return re.sub(r"{(\w+)}", lambda found: quote(RUN, safe="") if found[1] == "run" else "none", route.path)
+
+
+def test_what_is_no_view_is_refused_to_who_may_only_look(server: Server, views: dict[str, tuple[str, str]]) -> None:
+    """A capsule has the tokens of its run, in bytes that may be compressed, so it is not for him at all."""
+    assert views
+    others = [route for route in ROUTES if route.method == "GET" and route.needed not in ("open", "read")]
+    assert "/v1/runs/{run}/capsule" in {route.path for route in others}
+    with server.client(world_token(server.folder, roles=("read",))) as reading:
+        for route in others:
+            answer = reading.get(_address(route))
+            assert answer.status_code == 403, route.path
+            assert not is_told(answer.text), route.path
 
 
 @pytest.mark.parametrize("route", VIEWS, ids=lambda route: route.path)
