@@ -157,6 +157,12 @@ async def test_a_new_file_with_a_whole_path_is_not_told(tmp_path: Path, caplog: 
         ("postgres://shop:secret@host:5433/db", postgres_url.Settings("postgresql://shop:secret@host:5433/db")),
         ("postgresql://host/db?sslmode=require", postgres_url.Settings("postgresql://host/db?sslmode=require")),
         ("postgres://h/db?connections=9", postgres_url.Settings("postgresql://h/db", connections=9)),
+        ("postgres:///db", postgres_url.Settings("postgresql:///db")),
+        ("postgres:///", postgres_url.Settings("postgresql:///")),
+        (
+            "postgres:///db?host=/run/pg&options=-c%20a=b",
+            postgres_url.Settings("postgresql:///db?host=%2Frun%2Fpg&options=-c%20a%3Db"),
+        ),
         (
             "postgres://h/db?prepare=off&listen=off",
             postgres_url.Settings("postgresql://h/db", prepare=False, listen=False),
@@ -176,6 +182,8 @@ def test_a_postgres_url_is_read(url: str, settings: postgres_url.Settings) -> No
         ("postgres://h/db?connections=many", "a number from 1 to 100"),
         ("postgres://h/db?prepare=no", "prepare is on or off, not 'no'"),
         ("postgres://h/db?conections=3", "did you mean connections?"),
+        ("postgres://u:secret@h/db?sslmod=require", 'none that libpq takes: .*"sslmod"'),
+        ("postgres://u:secret@[::1/db", "begins with postgres:// is none: Invalid IPv6 URL"),
         ("postgres+embedded://host/data", "names no folder"),
         ("postgres+embedded:///", "names no folder"),
         ("postgres+embedded:///data?sslmode=require", "with no parameters but connections"),

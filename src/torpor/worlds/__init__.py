@@ -9,6 +9,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable
 from typing import Final, cast
+from urllib.parse import urlsplit
 
 from torpor.clock import Clock
 from torpor.errors import ConfigurationError
@@ -101,6 +102,10 @@ def open_world(url: str, clock: Clock | None = None) -> World:
     """
     scheme, separator, _ = url.partition("://")
     if separator and scheme in _SCHEMES:
+        try:
+            urlsplit(url)
+        except ValueError as error:  # it may have a password, so it is not shown
+            raise ConfigurationError(f"the world URL that begins with {scheme}:// is none: {error}") from error
         return _SCHEMES[scheme](url, clock)
     known = ", ".join(f"{name}://" for name in sorted(_SCHEMES))
     if not separator:

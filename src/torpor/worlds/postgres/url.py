@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import difflib
 from typing import Final
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 import msgspec
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 
 from torpor.errors import ConfigurationError
 from torpor.worlds.urls import connections_of, shown
@@ -43,7 +45,8 @@ def parse(url: str) -> Settings:
     Parameters that are not ours, such as ``sslmode``, are libpq's.
 
     Raises:
-        ConfigurationError: a parameter has a value that it does not have, or an embedded server has no folder.
+        ConfigurationError: a parameter has a value that it does not have, libpq does not take the rest, or an embedded
+            server has no folder.
     """
     parts = urlsplit(url)
     values = dict(parse_qsl(parts.query, keep_blank_values=True))
@@ -62,7 +65,13 @@ def parse(url: str) -> Settings:
                 f"{', '.join(_PARAMETERS)}"
             )
         return Settings("", folder, connections, **switches)
-    server = urlunsplit(("postgresql", parts.netloc, parts.path, urlencode(values), ""))
+    query = f"?{urlencode(values, quote_via=quote)}" if values else ""  # libpq takes + for itself
+    server = f"postgresql://{parts.netloc}{parts.path}{query}"
+    try:
+        conninfo_to_dict(server)
+    except psycopg.ProgrammingError as error:
+        said = " ".join(str(error).split()).replace(server, shown(server))
+        raise ConfigurationError(f"world URL {shown(url)!r} is none that libpq takes: {said}") from error
     return Settings(server, "", connections, **switches)
 
 
