@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Self
 
 import pytest
 from msgspec.structs import replace
@@ -86,6 +88,65 @@ async def test_a_group_is_bounded(world: SqliteWorld, statements: list[str]) -> 
         reads = [asyncio.ensure_future(_tell(world, lambda _: None)) for _ in range(GROUP_OPS_MAX + 1)]
     await asyncio.gather(*reads)
     assert statements.count("COMMIT") == 3
+
+
+class Other:
+    """Another process's transaction, as SQLite sees it; what the writer does meanwhile waits for its end."""
+
+    def __init__(self, world: SqliteWorld, path: Path) -> None:
+        self._world = world
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._tried = threading.Event()
+        self.commits = 0
+
+    async def __aenter__(self) -> Self:
+        """Begin it."""
+        await _tell(self._world, lambda store: store.db.set_trace_callback(self._see))
+        self.commits = 0  # that was one
+        self._db.execute("BEGIN IMMEDIATE")
+        return self
+
+    async def tried(self) -> None:
+        """Return when the writer has tried to begin one."""
+        await asyncio.to_thread(self._tried.wait)
+
+    async def __aexit__(self, *_: object) -> None:
+        """End it, after what was begun has been queued."""
+        await asyncio.sleep(0)
+        self._db.execute("ROLLBACK")
+        self._db.close()
+
+    def _see(self, statement: str) -> None:
+        self.commits += statement == "COMMIT"
+        if statement == "BEGIN IMMEDIATE":
+            self._tried.set()
+
+
+async def test_what_comes_while_another_process_writes_shares_a_transaction(world: SqliteWorld, tmp_path: Path) -> None:
+    """The group is complete when the transaction begins, not when the writer begins to wait for it."""
+    async with Other(world, tmp_path / "torpor.db") as other:
+        first = asyncio.ensure_future(world.create_run(new_run(RUN)))
+        await other.tried()
+        more = [asyncio.ensure_future(world.create_run(new_run(f"wrun_{n}"))) for n in range(3)]
+    await asyncio.gather(first, *more)
+    assert other.commits == 1
+    assert len(await world.list_runs(RunFilter())) == 4
+
+
+async def test_a_world_that_closes_while_another_process_writes_stores_what_it_has(tmp_path: Path) -> None:
+    """The wish to close comes last, though it came while the writer waited."""
+    url = f"sqlite:///{tmp_path}/torpor.db"
+    world = SqliteWorld(url)
+    await world.open()
+    async with Other(world, tmp_path / "torpor.db") as other:
+        creation = asyncio.ensure_future(world.create_run(new_run(RUN)))
+        await other.tried()
+        closing = asyncio.ensure_future(world.close())
+    assert (await creation).id == RUN
+    await closing
+    await world.open()  # and the thread that comes next is not closed by it
+    assert (await world.get_run(RUN)).status == "pending"
+    await world.close()
 
 
 def _started(turn: Turn) -> Commit:

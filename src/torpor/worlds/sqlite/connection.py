@@ -13,6 +13,7 @@ import sqlite3
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from queue import SimpleQueue
 from typing import Any, Final
 
@@ -70,6 +71,7 @@ class ConnectionThread:
         self._queue: SimpleQueue[Job] = SimpleQueue()
         self._pid = self._forks = 0
         self._store: Store | None = None
+        self._last: Job | None = None  # which asks to close
         self._using = threading.Lock()  # the store
 
     @property
@@ -86,6 +88,7 @@ class ConnectionThread:
             HostError: no thread can be started.
         """
         self._queue, self._using = SimpleQueue(), threading.Lock()  # after a fork the old ones may be in any state
+        self._last = None
         opened: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         with starting_thread(f"opening world {self._url}"):
             threading.Thread(target=self._main, args=(opened,), name=type(self).__name__, daemon=True).start()
@@ -135,7 +138,7 @@ class ConnectionThread:
             if store is None or not self.is_open:
                 return None
             job = Job(operation, about, None)
-            self._work_through(store, [job])
+            self._work_through(store, [job], add_nobody)
         finally:
             self._using.release()
         return job
@@ -151,16 +154,8 @@ class ConnectionThread:
             return
         self._store = store
         _hand_back([first], self._notifier)
-        last = None
-        while last is None:
-            jobs = [self._wait(store)]
-            while len(jobs) < GROUP_OPS_MAX and jobs[-1].operation is not None and not self._queue.empty():
-                jobs.append(self._queue.get_nowait())
-            if jobs[-1].operation is None:
-                last = jobs.pop()
-            with self._using:
-                self._work_through(store, jobs)
-            _hand_back(jobs, self._notifier)
+        while (last := self._last) is None:
+            self._work_on_group(store, self._wait(store))
         self._end()
         # All that was told of is in the file or its log: what fails now, such as the clearing of the log on a full
         # disk, is done by whoever opens the file next.
@@ -169,9 +164,28 @@ class ConnectionThread:
             store.db.close()
         _hand_back([last], self._notifier)
 
-    def _work_through(self, store: Store, jobs: list[Job]) -> None:
+    def _work_on_group(self, store: Store, first: Job) -> None:
+        jobs: list[Job] = []
+        self._add(jobs, first)
+        self._add_waiting(jobs)
+        with self._using:
+            self._work_through(store, jobs, partial(self._add_waiting, jobs))
+        _hand_back(jobs, self._notifier)
+
+    def _add_waiting(self, jobs: list[Job]) -> None:
+        """Let what waits in the queue belong to the group of *jobs*; called on the connection thread."""
+        while len(jobs) < GROUP_OPS_MAX and self._last is None and not self._queue.empty():
+            self._add(jobs, self._queue.get_nowait())
+
+    def _add(self, jobs: list[Job], job: Job) -> None:
+        if job.operation is None:
+            self._last = job
+        else:
+            jobs.append(job)
+
+    def _work_through(self, store: Store, jobs: list[Job], add_waiting: Callable[[], None]) -> None:
         try:
-            self._work(store, jobs)
+            self._work(store, jobs, add_waiting)
         except Exception as error:  # noqa: BLE001  # nobody may wait in vain, and the connection thread goes on
             for job in jobs:
                 job.error = self._failure(error, job)
@@ -186,8 +200,8 @@ class ConnectionThread:
         """Return the next job, once there is one."""
         return self._queue.get()
 
-    def _work(self, store: Store, jobs: list[Job]) -> None:
-        """Carry out *jobs*, if any, and leave in each what came of it."""
+    def _work(self, store: Store, jobs: list[Job], add_waiting: Callable[[], None]) -> None:
+        """Carry out *jobs*, if any, and leave in each what came of it; those that wait may be added before."""
         raise NotImplementedError
 
     def _carry_out(self, store: Store, job: Job) -> Any:
@@ -215,6 +229,10 @@ class ConnectionThread:
                 "await its open() there too, for connections of the fork's own"
             )
         return UsageError(f"world {self._url} is not open; await its open() first")
+
+
+def add_nobody() -> None:
+    """Add nobody to a group."""
 
 
 def _hand_back(jobs: list[Job], notifier: Notifier) -> None:

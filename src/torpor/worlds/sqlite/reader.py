@@ -33,7 +33,7 @@ class Reader(ConnectionThread):
         except Exception as problem:  # noqa: BLE001  # as above
             job.error = self._failure(problem, job)
 
-    def _work(self, store: Store, jobs: list[Job]) -> None:
+    def _work(self, store: Store, jobs: list[Job], add_waiting: Callable[[], None]) -> None:
         store.db.execute("BEGIN")
         try:
             for job in jobs:

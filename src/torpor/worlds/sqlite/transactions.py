@@ -10,6 +10,7 @@ from contextlib import asynccontextmanager, contextmanager
 from typing import Final, TypeVar
 
 from torpor.calling_thread import to_its_end
+from torpor.worlds.sqlite.beginning import begin_writing
 from torpor.worlds.sqlite.faults import world_error
 from torpor.worlds.sqlite.url import Settings
 
@@ -43,7 +44,7 @@ class Transactions:
         with self._in_threads:
             db = self._connect()
             try:
-                self._execute(db, "BEGIN IMMEDIATE", _BEGINNING)
+                self._begin(db)
                 yield db
                 self._execute(db, "COMMIT", _ENDING)
             finally:
@@ -55,20 +56,22 @@ class Transactions:
         async with self._on_loop:
             db = self._connect()
             try:
-                await to_its_end(lambda: self._execute(db, "BEGIN IMMEDIATE", _BEGINNING), _BEGINNING)
+                await to_its_end(lambda: self._begin(db), _BEGINNING)
                 yield db
                 await to_its_end(lambda: self._execute(db, "COMMIT", _ENDING), _ENDING)
             finally:
                 db.close()
 
     def _connect(self) -> sqlite3.Connection:
-        settings = self._settings
+        path = self._settings.path
         return self._told(
-            lambda: sqlite3.connect(
-                settings.path, timeout=settings.busy_timeout_ms / 1000, isolation_level=None, check_same_thread=False
-            ),
-            _BEGINNING,
+            lambda: sqlite3.connect(path, timeout=0, isolation_level=None, check_same_thread=False), _BEGINNING
         )
+
+    def _begin(self, db: sqlite3.Connection) -> None:
+        patience_ms = self._settings.busy_timeout_ms
+        self._told(lambda: begin_writing(db, patience_ms / 1000), _BEGINNING)
+        self._execute(db, f"PRAGMA busy_timeout = {patience_ms}", _BEGINNING)
 
     def _execute(self, db: sqlite3.Connection, statement: str, about: str) -> None:
         self._told(lambda: db.execute(statement), about)

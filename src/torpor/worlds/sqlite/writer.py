@@ -2,9 +2,10 @@
 The connection thread for operations that change something.
 
 The writer takes all operations that have come together and makes one transaction of them, so that concurrent runs
-share a commit's wait for the disk. Nobody is told of success before the COMMIT. A group runs without savepoints:
-nearly all refusals come before an operation's first write and disturb nobody; when one comes later, the whole group
-is rolled back and its operations are run again, each in a transaction of its own.
+share a commit's wait for the disk; what comes while another process writes belongs to them, too (0090). Nobody is told
+of success before the COMMIT. A group runs without savepoints: nearly all refusals come before an operation's first
+write and disturb nobody; when one comes later, the whole group is rolled back and its operations are run again, each in
+a transaction of its own.
 
 While somebody is subscribed the writer looks between groups whether another process has committed (``data_version``
 changes for others' commits only). A commit is written to the log first and seen once it is on the disk. So after
@@ -26,7 +27,8 @@ from typing import Final, TypeVar
 
 from torpor.model import Notice
 from torpor.worlds.notifier import Notifier
-from torpor.worlds.sqlite.connection import ConnectionThread, Job, tell
+from torpor.worlds.sqlite.beginning import begin_writing, take_patience
+from torpor.worlds.sqlite.connection import ConnectionThread, Job, add_nobody, tell
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.watch import REST_MS, Watch, watch
 
@@ -51,6 +53,7 @@ class Writer(ConnectionThread):
     def __init__(self, connect: Callable[[], Store], url: str, notifier: Notifier) -> None:
         super().__init__(connect, url, notifier)
         self._version = 0
+        self._patience_seconds = 0.0  # with another process that writes
         self._look_from = 0.0
         self._stirred_at = -math.inf  # by others
         self._committed_at = -math.inf
@@ -99,6 +102,7 @@ class Writer(ConnectionThread):
             self.listen()
 
     def _begin(self, store: Store) -> None:
+        self._patience_seconds = take_patience(store.db)
         self._version = _data_version(store)
         self._watch = watch(store.file.path.with_name(f"{store.file.path.name}-wal"), self._written)
 
@@ -144,13 +148,14 @@ class Writer(ConnectionThread):
             self._notifier.notify(Notice(None, work=True, ended=True, written=True, hooked=True))
         self._version = version
 
-    def _work(self, store: Store, jobs: list[Job]) -> None:
-        jobs = [job for job in jobs if job.operation is not _nothing]
-        if not jobs:
+    def _work(self, store: Store, jobs: list[Job], add_waiting: Callable[[], None]) -> None:
+        first = next((job for job in jobs if job.operation is not _nothing), None)
+        if first is None:
             return
         try:
-            store.file.check(self._url, jobs[0].about)
-            store.db.execute("BEGIN IMMEDIATE")
+            store.file.check(self._url, first.about)
+            begin_writing(store.db, self._patience_seconds)
+            add_waiting()
             whole = all(self._try(store, job) for job in jobs)
             if whole:
                 store.db.execute("COMMIT")
@@ -174,7 +179,7 @@ class Writer(ConnectionThread):
     def _work_singly(self, store: Store, jobs: list[Job]) -> None:
         for job in jobs:
             job.value = job.notice = job.error = None
-            self._work(store, [job])
+            self._work(store, [job], add_nobody)
 
     def _try(self, store: Store, job: Job) -> bool:
         """Return whether the transaction is none the worse for *job*: it succeeded, or was refused without a trace."""
