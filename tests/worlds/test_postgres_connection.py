@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 from unittest import mock
@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from psycopg.pq.abc import PGresult
 
 from tests.postgres_server import execute, restart
 from tests.worlds.empty_postgres import server, world
@@ -38,6 +39,8 @@ from torpor.testing.worlds.story import (
 from torpor.worlds import open_world
 from torpor.worlds.postgres import PostgresWorld, adapters, schema
 from torpor.worlds.postgres.connection import Connection, LostError
+from torpor.worlds.postgres.statements import Statement
+from torpor.worlds.postgres.wire import Wire
 from torpor.worlds.server_times import ServerTimes
 
 __all__ = ["server", "world"]
@@ -56,20 +59,21 @@ def _answers_lost(statement: str, times: int = 1, *, before: bool = False) -> It
     """Cut the connection after a statement was carried out, so that its answer is lost, or before it is sent."""
     left = times
     done: list[str] = []
-    execute_it = psycopg.Connection.execute
+    send = Wire.send
 
-    def losing(self: psycopg.Connection, query: Any, *values: Any, **options: Any) -> Any:
+    def losing(self: Wire, statements: Iterable[Statement]) -> list[PGresult]:
         nonlocal left
-        if query != statement or not left:
-            return execute_it(self, query, *values, **options)
+        kept = list(statements)
+        if not kept or kept[-1][0] != statement or not left:
+            return send(self, kept)
         left -= 1
-        done.append(query)
+        done.append(statement)
         if not before:
-            execute_it(self, query, *values, **options)
-        self.close()
+            send(self, kept)
+        self._pg.finish()
         raise psycopg.OperationalError("the connection was lost")
 
-    with mock.patch.object(psycopg.Connection, "execute", losing):
+    with mock.patch.object(Wire, "send", losing):
         yield done
 
 

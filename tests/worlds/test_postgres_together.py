@@ -31,7 +31,8 @@ from torpor.testing.worlds.story import (
 )
 from torpor.worlds import open_world
 from torpor.worlds.postgres import PostgresWorld
-from torpor.worlds.postgres.connection import Connection, Statement
+from torpor.worlds.postgres.connection import Connection
+from torpor.worlds.postgres.statements import Statement
 
 __all__ = ["server", "world"]
 

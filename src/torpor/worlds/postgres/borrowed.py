@@ -8,12 +8,9 @@ pipelines. What an asynchronous driver has is asked from a thread, and answered 
 from __future__ import annotations
 
 import asyncio
-import itertools
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import lru_cache
 from typing import Any, Final, Protocol, TypeVar
 
 import psycopg
@@ -23,11 +20,11 @@ from psycopg.rows import tuple_row
 from torpor.calling_thread import in_calling_thread, is_waited_for, to_its_end
 from torpor.errors import TransactionError
 from torpor.worlds.postgres.adapters import adapt, read, stored
-from torpor.worlds.postgres.connection import Connection, Row, Statement, Values
+from torpor.worlds.postgres.connection import Connection
+from torpor.worlds.postgres.statements import Row, Statement, Values, in_order, numbered
 
 R = TypeVar("R")
 
-_PLACEHOLDER: Final = re.compile(r"%(?:\((\w+)\))?([s%])")
 _WORKING: Final = "working in a transaction"
 
 
@@ -184,28 +181,9 @@ class _Asyncpg(_OnLoop):
             raise _as_psycopg(error, code) from error
 
     async def _found(self, query: str, values: Values) -> list[Row]:
-        text, names = _numbered(query)
-        given = values if names is None else [values[name] for name in names]
-        rows = await self._db.fetch(text, *map(_sent, given))
+        text, names = numbered(query)
+        rows = await self._db.fetch(text, *map(_sent, in_order(values, names)))
         return [tuple(read(value) if isinstance(value, str) else value for value in row.values()) for row in rows]
-
-
-@lru_cache(maxsize=512)
-def _numbered(query: str) -> tuple[str, tuple[str, ...] | None]:
-    """Return a statement with placeholders as the server numbers them, and their names if they have any."""
-    count = itertools.count(1)
-    names: dict[str, int] = {}
-
-    def numbered(found: re.Match[str]) -> str:
-        name, kind = found.groups()
-        if kind == "%":
-            return "%"
-        if name is None:
-            return f"${next(count)}"
-        return f"${names.setdefault(name, len(names) + 1)}"
-
-    text = _PLACEHOLDER.sub(numbered, query)
-    return text, tuple(names) or None
 
 
 def _sent(value: Any) -> Any:

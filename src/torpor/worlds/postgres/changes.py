@@ -18,7 +18,7 @@ from psycopg import errors
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Event, Hook, Run, Step
 from torpor.worlds.draft import Changes, fence
-from torpor.worlds.postgres.connection import LostError, Statement
+from torpor.worlds.postgres.connection import LostError
 from torpor.worlds.postgres.faults import constraint_of
 from torpor.worlds.postgres.rows import (
     EVENT_FIELDS,
@@ -31,6 +31,7 @@ from torpor.worlds.postgres.rows import (
     events_of,
     step_row,
 )
+from torpor.worlds.postgres.statements import Statement
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.tenants import counted
 from torpor.worlds.requests import StaleError, TokenTakenError

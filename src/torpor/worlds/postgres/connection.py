@@ -12,34 +12,23 @@ instead (:meth:`Connection.prove`).
 
 from __future__ import annotations
 
-import itertools
-import logging
 import select
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, Final
+from typing import Final
 
 import psycopg
-from psycopg import Cursor
-from psycopg.pq import ExecStatus, TransactionStatus
+from psycopg.pq import TransactionStatus
+from psycopg.pq.abc import PGresult
 
 from torpor.worlds.postgres.adapters import adapt
 from torpor.worlds.postgres.faults import is_lost, is_passing
+from torpor.worlds.postgres.statements import Row, Statement
 from torpor.worlds.postgres.url import Settings
+from torpor.worlds.postgres.wire import Wire, rows_of
 
-Row = tuple[Any, ...]
-_driver = logging.getLogger("psycopg")
-# It tells of each statement behind an error that it was not carried out, beside the error.
-_driver.addFilter(lambda record: not record.getMessage().endswith("pipeline aborted"))
-
-Values = Any
-"""Of the placeholders of a statement: a sequence, or a mapping where they have names."""
-
-Statement = tuple[str, Values]
-
-_PREPARED_MAX: Final = 500
 _CONNECT_SECONDS: Final = 10
 _LOOK_SECONDS: Final = 1.0
 """A connection that was used so lately is taken to be there."""
@@ -49,6 +38,7 @@ _OPTIONS: Final = {
     "keepalives_interval": 10,
     "keepalives_count": 3,
     "application_name": "torpor",
+    "client_encoding": "utf-8",
 }
 _KNOWN_SECONDS: Final = 0.05
 _LOOKS_MAX: Final = 5
@@ -57,7 +47,7 @@ _PATIENCE_SECONDS: Final = 20.0
 """For so long one waits for a server that restarts."""
 
 _PAUSES_SECONDS: Final = (0.05, 1.0)
-_XID: Final = "SELECT pg_current_xact_id()::text"
+_BEGINNING: Final[tuple[Statement, ...]] = (("BEGIN", ()), ("SELECT pg_current_xact_id()::text", ()))
 _SERVER: Final = (
     "SELECT pg_postmaster_start_time()::text, "
     "CASE WHEN pg_is_in_recovery() THEN '' ELSE left(pg_walfile_name(pg_current_wal_lsn()), 8) END"
@@ -95,7 +85,6 @@ class Connection:
         self._put_off: list[Statement] = []
         self._server: Row = ()
         self._proof: Callable[[], bool] | None = None
-        self._undone = itertools.count()
 
     @property
     def db(self) -> psycopg.Connection:
@@ -140,7 +129,7 @@ class Connection:
     def reset(self) -> None:
         """Be ready for another operation, whatever became of the last one."""
         db = self._db
-        if db is not None and (db.closed or db.broken or db.info.transaction_status is not TransactionStatus.IDLE):
+        if db is not None and (db.closed or db.broken or not _is_idle(db)):
             self.drop()
         self._has_begun = False
 
@@ -158,17 +147,7 @@ class Connection:
 
     def ask(self, *asked: Statement) -> list[list[Row]]:
         """Send statements together, and return what each of them finds, in one round trip."""
-        db = self.db
-        cursors = [db.cursor(binary=True) for _ in asked]
-        if len(asked) == 1 and not self._put_off and (self._has_begun or not self._is_inside):
-            [(query, values)] = asked
-            cursors[0].execute(query, values)
-        else:
-            with self._pipeline(db):
-                for cursor, (query, values) in zip(cursors, asked, strict=True):
-                    cursor.execute(query, values)
-        self._used_at = time.monotonic()
-        return [_found(cursor) for cursor in cursors]
+        return [rows_of(result) for result in self._send(asked)]
 
     def ask_of_one_moment(self, *asked: Statement) -> list[list[Row]]:
         """Do as :meth:`ask`, outside a transaction, so that all answers are of one moment."""
@@ -183,15 +162,12 @@ class Connection:
         Raises:
             LostError: the connection went, outside a transaction, and they may be stored or not.
         """
-        db = self.db
         try:
-            with self._pipeline(db):
-                _send(db, statements)
+            self._send(statements)
         except psycopg.Error as error:
             if not self._is_inside and self.is_lost(error):
                 raise LostError from error
             raise
-        self._used_at = time.monotonic()
 
     def put_off(self, statements: Iterable[Statement]) -> None:
         """
@@ -202,25 +178,23 @@ class Connection:
         assert self._is_inside, "a transaction says when they are sent at the latest"
         self._put_off += statements
 
-    @contextmanager
-    def _pipeline(self, db: psycopg.Connection) -> Iterator[None]:
-        xids: Cursor[Row] | None = None
+    def _send(self, statements: Iterable[Statement]) -> list[PGresult]:
+        """Send statements behind those that were put off, and a transaction's beginning before its first."""
+        db = self.db
         put_off, self._put_off = self._put_off, []
+        begins = self._is_inside and not self._has_begun
+        self._has_begun = self._is_inside
+        beginning = _BEGINNING if begins else ()
         try:
-            with db.pipeline():
-                if self._is_inside and not self._has_begun:
-                    db.execute("BEGIN")
-                    self._has_begun = True
-                    xids = db.cursor()
-                    xids.execute(_XID)
-                _send(db, put_off)
-                yield
+            results = self._wire.send([*beginning, *put_off, *statements])
         except psycopg.Error:
-            if not self._is_inside and not self._db_is_gone():
+            if not self._is_inside and not self._db_is_gone() and not _is_idle(db):
                 self.undo("ROLLBACK")
             raise
-        if xids is not None:
-            self._xid = _found(xids)[0][0]
+        self._used_at = time.monotonic()
+        if begins:
+            [(self._xid,)] = rows_of(results[1])
+        return results[len(beginning) + len(put_off) :]
 
     # Transactions
 
@@ -238,7 +212,7 @@ class Connection:
         try:
             yield
             if self._put_off and not self._has_begun:
-                self.store(())  # so that its id is known before it ends
+                self._send(())  # so that its id is known before it ends
             if self._has_begun:
                 self._commit()
         except BaseException:
@@ -254,20 +228,12 @@ class Connection:
 
     def _commit(self) -> None:
         try:
-            self._send_commit()
+            self._send([("COMMIT", ())])
         except psycopg.Error as error:
             if not self.is_lost(error):
                 raise
             if not self._is_stored(error):
                 raise UndoneError from error
-        self._used_at = time.monotonic()
-
-    def _send_commit(self) -> None:
-        if self._put_off:
-            with self._pipeline(self.db):
-                self.db.execute("COMMIT")
-        else:
-            self.db.execute("COMMIT")
 
     def _is_stored(self, lost: psycopg.Error) -> bool:
         """Ask over a new connection whether the transaction was committed whose connection is gone."""
@@ -299,13 +265,8 @@ class Connection:
                 self.drop()
 
     def undo(self, statement: str) -> None:
-        """
-        Carry a statement out that undoes what failed.
-
-        What stood behind the failure was not prepared, though the driver thinks that it was. It forgets all that it has
-        prepared when it sees such a statement, for which it must be one that it has not seen before.
-        """
-        self.db.execute(f"{statement} -- {next(self._undone)}")
+        """Carry a statement out that undoes what failed."""
+        self._wire.send([(statement, ())])
 
     def _connect_patiently(self) -> psycopg.Connection:
         until = time.monotonic() + _PATIENCE_SECONDS
@@ -324,26 +285,20 @@ class Connection:
                 self._settings.server,
                 autocommit=True,
                 connect_timeout=_CONNECT_SECONDS,
-                prepare_threshold=5 if self._settings.prepare else None,
+                prepare_threshold=None,  # a wire has names of its own
                 **_OPTIONS,  # type: ignore[arg-type]  # libpq's
             )
         except OSError as error:  # the driver waits by means of the system's, which may have no descriptor left
             raise psycopg.OperationalError(f"this process could not connect: {error}") from error
-        db.prepared_max = _PREPARED_MAX
         adapt(db)
-        [self._server] = db.execute(_SERVER).fetchall()
+        self._wire = Wire(db, prepare=self._settings.prepare)
+        [server] = self._wire.send([(_SERVER, ())])
+        [self._server] = rows_of(server)
         return db
 
 
-def _send(db: psycopg.Connection, statements: Iterable[Statement]) -> None:
-    cursor = db.cursor(binary=True)
-    for query, values in statements:
-        cursor.execute(query, values)
-
-
-def _found(cursor: Cursor[Row]) -> list[Row]:
-    result = cursor.pgresult
-    return cursor.fetchall() if result is not None and result.status == ExecStatus.TUPLES_OK else []
+def _is_idle(db: psycopg.Connection) -> bool:
+    return db.info.transaction_status is TransactionStatus.IDLE
 
 
 def was_cut(db: psycopg.Connection | psycopg.AsyncConnection) -> bool:

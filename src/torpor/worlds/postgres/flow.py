@@ -17,7 +17,7 @@ from torpor.model import ClaimRequest, Notice, Run, Step
 from torpor.model.flow import Asleep, Limits, QueueInfo, QueueState
 from torpor.worlds import flow
 from torpor.worlds.flow import Room, Waiting
-from torpor.worlds.postgres.connection import Row
+from torpor.worlds.postgres.statements import Row
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.requests import Spend
 

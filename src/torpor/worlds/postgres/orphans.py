@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from torpor.errors import DamagedError
-from torpor.worlds.postgres.connection import Row
 from torpor.worlds.postgres.pruning import OF_NAMES, OF_RUNS
+from torpor.worlds.postgres.statements import Row
 
 _TABLES: Final = ("events", "lines", "chunks", *OF_RUNS, *OF_NAMES)
 _OPEN: Final = ("steps", "waits", "hooks", "snapshots")

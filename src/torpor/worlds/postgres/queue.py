@@ -24,10 +24,11 @@ from torpor.worlds import claims
 from torpor.worlds.draft import Changes
 from torpor.worlds.postgres import workers
 from torpor.worlds.postgres.changes import prepared, save_step
-from torpor.worlds.postgres.connection import LostError, Row, Statement, UndoneError
+from torpor.worlds.postgres.connection import LostError, UndoneError
 from torpor.worlds.postgres.deadlines import NEXT_DEADLINE, OVERDUE, expire
 from torpor.worlds.postgres.flow import Found, Lanes
 from torpor.worlds.postgres.rows import EVENT_FIELDS, INPUT, RUNS, STEP_COLUMNS, events_of, run_of, step_of
+from torpor.worlds.postgres.statements import Row, Statement
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.times import ASK, SERVER_NOW
 from torpor.worlds.server_times import Times

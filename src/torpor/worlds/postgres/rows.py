@@ -13,7 +13,7 @@ from msgspec.structs import astuple
 
 from torpor.model import Chunk, Event, Hook, LogEntry, Run, Snapshot, Step, Stream, StreamEnd, Wait
 from torpor.model.flow import Place
-from torpor.worlds.postgres.connection import Row
+from torpor.worlds.postgres.statements import Row
 
 RUN_FIELDS: Final = [field for field in Run.__struct_fields__ if field != "damage"]  # which no stored run has
 RUN_COLUMNS: Final = ", ".join(f"r.{field}" for field in RUN_FIELDS)

@@ -11,7 +11,7 @@ from torpor.lifecycle import INPUTS, RUN_TERMINAL
 from torpor.model import Entities, Event, Hook, LogEntry, Run, RunState, Snapshot
 from torpor.worlds import refusals
 from torpor.worlds.draft import fence
-from torpor.worlds.postgres.connection import Connection, Row, Statement
+from torpor.worlds.postgres.connection import Connection
 from torpor.worlds.postgres.numbers import Routes
 from torpor.worlds.postgres.rows import (
     EVENTS,
@@ -28,6 +28,7 @@ from torpor.worlds.postgres.rows import (
     run_of,
     waits_of,
 )
+from torpor.worlds.postgres.statements import Row, Statement
 from torpor.worlds.requests import Moved, Part, Since
 
 Inputs = Literal["none", "stored", "inline"]

@@ -10,8 +10,8 @@ from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Stream, StreamPage, StreamWriter
 from torpor.worlds import refusals
 from torpor.worlds import requests as ask
-from torpor.worlds.postgres.connection import Statement
 from torpor.worlds.postgres.rows import CHUNKS, RUNS, STREAMS, chunks_of, run_of, stream_of
+from torpor.worlds.postgres.statements import Statement
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.requests import StaleError
 from torpor.worlds.streams import StreamChanges, first_index

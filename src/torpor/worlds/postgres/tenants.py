@@ -12,7 +12,7 @@ from torpor.model.tenants import Tenant, TenantInfo, Usage
 from torpor.tenant_names import owned, tenant_of
 from torpor.worlds import refusals
 from torpor.worlds.draft import Changes
-from torpor.worlds.postgres.connection import Statement
+from torpor.worlds.postgres.statements import Statement
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.requests import DropTenant, PutTenant, TenantOf
 from torpor.worlds.tenants import charge

@@ -12,9 +12,9 @@ from torpor.model import Deployment, Heartbeat, Notice, WorkerRow
 from torpor.worlds import claims
 from torpor.worlds.draft import Changes
 from torpor.worlds.postgres.changes import prepared, save_step
-from torpor.worlds.postgres.connection import Row, Statement
 from torpor.worlds.postgres.deadlines import OVERDUE, expire
 from torpor.worlds.postgres.rows import STEP_COLUMNS, step_of
+from torpor.worlds.postgres.statements import Row, Statement
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.postgres.times import ASK
 from torpor.worlds.server_times import Times
