@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Annotated, cast
 
 import msgspec
@@ -16,7 +17,6 @@ from benchmarks.harness.floor import measured
 from benchmarks.harness.machine import machine, versions
 from benchmarks.harness.rows import Report, reported
 from benchmarks.harness.setting import BACKENDS, GUEST_DEFAULT, RUNTIMES, WORLD_DEFAULT, Backend, Setting
-from benchmarks.harness.table import print_table
 from torpor.errors import TorporError
 from torpor.model import Runtime
 from torpor.programs.languages import LANGUAGES
@@ -43,6 +43,9 @@ def main(
     ] = 1,
     quick: Annotated[bool, typer.Option("--quick", help="Fewer samples, smaller numbers.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object for each benchmark, a line each.")] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="For sdk: a peer, a world, or a part of a benchmark's name; repeat it.")
+    ] = None,
     names: Annotated[bool, typer.Option("--list", help="Tell the benchmarks' names and end.")] = False,
 ) -> None:
     """Measure, and print the figures on standard output."""
@@ -57,6 +60,7 @@ def main(
         backend=cast("Backend | None", backend and _one_of("--backend", backend, BACKENDS)),
         processes=processes,
         quick=quick,
+        only=tuple(only or ()),
     )
     wanted = [_one_of("NAME", each, (*BENCHMARKS, ALL)) for each in name or [""]]
     chosen = list(BENCHMARKS) if ALL in wanted else wanted
@@ -67,23 +71,25 @@ def main(
                 if ALL not in wanted:
                     raise typer.BadParameter(f"{each} is not for several processes", param_hint="--processes")
                 continue
+            if only and not benchmark.parts:
+                raise typer.BadParameter(f"{each} has no parts to choose from", param_hint="--only")
             guests = LANGUAGES if benchmark.compares and guest is None else [setting.guest]
             rows = [row for name in guests for row in benchmark.run(replace(setting, guest=name))]
             report = reported(each, machine(), versions(), measured(), rows)
-            _print(report, as_json=json)
+            _print(report, benchmark.show, as_json=json)
     except (BenchmarkError, TorporError) as error:
         print(f"benchmarks: {error}", file=sys.stderr)
         raise typer.Exit(1) from None
 
 
-def _print(report: Report, *, as_json: bool) -> None:
+def _print(report: Report, show: Callable[[Report, Console], None], *, as_json: bool) -> None:
     if as_json:
         print(msgspec.json.encode(report).decode(), flush=True)
         return
     console = Console()
     if not console.is_terminal:
         console.width = max(console.width, _TABLE_COLUMNS_LEAST)
-    print_table(report, console)
+    show(report, console)
 
 
 def _one_of(option: str, given: str, known: tuple[str, ...]) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import msgspec
+from rich.console import Console
 
 from benchmarks import (
     capsule,
@@ -33,8 +34,11 @@ from benchmarks import (
     vm,
     warm,
 )
-from benchmarks.harness.rows import Row
+from benchmarks.harness.rows import Report, Row
 from benchmarks.harness.setting import Setting
+from benchmarks.harness.table import print_table
+from benchmarks.sdk import compared
+from benchmarks.sdk.table import print_tables
 
 
 class Benchmark(msgspec.Struct, frozen=True):
@@ -46,12 +50,16 @@ class Benchmark(msgspec.Struct, frozen=True):
         run: does it.
         compares: whether it measures every guest unless told which.
         spreads: whether its runs may be worked on by several processes.
+        parts: whether it has parts that ``--only`` may name.
+        show: prints its report for people.
     """
 
     work: str
     run: Callable[[Setting], list[Row]]
     compares: bool = False
     spreads: bool = False
+    parts: bool = False
+    show: Callable[[Report, Console], None] = print_table
 
 
 BENCHMARKS = {
@@ -80,6 +88,9 @@ BENCHMARKS = {
     "idle_worker": Benchmark("a worker with nothing to do: queries, processor time, waking", idle_worker.run),
     "retention": Benchmark("100 000 ended runs are deleted, and steps beside it", retention.run),
     "scale": Benchmark("what a step costs with 1, 2 and 4 processes, and whether the capacity model holds", scale.run),
+    "sdk": Benchmark(
+        "the SDK's own 21 benchmarks, and the SDK itself beside Torpor", compared.run, parts=True, show=print_tables
+    ),
     "forever": Benchmark("a million steps of one run whose log is dropped behind it", forever.run),
     "cli": Benchmark("processor time of torpor --help, runs and inspect", cli.run),
     "warm": Benchmark("compile and boot each guest on an empty cache", warm.run),

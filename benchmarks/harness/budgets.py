@@ -57,6 +57,8 @@ BUDGETS = (
     Budget("payload", "wall", world="sqlite", at_most=60),
     Budget("streams", "lag", {"reader": "same"}, at_most=20),
     Budget("streams", "lag", {"reader": "other"}, at_most=100),
+    Budget("sdk", "ratio", {"peer": "torpor-python"}, at_least=10),
+    Budget("sdk", "ratio", {"peer": "torpor-node"}, at_least=4),
     Budget("resume", "warm", {"past_steps": 10_000}, at_most=5),
     Budget("resume", "cold", {"past_steps": 10_000}, at_most=60),
     Budget("resume", "warm_ratio", {"past_steps": 10_000}, at_most=1.2),

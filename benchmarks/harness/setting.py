@@ -32,6 +32,7 @@ class Setting(msgspec.Struct, frozen=True):
         backend: how VM memory is kept, for ``vm``; None for both.
         processes: how many worker processes there are beside the client; 1 for client and worker in one.
         quick: fewer samples and smaller numbers, to see that all of it works.
+        only: what the user has named of a benchmark that has parts; empty for all of it.
     """
 
     world: str = WORLD_DEFAULT
@@ -40,6 +41,7 @@ class Setting(msgspec.Struct, frozen=True):
     backend: Backend | None = None
     processes: int = 1
     quick: bool = False
+    only: tuple[str, ...] = ()
 
     @property
     def samples(self) -> int:

@@ -8,8 +8,8 @@ from rich.table import Table
 from benchmarks.harness.rows import Report, Row
 
 
-def print_table(report: Report, console: Console) -> None:
-    """Print a report: what it was measured on, then its rows."""
+def print_head(report: Report, console: Console) -> None:
+    """Print what a report was measured on."""
     machine = ", ".join(f"{name} {value}" for name, value in report.machine.items())
     versions = ", ".join(f"{name} {value}" for name, value in report.versions.items())
     console.print(f"[bold]{report.bench}[/bold]", highlight=False)
@@ -19,6 +19,11 @@ def print_table(report: Report, console: Console) -> None:
         f"faults of a restore {floor['faults']:g} µs"
     )
     console.print(f"{machine}\n{versions}\n{least}", style="dim", highlight=False)
+
+
+def print_table(report: Report, console: Console) -> None:
+    """Print a report: what it was measured on, then its rows."""
+    print_head(report, console)
     table = Table("name", "world", "guest", "runtime", "params", box=None, pad_edge=False)
     for heading in ("median", "min", "max", "÷ floor"):
         table.add_column(heading, justify="right")

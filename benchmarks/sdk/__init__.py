@@ -1,0 +1,1 @@
+"""The benchmarks of the TypeScript Workflow SDK, Torpor and the SDK side by side."""

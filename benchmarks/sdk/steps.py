@@ -1,0 +1,102 @@
+"""The steps of the project's workflow files, in Python."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from torpor import ReadableStream, WritableStream, get_readable, get_writable
+
+KEY: Final = 0x5A
+
+_XOR: Final = bytes(byte ^ KEY for byte in range(256))
+_LINE_BYTES: Final = 100
+
+
+async def wait(ms: float, number: int) -> int:
+    """Return the number after so many milliseconds."""
+    await asyncio.sleep(ms / 1000)
+    return number
+
+
+async def pass_on(text: str) -> str:
+    """Return what was given."""
+    return text
+
+
+async def lines(name: str, chunks: int, pause: float) -> ReadableStream[bytes]:
+    """Write lines of 100 bytes, so many milliseconds apart."""
+    return await _paced(name, chunks, pause, line)
+
+
+async def upper_cased(name: str, given: ReadableStream[bytes]) -> ReadableStream[bytes]:
+    """Write what is read in upper case."""
+    return await _changed(name, given, bytes.upper)
+
+
+async def generated(name: str, count: int, size: int, pause: float) -> ReadableStream[bytes]:
+    """Write so many bytes in chunks of a size, so many milliseconds apart; each byte is its chunk's number."""
+    return await _paced(name, count // size, pause, lambda number: bytes((number,)) * size)
+
+
+async def xored(name: str, given: ReadableStream[bytes]) -> ReadableStream[bytes]:
+    """Write what is read with other bits."""
+    return await _changed(name, given, lambda chunk: chunk.translate(_XOR))
+
+
+async def summary(name: str, given: list[ReadableStream[bytes]], count: int, mask: int) -> ReadableStream[bytes]:
+    """
+    Read streams all at once, and write how many there were.
+
+    Raises:
+        ValueError: one is not what :func:`generated` has written, or is not of so many bytes.
+    """
+    sizes = await asyncio.gather(*(_checked(each, mask) for each in given))
+    if any(size != count for size in sizes):
+        raise ValueError(f"streams have {sizes} bytes and not {count}")
+    return await _paced(name, 1, 0, lambda _: told(len(sizes), count))
+
+
+def line(number: int) -> bytes:
+    """Return a line of text with its number in front."""
+    head = f"{number} "
+    filling = "abcdefghij" * (_LINE_BYTES // 10)
+    return f"{head}{filling[: _LINE_BYTES - 1 - len(head)]}\n".encode()
+
+
+def told(streams: int, count: int) -> bytes:
+    """Return what a summary says of so many streams of so many bytes."""
+    return f"{streams} of {count}".encode()
+
+
+async def _paced(name: str, chunks: int, pause: float, chunk: Callable[[int], bytes]) -> ReadableStream[bytes]:
+    writable = get_writable(name, type="bytes")
+    for number in range(chunks):
+        await writable.write(chunk(number))
+        if pause:
+            await asyncio.sleep(pause / 1000)
+    return await _ended(name, writable)
+
+
+async def _changed(name: str, given: ReadableStream[bytes], change: Callable[[bytes], bytes]) -> ReadableStream[bytes]:
+    writable = get_writable(name, type="bytes")
+    async for chunk in given:
+        await writable.write(change(chunk))
+    return await _ended(name, writable)
+
+
+async def _ended(name: str, writable: WritableStream) -> ReadableStream[bytes]:
+    await writable.close()
+    return get_readable(name)
+
+
+async def _checked(given: ReadableStream[bytes], mask: int) -> int:
+    count, last = 0, 0
+    async for chunk in given:
+        for byte in (chunk[0], chunk[-1]):
+            if (number := byte ^ mask) < last:
+                raise ValueError("chunks come in another order than they were written")
+            last = number
+        count += len(chunk)
+    return count
