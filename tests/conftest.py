@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,9 +29,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="test the full Python guest, too; it is compiled once")
 
 
-def pytest_configure() -> None:
-    """Put what the build puts there in place, for checkouts that want other things since they were installed."""
+def pytest_configure(config: pytest.Config) -> None:
+    """
+    Put what the build puts there in place, for checkouts that want other things since they were installed.
+
+    And byte code, once for the thousands of processes that tests start: where Python is told to write none, as in many
+    containers, each would compile all that it imports of Torpor, which is half of what its start costs.
+    """
     hatch_build.put_files(ROOT)
+    if not hasattr(config, "workerinput"):  # the other processes of pytest find it
+        compileall.compile_dir(ROOT / "src" / "torpor", quiet=2)
 
 
 @pytest.fixture(autouse=True)
