@@ -102,8 +102,8 @@ class Writer(ConnectionThread):
             self.listen()
 
     def _begin(self, store: Store) -> None:
-        self._patience_seconds = take_patience(store.db)
         self._version = _data_version(store)
+        self._patience_seconds = take_patience(store.db)
         self._watch = watch(store.file.path.with_name(f"{store.file.path.name}-wal"), self._written)
 
     def _end(self) -> None:
