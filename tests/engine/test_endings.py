@@ -9,6 +9,7 @@ from typing import cast
 import msgspec
 
 from torpor.engine.endings import Endings
+from torpor.errors import RunNotFoundError
 from torpor.model import Ending, Event, Notice, Run
 from torpor.testing.worlds.story import RUN, new_run
 from torpor.world import World
@@ -78,3 +79,18 @@ async def test_a_notice_that_tells_the_ending_is_enough() -> None:
         ending = Ending(msgspec.structs.replace(run, status="completed", head=3), Event("run_completed", 1, RUN, seq=3))
         world.tell(Notice(RUN, ended=True, ending=ending))
         assert await waiting == ending
+
+
+async def test_who_ask_together_look_together() -> None:
+    """The world is asked once for all, and again for what it does not know, to say so."""
+    memory = MemoryWorld("memory://")
+    await memory.open()
+    run = await memory.create_run(new_run())
+    world = SlowWorld(msgspec.structs.replace(run, status="completed"))
+    endings = Endings(cast("World", world))
+    found = await asyncio.gather(*(endings.wait(f"wrun_{n}") for n in range(5)))
+    assert [ending.run.status for ending in found] == ["completed"] * 5
+    assert len(world.looks) == 1
+    waits = (Endings(memory).wait(run_id) for run_id in ("wrun_gone", "wrun_gone"))
+    refused = await asyncio.gather(*waits, return_exceptions=True)
+    assert [type(each) for each in refused] == [RunNotFoundError] * 2

@@ -377,3 +377,19 @@ async def test_a_commit_that_is_still_under_way_is_waited_for(world: PostgresWor
     slow.close()
     assert committed.stored
     assert (await types(world))[2:] == ["step_created"]
+
+
+async def test_who_hears_while_telling_keeps_the_connection(world: PostgresWorld, server: str) -> None:
+    """What came from another process is news, and no sign that the connection was cut."""
+    other = open_world(server)
+    assert isinstance(other, PostgresWorld)
+    await other.open()
+    unsubscribe = world.subscribe(lambda _: None)
+    ears = [each._ear for each in (world, other) if each._ear is not None]
+    before = [ear._connection._db for ear in ears]
+    for n in range(40):
+        await asyncio.gather(world.create_run(new_run(f"wrun_a{n}")), other.create_run(new_run(f"wrun_b{n}")))
+    unsubscribe()
+    assert len(ears) == 2
+    assert [ear._connection._db for ear in ears] == before
+    await other.close()

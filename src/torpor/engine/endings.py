@@ -31,6 +31,8 @@ class Endings:
         self._waiting: dict[str, list[asyncio.Future[Ending]]] = {}
         self._to_look_at: dict[str, None] = {}
         self._look: asyncio.Task[None] | None = None
+        self._first_look: asyncio.Task[dict[str, Run]] | None = None
+        self._to_see: list[str] = []
         self._unsubscribe: Callable[[], None] | None = None
 
     async def wait(self, run_id: str) -> Ending:
@@ -45,7 +47,7 @@ class Endings:
         if self._unsubscribe is None:
             self._unsubscribe = self._world.subscribe(self._notice)
         try:
-            while (run := await self._world.get_run(run_id)).status not in RUN_TERMINAL:
+            while (run := await self._see(run_id)).status not in RUN_TERMINAL:
                 if where := run.attributes.get(MOVED):
                     raise RunMovedError(
                         f"run {run_id} has moved to world {where}, where it goes on; await its end there"
@@ -57,6 +59,23 @@ class Endings:
             return Ending(run)
         finally:
             self._stop_waiting(run_id, ending)
+
+    async def _see(self, run_id: str) -> Run:
+        """
+        Return a run as it stands; those who ask at the same moment ask the world once.
+
+        Raises:
+            RunNotFoundError: no such run in this world.
+        """
+        if self._first_look is None:
+            self._first_look = asyncio.get_running_loop().create_task(self._see_all())
+        self._to_see.append(run_id)
+        found = await asyncio.shield(self._first_look)
+        return found.get(run_id) or await self._world.get_run(run_id)  # which says what is wrong with it
+
+    async def _see_all(self) -> dict[str, Run]:
+        run_ids, self._to_see, self._first_look = self._to_see, [], None
+        return await self._world.statuses(run_ids) if len(run_ids) > 1 else {}
 
     def _stop_waiting(self, run_id: str, ending: asyncio.Future[Ending]) -> None:
         ending.cancel()

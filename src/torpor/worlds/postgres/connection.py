@@ -101,6 +101,17 @@ class Connection:
             self._db = self._connect_patiently()
         return self._db
 
+    @property
+    def wire(self) -> Wire:
+        """
+        The way of statements over the driver's connection, outside transactions.
+
+        Raises:
+            psycopg.Error: as :attr:`db`.
+        """
+        assert self.db is not None, "it makes one"
+        return self._wire
+
     def try_to_connect(self) -> None:
         """
         Connect, and do not wait for a server that is not there.

@@ -30,6 +30,7 @@ from torpor.worlds.notices import ALL, heard, kinds_of, news_of
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.postgres.connection import Connection
 from torpor.worlds.postgres.url import Settings
+from torpor.worlds.postgres.wire import Wire
 
 CHANNEL: Final = "torpor"
 TELL: Final = f"SELECT pg_notify('{CHANNEL}', %s)"
@@ -61,6 +62,7 @@ class Ear:
         self._to_tell: set[str] = set()
         self._closed = threading.Event()
         self._connection = Connection(settings, self._closed)
+        self._listens_by: Wire | None = None
         self._look_ms = LOOK_MS if settings.listen else LOOK_DEAF_MS
         self._look_at = 0.0
         self._wakes, self._waker = os.pipe()
@@ -102,36 +104,37 @@ class Ear:
         has_failed = False
         while not self._closed.is_set():
             try:
-                db = self._listen() if self._settings.listen else None
+                self._listen()
                 if has_failed:  # whatever was told meanwhile was told to nobody
                     self._notifier.notify(ALL)
                 has_failed = False
                 self._listening.set()
-                self._hear(db)
+                self._hear()
             except (psycopg.Error, OSError):
                 has_failed = True
                 self._connection.drop()
                 self._listening.set()
                 self._closed.wait(_AGAIN_SECONDS)
-        with suppress(psycopg.Error):
+        with suppress(psycopg.Error, OSError):
             self._tell_others()
         self._connection.drop()
 
-    def _listen(self) -> psycopg.Connection:
-        self._connection.drop()
-        db = self._connection.db
-        db.execute(f"LISTEN {CHANNEL}")
-        return db
+    def _listen(self) -> None:
+        if self._settings.listen:
+            self._connection.drop()
+            self._listens_by = self._connection.wire
+            self._listens_by.send([(f"LISTEN {CHANNEL}", ())])
 
-    def _hear(self, db: psycopg.Connection | None) -> None:
+    def _hear(self) -> None:
         """Tell what is heard, and look, until the thread is to end or the connection is gone."""
+        wire = self._listens_by
         while not self._closed.is_set():
-            sources = [self._wakes] if db is None else [self._wakes, db.fileno()]
+            sources = [self._wakes] if wire is None else [self._wakes, wire.fileno()]
             ready, _, _ = select.select(sources, [], [], max(0.0, self._look_at - time.monotonic()))
             if self._wakes in ready:
                 os.read(self._wakes, _WAKINGS)
             has_told = self._tell_others()
-            news = None if db is None else heard((each.payload for each in db.notifies(timeout=0)), self._origin)
+            news = None if wire is None else heard(wire.heard(), self._origin)
             if news is not None:
                 self.put_off()
                 self._notifier.notify(news)
@@ -146,5 +149,7 @@ class Ear:
         with self._telling:
             kinds, self._to_tell = self._to_tell, set()
         if kinds:
-            self._connection.db.execute(TELL, (news_of(kinds, self._origin),))
+            # Whether the one that listens was cut is not asked by whether something came on it: that is news.
+            wire = self._listens_by or self._connection.wire
+            wire.send([(TELL, (news_of(kinds, self._origin),))])
         return bool(kinds)

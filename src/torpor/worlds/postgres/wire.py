@@ -91,6 +91,23 @@ class Wire:
         pg.exit_pipeline_mode()
         return _own(results, [shape for pair in prepares for shape in pair])
 
+    def fileno(self) -> int:
+        """Return the descriptor on which something comes when there are notifications, or the connection is gone."""
+        return self._pg.socket
+
+    def heard(self) -> list[str]:
+        """
+        Return what notifications that have come since say, without waiting for any.
+
+        Raises:
+            psycopg.OperationalError: the connection is gone.
+        """
+        self._pg.consume_input()
+        found = []
+        while (notification := self._pg.notifies()) is not None:
+            found.append(notification.extra.decode())
+        return found
+
     def _forget(self) -> None:
         """Let the server forget what it has prepared, once that is too much."""
         if len(self._shapes) > _SHAPES_MAX and self._pg.transaction_status != TransactionStatus.INERROR:
