@@ -55,7 +55,7 @@ FLOORS = (
     {"engine"},
     {"programs", "guests"},
     {"vm", "worlds", "codec"},
-    {"world", "processes"},
+    {"world", "processes", "retention"},
     {
         "model",
         "attributes",
@@ -68,7 +68,6 @@ FLOORS = (
         "clock",
         "durations",
         "expecting",
-        "retention",
         "retries",
         "project",
         "signatures",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from torpor.app import Torpor
+    from torpor.capsules.archives import Capsules
     from torpor.client import Client
     from torpor.codec import register, serializable
     from torpor.codec.requests import Request, Response
@@ -78,6 +79,7 @@ __all__ = [
     "ArgumentError",
     "Awaited",
     "Backoff",
+    "Capsules",
     "Cleanup",
     "Client",
     "EntityConflictError",
@@ -146,6 +148,7 @@ __all__ = [
 
 _HOMES = {
     "torpor.app": ("Torpor",),
+    "torpor.capsules.archives": ("Capsules",),
     "torpor.client": ("Client",),
     "torpor.run_handle": ("RunHandle",),
     "torpor.codec": (

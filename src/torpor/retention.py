@@ -6,7 +6,7 @@ import base64
 import json
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import msgspec
 
@@ -15,6 +15,7 @@ from torpor.errors import ConfigurationError
 from torpor.expecting import expect
 from torpor.lifecycle import RunStatus
 from torpor.model import EndedFilter, Event, Run
+from torpor.world import World
 
 NAMES_KEPT_MS: Final = 7 * 86_400_000
 """
@@ -27,6 +28,19 @@ Archive = Callable[[str, Sequence[Event]], "Awaitable[None] | None"]
 Is given a run's id and events, as they are stored, before the events go. It may be asked twice for the same ones, which
 their ``seq`` tells. What it raises stops the deletion until the next time.
 """
+
+
+@runtime_checkable
+class RunArchive(Protocol):
+    """Keeps whole runs that have ended, before they go, as :class:`torpor.Capsules` does."""
+
+    async def keep(self, world: World, runs: Sequence[Run]) -> list[Run]:
+        """
+        Keep runs, each once, and return those that are kept now; the others stay where they are.
+
+        What it raises stops the deletion until the next time.
+        """
+        ...
 
 
 class KeepLog(msgspec.Struct, frozen=True):
@@ -59,13 +73,14 @@ class Retention(msgspec.Struct, frozen=True):
 
     Attributes:
         completed, failed, cancelled: such as ``"30d"``, by how they ended.
-        archive: what is given their logs before they go: a folder, or a function, see :data:`Archive`.
+        archive: what is given their logs before they go: a folder, or a function, see :data:`Archive`; or what keeps
+            all of them, such as :class:`torpor.Capsules`.
     """
 
     completed: Duration | None = None
     failed: Duration | None = None
     cancelled: Duration | None = None
-    archive: str | Path | Archive | None = None
+    archive: str | Path | Archive | RunArchive | None = None
 
     def kept_ms(self) -> dict[RunStatus, int]:
         """
@@ -109,9 +124,10 @@ class Policy(msgspec.Struct, frozen=True):
         about = chosen.app, chosen.workflow
         return [(EndedFilter(0, *about, (status,), besides=chosen.besides), ms) for status, ms in kept.items()]
 
-    def archive_for(self, _run: Run) -> Archive | None:
-        """Return what is given the logs of runs that have ended before they go."""
-        return archive_of(self.retention.archive) if self.retention is not None else None
+    def archive_for(self, _run: Run) -> Archive | RunArchive | None:
+        """Return what is given runs that have ended, or their logs, before they go."""
+        archive = self.retention.archive if self.retention is not None else None
+        return archive if isinstance(archive, RunArchive) else archive_of(archive)
 
 
 class Policies(msgspec.Struct, frozen=True):
@@ -166,6 +182,11 @@ def _checked_log(given: KeepLog | int) -> KeepLog:
     if (count is None and log.age is None) or isinstance(count, bool) or (count is not None and count < 0):
         raise ConfigurationError(
             f"log={given!r}: give how many events are kept, 0 or more, or up to which age: KeepLog(1000, '7d')"
+        )
+    if isinstance(log.archive, RunArchive):
+        raise ConfigurationError(
+            f"log={given!r}: {type(log.archive).__name__} keeps whole runs, and these go on; give Retention(archive=…) "
+            "that, and KeepLog a folder or a function"
         )
     try:
         log.age_ms()

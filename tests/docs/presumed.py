@@ -218,6 +218,25 @@ finally:
 """,
     ),
     Presumes(
+        "retention.md",
+        "archive=Capsules",
+        behind="""
+@app.workflow
+async def greet() -> str:
+    return "hello"
+""",
+        check="""
+from pathlib import Path
+run = await torpor.start(greet, run_id="greeting")
+await run.result()
+archive = app.what_is_kept().default.archive_for(None)
+assert await archive.keep(torpor.world, [await torpor.world.get_run("greeting")])
+[file] = Path("{folder}/kept").glob("*/*.capsule")
+assert file.name.startswith("greeting.")
+""",
+        instead={'"kept"': '"{folder}/kept"'},
+    ),
+    Presumes(
         "steps.md",
         "CardDeclined",
         before=_APP

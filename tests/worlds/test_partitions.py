@@ -1,4 +1,4 @@
-"""The schema on Postgres may be divided by runs: each large table's key begins with the run, and partitions work."""
+"""The schema on Postgres may be divided by runs: each large table's key begins with the run."""
 
 from __future__ import annotations
 
@@ -6,13 +6,11 @@ import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Final
 
 import pytest
 
 from tests.postgres_server import execute, server_url
-from tests.servers.load import STEPS, Load
 from torpor.worlds.postgres.connection import Connection
 from torpor.worlds.postgres.schema import MIGRATIONS, migrate
 from torpor.worlds.postgres.url import parse
@@ -31,7 +29,6 @@ _KEYS: Final = (
     "JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = i.indkey[0] "
     "WHERE c.relnamespace = 'torpor'::regnamespace AND i.indisunique ORDER BY 1, 3 DESC"
 )
-_SCALE: Final = Path(__file__).parents[2] / "docs" / "scale.md"
 
 
 @pytest.fixture
@@ -63,20 +60,3 @@ def test_keys_of_large_tables_begin_with_the_run(scratch: str) -> None:
         ("runs", "n"),
         ("resumes", "token"),
     }
-
-
-@pytest.mark.long
-async def test_runs_work_on_partitions(scratch: str) -> None:
-    """The page's script divides the large tables of an empty world; runs of two workers end there as elsewhere."""
-    [script] = re.findall(r"```postgresql\n(DO .*?)```", _SCALE.read_text(encoding="utf-8"), re.DOTALL)
-    with _connected(scratch) as connection:
-        migrate(connection, scratch)
-        connection.db.execute(script.encode())
-
-    async def nothing(_: Load) -> None:
-        """Let nothing happen."""
-
-    await Load(scratch, 12).carry_out(nothing)
-    partitions = execute(scratch, "SELECT tableoid::regclass::text, count(*) FROM torpor.events GROUP BY 1 ORDER BY 1")
-    assert len(partitions) > 3
-    assert sum(int(str(count)) for _, count in partitions) > 12 * STEPS

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from torpor.capsules import SUFFIX, transfer
+from torpor.capsules.archives import Capsules
 from torpor.capsules.file import Manifest
 from torpor.capsules.file import read as read_capsule
 from torpor.cli.opening import with_client
@@ -21,11 +23,16 @@ from torpor.inspection.timestamps import bytes_text
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Run
 from torpor.programs.catalogue import short_name
+from torpor.worlds.urls import shown
 
 
 @command
 def export_run(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Its id, or the beginning of it.")],
+    archive: Annotated[
+        str | None,
+        typer.Option("--from", metavar="PLACE", help="Take it from an archive: a folder, or postgres://…"),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--out", "-o", metavar="FILE", help=f"By default its id, with {SUFFIX} behind it.")
     ] = None,
@@ -46,6 +53,8 @@ def export_run(
     work or over; it is not touched, and goes on. torpor inspect and torpor repl open the file, torpor import puts it
     into a world. What of a run is encrypted stays so; without --encrypt the rest can be read by who has the file.
 
+    A run that has gone is taken from the archive that --from names, by its whole id.
+
     Example: torpor export order-17 -o order-17.capsule
     """
 
@@ -53,7 +62,12 @@ def export_run(
         run_id = await Reader(client).find(run)
         return run_id, await transfer.take_out(client.world, run_id, client.keyring, whole=whole, encrypt=encrypt)
 
-    run_id, data = with_client(app, world, taken)
+    if archive is None:
+        run_id, data = with_client(app, world, taken)
+    elif whole or encrypt:
+        raise UsageError("what is in an archive comes as it is there: leave out --whole and --encrypt")
+    else:
+        run_id, data = run, _archived(archive, run)
     file = out or Path(f"{run_id.replace('%', '%25').replace('/', '%2F')}{SUFFIX}")
     transfer.save(file, data)
     manifest = read_capsule(data).manifest
@@ -61,7 +75,7 @@ def export_run(
         print_json({"file": str(file), "bytes": len(data), **_about(manifest)})
         return
     say((str(file), "bold"), f"  {bytes_text(len(data))}, {_text(manifest)}")
-    if not (encrypt or manifest.run_key_id):
+    if not (manifest.key_id or manifest.run_key_id):
         say(("it is not encrypted: who has it can read all that is in it", "dim"), err=True)
 
 
@@ -101,6 +115,19 @@ def import_run(
         say((f"{_text(manifest)}: {goes_on}", "dim"), err=True)
     for other in absent:
         say((f"it waits for the end of run {other}, which is not in this world", "yellow"), err=True)
+
+
+def _archived(place: str, run_id: str) -> bytes:
+    """
+    Return the capsule of a run that has gone into an archive.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    data = asyncio.run(Capsules(place).find(run_id))
+    if data is None:
+        raise UsageError(f"there is no run {run_id} in {shown(place)}; a run is found there by its whole id")
+    return data
 
 
 async def _absent(client: Client, run: Run) -> list[str]:

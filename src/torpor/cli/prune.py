@@ -15,20 +15,19 @@ from torpor.cli.reporting import command
 from torpor.cli.runs import StatusOption, WorkflowOption, parse_status
 from torpor.client import Client
 from torpor.durations import milliseconds
-from torpor.engine.pruning import LivingLogs
+from torpor.engine.pruning import ArchiveFor, LivingLogs
 from torpor.engine.pruning import prune as prune_runs
 from torpor.errors import UsageError
 from torpor.inspection.timestamps import clock_text
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.model import EndedFilter, Run
 from torpor.programs.catalogue import short_name
-from torpor.retention import NAMES_KEPT_MS, Archive, Policies, archive_of
+from torpor.retention import NAMES_KEPT_MS, Archive, Policies, RunArchive, archive_of
 
 _PAGE = 200
 _LISTED_MAX = 100_000
 
 Told = Callable[[Run, bool], None]
-ArchiveFor = Callable[[Run], Archive | None]
 
 
 @command
@@ -40,6 +39,10 @@ def prune(
     workflow: WorkflowOption = None,
     archive: Annotated[
         str | None, typer.Option("--archive", metavar="FOLDER", help="Write their logs there before they go.")
+    ] = None,
+    capsules: Annotated[
+        str | None,
+        typer.Option("--capsules", metavar="PLACE", help="Write all of each there: a folder, or postgres://…"),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only list them.")] = False,
     app: AppOption = None,
@@ -55,6 +58,9 @@ def prune(
     Workers do not wait for it: a few hundred rows go at a time. Of a run that ended within the last seven days its name
     and how it ended stay until then, so that nobody starts it a second time.
 
+    With --capsules each run is first written into a capsule of its own, sorted by the months in which runs ended, from
+    where torpor export RUN --from PLACE takes it.
+
     Example: torpor prune --older-than 30d --status completed
     """
     application = app_if_any(app, None) if app is not None or world is None else None
@@ -62,9 +68,9 @@ def prune(
     name = application.name if application is not None else ""
     done = _Done(dry_run, json)
     if older_than is None:
-        if status is not None or workflow is not None or archive is not None:
+        if any(given is not None for given in (status, workflow, archive, capsules)):
             raise UsageError(
-                "--status, --workflow and --archive go with --older-than TIME; the application has its own"
+                "--status, --workflow, --archive and --capsules go with --older-than TIME; the application has its own"
             )
         if policies is None:
             raise UsageError(
@@ -74,11 +80,11 @@ def prune(
         with_client(app, world, lambda client: _by_policy(client, policies, name, done))
     else:
         kept_ms, statuses = _age(older_than), _statuses(status)
-        folder = archive_of(archive)
+        place = _archive(archive, capsules)
 
-        def archive_for(run: Run) -> Archive | None:
+        def archive_for(run: Run) -> Archive | RunArchive | None:
             own = policies is not None and run.app == name
-            return folder or (policies.of(run.workflow).archive_for(run) if policies is not None and own else None)
+            return place or (policies.of(run.workflow).archive_for(run) if policies is not None and own else None)
 
         async def by_age(client: Client) -> None:
             for full in await _full_names(client, workflow):
@@ -118,6 +124,17 @@ class _Done:
         would = "would be" if self.dry_run else "were"
         logs = f", {len(self._shortened)} logs {would} shortened" if self._shortened else ""
         say(f"{len(self._pruned)} runs {would} deleted{logs}")
+
+
+def _archive(folder: str | None, capsules: str | None) -> Archive | RunArchive | None:
+    """Return what is given runs, or their logs, before they go."""
+    if capsules is None:
+        return archive_of(folder)
+    if folder is not None:
+        raise UsageError("--archive writes logs, --capsules all of a run with its log; give one of them")
+    from torpor.capsules.archives import Capsules  # noqa: PLC0415  # it needs programs and guests
+
+    return Capsules(capsules)
 
 
 def _age(older_than: str) -> int:

@@ -18,7 +18,7 @@ from torpor.engine.observer import Observer, Remark, ignore
 from torpor.errors import ArchiveError, ConflictError, DamagedError, NotFoundError
 from torpor.limits import DELETED_ROWS_MAX
 from torpor.model import EndedFilter, Event, LongLogs, Run
-from torpor.retention import NAMES_KEPT_MS, Archive, Chosen, KeepLog, Policies, archive_of
+from torpor.retention import NAMES_KEPT_MS, Archive, Chosen, KeepLog, Policies, RunArchive, archive_of
 from torpor.world import World
 
 _PAUSE: Final = 4
@@ -32,6 +32,9 @@ _SLACK: Final = 100
 """Events that may go before they do: it is not worth while to try a snapshot for less."""
 
 T = TypeVar("T")
+
+ArchiveFor = Callable[[Run], Archive | RunArchive | None]
+"""Returns what is given a run that has ended, or its log, before it goes."""
 
 Verify = Callable[[Run], Awaitable[bool]]
 """Returns whether a run's newest snapshot can be restored, so that it makes up for the log."""
@@ -144,7 +147,7 @@ async def prune(
     where: EndedFilter,
     kept_ms: int,
     *,
-    archive_for: Callable[[Run], Archive | None] = lambda _run: None,
+    archive_for: ArchiveFor = lambda _run: None,
     told: Callable[[Run, bool], None] = lambda _run, _named: None,
 ) -> int:
     """
@@ -156,7 +159,7 @@ async def prune(
         world: an open world.
         where: which; its ``before`` and ``whole`` are set here, and its ``limit`` is how many are looked for at once.
         kept_ms: how long they are kept.
-        archive_for: returns what is given a run's log before.
+        archive_for: returns what is given a run, or its log, before.
         told: is told each, and whether its name stays.
     """
     bites = Bites(world)
@@ -225,17 +228,15 @@ class Bites:
             base = until
             await self._bite(lambda until=until: self._world.archive(run.id, until))  # type: ignore[misc]  # mypy#15459
 
-    async def delete(
-        self, runs: Sequence[Run], archive_for: Callable[[Run], Archive | None], *, keep_name: bool
-    ) -> list[Run]:
+    async def delete(self, runs: Sequence[Run], archive_for: ArchiveFor, *, keep_name: bool) -> list[Run]:
         """
         Delete some runs that have ended in bites which they share, as many rows in each as one run alone could lose;
         return which went: others stay that somebody else has deleted, or that are damaged.
 
         Raises:
-            ArchiveError: a log could not be archived; its run stays, and so do the others.
+            ArchiveError: a run or its log could not be archived; it stays, and so do the others.
         """
-        left = [run for run in runs if await self._is_archived(run, archive_for(run))]
+        left = await self._archived(runs, archive_for)
         gone: list[Run] = []
         while left:
             rows_max = max(1, DELETED_ROWS_MAX // len(left))
@@ -255,19 +256,31 @@ class Bites:
 
         return await asyncio.gather(*map(delete, runs))  # worlds make one transaction of what comes together
 
-    async def _is_archived(self, run: Run, archive: Archive | None) -> bool:
-        """Archive a run's log, if it is to be; return False when the run is gone or damaged."""
+    async def _archived(self, runs: Sequence[Run], archive_for: ArchiveFor) -> list[Run]:
+        """Archive runs that are to be; return those that may go: neither gone nor damaged."""
+        may_go: list[Run] = []
+        whole: dict[RunArchive, list[Run]] = {}
+        for run in runs:
+            archive = archive_for(run)
+            if archive is None or run.head - run.base <= 1 < run.head:  # only its name was kept, the rest is there
+                may_go.append(run)
+            elif isinstance(archive, RunArchive):
+                whole.setdefault(archive, []).append(run)
+            elif await self._is_log_archived(run, archive):
+                may_go.append(run)
+        for archive, some in whole.items():
+            may_go += await self._bite(lambda archive=archive, some=some: _kept(archive, self._world, some))  # type: ignore[misc]  # mypy#15459
+        return may_go
+
+    async def _is_log_archived(self, run: Run, archive: Archive) -> bool:
         try:
-            if archive is not None:
-                await self._archive_all(run, archive)
+            await self._archive_all(run, archive)
         except (NotFoundError, DamagedError):
             return False
         return True
 
     async def _archive_all(self, run: Run, archive: Archive) -> None:
         after = run.base
-        if run.head - run.base <= 1 < run.head:
-            return  # only the name was kept, and the rest is in the archive
         while events := await self._world.events(run.id, after=after, limit=DELETED_ROWS_MAX):
             await _given(archive, run.id, events)
             after = events[-1].seq
@@ -293,3 +306,16 @@ async def _given(archive: Archive, run_id: str, events: list[Event]) -> None:
             await waiting
     except Exception as error:
         raise ArchiveError(f"the log of run {run_id} could not be archived, and stays: {error}") from error
+
+
+async def _kept(archive: RunArchive, world: World, runs: list[Run]) -> list[Run]:
+    """
+    Have whole runs archived, and return those that are.
+
+    Raises:
+        ArchiveError: that failed; all of them stay.
+    """
+    try:
+        return await archive.keep(world, runs)
+    except Exception as error:
+        raise ArchiveError(f"run {runs[0].id} could not be archived, and stays: {error}") from error
