@@ -385,7 +385,7 @@ async def test_who_hears_while_telling_keeps_the_connection(world: PostgresWorld
     assert isinstance(other, PostgresWorld)
     await other.open()
     unsubscribe = world.subscribe(lambda _: None)
-    ears = [each._ear for each in (world, other) if each._ear is not None]
+    ears = [each._telling for each in (world, other) if each._telling is not None]
     before = [ear._connection._db for ear in ears]
     for n in range(40):
         await asyncio.gather(world.create_run(new_run(f"wrun_a{n}")), other.create_run(new_run(f"wrun_b{n}")))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import Any
 from unittest import mock
 
 import psycopg
@@ -14,11 +13,11 @@ from msgspec.structs import replace
 
 from tests.postgres_server import execute
 from tests.worlds.empty_postgres import server, world
+from tests.worlds.many_turns import RUNS, refuses_alone, started, stored
 from torpor.errors import EntityConflictError, LeaseLostError, RunNotFoundError
-from torpor.model import NOW, Commit, Committed, Entities, Event, NewTask, Run, Task
+from torpor.model import NOW, Event, NewTask, Run
 from torpor.testing.worlds.notices import Ear
 from torpor.testing.worlds.story import (
-    WORKER,
     T,
     ending,
     new_run,
@@ -36,32 +35,10 @@ from torpor.worlds.postgres.statements import Statement
 
 __all__ = ["server", "world"]
 
-_RUNS = [f"wrun_{n:02}" for n in range(20)]
 _CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE application_name = 'torpor' AND pid <> pg_backend_pid()"
 )
-
-Claimed = tuple[Task, Entities]
-
-
-async def _started(world: PostgresWorld) -> list[Claimed]:
-    """Return a claimed turn of each of many runs, in their order."""
-    await asyncio.gather(*(world.create_run(new_run(run_id)) for run_id in _RUNS))
-    tasks = await take(world, turns_max=len(_RUNS))
-    turns = [(task, (await world.load(task.run_id)).held) for task in tasks]
-    turns.sort(key=lambda turn: turn[0].run_id)
-    found = await asyncio.gather(*(_stored(world, turn, Event("run_started", T)) for turn in turns))
-    return [(task, each.held) for (task, _), each in zip(turns, found, strict=True) if each.held is not None]
-
-
-async def _stored(world: PostgresWorld, turn: Claimed, *outputs: Event, **fields: Any) -> Committed:
-    """Commit what a turn says first, as a driver does that hurries, and return what came of it."""
-    task, held = turn
-    commit = Commit(task.run_id, WORKER, task.epoch, held.run.head, outputs=outputs, **fields)
-    stored: asyncio.Future[Committed] = asyncio.get_running_loop().create_future()
-    assert world.hand_in(commit, held, stored)
-    return await stored
 
 
 def _transactions(server: str, seq: int) -> int:
@@ -72,67 +49,72 @@ def _transactions(server: str, seq: int) -> int:
 
 async def test_what_comes_together_is_one_transaction(world: PostgresWorld, server: str) -> None:
     """While some are stored others gather: creations, commits, and ends."""
-    turns = await _started(world)
+    turns = await started(world)
     assert 1 <= _transactions(server, 1) < 10
-    found = await asyncio.gather(*(_stored(world, turn, step("step_created", 1, attempt=1)) for turn in turns))
+    found = await asyncio.gather(*(stored(world, turn, step("step_created", 1, attempt=1)) for turn in turns))
     assert 1 <= _transactions(server, 3) < 10
     turns = [(task, each.held) for (task, _), each in zip(turns, found, strict=True) if each.held is not None]
-    found = await asyncio.gather(*(_stored(world, turn, ending()) for turn in turns))
+    found = await asyncio.gather(*(stored(world, turn, ending()) for turn in turns))
     assert all(each.stored for each in found)
     assert 1 <= _transactions(server, 4) < 10
-    assert [(await world.get_run(run_id)).status for run_id in _RUNS] == ["completed"] * len(_RUNS)
+    assert [(await world.get_run(run_id)).status for run_id in RUNS] == ["completed"] * len(RUNS)
 
 
 async def test_a_stale_one_is_refused_alone(world: PostgresWorld, server: str) -> None:
     """Those that came with it are stored, each once, and most of them together."""
-    turns = await _started(world)
-    lost = _RUNS[7]
+    turns = await started(world)
+    lost = RUNS[7]
     execute(server, "UPDATE torpor.runs SET epoch = epoch + 1 WHERE id = %s", lost)
-    commits = (_stored(world, turn, step("step_created", 1)) for turn in turns)
+    commits = (stored(world, turn, step("step_created", 1)) for turn in turns)
     found = await asyncio.gather(*commits, return_exceptions=True)
-    assert [isinstance(each, LeaseLostError) for each in found] == [run_id == lost for run_id in _RUNS]
-    for run_id in _RUNS:
+    assert [isinstance(each, LeaseLostError) for each in found] == [run_id == lost for run_id in RUNS]
+    for run_id in RUNS:
         assert (await types(world, run_id)).count("step_created") == (run_id != lost)
     assert 1 <= _transactions(server, 3) < 10
 
 
 async def test_refusals_disturb_nobody(world: PostgresWorld, server: str) -> None:
     """Who sends to a run that is not there is told so, and stores nothing; the others are one transaction."""
-    await asyncio.gather(*(world.create_run(new_run(run_id)) for run_id in _RUNS))
+    await asyncio.gather(*(world.create_run(new_run(run_id)) for run_id in RUNS))
     found = await asyncio.gather(
-        *(world.send(run_id, "news", b"devl[1]", f"m-{run_id}") for run_id in _RUNS),
+        *(world.send(run_id, "news", b"devl[1]", f"m-{run_id}") for run_id in RUNS),
         world.send("wrun_gone", "news", b"devl[1]", "m"),
         return_exceptions=True,
     )
     assert [type(each) for each in found if isinstance(each, Exception)] == [RunNotFoundError]
-    assert [(await world.get_run(run_id)).head for run_id in _RUNS] == [2] * len(_RUNS)
+    assert [(await world.get_run(run_id)).head for run_id in RUNS] == [2] * len(RUNS)
     assert 1 <= _transactions(server, 2) < 10
+
+
+async def test_one_that_cannot_begin_is_refused_alone(world: PostgresWorld) -> None:
+    """It is refused before it has asked the world for anything."""
+    await refuses_alone(world)
 
 
 async def test_who_begins_what_is_there_finds_it(world: PostgresWorld) -> None:
     """Though others begin runs with it; of two that ask for different runs of one id, one is refused."""
-    await world.create_run(new_run(_RUNS[0]))
+    await world.create_run(new_run(RUNS[0]))
     found = await asyncio.gather(
-        *(world.create_run(new_run(run_id)) for run_id in _RUNS),
-        world.create_run(new_run(_RUNS[0], workflow="other")),
-        *(world.create_run(new_run(run_id)) for run_id in _RUNS),
+        *(world.create_run(new_run(run_id)) for run_id in RUNS),
+        world.create_run(new_run(RUNS[0], workflow="other")),
+        *(world.create_run(new_run(run_id)) for run_id in RUNS),
         return_exceptions=True,
     )
-    refused = found.pop(len(_RUNS))
+    refused = found.pop(len(RUNS))
     assert isinstance(refused, EntityConflictError)
-    assert [run.id for run in found if isinstance(run, Run)] == _RUNS * 2
+    assert [run.id for run in found if isinstance(run, Run)] == RUNS * 2
 
 
 @pytest.mark.parametrize("before", [True, False])
 async def test_an_answer_that_is_lost_is_looked_up(world: PostgresWorld, before: bool) -> None:
     """Of all that was sent together; nothing is stored twice, and nobody waits in vain."""
-    turns = await _started(world)
+    turns = await started(world)
     store = Connection.store
     lost: list[int] = []
 
     def losing(self: Connection, statements: Iterable[Statement]) -> None:
         kept = [*statements]
-        if len(kept) > len(_RUNS) and not lost:
+        if len(kept) > len(RUNS) and not lost:
             lost.append(len(kept))
             if not before:
                 store(self, kept)
@@ -140,20 +122,20 @@ async def test_an_answer_that_is_lost_is_looked_up(world: PostgresWorld, before:
         store(self, kept)
 
     with mock.patch.object(Connection, "store", losing):
-        found = await asyncio.gather(*(_stored(world, turn, step("step_created", 1)) for turn in turns))
+        found = await asyncio.gather(*(stored(world, turn, step("step_created", 1)) for turn in turns))
     assert lost
     assert all(each.stored for each in found)
-    for run_id in _RUNS:
+    for run_id in RUNS:
         assert (await types(world, run_id)).count("step_created") == 1
 
 
 async def test_connections_that_are_cut_lose_nothing(world: PostgresWorld, server: str) -> None:
     """Outcomes of tasks, while the server ends one connection after the other."""
-    turns = await _started(world)
+    turns = await started(world)
     tasks = [NewTask("step_01", NOW)]
-    await asyncio.gather(*(_stored(world, turn, step("step_created", 1), tasks=tasks, park=True) for turn in turns))
-    claimed = (await world.claim(request(turns_max=0, steps_max=len(_RUNS)))).tasks
-    assert len(claimed) == len(_RUNS)
+    await asyncio.gather(*(stored(world, turn, step("step_created", 1), tasks=tasks, park=True) for turn in turns))
+    claimed = (await world.claim(request(turns_max=0, steps_max=len(RUNS)))).tasks
+    assert len(claimed) == len(RUNS)
 
     async def cut() -> None:
         for _ in range(5):
@@ -161,17 +143,17 @@ async def test_connections_that_are_cut_lose_nothing(world: PostgresWorld, serve
                 await asyncio.to_thread(execute, server, _CUT)
 
     await asyncio.gather(cut(), *(world.finish_step(outcome(task, "step_completed")) for task in claimed))
-    for run_id in _RUNS:
+    for run_id in RUNS:
         assert (await types(world, run_id)).count("step_completed") == 1
 
 
 async def test_who_watches_an_end_is_told_with_it(world: PostgresWorld) -> None:
     """Though the end came with those of others, whom nobody watches."""
-    turns = await _started(world)
-    await _stored(world, turns[0], watching(1, _RUNS[1]), park=True)
-    await asyncio.gather(*(_stored(world, turn, ending()) for turn in turns[1:]))
-    assert (await types(world, _RUNS[0]))[-1] == "hook_received"
-    assert (await world.get_run(_RUNS[0])).ready_at == NOW
+    turns = await started(world)
+    await stored(world, turns[0], watching(1, RUNS[1]), park=True)
+    await asyncio.gather(*(stored(world, turn, ending()) for turn in turns[1:]))
+    assert (await types(world, RUNS[0]))[-1] == "hook_received"
+    assert (await world.get_run(RUNS[0])).ready_at == NOW
 
 
 async def test_ends_of_children_wait_for_nobody_crosswise(world: PostgresWorld, server: str) -> None:
@@ -185,14 +167,14 @@ async def test_ends_of_children_wait_for_nobody_crosswise(world: PostgresWorld, 
     for n, parent in enumerate(("wrun_x", "wrun_y")):
         held = (await world.load(parent)).held
         hooks = [watching(op, child) for op, child in enumerate(children, 1) if op % 2 != n]
-        await _stored(world, (tasks[parent], held), Event("run_started", T), *hooks, park=True)
+        await stored(world, (tasks[parent], held), Event("run_started", T), *hooks, park=True)
     other = open_world(server)
     assert isinstance(other, PostgresWorld)
     await other.open()
     turns = [(tasks[child], (await world.load(child)).held) for child in children]
     await asyncio.gather(
-        *(_stored(world, turn, Event("run_started", T), ending()) for turn in turns[:4]),
-        *(_stored(other, turn, Event("run_started", T), ending()) for turn in reversed(turns[4:])),
+        *(stored(world, turn, Event("run_started", T), ending()) for turn in turns[:4]),
+        *(stored(other, turn, Event("run_started", T), ending()) for turn in reversed(turns[4:])),
     )
     for parent in ("wrun_x", "wrun_y"):
         assert (await types(world, parent)).count("hook_received") == 4
@@ -204,7 +186,7 @@ async def test_others_hear_of_it_once(world: PostgresWorld, server: str) -> None
     other = open_world(server)
     await other.open()
     ear = Ear(other)
-    await _started(world)
+    await started(world)
     await ear.wait_for(lambda notice: notice.work)
-    assert len(ear.heard) < len(_RUNS)
+    assert len(ear.heard) < len(RUNS)
     await other.close()

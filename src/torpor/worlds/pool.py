@@ -12,15 +12,15 @@ import asyncio
 import os
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from queue import Empty, LifoQueue
 from typing import Any, Generic, TypeVar
 
 from torpor.errors import UsageError, WorldError
 from torpor.model import Notice
-from torpor.thread_start import starting_thread
+from torpor.thread_start import in_thread, starting_thread
 
 S = TypeVar("S")
 T = TypeVar("T")
@@ -62,6 +62,23 @@ class StorePool(ABC, Generic[S]):
             Exception: what it raised, in our words.
         """
 
+    @abstractmethod
+    def _connect(self, store: S) -> None:
+        """
+        Make a store's connection, and do not wait for a server that is not there.
+
+        Raises:
+            Exception: what the driver raised.
+        """
+
+    @abstractmethod
+    def _let_go_of(self, store: S) -> None:
+        """Close a store's connection."""
+
+    @abstractmethod
+    def _failure_of(self, error: Exception, about: str) -> Exception:
+        """Return an error in our words, or the same if it is in them already."""
+
     @property
     def _is_waited_for(self) -> bool:
         """Whether somebody waits for a connection."""
@@ -85,6 +102,42 @@ class StorePool(ABC, Generic[S]):
     def is_open(self) -> bool:
         """Whether operations can be submitted in this process."""
         return self._pid == os.getpid()
+
+    async def open(self, prepare: Callable[[S], object]) -> None:
+        """
+        Connect, and do what is to be done before anything else.
+
+        Raises:
+            ConfigurationError, WorldError: there is no such server, or it refuses.
+        """
+        self._begin()
+
+        def connect() -> None:
+            store = self._idle.get()
+            is_ready = False
+            try:
+                with self._in_our_words("opening it"):
+                    self._connect(store)
+                    prepare(store)
+                is_ready = True
+            finally:
+                if not is_ready:
+                    self._let_go_of(store)
+                self._give_back(store)
+
+        await in_thread(f"opening world {self._url}", connect)
+        self._pid = os.getpid()
+
+    async def close(self) -> None:
+        """Finish what was begun, and let go."""
+        self._pid = 0
+        self._given_up.set()
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        self._threads.shutdown()
+        while not self._idle.empty():
+            self._let_go_of(self._idle.get())
 
     def submit(self, operation: Operation[S, T], about: str) -> asyncio.Future[T]:
         """
@@ -147,6 +200,17 @@ class StorePool(ABC, Generic[S]):
         settle(loop, [(future, value, error)])
         if notice is not None:
             self._tell(notice)
+
+    @contextmanager
+    def _in_our_words(self, about: str) -> Iterator[None]:
+        """Say of what is raised in the block what was being done."""
+        try:
+            yield
+        except Exception as error:
+            failure = self._failure_of(error, about)
+            if failure is not error:
+                raise failure from error
+            raise
 
     def _unknown(self, about: str, why: object) -> WorldError:
         return WorldError(

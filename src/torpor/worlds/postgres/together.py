@@ -12,66 +12,54 @@ turns out to be about another run, too, as the end of a child is, cannot share.
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
 
-from torpor.model import Notice
 from torpor.worlds import requests as ask
-from torpor.worlds.postgres.answers import answer, converse, rest
+from torpor.worlds.postgres.answers import answer, rest
 from torpor.worlds.postgres.changes import is_stored, is_whole, store_all, whole
 from torpor.worlds.postgres.connection import LostError, UndoneError
 from torpor.worlds.postgres.store import Store
-from torpor.worlds.requests import Apply, Conversation, Operation
+from torpor.worlds.requests import Apply, Conversation
+from torpor.worlds.sharing import Shared
 
 _WRITES: Final = (ask.Apply, ask.PutStep, ask.PutProgress, ask.PutStream, ask.Spend, ask.Erase)
 
 
-class Shared:
+class _Sharing:
     """
-    An operation that may share a transaction.
+    An operation that shares a transaction.
 
     Args:
-        begin: begins it anew.
-        run_id: whose row it locks.
-        about: names it in errors.
-        future: what awaits it.
+        shared: which.
 
     Attributes:
-        value, notice: what it returns.
-        error: what it raises, in place of a value.
+        run_id: whose row it locks.
     """
 
-    def __init__(
-        self, begin: Callable[[], Operation[Any]], run_id: str, about: str, future: asyncio.Future[Any]
-    ) -> None:
-        self.begin = begin
-        self.run_id = run_id
-        self.about = about
-        self.future = future
-        self.value: Any = None
-        self.notice: Notice | None = None
-        self.error: BaseException | None = None
-        self.is_single = False
+    def __init__(self, shared: Shared) -> None:
+        self._shared = shared
+        self.run_id = shared.run_id
         self._conversation: Conversation[Any] | None = None
 
-    def alone(self, store: Store) -> tuple[Any, Notice | None]:
-        """Carry it out in a transaction of its own."""
-        self.value = self.notice = self.error = None
-        return converse(store, self.begin())
-
-    def first(self) -> ask.Request:
-        """Begin, and return what it asks first."""
-        self.value = self.notice = self.error = None
-        self._conversation = self.begin()
-        return next(self._conversation)
+    def first(self) -> ask.Request | None:
+        """Begin, and return what it asks first; None if it was refused before it has asked anything."""
+        self._shared.forget()
+        self._conversation = self._shared.begin()
+        try:
+            first = next(self._conversation)
+        except Exception as error:  # noqa: BLE001  # it is this one's alone
+            self._shared.error = error
+            return None
+        self._shared.is_single = isinstance(first, Apply) and not is_whole(first.changes)
+        return first
 
     def stored(self) -> None:
         """Go on with what it asked first being stored."""
         assert self._conversation is not None, "it has begun"
-        self.value, self.notice = rest(self._conversation)
+        self._shared.value, self._shared.notice = rest(self._conversation)
 
     def converse(self, store: Store, first: ask.Request) -> None:
         """
@@ -86,20 +74,20 @@ class Shared:
         def answered(request: ask.Request) -> Any:
             nonlocal has_written
             if _run_of(request) not in ("", self.run_id):
-                self.is_single = True
+                self._shared.is_single = True
                 raise _SpoiltError
             result = answer(store, request)
             has_written |= isinstance(request, _WRITES)
             return result
 
         try:
-            self.value, self.notice = ask.converse(self._conversation, answered, first=first)
+            self._shared.value, self._shared.notice = ask.converse(self._conversation, answered, first=first)
         except (psycopg.Error, LostError, UndoneError, _SpoiltError):
             raise
         except Exception as error:
             if has_written:
                 raise _SpoiltError from error
-            self.error = error
+            self._shared.error = error
 
 
 class _SpoiltError(Exception):
@@ -124,20 +112,18 @@ def carry_out(store: Store, shared: Sequence[Shared]) -> bool:
     Raises:
         LostError: the connection went, and nobody knows whether they are stored.
     """
-    shared = sorted(shared, key=lambda each: each.run_id)
+    ordered = [_Sharing(each) for each in sorted(shared, key=lambda each: each.run_id)]
     try:
-        firsts = [each.first() for each in shared]
-        for each, first in zip(shared, firsts, strict=True):
-            each.is_single = isinstance(first, Apply) and not is_whole(first.changes)
+        begun = [(each, first) for each in ordered if (first := each.first()) is not None]
         if any(each.is_single for each in shared):
             return False
-        all_changes = [first.changes for first in firsts if isinstance(first, Apply) and is_whole(first.changes)]
-        if len(all_changes) == len(shared):
-            for each in shared:
+        all_changes = [first.changes for _, first in begun if isinstance(first, Apply) and is_whole(first.changes)]
+        if len(all_changes) == len(begun):
+            for each, _ in begun:
                 each.stored()  # as they will be, or else nobody hears of it
             return store_all(store, all_changes)
         with store.transaction():
-            for each, first in zip(shared, firsts, strict=True):
+            for each, first in begun:
                 _within(store, each, first)
     except (psycopg.Error, _SpoiltError, UndoneError):
         store.connection.reset()
@@ -146,7 +132,7 @@ def carry_out(store: Store, shared: Sequence[Shared]) -> bool:
     return True
 
 
-def _within(store: Store, each: Shared, first: ask.Request) -> None:
+def _within(store: Store, each: _Sharing, first: ask.Request) -> None:
     if not (isinstance(first, Apply) and is_whole(first.changes)):
         each.converse(store, first)
         return

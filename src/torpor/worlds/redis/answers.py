@@ -36,7 +36,7 @@ def carry_out(store: Store, act: Act[T]) -> tuple[T, Notice | None]:
         done = _tried(store, act, strict=tries > 0)
         if done is not None:
             return done
-        store.forget_origins()
+        store.forget_origins(store.relied)
     raise WorldError(f"world {store.url}: others have changed the same {TRIES_MAX} times meanwhile; try again")
 
 
@@ -67,7 +67,12 @@ def _is_stored(store: Store, notice: Notice | None) -> bool:
 
 def converse(store: Store, conversation: Conversation[T]) -> T:
     """Carry a conversation on, within the draft that the store has."""
-    return ask.converse(conversation, lambda request: _ANSWERS[type(request)](store, request))
+    return ask.converse(conversation, lambda request: answer(store, request))
+
+
+def answer(store: Store, request: ask.Request) -> Any:
+    """Answer a request within the draft that the store has."""
+    return _ANSWERS[type(request)](store, request)
 
 
 def _first(store: Store, request: ask.First) -> Event | None:
@@ -105,6 +110,10 @@ def _received(store: Store, request: ask.Received) -> bool:
 
 def _watchers(store: Store, request: ask.Watchers) -> tuple[Hook, ...]:
     run_key, key = store.run_key(request.run_id), store.keys.of("watchers", request.run_id)
+    known = store.runs.get(request.run_id)
+    if known is not None and not known.run.parent and not store.is_strict:
+        store.draft.expect(run_key, WATCHED, None)  # of those that nobody has started hardly any is watched
+        return ()
     watched, found = store.connection.ask_of_one_moment(("HGET", run_key, WATCHED), ("HGETALL", key))
     store.draft.expect(run_key, WATCHED, watched)
     places = sorted(store.draft.read(key, found).items(), key=lambda each: [int(n) for n in each[1].split()])

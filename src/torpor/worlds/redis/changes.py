@@ -34,7 +34,7 @@ def apply(store: Store, changes: Changes) -> None:
     row = _expected(store, run.id, before)
     _check_tokens(store, changes)
     if row is None:
-        [number] = store.connection.ask(("INCR", keys.created))
+        number = store.next_number()
         row = RunRow(run, run, number, b"")
         draft.put(store.run_key(run.id), {CREATED: pack(run), NUMBER: b"%d" % number})
         draft.add(keys.runs, number, run.id.encode())

@@ -36,6 +36,11 @@ class Draft:
         """Whether there is nothing to be stored."""
         return not self._writes
 
+    @property
+    def size(self) -> int:
+        """How much is to be stored; it grows with each write."""
+        return len(self._writes)
+
     def give_up(self) -> None:
         """Write nothing; what was read must still be so."""
         self._writes.clear()

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
-from collections.abc import Callable
-from typing import TypeVar
-
-import redis
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeVar
 
 from torpor.model import Notice
-from torpor.thread_start import in_thread
-from torpor.worlds.pool import Operation, StorePool
+from torpor.worlds.pool import Operation
+from torpor.worlds.redis import together
+from torpor.worlds.redis.answers import carry_out, converse
 from torpor.worlds.redis.connection import Connection, UnknownError
 from torpor.worlds.redis.faults import failure_of
 from torpor.worlds.redis.keys import Keys
 from torpor.worlds.redis.memory import Memory
 from torpor.worlds.redis.store import Origins, Store
 from torpor.worlds.redis.url import Settings
+from torpor.worlds.sharing import Shared, SharingPool
 
 T = TypeVar("T")
 
+_REST_SECONDS: Final = 0.001
+_REST_SECONDS_MAX: Final = 0.003
 
-class Pool(StorePool[Store]):
+
+class Pool(SharingPool[Store]):
     """
     Some connections.
 
@@ -50,49 +51,30 @@ class Pool(StorePool[Store]):
         connection = Connection(self._settings, self._given_up, notes, self._memory.answered)
         return Store(connection, self._keys, self._url, self._origins, self._whose, self._memory)
 
-    async def open(self, prepare: Callable[[Store], object]) -> None:
-        """
-        Connect, and do what is to be done before anything else.
+    def _connect(self, store: Store) -> None:
+        _ = store.connection.client
 
-        Raises:
-            ConfigurationError, WorldError: there is no such server, or it refuses.
-        """
-        self._begin()
+    def _let_go_of(self, store: Store) -> None:
+        store.connection.close()
 
-        def connect() -> None:
-            store = self._idle.get()
-            try:
-                _ = store.connection.client
-                prepare(store)
-            except (redis.RedisError, OSError) as error:
-                store.connection.drop()
-                raise failure_of(error, self._url, "opening it") from error
-            finally:
-                self._idle.put(store)
+    def _failure_of(self, error: Exception, about: str) -> Exception:
+        if isinstance(error, UnknownError):
+            return self._unknown(about, error)
+        return failure_of(error, self._url, about)
 
-        await in_thread(f"opening world {self._url}", connect)
-        self._pid = os.getpid()
+    def _alone(self, store: Store, each: Shared) -> tuple[Any, Notice | None]:
+        return carry_out(store, lambda store: converse(store, each.begin()))
 
-    async def close(self) -> None:
-        """Finish what was begun, and let go."""
-        self._pid = 0
-        self._given_up.set()
-        await asyncio.to_thread(self._let_go)
+    def _rest_seconds(self, count: int) -> float:
+        # The server is so quick that nobody would gather. Who is alone waits for nobody.
+        return min((count - 1) * _REST_SECONDS, _REST_SECONDS_MAX)
 
-    def _let_go(self) -> None:
-        self._threads.shutdown()
-        while not self._idle.empty():
-            self._idle.get().connection.close()
+    def _carry_out_together(self, store: Store, shared: Sequence[Shared]) -> None:
+        together.carry_out(store, shared, self._failure_of)
 
     def _carry_out(self, store: Store, operation: Operation[Store, T], about: str) -> tuple[T, Notice | None]:
         try:
-            return operation(store)
-        except UnknownError as error:
-            raise self._unknown(about, error) from error
-        except Exception as error:
-            failure = failure_of(error, self._url, about)
-            if failure is not error:
-                raise failure from error
-            raise
+            with self._in_our_words(about):
+                return operation(store)
         finally:
             store.begin()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -75,6 +75,8 @@ class Store:
         memory: whether the server has forgotten what it answered.
         draft: what is to be stored.
         is_strict: nothing is taken for what it was thought to be: an operation that came too late looks at all.
+        numbers: of what is created next, the last one first; when there are none the server is asked.
+        relied: of which runs the operation has not read what they were created as.
         runs, steps: what the operation knows of runs, and of step tasks, as they will be.
     """
 
@@ -87,6 +89,7 @@ class Store:
         self.keys = keys
         self.url = url
         self._origins = origins
+        self.numbers: list[int] = []
         self.begin()
 
     def begin(self, *, strict: bool = False) -> None:
@@ -95,7 +98,15 @@ class Store:
         self.is_strict = strict
         self.runs: dict[str, RunRow] = {}
         self.steps: dict[tuple[str, str], Step] = {}
+        self.relied: set[str] = set()
         self.appended: dict[str, list[Event]] = {}
+
+    def next_number(self) -> int:
+        """Return the number of what is created next."""
+        if not self.numbers:
+            [number] = self.connection.ask(("INCR", self.keys.created))
+            return int(number)
+        return self.numbers.pop()
 
     def new_version(self) -> bytes:
         """Return a version that nothing has had."""
@@ -132,6 +143,7 @@ class Store:
 
     def origin(self, run_id: str) -> tuple[Run, int] | None:
         """Return what a run was created as, and its number; None when there is no such run."""
+        self.relied.add(run_id)
         known = self._origins.get(run_id)
         if known is None:
             [found] = self.connection.ask(self.asked_run(run_id))
@@ -139,9 +151,10 @@ class Store:
             known = None if row is None else (row.created, row.n)
         return known
 
-    def forget_origins(self) -> None:
+    def forget_origins(self, run_ids: Iterable[str]) -> None:
         """Forget what is known of runs: one of them may be another by now."""
-        self._origins.clear()
+        for run_id in run_ids:
+            self._origins.pop(run_id, None)
 
     def rows(self, run_ids: Sequence[str], *, damaged: bool = False) -> list[RunRow]:
         """
@@ -215,8 +228,8 @@ class Store:
             self._hooks(run_id, hooks),
         )
 
-    def part(self, part: Part) -> Entities | None:
-        """Return a run and the little of it that is asked for; None when there is no such run."""
+    def asked_part(self, part: Part) -> list[tuple[Any, ...]]:
+        """Return the commands that ask for a run and a little of it."""
         run_id, keys = part.run_id, self.keys
         asked = [self.asked_run(run_id)]
         if part.step:
@@ -226,7 +239,18 @@ class Store:
             asked.append(("HGETALL", keys.of("waits", run_id)))
         if part.hook:
             asked.append(("HGET", keys.of("hooks", run_id), part.hook.encode()))
-        answers = iter(self.connection.ask_of_one_moment(*asked))
+        return asked
+
+    def part(self, part: Part, found: Sequence[Any] | None = None) -> Entities | None:
+        """
+        Return a run and the little of it that is asked for; None when there is no such run.
+
+        Args:
+            part: what.
+            found: what :meth:`asked_part` has found, if it was asked.
+        """
+        run_id, keys = part.run_id, self.keys
+        answers = iter(self.connection.ask_of_one_moment(*self.asked_part(part)) if found is None else found)
         row = self.seen(run_id, next(answers))
         if row is None:
             return None
