@@ -42,6 +42,7 @@ FLOORS = (
         "registry",
         "run_info",
         "sdk",
+        "sdk_entities",
         "step",
         "sync",
         "tenants",

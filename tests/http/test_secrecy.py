@@ -18,6 +18,7 @@ from torpor.http.pages.rendering import HTML
 from torpor.http.routing import Route
 from torpor.http.secrecy import MASK
 from torpor.model.webhooks import path_of
+from torpor.stream_names import stored_name
 from torpor.worlds.http.contract import MEDIA, PATH, decode, encode, methods
 
 TOKEN = "meadow-4711"
@@ -48,7 +49,8 @@ def _answer(http: httpx.Client, route: Route) -> str:
 
 
 def _address(route: Route) -> str:
-    return re.sub(r"{(\w+)}", lambda found: quote(RUN, safe="") if found[1] == "run" else "none", route.path)
+    parts = {"run": quote(RUN, safe=""), "stream": quote(stored_name(RUN), safe="")}
+    return re.sub(r"{(\w+)}", lambda found: parts.get(found[1], "none"), route.path)
 
 
 def test_what_is_no_view_is_refused_to_who_may_only_look(server: Server, views: dict[str, tuple[str, str]]) -> None:

@@ -44,6 +44,22 @@ def body_of(data: bytes) -> bytes:
     return data[HEADER_BYTES:]
 
 
+def bodies_of(data: bytes) -> list[bytes]:
+    """
+    Return what is in the frames of what the SDK writes, one or several. The SDK writes the bytes of a response that is
+    itself written to a stream without frames; they are what they are.
+    """
+    found = []
+    at = 0
+    while at < len(data):
+        end = at + HEADER_BYTES + int.from_bytes(data[at : at + HEADER_BYTES])
+        if end > len(data):
+            return [data]
+        found.append(body_of(data[at:end]))
+        at = end
+    return found
+
+
 class Place:
     """
     Where a writer's chunks stand, and how that is authenticated.

@@ -29,6 +29,9 @@ from torpor.http import (
     remote_steps,
     runs,
     schedules,
+    sdk,
+    sdk_acts,
+    sdk_streams,
     starting,
     streams,
     ticking,
@@ -67,6 +70,9 @@ _DOCUMENTED: Final[tuple[Route, ...]] = (
     *metrics.router,
     *webhooks.router,
     *remote_steps.router,
+    *sdk.router,
+    *sdk_acts.router,
+    *sdk_streams.router,
 )
 
 ROUTES: Final = (*_DOCUMENTED, *documenting(_DOCUMENTED))

@@ -98,13 +98,19 @@ async def resume(call: Call, query: Resumption) -> RunItem:
     client, token = call.service.client, call.part("token")
     payload = await call.value()
     if not call.grant.is_whole:
-        await _known_owner(call, token)  # and there is no waiting for a hook of whomever
+        await known_owner(call, token)  # and there is no waiting for a hook of whomever
     wait = query.wait if call.grant.is_whole else None
     run = await client.resume_hook(token, payload, resume_id=query.resume_id, wait=wait)
     return run_item(await run.info())
 
 
-async def _known_owner(call: Call, token: str) -> RunInfo:
+async def known_owner(call: Call, token: str) -> RunInfo:
+    """
+    Return the run whose hook has a token, if the caller's own token is about it.
+
+    Raises:
+        HookNotFoundError: no live hook has it, or the caller's token is not about its run.
+    """
     hook = await call.service.client.get_hook(token)
     info = await hook.run.info()
     if not call.grant.covers(info.workflow, info.queue):

@@ -117,7 +117,8 @@ def _plain(schema: dict[str, Any]) -> dict[str, Any]:
 
 def _told(hint: Any) -> Any:
     """Return what a handler answers with, None when that is nothing, or no record."""
-    kinds = [kind for kind in typing.get_args(hint) or (hint,) if kind is not Response]
-    if typing.get_origin(hint) in (list, dict):
+    origin = typing.get_origin(hint)
+    if origin in (list, dict) or (isinstance(origin, type) and issubclass(origin, msgspec.Struct)):
         return hint
+    kinds = [kind for kind in typing.get_args(hint) or (hint,) if kind is not Response]
     return kinds[0] if kinds and kinds[0] is not type(None) else None

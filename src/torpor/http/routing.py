@@ -34,6 +34,7 @@ from torpor.http.problems import BadRequestError, MediaTypeError, SlowRequestErr
 from torpor.http.secrecy import Secrets
 from torpor.http.service import Service
 from torpor.limits import HTTP_BODY_BYTES_MAX, HTTP_BODY_SECONDS_MAX
+from torpor.model import Run
 from torpor.run_info import RunInfo
 
 JSON: Final = "application/json"
@@ -97,7 +98,7 @@ class Call:
             raise BadRequestError(f"{name} in the path has a character that no name has: NUL")
         return text
 
-    def opens(self, info: RunInfo) -> bool:
+    def opens(self, info: RunInfo | Run) -> bool:
         """Return whether a run is shown decrypted; the audit learns of it."""
         if not info.key_id or not self.grant.decrypts:
             return False

@@ -25,6 +25,8 @@ MASK: Final = "***"
 
 _ADDRESS: Final = re.compile(rf"({re.escape(ROUTE)})[^\s/?#\"'<>()\[\]{{}}\\]+")
 _NODE: Final = re.compile(r">([^<>]+)<")
+_VALUE: Final = b"devl"
+"""Begins an envelope that is neither compressed nor encrypted; what follows is JSON, whose texts are the value's."""
 _FOUND_CHARS_MIN: Final = 8
 """A token of fewer characters is masked where it is the whole text; inside of others it may be any word."""
 
@@ -50,7 +52,7 @@ class Secrets:
 
     async def masked(self, data: Any, world: World) -> Any:
         """Return JSON data, or records, in which no secret stands."""
-        return _walk(msgspec.to_builtins(data), _masking(await self._met(world)))
+        return _walk(msgspec.to_builtins(data, builtin_types=(bytes,)), _masking(await self._met(world)))
 
     async def masked_page(self, page: str, world: World) -> str:
         """Return HTML in which no secret stands."""
@@ -110,6 +112,8 @@ def _walk(data: Any, mask: Callable[[str], str]) -> Any:
     match data:
         case str():
             return mask(data)
+        case bytes() if data.startswith(_VALUE):
+            return _VALUE + msgspec.json.encode(_walk(msgspec.json.decode(data[len(_VALUE) :]), mask))
         case list():
             return [_walk(each, mask) for each in data]
         case dict():

@@ -166,6 +166,20 @@ class Service:
         await self.client.require_program(found)
         return found, arguments
 
+    async def code_of(self, workflow: str) -> Startable:
+        """
+        Return a workflow whose program is stored, for who starts it with arguments that nobody here opens.
+
+        Raises:
+            WorkflowNotRegisteredError: there is none of this name, or several.
+            KeyMissingError, ProgramMissingError, ConfigurationError: its program cannot be had.
+        """
+        if self._app is not None:
+            return await self._app.code_of(workflow)
+        found = await find_workflow(self.client.world, workflow, self.client.app)
+        await self.client.require_program(found)
+        return found
+
     async def workflow_name(self, workflow: str) -> str:
         """
         Return the full name of a workflow.

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
+import msgspec
+
 from torpor import codec
 from torpor.client import Client, chosen_runtime
-from torpor.codec.frames import HEADER_BYTES, body_of, frame
+from torpor.codec.frames import bodies_of, frame
 from torpor.codec.values import Encoded
 from torpor.engine.attempt_streams import attempt_streams
 from torpor.engine.deployments import Startable
@@ -19,8 +21,9 @@ from torpor.engine.metadata import current_step
 from torpor.engine.stream_reading import Part, StreamChunk
 from torpor.engine.stream_writing import Sink
 from torpor.errors import UsageError
-from torpor.model import Run, StreamType
+from torpor.model import StreamType
 from torpor.run_handle import RunHandle
+from torpor.sdk_entities import run_entity
 
 _VALUE: Final = b"devl"
 _AHEAD: Final = 16
@@ -113,7 +116,7 @@ class SdkWorld:
         if run.status in ("completed", "failed"):
             ending = await read_ending(client.world, run)
             payload = client.keyring.run(run.id, run.key_id).decrypt(ending.payload or b"")
-        return _entity(run), payload
+        return msgspec.to_builtins(run_entity(run)), payload
 
     async def _wait(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
         with suppress(TimeoutError):
@@ -144,7 +147,7 @@ class SdkWorld:
         for size in args["sizes"]:
             frames.append(body[at : at + size])
             at += size
-        bodies = [part for chunk in frames for part in _bodies(chunk)]
+        bodies = [part for chunk in frames for part in bodies_of(chunk)]
         if not bodies:
             return None, b""
         if _ABORT in name:
@@ -248,37 +251,3 @@ def _reason(body: bytes) -> bytes:
     """Return why a signal has aborted, as its stream has it here."""
     told = codec.loads(body)
     return codec.dumps(told.get("reason") if isinstance(told, dict) else told, compress=False)
-
-
-def _bodies(chunk: bytes) -> list[bytes]:
-    """
-    Return what is in the frames of a chunk, which has one or several. The SDK writes the bytes of a response that is
-    itself written to a stream without frames; they are what they are.
-    """
-    found = []
-    at = 0
-    while at < len(chunk):
-        end = at + HEADER_BYTES + int.from_bytes(chunk[at : at + HEADER_BYTES])
-        if end > len(chunk):
-            return [chunk]
-        found.append(body_of(chunk[at:end]))
-        at = end
-    return found
-
-
-def _entity(run: Run) -> Mapping[str, Any]:
-    """Return a run as the SDK has it."""
-    return {
-        "runId": run.id,
-        "status": run.status,
-        "workflowName": run.workflow,
-        "deploymentId": "torpor",
-        "specVersion": 6,
-        "attributes": dict(run.attributes),
-        "errorCode": run.error_code or None,
-        "executionContext": {},
-        "createdAt": run.created_at,
-        "updatedAt": run.latest_at or run.created_at,
-        "startedAt": run.started_at or None,
-        "completedAt": run.ended_at or None,
-    }
