@@ -92,7 +92,8 @@ function problem(status, text, parts) {
       return worldError("Hook not found", { ...about, name: "HookNotFoundError", token: id });
     default: {
       const name = status === 409 ? "EntityConflictError" : "WorkflowWorldError";
-      return worldError(told.detail ?? `torpor-world: status ${status}: ${text.slice(0, 200)}`, { ...about, name });
+      const detail = told.detail ?? `torpor-world: status ${status}: ${text.slice(0, 200)}`;
+      return worldError(status === 401 ? `${detail} (torpor-world takes it from TORPOR_TOKEN)` : detail, { ...about, name });
     }
   }
 }

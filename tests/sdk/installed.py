@@ -10,7 +10,7 @@ import pytest
 
 from benchmarks.harness.npm import NpmError, packages
 from torpor.errors import ConfigurationError
-from torpor.programs.javascript.sdk_project import NODE, node
+from torpor.programs.javascript.sdk_project import NODE, node, npm_package
 
 VERSIONS = {"5": "5.0.0-beta.55", "4": "4.8.9"}
 PROJECT = Path(__file__).parent / "project"
@@ -43,3 +43,11 @@ def make_project(folder: Path, version: str, source: Path = PROJECT) -> Path:
         (folder / "workflows" / "newer.ts").unlink()
     (folder / "node_modules").symlink_to(modules(version))
     return folder
+
+
+def add_packages(folder: Path, version: str) -> None:
+    """Let a folder have the SDK of a version and ``torpor-world`` as its packages."""
+    packages = folder / "node_modules"
+    packages.mkdir()
+    (packages / "workflow").symlink_to(modules(version) / "workflow")
+    (packages / "torpor-world").symlink_to(npm_package("world"))

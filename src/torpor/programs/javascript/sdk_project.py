@@ -38,7 +38,7 @@ _IGNORED: Final = frozenset(
 """Folders that the SDK's compiler leaves out, and those that Python keeps."""
 _DATABASES: Final = (".db", ".db-wal", ".db-shm")
 _PACKAGE: Final = Path(__file__).parent.parent.parent
-_PLACES: Final = (_PACKAGE / "js" / "steps", _PACKAGE.parent.parent / "js" / "steps")
+_PLACES: Final = (_PACKAGE / "js", _PACKAGE.parent.parent / "js")
 
 
 class BuiltProject(msgspec.Struct, frozen=True):
@@ -61,10 +61,20 @@ def scripts() -> Path:
     Raises:
         ConfigurationError: the installation lacks it.
     """
+    return npm_package("steps")
+
+
+def npm_package(name: str) -> Path:
+    """
+    Return the folder of a package of npm that Torpor comes with.
+
+    Raises:
+        ConfigurationError: the installation lacks it.
+    """
     for place in _PLACES:
-        if (place / "build.mjs").is_file():
-            return place
-    raise ConfigurationError(f"{_PLACES[0]} is missing; install Torpor from its wheel")
+        if (place / name / "package.json").is_file():
+            return place / name
+    raise ConfigurationError(f"{_PLACES[0] / name} is missing; install Torpor from its wheel")
 
 
 def node() -> str:

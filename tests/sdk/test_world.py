@@ -1,0 +1,123 @@
+"""``torpor-world``: ``workflow/api`` and the official command line of the SDK, on the runs of a server."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.sdk.installed import VERSIONS
+from tests.sdk.serving import Tools
+
+pytestmark = pytest.mark.network
+
+
+@pytest.fixture(scope="module")
+def tools(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tools]:
+    """Return the tools of version 5, and a server for them."""
+    with Tools(tmp_path_factory.mktemp("tools"), VERSIONS["5"]) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def acts(tools: Tools) -> dict[str, Any]:
+    """Return what ``workflow/api`` tells of its acts."""
+    found: dict[str, Any] = json.loads(tools.node("acts.mjs"))
+    return found
+
+
+def test_the_api_acts_on_runs(acts: dict[str, Any]) -> None:
+    """A plain program starts, reads streams, wakes, resumes, awaits and cancels; what is not there is said."""
+    told = acts["told"]
+    orders = [{"order": "o-1", "part": part} for part in (1, 2, 3)]
+    assert told["started"] == [True, True, "workflow//./workflows/orders//checkout"]
+    assert (told["stream"], told["last"]) == ([orders, 2], orders[-1:])
+    assert told["woken"] == {"stoppedCount": 1}
+    assert (told["hook"], told["resumed"]) == ([True, {"order": "o-1"}], True)
+    assert told["returned"] == "o-1 paid 4200, approved by ann"
+    assert told["status"] == ["completed", True]
+    assert told["big"] == [5000, ["7"]]
+    assert told["failed"]["name"] == "WorkflowRunFailedError"
+    assert (told["failed"]["cause"], told["failed"]["code"]) == ("o-2 is broken", "USER_ERROR")
+    assert (told["cancelled"][0]["name"], told["cancelled"][1]) == ("WorkflowRunCancelledError", "cancelled")
+    assert told["python"] == "hello you"
+    assert (told["raised"]["cause"], told["raised"]["code"]) == ("'it'", "USER_ERROR")
+    assert told["unknown"][0] is False
+    names = [each["name"] for each in told["unknown"][1:]]
+    assert names == ["WorkflowRunNotFoundError", "HookNotFoundError", "HookNotFoundError", "WorkflowWorldError"]
+    assert "no workflow is called 'none'" in told["unknown"][-1]["message"]
+
+
+@pytest.mark.long
+def test_the_command_line_lists_runs(tools: Tools, acts: dict[str, Any]) -> None:
+    """``workflow inspect runs``: a table for people, and JSON in pages."""
+    table = tools.workflow("inspect", "runs")
+    assert {"checkout", "greet", "look_up", "broken"} <= set(table.split())
+    first = tools.told("inspect", "runs", "--workflowName", "checkout", "--limit", "1")
+    assert (len(first["data"]), first["hasMore"]) == (1, True)
+    rest = tools.told("inspect", "runs", "--workflowName", "checkout", "--cursor", first["cursor"])
+    assert [run["runId"] for run in rest["data"]][-1] == acts["run"]
+
+
+def test_the_command_line_shows_what_happened_in_a_run(tools: Tools, acts: dict[str, Any]) -> None:
+    """``workflow inspect`` of the run, its steps, events and stream: hydrated values of the project's own kind."""
+    run = tools.told("inspect", "run", acts["run"])
+    assert (run["input"], run["output"]) == (["o-1"], "o-1 paid 4200, approved by ann")
+    assert run["attributes"] == {"customer": "c-9"}
+    steps = tools.told("inspect", "steps", "--runId", acts["run"], "--withData")
+    assert [(step["stepName"].rpartition("//")[2], step["status"], step["input"]["args"]) for step in steps] == [
+        ("report", "completed", ["o-1"]),
+        ("charge", "completed", ["o-1", 4200]),
+    ]
+    assert steps[1]["output"] == "o-1 paid 4200"
+    events = tools.told("inspect", "events", "--runId", acts["run"], "--sort", "asc", "--withData", "--limit", "50")
+    assert [event["eventType"] for event in events] == [
+        *("run_created", "run_started", "step_created", "step_completed", "step_created", "step_completed"),
+        *("wait_created", "wait_completed", "hook_created", "hook_received", "run_completed"),
+    ]
+    assert events[9]["eventData"]["payload"]["by"] == "ann"
+
+
+@pytest.mark.long
+def test_the_command_line_shows_the_rest(tools: Tools, acts: dict[str, Any]) -> None:
+    """One step, sleeps, streams and what is in them, live hooks and one of them; health."""
+    run_id = acts["run"]
+    step = tools.told("inspect", "steps", "--runId", run_id)[0]
+    assert tools.told("inspect", "step", step["stepId"], "--runId", run_id)["input"] == {"args": ["o-1"]}
+    assert len(tools.told("inspect", "sleeps", "--runId", run_id)) == 1
+    [stream] = tools.told("inspect", "streams", "--runId", run_id)
+    lines = tools.workflow("inspect", "stream", stream["streamId"], "--runId", run_id, "--json").splitlines()
+    assert [json.loads(line)["part"] for line in lines] == [1, 2, 3]
+    assert "healthy" in tools.workflow("health")
+    with tools.server.client() as http:
+        started = http.post("/v1/runs", json={"workflow": "checkout", "args": ["o-7"]}).json()["id"]
+        while not http.get(f"/v1/runs/{started}").json()["waits_for"]:
+            pass
+        http.post(f"/v1/runs/{started}/wake", json={})
+        while not http.get(f"/v1/sdk/runs/{started}/hooks").json()["data"]:
+            pass
+    [hook] = tools.told("inspect", "hooks", "--runId", started)["data"]
+    assert hook["runId"] == started
+    assert tools.told("inspect", "hook", hook["hookId"])["metadata"] == {"order": "o-7"}
+
+
+@pytest.mark.long
+def test_the_command_line_acts(tools: Tools, acts: dict[str, Any]) -> None:
+    """``workflow start``, ``workflow cancel`` of one run, and of all that run."""
+    started = json.loads(tools.workflow("start", "checkout", '"o-8"', "--json"))["runId"]
+    assert f"Cancelled run {started}" in tools.workflow("cancel", started)
+    assert tools.told("inspect", "run", started)["status"] == "cancelled"
+    again = json.loads(tools.workflow("start", acts["run"], '"o-9"', "--json"))["runId"]
+    tools.workflow("cancel", "--status", "running", "--workflowName", "checkout", "-y")
+    assert tools.told("inspect", "run", again)["status"] == "cancelled"
+
+
+def test_who_brings_no_token_is_told_which_setting_has_it(tools: Tools) -> None:
+    """The message of the server, and the name of the variable."""
+    script = """
+        import { createWorld } from "torpor-world";
+        await createWorld().runs.list().catch((error) => console.log(error.message));
+    """
+    assert "TORPOR_TOKEN" in tools.node("--input-type=module", "-e", script, TORPOR_TOKEN="")
