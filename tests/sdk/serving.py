@@ -85,6 +85,16 @@ class Tools:
         """Return what the SDK's command line tells as JSON."""
         return json.loads(self.workflow(*arguments, "--json"))
 
+    def waiting_run(self, order: str) -> str:
+        """Return a run that waits for its hook, ``approve:<order>``."""
+        with self.server.client() as http:
+            run_id: str = http.post("/v1/runs", json={"workflow": "checkout", "args": [order]}).json()["id"]
+            while not http.post(f"/v1/runs/{run_id}/wake", json={}).json()["ids"]:
+                pass
+            while not http.get(f"/v1/sdk/runs/{run_id}/hooks").json()["data"]:
+                pass
+        return run_id
+
     def _say_that_it_is_new(self) -> None:
         """Spare the command line a look at a registry, which it takes from time to time."""
         package = modules(self._version) / "@workflow" / "cli" / "package.json"

@@ -91,13 +91,7 @@ def test_the_command_line_shows_the_rest(tools: Tools, acts: dict[str, Any]) -> 
     lines = tools.workflow("inspect", "stream", stream["streamId"], "--runId", run_id, "--json").splitlines()
     assert [json.loads(line)["part"] for line in lines] == [1, 2, 3]
     assert "healthy" in tools.workflow("health")
-    with tools.server.client() as http:
-        started = http.post("/v1/runs", json={"workflow": "checkout", "args": ["o-7"]}).json()["id"]
-        while not http.get(f"/v1/runs/{started}").json()["waits_for"]:
-            pass
-        http.post(f"/v1/runs/{started}/wake", json={})
-        while not http.get(f"/v1/sdk/runs/{started}/hooks").json()["data"]:
-            pass
+    started = tools.waiting_run("o-7")
     [hook] = tools.told("inspect", "hooks", "--runId", started)["data"]
     assert hook["runId"] == started
     assert tools.told("inspect", "hook", hook["hookId"])["metadata"] == {"order": "o-7"}

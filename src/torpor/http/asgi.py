@@ -31,6 +31,7 @@ from torpor.http import (
     schedules,
     sdk,
     sdk_acts,
+    sdk_hooks,
     sdk_streams,
     starting,
     streams,
@@ -71,6 +72,7 @@ _DOCUMENTED: Final[tuple[Route, ...]] = (
     *webhooks.router,
     *remote_steps.router,
     *sdk.router,
+    *sdk_hooks.router,
     *sdk_acts.router,
     *sdk_streams.router,
 )

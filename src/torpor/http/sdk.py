@@ -1,5 +1,5 @@
 """
-What the World of the TypeScript Workflow SDK reads: runs, steps, events and hooks as the SDK has them.
+What the World of the TypeScript Workflow SDK reads: runs, steps and events as the SDK has them.
 
 ``torpor-world`` (``js/world``) asks this, for the SDK's command line, its web UI and its API. Payloads are envelopes of
 the codec, unopened and in base64: values of classes that only the project knows arrive as they were written. Those of
@@ -8,7 +8,7 @@ an encrypted run are opened for who may decrypt, else they come as they are stor
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Annotated, Final, Generic, Literal, TypeVar
 
 import msgspec
@@ -16,23 +16,20 @@ from msgspec.structs import replace
 
 from torpor import codec, limits
 from torpor.engine.endings import read_ending
-from torpor.errors import HookNotFoundError, NotFoundError, TorporError
-from torpor.http.hooks import known_owner
+from torpor.errors import NotFoundError, TorporError
 from torpor.http.problems import BadRequestError
 from torpor.http.routing import Call, Router
 from torpor.http.runs import known_run
 from torpor.inspection.redaction import Redactor
 from torpor.lifecycle import RUN_TERMINAL, RunStatus
 from torpor.limits import HTTP_WAIT_SECONDS_MAX
-from torpor.model import Event, Hook, Run, RunFilter
+from torpor.model import Event, Run, RunFilter
 from torpor.sdk_entities import (
     EventEntity,
-    HookEntity,
     RunEntity,
     StepEntity,
     event_entity,
     event_id,
-    hook_entity,
     run_entity,
     seq_of,
     step_entities,
@@ -46,10 +43,13 @@ T = TypeVar("T")
 PAGE_MAX: Final = 1_000
 """Of a page of the SDK."""
 
-_AT_ONCE: Final = 200
+AT_ONCE: Final = 200
+"""Of a page of the world."""
+
+TURNED_MAX: Final = 2_000
+"""How many there may be of what the world lists with the newest first, and somebody wants the other way round."""
+
 _LOOKED_AT_MAX: Final = 10_000
-_BEHIND: Final = "~"
-"""Behind an id there is nothing until the id with this at its end."""
 
 Limit = Annotated[int, msgspec.Meta(ge=1, le=PAGE_MAX)]
 Cursor = Annotated[str, msgspec.Meta(max_length=256)]
@@ -96,7 +96,7 @@ class Which(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
 
 class WhichRuns(Which, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """
-    Which runs; they are listed with the newest first.
+    Which runs.
 
     Attributes:
         workflow: the full or the short name of their workflow.
@@ -148,10 +148,12 @@ class Awaited(Whole, frozen=True, forbid_unknown_fields=True, kw_only=True):
 
 @router.get("/v1/sdk/runs", "read")
 async def list_runs(call: Call, query: WhichRuns) -> Page[RunEntity]:
-    """List runs as the Workflow SDK has them, newest first."""
+    """List runs as the Workflow SDK has them; the oldest first only where there are few enough to be turned round."""
     if query.order == "asc":
-        raise BadRequestError("order=asc: runs are listed with the newest first, the others page by page behind them")
-    found = await _matching(call, query)
+        every = await _matching(call, replace(query, cursor=""), TURNED_MAX + 1)
+        found = turned(every, [run.id for run in every], query)
+    else:
+        found = await _matching(call, query, query.limit + 1)
     runs = found[: query.limit]
     entities = [await _run(call, run, query.resolve) for run in runs]
     return Page(entities, runs[-1].id if runs else None, len(found) > query.limit)
@@ -202,7 +204,7 @@ async def list_events(call: Call, query: WhichEvents) -> Page[EventEntity]:
 
     What its log has no type for is a ``noop``, so that every event keeps its number.
     """
-    run = await _known(call)
+    run = await known(call)
     cursor = seq_of(query.cursor)
     if query.correlation:
         about = [event for event in await call.service.client.world.events(run.id) if event.id == query.correlation]
@@ -212,7 +214,7 @@ async def list_events(call: Call, query: WhichEvents) -> Page[EventEntity]:
         found, has_more = behind[: query.limit], len(behind) > query.limit
     else:
         found, has_more = await _part(call, run, cursor, query)
-    told = _opened(call, run, found)
+    told = opened(call, run, found)
     entities = [event_entity(run, event, with_data=query.resolve == "all") for event in told]
     return Page(entities, event_id(found[-1].seq) if found else None, has_more)
 
@@ -220,95 +222,57 @@ async def list_events(call: Call, query: WhichEvents) -> Page[EventEntity]:
 @router.get("/v1/sdk/runs/{run}/events/{event}", "read")
 async def get_event(call: Call, query: Whole) -> EventEntity:
     """Tell an event of a run's log as the Workflow SDK has it."""
-    run = await _known(call)
+    run = await known(call)
     seq = seq_of(call.part("event"))
     found = await call.service.client.world.events(run.id, after=seq - 1, limit=1) if seq else []
     if not found or found[0].seq != seq:
         raise UnknownEntityError(f"run {run.id} has no event {call.part('event')!r:.200}")
-    [told] = _opened(call, run, found)
+    [told] = opened(call, run, found)
     return event_entity(run, told, with_data=query.resolve == "all")
-
-
-# Hooks
-
-
-@router.get("/v1/sdk/hooks", "read")
-async def list_hooks(call: Call, query: Which) -> Page[HookEntity]:
-    """List live hooks as the Workflow SDK has them, newest first."""
-    if query.order == "asc":
-        raise BadRequestError("order=asc: hooks are listed with the newest first, but for those of a run")
-    world, grant = call.service.client.world, call.grant
-    found: list[tuple[Hook, Run]] = []
-    before: str | None = query.cursor or None
-    while len(found) <= query.limit:
-        page = await world.live_hooks(limit=_AT_ONCE, before=before)
-        runs = await world.statuses({hook.run_id for hook in page})
-        known = [(hook, runs[hook.run_id]) for hook in page if hook.run_id in runs]
-        found += [(hook, run) for hook, run in known if grant.covers(run.workflow, run.queue)]
-        if len(page) < _AT_ONCE:
-            break
-        before = page[-1].id
-    return _page_of_hooks(call, found, 0, query)
-
-
-@router.get("/v1/sdk/runs/{run}/hooks", "read")
-async def list_hooks_of_run(call: Call, query: Which) -> Page[HookEntity]:
-    """List the live hooks of a run as the Workflow SDK has them."""
-    run = await _known(call)
-    rows = (await call.service.client.world.open_entities(run.id)).hooks.values()
-    hooks = [(hook, run) for hook in rows if hook.status == "live" and not hook.watch]
-    if query.order == "desc":
-        hooks.reverse()
-    ids = [hook.id for hook, _ in hooks]
-    return _page_of_hooks(call, hooks, ids.index(query.cursor) + 1 if query.cursor in ids else 0, query)
-
-
-@router.get("/v1/sdk/hooks/{hook}", "read")
-async def get_hook(call: Call, query: Whole) -> HookEntity:
-    """Tell a live hook as the Workflow SDK has it, by its id."""
-    world, wanted = call.service.client.world, call.part("hook")
-    for hook in await world.live_hooks(limit=_AT_ONCE, before=f"{wanted}{_BEHIND}"):
-        if hook.id != wanted:
-            break
-        run = await world.get_run(hook.run_id)
-        if call.grant.covers(run.workflow, run.queue):
-            return _hook(call, hook, run, query.resolve)
-    raise HookNotFoundError(f"no live hook that this token is about has the id {wanted!r:.200}")
-
-
-@router.get("/v1/sdk/tokens/{token}", "read")
-async def get_hook_by_token(call: Call, query: Whole) -> HookEntity:
-    """Tell a live hook as the Workflow SDK has it, by the token that it is resumed by."""
-    world = call.service.client.world
-    await known_owner(call, call.part("token"))
-    hook = await world.hook(call.part("token"))
-    return _hook(call, hook, await world.get_run(hook.run_id), query.resolve)
 
 
 # Reading
 
 
-async def _known(call: Call) -> Run:
+async def known(call: Call) -> Run:
     """Return the run that the path names, if the token is about it."""
     return await call.service.client.world.get_run((await known_run(call)).id)
 
 
-async def _matching(call: Call, query: WhichRuns) -> list[Run]:
-    """Return the runs of a page, and the one behind them if there is one."""
+async def _matching(call: Call, query: WhichRuns, most: int) -> list[Run]:
+    """Return so many runs at most, newest first, from behind the cursor."""
     world, grant = call.service.client.world, call.grant
     wanted = {*query.status}
     [status] = wanted if len(wanted) == 1 else [None]
     found: list[Run] = []
     before, looked_at = query.cursor or None, 0
     while looked_at < _LOOKED_AT_MAX:
-        where = RunFilter(status=status, workflow=query.workflow, before=before, limit=query.limit + 1)
-        page = await world.list_runs(where)
+        size = min(most, AT_ONCE)
+        page = await world.list_runs(RunFilter(status=status, workflow=query.workflow, before=before, limit=size))
         sound = [run for run in page if not run.damage and (not wanted or run.status in wanted)]
         found += [run for run in sound if grant.covers(run.workflow, run.queue)]
-        if len(found) > query.limit or len(page) <= query.limit:
+        if len(found) >= most or len(page) < size:
             break
         before, looked_at = page[-1].id, looked_at + len(page)
-    return found[: query.limit + 1]
+    return found[:most]
+
+
+def turned(every: Sequence[T], ids: Sequence[str], query: Which) -> list[T]:
+    """
+    Return what is behind the cursor, the oldest first.
+
+    Args:
+        every: all that there are, newest first.
+        ids: theirs.
+        query: has the cursor.
+
+    Raises:
+        BadRequestError: there are too many.
+    """
+    if len(every) > TURNED_MAX:
+        raise BadRequestError(f"order=asc: there are more than {TURNED_MAX}; list them with the newest first")
+    end = ids.index(query.cursor) if query.cursor in ids else len(ids)
+    return list(every[:end][::-1])
 
 
 async def _run(call: Call, run: Run, resolve: Resolve) -> RunEntity:
@@ -317,17 +281,17 @@ async def _run(call: Call, run: Run, resolve: Resolve) -> RunEntity:
     world = call.service.client.world
     first = await world.events(run.id, limit=1)
     last = [await read_ending(world, run)] if run.status in RUN_TERMINAL else []
-    told = _opened(call, run, [*first, *last])
+    told = opened(call, run, [*first, *last])
     return run_entity(run, told[0] if first else None, told[-1] if last else None)
 
 
 async def _steps(call: Call, *, with_data: bool) -> list[StepEntity]:
-    run = await _known(call)
+    run = await known(call)
     world = call.service.client.world
     events = await world.events(run.id)
     rows = () if run.status in RUN_TERMINAL else (await world.open_entities(run.id)).steps.values()
     steps = steps_of(run.id, events, rows)
-    return step_entities(steps, _opened(call, run, events) if with_data else events, with_data=with_data)
+    return step_entities(steps, opened(call, run, events) if with_data else events, with_data=with_data)
 
 
 async def _part(call: Call, run: Run, cursor: int, query: WhichEvents) -> tuple[list[Event], bool]:
@@ -342,22 +306,7 @@ async def _part(call: Call, run: Run, cursor: int, query: WhichEvents) -> tuple[
     return found[::-1], begin > run.base
 
 
-def _page_of_hooks(call: Call, found: list[tuple[Hook, Run]], begin: int, query: Which) -> Page[HookEntity]:
-    part = found[begin : begin + query.limit]
-    hooks = [_hook(call, hook, run, query.resolve) for hook, run in part]
-    return Page(hooks, hooks[-1].hook_id if hooks else None, begin + query.limit < len(found))
-
-
-def _hook(call: Call, hook: Hook, run: Run, resolve: Resolve) -> HookEntity:
-    call.secrets.add_hooks([hook.token])
-    metadata = None
-    if resolve == "all" and hook.metadata is not None:
-        told = Event("hook_created", hook.created_at, hook.id, name=hook.token, payload=hook.metadata)
-        metadata = _opened(call, run, [told])[0].payload
-    return hook_entity(hook, run.workflow, metadata)
-
-
-def _opened(call: Call, run: Run, events: Iterable[Event]) -> list[Event]:
+def opened(call: Call, run: Run, events: Iterable[Event]) -> list[Event]:
     """Return events of a run with payloads that the SDK reads: opened for who may decrypt, and not compressed then."""
     stored = list(events)
     call.secrets.add_run(run.id)
