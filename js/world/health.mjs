@@ -12,6 +12,7 @@ export function makeHealth(server, specVersion) {
       const told = { healthy: true, correlationId, specVersion, timestamp: Date.now() };
       answers.set(PREFIX + correlationId, new TextEncoder().encode(JSON.stringify(told)));
     },
+    has: (name) => answers.has(name),
     over(streams) {
       const get = async (runId, name, startIndex) => {
         const answer = answers.get(name);

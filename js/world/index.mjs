@@ -48,7 +48,7 @@ export function createWorld({ url = process.env.TORPOR_URL, token = process.env.
     writeToStream: (name, runId, chunk) => streams.write(runId, name, chunk),
     writeToStreamMulti: (name, runId, chunks) => streams.writeMulti(runId, name, chunks),
     closeStream: (name, runId) => streams.close(runId, name),
-    readFromStream: (name, startIndex) => streams.get(ownerOf(name), name, startIndex),
+    readFromStream: async (name, startIndex) => streams.get(health.has(name) ? "" : ownerOf(name), name, startIndex),
     listStreamsByRunId: (runId) => streams.list(runId),
     getStreamChunks: (name, runId, options) => streams.getChunks(runId, name, options),
     getStreamInfo: (name, runId) => streams.getInfo(runId, name),

@@ -115,6 +115,20 @@ export function revived(entity) {
   for (const [name, value] of Object.entries(made)) {
     if (typeof value === "number" && (name.endsWith("At") || TIMES.includes(name))) made[name] = new Date(value);
   }
+  if (made.error instanceof Uint8Array) made.error = telling(made.error, made.errorCode);
   for (const name of ["run", "eventData"]) if (made[name] !== undefined) made[name] = revived(made[name]);
   return made;
+}
+
+const VALUE = "devl";
+
+/** Let an error tell its message, stack and code: version 4 of the SDK has no errors but such. */
+function telling(bytes, code) {
+  const text = Buffer.from(bytes).toString();
+  if (!text.startsWith(VALUE)) return bytes; // it is encrypted
+  const flat = JSON.parse(text.slice(VALUE.length));
+  const fields = Array.isArray(flat?.[0]) ? flat[flat[0][1]] : {};
+  const told = { message: flat[fields?.message] ?? "", stack: flat[fields?.stack], code };
+  for (const [name, value] of Object.entries(told)) Object.defineProperty(bytes, name, { value });
+  return bytes;
 }

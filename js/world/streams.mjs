@@ -21,7 +21,7 @@ export function makeStreams(server) {
     async getChunks(runId, name, { limit, cursor } = {}) {
       const { data, next, hasMore, done } = await page(runId, name, { limit, start: cursor });
       const chunks = data.map(({ index, data: text }) => ({ index, data: new Uint8Array(Buffer.from(text, "base64")) }));
-      return { data: chunks, cursor: chunks.length > 0 ? String(next) : (cursor ?? null), hasMore, done };
+      return { data: chunks, cursor: hasMore ? String(next) : null, hasMore, done };
     },
     async getInfo(runId, name) {
       const { tailIndex, done } = await page(runId, name, { limit: 1 });

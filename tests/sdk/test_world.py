@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,8 +82,8 @@ def test_the_command_line_shows_what_happened_in_a_run(tools: Tools, acts: dict[
 
 
 @pytest.mark.long
-def test_the_command_line_shows_the_rest(tools: Tools, acts: dict[str, Any]) -> None:
-    """One step, sleeps, streams and what is in them, live hooks and one of them; health."""
+def test_the_command_line_shows_single_things(tools: Tools, acts: dict[str, Any]) -> None:
+    """One step, the sleeps of a run, its streams, and what is in one of them."""
     run_id = acts["run"]
     step = tools.told("inspect", "steps", "--runId", run_id)[0]
     assert tools.told("inspect", "step", step["stepId"], "--runId", run_id)["input"] == {"args": ["o-1"]}
@@ -90,11 +91,16 @@ def test_the_command_line_shows_the_rest(tools: Tools, acts: dict[str, Any]) -> 
     [stream] = tools.told("inspect", "streams", "--runId", run_id)
     lines = tools.workflow("inspect", "stream", stream["streamId"], "--runId", run_id, "--json").splitlines()
     assert [json.loads(line)["part"] for line in lines] == [1, 2, 3]
-    assert "healthy" in tools.workflow("health")
+
+
+@pytest.mark.long
+def test_the_command_line_shows_hooks(tools: Tools) -> None:
+    """Those of a run, one of them with its metadata; and that somebody is there."""
     started = tools.waiting_run("o-7")
     [hook] = tools.told("inspect", "hooks", "--runId", started)["data"]
     assert hook["runId"] == started
     assert tools.told("inspect", "hook", hook["hookId"])["metadata"] == {"order": "o-7"}
+    assert "Workflow endpoint is healthy" in tools.workflow("health")
 
 
 @pytest.mark.long
@@ -115,3 +121,19 @@ def test_who_brings_no_token_is_told_which_setting_has_it(tools: Tools) -> None:
         await createWorld().runs.list().catch((error) => console.log(error.message));
     """
     assert "TORPOR_TOKEN" in tools.node("--input-type=module", "-e", script, TORPOR_TOKEN="")
+
+
+@pytest.mark.long
+def test_version_4_works_too(tmp_path: Path) -> None:
+    """Its API does the same, with its own interface of the World; it knows no codes of errors."""
+    with Tools(tmp_path, VERSIONS["4"]) as tools:
+        told = json.loads(tools.node("acts.mjs"))["told"]
+        assert told["returned"] == "o-1 paid 4200, approved by ann"
+        assert ([part["part"] for part in told["stream"][0]], told["big"]) == ([1, 2, 3], [5000, ["7"]])
+        assert (told["failed"]["cause"], told["raised"]["cause"]) == ("o-2 is broken", "'it'")
+        assert (told["cancelled"][0]["name"], told["cancelled"][1]) == ("WorkflowRunCancelledError", "cancelled")
+        names = [each["name"] for each in told["unknown"][1:]]
+        assert names == ["WorkflowRunNotFoundError", "HookNotFoundError", "HookNotFoundError", "WorkflowWorldError"]
+        runs = tools.told("inspect", "runs", "--workflowName", "checkout")["data"]
+        assert sorted(run["status"] for run in runs) == ["cancelled", "completed"]
+        assert "unhealthy" not in tools.workflow("health")
