@@ -139,8 +139,8 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
         assert {f"{folder}/{name}" for name in package.members.values()} <= names
     assert {f"torpor/guests/cpython/wasm/{name}" for name in PYTHON_FILES} <= names
     assert {"torpor/py.typed", f"torpor-{VERSION}.dist-info/licenses/LICENSE"} <= names
-    for package in ("steps", "world"):
-        assert {f"torpor/js/{package}/{path.name}" for path in (ROOT / "js" / package).iterdir()} <= names
+    for script in ("steps", "world"):
+        assert {f"torpor/js/{script}/{path.name}" for path in (ROOT / "js" / script).iterdir()} <= names
     assert {PurePosixPath(name).parts[0] for name in names} == {"torpor", f"torpor-{VERSION}.dist-info"}
 
 
