@@ -18,6 +18,7 @@ from torpor.errors import ScheduleNotFoundError
 from torpor.model import Deployment, RunFilter
 from torpor.model.flow import Limits
 from torpor.model.schedules import Schedule, Timing
+from torpor.model.tenants import Quotas, Tenant
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.parcels import live
 from torpor.testing.worlds.story import LEASE_MS, OTHER, RUN, T, begin, claim, ending, hook, new_run, step, take
@@ -25,6 +26,7 @@ from torpor.world import World
 from torpor.worlds.memory import MemoryWorld
 
 THIRD = "wrun_01C"
+TENANTS = "@acme:one"
 DAILY = Schedule("shop", "daily", "order", Timing(cron="0 9 * * *"), b"devl[[]]")
 
 
@@ -60,6 +62,9 @@ async def populate(world: World) -> None:
     await live(world)  # and OTHER, which has not begun
     turn = await begin(world, THIRD)
     await turn.commit(ending())
+    await world.put_tenant(Tenant("acme", "", Quotas(runs=2), ("host//a",)))
+    turn = await begin(world, TENANTS, step("step_created", 1))
+    await turn.commit(ending(), cpu_us=1_500)
     await world.set_queue("shop", "mail", Limits(concurrency=2))
     await world.put_schedule(DAILY)
     await world.put_schedule(replace(DAILY, name="paused", paused=True, note="for now"))
@@ -77,6 +82,16 @@ async def contents(world: World) -> dict[str, Any]:
         "rest": {
             run_id: (parcel.streams, parcel.lines, parcel.messages, parcel.resumed, parcel.reserved, parcel.snapshot)
             for run_id, parcel in parcels.items()
+        },
+        "tenants": {
+            each.tenant.name: (
+                each.tenant.quotas,
+                each.tenant.allow,
+                each.usage.runs,
+                each.usage.steps,
+                each.usage.cpu_us,
+            )
+            for each in await world.tenants()
         },
         "schedules": {each.name: (each.paused, each.note, each.timing) for each in await world.schedules()},
         "queues": {info.name: info.limits for info in await world.queues()},
@@ -104,15 +119,16 @@ async def test_all_of_it_moves(worlds: tuple[World, World]) -> None:
     source, target = worlds
     before = await contents(source)
     plan = await Move(source, target).plan()
-    assert (dict(plan.runs), plan.schedules, plan.queues) == ({"running": 1, "pending": 1, "completed": 1}, 2, 1)
+    assert dict(plan.runs) == {"running": 1, "pending": 1, "completed": 2}
+    assert (plan.schedules, plan.queues, plan.tenants) == (2, 1, 1)
     assert await contents(source) == before, "a plan changes nothing"
     seen: list[int] = []
     move = Move(source, target)
     move.tell(lambda progress: seen.append(sum(progress.moved.values())))
     done = await move.carry_out()
-    assert (dict(done.moved), done.schedules, done.queues) == (dict(plan.runs), 2, 1)
+    assert (dict(done.moved), done.schedules, done.queues, done.tenants) == (dict(plan.runs), 2, 1, 1)
     assert (done.stayed, done.awaited) == ({}, [])
-    assert seen == [1, 2, 3]
+    assert seen == [1, 2, 3, 4]
     assert await contents(target) == before
     assert all(MOVED in run.attributes for run in await source.list_runs(RunFilter()))
     assert await source.schedules() == []
@@ -193,7 +209,7 @@ async def test_a_run_at_work_is_waited_for(worlds: tuple[World, World], clock: M
         clock.advance(200)
         await asyncio.sleep(0)
     done = await task
-    assert (done.stayed, sum(done.moved.values())) == ({}, 3)
+    assert (done.stayed, sum(done.moved.values())) == ({}, 4)
     run = await target.get_run(RUN)
     assert (run.paused, PAUSED in run.attributes, run.ready_at) == (False, False, 0)
 
@@ -217,3 +233,42 @@ async def test_a_schedule_of_the_same_name_stays(worlds: tuple[World, World]) ->
     assert not (await source.schedule("shop", "daily")).paused
     with pytest.raises(ScheduleNotFoundError):
         await source.schedule("shop", "paused")
+
+
+async def test_a_tenant_that_goes_to_and_fro_has_used_what_it_has_used(clock: ManualClock) -> None:
+    """Between three worlds, and in each of them something more."""
+    ring = [MemoryWorld(clock=clock) for _ in range(3)]
+    await ring[0].put_tenant(Tenant("acme", "", Quotas()))
+    for n in range(7):
+        here, there = ring[n % 3], ring[(n + 1) % 3]
+        turn = await begin(here, f"@acme:{n}", step("step_created", 1))
+        await turn.commit(ending(), cpu_us=100)
+        clock.advance(1)
+        assert (await Move(here, there).carry_out()).stayed == {}
+        for run in await here.list_runs(RunFilter()):
+            await here.delete_run(run.id)  # so that it may come back
+        usage = (await there.tenant("acme")).usage
+        assert (usage.runs, usage.steps, usage.cpu_us, usage.open) == (n + 1, n + 1, 100 * (n + 1), 0)
+
+
+async def test_a_tenant_that_is_another_there_is_told(clock: ManualClock) -> None:
+    """With other quotas those there hold, and its runs go; where another application has it, or nobody, they stay."""
+    source, similar, another = (MemoryWorld(clock=clock) for _ in range(3))
+    await source.put_tenant(Tenant("acme", "", Quotas(runs=2)))
+    clock.advance(1)
+    for name in ("one", "two"):
+        turn = await begin(source, f"@acme:{name}")
+        await turn.commit(ending())
+    await similar.put_tenant(Tenant("acme", "", Quotas(runs=3)))
+    await another.put_tenant(Tenant("acme", "other"))
+
+    alone = await Move(source, MemoryWorld(clock=clock), ["@acme:one"]).carry_out()
+    assert "its tenant acme is not in world" in alone.stayed["run @acme:one"]
+    refused = await Move(source, another).carry_out()
+    assert "another application has one of its name" in refused.stayed["tenant acme"]
+    assert sum(refused.moved.values()) == 0
+    done = await Move(source, similar).carry_out()
+    assert "other quotas" in done.stayed["tenant acme"]
+    assert sum(done.moved.values()) == 2
+    info = await similar.tenant("acme")
+    assert (info.tenant.quotas.runs, info.usage.runs) == (3, 2)

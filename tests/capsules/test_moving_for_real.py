@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.capsules.moved import NOTES, app, walk
+from tests.capsules.moved import NOTES, app, note, walk
 from tests.postgres_server import empty, server_url
-from torpor import Torpor
+from torpor import Quotas, Tenant, TenantInfo, Torpor
 from torpor.attributes import MOVED
 from torpor.model import RunFilter
 from torpor.worlds import open_world
@@ -20,6 +20,15 @@ from torpor.worlds import open_world
 RUNS = 8
 STEPS = 3
 KILLS = 2
+TEXT = """
+from steps import note
+
+async def main(run: str) -> int:
+    return await note(run, 0)
+"""
+
+Used = tuple[int, int, int]
+"""Runs, steps, and microseconds of CPU time of a tenant."""
 
 
 async def mover(source: str, target: str) -> asyncio.subprocess.Process:
@@ -32,7 +41,7 @@ async def mover(source: str, target: str) -> asyncio.subprocess.Process:
 
 async def moved(app: Torpor) -> int:
     """Return how many runs of a world have gone to another one."""
-    return sum(MOVED in run.attributes for run in await app.world.list_runs(RunFilter(limit=RUNS)))
+    return sum(MOVED in run.attributes for run in await app.world.list_runs(RunFilter(limit=2 * RUNS)))
 
 
 async def test_a_world_moves_under_load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -53,21 +62,38 @@ async def test_a_world_moves_under_load(tmp_path: Path, monkeypatch: pytest.Monk
             if process.returncode is None:
                 process.send_signal(signal.SIGKILL)
             await process.wait()
+        used = await _of_tenant(here.tenant("acme", quotas=Quotas(steps=10), allow=[note]), "first")
         process = await mover(first, postgres)
         out, err = await process.communicate()
         assert process.returncode == 0, err.decode()
-        assert await moved(here) == RUNS, out.decode()
+        assert await moved(here) == RUNS + 1, out.decode()
+        acme = there.tenant("acme")
+        assert _spent(await acme.info()) == used
+        assert (await acme.info()).tenant.quotas.steps == 10
+        used = await _of_tenant(acme, "second")
+        assert used[:2] == (2, 2)
         for n in range(RUNS):
             await there.resume_hook(f"go-{n}", 100, wait="60s")
         expected = 100 + sum(range(2 * STEPS))
         assert [await there.run(f"walk-{n}").result(timeout=60) for n in range(RUNS)] == [expected] * RUNS
-    counted = Counter(notes.read_text().splitlines())
+    counted = Counter(line for line in notes.read_text().splitlines() if not line.startswith("acme"))
     assert counted == Counter(f"{n} {step}" for n in range(RUNS) for step in range(2 * STEPS))
-    await _moves_back(postgres, last, expected)
+    await _moves_back(postgres, last, expected, used)
 
 
-async def _moves_back(postgres: str, last: str, expected: int) -> None:
-    """What has ended moves, too: with its result, its log and its streams."""
+async def _of_tenant(acme: Tenant, name: str) -> Used:
+    """Let a run of a tenant end, and return what the tenant has used."""
+    run = await acme.start(TEXT, [f"acme {name}"], language="python", workflow="main")
+    assert await run.result(timeout=60) == 0
+    return _spent(await acme.info())
+
+
+def _spent(info: TenantInfo) -> Used:
+    return info.usage.runs, info.usage.steps, info.usage.cpu_us
+
+
+async def _moves_back(postgres: str, last: str, expected: int, used: Used) -> None:
+    """What has ended moves, too: with its result, its log and its streams, and what tenants have used."""
     process = await mover(postgres, last)
     _, err = await process.communicate()
     assert process.returncode == 0, err.decode()
@@ -78,9 +104,10 @@ async def _moves_back(postgres: str, last: str, expected: int) -> None:
             assert [value async for value in run.stream("notes", until="now")] == list(range(2 * STEPS))
             assert (await run.events())[0].type == "run_created"
         assert await back.world.damaged() == []
+        assert _spent(await back.tenant("acme").info()) == used
     world = open_world(postgres)
     await world.open()
     try:
-        assert all(MOVED in run.attributes for run in await world.list_runs(RunFilter(limit=RUNS)))
+        assert all(MOVED in run.attributes for run in await world.list_runs(RunFilter(limit=2 * RUNS)))
     finally:
         await world.close()

@@ -66,7 +66,7 @@ def test_the_way_from_a_file_to_postgres_goes_as_pasted(tmp_path: Path) -> None:
     assert shell.returncode == 0, said + complained
     lines = said.splitlines()
     assert lines.count('"receipt-o-1"') == lines.count('"receipt-o-2"') == 1
-    assert "1 run (1 running) moved, 0 schedules, limits of 0 queues" in lines
+    assert "1 run (1 running) moved, 0 schedules, limits of 0 queues, 0 tenants" in lines
     assert "2 runs have not ended; none would wait" in lines
     assert sorted(line for line in lines if line.startswith(("charging", "shipping"))) == [
         "charging 4200 for o-1",

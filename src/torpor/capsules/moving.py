@@ -27,11 +27,14 @@ from torpor.errors import (
     RunMovedError,
     RunNotFoundError,
     ScheduleNotFoundError,
+    TenantNotFoundError,
 )
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Run, RunFilter
 from torpor.model.flow import Limits
 from torpor.model.schedules import Schedule
+from torpor.model.tenants import Tenant
+from torpor.tenant_names import tenant_of
 from torpor.world import World
 from torpor.worlds.parcels import same_run
 
@@ -51,8 +54,8 @@ class Progress(msgspec.Struct):
     Attributes:
         moved: runs that have arrived, by status.
         busy: runs that somebody works on, and that are waited for.
-        stayed: why runs, schedules and queues stay where they are, by what they are.
-        schedules, queues, deployments: how many have arrived.
+        stayed: why runs, schedules, queues and tenants stay where they are, by what they are.
+        schedules, queues, tenants, deployments: how many have arrived.
         awaited: runs that are in neither world's hands: others that have arrived wait for their ends.
     """
 
@@ -61,6 +64,7 @@ class Progress(msgspec.Struct):
     stayed: dict[str, str] = {}
     schedules: int = 0
     queues: int = 0
+    tenants: int = 0
     deployments: int = 0
     awaited: list[str] = []
 
@@ -72,13 +76,14 @@ class Plan(msgspec.Struct):
     Attributes:
         runs: that would move, by status.
         taken: ids that runs have in both worlds.
-        schedules, queues: how many there are.
+        schedules, queues, tenants: how many there are.
     """
 
     runs: Counter[str] = msgspec.field(default_factory=Counter)
     taken: list[str] = []
     schedules: int = 0
     queues: int = 0
+    tenants: int = 0
 
 
 class Move:
@@ -87,7 +92,7 @@ class Move:
 
     Args:
         source, target: open worlds.
-        run_ids: which runs go, and nothing else; without it all do, with schedules, queues and deployments.
+        run_ids: which runs go, and nothing else; without it all do, with schedules, queues, tenants and deployments.
     """
 
     def __init__(
@@ -121,6 +126,7 @@ class Move:
         if not self._run_ids:
             plan.schedules = len(await self._source.schedules())
             plan.queues = len([info for info in await self._source.queues() if info.limits != Limits()])
+            plan.tenants = len(await self._source.tenants())
         return plan
 
     async def carry_out(self) -> Progress:
@@ -133,6 +139,7 @@ class Move:
         if not self._run_ids:
             await self._move_deployments()
             await self._move_queues()
+            await self._move_tenants()
             await self._move_schedules()
         while True:
             await self._release_the_dead()
@@ -151,6 +158,8 @@ class Move:
                 await self._source.clock.sleep(_LOOK_MS)
             elif not moved or self._run_ids:
                 break  # a run that was started meanwhile has gone with another round
+        if not self._run_ids:
+            await self._move_tenants()  # with what their runs have used meanwhile
         there = await self._target.statuses(self._watched)
         self.progress.awaited = sorted(self._watched - there.keys())
         return self.progress
@@ -178,6 +187,9 @@ class Move:
             return self._stays(run, run.damage)
         if LEAVING not in run.attributes and await self._found(run.id) is not None:
             return self._stays(run, f"a run with its id is in world {self._target.url}")
+        if (tenant := tenant_of(run.id)) and not await self._has_tenant(tenant, run.app):
+            why = f"its tenant {tenant} is not in world {self._target.url}; move all, or make it there"
+            return self._stays(run, why)
         try:
             await self._source.leave(run.id, self._target.url)
             there = await self._found(run.id)
@@ -266,6 +278,30 @@ class Move:
                 continue
             await self._target.set_queue(info.app, info.name, info.limits)
             self.progress.queues += 1
+
+    async def _move_tenants(self) -> None:
+        """Make tenants there, or tell those that are there what was used here."""
+        elsewhere = f"in world {self._target.url}"
+        for info in await self._source.tenants():
+            tenant = info.tenant
+            named, there = f"tenant {tenant.name}", await self._tenant(tenant.name)
+            if there is not None and there.app != tenant.app:
+                self.progress.stayed[named] = f"another application has one of its name {elsewhere}"
+                continue
+            if there is not None and (there.quotas, there.allow) != (tenant.quotas, tenant.allow):
+                self.progress.stayed[named] = f"it has other quotas, or may call other steps, {elsewhere}"
+            self.progress.tenants += there is None
+            await self._target.put_tenant(replace(there or tenant, brought=info.brought()))
+
+    async def _tenant(self, name: str) -> Tenant | None:
+        try:
+            return (await self._target.tenant(name)).tenant
+        except TenantNotFoundError:
+            return None
+
+    async def _has_tenant(self, name: str, app: str) -> bool:
+        there = await self._tenant(name)
+        return there is not None and there.app == app
 
     async def _move_schedules(self) -> None:
         for schedule in await self._source.schedules():

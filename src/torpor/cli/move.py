@@ -34,7 +34,8 @@ def move(
     """
     Move a world, or some runs of it, into another one.
 
-    Runs with all that belongs to them, ended ones too, schedules, limits of queues, deployments and programs. Workers
+    Runs with all that belongs to them, ended ones too, schedules, limits of queues, tenants with what they have used,
+    deployments and programs. Workers
     may be at work in both worlds: a run crosses when nobody works on it, and goes on where it arrives; nothing of it
     happens twice. Of a run that has left its name stays, and says where it went. Interrupted at any moment, the same
     command goes on.
@@ -88,7 +89,8 @@ async def _shown(moving: Move, plan: Plan, *, quiet: bool) -> Moved:
 
 def _show_plan(plan: Plan, json: bool) -> None:
     if json:
-        print_json({"runs": plan.runs, "taken": plan.taken, "schedules": plan.schedules, "queues": plan.queues})
+        told = {"runs": plan.runs, "taken": plan.taken, "schedules": plan.schedules, "queues": plan.queues}
+        print_json({**told, "tenants": plan.tenants})
         return
     say(f"{_runs(plan.runs)} would move, {_others(plan)}")
     for run_id in plan.taken:
@@ -102,6 +104,7 @@ def _show(done: Moved, json: bool) -> None:
             "stayed": done.stayed,
             "schedules": done.schedules,
             "queues": done.queues,
+            "tenants": done.tenants,
             "deployments": done.deployments,
             "awaits_elsewhere": done.awaited,
         }
@@ -115,7 +118,8 @@ def _show(done: Moved, json: bool) -> None:
 
 
 def _others(told: Plan | Moved) -> str:
-    return f"{counted(told.schedules, 'schedule')}, limits of {counted(told.queues, 'queue')}"
+    queues, tenants = counted(told.queues, "queue"), counted(told.tenants, "tenant")
+    return f"{counted(told.schedules, 'schedule')}, limits of {queues}, {tenants}"
 
 
 def _runs(statuses: Counter[str]) -> str:

@@ -99,6 +99,7 @@ class Tenant(msgspec.Struct, frozen=True):
         created_at: when, epoch milliseconds; the world says.
         spent: runs that have begun lately, by the time of each part of a period, oldest first.
         past: what was used by runs that are counted no more one by one.
+        brought: what its runs have used in worlds from which they came, by the moment at which it was made there.
     """
 
     name: str
@@ -108,13 +109,25 @@ class Tenant(msgspec.Struct, frozen=True):
     created_at: int = 0
     spent: tuple[tuple[int, int], ...] = ()
     past: Usage = Usage()
+    brought: tuple[tuple[int, Usage], ...] = ()
+
+    @property
+    def elsewhere(self) -> Usage:
+        """All that its runs have used in other worlds."""
+        return sum((usage for _, usage in self.brought), start=Usage())
 
 
 class TenantInfo(msgspec.Struct, frozen=True):
-    """A tenant, and all that it has used up to now."""
+    """A tenant, and all that it has used up to now, in other worlds, too."""
 
     tenant: Tenant
     usage: Usage
+
+    def brought(self) -> tuple[tuple[int, Usage], ...]:
+        """Return what a tenant brings along that goes to another world: what it has used here, and elsewhere before."""
+        all_over, before = self.usage, self.tenant.elsewhere
+        here = Usage(all_over.runs - before.runs, 0, all_over.cpu_us - before.cpu_us, all_over.steps - before.steps)
+        return (*self.tenant.brought, (self.tenant.created_at, here))
 
 
 def exceeded(tenant: str, quota: str, told: str) -> QuotaExceededError:

@@ -52,6 +52,7 @@ class Changes(msgspec.Struct, frozen=True):
         drop_snapshot: forget the one there is.
         drop_log: the log up to and including ``run.base`` goes.
         cpu_us, beside: CPU time that they have cost, and bytes stored beside them, counted for the run's tenant.
+        arrived: the run comes from elsewhere, where it is counted what it has used; what is stored of it is here.
     """
 
     run: Run
@@ -68,6 +69,7 @@ class Changes(msgspec.Struct, frozen=True):
     drop_log: bool = False
     cpu_us: int = 0
     beside: int = 0
+    arrived: bool = False
 
     @property
     def ended(self) -> bool:

@@ -122,6 +122,7 @@ def stored(parcel: Parcel, entities: Entities, more: Changes | None = None) -> C
         lines=parcel.lines,
         snapshot=parcel.snapshot,
         drop_log=True,  # nothing is there before its base, and steps take the inputs that the log has not
+        arrived=True,
     )
 
 

@@ -28,12 +28,14 @@ class Charge(msgspec.Struct, frozen=True):
     Attributes:
         tenant: whose run it is.
         ended: whether the run has ended.
+        runs: 1, of a run whose first charge this is; 0 if it is counted where it came from.
         cpu_us, steps, stored: as of :class:`torpor.model.tenants.Usage`.
         snapshot: bytes of the snapshot that takes the place of the one there is, None for that one.
     """
 
     tenant: str
     ended: bool
+    runs: int
     cpu_us: int
     steps: int
     stored: int
@@ -51,8 +53,9 @@ def charge(changes: Changes) -> Charge | None:
     return Charge(
         tenant,
         changes.run.ended_at > 0,
+        int(not changes.arrived),
         changes.cpu_us,
-        sum(event.type == "step_created" for event in changes.events),
+        0 if changes.arrived else sum(event.type == "step_created" for event in changes.events),
         stored,
         snapshot,
     )
@@ -117,13 +120,36 @@ def put(tenant: Tenant, now: int) -> Operation[Tenant]:
     checked_tenant(tenant.name)
     found: TenantInfo | None = yield TenantOf(tenant.name)
     if found is None:
-        tenant = replace(tenant, created_at=now, spent=(), past=Usage())
+        made_at = max([now, *(origin + 1 for origin, _ in tenant.brought)])  # so that it tells this world from those
+        brought = _brought((), tenant.brought, made_at)
+        tenant = replace(tenant, created_at=made_at, spent=(), past=Usage(), brought=brought)
     elif found.tenant.app != tenant.app:
         raise refusals.tenant_of_another(tenant.name, found.tenant.app)
     else:
-        tenant = replace(found.tenant, quotas=tenant.quotas, allow=tenant.allow)
+        here = found.tenant
+        brought = _brought(here.brought, tenant.brought, here.created_at)
+        tenant = replace(here, quotas=tenant.quotas, allow=tenant.allow, brought=brought)
     yield PutTenant(tenant)
     return tenant, None
+
+
+def _brought(
+    known: tuple[tuple[int, Usage], ...], told: tuple[tuple[int, Usage], ...], own: int
+) -> tuple[tuple[int, Usage], ...]:
+    """
+    Return what was used elsewhere, by where, when more is told of it.
+
+    What is used only grows, so that of two figures of one world the larger is the later one, and who tells one twice
+    adds nothing. What comes back to where it was used is counted there.
+    """
+    merged = dict(known)
+    for origin, usage in told:
+        if origin != own:
+            before = merged.get(origin, Usage())
+            merged[origin] = Usage(
+                max(before.runs, usage.runs), 0, max(before.cpu_us, usage.cpu_us), max(before.steps, usage.steps)
+            )
+    return tuple(sorted(merged.items()))
 
 
 def delete(name: str, url: str) -> Operation[None]:

@@ -97,6 +97,36 @@ class TenantsSuite(Suite):
         after = (await world.tenant("acme")).usage
         assert middle.stored - after.stored == 990
 
+    async def test_what_was_used_elsewhere_counts_once(self, world: World, clock: ManualClock) -> None:
+        """However often it is told; the larger of two figures of one world is the later one."""
+        first, later, other = Usage(2, 1, 500, 7, 90), Usage(3, 0, 900, 7), Usage(1, 0, 10, 1)
+        await world.put_tenant(tenant(brought=((5, first),)))
+        await world.put_tenant(tenant(brought=((5, later), (6, other))))
+        await world.put_tenant(tenant(brought=((5, first),)))
+        await world.create_run(a_run())
+        info = await world.tenant("acme")
+        assert replace(info.usage, stored=0) == Usage(5, 1, 910, 8)
+        assert info.brought() == ((5, later), (6, other), (clock.now(), Usage(1)))
+        stored = await world.put_tenant(tenant(quotas=Quotas(cpu=0.0001), brought=info.brought()))
+        assert stored.brought == info.tenant.brought, "what was used here comes back to where it is counted"
+        with pytest.raises(QuotaExceededError, match="quota cpu"):
+            await world.create_run(a_run("two"))
+
+    async def test_a_run_that_arrives_is_counted_where_it_came_from(self, world: World) -> None:
+        """Only what is stored of it is here, and what it uses from now on."""
+        await world.put_tenant(tenant())
+        turn = await begin(world, "@acme:one")
+        await turn.commit(step("step_created", 1), ops=1, cpu_us=1_500)
+        parcel, before = await world.parcel("@acme:one"), (await world.tenant("acme")).usage
+        await world.cancel_run("@acme:one", "", force=True)
+        await world.delete_run("@acme:one")
+        left = (await world.tenant("acme")).usage
+        assert (left.runs, left.steps, left.cpu_us, left.stored) == (1, 1, 1_500, 0)
+        await world.put_parcel(parcel)
+        there = (await world.tenant("acme")).usage
+        assert replace(there, stored=0) == replace(left, open=1, stored=0)
+        assert there.stored >= before.stored > 0
+
     async def test_a_refused_commit_counts_nothing(self, world: World) -> None:
         """What was not stored has cost nothing here."""
         await world.put_tenant(tenant())

@@ -295,7 +295,7 @@ class Store:
     def _count(self, run_id: str, cost: Charge | None) -> None:
         if cost is None:
             return
-        used = self.used.setdefault(run_id, Used(cost.tenant, Usage(runs=1)))
+        used = self.used.setdefault(run_id, Used(cost.tenant, Usage(runs=cost.runs)))
         added = Usage(0, 0, cost.cpu_us, cost.steps, cost.stored)
         used.usage = replace(used.usage + added, open=int(not cost.ended))
         if cost.snapshot is not None:
@@ -501,7 +501,7 @@ def _spend(store: Store, request: ask.Spend) -> None:
 def tenant_info(store: Store, name: str) -> TenantInfo | None:
     """Return a tenant with what it has used, None when there is none."""
     tenant = store.tenants.get(name)
-    return None if tenant is None else TenantInfo(tenant, tenant.past + store.usage_of(name))
+    return None if tenant is None else TenantInfo(tenant, tenant.past + tenant.elsewhere + store.usage_of(name))
 
 
 def _put_tenant(store: Store, request: ask.PutTenant) -> None:

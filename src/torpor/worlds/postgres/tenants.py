@@ -35,7 +35,7 @@ _FOLD: Final = (
     f"steps = 0, stored = 0, snapshot = 0 FROM old WHERE u.run = old.run) SELECT {_USED} FROM old"
 )
 _ADD: Final = (
-    "INSERT INTO torpor.usages AS u VALUES (%s, %s, %s, false, 1, %s, %s, %s, coalesce(%s::bigint, 0), 0) "
+    "INSERT INTO torpor.usages AS u VALUES (%s, %s, %s, false, %s, %s, %s, %s, coalesce(%s::bigint, 0), 0) "
     "ON CONFLICT (run) DO UPDATE SET ended = excluded.ended, folded = false, cpu_us = u.cpu_us + excluded.cpu_us, "
     "steps = u.steps + excluded.steps, stored = u.stored + excluded.stored, snapshot = coalesce(%s::bigint, u.snapshot)"
 )
@@ -48,7 +48,7 @@ def counted(changes: Changes) -> list[Statement]:
     cost = charge(changes)
     if cost is None:
         return []
-    about = (cost.tenant, cost.ended, cost.cpu_us, cost.steps, cost.stored, cost.snapshot)
+    about = (cost.tenant, cost.ended, cost.runs, cost.cpu_us, cost.steps, cost.stored, cost.snapshot)
     return [(_ADD, (changes.run.id, *about, cost.snapshot))]
 
 
@@ -109,7 +109,7 @@ def all_of(store: Store, app: str | None) -> list[TenantInfo]:
 
 def _info(tenant: Tenant, total: tuple[int, ...]) -> TenantInfo:
     *used, is_open = total
-    return TenantInfo(tenant, tenant.past + replace(_usage(*used), open=is_open))
+    return TenantInfo(tenant, tenant.past + tenant.elsewhere + replace(_usage(*used), open=is_open))
 
 
 def _usage(runs: int, cpu_us: int, steps: int, stored: int) -> Usage:

@@ -44,7 +44,7 @@ def count(store: Store, changes: Changes) -> None:
             b"snapshot": b"%d" % snapshot,
         },
     )
-    added = (int(is_new), is_open - was_open, cost.cpu_us, cost.steps, cost.stored + snapshot - had)
+    added = (cost.runs if is_new else 0, is_open - was_open, cost.cpu_us, cost.steps, cost.stored + snapshot - had)
     _add(store, cost.tenant, added)
 
 
@@ -103,4 +103,5 @@ def _add(store: Store, name: str, numbers: tuple[int, ...]) -> None:
 
 
 def _info(row: bytes, used: list[bytes | None]) -> TenantInfo:
-    return TenantInfo(unpack(row, Tenant, "a tenant"), Usage(*(max(0, int(number or 0)) for number in used)))
+    tenant = unpack(row, Tenant, "a tenant")
+    return TenantInfo(tenant, tenant.elsewhere + Usage(*(max(0, int(number or 0)) for number in used)))

@@ -42,7 +42,7 @@ _FOLD: Final = (
     "snapshot = 0 WHERE tenant = ? AND ended AND NOT folded"
 )
 _ADD: Final = (
-    "INSERT INTO usages VALUES (?1, ?2, ?3, 0, 1, ?4, ?5, ?6, ifnull(?7, 0), 0) ON CONFLICT (run) DO UPDATE SET "
+    "INSERT INTO usages VALUES (?1, ?2, ?3, 0, ?8, ?4, ?5, ?6, ifnull(?7, 0), 0) ON CONFLICT (run) DO UPDATE SET "
     "ended = ?3, folded = 0, cpu_us = cpu_us + ?4, steps = steps + ?5, stored = stored + ?6, "
     "snapshot = ifnull(?7, snapshot)"
 )
@@ -69,7 +69,7 @@ def tenant_of(row: Row) -> Tenant:
 def count(store: Store, k: int, changes: Changes) -> None:
     """Add what changes of a run with rowid *k* cost to what it has used."""
     if (cost := charge(changes)) is not None:
-        about = (cost.tenant, cost.ended, cost.cpu_us, cost.steps, cost.stored, cost.snapshot)
+        about = (cost.tenant, cost.ended, cost.cpu_us, cost.steps, cost.stored, cost.snapshot, cost.runs)
         store.db.execute(_ADD, (k, *about))
 
 
@@ -137,4 +137,4 @@ def all_of(store: Store, app: str | None) -> list[TenantInfo]:
 
 def _with_usage(store: Store, tenant: Tenant) -> TenantInfo:
     runs, cpu_us, steps, stored, is_open = store.db.execute(_TOTAL, (tenant.name,)).fetchone()
-    return TenantInfo(tenant, tenant.past + Usage(runs, is_open, cpu_us, steps, stored))
+    return TenantInfo(tenant, tenant.past + tenant.elsewhere + Usage(runs, is_open, cpu_us, steps, stored))
