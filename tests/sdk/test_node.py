@@ -17,7 +17,7 @@ from tests.sdk.installed import VERSIONS, modules
 from torpor import RunCancelledError, Torpor
 from torpor.cli.loading import load_app, parse_target
 from torpor.programs.javascript.sdk_project import scripts
-from torpor.sdk import node
+from torpor.sdk import calls
 
 pytestmark = [pytest.mark.network, pytest.mark.asyncio(loop_scope="module")]
 
@@ -63,7 +63,7 @@ async def test_steps_of_a_process_that_dies_begin_again_in_a_new_one(app: Torpor
 
 async def test_a_step_that_always_ends_its_process_fails(app: Torpor, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is begun again a few times, and then told."""
-    monkeypatch.setattr(node, "_DEATHS_MAX", 2)
+    monkeypatch.setattr(calls, "_DEATHS_MAX", 2)
     run = await app.start("killing")
     assert "begun 2 times, and each time the process of Node ended with exit code 3" in await run.result(
         timeout=SECONDS_MAX
