@@ -1,51 +1,20 @@
-// The line to the Torpor worker that has started this process: messages both ways over one socket. A message is a header in
-// JSON and a body of bytes, with the lengths of both before them, four bytes each, the most significant one first.
+// The line to whoever has started this process: messages both ways over one socket.
 
 import { Socket } from "node:net";
-
-const LENGTHS_BYTES = 8;
-const NOTHING = new Uint8Array();
+import { packed, Unpacker } from "./messages.mjs";
 
 export class Channel {
   #socket;
-  #chunks = [];
-  #bytes = 0;
-  #wanted = LENGTHS_BYTES;
-  #receive;
+  #unpacker = new Unpacker();
 
-  /** `receive(header, body)` is called with every message; the process ends with the worker's end of the line. */
+  /** `receive(header, body)` is called with every message; the process ends with the other end of the line. */
   constructor(fd, receive) {
-    this.#receive = receive;
     this.#socket = new Socket({ fd, readable: true, writable: true });
-    this.#socket.on("data", (chunk) => this.#take(chunk));
+    this.#socket.on("data", (chunk) => this.#unpacker.take(chunk, receive));
     for (const end of ["end", "close", "error"]) this.#socket.on(end, () => process.exit(0));
   }
 
-  send(header, body = NOTHING) {
-    const head = Buffer.from(JSON.stringify(header));
-    const lengths = Buffer.alloc(LENGTHS_BYTES);
-    lengths.writeUInt32BE(head.length, 0);
-    lengths.writeUInt32BE(body.length, 4);
-    this.#socket.write(Buffer.concat([lengths, head, body]));
-  }
-
-  #take(chunk) {
-    this.#chunks.push(chunk);
-    this.#bytes += chunk.length;
-    if (this.#bytes < this.#wanted) return;
-    let data = this.#chunks.length === 1 ? chunk : Buffer.concat(this.#chunks);
-    for (;;) {
-      this.#wanted = LENGTHS_BYTES;
-      if (data.length < LENGTHS_BYTES) break;
-      const behindHead = LENGTHS_BYTES + data.readUInt32BE(0);
-      this.#wanted = behindHead + data.readUInt32BE(4);
-      if (data.length < this.#wanted) break;
-      const header = JSON.parse(data.toString("utf8", LENGTHS_BYTES, behindHead));
-      // A copy: what is made of a body lives longer than the chunk that it came in.
-      this.#receive(header, Uint8Array.prototype.slice.call(data, behindHead, this.#wanted));
-      data = data.subarray(this.#wanted);
-    }
-    this.#chunks = data.length > 0 ? [data] : [];
-    this.#bytes = data.length;
+  send(header, body) {
+    this.#socket.write(packed(header, body));
   }
 }

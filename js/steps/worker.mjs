@@ -44,7 +44,7 @@ beWorld(ask);
 try {
   serialization = await importFrom(project, "@workflow/core", "./serialization");
   await import(pathToFileURL(stepsModule).href);
-  channel.send({ type: "ready" });
+  channel.send({ type: "ready", steps: [...(globalThis[REGISTRY]?.keys() ?? [])] });
 } catch (error) {
   channel.send({ type: "broken", why: String(error?.stack ?? error) });
 }

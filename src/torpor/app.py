@@ -202,7 +202,7 @@ class Torpor(Registry):
         """
         self._programs.add(patterns)
 
-    def sdk(self, folder: str | os.PathLike[str], *, env: Sequence[str] = (), processes: int = 1) -> Sdk:
+    def sdk(self, folder: str | os.PathLike[str], *, env: Sequence[str] = (), processes: int | None = None) -> Sdk:
         """
         Add a project of the TypeScript Workflow SDK: its workflows run here as they are, its steps in Node.
 
@@ -212,17 +212,16 @@ class Torpor(Registry):
             folder: where its ``package.json`` is, relative to the root.
             env: names of the environment variables that its workflow code has in ``process.env``, with the values that
                 they have when its program is made; steps have all.
-            processes: how many processes of Node run its steps for one worker.
+            processes: how many processes of Node run its steps for one worker; else ``TORPOR_NODE_PROCESSES``, else 1.
+                0 leaves its steps to step workers that come by HTTP; see docs/step-workers.md.
 
         Raises:
             ConfigurationError: there is no project in the folder, or an option is wrong.
         """
-        from torpor.sdk import Sdk  # noqa: PLC0415  # needed by applications with such projects only
+        from torpor.sdk import Sdk, checked_processes  # noqa: PLC0415  # needed by applications with such projects only
 
-        if not isinstance(processes, int) or processes < 1:
-            raise ConfigurationError(f"processes={processes!r} of a project: how many processes of Node, from 1")
         names = expect_texts("env", env)
-        sdk = Sdk(self, self.root / folder, self._names, self._add, env=names, processes=processes)
+        sdk = Sdk(self, self.root / folder, self._names, self._add, env=names, processes=checked_processes(processes))
         self._programs.add_project(sdk.program)
         self._sdks.append(sdk)
         return sdk

@@ -382,8 +382,9 @@ class ApplicationSteps(AsTheyAre):
         self._builtin = BuiltinSteps(app)
 
     def step_definition(self, name: str) -> StepDefinition | None:
-        """Return the step with this full name, such as ``step//./orders.py//charge``."""
-        return self._names.step(name) or self._builtin.get(name)
+        """Return the step with this full name, such as ``step//./orders.py//charge``, if a worker carries it out."""
+        found = self._names.step(name) or self._builtin.get(name)
+        return None if found is not None and found.elsewhere else found
 
     def allows(self, name: str) -> bool:
         """Return whether workflow code may call this step although its program does not name it."""
@@ -391,8 +392,9 @@ class ApplicationSteps(AsTheyAre):
 
     def claimable_steps(self) -> list[str]:
         """Return the full names of all steps that a worker carries out, old names and built-in ones included."""
-        names = self._names
-        return [*names.step_names(), *names.carried_names(), *names.old_step_names(), *self._builtin.names()]
+        names, others = self._names, self._names.elsewhere()
+        own = [name for name in names.step_names() if name not in others]
+        return [*own, *names.carried_names(), *names.old_step_names(), *self._builtin.names()]
 
     def signatures(self) -> dict[str, str]:
         """Return what each of those takes, by full name."""

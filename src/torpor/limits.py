@@ -170,6 +170,12 @@ CAPSULE_BYTES_MAX = 512 * MIB
 CAPSULE_MANIFEST_BYTES_MAX = MIB
 """The line of a capsule that says what is in it."""
 
+STEP_WORKERS_MAX = 500
+"""Step workers that one server speaks for."""
+
+STEP_WORKER_STEPS_MAX = 10_000
+"""Steps that one step worker may offer."""
+
 HTTP_EVENTS_MAX = 10_000
 """Events of a run that is told as a whole; those of a longer log are read in pages."""
 

@@ -467,6 +467,10 @@ class Names:
         self._carried |= definitions
         self.generation += 1
 
+    def elsewhere(self) -> dict[str, StepDefinition]:
+        """Return the steps that only step workers elsewhere carry out, by full name."""
+        return {name: definition for name, definition in self._steps.items() if definition.elsewhere}
+
     def carried_names(self) -> list[str]:
         """Return the full names of the steps that another language has written."""
         return list(self._carried)

@@ -52,7 +52,7 @@ def test_the_commands_do_what_the_page_says(tmp_path: Path) -> None:
             assert done.returncode == 0, f"{command}: {done.stdout}{done.stderr}"
             return done.stdout
 
-        package = shell("python -m torpor.sdk").strip()
+        package = shell("python -m torpor.sdk world").strip()
         assert (Path(package) / "package.json").exists()
         (web / "node_modules" / "torpor-world").symlink_to(package)
         assert shell("node order.mjs") == "o-7 paid 4200, approved by the boss\n"

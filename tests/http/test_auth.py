@@ -30,8 +30,15 @@ ASKS = {("POST", "/v1/runs/{run}/queries/{query}")}
 """What changes nothing, and is no GET."""
 
 
-TAKES_MORE = {("GET", "/v1/runs/{run}/capsule"): "operate", ("POST", "/v1/capsules"): "work"}
-"""What tells of a run all that there is, its entropy too, and what brings programs along."""
+TAKES_MORE = {
+    ("GET", "/v1/runs/{run}/capsule"): "operate",
+    ("POST", "/v1/capsules"): "work",
+    ("POST", "/v1/step-workers"): "steps",
+    ("GET", "/v1/step-workers/{id}/messages"): "steps",
+    ("POST", "/v1/step-workers/{id}/messages"): "steps",
+    ("DELETE", "/v1/step-workers/{id}"): "steps",
+}
+"""What tells of a run all that there is, its entropy too, what brings programs along, and what carries steps out."""
 
 GUARDED_OTHERWISE = {f"{ROUTE}{{token}}", "/steps/{name}", f"{CALLBACK_ROUTE}{{run}}/{{step}}"}
 """What takes no token of ours: who knows the token of a webhook may send to it, and the others take a signature."""

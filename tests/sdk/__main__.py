@@ -19,9 +19,9 @@ _RUNTIMES: tuple[Runtime, ...] = ("snapshot", "replay")
 _AT_ONCE = 8
 
 
-async def _outcomes(project: Path, world: str, runtime: Runtime, names: list[str]) -> dict[str, str]:
+async def _outcomes(project: Path, world: str, runtime: Runtime, names: list[str], *, by_http: bool) -> dict[str, str]:
     places = asyncio.Semaphore(_AT_ONCE)
-    async with setting(project, world, runtime) as to:
+    async with setting(project, world, runtime, by_http=by_http) as to:
 
         async def outcome(name: str) -> str:
             async with places:
@@ -40,6 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.sdk", description=__doc__)
     parser.add_argument("names", nargs="*", help="cases; all by default")
     parser.add_argument("--postgres", action="store_true", help="on Postgres in place of SQLite")
+    parser.add_argument("--http", action="store_true", help="steps by a step worker over HTTP, not by a child process")
     parser.add_argument("--version", choices=sorted(VERSIONS), default="5", help="of the SDK")
     given = parser.parse_args()
     os.environ.update(SDK_CASE_ALLOWED="yes", SDK_CASE_HIDDEN="no")
@@ -51,7 +52,7 @@ def main() -> int:
         found = {}
         for runtime in _RUNTIMES:
             world = server_url() if given.postgres else f"sqlite:///{folder}/{runtime}.db"
-            found[runtime] = asyncio.run(_outcomes(project, world, runtime, names))
+            found[runtime] = asyncio.run(_outcomes(project, world, runtime, names, by_http=given.http))
     width = max(map(len, [*names, *left_out]))
     print(f"{'':{width}}  {'  '.join(f'{runtime:8}' for runtime in _RUNTIMES)}")
     for name in names:

@@ -6,23 +6,40 @@ import asyncio
 import itertools
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
 
+from tests.sdk.step_worker import at_work, role_token
 from torpor import Torpor
 from torpor.http.asgi import asgi
 from torpor.http.service import Service
 from torpor.http.serving import listen, serving, url_of
 from torpor.model import Runtime
 from torpor.run_handle import RunHandle
+from torpor.world import World
 
 T = TypeVar("T")
 
 SECONDS_MAX = 60.0
 _LOOK_AGAIN_SECONDS = 0.05
+
+
+async def until(world: World, look: Callable[[], Awaitable[T | None]]) -> T:
+    """Return what a look finds, as soon as it finds something; it looks when the world has changed, and at times."""
+    changed = asyncio.Event()
+    leave = world.subscribe(lambda _: changed.set())
+    try:
+        async with asyncio.timeout(SECONDS_MAX):
+            while (found := await look()) is None:
+                with suppress(TimeoutError):  # notices are hints
+                    await asyncio.wait_for(changed.wait(), _LOOK_AGAIN_SECONDS)
+                changed.clear()
+            return found
+    finally:
+        leave()
 
 
 class Setting:
@@ -53,17 +70,7 @@ class Setting:
 
     async def until(self, look: Callable[[], Awaitable[T | None]]) -> T:
         """Return what a look finds, as soon as it finds something."""
-        changed = asyncio.Event()
-        leave = self.app.world.subscribe(lambda _: changed.set())
-        try:
-            async with asyncio.timeout(SECONDS_MAX):
-                while (found := await look()) is None:
-                    with suppress(TimeoutError):  # notices are hints
-                        await asyncio.wait_for(changed.wait(), _LOOK_AGAIN_SECONDS)
-                    changed.clear()
-                return found
-        finally:
-            leave()
+        return await until(self.app.world, look)
 
     async def resume(self, token: str, payload: Any) -> None:
         """Give a hook a payload, once it is there."""
@@ -71,18 +78,19 @@ class Setting:
 
 
 @asynccontextmanager
-async def setting(project: Path, world: str, runtime: Runtime) -> AsyncIterator[Setting]:
-    """Work on a project's runs, in a world, while the block runs."""
+async def setting(project: Path, world: str, runtime: Runtime, *, by_http: bool = False) -> AsyncIterator[Setting]:
+    """Work on a project's runs, in a world, while the block runs; *by_http* has a step worker carry out their steps."""
     listening = listen("127.0.0.1", 0)
     url = url_of(listening)
     app = Torpor(world, root=project, runtime=runtime, url=url)
-    app.sdk(".", env=["SDK_CASE_ALLOWED"])
+    app.sdk(".", env=["SDK_CASE_ALLOWED"], processes=0 if by_http else 1)
     service = Service(app)
     async with (
         app,
         app.worker(),
         serving(asgi(app, service=service), service, listening),
         httpx.AsyncClient(base_url=url, timeout=SECONDS_MAX) as http,
+        at_work(project, url, await role_token(app.world, "steps")) if by_http else nullcontext(),
     ):
         yield Setting(app, url, http)
 

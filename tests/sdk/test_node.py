@@ -105,6 +105,7 @@ async def test_node_ends_with_its_worker(app: Torpor) -> None:
     run = await app.start("from_python", "o-4")
     await run.result(timeout=SECONDS_MAX)
     [sdk] = app._sdks
+    assert sdk._steps is not None
     [process] = sdk._steps._processes
     pid = process._process.pid
     await sdk.close()

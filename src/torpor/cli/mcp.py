@@ -50,7 +50,7 @@ def mcp(
     Example: torpor mcp app.py --role operate
     """
     roles = tuple(dict.fromkeys(role or ["read"]))
-    if unknown := [each for each in roles if each not in ROLES or each == "work"]:
+    if unknown := [each for each in roles if each not in ROLES or each in ("work", "steps")]:
         raise UsageError(f"there is no role {unknown[0]!r} here; use read, operate or decrypt")
     if http and (role or queue or workflow or tenant):
         raise UsageError("over HTTP the token of each caller says what it may: torpor tokens create --role read")

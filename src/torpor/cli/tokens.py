@@ -25,7 +25,8 @@ def create_token(
         typer.Option(
             "--role",
             metavar="ROLE",
-            help="read, operate, decrypt or work (all but to decrypt); may be repeated. Each may read.",
+            help="read, operate, decrypt or work (all but to decrypt), which may read, or steps (for step workers); "
+            "may be repeated.",
         ),
     ],
     name: Annotated[str, typer.Option("--name", metavar="TEXT", help="What people call it; the audit has it.")] = "",

@@ -36,6 +36,8 @@ class StepDefinition(msgspec.Struct, frozen=True):
         never_retry: errors after which there is none, whatever *retry_on* says.
         remote: where another service carries it out, None for here.
         carrier: what carries it out in another language, None for Python.
+        elsewhere: its name in a project whose steps no worker of this application carries out, but step workers that
+            come by HTTP; ``""`` for a step that is carried out here.
         transaction: True if its attempts and their outcomes are transactions of the world's database, or what begins
             such transactions of the application's: it returns a block whose value is a connection. False otherwise.
         once: no attempt is made again of which nobody knows how it ended.
@@ -63,6 +65,7 @@ class StepDefinition(msgspec.Struct, frozen=True):
     transaction: bool | Callable[[], Any] = False
     remote: Remote | None = None
     carrier: Carrier | None = None
+    elsewhere: str = ""
     heartbeat: float | None = None
     deadlines: Deadlines = NONE
     is_async: bool = False

@@ -310,6 +310,12 @@ class Worker:
                 await self._world.release([self.id])
                 self._observe(WorkerStopped(self.id))
 
+    async def give_up(self) -> None:
+        """Stop without waiting for steps: what runs is cancelled, and given back for others to begin anew."""
+        self._stopping = True
+        self._runner.cancel_all()
+        await self.stop()
+
     async def abandon(self) -> None:
         """
         End at once, as in a process that dies: nothing more is stored, and nothing is given back; for tests.

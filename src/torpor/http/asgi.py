@@ -34,6 +34,7 @@ from torpor.http import (
     sdk_hooks,
     sdk_streams,
     starting,
+    step_workers,
     streams,
     ticking,
     webhooks,
@@ -75,6 +76,7 @@ _DOCUMENTED: Final[tuple[Route, ...]] = (
     *sdk_hooks.router,
     *sdk_acts.router,
     *sdk_streams.router,
+    *step_workers.router,
 )
 
 ROUTES: Final = (*_DOCUMENTED, *documenting(_DOCUMENTED))

@@ -17,14 +17,15 @@ from torpor.http.problems import ForbiddenError, UnauthorizedError
 from torpor.http.tokens import ROLES, Role, Token, halves_of, secret_hash
 from torpor.programs.catalogue import short_name
 
-Needed = Literal["open", "read", "operate", "decrypt", "work"]
+Needed = Literal["open", "read", "operate", "decrypt", "work", "steps"]
 """What a route needs: nothing, or a role."""
 
 IMPLIED: Final[dict[Role, frozenset[Role]]] = {
     "read": frozenset({"read"}),
     "operate": frozenset({"operate", "read"}),
     "decrypt": frozenset({"decrypt", "read"}),
-    "work": frozenset({"work", "operate", "read"}),
+    "work": frozenset({"work", "steps", "operate", "read"}),
+    "steps": frozenset({"steps"}),
 }
 """What each role may."""
 

@@ -100,6 +100,20 @@ class Service:
         """The queues of the application, or of the client."""
         return Queues(self.client) if self._app is None else self._app.queues
 
+    def application(self, without: str) -> Torpor:
+        """
+        Return the application.
+
+        Args:
+            without: what a server is or does that has none, for the message.
+
+        Raises:
+            ConfigurationError: this server has none.
+        """
+        if self._app is None:
+            raise ConfigurationError(f"this server has a client and no application, so it {without}")
+        return self._app
+
     def step(self, name: str) -> StepDefinition | None:
         """Return the step of the application that has this name, full or short, None when none has, or several have."""
         if self._app is None:
@@ -208,9 +222,7 @@ class Service:
         Raises:
             ConfigurationError: this server has no application, or the budget is no duration.
         """
-        if self._app is None:
-            raise ConfigurationError("this server has a client and no application, whose code a tick carries out")
-        return await self._app.tick(budget=budget)
+        return await self.application("has no code that a tick could carry out").tick(budget=budget)
 
     def runtime(self, wanted: str | None) -> Runtime:
         """

@@ -18,7 +18,7 @@ import msgspec
 
 from torpor.world import World
 
-Role = Literal["read", "operate", "decrypt", "work"]
+Role = Literal["read", "operate", "decrypt", "work", "steps"]
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 
 _TEXT: Final = re.compile(r"tpr_([0-9a-f]{16})_([A-Za-z0-9_-]{43})")
@@ -38,7 +38,8 @@ class Token(msgspec.Struct, frozen=True):
         hash: SHA-256 of its secret half.
         name: what people call it, ``""`` for nothing.
         roles: ``read`` runs and what is plain in them; ``operate``: start, cancel, resume and the like as well;
-            ``decrypt``: see what is encrypted; ``work``: carry runs out, for workers that have the world behind a URL.
+            ``decrypt``: see what is encrypted; ``work``: carry runs out, for workers that have the world behind a URL;
+            ``steps``: carry steps out, and do what steps may, for step workers.
         queues, workflows: it is only about runs in these queues, of these workflows (short or full names); empty for
             all.
         created_at: when it was made, epoch milliseconds.

@@ -10,7 +10,7 @@ import inspect
 import os
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 from torpor.durations import Duration
 from torpor.engine.carried import Carried, CarriedInput, written_elsewhere
@@ -23,6 +23,7 @@ from torpor.programs.languages import Functions
 from torpor.registry import Entry, Names, RegisteredStep
 from torpor.retries import RETRIES_DEFAULT, checked_retries, timeout_ms
 from torpor.sdk.node import NodeSteps
+from torpor.sdk.offered import named
 from torpor.sdk.world import Application, SdkWorld
 from torpor.signatures import signature_text
 from torpor.step import offer_options
@@ -34,6 +35,27 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Awaitable[object]]")
 
 __all__ = ["Sdk"]
+
+
+_PROCESSES: Final = "TORPOR_NODE_PROCESSES"
+"""The environment's setting for how many processes of Node run the steps of a project."""
+
+
+def checked_processes(given: int | None) -> int:
+    """
+    Return how many processes of Node run the steps of a project: as given, else as the environment says, else 1.
+
+    Raises:
+        ConfigurationError: it is no number of processes.
+    """
+    if given is None:
+        text = os.environ.get(_PROCESSES, "") or "1"
+        if not (text.isascii() and text.isdigit()):
+            raise ConfigurationError(f"{_PROCESSES}={text!r}: how many processes of Node run steps, 0 for none here")
+        return int(text)
+    if not isinstance(given, int) or given < 0:
+        raise ConfigurationError(f"processes={given!r} of a project: how many processes of Node, 0 for none here")
+    return given
 
 
 class Sdk:
@@ -48,7 +70,7 @@ class Sdk:
         names: of the application's steps.
         add: registers a step with the application.
         env: names of the environment variables that workflow code has in ``process.env``.
-        processes: how many processes of Node run its steps.
+        processes: how many processes of Node run its steps; 0 leaves them to step workers that come by HTTP.
     """
 
     def __init__(
@@ -65,7 +87,7 @@ class Sdk:
         self._names = names
         self._add = add
         self._env = tuple(env)
-        self._steps = NodeSteps(self.project, SdkWorld(app), processes=processes)
+        self._steps = NodeSteps(self.project, SdkWorld(app), processes=processes) if processes else None
         self._wanted: list[str] = []
 
     def step(
@@ -94,6 +116,7 @@ class Sdk:
                 max_retries=checked_retries(RETRIES_DEFAULT if max_retries is None else max_retries),
                 timeout=None if ms is None else ms / 1000,
                 carrier=functools.partial(self._carry, name),
+                elsewhere="" if self._steps else name,
             )
             offer_options(made_of)
             self._wanted.append(name)
@@ -116,31 +139,33 @@ class Sdk:
         bundle = self.project.built.bundle
         for name in self._wanted:
             self._resolved(name)
-        self._names.carry({name: self._definition(name) for name in bundle.steps})
+        if self._steps is not None:
+            self._names.carry({name: self._definition(name, self._steps) for name in bundle.steps})
         signatures = {name: signature_text(function) for name, function in steps.items()}
         env = {name: os.environ[name] for name in self._env if name in os.environ}
         return bundle_program(bundle, env=env, steps=signatures, build=build("quickjs"))
 
     async def prepare(self) -> None:
         """Have a process of Node ready."""
-        await self._steps.prepare()
+        if self._steps is not None:
+            await self._steps.prepare()
 
     async def close(self) -> None:
         """End the processes of Node."""
-        await self._steps.close()
+        if self._steps is not None:
+            await self._steps.close()
 
-    def _definition(self, name: str) -> StepDefinition:
-        return StepDefinition(name, written_elsewhere, carrier=functools.partial(self._steps.carry, name))
+    def _definition(self, name: str, steps: NodeSteps) -> StepDefinition:
+        return StepDefinition(name, written_elsewhere, carrier=functools.partial(steps.carry, name))
 
     async def _carry(self, name: str, given: CarriedInput) -> Carried:
+        assert self._steps is not None, "whoever makes attempts looks whether the step is carried out elsewhere"
         return await self._steps.carry(self._resolved(name), given)
 
     def _resolved(self, name: str) -> str:
         """Return the full name of a step."""
         known: Collection[str] = self.project.built.bundle.steps
-        if name in known:
-            return name
-        found = [each for each in known if each.endswith(f"//{name}")]
+        found = named(name, known)
         if len(found) == 1:
             return found[0]
         what = (

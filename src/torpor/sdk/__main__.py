@@ -1,10 +1,15 @@
-"""``npm install "$(python -m torpor.sdk)"``: prints where the npm package ``torpor-world`` is."""
+"""``npm install "$(python -m torpor.sdk steps)"``: prints where the npm package ``@torpor/steps`` is, or ``torpor-world``."""
 
 from __future__ import annotations
 
 import sys
+from typing import Final
 
 from torpor.programs.javascript.sdk_project import npm_package
 
+PACKAGES: Final = ("steps", "world")
+
 if __name__ == "__main__":
-    sys.stdout.write(f"{npm_package('world')}\n")
+    if sys.argv[1:] not in [[name] for name in PACKAGES]:
+        sys.exit("usage: python -m torpor.sdk steps|world\n\nprints the folder of the npm package, for npm install and npm pack")
+    sys.stdout.write(f"{npm_package(sys.argv[1])}\n")

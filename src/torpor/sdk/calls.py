@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import itertools
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from typing import Any, Final, Protocol
 
@@ -108,10 +108,10 @@ class Calls:
             told = Carried(header["outcome"], body.decode(), _whole(header.get("due")), header.get("told", ""))
             call.outcome.set_result(told)
 
-    def died(self, how: str) -> None:
-        """Let all attempts know that the process has ended."""
-        for call in self._calls.values():
-            if not call.outcome.done():
+    def died(self, how: str, numbers: Collection[int] | None = None) -> None:
+        """Let the attempts of some numbers, or all, know that the process has ended that ran them."""
+        for number, call in self._calls.items():
+            if (numbers is None or number in numbers) and not call.outcome.done():
                 call.outcome.set_exception(DiedError(how))
 
     def close(self) -> None:

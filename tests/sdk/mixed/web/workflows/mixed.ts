@@ -1,3 +1,4 @@
+import { getStepMetadata, getWritable } from "workflow";
 import { existsSync, writeFileSync } from "node:fs";
 import { cancelled, heartbeat, progress, stepOf } from "../torpor-steps.mjs";
 
@@ -59,4 +60,55 @@ export async function progressed() {
 export async function goesOn() {
   "use workflow";
   return progressed();
+}
+
+export async function endsWhen(told: string) {
+  "use step";
+  const { attempt } = getStepMetadata();
+  heartbeat({ pid: process.pid, attempt });
+  while (!existsSync(told)) await new Promise((resolve) => setTimeout(resolve, 20));
+  return attempt;
+}
+
+export async function endingWhen(told: string) {
+  "use workflow";
+  return endsWhen(told);
+}
+
+export async function blocks(ms: number) {
+  "use step";
+  const until = Date.now() + ms;
+  while (Date.now() < until);
+  return "free again";
+}
+
+export async function blocking(ms: number) {
+  "use workflow";
+  return blocks(ms);
+}
+
+export async function writes(bytes: number) {
+  "use step";
+  const writer = getWritable<string>().getWriter();
+  await writer.write("first");
+  await writer.write("x".repeat(bytes));
+  await writer.close();
+  return bytes;
+}
+
+export async function writing(bytes: number) {
+  "use workflow";
+  return writes(bytes);
+}
+
+export async function meets(mark: string, others: string) {
+  "use step";
+  writeFileSync(mark, "");
+  while (!existsSync(others)) await new Promise((resolve) => setTimeout(resolve, 5));
+}
+
+export async function meeting(one: string, two: string) {
+  "use workflow";
+  await Promise.all([meets(one, two), meets(two, one)]);
+  return "met";
 }
