@@ -191,14 +191,15 @@ async def test_a_message_that_comes_twice_counts_once(worked: Served) -> None:
     """What was not said to be had is told again, and who has not heard that it came sends it again."""
     async with httpx.AsyncClient(base_url=worked.url, timeout=SECONDS_MAX) as http:
         http.headers["authorization"] = f"Bearer {worked.token}"
-        have = {"steps": ["step//./workflows/mixed//charge"], "queues": ["by hand"], "concurrency": 1}
+        have: dict[str, Any] = {"steps": ["step//./workflows/mixed//charge"], "queues": ["by hand"], "concurrency": 1}
         begun = (await http.post("/v1/step-workers", json=have)).json()
         path = f"/v1/step-workers/{begun['id']}/messages"
         run = await worked.app.start("from_python", "o-4", queue="by hand")
         first = (await http.get(path)).content
         assert (await http.get(path)).content == first
         [(asked, given)] = unpacked(first)
-        assert (asked["step"], codec.loads(given)["args"]) == (have["steps"][0], ["o-4", 42])
+        passed: Any = codec.loads(given)
+        assert (asked["step"], passed["args"]) == (have["steps"][0], ["o-4", 42])
         told = packed({"type": "outcome", "call": asked["call"], "outcome": "completed"}, b'devl["by hand"]')
         for _ in range(2):
             assert (await http.post(f"{path}?after=0", content=told)).status_code == 204
