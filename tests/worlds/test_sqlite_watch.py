@@ -103,15 +103,31 @@ async def test_own_commits_are_no_news(world: SqliteWorld) -> None:
     assert [notice.run_id for notice in heard[:2]] == [RUN, None]
 
 
+class Told(threading.Semaphore):
+    """Counts what it is told, and wants to hear of no more for some seconds."""
+
+    def __init__(self, pause: float = 0.0) -> None:
+        super().__init__(0)
+        self._pause = pause
+
+    def tell(self) -> float:
+        """Be told of a writing."""
+        self.release()
+        return self._pause
+
+
 @needs_inotify
-def test_writings_that_follow_one_another_are_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A burst is told at its beginning; the end of a watch ends its thread."""
-    monkeypatch.setattr(watching_files, "REST_MS", 1000 * PATIENCE_SECONDS)
-    told = threading.Semaphore(0)
+@pytest.mark.parametrize(("rest", "pause"), [(PATIENCE_SECONDS, 0.0), (0, PATIENCE_SECONDS)])
+def test_writings_that_follow_one_another_are_told_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rest: float, pause: float
+) -> None:
+    """A burst is told at its beginning, however the pause came about; the end of a watch ends its thread."""
+    monkeypatch.setattr(watching_files, "REST_MS", 1000 * rest)
+    told = Told(pause)
     path = tmp_path / "file"
     path.touch()
     before = set(threading.enumerate())
-    watching = watch(path, told.release)
+    watching = watch(path, told.tell)
     assert isinstance(watching, Watch)
     [thread] = set(threading.enumerate()) - before
     with path.open("wb", buffering=0) as file:
@@ -127,10 +143,10 @@ def test_writings_that_follow_one_another_are_told_once(tmp_path: Path, monkeypa
 @needs_inotify
 def test_a_writing_that_is_forgotten_is_not_told(tmp_path: Path) -> None:
     """The one who has written knows of it; the next one is told."""
-    told = threading.Semaphore(0)
+    told = Told()
     path = tmp_path / "file"
     path.touch()
-    watching = watch(path, told.release)
+    watching = watch(path, told.tell)
     assert watching is not None
     watching.forget()  # nothing was written: there is nothing to forget
     with path.open("wb", buffering=0) as file:
@@ -145,4 +161,4 @@ def test_a_writing_that_is_forgotten_is_not_told(tmp_path: Path) -> None:
 
 def test_what_is_not_there_cannot_be_watched(tmp_path: Path) -> None:
     """Then there is no watch, and one has to look."""
-    assert watch(tmp_path / "missing", lambda: None) is None
+    assert watch(tmp_path / "missing", lambda: 0.0) is None

@@ -28,10 +28,11 @@ class Watch:
 
     Args:
         inotify, descriptor: of the watch, see :func:`watch`.
-        tell: is called on the thread after each writing, or once for those of :data:`REST_MS`.
+        tell: is called on the thread after each writing, or once for those of the pause before; returns for how long it
+            wants to hear of no more, in seconds.
     """
 
-    def __init__(self, inotify: int, descriptor: int, tell: Callable[[], None]) -> None:
+    def __init__(self, inotify: int, descriptor: int, tell: Callable[[], float]) -> None:
         self._inotify = inotify
         self._descriptor = descriptor
         self._tell = tell
@@ -56,14 +57,15 @@ class Watch:
             written.poll()
             if self._closed.is_set():
                 break
+            pause = 0.0
             with self._hearing, suppress(BlockingIOError):  # if it was forgotten
                 os.read(self._inotify, _EVENTS_BYTES)
-                self._tell()
-            self._closed.wait(REST_MS / 1000)
+                pause = self._tell()
+            self._closed.wait(max(pause, REST_MS / 1000))
         os.close(self._inotify)
 
 
-def watch(path: Path, tell: Callable[[], None]) -> Watch | None:
+def watch(path: Path, tell: Callable[[], float]) -> Watch | None:
     """Begin to watch a file that is there; None where that cannot be done."""
     try:
         inotify = _libc().inotify_init1(os.O_CLOEXEC | os.O_NONBLOCK)

@@ -96,10 +96,16 @@ class Writer(ConnectionThread):
         self._stirred_at = time.monotonic()
         self._queue.put(Job(_nothing, "listening", None))
 
-    def _written(self) -> None:
-        """Look what was written to the log, if it was not just now written here: then the next look is soon anyway."""
-        if time.monotonic() > self._committed_at + _OWN[0] / 1000:
+    def _written(self) -> float:
+        """
+        Look what was written to the log, if it was not just now written here: then the next look is soon anyway.
+
+        Returns how many seconds that is away; until then it need not be told.
+        """
+        until = self._committed_at + _OWN[0] / 1000 - time.monotonic()
+        if until < 0:
             self.listen()
+        return until
 
     def _begin(self, store: Store) -> None:
         self._version = _data_version(store)
