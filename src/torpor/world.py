@@ -860,8 +860,8 @@ class Queries(Protocol):
         """
         ...
 
-    async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
-        """Return those of these runs that exist, by id."""
+    async def statuses(self, run_ids: Collection[str], *, ended: bool = False) -> dict[str, Run]:
+        """Return those of these runs that exist, by id; only those that have ended, if asked so."""
         ...
 
 

@@ -10,6 +10,7 @@ import msgspec
 
 from torpor.engine.endings import Endings
 from torpor.errors import RunNotFoundError
+from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Ending, Event, Notice, Run
 from torpor.testing.worlds.story import RUN, new_run
 from torpor.world import World
@@ -41,7 +42,7 @@ class SlowWorld:
         asyncio.get_running_loop().call_soon(self._listen, Notice(None, ended=True))
         return self._run
 
-    async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
+    async def statuses(self, run_ids: Collection[str], *, ended: bool = False) -> dict[str, Run]:
         """Take a while, note it, and say that others have committed meanwhile."""
         loop = asyncio.get_running_loop()
         began = loop.time()
@@ -50,7 +51,7 @@ class SlowWorld:
         self._listen(Notice(None, ended=True))
         if len(self.looks) == LOOKS:
             self.enough.set()
-        return dict.fromkeys(run_ids, self._run)
+        return {} if ended and self._run.status not in RUN_TERMINAL else dict.fromkeys(run_ids, self._run)
 
 
 async def test_looks_take_a_fifth_of_the_time() -> None:

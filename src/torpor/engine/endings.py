@@ -108,9 +108,8 @@ class Endings:
             while run_ids := [run_id for run_id in self._to_look_at if run_id in self._waiting]:
                 self._to_look_at = {}
                 began = time()
-                for run in (await self._world.statuses(run_ids)).values():
-                    if run.status in RUN_TERMINAL:
-                        self._tell(Ending(run))
+                for run in (await self._world.statuses(run_ids, ended=True)).values():
+                    self._tell(Ending(run))
                 await asyncio.sleep(_PAUSE * (time() - began))
         except TorporError:
             pass  # a hint less: who waits looks again anyway

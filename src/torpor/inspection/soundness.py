@@ -74,7 +74,7 @@ async def _check_watches(world: World, held: Entities) -> None:
         DamagedError: it has not, and would wait for ever.
     """
     watched = {hook.watch for hook in held.hooks.values() if hook.watch and hook.status == "live"}
-    ended = {run.id for run in (await world.statuses(watched)).values() if run.status in RUN_TERMINAL}
+    ended = await world.statuses(watched, ended=True)
     if ended:  # whose end is told with it: what is read after it knows
         for hook in (await world.open_entities(held.run.id)).hooks.values():
             if hook.watch in ended and hook.status == "live":

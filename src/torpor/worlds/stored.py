@@ -534,5 +534,5 @@ class StoredWorld(ABC, Generic[S, T]):
             lambda store: self._tables.examination.damaged(store, self._times), "examination of rows"
         )
 
-    async def statuses(self, run_ids: Collection[str]) -> dict[str, Run]:
-        return await self._query(lambda store: self._tables.queries.statuses(store, run_ids), "reading of runs")
+    async def statuses(self, run_ids: Collection[str], *, ended: bool = False) -> dict[str, Run]:
+        return await self._query(lambda store: self._tables.queries.statuses(store, run_ids, ended), "reading of runs")

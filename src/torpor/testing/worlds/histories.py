@@ -504,6 +504,7 @@ class _Teller:
         await self._ask("all keys", self._world.runs_by_key(live=False))
         await self._ask("images", self._world.images_in_use())
         await self._ask("statuses", self._world.statuses(_RUNS))
+        await self._ask("ended", self._world.statuses(_RUNS, ended=True))
         await self._ask("waiting", self._waiting())
 
     # Within

@@ -253,6 +253,17 @@ class QueriesSuite(Suite):
         assert found == {OTHER: await world.get_run(OTHER)}
         assert await world.statuses([]) == {}
 
+    async def test_of_many_runs_those_that_have_ended_are_looked_up_at_once(self, world: World) -> None:
+        """However they ended; who waits for many looks often, and wants to know of no others."""
+        turn = await begin(world, "wrun_1", step("step_created", 1))
+        for n in (0, 2, 3):
+            await world.create_run(new_run(f"wrun_{n}"))
+        assert await world.statuses(["wrun_0", "wrun_1"], ended=True) == {}
+        await world.cancel_run("wrun_0", "")
+        await turn.commit(Event("run_completed", T, payload=b"x"))
+        found = await world.statuses(["wrun_0", "wrun_1", "wrun_2", "wrun_none"], ended=True)
+        assert found == {run_id: await world.get_run(run_id) for run_id in ("wrun_0", "wrun_1")}
+
     async def test_a_query_changes_nothing(self, world: World) -> None:
         """Whoever asks, and however often."""
         turn = await begin(world, RUN, step("step_created", 1))

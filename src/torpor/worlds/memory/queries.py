@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from torpor.clock import Clock
 from torpor.errors import DamagedError
+from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import EndedFilter, Entities, Hook, ImageUse, LongLogs, ProgramUse, Run, RunFilter, Step, WaitingSteps
 from torpor.worlds.memory.store import Rows, Store
 
@@ -138,9 +139,10 @@ def damaged(_store: Store, _clock: Clock) -> list[DamagedError]:
     return []
 
 
-def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:
+def statuses(store: Store, run_ids: Collection[str], ended: bool) -> dict[str, Run]:
     """Answer :meth:`torpor.world.Queries.statuses`."""
-    return {run_id: store.runs[run_id].run for run_id in run_ids if run_id in store.runs}
+    found = {run_id: store.runs[run_id].run for run_id in run_ids if run_id in store.runs}
+    return {run_id: run for run_id, run in found.items() if not ended or run.status in RUN_TERMINAL}
 
 
 def _waits_since(step: Step) -> int:

@@ -197,6 +197,7 @@ def programs_kept(store: Store) -> set[tuple[str, str]]:
     }
 
 
-def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:
+def statuses(store: Store, run_ids: Collection[str], ended: bool) -> dict[str, Run]:
     """Answer :meth:`torpor.world.Queries.statuses`."""
-    return {run.id: run for run in store.runs("WHERE r.id = ANY(%s)", list(run_ids))}
+    which = "WHERE r.id = ANY(%s)" + (f" AND NOT ({_LIVE})" if ended else "")
+    return {run.id: run for run in store.runs(which, list(run_ids))}

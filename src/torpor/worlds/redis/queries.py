@@ -91,9 +91,10 @@ def runs_beginning_with(store: Store, prefix: str, *, limit: int) -> list[Run]:
     return [row.run for row in store.rows([run_id.decode() for run_id in ids], damaged=True)]
 
 
-def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:
+def statuses(store: Store, run_ids: Collection[str], ended: bool) -> dict[str, Run]:
     """Answer :meth:`torpor.world.Queries.statuses`."""
-    return {row.run.id: row.run for row in store.rows([*run_ids])}
+    found = [row.run for row in store.rows([*run_ids])]
+    return {run.id: run for run in found if not ended or run.status in RUN_TERMINAL}
 
 
 # What is open

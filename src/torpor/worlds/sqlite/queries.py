@@ -281,9 +281,10 @@ def programs_kept(store: Store) -> set[tuple[str, str]]:
         return {(store.label(program), key_id) for program, key_id in rows}
 
 
-def statuses(store: Store, run_ids: Collection[str]) -> dict[str, Run]:
+def statuses(store: Store, run_ids: Collection[str], ended: bool) -> dict[str, Run]:
     """Answer :meth:`torpor.world.Queries.statuses`."""
-    found = store.runs("WHERE id IN (SELECT value FROM json_each(?))", _json(list(run_ids)))
+    which = "WHERE id IN (SELECT value FROM json_each(?))" + (" AND status >= 2" if ended else "")
+    found = store.runs(which, _json(list(run_ids)))
     return {run.id: run for run in found if not run.damage}
 
 
