@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import compileall
+import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,25 @@ def pytest_configure(config: pytest.Config) -> None:
     hatch_build.put_files(ROOT)
     if not hasattr(config, "workerinput"):  # the other processes of pytest find it
         compileall.compile_dir(ROOT / "src" / "torpor", quiet=2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """
+    Load the tests without looking for garbage, and never look through them afterwards, nor through what they import.
+
+    It is a million objects, which stay. What the tests are compiled to is kept for the next run, even where Python is
+    told to write no byte code.
+    """
+    writes_none = sys.dont_write_bytecode
+    sys.dont_write_bytecode = False
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
+        sys.dont_write_bytecode = writes_none
 
 
 @pytest.fixture(autouse=True)
