@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import compileall
 import gc
+import http.client  # noqa: F401  # before pytest loads tests/http, which it would take for a part of it
 import sys
 from collections.abc import Generator, Iterator
 from pathlib import Path
@@ -13,6 +14,8 @@ import pytest
 import hatch_build
 
 ROOT = Path(__file__).parent.parent
+NOT_PLUGINS_OF_USERS = ("faker", "hypothesispytest", "langsmith_plugin", "schemathesis")
+"""What packages that these tests need put into every pytest, which takes seconds to load it."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -59,6 +62,14 @@ def pytest_collection() -> Generator[None, object, object]:
         gc.enable()
         gc.freeze()
         sys.dont_write_bytecode = writes_none
+
+
+@pytest.fixture(scope="session", autouse=True)
+def plugins_of_users() -> Iterator[None]:
+    """Let pytests that tests start, in projects of users, have the plugins that users have."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTEST_ADDOPTS", " ".join(f"-p no:{name}" for name in NOT_PLUGINS_OF_USERS))
+        yield
 
 
 @pytest.fixture(autouse=True)
