@@ -69,7 +69,7 @@ async def test_hangs(torpor):
 """,
     )
     assert "it has not ended, 0.3 s after" in done.stdout
-    assert done.stdout.count("(buy) is running") == 1
+    assert done.stdout.count("(buy) is ") == 1  # running, or pending on a machine that is busy
 
 
 def test_markers_say_how_the_testbed_is_made(tmp_path: Path) -> None:
