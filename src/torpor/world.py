@@ -35,6 +35,7 @@ from torpor.model import (
     EndedFilter,
     Entities,
     Event,
+    Finished,
     Heartbeat,
     Hook,
     ImageUse,
@@ -555,7 +556,7 @@ class Turns(Protocol):
         """
         ...
 
-    async def finish_step(self, outcome: StepOutcome) -> None:
+    async def finish_step(self, outcome: StepOutcome) -> Finished:
         """
         Store how a step task's attempt ended, and wake the run, or make the task ready again at the event's ``due``.
 

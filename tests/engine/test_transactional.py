@@ -22,11 +22,13 @@ from tests.engine.transactions.application import (
     by_own_async,
     forever,
     order,
+    several,
     slowly,
     telling,
 )
 from tests.postgres_server import execute, server_url
 from torpor import Registry, RunCancelledError, RunFailedError, Torpor, TransactionError, UsageError, current_step
+from torpor.engine.settings import TurnOptions, WorkerSettings
 from torpor.errors import ConfigurationError
 
 
@@ -80,6 +82,31 @@ async def test_work_is_there_once_and_so_is_its_result(shop: Torpor, database: D
     assert database.charges == [("kettle", 2), ("kettle async", 3)]
     outcomes = [event.type for event in await run.events() if event.type.startswith("step_")]
     assert outcomes.count("step_completed") == 2
+
+
+async def test_the_run_stays_awake_for_its_steps(database: Database) -> None:
+    """One after the other or at the same time: each happens once, and the run is claimed once."""
+    application.fails.clear()
+    settings = WorkerSettings(turn=TurnOptions(inline_ms=60_000))
+    async with app.on(database.url, settings=settings) as opened, opened.worker():
+        database.ask(MAKE)
+        database.ask("DELETE FROM charges")
+        run = await opened.start(several, "kettle", 6)
+        assert await run.result(timeout=TIMEOUT) == 12
+        assert len(database.charges) == len(set(database.charges)) == 12
+        assert (await opened.world.get_run(run.id)).epoch == 1
+
+
+async def test_a_run_that_sleeps_is_woken_by_its_steps(database: Database) -> None:
+    """A turn that does not wait for them parks, and their outcomes wake the run."""
+    application.fails.clear()
+    settings = WorkerSettings(turn=TurnOptions(inline_ms=0))
+    async with app.on(database.url, settings=settings) as opened, opened.worker():
+        database.ask(MAKE)
+        database.ask("DELETE FROM charges")
+        run = await opened.start(several, "kettle", 4)
+        assert await run.result(timeout=TIMEOUT) == 8
+        assert len(database.charges) == len(set(database.charges)) == 8
 
 
 async def test_a_step_that_fails_for_good_leaves_nothing(shop: Torpor, database: Database) -> None:

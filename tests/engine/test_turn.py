@@ -6,12 +6,13 @@ import ast
 import inspect
 from types import ModuleType
 
+import msgspec
 import pytest
 
 from torpor import codec, limits
 from torpor.codec.crypto.keys import Keyring
 from torpor.engine import moves, passes, recovery, turn
-from torpor.engine.attempts import Attempt
+from torpor.engine.attempts import Attempt, TaskClaim
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.moves import (
     Around,
@@ -63,7 +64,20 @@ from torpor.errors import (
     VmInterruptedError,
     WorldError,
 )
-from torpor.model import Committed, Entities, Event, LogEntry, Run, RunState, Snapshot, Step, Task, Wait
+from torpor.model import (
+    Committed,
+    Entities,
+    Event,
+    Finished,
+    LogEntry,
+    NewTask,
+    Run,
+    RunState,
+    Snapshot,
+    Step,
+    Task,
+    Wait,
+)
 from torpor.vm.guest import Program
 
 STEP = "step//./shop.py//charge"
@@ -76,14 +90,14 @@ TOLD = (Tell, PutBack, Release)
 class Table:
     """A turn on a table: it is told things by hand, at times that a test sets."""
 
-    def __init__(self, *, why_not: str = "", redeliveries: int = 1) -> None:
+    def __init__(self, *, why_not: str = "", redeliveries: int = 1, is_apart: bool = False) -> None:
         self.now, self.room = 2_000, 10
         self.stopping = self.crowded = False
         self.running: tuple[str, ...] = ()
         self.asked_of: list[Attempt] = []
         self.why_not = why_not
         task = Task("turn", "wrun_1", 7, redeliveries, workflow="w")
-        claim = Claim(task, "wrkr_1", Keyring(), TurnOptions(), self._why_not)
+        claim = Claim(task, "wrkr_1", Keyring(), TurnOptions(), self._why_not, is_apart=lambda _: is_apart)
         self.turn = Turn(claim, lambda: 0.5)
         self.moves: Moves = self.turn.begin()
 
@@ -220,6 +234,51 @@ def test_what_came_from_outside_comes_before_what_the_turn_listens_for() -> None
     assert isinstance(table.on(Delivered(asks(), None)), Store)
     assert table.on(Committed(False, 9)) == Load()
     assert table.effects() == [PutBack((outcome,)), Release()]
+
+
+def finished(head: int, *, waits: tuple[str, ...] = ()) -> Finished:
+    """Return how step 1 ended, as it was stored up to an event, behind waits that were due."""
+    run = state_of().run
+    ended = [Event("wait_completed", 2_010, wait) for wait in waits]
+    ended.append(Event("step_completed", 2_010, "step_1", seq=head, op=1))
+    return Finished(msgspec.structs.replace(run, head=head), tuple(ended))
+
+
+def test_a_step_that_stores_its_outcome_leaves_the_run_hot() -> None:
+    """It is a task that is claimed from the beginning; what it has stored is delivered, and known."""
+    table = Table(is_apart=True)
+    asked = woken(table, asks(step_created()))
+    assert isinstance(asked, Store)
+    assert asked.commit.tasks == (NewTask("step_1", claimed=True, signature="charge(order)"),)
+    assert (asked.commit.outputs[-1].attempt, asked.commit.park) == (1, False)
+    assert isinstance(table.on(stored(table)), Listen)
+    [begin] = table.effects(Tell)
+    assert isinstance(begin, Begin)
+    assert begin.attempt.claim == TaskClaim("wrkr_1", 7, "")
+    done = finished(3, waits=("wait_1",))
+    assert table.on(Heard([], (done,))) == Deliver(done.events)
+    ending = Event("run_completed", 2_011, payload=b"")
+    asked = table.on(Delivered(asks(ending, ended=True), None))
+    assert isinstance(asked, Store)
+    assert (asked.commit.expected_head, asked.commit.inputs, asked.held.run.head) == (3, (), 3)
+
+
+def test_what_was_stored_is_heard_once_and_in_the_order_of_the_log() -> None:
+    """What the world has told of already is no news; what it has not is asked for; outcomes of others come behind."""
+    table = Table(is_apart=True)
+    woken(table, asks(step_created()))
+    table.on(stored(table))
+    table.running = ("step_9",)
+    assert isinstance(table.on(Heard([], (finished(1),))), Listen)
+    asked = table.on(Heard([], (finished(5),)))
+    assert isinstance(asked, Store)
+    assert (asked.commit.expected_head, asked.commit.park, asked.commit.outputs) == (1, False, ())
+    events = (Event("hook_received", 2_000, "hook_1", seq=4), *finished(5).events)
+    assert table.on(stored(table, foreign=events)) == Deliver(events)
+    table.on(Delivered(asks(), None))
+    other = Event("step_completed", 2_020, "step_9", op=9)
+    assert table.on(Heard([other], (finished(2),))) == Deliver(finished(2).events)
+    assert table.effects() == [PutBack((other,))]
 
 
 def test_a_timer_that_was_due_before_a_step_ended_wins() -> None:

@@ -37,7 +37,7 @@ from torpor.testing.worlds.story import (
     worker_row,
 )
 from torpor.worlds import open_world
-from torpor.worlds.postgres import PostgresWorld, adapters, schema
+from torpor.worlds.postgres import PostgresWorld, parameters, schema
 from torpor.worlds.postgres.connection import Connection, LostError
 from torpor.worlds.postgres.statements import Statement
 from torpor.worlds.postgres.wire import Wire
@@ -331,9 +331,9 @@ async def test_damage_is_named(world: PostgresWorld, server: str) -> None:
 @given(st.text(alphabet=st.sampled_from("a\0\ue00001")))
 def test_texts_come_back(text: str) -> None:
     """Whatever characters they have; what is stored has none that Postgres lacks."""
-    stored = adapters.stored(text)
+    stored = parameters.stored(text)
     assert "\0" not in stored
-    assert adapters.read(stored) == text
+    assert parameters.read(stored) == text
 
 
 async def test_an_idle_poll_writes_nothing(world: PostgresWorld, server: str) -> None:
@@ -371,7 +371,6 @@ async def test_a_commit_that_is_still_under_way_is_waited_for(world: PostgresWor
             pass
         await asyncio.to_thread(slow.commit)
 
-    adapters.adapt(slow)
     with mock.patch.object(Connection, "store", losing):
         committed, _ = await asyncio.gather(turn.commit(step("step_created", 1)), finish())
     slow.close()

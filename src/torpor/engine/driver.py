@@ -52,7 +52,7 @@ from torpor.engine.moves import (
     Wake,
     Woken,
 )
-from torpor.engine.observer import TurnBegan, TurnEnd, TurnEnded
+from torpor.engine.observer import Stored, TurnBegan, TurnEnd, TurnEnded
 from torpor.engine.passes import Claim
 from torpor.engine.session import Session
 from torpor.engine.tenancy import Meter
@@ -88,9 +88,7 @@ class _Driver:
     def __init__(self, env: Environment, task: Task) -> None:
         self._env, self._task = env, task
         self._claimed_state = task.state
-        self._inline = InlineSteps(
-            env.runner, lambda event: env.report(env.worker_id, task, event), env.options.inline_steps
-        )
+        self._inline = InlineSteps(env.runner, self._report, env.finished, self._told, env.options.inline_steps)
         asked = env.why_not, env.is_once, env.place_of, env.is_apart
         self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, *asked, env.url))
         self._session: Session | None = None
@@ -129,6 +127,10 @@ class _Driver:
 
     def _report(self, outcome: Event) -> None:
         self._env.report(self._env.worker_id, self._task, outcome)
+
+    def _told(self, outcome: Event) -> None:
+        task = self._task
+        self._env.observe(Stored(task.run_id, task.key_id, task.workflow, (outcome,)))
 
     def _around(self) -> Around:
         """Return what the turn sees now; in a VM's thread too, beside which steps may end on the event loop."""
@@ -173,7 +175,8 @@ class _Driver:
                 env.observe(Failpoint.BEFORE_DELIVER)
                 return await self._activate(self._in_thread_deliver, asked.events, env.clock.now())
             case Listen():
-                return Heard(await self._inline.outcomes(asked.ms / 1000))
+                outcomes = await self._inline.outcomes(asked.ms / 1000)
+                return Heard(outcomes, self._inline.stored())
             case Load():
                 state, self._claimed_state = self._claimed_state, None
                 if asked.forget_snapshot:

@@ -16,7 +16,7 @@ from torpor.engine.settings import TurnOptions
 from torpor.engine.step_deadlines import Deadlines
 from torpor.engine.tenancy import Tenancy
 from torpor.engine.threads import VmThreads
-from torpor.model import Event, Task
+from torpor.model import Event, Finished, Task
 from torpor.model.flow import Place
 from torpor.world import World
 
@@ -40,6 +40,7 @@ class Environment(msgspec.Struct, frozen=True):
         is_once: says of a step, by name, whether its attempts must not be made again when nobody knows how they ended.
         place_of: says in which queue of its own an attempt waits, None when it may be made at once.
         is_apart: says of a step, by name, whether it is always a task of its own.
+        finished: returns, once, what an attempt that has ended has stored of its outcome itself.
         tenancy: tells the tenants of runs.
         leave: is told of a step that is for another worker, so that this one does not claim it for a while.
         observe: is told what a turn does, and each failpoint that it passes.
@@ -64,6 +65,7 @@ class Environment(msgspec.Struct, frozen=True):
     is_once: Callable[[str], bool]
     place_of: Callable[[Attempt], Place | None]
     is_apart: Callable[[str], bool]
+    finished: Callable[[Attempt], Finished | None]
     tenancy: Tenancy
     leave: Callable[[str], int]
     observe: Observer

@@ -4,11 +4,15 @@ The steps that a turn runs itself while it keeps its VM hot.
 They are owned by the turn's lease: no task stands for them, so that a sequential step costs one commit. If the turn
 hands them over (because they take long), each becomes a task that this worker holds, and its outcome is stored on its
 own from then on.
+
+A step whose attempts store their outcomes themselves, in a transaction, is such a task from the beginning. The turn
+stays hot for it all the same, and is told what was stored.
 """
 
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Final
@@ -16,7 +20,7 @@ from typing import Final
 from torpor.engine.attempts import Attempt
 from torpor.engine.holding import Outcomes
 from torpor.engine.runner import Runner, Running
-from torpor.model import Event
+from torpor.model import Event, Finished
 
 _ABOUT_SECONDS: Final = 0.001
 """An alarm may ring so much early: clocks of event loops count in steps."""
@@ -29,13 +33,26 @@ class InlineSteps:
     Args:
         runner: carries them out.
         report: stores the outcome of a step that was handed over.
+        finished: returns, once, what an attempt that has ended has stored of its outcome itself.
+        told: is told of such an outcome.
         most: how many of one run may be inline at once.
     """
 
-    def __init__(self, runner: Runner, report: Callable[[Event], None], most: int) -> None:
+    def __init__(
+        self,
+        runner: Runner,
+        report: Callable[[Event], None],
+        finished: Callable[[Attempt], Finished | None],
+        told: Callable[[Event], None],
+        most: int,
+    ) -> None:
         self._runner = runner
         self._report = report
+        self._finished = finished
+        self._told = told
         self._most = most
+        self._apart: dict[str, None] = {}  # tasks of this worker's that the turn stays hot for
+        self._stored: list[Finished] = []  # by them
         self._running: dict[str, None] = {}  # in the order in which they began
         self._attempts: dict[str, Running] = {}
         self._outcomes: list[Event] = []
@@ -50,17 +67,25 @@ class InlineSteps:
     @property
     def room(self) -> int:
         """How many more steps may start inline."""
-        return max(0, min(self._runner.free, self._most - len(self._running)))
+        return max(0, min(self._runner.free, self._most - len(self._running) - len(self._apart)))
 
     @property
     def running(self) -> tuple[str, ...]:
         """Ids of the steps that run, or whose outcome was not taken yet."""
-        return (*self._running, *[event.id for event in self._outcomes])
+        untaken = [event.id for event in self._outcomes]
+        if not (self._apart or self._stored):
+            return (*self._running, *untaken)
+        return (*self._running, *self._apart, *untaken, *[each.events[-1].id for each in self._stored])
 
     def start(self, attempt: Attempt) -> None:
         """Begin an attempt whose ``step_started`` is stored."""
-        self._running[attempt.step_id] = None
-        self._attempts[attempt.step_id] = self._runner.start(attempt, self._ended)
+        if attempt.claim is None:
+            self._running[attempt.step_id] = None
+            self._attempts[attempt.step_id] = self._runner.start(attempt, self._ended)
+        else:
+            self._apart[attempt.step_id] = None
+            ended = functools.partial(self._ended_apart, attempt)
+            self._attempts[attempt.step_id] = self._runner.start(attempt, ended)
 
     def cancel(self) -> None:
         """End every attempt that the turn still owns, because its claim is lost."""
@@ -69,8 +94,10 @@ class InlineSteps:
     def give_up(self, steps: Iterable[str]) -> None:
         """End the attempts of these steps that are here, and drop their outcomes."""
         given_up = set(steps)
-        self._runner.cancel([self._attempts[step_id] for step_id in self._running if step_id in given_up])
+        ours = (*self._running, *self._apart)
+        self._runner.cancel([self._attempts[step_id] for step_id in ours if step_id in given_up])
         self._running = {step_id: None for step_id in self._running if step_id not in given_up}
+        self._apart = {step_id: None for step_id in self._apart if step_id not in given_up}
         self._given_up |= given_up
         self.forget_all_but({event.id for event in self._outcomes} - given_up)
 
@@ -81,7 +108,7 @@ class InlineSteps:
         Those that were returned before are stored by now, or were put back.
         """
         self._held.keep(self._outcomes)
-        if not self._outcomes and seconds > 0:
+        if not (self._outcomes or self._stored) and seconds > 0:
             loop = asyncio.get_running_loop()
             self._arrival = loop.create_future()
             self._patience_ends = loop.time() + seconds
@@ -92,6 +119,11 @@ class InlineSteps:
                 self._arrival = None
         taken, self._outcomes = self._outcomes, []
         return taken
+
+    def stored(self) -> tuple[Finished, ...]:
+        """Return what steps have stored themselves since this was asked last, in the order of the log."""
+        taken, self._stored = self._stored, []
+        return tuple(sorted(taken, key=lambda each: each.run.head))
 
     def put_back(self, events: Sequence[Event]) -> None:
         """Return outcomes that could not be stored, to be taken again before newer ones."""
@@ -135,6 +167,20 @@ class InlineSteps:
         self._outcomes.append(outcome)
         self._running.pop(outcome.id, None)
         self._wake()
+
+    def _ended_apart(self, attempt: Attempt, outcome: Event) -> None:
+        """Take note of the end of an attempt that a claim of its own stands for, whatever has become of the turn."""
+        self._attempts.pop(outcome.id, None)
+        finished = self._finished(attempt)
+        if finished is None:
+            self._report(outcome)
+        else:
+            self._told(outcome)
+        if outcome.id in self._apart:
+            del self._apart[outcome.id]
+            if finished is not None:
+                self._stored.append(finished)
+            self._wake()
 
     def _wake(self) -> None:
         if self._arrival is not None and not self._arrival.done():

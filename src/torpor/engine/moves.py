@@ -14,7 +14,7 @@ import msgspec
 
 from torpor.engine.attempts import Attempt
 from torpor.engine.observer import Observation, TurnEnd
-from torpor.model import Commit, Committed, Entities, Event, LogEntry, RunState, Snapshot
+from torpor.model import Commit, Committed, Entities, Event, Finished, LogEntry, RunState, Snapshot
 from torpor.vm.guest import Program
 
 
@@ -28,7 +28,7 @@ class Around(msgspec.Struct, frozen=True):
         stopping: turns are to park as soon as they can.
         crowded: runs wait for a turn, and there is none left for them here.
         room: how many more steps may begin inline.
-        running: the inline steps of this claim that run, or whose outcome was not taken yet.
+        running: the steps that this turn stays hot for: they run, or their outcome was not taken yet.
     """
 
     now: int
@@ -132,7 +132,7 @@ class Store(msgspec.Struct, frozen=True):
 
 
 class Listen(msgspec.Struct, frozen=True):
-    """What comes of inline steps within so many milliseconds? Answered by :class:`Heard`."""
+    """What comes of steps that run here within so many milliseconds? Answered by :class:`Heard`."""
 
     ms: int
 
@@ -198,9 +198,16 @@ class Saved(msgspec.Struct, frozen=True):
 
 
 class Heard(msgspec.Struct, frozen=True):
-    """Outcomes of inline steps, in the order in which they came; none if none came in time."""
+    """
+    What came of steps in time.
+
+    Attributes:
+        outcomes: of inline steps, in the order in which they came.
+        stored: what steps have stored themselves, in the order of the log.
+    """
 
     outcomes: Sequence[Event]
+    stored: tuple[Finished, ...] = ()
 
 
 class Snoozed(msgspec.Struct, frozen=True):

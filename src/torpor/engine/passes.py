@@ -11,7 +11,7 @@ import msgspec
 
 from torpor.codec.crypto.keys import Keyring
 from torpor.codec.crypto.run_codec import RunCodec
-from torpor.engine.attempts import Attempt, begun, first_attempt, next_attempt
+from torpor.engine.attempts import Attempt, TaskClaim, begun, first_attempt, next_attempt
 from torpor.engine.moves import Around, Requests
 from torpor.engine.settings import TurnOptions
 from torpor.lifecycle import RUN_ENDINGS
@@ -20,6 +20,7 @@ from torpor.model import (
     Committed,
     Entities,
     Event,
+    Finished,
     LogEntry,
     NewTask,
     RunState,
@@ -130,6 +131,7 @@ class Pass:
         arrived: what came before that, not stored yet.
         taken: those outcomes among it that are inline steps'.
         put_off: those outcomes among these that the VM has not got.
+        is_behind: the world has more of the run than *held* says.
     """
 
     claim: Claim
@@ -153,6 +155,7 @@ class Pass:
     arrived: Arrivals = NOTHING
     taken: list[Event] = field(default_factory=list)
     put_off: tuple[Event, ...] = ()
+    is_behind: bool = False
 
     def __post_init__(self) -> None:
         self.hold(self.state.held)
@@ -160,6 +163,7 @@ class Pass:
 
     def hold(self, held: Entities) -> None:
         """Take note of what the world has of the run now."""
+        self.is_behind = False
         self.held = held
         self.waits = dict(held.waits)
 
@@ -242,6 +246,28 @@ class Pass:
         )
         return Plan(commit, (), ())
 
+    def learn(self, stored: Sequence[Finished]) -> tuple[Event, ...]:
+        """
+        Take note of what steps have stored themselves, in the order of the log, and return it for the VM.
+
+        What came from elsewhere in between is not known: then nobody knows what the world has (:attr:`is_behind`).
+        """
+        self.arrived, self.taken = NOTHING, []
+        events: list[Event] = []
+        for each in stored:
+            held = self.held
+            if each.run.head <= held.run.head:
+                continue  # the world has told of it
+            if each.run.head - len(each.events) != held.run.head or each.run.epoch != held.run.epoch:
+                self.is_behind = True
+                break
+            gone = {event.id for event in each.events}
+            steps = {step_id: step for step_id, step in held.steps.items() if step_id not in gone}
+            waits = {wait_id: wait for wait_id, wait in held.waits.items() if wait_id not in gone}
+            self.hold(Entities(each.run, steps, waits, held.hooks))
+            events += each.events
+        return tuple(events)
+
     def hear(self, outcomes: Sequence[Event], now: int) -> None:
         """Take outcomes of inline steps, and timers that are due; a timer that was due before a step ended wins."""
         self.taken = list(outcomes)
@@ -292,9 +318,10 @@ class Pass:
         park = park and (leaves or not self.due(around.now))
         park = park and (not (running or self.put_off) or arrived.handing_over)
         if park:
-            for step_id in running:
-                signature = self._signature(self.held.steps[step_id].name)
-                tasks.append(NewTask(step_id, claimed=True, signature=signature))
+            mine = [self.held.steps[step_id] for step_id in running if step_id in self.held.steps]
+            tasks += [
+                NewTask(step.id, claimed=True, signature=self._signature(step.name)) for step in mine if not step.task
+            ]
         commit = Commit(
             run_id=claim.task.run_id,
             worker_id=claim.worker_id,
@@ -365,10 +392,10 @@ class Pass:
             if why_not:
                 left.append(attempt.step_id)
             place = None if why_not else self.claim.place_of(attempt)
-            if why_not or place is not None or len(attempts) >= room or self.claim.is_apart(attempt.name):
+            if why_not or place is not None or len(attempts) >= room:
                 tasks.append(NewTask(attempt.step_id, signature=attempt.signature, snoozed=why_not, place=place))
                 return False
-            attempts.append(attempt)
+            attempts.append(self._as_claimed(attempt, tasks))
             return True
 
         for step in orphans:
@@ -387,6 +414,13 @@ class Pass:
                     event = msgspec.structs.replace(event, attempt=1, ref=self.claim.worker_id)  # noqa: PLW2901
             events.append(event)
         return events, attempts, tasks, left
+
+    def _as_claimed(self, attempt: Attempt, tasks: list[NewTask]) -> Attempt:
+        """Return an attempt as it begins: if it stores its own outcome, as a task that this worker has claimed."""
+        if not self.claim.is_apart(attempt.name):
+            return attempt
+        tasks.append(NewTask(attempt.step_id, claimed=True, signature=attempt.signature))
+        return msgspec.structs.replace(attempt, claim=TaskClaim(self.claim.worker_id, self.claim.task.epoch, ""))
 
     def _note_waits(self, asked: Sequence[Event]) -> None:
         for event in asked:

@@ -57,7 +57,7 @@ from torpor.errors import (
     UnknownOutcomeError,
 )
 from torpor.limits import REDELIVERIES_MAX
-from torpor.model import Event, StepOutcome
+from torpor.model import Event, Finished, StepOutcome
 from torpor.model.flow import Place
 from torpor.thread_start import starting_thread
 from torpor.world import World
@@ -192,7 +192,7 @@ class Steps:
     ) -> None:
         self._observe = observe
         self._world = world
-        self._stored: set[tuple[str, int]] = set()
+        self._finished: dict[tuple[str, int], Finished] = {}
         self._registry = registry
         self._clock = clock
         self._streams = streams
@@ -212,13 +212,9 @@ class Steps:
         definition = self._registry.step_definition(name)
         return definition is not None and bool(definition.transaction)
 
-    def has_stored(self, attempt: Attempt) -> bool:
-        """Return, once, whether an attempt that has ended has stored its outcome itself."""
-        key = attempt.step_id, attempt.attempt
-        if key not in self._stored:
-            return False
-        self._stored.remove(key)
-        return True
+    def finished(self, attempt: Attempt) -> Finished | None:
+        """Return, once, what an attempt that has ended has stored of its outcome itself, None for nothing."""
+        return self._finished.pop((attempt.step_id, attempt.attempt), None)
 
     def deadlines_of(self, name: str) -> Deadlines:
         """Return by when a step must begin and end; one that is not here may take as long as it likes."""
@@ -301,7 +297,7 @@ class Steps:
             if error is not None:
                 raise error
             if isinstance(result, Committed):
-                self._stored.add((attempt.step_id, attempt.attempt))
+                self._finished[attempt.step_id, attempt.attempt] = result.finished
                 await beats.finish(failed=False)
                 self._observe(AttemptEnded(*about, "completed"))
                 return result.event
@@ -464,8 +460,7 @@ class Steps:
                 attempt.run_id, attempt.step_id, claim.worker_id, claim.epoch, event, claim.queue, spent
             )
             self._observe(Failpoint.BEFORE_STEP_OUTCOME)
-            await (await world.within(connection)).finish_step(outcome)
-            return Committed(event)
+            return Committed(event, await (await world.within(connection)).finish_step(outcome))
 
         if thread is None:
             return lambda: on_loop(beginning(definition.transaction, world.transaction), call, step, record)

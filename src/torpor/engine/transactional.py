@@ -17,7 +17,7 @@ from torpor.calling_thread import wait_here
 from torpor.engine.metadata import StepMetadata
 from torpor.engine.step_definition import StepDefinition
 from torpor.errors import FatalError, TransactionError
-from torpor.model import Event
+from torpor.model import Event, Finished
 from torpor.world import World
 
 Begin = Callable[[], Any]
@@ -30,6 +30,7 @@ class Committed(NamedTuple):
     """An outcome that is stored."""
 
     event: Event
+    finished: Finished
 
 
 class Record(Protocol):

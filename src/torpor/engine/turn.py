@@ -246,7 +246,7 @@ class Turn:
         self._plan = this.with_snapshot(plan, snapshot)
         if plan.commit.park and snapshot is None and this.takes_snapshots:
             return Moves(Save(), effects)
-        if self._plan.says_something:
+        if self._plan.says_something or this.is_behind:
             return Moves(Store(self._plan.commit, this.held), effects)
         return self._goes_on(around, this.requests.left, *effects)
 
@@ -323,11 +323,27 @@ class Turn:
 
     def _heard(self, answer: Heard, around: Around) -> Moves:
         this = self._at_hand
+        if answer.stored:
+            return self._learns(answer, around)
         this.hear(answer.outcomes, around.now)
         if this.arrived.inputs:
             return self._delivers(this.arrived.inputs)
         this.quiet()
         return self._stores(around, None)
+
+    def _learns(self, answer: Heard, around: Around) -> Moves:
+        """
+        Deliver what steps have stored themselves, and the outcomes of others behind that.
+
+        If something else was stored meanwhile, nothing is to be stored but the question for it.
+        """
+        this = self._at_hand
+        effects = (PutBack(tuple(answer.outcomes)),) if answer.outcomes else ()
+        events = this.learn(answer.stored)
+        if events or not this.is_behind:
+            return self._goes_on(around, events, *effects)
+        this.quiet()
+        return self._stores(around, None, *effects)
 
     # Failing and ending
 

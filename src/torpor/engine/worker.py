@@ -181,6 +181,7 @@ class Worker:
             is_once=self._steps.is_once,
             place_of=self._place_of,
             is_apart=self._steps.is_apart,
+            finished=self._steps.finished,
             tenancy=self._tenancy,
             leave=self._leave,
             observe=observe,
@@ -452,7 +453,7 @@ class Worker:
 
         def report(event: Event) -> None:
             spent = self._steps.spent(attempt)
-            if self._steps.has_stored(attempt):
+            if self._steps.finished(attempt) is not None:
                 self._observe(Stored(task.run_id, task.key_id, task.workflow, (event,)))
             else:
                 self._reports.report(worker_id, task, event, spent=spent)

@@ -32,7 +32,7 @@ from torpor.model.streams import (
     StreamType,
     StreamWriter,
 )
-from torpor.model.work import ClaimRequest, Claims, Commit, Committed, NewTask, StepOutcome, Task, TaskKind
+from torpor.model.work import ClaimRequest, Claims, Commit, Committed, Finished, NewTask, StepOutcome, Task, TaskKind
 from torpor.model.workers import DeployedWorkflow, Deployment, Heartbeat, WorkerRow
 
 __all__ = [
@@ -50,6 +50,7 @@ __all__ = [
     "Ending",
     "Entities",
     "Event",
+    "Finished",
     "Heartbeat",
     "Hook",
     "ImageUse",

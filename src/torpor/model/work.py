@@ -8,7 +8,7 @@ import msgspec
 
 from torpor.model.flow import Place
 from torpor.model.log import Event, LogEntry, Snapshot
-from torpor.model.runs import NOW, Entities, RunState
+from torpor.model.runs import NOW, Entities, Run, RunState
 
 TaskKind = Literal["turn", "step"]
 
@@ -203,3 +203,16 @@ class StepOutcome(msgspec.Struct, frozen=True):
     event: Event
     queue: str = ""
     spent: int = 0
+
+
+class Finished(msgspec.Struct, frozen=True):
+    """
+    How the attempt of a step task ended, as it is stored.
+
+    Attributes:
+        run: as it is behind it.
+        events: what was appended: waits that were due before, and last how the attempt ended.
+    """
+
+    run: Run
+    events: tuple[Event, ...]

@@ -22,6 +22,7 @@ from torpor.model import (
     Ending,
     Entities,
     Event,
+    Finished,
     Hook,
     NewRun,
     Notice,
@@ -352,7 +353,7 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
             continue
         ended = changes.ended
         told = (yield from tell_watchers(changes, now)) if ended else False
-        work = told or _frees(held) if ended else committed.parked or bool(commit.tasks)
+        work = told or _frees(held) if ended else committed.parked or any(not task.claimed for task in commit.tasks)
         hooked = bool(committed.answers) and not ended
         given_up = any(event.type == "step_cancelled" for event in commit.outputs)
         ending = Ending(changes.run, changes.events[-1]) if ended else None
@@ -375,19 +376,22 @@ def snooze(run_id: str, worker_id: str, epoch: int, until: int, why: str, url: s
         return None, Notice(run_id, work=True)
 
 
-def finish_step(outcome: StepOutcome, now: int, url: str) -> Operation[None]:
+def finish_step(outcome: StepOutcome, now: int, url: str) -> Operation[Finished]:
     """Answer :meth:`torpor.world.Turns.finish_step`."""
     looks = _Looks(outcome.run_id)
     while True:
         looks.count()
         entities = yield from _part(Part(outcome.run_id, due=now, step=outcome.step_id), url)
+        changes = rules.finish(entities, outcome, now)
         try:
-            yield Apply(rules.finish(entities, outcome, now))
+            yield Apply(changes)
         except StaleError:
             continue
         if outcome.queue and outcome.spent:
             yield Spend(entities.run.app, outcome.queue, outcome.spent, now)
-        return None, Notice(outcome.run_id, work=True)
+        # Whose turn is claimed hears of it there; a slot, or another attempt, is work for anybody.
+        work = not changes.run.worker or outcome.event.type != "step_completed" or bool(outcome.queue)
+        return Finished(changes.run, changes.events), Notice(outcome.run_id, work=work)
 
 
 def give_up(run_id: str, step_id: str, now: int, url: str) -> Operation[None]:

@@ -25,6 +25,7 @@ from torpor.model import (
     EndedFilter,
     Entities,
     Event,
+    Finished,
     Heartbeat,
     Hook,
     ImageUse,
@@ -357,16 +358,15 @@ class StoredWorld(ABC, Generic[S, T]):
             f"snooze of run {run_id}",
         )
 
-    async def finish_step(self, outcome: StepOutcome) -> None:
+    async def finish_step(self, outcome: StepOutcome) -> Finished:
         about = f"outcome of step {outcome.step_id} of run {outcome.run_id}"
 
-        def finish(now: int) -> Operation[None]:
+        def finish(now: int) -> Operation[Finished]:
             return operations.finish_step(outcome, now, self._url)
 
         if outcome.spent:  # its queue is locked, too
-            await self._operate(finish, about)
-        else:
-            await self._operate_on(outcome.run_id, finish, about)
+            return await self._operate(finish, about)
+        return await self._operate_on(outcome.run_id, finish, about)
 
     async def snooze_step(
         self,

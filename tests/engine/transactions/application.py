@@ -126,6 +126,14 @@ async def order(name: str) -> list[str]:
 
 
 @app.workflow
+async def several(name: str, count: int) -> int:
+    """Charge one after the other, then all at once."""
+    done = [await charge(f"{name} {n}") for n in range(count)]
+    done += await asyncio.gather(*(charge_async(f"{name} async {n}") for n in range(count)))
+    return len(set(done))
+
+
+@app.workflow
 async def slowly(name: str) -> str:
     """Charge when told."""
     return await charge_when_told(name)

@@ -7,7 +7,7 @@ from msgspec.structs import replace
 
 from torpor.errors import EntityConflictError, LeaseLostError
 from torpor.lifecycle import EventType
-from torpor.model import NOW, Claims, Event, NewTask, Task
+from torpor.model import NOW, Claims, Commit, Event, NewTask, Task
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import (
     RUN,
@@ -27,6 +27,7 @@ from torpor.testing.worlds.story import (
     step,
     take,
     types,
+    wait,
 )
 from torpor.testing.worlds.suite import Suite
 from torpor.world import World
@@ -90,6 +91,22 @@ class StepsSuite(Suite):
         task = Task("step", RUN, turn.task.epoch, step_id="step_01", op=1, attempt=1)
         await world.finish_step(outcome(task, "step_completed"))
         assert (await types(world))[2:] == ["step_created", "step_completed"]
+
+    async def test_who_stores_an_outcome_learns_what_is_stored(self, world: World, clock: ManualClock) -> None:
+        """The run as it is then, and what was appended; the turn that is awake may go on from there."""
+        turn = await begin(world, RUN, step("step_created", 1, attempt=1), wait("wait_created", 2, due=T + 5))
+        await turn.commit(tasks=[NewTask("step_01", claimed=True)])
+        clock.advance(5)
+        task = Task("step", RUN, turn.task.epoch, step_id="step_01", op=1, attempt=1)
+        finished = await world.finish_step(outcome(task, "step_completed"))
+        assert finished.run == await world.get_run(RUN)
+        assert [*finished.events] == (await world.events(RUN))[4:]
+        assert [event.type for event in finished.events] == ["wait_completed", "step_completed"]
+        held = await world.open_entities(RUN)
+        commit = Commit(
+            RUN, WORKER, turn.task.epoch, finished.run.head, outputs=(Event("step_created", T, "late", op=3),)
+        )
+        assert (await world.commit(commit, msgspec.structs.replace(held, run=finished.run))).foreign == ()
 
     @pytest.mark.parametrize("end", ["step_completed", "step_failed"])
     async def test_a_result_wakes_the_run(self, world: World, clock: ManualClock, end: EventType) -> None:

@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from torpor.clock import Clock
 from torpor.errors import ConfigurationError, LimitExceededError, NotFoundError, TransactionError
 from torpor.limits import WORLD_BODY_BYTES_MAX
-from torpor.model import Commit, Committed, Entities, NewRun, Notice, Run, RunState, Snapshot, StepOutcome
+from torpor.model import Commit, Committed, Entities, Finished, NewRun, Notice, Run, RunState, Snapshot, StepOutcome
 from torpor.model.flow import Place
 from torpor.project import TOKEN
 from torpor.world import Capabilities, Unsubscribe, World
@@ -211,9 +211,11 @@ class HttpWorld:
         await self._ask(methods()["snooze"], arguments)
         self._listening.tell(Notice(run_id, work=True))
 
-    async def finish_step(self, outcome: StepOutcome) -> None:
-        await self._ask(methods()["finish_step"], {"outcome": outcome})
-        self._listening.tell(Notice(outcome.run_id, work=True))
+    async def finish_step(self, outcome: StepOutcome) -> Finished:
+        finished: Finished
+        finished, _ = await self._ask(methods()["finish_step"], {"outcome": outcome})
+        self._listening.tell(Notice(outcome.run_id, work=not finished.run.worker))
+        return finished
 
     async def snooze_step(
         self,

@@ -13,7 +13,7 @@ The Postgres world: one database, any number of processes on any number of machi
     queue.py       claiming; workers.py who lives, and what they bring; deadlines.py, flow.py queues with limits
     streams.py     streams and their chunks
     queries.py     lists and counts for people, on connections of their own
-    rows.py        rows ↔ values; adapters.py texts, and how values travel by others' drivers
+    rows.py        rows ↔ values
     times.py       the server's clock
     listening.py   telling other processes of changes, and hearing of theirs
     schema.py      migrations; url.py what a URL says; embedded.py a server of the process's own

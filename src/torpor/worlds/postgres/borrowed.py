@@ -1,31 +1,32 @@
 """
 Somebody else's connection to Postgres, of whichever driver, as a :class:`~.connection.Connection` of ours.
 
-It is left as it is: types and rows are ours in our own cursors only, nothing is prepared on it, and nothing sent in
-pipelines. What an asynchronous driver has is asked from a thread, and answered by its event loop.
+It is left as it is: nothing is prepared on it, and what one of psycopg's has is sent beside its cursors, by a wire of
+ours. A connection of asyncpg is asked from a thread, and answered by its event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, Protocol, TypeVar
 
 import psycopg
 from psycopg.pq import TransactionStatus
-from psycopg.rows import tuple_row
 
 from torpor.calling_thread import in_calling_thread, is_waited_for, to_its_end
 from torpor.errors import TransactionError
-from torpor.worlds.postgres.adapters import adapt, read, stored
 from torpor.worlds.postgres.connection import Connection
+from torpor.worlds.postgres.parameters import read, stored
 from torpor.worlds.postgres.statements import Row, Statement, Values, in_order, numbered
+from torpor.worlds.postgres.wire import Wire, rows_of
 
 R = TypeVar("R")
 
 _WORKING: Final = "working in a transaction"
+_ENCODINGS: Final = ("utf-8", "ascii")
+_SAVEPOINT: Final[Statement] = ("SAVEPOINT torpor", ())
 
 
 class Link(Protocol):
@@ -50,6 +51,7 @@ class Borrowed(Connection):
 
     def __init__(self, link: Link) -> None:
         self._link = link
+        self._put_off: list[Statement] = []
 
     @property
     def db(self) -> psycopg.Connection:
@@ -59,39 +61,46 @@ class Borrowed(Connection):
         return False  # whoever owns it learns of that
 
     def ask(self, *asked: Statement) -> list[list[Row]]:
-        return self._link.ask(asked)
+        before, self._put_off = self._put_off, []
+        return self._link.ask([*before, *asked])[len(before) :]
 
     def ask_of_one_moment(self, *asked: Statement) -> list[list[Row]]:
-        return self._link.ask(asked)
+        return self.ask(*asked)
 
     def store(self, statements: Iterable[Statement]) -> None:
-        self._link.ask(statements)
+        self.ask(*statements)
 
     def put_off(self, statements: Iterable[Statement]) -> None:
-        self._link.ask(statements)
+        self._put_off += statements
 
     def undo(self, statement: str) -> None:
+        self._put_off = []
         self._link.ask([(statement, ())])
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Make a part of the transaction of what is done in the block, which is undone if it fails."""
-        self.undo("SAVEPOINT torpor")
+        self._put_off = [_SAVEPOINT]
         try:
             yield
+            if self._put_off != [_SAVEPOINT]:
+                self.store([("RELEASE torpor", ())])
         except BaseException:
-            self.undo("ROLLBACK TO torpor")
+            if self._put_off[:1] != [_SAVEPOINT]:
+                self.undo("ROLLBACK TO torpor")
             raise
-        self.undo("RELEASE torpor")
+        finally:
+            self._put_off = []
 
 
-def link_to(db: Any, url: str) -> Link:
+def link_to(db: Any, url: str, wire: Wire | None = None) -> Link:
     """
     Return what leads to a connection, on which a transaction is open or begins with the first statement.
 
     Args:
         db: the driver's connection.
         url: of the world, for messages.
+        wire: over it, if it is ours.
 
     Raises:
         TransactionError: it is none of a driver that is known, or there is no transaction to be part of.
@@ -102,7 +111,13 @@ def link_to(db: Any, url: str) -> Link:
             raise TransactionError(f"the transaction on the connection to world {url} has failed; roll it back")
         if status is TransactionStatus.IDLE and db.autocommit:
             raise _nothing_open(url)
-        return _Psycopg(db) if isinstance(db, psycopg.Connection) else _AsyncPsycopg(db)
+        if db.pgconn.pipeline_status:
+            raise TransactionError(f"the connection to world {url} is in pipeline mode; leave its pipeline first")
+        if db.info.encoding not in _ENCODINGS:
+            told = f"has client_encoding {db.info.encoding}"
+            raise TransactionError(f"the connection to world {url} {told}; make it with client_encoding=utf-8")
+        wire = wire or Wire(db, prepare=False)
+        return _Psycopg(db, wire) if isinstance(db, psycopg.Connection) else _AsyncPsycopg(db, wire)
     if type(db).__module__.partition(".")[0] == "asyncpg":
         if not db.is_in_transaction():
             raise _nothing_open(url)
@@ -118,26 +133,38 @@ def _nothing_open(url: str) -> TransactionError:
 
 
 class _Psycopg:
-    def __init__(self, db: psycopg.Connection) -> None:
-        self._cursor = psycopg.Cursor(db, row_factory=tuple_row)
-        adapt(self._cursor)
+    def __init__(self, db: psycopg.Connection, wire: Wire) -> None:
+        self._db = db
+        self._wire = wire
 
     def ask(self, statements: Iterable[Statement]) -> list[list[Row]]:
-        cursor = self._cursor
-        found: list[list[Row]] = []
-        for query, values in statements:
-            cursor.execute(query, values, prepare=False, binary=True)
-            found.append(cursor.fetchall() if cursor.description else [])
-        return found
+        if self._db.info.transaction_status is TransactionStatus.IDLE:
+            self._db.execute("SELECT")  # which begins it as its owner wants it
+        return [rows_of(result) for result in self._wire.send(statements)]
 
     async def carry_out(self, work: Callable[[], R]) -> R:
         return await (in_calling_thread(work) if is_waited_for() else to_its_end(work, _WORKING))
 
 
-class _OnLoop(ABC):
-    """What the two asynchronous drivers have in common."""
+class _AsyncPsycopg:
+    """The driver asks the server on its event loop; what we send is answered at once, and goes from a thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, db: psycopg.AsyncConnection, wire: Wire) -> None:
+        self._db = db
+        self._wire = wire
+
+    def ask(self, statements: Iterable[Statement]) -> list[list[Row]]:
+        return [rows_of(result) for result in self._wire.send(statements)]
+
+    async def carry_out(self, work: Callable[[], R]) -> R:
+        if self._db.info.transaction_status is TransactionStatus.IDLE:
+            await self._db.execute("SELECT")  # as above
+        return await to_its_end(work, _WORKING)
+
+
+class _Asyncpg:
+    def __init__(self, db: Any) -> None:
+        self._db = db
         self._loop = asyncio.get_running_loop()
 
     def ask(self, statements: Iterable[Statement]) -> list[list[Row]]:
@@ -145,31 +172,6 @@ class _OnLoop(ABC):
 
     async def carry_out(self, work: Callable[[], R]) -> R:
         return await to_its_end(work, _WORKING)
-
-    @abstractmethod
-    async def _ask(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        """Carry statements out in the loop, and return what each finds."""
-
-
-class _AsyncPsycopg(_OnLoop):
-    def __init__(self, db: psycopg.AsyncConnection) -> None:
-        super().__init__()
-        self._cursor = psycopg.AsyncCursor(db, row_factory=tuple_row)
-        adapt(self._cursor)
-
-    async def _ask(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        cursor = self._cursor
-        found: list[list[Row]] = []
-        for query, values in statements:
-            await cursor.execute(query, values, prepare=False, binary=True)
-            found.append(await cursor.fetchall() if cursor.description else [])
-        return found
-
-
-class _Asyncpg(_OnLoop):
-    def __init__(self, db: Any) -> None:
-        super().__init__()
-        self._db = db
 
     async def _ask(self, statements: Sequence[Statement]) -> list[list[Row]]:
         try:

@@ -23,7 +23,6 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.pq.abc import PGresult
 
-from torpor.worlds.postgres.adapters import adapt
 from torpor.worlds.postgres.faults import is_lost, is_passing
 from torpor.worlds.postgres.statements import Row, Statement
 from torpor.worlds.postgres.url import Settings
@@ -301,7 +300,6 @@ class Connection:
             )
         except OSError as error:  # the driver waits by means of the system's, which may have no descriptor left
             raise psycopg.OperationalError(f"this process could not connect: {error}") from error
-        adapt(db)
         self._wire = Wire(db, prepare=self._settings.prepare)
         [server] = self._wire.send([(_SERVER, ())])
         [self._server] = rows_of(server)

@@ -16,11 +16,12 @@ from typing import Any, Final
 from psycopg import adapters
 from psycopg.pq import Format
 
-from torpor.worlds.postgres.adapters import read, stored
-
 Encode = Callable[[Any], bytes | None]
 Kind = tuple[int, int, Encode]
 """How values of one type travel: the number of its type at the server, the format, and the way there."""
+
+_MARK: Final = "\ue000"
+_TO_STORE: Final = str.maketrans({"\0": f"{_MARK}0", _MARK: f"{_MARK}1"})
 
 _TEXT: Final = 25  # numbers of types: pg_type.dat
 _UNKNOWN: Final = 0
@@ -31,6 +32,16 @@ _int8: Final = struct.Struct("!q").pack
 _float8: Final = struct.Struct("!d").pack
 _length: Final = struct.Struct("!i").pack
 _head_of_array: Final = struct.Struct("!5i").pack  # dimensions, whether there are NULLs, type, length, first index
+
+
+def stored(text: str) -> str:
+    """Return a text as it is stored."""
+    return text.translate(_TO_STORE) if "\0" in text or _MARK in text else text
+
+
+def read(text: str) -> str:
+    """Return the text that is stored as *text*."""
+    return text.replace(f"{_MARK}0", "\0").replace(f"{_MARK}1", _MARK) if _MARK in text else text
 
 
 def _text(value: str) -> bytes:

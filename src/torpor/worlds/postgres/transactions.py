@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -14,6 +15,7 @@ from psycopg.pq import TransactionStatus
 from torpor.worlds.postgres.connection import was_cut
 from torpor.worlds.postgres.faults import failure_of
 from torpor.worlds.postgres.url import Settings
+from torpor.worlds.postgres.wire import Wire
 
 _BEGINNING: Final = "beginning of a transaction"
 _APPLICATION: Final = "torpor step"
@@ -32,6 +34,7 @@ class Transactions:
         self._options: dict[str, Any] = {
             "prepare_threshold": 5 if settings.prepare else None,
             "application_name": _APPLICATION,
+            "client_encoding": "utf-8",
         }
         self._server = settings.server
         self._url = url
@@ -39,6 +42,12 @@ class Transactions:
         self._free_on_loop = asyncio.BoundedSemaphore(settings.connections)
         self._in_threads: list[psycopg.Connection] = []
         self._on_loop: list[psycopg.AsyncConnection] = []
+        self._prepare = settings.prepare
+        self._wires: WeakKeyDictionary[object, Wire] = WeakKeyDictionary()
+
+    def wire_of(self, db: object) -> Wire | None:
+        """Return the wire over a connection that was made here, None for any other."""
+        return self._wires.get(db) if isinstance(db, psycopg.Connection | psycopg.AsyncConnection) else None
 
     @contextmanager
     def in_thread(self) -> Iterator[psycopg.Connection]:
@@ -75,15 +84,19 @@ class Transactions:
 
     def _connect(self) -> psycopg.Connection:
         try:
-            return psycopg.connect(self._server, autocommit=True, **self._options)
+            db = psycopg.connect(self._server, autocommit=True, **self._options)
         except psycopg.Error as error:
             raise failure_of(error, self._url, _BEGINNING) from error
+        self._wires[db] = Wire(db, prepare=self._prepare)
+        return db
 
     async def _connect_on_loop(self) -> psycopg.AsyncConnection:
         try:
-            return await psycopg.AsyncConnection.connect(self._server, autocommit=True, **self._options)
+            db = await psycopg.AsyncConnection.connect(self._server, autocommit=True, **self._options)
         except psycopg.Error as error:
             raise failure_of(error, self._url, _BEGINNING) from error
+        self._wires[db] = Wire(db, prepare=self._prepare)
+        return db
 
 
 def _idle(kept: list[Any]) -> Any:

@@ -21,7 +21,6 @@ from torpor.worlds.postgres.parameters import Encode, decoder_of, kind_of, types
 from torpor.worlds.postgres.statements import Row, Statement, Values, in_order, numbered
 
 _SHAPES_MAX: Final = 500
-_FORGET: Final = b"DEALLOCATE ALL"
 _GONE: Final = "the connection was lost"
 
 
@@ -59,7 +58,7 @@ class Wire:
         prepare: a statement is prepared when it comes a second time.
     """
 
-    def __init__(self, db: psycopg.Connection, *, prepare: bool) -> None:
+    def __init__(self, db: psycopg.Connection | psycopg.AsyncConnection, *, prepare: bool) -> None:
         self._pg = db.pgconn
         self._prepare = prepare
         self._shapes: dict[tuple[str, tuple[object, ...]], _Shape] = {}
@@ -111,8 +110,9 @@ class Wire:
     def _forget(self) -> None:
         """Let the server forget what it has prepared, once that is too much."""
         if len(self._shapes) > _SHAPES_MAX and self._pg.transaction_status != TransactionStatus.INERROR:
+            prepared = [b"DEALLOCATE " + shape.name for shape in self._shapes.values() if shape.is_prepared]
             self._shapes.clear()
-            self._pg.exec_(_FORGET)
+            self._pg.exec_(b"; ".join(prepared))
 
     def _parcel(self, query: str, values: Values) -> tuple[_Shape, list[bytes | None]]:
         text, names = numbered(query)

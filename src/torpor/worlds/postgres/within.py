@@ -15,6 +15,7 @@ from torpor.worlds.postgres.borrowed import Borrowed, Link, link_to
 from torpor.worlds.postgres.faults import failure_of
 from torpor.worlds.postgres.listening import TELL
 from torpor.worlds.postgres.store import Store
+from torpor.worlds.postgres.wire import Wire
 from torpor.worlds.requests import Conversation
 from torpor.worlds.server_times import Times
 from torpor.worlds.tables import Tables
@@ -93,6 +94,7 @@ async def within(
     times: Times,
     is_at: IsAt,
     given: object,
+    wire_of: Callable[[object], Wire | None],
 ) -> World:
     """
     Answer :meth:`torpor.world.Transactions.within`.
@@ -102,10 +104,14 @@ async def within(
         tables, times: as it has them.
         is_at: tells whether it is in a database, by what :func:`which` says.
         given: the connection, or what is around it.
+        wire_of: returns the wire over a connection that the world has made, None for others.
 
     Raises:
         TransactionError: it is of no driver that is known, leads to another database, or nothing is open on it.
     """
-    found = PostgresWithin(outer, tables, times, link_to(await driver_connection(given), outer.url))
-    await found.check(is_at)
+    db = await driver_connection(given)
+    wire = wire_of(db)
+    found = PostgresWithin(outer, tables, times, link_to(db, outer.url, wire))
+    if wire is None:
+        await found.check(is_at)
     return found

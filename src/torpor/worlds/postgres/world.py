@@ -101,7 +101,7 @@ class PostgresWorld(ServerWorld[Store]):
             self._telling.tell(notice)
 
     async def within(self, connection: object) -> World:
-        return await within(self, _TABLES, self._times, self._is_at, connection)
+        return await within(self, _TABLES, self._times, self._is_at, connection, self._transactions.wire_of)
 
     def transaction(self) -> AbstractAsyncContextManager[object]:
         return self._transactions.on_loop()
