@@ -103,10 +103,10 @@ class StepsSuite(Suite):
         assert [*finished.events] == (await world.events(RUN))[4:]
         assert [event.type for event in finished.events] == ["wait_completed", "step_completed"]
         held = await world.open_entities(RUN)
-        commit = Commit(
-            RUN, WORKER, turn.task.epoch, finished.run.head, outputs=(Event("step_created", T, "late", op=3),)
-        )
-        assert (await world.commit(commit, msgspec.structs.replace(held, run=finished.run))).foreign == ()
+        late = (Event("step_created", T, "late", op=3),)
+        commit = Commit(RUN, WORKER, turn.task.epoch, finished.run.head, outputs=late)
+        committed = await world.commit(commit, replace(held, run=finished.run))
+        assert (committed.stored, committed.foreign) == (True, ())
 
     @pytest.mark.parametrize("end", ["step_completed", "step_failed"])
     async def test_a_result_wakes_the_run(self, world: World, clock: ManualClock, end: EventType) -> None:
