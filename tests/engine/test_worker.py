@@ -260,7 +260,7 @@ async def test_no_room_is_never_negative() -> None:
     """A worker that claimed more steps than there is room for says that there is none, and starts none inline."""
     steps = Steps(application.steps, SystemClock(), application.client.streams, keep_nothing)
     runner = Runner(steps, 1, lambda: None)
-    inline = InlineSteps(runner, lambda _: None, 10)
+    inline = InlineSteps(runner, lambda _: None, lambda _: None, lambda _: None, 10)
     assert (runner.free, inline.room) == (1, 1)
     for n in range(3):
         given = codec.dumps({"args": []})
