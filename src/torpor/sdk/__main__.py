@@ -1,4 +1,4 @@
-"""``npm install "$(python -m torpor.sdk steps)"``: prints where the npm package ``@torpor/steps`` is, or ``torpor-world``."""
+"""``python -m torpor.sdk steps|world``: prints where the npm package ``@torpor/steps``, or ``torpor-world``, is."""
 
 from __future__ import annotations
 
@@ -11,5 +11,5 @@ PACKAGES: Final = ("steps", "world")
 
 if __name__ == "__main__":
     if sys.argv[1:] not in [[name] for name in PACKAGES]:
-        sys.exit("usage: python -m torpor.sdk steps|world\n\nprints the folder of the npm package, for npm install and npm pack")
+        sys.exit("usage: python -m torpor.sdk steps|world\n\nprints where the package is, for npm install and pack")
     sys.stdout.write(f"{npm_package(sys.argv[1])}\n")
