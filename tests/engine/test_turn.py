@@ -186,7 +186,7 @@ def test_a_run_from_its_claim_to_its_end() -> None:
         "build-1",
     )
 
-    assert table.on(stored(table)) == Listen(TurnOptions().inline_ms)
+    assert table.on(stored(table)) == Listen(TurnOptions().inline_ms, TurnOptions().hurried_ms)
     told, begin = table.effects(PutBack)
     assert isinstance(told, Tell)
     assert isinstance(told.observation, Stored)
@@ -288,7 +288,7 @@ def test_a_timer_that_was_due_before_a_step_ended_wins() -> None:
     steps = {"step_2": open_step(2)}
     table.running = ("step_2",)
     table.on(state_of(waits=waits, steps=steps))
-    assert woken(table, asks()) == Listen(5)
+    assert woken(table, asks()) == Listen(5, 5)
     table.now = 2_020
     asked = table.on(Heard([Event("step_completed", 2_010, "step_2", op=2)]))
     assert isinstance(asked, Deliver)

@@ -21,7 +21,7 @@ SETTINGS = WorkerSettings(
     turns=2,
     lease_ms=600,
     heartbeat_ms=100,
-    turn=TurnOptions(inline_ms=60_000, hot_ms=60_000),  # a run whose step runs stays awake
+    turn=TurnOptions(inline_ms=60_000, hurried_ms=60_000, hot_ms=60_000),  # a run whose step runs stays awake
 )
 
 

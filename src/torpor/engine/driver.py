@@ -90,6 +90,7 @@ class _Driver:
         self._claimed_state = task.state
         self._inline = InlineSteps(env.runner, self._report, env.finished, self._told, env.options.inline_steps)
         asked = env.why_not, env.is_once, env.place_of, env.is_apart
+        env.impatience.add(task.run_id, self._inline.hurry)
         self._turn = Turn(Claim(task, env.worker_id, env.keyring, env.options, *asked, env.url))
         self._session: Session | None = None
         self._meter: Meter | None = None  # of a tenant's run
@@ -123,6 +124,7 @@ class _Driver:
     def close(self) -> None:
         """Let go of what the turn had."""
         self._release()
+        self._env.impatience.remove(self._task.run_id, self._inline.hurry)
         self._inline.close()
 
     def _report(self, outcome: Event) -> None:
@@ -175,7 +177,7 @@ class _Driver:
                 env.observe(Failpoint.BEFORE_DELIVER)
                 return await self._activate(self._in_thread_deliver, asked.events, env.clock.now())
             case Listen():
-                outcomes = await self._inline.outcomes(asked.ms / 1000)
+                outcomes = await self._inline.outcomes(asked.ms / 1000, asked.hurried_ms / 1000)
                 return Heard(outcomes, self._inline.stored())
             case Load():
                 state, self._claimed_state = self._claimed_state, None
@@ -286,6 +288,7 @@ class _Driver:
         return self._is_handed_in
 
     def _before_commit(self, commit: Commit) -> None:
+        self._inline.calm()  # what has come for the run until now is in the answer
         if commit is not self._announced:
             self._announced = commit
             self._env.observe(Failpoint.WHILE_PARKING if commit.park else Failpoint.BEFORE_COMMIT)

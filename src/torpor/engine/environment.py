@@ -10,6 +10,7 @@ from torpor.clock import Clock
 from torpor.codec.crypto.keys import Keyring
 from torpor.engine.attempts import Attempt
 from torpor.engine.images import Images
+from torpor.engine.impatience import Impatience
 from torpor.engine.observer import Observer
 from torpor.engine.runner import Runner
 from torpor.engine.settings import TurnOptions
@@ -48,6 +49,7 @@ class Environment(msgspec.Struct, frozen=True):
         url: address of the HTTP front door, ``""`` when there is none.
         stopping: True once turns should park as soon as they can.
         crowded: True while runs wait for a turn that no other than those at work could give them.
+        impatience: tells a turn that listens to its steps when it is to go to sleep.
     """
 
     world: World
@@ -73,3 +75,4 @@ class Environment(msgspec.Struct, frozen=True):
     url: str
     stopping: Callable[[], bool]
     crowded: Callable[[], bool]
+    impatience: Impatience

@@ -57,7 +57,8 @@ class InlineSteps:
         self._attempts: dict[str, Running] = {}
         self._outcomes: list[Event] = []
         self._arrival: asyncio.Future[None] | None = None  # while the turn waits
-        self._patience_ends = 0.0  # by the event loop's time
+        self._is_hurried = False
+        self._hurried_ends = self._patience_ends = 0.0  # by the event loop's time
         self._alarm: asyncio.TimerHandle | None = None
         self._handed_over: set[str] = set()
         self._given_up: set[str] = set()
@@ -101,9 +102,10 @@ class InlineSteps:
         self._given_up |= given_up
         self.forget_all_but({event.id for event in self._outcomes} - given_up)
 
-    async def outcomes(self, seconds: float) -> list[Event]:
+    async def outcomes(self, seconds: float, hurried: float) -> list[Event]:
         """
-        Return all outcomes there are, waiting up to *seconds* for the first one; empty when none came.
+        Return all outcomes there are, waiting for the first one up to *seconds*, or up to *hurried* of them after
+        :meth:`hurry`; empty when none came.
 
         Those that were returned before are stored by now, or were put back.
         """
@@ -111,7 +113,8 @@ class InlineSteps:
         if not (self._outcomes or self._stored) and seconds > 0:
             loop = asyncio.get_running_loop()
             self._arrival = loop.create_future()
-            self._patience_ends = loop.time() + seconds
+            self._hurried_ends = loop.time() + hurried
+            self._patience_ends = self._hurried_ends if self._is_hurried else loop.time() + seconds
             self._set_alarm(loop)
             try:
                 await self._arrival
@@ -124,6 +127,17 @@ class InlineSteps:
         """Return what steps have stored themselves since this was asked last, in the order of the log."""
         taken, self._stored = self._stored, []
         return tuple(sorted(taken, key=lambda each: each.run.head))
+
+    def hurry(self) -> None:
+        """Let the turn wait no longer than it must, until :meth:`calm`."""
+        self._is_hurried = True
+        if self._arrival is not None and self._hurried_ends < self._patience_ends:
+            self._patience_ends = self._hurried_ends
+            self._set_alarm(asyncio.get_running_loop())
+
+    def calm(self) -> None:
+        """Let it wait as long as it likes. May be called on any thread."""
+        self._is_hurried = False
 
     def put_back(self, events: Sequence[Event]) -> None:
         """Return outcomes that could not be stored, to be taken again before newer ones."""

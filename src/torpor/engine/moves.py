@@ -132,9 +132,16 @@ class Store(msgspec.Struct, frozen=True):
 
 
 class Listen(msgspec.Struct, frozen=True):
-    """What comes of steps that run here within so many milliseconds? Answered by :class:`Heard`."""
+    """
+    What comes of steps that run here within so many milliseconds? Answered by :class:`Heard`.
+
+    Attributes:
+        ms: how many.
+        hurried_ms: how many when others want the turn to go to sleep.
+    """
 
     ms: int
+    hurried_ms: int
 
 
 class Snooze(msgspec.Struct, frozen=True):

@@ -19,7 +19,8 @@ class TurnOptions(msgspec.Struct, frozen=True):
 
     Attributes:
         inline_steps: how many steps of one run its turn runs itself at once.
-        inline_ms: how long a turn waits for them, with its VM hot, before it parks and they become tasks.
+        inline_ms: how long a turn waits for them, with its VM hot, before it parks and they become tasks,
+        hurried_ms: and how long when something has come for its run meanwhile, or others need its place.
         hot_ms: a run that has been hot for so long goes to sleep as soon as it can while others wait for a turn,
         hot_events: and so does one that has got so many events.
         snapshot_events: a hot VM is snapshotted at least every so many delivered events.
@@ -27,7 +28,8 @@ class TurnOptions(msgspec.Struct, frozen=True):
     """
 
     inline_steps: int = limits.INLINE_STEPS_MAX
-    inline_ms: int = 50
+    inline_ms: int = 2_000
+    hurried_ms: int = 50
     hot_ms: int = 100
     hot_events: int = 200
     snapshot_events: int = 50

@@ -304,11 +304,13 @@ class Turn:
         """Deliver what came, or listen for what a hot run waits for: its inline steps, and its next timer."""
         if events:
             return self._delivers(events, *effects)
-        patience = 0 if self._leaves(around) else self._claim.options.inline_ms
+        options = self._claim.options
+        patience = 0 if self._leaves(around) else options.inline_ms
         nearest = min((wait.due for wait in self._at_hand.waits.values()), default=around.now + patience)
         if cancel_by := self._at_hand.held.run.cancel_by:
             nearest = min(nearest, cancel_by)
-        return Moves(Listen(max(0, min(patience, nearest - around.now))), effects)
+        patience = max(0, min(patience, nearest - around.now))
+        return Moves(Listen(patience, min(patience, options.hurried_ms)), effects)
 
     def _delivers(self, events: tuple[Any, ...], *effects: Effect) -> Moves:
         self._at_hand.delivered += len(events)

@@ -31,6 +31,7 @@ from torpor.engine.environment import Environment
 from torpor.engine.failpoints import Failpoint
 from torpor.engine.health import Health
 from torpor.engine.images import Images, Kept
+from torpor.engine.impatience import Impatience
 from torpor.engine.left import LeftSteps
 from torpor.engine.liveness import gone, silent, worker_row
 from torpor.engine.logbook import LOG
@@ -159,6 +160,7 @@ class Worker:
         self._tenancy = Tenancy(world, clock)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._room_was_made)
+        self._impatience = Impatience()
         self._reports = Reports(world, clock, self._runner.holding, observe, self._note_change)
         images = Images(world, guests, self._threads, keyring, programs, observe=observe, kept=kept)
         verify = Verifier(world, images, self._threads, keyring, observe)
@@ -189,6 +191,7 @@ class Worker:
             url=url,
             stopping=lambda: self._stopping,
             crowded=self._is_crowded,
+            impatience=self._impatience,
         )
         self._unsubscribe: Callable[[], None] = lambda: None
 
@@ -298,6 +301,7 @@ class Worker:
         self._stopping = True
         self._wake.set()
         self._unsubscribe()
+        self._impatience.hurry_all()
         grace = self._settings.grace_seconds
         try:
             if self._loops:
@@ -362,6 +366,8 @@ class Worker:
         turns = max(0, self._settings.turns - len(self._turns)) if self._health.is_well else 0
         steps = self._runner.free
         self._starved = not turns or not steps
+        if not turns:
+            self._impatience.hurry_all()
         next_at = None
         if turns or steps:
             asked = self._request(turns, steps)
@@ -581,6 +587,7 @@ class Worker:
     def _notice(self, notice: Notice) -> None:
         if self._timekeeping is not None:
             self._timekeeping.stir()
+        self._impatience.notice(notice)
         if notice.work:
             self._runs_wait = True
             self._wake.set()

@@ -33,6 +33,11 @@ export async function racesHeld(ms) {
   return await Promise.race([sleep(ms).then(() => "timer"), held()]);
 }
 
+export async function racesPayload(token) {
+  "use workflow";
+  return await Promise.race([createHook({ token }), held()]);
+}
+
 export async function runsStubborn() {
   "use workflow";
   return await stubborn();

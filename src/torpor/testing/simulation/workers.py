@@ -217,7 +217,8 @@ class Place:
 def _settings(dice: Random) -> WorkerSettings:
     turn = TurnOptions(
         inline_steps=dice.choice((1, 2, 16)),
-        inline_ms=dice.choice((0, 20, 50, 500)),
+        inline_ms=dice.choice((0, 20, 50, 500, 2_000)),
+        hurried_ms=dice.choice((0, 20, 50)),
         snapshot_events=dice.choice((1, 5, 50)),
         snapshot_ms=dice.choice((10, 2_000)),
     )
