@@ -79,11 +79,13 @@ class Peer:
         except OSError:
             raise self._failed("is gone") from None
         sample = msgspec.json.decode(self.line(_RUN_SECONDS_MAX), type=Sample)
+        cpu = used_ms(self._process.pid) - before
+        self.line(_RUN_SECONDS_MAX)  # which says that it is ready again
         if sample.error:
             raise self._failed(f"fails in {definition.name}: {sample.error}")
         if not definition.is_met_by(sample):
             raise self._failed(f"returns something else in {definition.name}: {sample!r:.200}")
-        return msgspec.structs.replace(sample, cpu_ms=used_ms(self._process.pid) - before)
+        return msgspec.structs.replace(sample, cpu_ms=cpu)
 
     def line(self, seconds: float) -> bytes:
         """

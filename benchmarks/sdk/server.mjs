@@ -1,6 +1,6 @@
 // The SDK with a world of its own, as a server that does nothing else: `node server.mjs`, in the folder of a built project.
 //
-// A line of standard input says `{ workflow, args }`, a line of standard output tells what became of a run of it: `value` or
+// It says when it is ready. A line of standard input then says `{ workflow, args }`, a line of standard output what became of a run: `value` or
 // `bytes` and `sha256` of the stream that it returned; `wall_ms` from the start to that in hand, `first_ms` to the stream's
 // first chunk, `run_ms` what the SDK notes as the run's own time.
 
@@ -55,6 +55,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   } catch (error) {
     answer({ error: String(error?.stack ?? error) });
   }
+  globalThis.gc?.(); // what this one has left is not the next one's to clear away
+  answer({ ready: true });
 }
 process.exit(0);
 
@@ -67,7 +69,6 @@ function answer(told) {
 }
 
 async function measured(workflowId, args) {
-  globalThis.gc?.();
   const begun = performance.now();
   const run = await start({ workflowId }, args);
   if (!longPolls) await ended(run);

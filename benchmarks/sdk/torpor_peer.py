@@ -40,7 +40,7 @@ class Application(msgspec.Struct, frozen=True):
 
 
 class Ready(msgspec.Struct, frozen=True):
-    """The first line."""
+    """The first line, and the one behind each answer."""
 
     ready: bool = True
 
@@ -60,7 +60,6 @@ def application(peer: Application) -> Torpor:
 
 async def measured(app: Torpor, work: Work) -> Sample:
     """Return what a run of a workflow took, from the call of ``start`` to the result in hand, streams read."""
-    gc.collect()
     begun = time.perf_counter()
     run = await app.start(work.workflow, *work.args, runtime=work.runtime)
     value = await run.result()
@@ -100,6 +99,8 @@ async def _serve(peer: Application, answers: int) -> None:
                 answer(await measured(app, msgspec.json.decode(asked, type=Work)))
             except Exception as error:  # noqa: BLE001  # whoever asked tells it
                 answer(Sample(error=f"{type(error).__name__}: {error}"))
+            gc.collect()  # what this one has left is not the next one's to clear away
+            answer(Ready())
 
 
 def main() -> None:

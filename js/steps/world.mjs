@@ -13,6 +13,7 @@ const FRAME_BYTES = 4;
 const ULID_CHARS = 26;
 const ULID_DIGITS = "0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 const ABORT_STREAM = /_system_abort/;
+const AHEAD_BYTES = 1 << 18; // that a reader asks for before it is asked
 const QUIET_MS = 300;
 
 /** The call of a step that is running here: `{ id, runId, stepId, started, streams }`. */
@@ -155,7 +156,7 @@ function reading(runId, name, startIndex) {
     async cancel() {
       if (reader !== undefined) await ask(id, "streams.leave", { reader });
     },
-  });
+  }, { highWaterMark: framed ? AHEAD_BYTES : 0 });
 }
 
 /** Return an id for a run that a step starts: the same one at each of its attempts, so that each starts the same run. */
