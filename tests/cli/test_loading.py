@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import re
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,19 @@ def test_what_other_tests_have_imported_is_no_obstacle(monkeypatch: pytest.Monke
 
     assert sys.modules["app"] is others
     assert sys.modules["steps"] is beside_tests
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_nobody_looks_for_garbage_while_it_is_imported(*, fails: bool) -> None:
+    """And everybody behind it, whether it could be imported or not."""
+    write("app.py", f"{ONE}import gc\nlooked = gc.isenabled()\nassert not {fails}\n")
+    if fails:
+        with pytest.raises(AppImportError):
+            load_app(parse_target("app.py"))
+    else:
+        load_app(parse_target("app.py"))
+        assert not sys.modules["app"].looked
+    assert gc.isenabled()
 
 
 def test_a_file_is_imported_under_its_module_name() -> None:

@@ -16,6 +16,8 @@ import typer
 from typer.core import TyperGroup
 from typer.main import get_command
 
+from torpor.cli.importing import keeping_all
+
 
 @dataclass(frozen=True)
 class Place:
@@ -88,7 +90,8 @@ class _Commands(UserDict[str, Any]):
 
 def _load(name: str, place: Place) -> Any:
     """Import a command and return it as Typer makes it."""
-    module = importlib.import_module(f"torpor.cli.{place.module}")
+    with keeping_all():
+        module = importlib.import_module(f"torpor.cli.{place.module}")
     made = typer.Typer(rich_markup_mode=None, pretty_exceptions_enable=False, add_completion=False)
     made.command(name)(getattr(module, place.function or name))
     return get_command(made)

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 import torpor
+from torpor.cli.importing import keeping_all
 from torpor.errors import ConfigurationError
 from torpor.project import PROJECT_FILE, application_place
 
@@ -226,7 +227,8 @@ def _import(target: Target) -> ModuleType:
     if sys.path[:1] != [folder]:
         sys.path.insert(0, folder)
     try:
-        module = importlib.import_module(target.module)
+        with keeping_all():
+            module = importlib.import_module(target.module)
     except (Exception, SystemExit) as error:
         if isinstance(error, ModuleNotFoundError) and f"{target.module}.".startswith(f"{error.name}."):
             raise ConfigurationError(
