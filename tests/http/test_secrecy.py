@@ -16,10 +16,12 @@ from tests.http.test_runs import start, waits_for
 from torpor.http.asgi import PAGES, ROUTES
 from torpor.http.pages.rendering import HTML
 from torpor.http.routing import Route
-from torpor.http.secrecy import MASK
+from torpor.http.secrecy import MASK, Secrets
 from torpor.model.webhooks import path_of
 from torpor.stream_names import stored_name
+from torpor.testing.clock import ManualClock
 from torpor.worlds.http.contract import MEDIA, PATH, decode, encode, methods
+from torpor.worlds.memory import MemoryWorld
 
 TOKEN = "meadow-4711"
 SECRETS = (f"{TOKEN}/door", quote(f"{TOKEN}/door", safe=""), f"{TOKEN} window")
@@ -71,6 +73,34 @@ def test_a_view_hides_tokens_from_who_may_only_look(views: dict[str, tuple[str, 
     shown, told = views[route.path]
     assert not is_told(shown), shown
     assert (MASK in shown) == is_told(told), told
+
+
+def test_where_a_task_waits_is_told_without_a_short_token(server: Server) -> None:
+    """A word of few letters is left where it may mean anything, but not where it is quoted: in stacks, and in pages."""
+    looking = world_token(server.folder, roles=("read",))
+    with server.client() as http, server.client(looking) as reading:
+        run_id = start(http, "inviting", "k")
+        waits_for(http, run_id, "hook")
+        told, shown = (each.get(f"/v1/runs/{run_id}/moment").json()["tasks"] for each in (http, reading))
+        pages = [each.get(f"/runs/{run_id}/stack").text for each in (http, reading)]
+        http.post(f"/v1/runs/{run_id}/cancel", json={"force": True})
+    [said, hidden] = ([task["waits_for"] for task in tasks] for tasks in (told, shown))
+    assert any("'k/door'" in each for each in said), said
+    assert hidden == [each.replace("k/door", MASK) for each in said]
+    assert ["k/door" in page for page in pages] == [True, False]
+
+
+@pytest.mark.parametrize(
+    "token", ["ab", "it's", 'so "called"', "back\\slash", "grüße", "a longer one that isn't short"]
+)
+async def test_a_quoted_token_is_masked(token: str) -> None:
+    """However Python and JavaScript quote it, and however long it is; other words are left."""
+    secrets = Secrets()
+    secrets.add_hooks([token])
+    data = [f"hook {token!r} (op 1)", f"hook {json.dumps(token)}", f"hook {json.dumps(token, ensure_ascii=False)}"]
+    masked = await secrets.masked([*data, "abler"], MemoryWorld("memory://", ManualClock(0)))
+    assert [each.partition(" (")[0][6:-1] for each in masked[:-1]] == [MASK] * 3
+    assert masked[-1] == "abler"
 
 
 def test_what_waits_is_shown_with_its_token_to_operators(views: dict[str, tuple[str, str]]) -> None:

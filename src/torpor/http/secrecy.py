@@ -8,6 +8,7 @@ What is masked are the addresses of webhooks, and the tokens that are live; othe
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable, Collection, Iterable
 from typing import Any, Final
@@ -28,7 +29,7 @@ _NODE: Final = re.compile(r">([^<>]+)<")
 _VALUE: Final = b"devl"
 """Begins an envelope that is neither compressed nor encrypted; what follows is JSON, whose texts are the value's."""
 _FOUND_CHARS_MIN: Final = 8
-"""A token of fewer characters is masked where it is the whole text; inside of others it may be any word."""
+"""A token of fewer characters is masked where it is the whole text, or quoted; inside of others it may be any word."""
 
 
 class Secrets:
@@ -60,7 +61,10 @@ class Secrets:
 
         def node(found: re.Match[str]) -> str:
             text = html.unescape(found[1])
-            return f">{MASK}<" if mask(text.strip()) == MASK else found[0]
+            if mask(text.strip()) == MASK:
+                return f">{MASK}<"
+            masked = mask(text)
+            return found[0] if masked == text else f">{html.escape(masked)}<"
 
         return mask(_NODE.sub(node, page))
 
@@ -92,20 +96,31 @@ def _masking(tokens: Collection[str]) -> Callable[[str], str]:
     """Return what masks a text."""
     whole = {*tokens, *(f"token {token}" for token in tokens)}
     long = [form for token in tokens if len(token) >= _FOUND_CHARS_MIN for form in _forms(token)]
-    inside = re.compile("|".join(re.escape(form) for form in sorted(long, key=len, reverse=True))) if long else None
+    inside, quoted = _any_of(long), _any_of(form for token in tokens for form in _quotations(token))
 
     def mask(text: str) -> str:
         if text in whole:
             return MASK
         text = _ADDRESS.sub(rf"\1{MASK}", text)
-        return text if inside is None else inside.sub(MASK, text)
+        text = quoted.sub(lambda found: f"{found[0][0]}{MASK}{found[0][-1]}", text)
+        return inside.sub(MASK, text)
 
     return mask
 
 
+def _any_of(forms: Iterable[str]) -> re.Pattern[str]:
+    """Return what finds the longest of several texts, and nothing where there are none."""
+    return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True)) or r"(?!)")
+
+
 def _forms(token: str) -> set[str]:
-    """Return how a token may be written: plain, in an address, in HTML."""
-    return {token, quote(token, safe=""), html.escape(token)}
+    """Return how a token may be written: plain, in an address, in HTML, in a quotation."""
+    return {token, quote(token, safe=""), html.escape(token), *(form[1:-1] for form in _quotations(token))}
+
+
+def _quotations(token: str) -> set[str]:
+    """Return how Python and JavaScript quote a token, such as where a task is told to wait for its hook."""
+    return {repr(token), json.dumps(token), json.dumps(token, ensure_ascii=False)}
 
 
 def _walk(data: Any, mask: Callable[[str], str]) -> Any:
