@@ -94,7 +94,7 @@ frameworks: .venv/.installed ## test the integrations of all eleven web framewor
 	TORPOR_TEST_FRAMEWORKS=all $(PY) -m pytest tests/integrations $(ARGS)
 
 .PHONY: sdk
-sdk: .venv/.installed ## run the end-to-end cases of the TypeScript Workflow SDK, which npm fetches; ARGS='--postgres --version 4'
+sdk: .venv/.installed ## run the end-to-end cases of the TypeScript Workflow SDK, which npm fetches; ARGS='--world sqlite --version 4'
 	@.venv/bin/torpor warm
 	$(PY) -m tests.sdk $(ARGS)
 	$(PY) -m pytest -q --long tests/sdk/test_world.py tests/sdk/test_web.py tests/docs/test_torpor_world.py

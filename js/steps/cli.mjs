@@ -73,7 +73,7 @@ async function work(server, about, relay, asked) {
       throw error;
     }
     const { session, worker } = begun;
-    console.error(`step worker ${worker} is at work: ${about.steps.length} steps`);
+    console.error(`step worker ${worker} is at work: ${counted(about.steps)}`);
     const leave = () => {
       console.error(`stopping: ${relay.running} running steps may end`);
       session.leave(LEAVE_MS_MAX).catch((error) => session.end(error)); // who is away gives to others what runs
@@ -168,6 +168,12 @@ function queuesOf(text) {
   const names = text.split(",").map((name) => name.trim());
   if (names.includes("")) throw new UsageError(`--queues ${text}: names of queues with commas between them, such as gpu,${NO_QUEUE}`);
   return names.map((name) => (name === NO_QUEUE ? "" : name));
+}
+
+/** Say how many steps stand in the project itself, and not in a package that it has. */
+function counted(steps) {
+  const { length } = steps.filter((name) => name.startsWith("step//./") && !name.includes("/node_modules/"));
+  return `${length} ${length === 1 ? "step" : "steps"}`;
 }
 
 function numberOf(text = "100") {

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 /** What leads from `workflow` to a package that a package manager may have put beside its user alone. */
-const THROUGH = { "@workflow/builders": ["@workflow/cli"] };
+const THROUGH = { "@workflow/builders": ["@workflow/cli"], "@workflow/world": ["@workflow/core"] };
 
 /**
  * Return the folder of a package of the SDK as a project sees it.

@@ -40,8 +40,8 @@ for (const event of ["uncaughtException", "unhandledRejection"]) {
 globalThis.require ??= createRequire(join(project, "package.json"));
 
 const channel = new Channel(Number(fd), receive);
-beWorld(ask);
 try {
+  beWorld(ask, (await importFrom(project, "@workflow/world")).SPEC_VERSION_CURRENT);
   serialization = await importFrom(project, "@workflow/core", "./serialization");
   await import(pathToFileURL(stepsModule).href);
   channel.send({ type: "ready", steps: [...(globalThis[REGISTRY]?.keys() ?? [])] });

@@ -7,7 +7,6 @@ import { createHash, randomUUID } from "node:crypto";
 
 const CACHES = ["cache", "stubbedCache"].map((name) => Symbol.for(`@workflow/world//${name}`));
 const PROMISES = ["cachePromise", "stubbedCachePromise"].map((name) => Symbol.for(`@workflow/world//${name}`));
-const SPEC_VERSION = 6; // payloads may be compressed, and events are numbered
 const DEPLOYMENT = "torpor";
 const FRAME_BYTES = 4;
 const ULID_CHARS = 26;
@@ -20,11 +19,13 @@ const QUIET_MS = 300;
 export const calls = new AsyncLocalStorage();
 
 let ask; // (call's id, method, args, body) → { value, body }
+let specVersion; // of worlds and runs, which the project's SDK wants to be its own
 
-/** Say what carries questions to the worker, and be the world of this process. */
-export function beWorld(carry) {
+/** Say what carries questions to the worker, and be the world of this process, as a version of the SDK has it. */
+export function beWorld(carry, version) {
   ask = carry;
-  const world = { ...general, ...ofVersion4, streams };
+  specVersion = version;
+  const world = { ...general, ...ofVersion4, streams, specVersion };
   for (const key of CACHES) globalThis[key] = world;
   for (const key of PROMISES) globalThis[key] = Promise.resolve(world);
 }
@@ -64,7 +65,6 @@ async function asked(method, args, body) {
 }
 
 const general = {
-  specVersion: SPEC_VERSION,
   capabilities: { hookResumeDedup: false },
   createRunId: () => runIdOf(calls.getStore()),
   getDeploymentId: async () => DEPLOYMENT,
@@ -85,7 +85,7 @@ const general = {
     },
     async get(runId) {
       const { value, body } = await ask(calls.getStore()?.id, "runs.get", { runId });
-      const run = revived(value);
+      const run = { ...revived(value), specVersion };
       if (body.length > 0) run[run.status === "failed" ? "error" : "output"] = body;
       return run;
     },
@@ -93,7 +93,7 @@ const general = {
   hooks: {
     async getByToken(token) {
       const { value, body } = await ask(calls.getStore()?.id, "hooks.get", { token });
-      const hook = revived(value);
+      const hook = { ...revived(value), specVersion };
       return body.length > 0 ? { ...hook, metadata: body } : hook;
     },
   },

@@ -14,6 +14,7 @@ from torpor.client import Client
 from torpor.codec.crypto.keys import Keyring, generate
 from torpor.engine.deployments import find_workflow, make_deployment, read_deployments
 from torpor.engine.left import LeftSteps
+from torpor.engine.liveness import worker_row
 from torpor.errors import ConfigurationError, KeyMissingError, ProgramMissingError
 from torpor.model import DeployedWorkflow
 from torpor.testing.clock import ManualClock
@@ -155,6 +156,16 @@ async def test_a_workflow_that_was_taken_away_cannot_be_started(tmp_path: Path, 
         with pytest.raises(WorkflowNotRegisteredError, match="has a workflow 'greet'; known: welcome"):
             await Client(world).start("greet", "Ada")
     assert await (await Client(world).start("greet", "Ada")).status() == "pending"
+
+
+async def test_who_carries_out_steps_alone_takes_no_workflow_away(world: World) -> None:
+    """What was brought last counts on, while nobody else is at work."""
+    brings = make_deployment("", {GREET: DeployedWorkflow("p", "quickjs", "")}, {})
+    steps = make_deployment("", {}, {"step//./a//charge": ""})
+    for deployment in (brings, steps):
+        await world.put_deployment(deployment)
+    await world.register(worker_row("wrkr_1", 15_000, "", steps.id))
+    assert (await find_workflow(world, "greet")).name == GREET
 
 
 async def test_a_name_of_several_applications_needs_theirs(tmp_path: Path, world: World) -> None:

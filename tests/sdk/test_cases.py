@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.sdk.cases import CASES, LEFT_OUT, NEWER
 from tests.sdk.installed import VERSIONS, make_project
+from tests.sdk.newest import CASES, LEFT_OUT, NEWER
 from tests.sdk.setting import setting
 from torpor.model import Runtime
 

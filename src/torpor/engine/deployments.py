@@ -106,7 +106,8 @@ async def find_workflow(world: World, name: str, app: str | None = None) -> Star
             message lists them.
     """
     stored = await read_deployments(world, app)
-    at_work = {each.deployment.app for each in stored if each.workers}
+    # Who carries out steps alone says nothing of workflows.
+    at_work = {each.deployment.app for each in stored if each.workers and each.deployment.workflows}
     brought = [each for each in stored if each.workers or each.deployment.app not in at_work]
     for are_live in (True, False):
         found: dict[str, list[Startable]] = {}

@@ -32,6 +32,10 @@ class Answering(Protocol):
 
     def __call__(self, method: str, args: dict[str, Any], body: bytes, /) -> Awaitable[Answer]: ...
 
+    def begun_at(self, step: StepMetadata, /) -> Awaitable[int]:
+        """Return when the first attempt of a step began, epoch milliseconds."""
+        ...
+
 
 class Sending(Protocol):
     """Sends a message to the process; what is sent to one that has ended is lost."""
@@ -82,10 +86,11 @@ class Calls:
         """
         step, workflow = current_step(), running_workflow()
         assert workflow is not None, "a step runs for a workflow"
+        begun_at = await self._answer.begun_at(step)
         number, call = next(self._numbers), _Call(step)
         self._calls[number] = call
         try:
-            self._send(_asked(number, name, given, step, workflow), given.text.encode())
+            self._send(_asked(number, name, given, step, workflow, begun_at), given.text.encode())
             return await call.outcome
         finally:
             if not call.outcome.done() or call.outcome.cancelled():
@@ -147,7 +152,7 @@ async def until_told(name: str, attempt: Callable[[], Awaitable[Carried]]) -> Ca
 
 
 def _asked(
-    number: int, name: str, given: CarriedInput, step: StepMetadata, workflow: WorkflowMetadata
+    number: int, name: str, given: CarriedInput, step: StepMetadata, workflow: WorkflowMetadata, begun_at: int
 ) -> dict[str, Any]:
     return {
         "type": "step",
@@ -158,7 +163,7 @@ def _asked(
         "attempt": step.attempt,
         "failures": given.failures,
         "maxRetries": given.max_retries,
-        "startedAt": int(step.started_at.timestamp() * 1000),
+        "startedAt": begun_at,
         "workflow": workflow.name,
         "workflowStartedAt": int(workflow.started_at.timestamp() * 1000),
         "url": workflow.url or ABSENT_URL,

@@ -17,7 +17,7 @@ from torpor.codec.values import Encoded
 from torpor.engine.attempt_streams import attempt_streams
 from torpor.engine.deployments import Startable
 from torpor.engine.endings import read_ending
-from torpor.engine.metadata import current_step
+from torpor.engine.metadata import StepMetadata, current_step
 from torpor.engine.stream_reading import Part, StreamChunk
 from torpor.engine.stream_writing import Sink
 from torpor.errors import UsageError
@@ -28,6 +28,9 @@ from torpor.sdk_entities import run_entity
 _VALUE: Final = b"devl"
 _AHEAD: Final = 16
 _ABORT: Final = "_system_abort"
+_LOG_PAGE: Final = 500
+_LOG_PAGES_MAX: Final = 20
+"""A step that was begun later than so many events after it was asked for counts as begun when it was asked for."""
 _BUILTIN: Final = "$"
 """Begins names of attributes that Torpor writes itself; what the SDK says of a run's parents is among them."""
 
@@ -84,6 +87,29 @@ class SdkWorld:
             raise UsageError(f"a step under Torpor cannot ask its world for {method}; do that outside of steps")
         return await answer(args, body)
 
+    async def begun_at(self, step: StepMetadata) -> int:
+        """
+        Return when the first attempt of a step began, epoch milliseconds, as its log has it: the SDK tells all attempts
+        the same.
+        """
+        this = int(step.started_at.timestamp() * 1000)
+        if step.attempt == 1:
+            return this
+        world = self._app.client.world
+        known = (await world.open_entities(step.run_id)).steps.get(step.step_id)
+        if known is None:
+            return this  # nobody wants its outcome any more
+        after = known.seq
+        for _ in range(_LOG_PAGES_MAX):
+            events = await world.events(step.run_id, after=after, limit=_LOG_PAGE)
+            for event in events:
+                if event.type == "step_started" and event.id == step.step_id:
+                    return event.at
+            if len(events) < _LOG_PAGE:
+                break
+            after = events[-1].seq
+        return known.created_at
+
     # Runs
 
     async def _start(self, args: dict[str, Any], body: bytes) -> tuple[Any, bytes]:
@@ -136,7 +162,7 @@ class SdkWorld:
         hook = await client.world.hook(args["token"])
         metadata = client.keyring.run(hook.run_id, hook.key_id).decrypt(hook.metadata) if hook.metadata else b""
         about = {"runId": hook.run_id, "hookId": hook.token, "token": hook.token, "createdAt": hook.created_at}
-        return {**about, "isWebhook": hook.takes.startswith("webhook:"), "specVersion": 6}, metadata
+        return {**about, "isWebhook": hook.takes.startswith("webhook:")}, metadata
 
     # Streams
 

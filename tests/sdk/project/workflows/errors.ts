@@ -80,16 +80,16 @@ export async function fatalCaught() {
 
 async function retriesLater() {
   "use step";
-  const { attempt } = getStepMetadata();
+  const { attempt, stepStartedAt } = getStepMetadata();
   if (attempt === 1) throw new RetryableError("later", { retryAfter: "400ms" });
-  return [attempt, Date.now()];
+  return [attempt, Date.now(), stepStartedAt.getTime()];
 }
 
 export async function retryAfter() {
   "use workflow";
   const begun = Date.now();
-  const [attempt, at] = await retriesLater();
-  return [attempt, at - begun];
+  const [attempt, at, first] = await retriesLater();
+  return [attempt, at - begun, at - first];
 }
 
 async function failsOnce(): Promise<never> {
