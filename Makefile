@@ -4,7 +4,7 @@
 export PYTHON
 ARGS ?=
 SOAK ?= --minutes 10
-CHAOS ?= --minutes 5 --runs 100
+CHAOS ?= --minutes 3 --runs 167
 VERSIONS ?= 14 16 17 18
 WORLDS ?= sqlite http postgres redis
 BENCHMARKS ?= floor vm sequential fanout throughput fair resume payload crash idle idle_worker cli warm codec

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 import signal
+import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import pytest
 from tests.capsules.moved import NOTES, app, walk
 from tests.cli.processes import Process, run
 from tests.redis_server import RedisServer, started
+from tests.servers.databases import wait_until
 from tests.servers.load import Load
 from torpor.client import Client
 from torpor.testing.worlds.story import RUN, WORKER, begin_task, claim_step, new_run, outcome, request, take, worker_row
@@ -22,6 +24,7 @@ from torpor.testing.worlds.suite import opened
 from torpor.worlds import open_world
 
 _RUNS = 24
+_LOCAL = ("--bind", "127.0.0.1", "--appendonly", "yes", "--appendfsync", "always")
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +71,55 @@ async def test_the_server_is_restarted_under_load(fresh: RedisServer, how: str, 
             await asyncio.to_thread(restart)
 
     await Load(fresh.url, _RUNS * max(1, rounds // 4)).carry_out(disturb)
+
+
+@pytest.fixture
+def pair() -> Iterator[tuple[RedisServer, RedisServer]]:
+    """Yield two servers that reach one another by ports of this machine."""
+    with started(*_LOCAL, "--port", str(free_port())) as one, started(*_LOCAL, "--port", str(free_port())) as other:
+        yield one, other
+
+
+async def test_a_replica_takes_over_under_load(pair: tuple[RedisServer, RedisServer]) -> None:
+    """By ``FAILOVER``, which waits until it has all: the old primary goes on as its replica, and nothing is lost."""
+    primary, replica = pair
+    ports = [port_of(server) for server in pair]
+    address = primary.folder / "address"  # which leads to one of them, as that of a load balancer would
+    address.symlink_to(primary.socket)
+
+    def take_over() -> None:
+        replica.execute("REPLICAOF", "127.0.0.1", ports[0])
+        wait_until(lambda: b"online" in str(primary.execute("INFO", "replication")).encode(), "the replica follows")
+        primary.execute("FAILOVER", "TO", "127.0.0.1", ports[1], "TIMEOUT", 20_000)
+        wait_until(lambda: role(replica) == b"master" and role(primary) == b"slave", "it has taken over")
+        address.with_name("n").symlink_to(replica.socket)
+        address.with_name("n").replace(address)
+
+    async def disturb(load: Load) -> None:
+        await load.until_share(0.4)
+        await asyncio.to_thread(take_over)
+
+    await Load(f"redis+unix://{address}", _RUNS).carry_out(disturb)
+
+
+def free_port() -> int:
+    """Return a port of this machine that nobody has."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])
+
+
+def port_of(server: RedisServer) -> str:
+    """Return the port at which a server can be reached."""
+    found = server.execute("CONFIG", "GET", "port")
+    assert isinstance(found, dict)
+    return str(found[b"port"], "ascii")
+
+
+def role(server: RedisServer) -> object:
+    """Return what a server says that it is."""
+    said = server.execute("ROLE")
+    assert isinstance(said, list)
+    return said[0]
 
 
 async def test_a_crash_of_the_server_takes_nobody_for_dead(fresh: RedisServer) -> None:

@@ -31,9 +31,19 @@ _WHICH: Final = (
     "(%(app)s::text IS NULL OR r.app = %(app)s) AND (%(workflow)s::text IS NULL OR r.workflow = %(workflow)s) "
     "AND r.workflow <> ALL(%(besides)s)"
 )
+_KINDS: Final = (
+    "WITH RECURSIVE kinds (app, workflow) AS ("
+    "(SELECT app, workflow FROM torpor.runs WHERE ended_at > 0 ORDER BY app, workflow LIMIT 1) UNION ALL "
+    "SELECT later.app, later.workflow FROM kinds k CROSS JOIN LATERAL (SELECT app, workflow FROM torpor.runs "
+    "WHERE ended_at > 0 AND (app, workflow) > (k.app, k.workflow) ORDER BY app, workflow LIMIT 1) later) "
+)
+"""Which workflows have runs that have ended: a look into the index for each of them, however many runs these have."""
+
 _ENDED: Final = (
-    f"WHERE r.ended_at > 0 AND r.ended_at < %(before)s AND {_WHICH} AND r.status = ANY(%(statuses)s) "
-    "AND (NOT %(whole)s OR r.base < r.head - 1) ORDER BY r.ended_at, r.n LIMIT %(limit)s"
+    f"WHERE r.n = ANY(ARRAY({_KINDS} SELECT e.n FROM kinds r CROSS JOIN LATERAL (SELECT n, ended_at FROM torpor.runs "
+    "WHERE app = r.app AND workflow = r.workflow AND ended_at > 0 AND ended_at < %(before)s "
+    "AND status = ANY(%(statuses)s) AND (NOT %(whole)s OR base < head - 1) ORDER BY ended_at, n LIMIT %(limit)s) e "
+    f"WHERE {_WHICH} ORDER BY e.ended_at, e.n LIMIT %(limit)s)) ORDER BY r.ended_at, r.n"
 )
 _LONG: Final = (
     f"WHERE r.status <> ALL(%(ended)s) AND {_WHICH} AND r.head - r.base >= %(kept)s + %(going)s "
@@ -46,29 +56,26 @@ _LONG: Final = (
 def erase(store: Store, request: ask.Erase) -> bool:
     """Answer :class:`torpor.worlds.requests.Erase`: long lists first, then all else with the run."""
     run, left, db = request.run, request.rows_max, store.connection
-    left -= db.rows(_CHUNKS, run.id, left, run.id)[0][0]
-    if left > 0:
-        left -= db.rows(_LINES, run.id, run.id, left)[0][0]
+    found = db.ask((_CHUNKS, (run.id, left, run.id)), (_LINES, (run.id, run.id, left)))
+    left -= sum(count for [(count,)] in found)
     if left <= 0:
         return False
     tenants.settle(store, run)
-    # Rows of what was open refer to the log, which therefore goes after them.
-    db.store([(f"DELETE FROM torpor.{table} WHERE run = %s", (run.id,)) for table in OF_RUNS])
+    # What follows goes with what is asked of the next run. Rows of what was open refer to the log, which therefore goes
+    # after them.
+    db.put_off((f"DELETE FROM torpor.{table} WHERE run = %s", (run.id,)) for table in OF_RUNS)
     ending = run.head - 1
     base = min(ending, run.base + left)
+    is_last: bool = base == ending
+    goes = not request.keep_name
+    if base > run.base and not (is_last and goes):
+        db.put_off([("UPDATE torpor.runs SET base = %s WHERE id = %s", (base, run.id))])
     if base > run.base:
-        db.store(
-            [
-                ("UPDATE torpor.runs SET base = %s WHERE id = %s", (base, run.id)),
-                ("DELETE FROM torpor.events WHERE run = %s AND seq <= %s", (run.id, base)),
-            ]
-        )
-    if base < ending:
-        return False
-    if not request.keep_name:
+        db.put_off([("DELETE FROM torpor.events WHERE run = %s AND seq <= %s", (run.id, base))])
+    if is_last and goes:
         tables = [f"{table} WHERE run" for table in (*OF_NAMES, "events", "turns")]
-        db.store([(f"DELETE FROM torpor.{which} = %s", (run.id,)) for which in [*tables, "runs WHERE id"]])
-    return True
+        db.put_off((f"DELETE FROM torpor.{which} = %s", (run.id,)) for which in [*tables, "runs WHERE id"])
+    return is_last
 
 
 def ended_runs(store: Store, where: EndedFilter) -> list[Run]:

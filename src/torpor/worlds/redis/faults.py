@@ -21,14 +21,18 @@ _SAID: Final = (
     ("No permission", "give the user its rights: docs/redis.md says which"),
     ("OOM", "the server has no memory left; raise its maxmemory, or delete runs"),
 )
+_LOST: Final = (exceptions.ConnectionError, exceptions.TimeoutError, exceptions.ReadOnlyError, OSError)
 _UNREACHED: Final = "see whether the server runs and can be reached; try again"
 
 
 def is_lost(error: BaseException) -> bool:
-    """Return whether an error means that the connection is gone, or that the server is not ready yet."""
+    """
+    Return whether an error means that the connection is gone, or leads to a server that is not ready yet, or that takes
+    no writes any more: another one has taken over, and the address leads there, or soon will.
+    """
     if isinstance(error, exceptions.AuthenticationError | exceptions.MaxConnectionsError):
         return False
-    return isinstance(error, exceptions.ConnectionError | exceptions.TimeoutError | OSError)
+    return isinstance(error, _LOST)
 
 
 def failure_of(error: Exception, url: str, about: str) -> Exception:
@@ -55,8 +59,8 @@ def _said(error: Exception) -> str:
 
 
 def _advice(error: Exception) -> str:
-    if is_lost(error):
-        return _UNREACHED
     by_kind = (advice for kind, advice in _ADVICE if isinstance(error, kind))
     by_words = (advice for words, advice in _SAID if words in str(error))
-    return next(by_kind, None) or next(by_words, "this is not expected; please report it")
+    if advice := next(by_kind, None):
+        return advice
+    return _UNREACHED if is_lost(error) else next(by_words, "this is not expected; please report it")
