@@ -97,7 +97,7 @@ frameworks: .venv/.installed ## test the integrations of all eleven web framewor
 sdk: .venv/.installed ## run the end-to-end cases of the TypeScript Workflow SDK, which npm fetches; ARGS='--world sqlite --version 4'
 	@.venv/bin/torpor warm
 	$(PY) -m tests.sdk $(ARGS)
-	$(PY) -m pytest -q --long tests/sdk/test_world.py tests/sdk/test_web.py tests/docs/test_torpor_world.py
+	$(PY) -m pytest -q --long tests/sdk/test_world.py tests/sdk/test_web.py tests/sdk/test_suite.py tests/docs/test_torpor_world.py
 
 .PHONY: versions
 versions: .venv/.installed ## test worlds in other versions of Postgres; VERSIONS='14 17'

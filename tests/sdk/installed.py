@@ -47,7 +47,7 @@ def make_project(folder: Path, version: str, source: Path = PROJECT) -> Path:
 
 def add_packages(folder: Path, version: str) -> None:
     """Let a folder have the SDK of a version and ``torpor-world`` as its packages."""
-    packages = folder / "node_modules"
-    packages.mkdir()
-    (packages / "workflow").symlink_to(modules(version) / "workflow")
-    (packages / "torpor-world").symlink_to(npm_package("world"))
+    there = folder / "node_modules"
+    there.mkdir()
+    (there / "workflow").symlink_to(modules(version) / "workflow")
+    (there / "torpor-world").symlink_to(npm_package("world"))
