@@ -91,7 +91,7 @@ def test_runs_are_shown_and_cancelled(tools: Tools, address: str, browser: Brows
         "[...document.querySelectorAll('button')].map(each => each.innerText).find(text => text.startsWith('strm_'))"
     )
     press(browser, stream)
-    sees(browser, '"part"')
+    sees(browser, "part:3")
     browser.picture(PICTURES / "sdk-stream.png")
     press(browser, "Cancel")
     sees(browser, "Cancel Workflow Run?")
