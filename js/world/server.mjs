@@ -19,7 +19,6 @@ export class Server {
     if (!isSecure && this.#url.protocol !== "http:") throw new TypeError(`torpor-world: TORPOR_URL ${url} is no http(s) URL`);
     this.#headers = token ? { authorization: `Bearer ${token}` } : {};
     this.#agent = new (isSecure ? SecureAgent : Agent)({ keepAlive: true });
-    this.#agent.on?.("free", (socket) => socket.unref()); // an idle connection keeps no process alive
   }
 
   /** Return what GET answers with. */

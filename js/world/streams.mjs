@@ -1,6 +1,7 @@
 // Streams: chunks are frames, which come and go as they are.
 
 const HEADER_BYTES = 4;
+const AHEAD_BYTES = 1 << 20;
 
 /** Return what a World has about streams. */
 export function makeStreams(server) {
@@ -40,7 +41,7 @@ function following(server, parts, startIndex) {
     rest = Buffer.alloc(0);
     answer = (await server.open("GET", parts, { query: { start }, signal: giveUp.signal }))[Symbol.asyncIterator]();
   };
-  return new ReadableStream({
+  const source = {
     async pull(controller) {
       for (;;) {
         if (answer === undefined) await open();
@@ -63,7 +64,9 @@ function following(server, parts, startIndex) {
       }
     },
     cancel: () => giveUp.abort(),
-  });
+  };
+  // What has ended is read to its end, also where nobody goes on to read: a line that is open keeps the process alive.
+  return new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: AHEAD_BYTES }));
 }
 
 /** Return how many whole frames there are at the beginning of bytes, and where they end. */

@@ -24,8 +24,9 @@ async function thrown(work) {
 const run = await start(orders("checkout"), ["o-1"], { attributes: { customer: "c-9" } });
 told.started = [run.runId.startsWith("wrun_"), await run.exists, await run.workflowName];
 const parts = [];
-for await (const part of run.readable) parts.push(part);
-told.stream = [parts, await run.readable.getTailIndex()];
+const { readable } = run;
+for await (const part of readable) parts.push(part);
+told.stream = [parts, await readable.getTailIndex()];
 const last = [];
 for await (const part of run.getReadable({ startIndex: -1 })) last.push(part);
 told.last = last;
