@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -57,6 +59,42 @@ def test_the_deployment_fits_a_worker() -> None:
     _, limit = _said(text, "memory")
     assert int(processes) * size_of(ceiling) < size_of(limit)
     assert _said(text, "runAsNonRoot") == _said(text, "readOnlyRootFilesystem") == ["true"]
+
+
+def test_a_worker_needs_no_file_system_that_it_may_write_to(tmp_path: Path) -> None:
+    """With the arguments of the deployment, where all but the folder of the database is read-only; it ends in order."""
+    if os.geteuid() or subprocess.run(["unshare", "-m", "true"], capture_output=True, check=False).returncode:
+        pytest.skip("it takes root, and a namespace of mounts, to make a file system read-only")
+    [arguments] = re.findall(r"args: \[(worker, .*)\]", block("yaml"))
+    worker = arguments.replace(",", "").replace('"2"', "1")
+    home, data = tmp_path / "shop", tmp_path / "data"
+    run("init", str(home))
+    data.mkdir()
+    torpor = f"{sys.executable} -m torpor.cli"
+    script = f"""
+set -e
+mount --make-rprivate /
+mount --bind {data} {data}
+mount -o remount,ro,bind /
+if touch {home}/new; then exit 9; fi
+{torpor} {worker} & worker=$!
+trap 'kill $worker 2>/dev/null || :' EXIT
+{torpor} start checkout o-1 4200 --run-id o-1
+{torpor} resume approve:o-1 yes --wait 60s
+{torpor} start checkout o-1 4200 --run-id o-1 --wait
+kill $worker
+wait $worker
+"""
+    environment = {**os.environ, "TORPOR_WORLD": f"sqlite:///{data}/shop.db", "PYTHONDONTWRITEBYTECODE": "1"}
+    command = ["unshare", "-m", "sh", "-c", script]
+    done = subprocess.run(command, cwd=home, env=environment, capture_output=True, text=True, timeout=100, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert '"receipt-o-1"' in done.stdout.splitlines()
+
+
+def run(*arguments: str) -> None:
+    """Run a command of ours, which must succeed."""
+    subprocess.run([sys.executable, "-m", "torpor.cli", *arguments], capture_output=True, check=True)
 
 
 def test_the_image_is_no_roots() -> None:
