@@ -132,6 +132,7 @@ async def test_a_process_that_dies_in_a_step_is_nobodys_failure(worked: Served, 
     assert {step.attempt for step in await run.steps()} == {1}
 
 
+@pytest.mark.long
 async def test_a_step_that_always_ends_its_process_fails(worked: Served) -> None:
     """It is begun again a few times, and then told."""
     run = await worked.app.start("killing")

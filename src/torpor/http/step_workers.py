@@ -109,7 +109,7 @@ class StepWorkers:
             UnknownAddressError: there is none for this token.
         """
         found = self._deputies.get(worker_id)
-        if found is None or found.whose != whose:
+        if found is None or found.is_over or found.whose != whose:
             raise UnknownAddressError(
                 "this server speaks for no such step worker: it was not heard of for too long, or the server has "
                 "begun anew; begin anew with POST /v1/step-workers"

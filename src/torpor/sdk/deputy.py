@@ -12,7 +12,7 @@ import asyncio
 import secrets
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Final, Protocol
 
 from msgspec.structs import replace
 
@@ -31,6 +31,8 @@ from torpor.sdk.calls import Calls, until_told
 from torpor.sdk.mail import Mail
 from torpor.sdk.offered import OfferedSteps
 from torpor.sdk.world import Application, SdkWorld
+
+_HOW_CHARS_MAX: Final = 200
 
 
 class Host(Application, Protocol):
@@ -110,15 +112,22 @@ class Deputy:
         Raises:
             ConfigurationError: the application carries out steps itself that the step worker offers.
         """
-        await self._app.deployment()  # which makes the programs that tell
-        own = [name for name in self._steps.claimable_steps() if self._app.steps.step_definition(name) is not None]
-        if own:
-            raise ConfigurationError(
-                f"the application carries out {own[0]} itself, and {len(own) - 1} more of the steps that are offered; "
-                "leave them to step workers: app.sdk(…, processes=0), or TORPOR_NODE_PROCESSES=0"
-            )
-        await self._worker.start()
+        try:
+            await self._require_left()
+            await self._worker.start()
+        except BaseException:
+            await self.end()
+            raise
         self._listen_for_silence()
+
+    async def _require_left(self) -> None:
+        await self._app.deployment()  # which makes the programs that tell
+        for name in self._steps.claimable_steps():
+            if self._app.steps.step_definition(name) is not None:
+                raise ConfigurationError(
+                    f"the application carries out {name} itself, and so no step worker does; leave the project's steps "
+                    "to step workers by app.sdk(…, processes=0), or TORPOR_NODE_PROCESSES=0"
+                )
 
     async def until_over(self) -> None:
         """Wait until the step worker has left, or is silent for too long."""
@@ -139,16 +148,14 @@ class Deputy:
         await self._worker.give_up()
         self._calls.close()
 
+    @property
+    def is_over(self) -> bool:
+        """Whether the step worker has left, or was silent for too long."""
+        return self._over.is_set()
+
     @contextmanager
     def heard(self) -> Iterator[None]:
-        """
-        Know that the step worker is there while the block runs.
-
-        Raises:
-            UsageError: it is over.
-        """
-        if self._over.is_set():
-            raise UsageError("the step worker was not heard of for too long, or has left; let it begin anew")
+        """Know that the step worker is there while the block runs."""
         self._here += 1
         if self._silence is not None:
             self._silence.cancel()
@@ -169,7 +176,7 @@ class Deputy:
         for header, body in self.mail.take(before, data):
             try:
                 if header["type"] == "died":
-                    self._calls.died(str(header["how"]), header["calls"])
+                    self._calls.died(str(header["how"])[:_HOW_CHARS_MAX], header["calls"])
                 else:
                     self._calls.take(header, body)
             except (KeyError, TypeError, ValueError) as error:
