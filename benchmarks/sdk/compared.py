@@ -28,8 +28,8 @@ from torpor.model import Runtime
 PEERS: Final = ("torpor-python", "torpor-node", "sdk-node", "sdk-quickjs")
 WORLDS: Final = ("sqlite", "postgres")
 
-_QUICK_WAITS: Final = 0.1
-_WARM_UP_WAITS: Final = 0.05
+_QUICK_WAITS: Final = 0.05
+_WARM_UP_WAITS: Final = 0.02
 _LONG_MS: Final = 5_000
 _LONG_SAMPLES: Final = 2
 _COPIES: Final = 200

@@ -12,17 +12,18 @@ from benchmarks.harness.rows import Report, Row
 from benchmarks.harness.table import print_head
 
 _NOTHING: Final = "-"
-_GOALS: Final = {"torpor-python": 10, "torpor-node": 4}
+GOALS: Final = {"torpor-python": 10, "torpor-node": 4}
+"""How many times as long as Torpor's peers the SDK is to take beyond the ideal."""
 
 
 def print_tables(report: Report, console: Console) -> None:
     """Print what each benchmark takes at least, what each peer takes beyond it, and the SDK's part over Torpor's."""
     print_head(report, console)
     for world in dict.fromkeys(row.world for row in report.rows if row.name == "ideal"):
-        _print(world, list(_of_world(report.rows, world)), console)
+        _print(world, list(of_world(report.rows, world)), console)
 
 
-def _of_world(rows: Iterable[Row], world: str) -> Iterable[Row]:
+def of_world(rows: Iterable[Row], world: str) -> Iterable[Row]:
     """Yield the rows of a world: those behind its ideals, each up to the next ideal."""
     ours = False
     for row in rows:
@@ -34,7 +35,7 @@ def _of_world(rows: Iterable[Row], world: str) -> Iterable[Row]:
 
 def _print(world: str, rows: list[Row], console: Console) -> None:
     peers = list(dict.fromkeys(_peer(row) for row in rows if row.name == "overhead"))
-    rated = [peer for peer in peers if peer[0] in _GOALS and peer[1] == "snapshot"]
+    rated = [peer for peer in peers if peer[0] in GOALS and peer[1] == "snapshot"]
     table = Table(f"{world}, ms beyond the ideal", box=None, pad_edge=False)
     table.add_column("ideal", justify="right")
     for name, runtime in peers:
@@ -64,5 +65,5 @@ def _ratio(rows: list[Row], peer: tuple[str, str]) -> str:
     found = next((row for row in rows if row.name == "ratio" and _peer(row) == peer), None)
     if found is None:
         return _NOTHING
-    sign = "✓" if found.median >= _GOALS[peer[0]] else "✗"
+    sign = "✓" if found.median >= GOALS[peer[0]] else "✗"
     return f"{found.median:,.3g} {sign}"
