@@ -14,13 +14,13 @@ from msgspec.structs import replace
 
 from tests.redis_server import empty_redis, shared_server
 from tests.worlds.many_turns import RUNS, refuses_alone, started, stored
-from torpor.errors import EntityConflictError, LeaseLostError, RunNotFoundError
+from torpor.errors import DamagedError, EntityConflictError, LeaseLostError, RunNotFoundError
 from torpor.model import NOW, NewTask, Run
 from torpor.testing.worlds.story import RUN, begin, ending, new_run, outcome, request, step, take, types, watching
 from torpor.testing.worlds.suite import opened
 from torpor.world import World
 from torpor.worlds import open_world
-from torpor.worlds.redis.connection import Connection
+from torpor.worlds.redis.connection import Connection, Stored
 from torpor.worlds.redis.pool import Pool
 from torpor.worlds.redis.scripts import STORE
 
@@ -38,7 +38,7 @@ def _resting() -> Iterator[list[int]]:
     groups: list[int] = []
     store = Connection.store
 
-    def counted(self: Connection, channel: bytes, news: bytes, its: Sequence[Sequence[Any]]) -> list[bool]:
+    def counted(self: Connection, channel: bytes, news: bytes, its: Sequence[Sequence[Any]]) -> list[Stored]:
         groups.append(len(its))
         return store(self, channel, news, its)
 
@@ -73,6 +73,38 @@ async def test_a_stale_one_is_refused_alone(world: World) -> None:
     assert [isinstance(each, LeaseLostError) for each in found] == [run_id == RUNS[7] for run_id in RUNS]
     for run_id in RUNS:
         assert (await types(world, run_id)).count("step_created") == (run_id != RUNS[7])
+
+
+async def test_a_damaged_one_stops_nobody_and_is_not_half_written(world: World) -> None:
+    """A key of another type is found before the first of its writes: once it is mended the turn goes on."""
+    server, log = shared_server(), f"{{torpor}}:log:{RUNS[7]}"
+    with _resting():
+        turns = await started(world)
+        server.execute("RENAME", log, "kept")
+        server.execute("SET", log, "nonsense")
+        commits = (stored(world, turn, step("step_created", 1)) for turn in turns)
+        found = await asyncio.gather(*commits, return_exceptions=True)
+    assert [isinstance(each, DamagedError) for each in found] == [run_id == RUNS[7] for run_id in RUNS]
+    assert [each.run_id for each in found if isinstance(each, DamagedError)] == [RUNS[7]]
+    server.execute("RENAME", "kept", log)
+    assert (await stored(world, turns[7], step("step_created", 1))).stored
+    for run_id in RUNS:
+        assert (await types(world, run_id)).count("step_created") == 1
+    assert await world.damaged() == []
+
+
+async def test_a_claim_sets_what_is_damaged_aside(world: World) -> None:
+    """Others are claimed; it waits for some minutes, and is claimed once it is mended."""
+    server, run = shared_server(), f"{{torpor}}:run:{RUNS[3]}"
+    for run_id in RUNS[:6]:
+        await world.create_run(new_run(run_id))
+    server.execute("RENAME", run, "kept")
+    server.execute("SET", run, "nonsense")
+    assert [task.run_id for task in await take(world)] == [run_id for run_id in RUNS[:6] if run_id != RUNS[3]]
+    assert await take(world) == []
+    assert [each.run_id for each in await world.damaged()] == [RUNS[3]]
+    server.execute("RENAME", "kept", run)
+    assert [each.run_id for each in await world.damaged()] == []
 
 
 async def test_refusals_disturb_nobody(world: World) -> None:

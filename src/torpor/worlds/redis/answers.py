@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
-from torpor.errors import TorporError, WorldError
+from torpor.errors import DamagedError, TorporError, WorldError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Event, Hook, Notice
 from torpor.worlds import requests as ask
@@ -24,16 +24,32 @@ TRIES_MAX: Final = 100
 """How often an operation is begun anew because others have changed what it has read."""
 
 
+class _WrongKeyError(Exception):
+    """A draft cannot be stored: a key is of another type than it must be."""
+
+    def __init__(self, damage: DamagedError) -> None:
+        super().__init__(str(damage))
+        self.damage = damage
+
+
 def carry_out(store: Store, act: Act[T]) -> tuple[T, Notice | None]:
     """
     Carry an operation out, store its draft, and tell other processes of it in the same moment; begin anew as long as
     somebody else was quicker. Who is refused was refused by what is still so.
 
     Raises:
+        DamagedError: a key is of another type than it must be.
         WorldError: others never let it.
     """
+    store.shunned.clear()
     for tries in range(TRIES_MAX):
-        done = _tried(store, act, strict=tries > 0)
+        try:
+            done = _tried(store, act, strict=tries > 0)
+        except _WrongKeyError as error:
+            if error.damage.run_id in {"", *store.shunned}:
+                raise error.damage from None
+            store.shunned[error.damage.run_id] = error.damage  # whoever can do without that run goes on
+            continue
         if done is not None:
             return done
         store.forget_origins(store.relied)
@@ -42,7 +58,11 @@ def carry_out(store: Store, act: Act[T]) -> tuple[T, Notice | None]:
 
 def carry_out_once(store: Store, act: Act[T]) -> bool:
     """Do the same, and give up when somebody else was quicker; return whether it is stored."""
-    return _tried(store, act, strict=False) is not None
+    store.shunned.clear()
+    try:
+        return _tried(store, act, strict=False) is not None
+    except _WrongKeyError as error:
+        raise error.damage from None
 
 
 def _tried(store: Store, act: Act[T], *, strict: bool) -> tuple[T, Notice | None] | None:
@@ -62,7 +82,12 @@ def _is_stored(store: Store, notice: Notice | None) -> bool:
     group = store.draft.group()
     kinds = set() if notice is None else kinds_of(notice)
     news = news_of(kinds, store.whose).encode() if kinds else b""
-    return group == [0, 0] or store.connection.store(store.keys.news, news, [group]) == [True]
+    if group == [0, 0]:
+        return True
+    [stored] = store.connection.store(store.keys.news, news, [group])
+    if stored == "damaged":
+        raise _WrongKeyError(store.damage_of(store.draft.wanted()))
+    return stored == "stored"
 
 
 def converse(store: Store, conversation: Conversation[T]) -> T:

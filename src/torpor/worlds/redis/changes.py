@@ -64,7 +64,9 @@ def _expected(store: Store, run_id: str, before: Run | None) -> RunRow | None:
 
     Raises:
         StaleError: it is not.
+        DamagedError: it has turned out to be one that cannot be written.
     """
+    store.check(run_id)
     key, known = store.run_key(run_id), store.runs.get(run_id)
     if known is None and (store.is_strict or before is None):
         if store.is_strict:

@@ -8,14 +8,16 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import redis
 from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
-from torpor.worlds.redis.faults import is_lost
+from torpor.errors import DamagedError
+from torpor.worlds.redis.faults import is_lost, is_of_another_type
+from torpor.worlds.redis.keys import Keys
 from torpor.worlds.redis.scripts import LOOK, STORE
 from torpor.worlds.redis.url import Settings
 
@@ -23,6 +25,11 @@ T = TypeVar("T")
 
 Command = Sequence[Any]
 """A command's name and its arguments."""
+
+Stored = Literal["stored", "late", "damaged"]
+"""Of a group: it is stored; what it rests on is not so any more; a key is of another type than it must be."""
+
+_STORED: Final[dict[int, Stored]] = {ord("1"): "stored", ord("0"): "late", ord("x"): "damaged"}
 
 PATIENCE_SECONDS: Final = 30.0
 """So long a server that is not there is waited for: it may be restarting, and reading its log."""
@@ -52,6 +59,7 @@ class Connection:
         self._answered = answered
         self._given_up = given_up
         self._notes = notes
+        self._keys = Keys(settings.name)
         self._name = secrets.token_hex(8)
         self._numbers = itertools.count(1)
         self._hashes: dict[str, str] = {}
@@ -85,13 +93,27 @@ class Connection:
         Carry out commands that change nothing, or that may be carried out twice, in one round trip.
 
         Raises:
+            DamagedError: a key is of another type than its command wants.
             redis.RedisError: the server refuses, or has not been there for long.
         """
-        return self._patiently(lambda client: _sent(client, commands, together=False))
+        return sound(self.ask_each(*commands))
 
     def ask_of_one_moment(self, *commands: Command) -> list[Any]:
         """Do the same, with nothing of others' in between."""
-        return self._patiently(lambda client: _sent(client, commands, together=True))
+        return sound(self.ask_each(*commands, together=True))
+
+    def ask_each(self, *commands: Command, together: bool = False) -> list[Any]:
+        """Do the same; in the place of an answer may stand the DamagedError that says what is wrong with its key."""
+        found = self._patiently(lambda client: _sent(client, commands, together=together))
+        return [self._told(*each) for each in zip(commands, found, strict=True)]
+
+    def _told(self, command: Command, found: Any) -> Any:
+        if not isinstance(found, redis.RedisError):
+            return found
+        if not is_of_another_type(found):
+            raise found
+        row, run_id = self._keys.told(command[1])
+        return DamagedError(row, f"its type is not the one that {command[0]} wants", run_id=run_id)
 
     def look(
         self, places: Sequence[bytes], names: Sequence[bytes], now: int, most: int, later: int
@@ -102,9 +124,9 @@ class Connection:
         )
         return found
 
-    def store(self, channel: bytes, news: bytes, groups: Sequence[Sequence[Any]]) -> list[bool]:
+    def store(self, channel: bytes, news: bytes, groups: Sequence[Sequence[Any]]) -> list[Stored]:
         """
-        Carry out those groups of writes whose checks are met; return of each whether it was.
+        Carry out those groups of writes whose checks are met; return of each what became of it.
 
         It is done once, also when the connection is lost on the way.
 
@@ -133,7 +155,7 @@ class Connection:
             raise
         if b"1" in told:  # of others nothing is noted
             self._answered[self._name.encode()] = count
-        return [flag == 0x31 for flag in told]
+        return [_STORED[flag] for flag in told]
 
     def _run(self, client: redis.Redis, script: str, *arguments: Any) -> Any:
         digest = self._hashes.get(script)
@@ -179,9 +201,28 @@ def _execute(client: redis.Redis, *command: Any) -> Any:
 
 def _sent(client: redis.Redis, commands: Sequence[Command], *, together: bool) -> list[Any]:
     if len(commands) == 1:
-        return [_execute(client, *commands[0])]
+        try:
+            return [_execute(client, *commands[0])]
+        except redis.ResponseError as error:
+            return [error]
     pipeline = client.pipeline(transaction=together)
     for command in commands:
         pipeline.execute_command(*command)  # type: ignore[no-untyped-call]  # the driver's
-    found: list[Any] = pipeline.execute()
+    found: list[Any] = pipeline.execute(raise_on_error=False)
+    lost = next((each for each in found if isinstance(each, Exception) and is_lost(each)), None)
+    if lost is not None:
+        raise lost
+    return found
+
+
+def sound(found: list[Any]) -> list[Any]:
+    """
+    Return what :meth:`Connection.ask_each` has found.
+
+    Raises:
+        DamagedError: something of it is damaged.
+    """
+    damage = next((each for each in found if isinstance(each, DamagedError)), None)
+    if damage is not None:
+        raise damage
     return found

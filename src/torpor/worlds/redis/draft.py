@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from torpor.worlds.redis.connection import Connection
+from torpor.worlds.redis.scripts import KINDS
 
 Fields = dict[bytes, bytes]
 
@@ -44,6 +45,14 @@ class Draft:
     def give_up(self) -> None:
         """Write nothing; what was read must still be so."""
         self._writes.clear()
+
+    def wanted(self) -> dict[bytes, bytes]:
+        """Return of each key of which type it must be."""
+        found = {key: KINDS["HSET"] for key, _ in self._checks}
+        for name, *rest in ([*write] if write[0] != "?" else [*write[1:]] for write in self._writes):
+            if name in KINDS:
+                found[rest[0]] = KINDS[name]
+        return found
 
     def group(self) -> list[Any]:
         """Return it as arguments of the script that stores."""

@@ -5,8 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from torpor.errors import DamagedError
+from torpor.model import Step, Stream
+from torpor.worlds.redis import streams
+from torpor.worlds.redis.changes import spot_of_step, spot_of_turn
 from torpor.worlds.redis.keys import SEP
-from torpor.worlds.redis.store import RunRow, Store, hooks_of, steps_of, waits_of
+from torpor.worlds.redis.rows import pack_list, unpack
+from torpor.worlds.redis.store import TASKS, VERSION, RunRow, Store, hooks_of, lines_of, snapshot_of, steps_of, waits_of
 from torpor.worlds.server_times import Times
 
 FINDINGS_MAX: Final = 1_000
@@ -14,6 +18,17 @@ FINDINGS_MAX: Final = 1_000
 
 _PAGE: Final = 200
 _OF_RUN: Final = (b"steps", b"waits", b"hooks", b"log", b"snapshot", b"streams", b"lines", b"messages", b"usage")
+_OTHER_HASHES: Final = (
+    "progress",
+    "inputs",
+    "watchers",
+    "usage",
+    "messages",
+    "resumed-by",
+    "reserved-by",
+    "children",
+    "streams",
+)
 
 
 def damaged(store: Store, _times: Times) -> list[DamagedError]:
@@ -29,24 +44,75 @@ def damaged(store: Store, _times: Times) -> list[DamagedError]:
 
 def _of_run(store: Store, run_id: str) -> list[DamagedError]:
     keys = store.keys
-    run, length, steps, waits, hooks = store.connection.ask_of_one_moment(
-        store.asked_run(run_id),
-        ("LLEN", keys.of("log", run_id)),
-        *(("HGETALL", keys.of(kind, run_id)) for kind in ("steps", "waits", "hooks")),
-    )
     try:
+        run, [tasks], length, steps, waits, hooks, lines, snapshot, *_ = store.connection.ask_of_one_moment(
+            store.asked_run(run_id),
+            ("HMGET", store.run_key(run_id), TASKS),
+            ("LLEN", keys.of("log", run_id)),
+            *(("HGETALL", keys.of(kind, run_id)) for kind in ("steps", "waits", "hooks", "lines")),
+            ("HMGET", keys.of("snapshot", run_id), b"about", b"data"),
+            *(("HLEN", keys.of(kind, run_id)) for kind in _OTHER_HASHES),
+        )
         row: RunRow | None = store.run_found(run_id, run)
         if row is None:
             return [DamagedError("the run", "its row is not there", run_id=run_id)]
-        steps_of(run_id, steps, {}, {})
+        opened = steps_of(run_id, steps, {}, {})
         waits_of(run_id, waits)
         hooks_of(run_id, hooks)
+        lines_of(run_id, lines)
+        snapshot_of(run_id, snapshot)
+        _look_through_streams(store, run_id)
     except DamagedError as error:
         return [error]
     expected = row.run.head - row.run.base
     if length != expected:
         return [DamagedError("the log", f"it has {length} events instead of {expected}", run_id=run_id)]
-    return []
+    return _not_found(store, row, tasks, [*opened.values()])
+
+
+def _look_through_streams(store: Store, run_id: str) -> None:
+    """
+    Read what is known of a run's streams, but for their chunks.
+
+    Raises:
+        DamagedError: something of it is damaged, or chunks are missing.
+    """
+    [rows] = store.connection.ask(("HGETALL", store.keys.of("streams", run_id)))
+    for name, row in rows.items():
+        stream = unpack(row, Stream, f"stream {name.decode(errors='replace')}", run_id)
+        writers, count = store.connection.ask(
+            ("HGETALL", store.keys.of("writers", run_id, name)), ("HLEN", store.keys.of("chunks", run_id, name))
+        )
+        streams.writers_of(run_id, writers)
+        if count < stream.count:  # others may have been written since
+            problem = f"of its {stream.count} chunks there are {count}"
+            raise DamagedError(f"stream {stream.name}", problem, run_id=run_id)
+
+
+def _not_found(store: Store, row: RunRow, tasks: bytes | None, steps: list[Step]) -> list[DamagedError]:
+    """Return what should be found by the sets and is not, unless the run has changed since it was read."""
+    keys, run = store.keys, row.run
+    wanted = [("its turn is in no queue", spot_of_turn(row.n, run))]
+    wanted += [(f"step {step.id} is in no queue", spot_of_step(row.n, run, step)) for step in steps]
+    spots = [(problem, spot) for problem, spot in wanted if spot is not None]
+    asked = [
+        ("ZSCORE", keys.of(kind, pack_list(route), key), what)
+        for _, (route, key, what, _) in spots
+        for kind in ("ready", "later")
+    ]
+    routes = [("ZSCORE", keys.routes, pack_list(route)) for _, (route, _, _, _) in spots]
+    status = ("ZSCORE", keys.of("status", run.status), run.id.encode())
+    as_it_is, listed, *scores = store.connection.ask_of_one_moment(
+        ("HMGET", store.run_key(run.id), VERSION, TASKS), status, *asked, *routes
+    )
+    if as_it_is != [row.version, tasks]:
+        return []
+    found = [] if listed is not None else [DamagedError("the run", f"it is not listed as {run.status}", run_id=run.id)]
+    for n, (problem, _) in enumerate(spots):
+        is_there = scores[2 * n] is not None or scores[2 * n + 1] is not None
+        if not is_there or scores[len(asked) + n] is None:
+            found.append(DamagedError("the run", problem, run_id=run.id))
+    return found
 
 
 def _strays(store: Store, ids: set[bytes]) -> list[DamagedError]:

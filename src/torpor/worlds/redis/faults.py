@@ -35,6 +35,11 @@ def is_lost(error: BaseException) -> bool:
     return isinstance(error, _LOST)
 
 
+def is_of_another_type(error: BaseException) -> bool:
+    """Return whether the server refuses because a key is of another type than a command wants."""
+    return isinstance(error, exceptions.ResponseError) and "WRONGTYPE" in str(error)
+
+
 def failure_of(error: Exception, url: str, about: str) -> Exception:
     """
     Return what to raise for whatever an operation raised; raise it ``from`` the original.

@@ -77,6 +77,37 @@ class Keys:
         """Return the key of a kind of thing of something."""
         return self.prefix + kind.encode() + b":" + SEP.join(map(_bytes, about))
 
+    def told(self, key: bytes) -> tuple[str, str]:
+        """Return for people which of the world's keys one is, and of which run, "" for none's."""
+        kind, _, about = key.removeprefix(self.prefix).partition(b":")
+        run_id = about.partition(SEP)[0].decode(errors="replace") if kind.decode(errors="replace") in OF_RUN else ""
+        return f"key {kind.decode(errors='replace')}", run_id
+
+
+OF_RUN: Final = frozenset(
+    (
+        "run",
+        "log",
+        "steps",
+        "progress",
+        "inputs",
+        "waits",
+        "hooks",
+        "lines",
+        "snapshot",
+        "watchers",
+        "usage",
+        "messages",
+        "resumed-by",
+        "reserved-by",
+        "children",
+        "streams",
+        "chunks",
+        "writers",
+    )
+)
+"""Kinds of keys that belong to the run that they name first."""
+
 
 def _bytes(text: str | bytes) -> bytes:
     return text.encode() if isinstance(text, str) else text

@@ -8,10 +8,14 @@ for is looked for along those.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from itertools import islice
-from typing import Final
+from typing import Final, TypeVar
 
+import msgspec
+
+from torpor.errors import DamagedError
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import (
     EndedFilter,
@@ -28,9 +32,12 @@ from torpor.model import (
     WaitingSteps,
 )
 from torpor.worlds import refusals
+from torpor.worlds.redis.connection import sound
 from torpor.worlds.redis.keys import parted, place_of
 from torpor.worlds.redis.rows import unpack, unpack_route
 from torpor.worlds.redis.store import RunRow, Store, hooks_of, steps_of, waits_of
+
+T = TypeVar("T", bound=msgspec.Struct)
 
 _PAGE: Final = 200
 _LIVE: Final = ("pending", "running")
@@ -110,8 +117,12 @@ def open_entities(store: Store, run_id: str) -> Entities:
 
 def open_entities_of(store: Store, run_ids: Collection[str]) -> dict[str, Entities]:
     """Answer :meth:`torpor.world.Queries.open_entities_of`."""
-    found = {run_id: _open(store, run_id) for run_id in run_ids}
-    return {run_id: entities for run_id, entities in found.items() if entities is not None}
+    found: dict[str, Entities] = {}
+    for run_id in run_ids:
+        with suppress(DamagedError):
+            if (entities := _open(store, run_id)) is not None:
+                found[run_id] = entities
+    return found
 
 
 def _open(store: Store, run_id: str) -> Entities | None:
@@ -134,8 +145,7 @@ def live_hooks(store: Store, *, limit: int, before: str | None) -> list[Hook]:
     numbers: dict[str, int] = {}
     for at in range(0, len(older), _PAGE):
         some = older[at : at + _PAGE]
-        rows = store.connection.ask(*(("HGET", store.keys.of("hooks", run), hook.encode()) for run, hook in some))
-        found = [unpack(row, Hook, "a hook", run) for row, (run, _) in zip(rows, some, strict=True) if row is not None]
+        found = [*_readable(store, "hooks", some, Hook)]
         numbers |= {row.run.id: row.n for row in store.rows(sorted({hook.run_id for hook in found}))}
         hooks += found
         if len(hooks) >= limit + _PAGE:
@@ -166,10 +176,16 @@ def _waiting_on(store: Store, packed: bytes) -> Iterator[Step]:
     places = [place_of(member)[1:] for members in sets for member in members]
     for at in range(0, len(places), _PAGE):
         some = places[at : at + _PAGE]
-        rows = store.connection.ask(*(("HGET", store.keys.of("steps", run), step.encode()) for run, step in some))
-        for (run_id, step_id), row in zip(some, rows, strict=True):
-            if row is not None:
-                yield unpack(row, Step, f"step {step_id}", run_id)
+        yield from _readable(store, "steps", some, Step)
+
+
+def _readable(store: Store, kind: str, places: Sequence[tuple[str, ...]], of: type[T]) -> Iterator[T]:
+    """Yield those rows of runs that are there, and are not damaged: doctor tells of these."""
+    found = store.connection.ask_each(*(("HGET", store.keys.of(kind, run), row.encode()) for run, row in places))
+    for (run_id, row_id), row in zip(places, found, strict=True):
+        with suppress(DamagedError):
+            if sound([row])[0] is not None:
+                yield unpack(row, of, f"{kind} {row_id}", run_id)
 
 
 def _waits_since(step: Step) -> int:

@@ -12,6 +12,7 @@ back when the clock was set back since.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final
 
 from msgspec.structs import replace
@@ -21,15 +22,17 @@ from torpor.model import NOW, ClaimRequest, Claims, Event, Notice, Run, Step, Ta
 from torpor.worlds import claims
 from torpor.worlds.flow import Waiting
 from torpor.worlds.redis.changes import save_run, save_task, spot_of_step, spot_of_turn
+from torpor.worlds.redis.connection import sound
 from torpor.worlds.redis.deadlines import expire, first_of, next_deadline
 from torpor.worlds.redis.draft import Draft
 from torpor.worlds.redis.flow import Lanes, Place
-from torpor.worlds.redis.keys import Route, place_of
+from torpor.worlds.redis.keys import Keys, Route, place_of
 from torpor.worlds.redis.rows import pack_list, unpack, unpack_route
 from torpor.worlds.redis.store import NUMBER, VERSION, RunRow, Store, events_of
 from torpor.worlds.server_times import Times
 
 _TRIES_MAX: Final = 20
+_ASIDE_MS: Final = 300_000
 
 
 class _Found:
@@ -181,15 +184,19 @@ class _Look:
                 ("HGET", keys.of("progress", each.run_id), step),
                 ("HGET", keys.of("inputs", each.run_id), step),
             ]
-        answers = self._store.connection.ask(*asked)
+        answers = self._store.connection.ask_each(*asked)
         there = []
         for n, each in enumerate(found):
-            run, step, progress, its_input = answers[4 * n : 4 * n + 4]
-            ready_at = self._ready_at(each, run, step, progress, its_input)
+            its = answers[4 * n : 4 * n + 4]
+            try:
+                ready_at = self._ready_at(each, *sound(its))
+            except DamagedError:
+                self.astray.append(_aside(self._store, each, self._now))
+                continue
             if ready_at is not None and ready_at <= self._now:
                 there.append(each)
             else:
-                self.astray.append(_away(self._store, each, run[3], step, ready_at))
+                self.astray.append(_away(self._store, each, its[0][3], its[1], ready_at))
         return there
 
     def _first(self, found: list[_Found]) -> list[_Found]:
@@ -201,20 +208,20 @@ class _Look:
         return kept
 
     def _ready_at(self, each: _Found, run: list[bytes | None], step: Any, progress: Any, its_input: Any) -> int | None:
-        """Note the rows of what was found; return when it is ready, None when it is not there as its place says."""
-        try:
-            row = self._store.run_found(each.run_id, run)
-            if row is None:
-                return None
-            spot = spot_of_turn(row.n, row.run)
-            if each.step_id:
-                if step is None:
-                    return None
-                task = unpack(step, Step, f"step {each.step_id}", each.run_id)
-                spot = spot_of_step(row.n, row.run, task)
-                each.step, each.stored = self._store.with_kept(task, its_input, progress), step
-        except DamagedError:
+        """
+        Note the rows of what was found; return when it is ready, None when it is not there as its place says.
+
+        Raises:
+            DamagedError: they cannot be read.
+        """
+        row = self._store.run_found(each.run_id, run)
+        if row is None or (each.step_id and step is None):
             return None
+        spot = spot_of_turn(row.n, row.run)
+        if each.step_id:
+            task = unpack(step, Step, f"step {each.step_id}", each.run_id)
+            spot = spot_of_step(row.n, row.run, task)
+            each.step, each.stored = self._store.with_kept(task, its_input, progress), step
         each.row = row
         return spot[3] if spot is not None and spot[:3] == (each.route, each.key, each.member) else None
 
@@ -226,7 +233,7 @@ class _Look:
         return [each for _, each in sorted(ready, key=lambda one: one[0])[:most]]
 
 
-def _away(store: Store, each: _Found, version: bytes | None, step: bytes | None, ready_at: int | None = None) -> Draft:
+def _away(store: Store, each: _Found, version: bytes | None, step: bytes | None, ready_at: int | None) -> Draft:
     """
     Return what takes something from its place that is not as this says, unless somebody changes it.
 
@@ -241,11 +248,23 @@ def _away(store: Store, each: _Found, version: bytes | None, step: bytes | None,
     draft.expect(store.run_key(each.run_id), VERSION, version)
     if each.step_id:
         draft.expect(keys.of("steps", each.run_id), each.step_id.encode(), step)
-    for kind in ("ready", "later"):
-        draft.remove(keys.of(kind, pack_list(each.route), each.key), each.member)
-    if ready_at is not None:
-        draft.add(keys.of("later", pack_list(each.route), each.key), ready_at, each.member)
+    _put_elsewhere(draft, keys, each, ready_at)
     return draft
+
+
+def _aside(store: Store, each: _Found, now: int) -> Draft:
+    """Return what lets something damaged wait for some minutes: others come first, and it goes on once mended."""
+    draft = Draft(store.connection)
+    _put_elsewhere(draft, store.keys, each, now + _ASIDE_MS)
+    return draft
+
+
+def _put_elsewhere(draft: Draft, keys: Keys, each: _Found, ready_at: int | None) -> None:
+    place = pack_list(each.route)
+    for kind in ("ready", "later"):
+        draft.remove(keys.of(kind, place, each.key), each.member)
+    if ready_at is not None:
+        draft.add(keys.of("later", place, each.key), ready_at, each.member)
 
 
 def _waiting(each: _Found) -> Waiting[_Found]:
@@ -268,7 +287,7 @@ def _take(store: Store, request: ClaimRequest, look: _Look, worker: bytes, now: 
         try:
             task = _claim(store, request, look.lanes, each, created.get(each.run_id, []), now)
         except DamagedError:
-            drafts.append((_away(store, each, each.row.version, each.stored or None), []))
+            drafts.append((_aside(store, each, now), []))
             continue
         if is_laned:
             tasks_together.append(task)
@@ -282,16 +301,33 @@ def _take(store: Store, request: ClaimRequest, look: _Look, worker: bytes, now: 
     if not drafts:
         return [], False
     stored = store.connection.store(store.keys.news, b"", [draft.group() for draft, _ in drafts])
-    tasks = [task for (_, its), is_stored in zip(drafts, stored, strict=True) if is_stored for task in its]
+    tasks = [task for (_, its), what in zip(drafts, stored, strict=True) if what == "stored" for task in its]
+    damaged = [draft for (draft, _), what in zip(drafts, stored, strict=True) if what == "damaged"]
+    if damaged:
+        _set_aside(store, look, damaged, now)
     order = {(each.run_id, each.step_id): n for n, each in enumerate((*look.turns, *look.steps))}
-    return sorted(tasks, key=lambda task: order[task.run_id, task.step_id]), bool(look.astray) or not all(stored)
+    return sorted(tasks, key=lambda task: order[task.run_id, task.step_id]), bool(look.astray) or {*stored} != {
+        "stored"
+    }
+
+
+def _set_aside(store: Store, look: _Look, damaged: list[Draft], now: int) -> None:
+    """Let wait what could not be claimed because something of its run is damaged."""
+    runs = {store.damage_of(draft.wanted()).run_id for draft in damaged}
+    aside = [_aside(store, each, now).group() for each in (*look.turns, *look.steps) if each.run_id in runs]
+    if aside:
+        store.connection.store(store.keys.news, b"", aside)
 
 
 def _created(store: Store, turns: Iterable[_Found]) -> dict[str, list[Event]]:
     """Return the logs of runs that nobody has touched yet."""
     untouched = [each.run_id for each in turns if each.row is not None and claims.is_untouched(each.row.run)]
-    logs = store.connection.ask(*(("LRANGE", store.keys.of("log", i), 0, 0) for i in untouched)) if untouched else []
-    return {run_id: events_of(run_id, log) for run_id, log in zip(untouched, logs, strict=True)}
+    asked = [("LRANGE", store.keys.of("log", run_id), 0, 0) for run_id in untouched]
+    found: dict[str, list[Event]] = {}
+    for run_id, log in zip(untouched, store.connection.ask_each(*asked) if asked else [], strict=True):
+        with suppress(DamagedError):  # whoever has the turn finds it damaged
+            found[run_id] = events_of(run_id, *sound([log]))
+    return found
 
 
 def _claim(store: Store, request: ClaimRequest, lanes: Lanes, each: _Found, created: list[Event], now: int) -> Task:

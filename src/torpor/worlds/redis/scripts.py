@@ -2,12 +2,24 @@
 What the server carries out in one piece: two scripts, neither of which knows a rule.
 
 :data:`STORE` gets groups of what was read and of what is to be written, as plain commands, and carries out those groups
-of which all is still as it was read. :data:`LOOK` tells what comes first in some places of the queue.
+of which all is still as it was read, and no key is of another type than they want. :data:`LOOK` tells what comes first
+in some places of the queue.
 """
 
 from __future__ import annotations
 
 from typing import Final
+
+KINDS: Final = {
+    "HSET": b"hash",
+    "HDEL": b"hash",
+    "HSETNX": b"hash",
+    "ZADD": b"zset",
+    "ZREM": b"zset",
+    "RPUSH": b"list",
+    "LTRIM": b"list",
+}
+"""What keys must be for commands, as the script knows it."""
 
 STORE: Final = """
 -- KEYS: where this client notes what it stored last
@@ -16,12 +28,21 @@ STORE: Final = """
 local number = ARGV[2]
 local known = redis.call('HGET', KEYS[1], ARGV[1])
 if known and string.sub(known, 1, #number) == number then return string.sub(known, #number + 1) end
+-- returns of each group 1 when it is stored, 0 when it is not, and x when a key is of another type
+local kinds = {@KINDS@}
+local types = {}
+-- A command that the server refuses would leave a part of its group written: so this is asked before the first one.
+local function sound(key, command)
+  if types[key] == nil then types[key] = redis.call('TYPE', key).ok end
+  return kinds[command] == nil or types[key] == 'none' or types[key] == kinds[command]
+end
 local at, stored, any = 6, {}, false
 for group = 1, tonumber(ARGV[5]) do
-  local fits = true
+  local fits, damaged = true, false
   local checks = tonumber(ARGV[at])
   at = at + 1
   for _ = 1, checks do
+    if fits and not sound(ARGV[at], 'HSET') then fits, damaged = false, true end
     if fits then
       local is = redis.call('HGET', ARGV[at], ARGV[at + 1])
       if is then fits = ARGV[at + 2] == '+' .. is else fits = ARGV[at + 2] == '-' end
@@ -30,6 +51,12 @@ for group = 1, tonumber(ARGV[5]) do
   end
   local writes = tonumber(ARGV[at])
   at = at + 1
+  local write = at
+  for _ = 1, fits and writes or 0 do
+    local command = write + (ARGV[write + 1] == '?' and 2 or 1)
+    if not sound(ARGV[command + 1], ARGV[command]) then fits, damaged = false, true end
+    write = write + tonumber(ARGV[write]) + 1
+  end
   for _ = 1, writes do
     local length = tonumber(ARGV[at])
     if fits then
@@ -38,7 +65,7 @@ for group = 1, tonumber(ARGV[5]) do
     end
     at = at + length + 1
   end
-  stored[group] = fits and '1' or '0'
+  stored[group] = fits and '1' or damaged and 'x' or '0'
   any = any or fits
 end
 local answer = table.concat(stored)
@@ -47,7 +74,7 @@ if any then
   if ARGV[4] ~= '' then redis.call('PUBLISH', ARGV[3], ARGV[4]) end
 end
 return answer
-"""
+""".replace("@KINDS@", ", ".join(f"{command} = '{kind.decode()}'" for command, kind in KINDS.items()))
 
 LOOK: Final = """
 -- KEYS: of each place the set of what is ready, that of what is ready later, and the set that the place is in

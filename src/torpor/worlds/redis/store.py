@@ -12,7 +12,7 @@ from torpor.errors import DamagedError
 from torpor.lifecycle import INPUTS, RUN_TERMINAL
 from torpor.model import Entities, Event, Hook, LogEntry, Run, RunState, Snapshot, Step, Wait
 from torpor.worlds import refusals
-from torpor.worlds.redis.connection import Connection
+from torpor.worlds.redis.connection import Connection, sound
 from torpor.worlds.redis.draft import Draft, Fields
 from torpor.worlds.redis.keys import Keys, parted
 from torpor.worlds.redis.memory import Memory
@@ -75,6 +75,7 @@ class Store:
         memory: whether the server has forgotten what it answered.
         draft: what is to be stored.
         is_strict: nothing is taken for what it was thought to be: an operation that came too late looks at all.
+        shunned: what is wrong with runs that the operation has found damaged when it was to be stored.
         numbers: of what is created next, the last one first; when there are none the server is asked.
         relied: of which runs the operation has not read what they were created as.
         runs, steps: what the operation knows of runs, and of step tasks, as they will be.
@@ -90,6 +91,7 @@ class Store:
         self.url = url
         self._origins = origins
         self.numbers: list[int] = []
+        self.shunned: dict[str, DamagedError] = {}
         self.begin()
 
     def begin(self, *, strict: bool = False) -> None:
@@ -112,6 +114,15 @@ class Store:
         """Return a version that nothing has had."""
         return secrets.token_bytes(6)
 
+    def damage_of(self, wanted: dict[bytes, bytes]) -> DamagedError:
+        """Return what says which of some keys is not of the type that it must be."""
+        found = self.connection.ask(*(("TYPE", key) for key in wanted))
+        for (key, kind), is_kind in zip(wanted.items(), found, strict=True):
+            if is_kind not in (kind, b"none"):
+                row, run_id = self.keys.told(key)
+                return DamagedError(row, f"it is a {is_kind.decode()} instead of a {kind.decode()}", run_id=run_id)
+        return DamagedError("a key", "it was of another type than it must be")
+
     # Runs
 
     def run_key(self, run_id: str) -> bytes:
@@ -124,14 +135,17 @@ class Store:
 
     def run_found(self, run_id: str, found: list[bytes | None]) -> RunRow | None:
         """Return what :meth:`asked_run` has found, None when there is no such run."""
-        created, changed, n, version = found
-        if created is None or n is None:
+        created, changed, number, version = found
+        if created is None and number is None:
             return None
+        n = number_of(number, run_id)
+        if created is None:
+            raise DamagedError("the run", "what it was created as is not there", run_id=run_id)
         was, run = unpack_run(run_id, created, changed or b"\x80")
         if len(self._origins) >= _ORIGINS_MAX:
             self._origins.clear()
-        self._origins[run_id] = was, int(n)
-        return RunRow(run, was, int(n), version or b"")
+        self._origins[run_id] = was, n
+        return RunRow(run, was, n, version or b"")
 
     def with_kept(self, step: Step, its_input: bytes | None, progress: bytes | None) -> Step:
         """Return a step with what is kept beside its row."""
@@ -164,14 +178,14 @@ class Store:
             run_ids: which.
             damaged: those that cannot be read are among them, as :attr:`torpor.model.Run.damage` says.
         """
-        found = self.connection.ask(*(self.asked_run(run_id) for run_id in run_ids)) if run_ids else []
+        found = self.connection.ask_each(*(self.asked_run(run_id) for run_id in run_ids)) if run_ids else []
         rows = []
         for run_id, each in zip(run_ids, found, strict=True):
             try:
-                row = self.run_found(run_id, each)
+                row = self.run_found(run_id, sound([each])[0])
             except DamagedError as error:
                 run = Run(run_id, "", "", "", "snapshot", "pending", b"", created_at=0, damage=error.problem)
-                row = RunRow(run, run, int(each[2]), b"") if damaged else None
+                row = RunRow(run, run, 0, b"") if damaged else None
             if row is not None:
                 rows.append(row)
         return rows
@@ -195,7 +209,13 @@ class Store:
         return self.row(run_id).run
 
     def seen(self, run_id: str, found: list[bytes | None]) -> RunRow | None:
-        """Return a run that was found, as it will be; nothing is stored unless it stays as it was found."""
+        """
+        Return a run that was found, as it will be; nothing is stored unless it stays as it was found.
+
+        Raises:
+            DamagedError: it cannot be read, or has turned out to be one that cannot be written.
+        """
+        self.check(run_id)
         row = self.run_found(run_id, found)
         self.draft.expect(self.run_key(run_id), VERSION, found[3])
         known = self.runs.get(run_id)
@@ -204,6 +224,16 @@ class Store:
         if row is not None:
             self.runs[run_id] = row
         return row
+
+    def check(self, run_id: str) -> None:
+        """
+        See that a run can be written, as far as this is known.
+
+        Raises:
+            DamagedError: it cannot.
+        """
+        if run_id in self.shunned:
+            raise self.shunned[run_id]
 
     # What is open
 
@@ -421,8 +451,21 @@ class Store:
         """Answer :meth:`torpor.world.Log.log_entries`."""
         self.run(run_id)
         [found] = self.connection.ask(("HGETALL", self.keys.of("lines", run_id)))
-        lines = [unpack(row, LogEntry, "a log line", run_id) for row in found.values()]
+        lines = lines_of(run_id, found)
         return sorted((line for line in lines if after is None or line.n > after), key=lambda line: line.n)
+
+
+def number_of(found: bytes | None, run_id: str) -> int:
+    """
+    Return a run's number in the order of creation.
+
+    Raises:
+        DamagedError: it is none.
+    """
+    try:
+        return int(found or b"")
+    except ValueError as error:
+        raise DamagedError("the run", "its number is none", run_id=run_id) from error
 
 
 def steps_of(run_id: str, rows: Fields, progress: Fields, inputs: Fields) -> dict[str, Step]:
@@ -452,6 +495,11 @@ def hooks_of(run_id: str, rows: Fields) -> dict[str, Hook]:
     """Return hooks by id, in the order of their ops."""
     found = [unpack(row, Hook, f"hook {field.decode()}", run_id) for field, row in rows.items()]
     return {hook.id: hook for hook in sorted(found, key=lambda hook: hook.op)}
+
+
+def lines_of(run_id: str, rows: Fields) -> list[LogEntry]:
+    """Return log lines, in no order."""
+    return [unpack(row, LogEntry, "a log line", run_id) for row in rows.values()]
 
 
 def events_of(run_id: str, rows: list[bytes]) -> list[Event]:

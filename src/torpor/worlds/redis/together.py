@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import redis
 
+from torpor.errors import DamagedError
 from torpor.worlds import requests as ask
 from torpor.worlds.notices import kinds_of, news_of
 from torpor.worlds.redis.answers import TRIES_MAX, answer
@@ -60,6 +61,7 @@ def carry_out(store: Store, shared: Sequence[Shared], told: Callable[[Exception,
     waiting: dict[str, list[Shared]] = {}
     for each in shared:
         waiting.setdefault(each.run_id, []).append(each)
+    store.shunned.clear()
     for tries in range(TRIES_MAX):
         try:
             try:
@@ -90,7 +92,7 @@ def _draft_all(
 ) -> tuple[dict[str, list[Shared]], list[list[Any]]]:
     """Return the operations that have come to an end, by run, and the groups of what they store."""
     begun = {each: _Begun(each.begin()) for each in _all(waiting)}
-    _read_first(store, [*begun.values()])
+    _read_first(store, begun)
     drafted: dict[str, list[Shared]] = {}
     groups = []
     for run_id, all_of_it in waiting.items():
@@ -107,24 +109,29 @@ def _draft_all(
     return drafted, groups
 
 
-def _read_first(store: Store, begun: Sequence[_Begun]) -> None:
-    """Ask for what operations want to know first, and for the numbers of runs that are created, in one round trip."""
-    parts = [each for each in begun if isinstance(each.first, Part)]
-    asked = [store.asked_part(each.first) for each in parts if isinstance(each.first, Part)]
-    new = sum(isinstance(each.first, Apply) and each.first.changes.before is None for each in begun)
+def _read_first(store: Store, begun: dict[Shared, _Begun]) -> None:
+    """
+    Ask for what operations want to know first, and for the numbers of runs that are created, in one round trip.
+
+    Who would read what is damaged is single.
+    """
+    parts = [(each, its, its.first) for each, its in begun.items() if isinstance(its.first, Part)]
+    asked = [store.asked_part(first) for _, _, first in parts]
+    new = sum(isinstance(its.first, Apply) and its.first.changes.before is None for its in begun.values())
     commands = [command for its in asked for command in its]
     if new:
         commands.append(("INCRBY", store.keys.created, new))
     if not commands:
         return
-    answers = store.connection.ask_of_one_moment(*commands)
+    answers = store.connection.ask_each(*commands, together=True)
     if new:
         last = int(answers.pop())
         store.numbers = [*range(last, last - new, -1)]
     at = 0
-    for each, its in zip(parts, asked, strict=True):
-        each.found = answers[at : at + len(its)]
-        at += len(its)
+    for (each, its, _), commands_of in zip(parts, asked, strict=True):
+        its.found = answers[at : at + len(commands_of)]
+        each.is_single = any(isinstance(answer, DamagedError) for answer in its.found)
+        at += len(commands_of)
 
 
 def _draft(store: Store, each: Shared, begun: _Begun, told: Callable[[Exception, str], Exception]) -> None:
@@ -163,7 +170,11 @@ def _because(error: Exception, failure: Exception) -> Exception:
 
 
 def _too_late(store: Store, drafted: dict[str, list[Shared]], groups: list[list[Any]]) -> dict[str, list[Shared]]:
-    """Store groups; return the operations of those that do not rest on what is so any more."""
+    """
+    Store groups; return the operations of those that do not rest on what is so any more.
+
+    Those of a run of which something is damaged are single.
+    """
     asked = [(run_id, group) for run_id, group in zip(drafted, groups, strict=True) if group != [0, 0]]
     if not asked:
         return {}
@@ -171,4 +182,11 @@ def _too_late(store: Store, drafted: dict[str, list[Shared]], groups: list[list[
     kinds = {kind for notice in notices for kind in kinds_of(notice)}
     news = news_of(kinds, store.whose).encode() if kinds else b""
     stored = store.connection.store(store.keys.news, news, [group for _, group in asked])
-    return {run_id: drafted[run_id] for (run_id, _), is_stored in zip(asked, stored, strict=True) if not is_stored}
+    late = {}
+    for (run_id, _), what in zip(asked, stored, strict=True):
+        if what == "late":
+            late[run_id] = drafted[run_id]
+        elif what == "damaged":
+            for each in drafted[run_id]:
+                each.is_single = True
+    return late

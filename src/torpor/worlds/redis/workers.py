@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 from msgspec.structs import replace
 
+from torpor.errors import DamagedError
 from torpor.model import Deployment, Heartbeat, Notice, Step, WorkerRow
 from torpor.worlds import claims
 from torpor.worlds.redis.answers import carry_out, carry_out_once
 from torpor.worlds.redis.changes import save_run, save_task
+from torpor.worlds.redis.connection import sound
 from torpor.worlds.redis.deadlines import expire, first_of, next_deadline
-from torpor.worlds.redis.keys import joined, parted
+from torpor.worlds.redis.keys import parted
 from torpor.worlds.redis.rows import pack, unpack
 from torpor.worlds.redis.store import Store
 from torpor.worlds.server_times import Times
@@ -185,29 +188,45 @@ def _take_some(store: Store, worker_id: str, now: int, *, only_strangers: bool) 
         if row is not None:
             return 0, True  # it has registered meanwhile
         store.draft.expect(keys.workers, owner, None)
-    places = [parted(place) for place in [*found][:_TOGETHER]]
+    places = [(parted(place), place) for place in [*found][:_TOGETHER]]
     asked: list[tuple[Any, ...]] = []
-    for run_id, step_id in places:
+    for (run_id, step_id), _ in places:
         asked += [store.asked_run(run_id), ("HGET", keys.of("steps", run_id), step_id.encode())]
-    answers = store.connection.ask_of_one_moment(*asked) if asked else []
-    store.draft.drop(keys.of("claims", worker_id), [joined(*place) for place in places])
-    taken = 0
-    for n, (run_id, step_id) in enumerate(places):
-        run_row = store.seen(run_id, answers[2 * n])
-        if run_row is None:
-            continue
-        if not step_id:
-            if run_row.run.worker == worker_id:
-                run = claims.release(run_row.run, now)
-                save_run(store, run_row, run_row.run, run)
-                store.runs[run_id] = store.with_run(run_row, run)
-                taken += 1
-        elif answers[2 * n + 1] is not None:
-            step = unpack(answers[2 * n + 1], Step, f"step {step_id}", run_id)
-            store.draft.expect(keys.of("steps", run_id), step_id.encode(), answers[2 * n + 1])
-            if step.worker == worker_id:
-                save_task(store, run_row, step, claims.release_step(run_row.run, step, now))
-                taken += 1
+    answers = store.connection.ask_each(*asked, together=True) if asked else []
+    taken, released = 0, []
+    for n, ((run_id, step_id), place) in enumerate(places):
+        with suppress(DamagedError):  # it is tried again with the next sign of life: so it goes on once it is mended
+            taken += _take_one(store, worker_id, run_id, step_id, answers[2 * n : 2 * n + 2], now)
+            released.append(place)
+    store.draft.drop(keys.of("claims", worker_id), released)
     if not places:
         store.draft.drop(keys.owners, [owner])
-    return taken, not places
+    return taken, not released
+
+
+def _take_one(store: Store, worker_id: str, run_id: str, step_id: str, found: list[Any], now: int) -> int:
+    """
+    Draft the release of one claim; return how many it was.
+
+    Raises:
+        DamagedError: it cannot be read.
+    """
+    run_found, step_found = sound(found)
+    row = store.seen(run_id, run_found)
+    if row is None:
+        return 0
+    if not step_id:
+        if row.run.worker != worker_id:
+            return 0
+        run = claims.release(row.run, now)
+        save_run(store, row, row.run, run)
+        store.runs[run_id] = store.with_run(row, run)
+        return 1
+    if step_found is None:
+        return 0
+    step = unpack(step_found, Step, f"step {step_id}", run_id)
+    store.draft.expect(store.keys.of("steps", run_id), step_id.encode(), step_found)
+    if step.worker != worker_id:
+        return 0
+    save_task(store, row, step, claims.release_step(row.run, step, now))
+    return 1

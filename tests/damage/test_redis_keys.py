@@ -1,0 +1,95 @@
+"""Whatever is damaged in whatever key of a run on Redis: nothing but this run is stopped, and doctor names it."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from typing import Any, Final
+
+import pytest
+import redis
+
+from tests.damage.story import VICTIM, carry_on, make
+from tests.redis_server import empty_redis, shared_server
+
+_SOUND: Final = b"{sound}:"
+_WORLD: Final = b"{torpor}:"
+_KINDS: Final = ("run", "log", "steps", "inputs", "waits", "hooks", "lines", "snapshot", "streams", "chunks", "writers")
+_HOW: Final = ("gone", "of another type", "cut", "flipped", "a field less")
+
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+
+
+@pytest.fixture(scope="module")
+def server() -> Any:
+    """A server with a world, of another name, in which nothing is damaged."""
+    url = empty_redis()
+    asyncio.run(make(f"{url}?world=sound"))
+    return redis.Redis(unix_socket_path=str(shared_server().socket))
+
+
+def _copy(server: Any) -> None:
+    """Have the sound world a second time, under the name that worlds have."""
+    for key in server.keys(_WORLD + b"*"):
+        server.delete(key)
+    for key in server.keys(_SOUND + b"*"):
+        server.execute_command("COPY", key, _WORLD + key.removeprefix(_SOUND))
+
+
+def _damage(server: Any, key: bytes, how: str, dice: random.Random) -> str:
+    """Damage one key; return what was done in words, "" when that cannot be done with it."""
+    kind = server.type(key)
+    if how == "gone":
+        server.delete(key)
+        return f"{key!r} is gone"
+    if how == "of another type":
+        server.delete(key)
+        server.set(key, b"nonsense")
+        return f"{key!r} is a text"
+    if kind == b"list":
+        at = dice.randrange(server.llen(key))
+        old = server.lindex(key, at)
+        if how == "a field less":
+            server.lset(key, at, b"-")
+            server.lrem(key, 1, "-")
+        else:
+            server.lset(key, at, _changed(old, how, dice))
+        return f"{key!r}[{at}] is {how}"
+    if kind == b"hash":
+        field = dice.choice(sorted(server.hkeys(key)))
+        if how == "a field less":
+            server.hdel(key, field)
+        else:
+            server.hset(key, field, _changed(server.hget(key, field), how, dice))
+        return f"{field!r} of {key!r} is {how}"
+    return ""
+
+
+def _changed(old: Any, how: str, dice: random.Random) -> bytes:
+    if how == "cut" or not old:
+        return bytes(old[: len(old) // 2])
+    data = bytearray(old)
+    data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+    return bytes(data)
+
+
+@pytest.mark.parametrize("kind", _KINDS)
+def test_a_damaged_key_stops_nothing_but_its_run(kind: str, server: Any, rounds: int) -> None:
+    """It crashes and hangs nobody, claims and commits of others go on, and its run is never failed for it."""
+    for number in range(rounds):
+        dice = random.Random(f"{kind}-{number}")  # repeatable
+        _copy(server)
+        keys = sorted(server.keys(_WORLD + f"{kind}:{VICTIM}*".encode()))
+        if not keys:
+            continue
+        how = _HOW[number % len(_HOW)] if rounds <= len(_HOW) else dice.choice(_HOW)
+        told = _damage(server, dice.choice(keys), how, dice)
+        if not told:
+            continue
+        try:
+            named, end = asyncio.run(carry_on(shared_server().url, shared=False))
+        except Exception as error:
+            raise AssertionError(f"{told}: {error!r}") from error
+        if how in ("gone", "of another type", "cut"):
+            assert end in ("as ever", "given back", "damaged", "gone", "waits"), f"{told}: {end}"
+            assert end == "as ever" or named, f"{told}: it {end}, and nobody is told"
