@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from tests.crash.soak.fleet import Fleet
+from tests.crash.soak.fleet import NEXT_VERSION, Fleet
 from tests.crash.soak.gateway import Gateway
 from tests.crash.soak.place import Place
 from tests.crash.soak.soak import soak
@@ -25,15 +25,17 @@ from torpor.worlds import open_world
 STEP = "step_1"
 
 
+@pytest.mark.timeout(600)
 async def test_a_short_soak(tmp_path: Path) -> None:
     """Workers die, freeze and are robbed, clocks jump, a version is deployed; no run is lost, doubled or failed."""
     report = await soak(tmp_path, seed=5, rounds=1, seconds=8, runs=70, lease_ms=2_000, say=lambda _: None)
     assert report.faults == []
     assert report.runs == 70
     assert report.done["killed"] > 0
-    assert report.done["started with the next version"] > 0
+    assert report.done[NEXT_VERSION] > 0
 
 
+@pytest.mark.timeout(600)
 async def test_a_short_soak_on_a_database_server(tmp_path: Path) -> None:
     """The same, and the server's connections are cut, it stands still, restarts, crashes, and is replaced."""
     report = await soak(

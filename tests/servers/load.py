@@ -64,7 +64,7 @@ class Load:
             disturbing = asyncio.create_task(disturb(self))
             starts = (first.start("loaded", n, run_id=run_id) for n, run_id in enumerate(self._runs))
             runs = await asyncio.gather(*starts)
-            results = await asyncio.gather(*(run.result(timeout=90) for run in runs))
+            results = await asyncio.gather(*(run.result(timeout=300) for run in runs))
             await disturbing
         assert results == [3 * (n + 3) + 6 for n in range(len(self._runs))]
         await self._check()

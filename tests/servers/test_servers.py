@@ -26,6 +26,8 @@ _CUT = (
 )
 _RUNS = 24
 
+pytestmark = pytest.mark.timeout(600)  # seconds: servers and workers share the machine with other tests
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:

@@ -16,6 +16,8 @@ ROOT = Path(__file__).parents[2]
 SEEDS = 6
 ENDED_BY_CTRL_C = 130
 
+pytestmark = pytest.mark.timeout(600)  # seconds: each way has six processes, which share the machine with other tests
+
 CODES = {"leave": {0}, "fall_off": {0}, "exit": {7}, "signal": {-2, 1, ENDED_BY_CTRL_C}}
 
 
@@ -43,7 +45,7 @@ async def _ended(way: str, seed: int) -> tuple[int, int | None, str]:
     arguments = ("-X", "faulthandler", "-m", "tests.stopping.process", way, str(seed))
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, cwd=ROOT, stdout=PIPE, stderr=PIPE)
     try:
-        out, errors = await asyncio.wait_for(process.communicate(), 60)
+        out, errors = await asyncio.wait_for(process.communicate(), 180)
     except TimeoutError:
         process.kill()
         raise

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Final
 
 from tests.crash.soak.clock import SharedClock
-from tests.crash.soak.fleet import HERE, Fleet, Undo
+from tests.crash.soak.fleet import HERE, NEXT_VERSION, Fleet, Undo
 from tests.crash.soak.place import Place
 from tests.crash.soak.trouble import Trouble
 
@@ -62,8 +62,9 @@ class Chaos:
 
         Args:
             seconds: how long.
-            deploying: the application's next version comes in the middle of it.
+            deploying: the application's next version comes in the middle of it, or at its end where all took longer.
         """
+        deploys = deploying
         until = asyncio.get_running_loop().time() + seconds * DEPLOYED_AFTER
         is_first = True  # which goes to the world itself, so that a short reign is not without
         try:
@@ -84,6 +85,8 @@ class Chaos:
         if self._trouble is not None:
             await self._trouble.mend()
         await asyncio.gather(*self._spells)
+        if deploys and not self._fleet.done[NEXT_VERSION]:
+            await self._deploy()
         await self._revive()
         # Timers are set by the wall clock: those of the hours ahead would ring in hours.
         self._clock.set(self._latest_ms)

@@ -28,6 +28,9 @@ HERE: Final = 2
 NEWER: Final = 0.3
 """How many of the other workers that start have the next version."""
 
+NEXT_VERSION: Final = "started with the next version"
+"""Under which workers that have it are counted in what was done."""
+
 _MEMORY_LEFT: Final = 16 * 1024 * 1024
 
 _processes = multiprocessing.get_context("forkserver")
@@ -77,7 +80,7 @@ class Fleet:
         self._processes[number] = process
         if self.world_is_away():
             self._explained[self.pid(number)].add(worker.REFUSED)
-        self.done["started with the next version" if newer else "started"] += 1
+        self.done[NEXT_VERSION if newer else "started"] += 1
 
     def excuse(self) -> None:
         """Note that the world has gone away: whoever is about to begin may refuse."""
