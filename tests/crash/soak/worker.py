@@ -39,6 +39,18 @@ def serve(place: Place, number: int, machine: str, *, newer: bool = False) -> No
             its heartbeat.
         newer: it has the application's next version.
     """
+    runner = asyncio.Runner()
+    try:
+        app = _prepared(place, number, machine, newer=newer)
+        runner.get_loop()
+    except OSError:  # robbed before it has begun
+        _log.exception("cannot even wait for anything")
+        os._exit(REFUSED)
+    with runner:
+        runner.run(_work(app))
+
+
+def _prepared(place: Place, number: int, machine: str, *, newer: bool) -> Torpor:
     log = os.open(place.log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(log, 1)
     os.dup2(log, 2)
@@ -51,13 +63,8 @@ def serve(place: Place, number: int, machine: str, *, newer: bool = False) -> No
     application.ledger.open(place.ledger)
     application.app.settings = place.settings
     application.app.use_world(place.world())
-    with asyncio.Runner() as runner:
-        try:
-            runner.get_loop()
-        except OSError:  # robbed before it has begun
-            _log.exception("cannot even wait for anything")
-            os._exit(REFUSED)
-        runner.run(_work(application.app))
+    app: Torpor = application.app
+    return app
 
 
 async def _work(app: Torpor) -> None:
