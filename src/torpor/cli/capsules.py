@@ -29,7 +29,7 @@ from torpor.worlds.urls import shown
 @command
 def export_run(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Its id, or the beginning of it.")],
-    archive: Annotated[
+    start: Annotated[
         str | None,
         typer.Option("--from", metavar="PLACE", help="Take it from an archive: a folder, or postgres://…"),
     ] = None,
@@ -62,12 +62,12 @@ def export_run(
         run_id = await Reader(client).find(run)
         return run_id, await transfer.take_out(client.world, run_id, client.keyring, whole=whole, encrypt=encrypt)
 
-    if archive is None:
+    if start is None:
         run_id, data = with_client(app, world, taken)
     elif whole or encrypt:
         raise UsageError("what is in an archive comes as it is there: leave out --whole and --encrypt")
     else:
-        run_id, data = run, _archived(archive, run)
+        run_id, data = run, _archived(start, run)
     file = out or Path(f"{run_id.replace('%', '%25').replace('/', '%2F')}{SUFFIX}")
     transfer.save(file, data)
     manifest = read_capsule(data).manifest
