@@ -30,6 +30,8 @@ WORLDS: Final = ("sqlite", "postgres")
 
 _QUICK_WAITS: Final = 0.05
 _WARM_UP_WAITS: Final = 0.02
+_QUICK_SECONDS: Final = 10
+"""After so long on one benchmark a quick run makes no further round, however slow the machine or a peer is."""
 _LONG_MS: Final = 5_000
 _LONG_SAMPLES: Final = 2
 _COPIES: Final = 200
@@ -149,6 +151,8 @@ def _in_turn(
                 continue
             if number:
                 each.append(sample)
+        if setting.quick and number and time.monotonic() - begun > _QUICK_SECONDS:
+            break
     say(f"sdk: {setting.scheme}: {definition.name}: {time.monotonic() - begun:.0f} s")
     return Measured(setting.scheme, definition, ideal, list(zip(contestants, samples, strict=True)))
 
