@@ -286,6 +286,25 @@ async def test_a_schema_is_made_once(server: str) -> None:
     ]
 
 
+@pytest.mark.usefixtures("world")
+async def test_who_is_cut_while_it_opens_opens_all_the_same(server: str) -> None:
+    """Its first question has no answer, for the server ends the session."""
+    version = schema.version
+    asked: list[int] = []
+
+    def cut(connection: Connection, url: str) -> int:
+        asked.append(connection.db.info.backend_pid)
+        if len(asked) == 1:
+            execute(server, f"SELECT pg_terminate_backend({asked[0]})")
+        return version(connection, url)
+
+    opened = open_world(server)
+    with mock.patch.object(schema, "version", cut):
+        await opened.open()
+    assert len(set(asked)) == 2
+    await opened.close()
+
+
 async def test_a_closed_world_is_not_used(world: PostgresWorld) -> None:
     """Its error says what to do."""
     await world.close()

@@ -118,7 +118,7 @@ class StorePool(ABC, Generic[S]):
             try:
                 with self._in_our_words("opening it"):
                     self._connect(store)
-                    prepare(store)
+                    self._carry_out(store, lambda opened: (prepare(opened), None), "opening it")
                 is_ready = True
             finally:
                 if not is_ready:
