@@ -91,8 +91,9 @@ class NoticesSuite(Suite):
         assert (await ear.wait_for(lambda notice: notice.work)).run_id == RUN
 
     async def test_a_step_result_is_work(self, world: World) -> None:
-        """It woke the run."""
-        await begin_task(world)
+        """It woke the run. A run that is awake hears of it in its turn."""
+        turn = await begin_task(world)
+        await turn.commit(park=True)
         task = await claim_step(world)
         ear = Ear(world)
         await world.finish_step(outcome(task, "step_completed"))
