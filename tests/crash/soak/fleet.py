@@ -76,8 +76,12 @@ class Fleet:
         process = _processes.Process(
             target=worker.serve, args=(self._place, number, machine), kwargs={"newer": newer}, daemon=True
         )
-        await asyncio.to_thread(process.start)
-        self._processes[number] = process
+        starting = asyncio.create_task(asyncio.to_thread(process.start))
+        try:
+            await asyncio.shield(starting)
+        finally:  # the process comes to be, also when nobody waits for it any more, and is to be ended like others
+            await starting
+            self._processes[number] = process
         if self.world_is_away():
             self._explained[self.pid(number)].add(worker.REFUSED)
         self.done[NEXT_VERSION if newer else "started"] += 1
