@@ -53,7 +53,7 @@ def test_interrupted_demo_leaves_no_process(tmp_path: Path) -> None:
     """
     Ctrl-C ends the payment service and the worker too.
     """
-    with demo(tmp_path / "demo", "--orders", "8", "--kills", "0") as process:
+    with demo(tmp_path / "demo", "--orders", "40", "--kills", "0") as process:
         assert process.stdout is not None
         for line in process.stdout:
             if "runs were started" in line:
