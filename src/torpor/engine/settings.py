@@ -20,7 +20,8 @@ class TurnOptions(msgspec.Struct, frozen=True):
     Attributes:
         inline_steps: how many steps of one run its turn runs itself at once.
         inline_ms: how long a turn waits for them, with its VM hot, before it parks and they become tasks,
-        hurried_ms: and how long when something has come for its run meanwhile, or others need its place.
+        hurried_ms: and how long when something has come for its run meanwhile, others need its place, or it waits for
+            timers alone.
         hot_ms: a run that has been hot for so long goes to sleep as soon as it can while others wait for a turn,
         hot_events: and so does one that has got so many events.
         snapshot_events: a hot VM is snapshotted at least every so many delivered events.

@@ -305,7 +305,9 @@ class Turn:
         if events:
             return self._delivers(events, *effects)
         options = self._claim.options
-        patience = 0 if self._leaves(around) else options.inline_ms
+        waits_for_steps = bool(around.running or self._plan.attempts)
+        patience = options.inline_ms if waits_for_steps else options.hurried_ms
+        patience = 0 if self._leaves(around) else patience
         nearest = min((wait.due for wait in self._at_hand.waits.values()), default=around.now + patience)
         if cancel_by := self._at_hand.held.run.cancel_by:
             nearest = min(nearest, cancel_by)

@@ -17,6 +17,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from msgspec.structs import replace
+
 from torpor.app import Torpor
 from torpor.clock import SystemClock
 from torpor.codec.crypto.keys import Keyring
@@ -83,7 +85,11 @@ class Testbed:
         self.clock = SkippingClock(SystemClock().now() if now is None else round(now.timestamp() * 1000))
         self.timeout = timeout
         self._place = world
-        self._options: dict[str, Any] = {"runtime": runtime, "settings": settings, "keys": keys}
+        self._options: dict[str, Any] = {
+            "runtime": runtime,
+            "settings": _impatient(settings or app.settings),
+            "keys": keys,
+        }
         self._worker: Worker | None = None
         self._opened = AsyncExitStack()  # of the worker
         self._line: Mortal | None = None
@@ -347,6 +353,12 @@ class Testbed:
 
     def _replace(self, dead: Worker) -> None:
         self._replacing = self._loop.create_task(self._take_over(dead))
+
+
+def _impatient(settings: WorkerSettings) -> WorkerSettings:
+    """Let no turn stay awake in real time for steps that wait for time to jump: it jumps when all turns are over."""
+    turn = replace(settings.turn, inline_ms=min(settings.turn.inline_ms, settings.turn.hurried_ms))
+    return replace(settings, turn=turn)
 
 
 async def _cancelled(task: asyncio.Task[Any]) -> None:
