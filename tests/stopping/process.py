@@ -49,6 +49,7 @@ def main(way: str, seed: int) -> None:
         case "exit":
             asyncio.run(work(dice, way))
         case "signal":
+            signal.signal(signal.SIGINT, signal.default_int_handler)  # it is ignored in a shell's background jobs
             threading.Timer(dice.uniform(0.1, 1), os.kill, (os.getpid(), signal.SIGINT)).start()
             while True:
                 asyncio.run(work(dice, way))
