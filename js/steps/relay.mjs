@@ -10,7 +10,7 @@ export class Relay {
   #session;
   #sessions = 0;
   #children = 1;
-  #running = new Set(); // numbers of attempts of this session
+  #running = new Set(); // numbers of attempts that the server's present line has begun
   #asked = new Set(); // numbers of questions of this process
 
   /** `child` runs the steps; it is given what comes from the session that is there. */
@@ -23,7 +23,7 @@ export class Relay {
     return this.#running.size;
   }
 
-  /** Carry messages between the process and this session from now on, until that is over: then it throws the reason. */
+  /** Carry messages between the process and the server, until the line between them is over: then throw the reason. */
   async through(session) {
     this.#session = session;
     this.#sessions++;
