@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -65,10 +65,17 @@ def database(request: pytest.FixtureRequest, tmp_path: Path) -> Database:
 @pytest.fixture
 async def shop(database: Database) -> AsyncIterator[Torpor]:
     """The application at work, with no charges yet."""
+    async with _at_work(database) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def _at_work(database: Database, **turn: int) -> AsyncIterator[Torpor]:
     application.fails.clear()
     application.begun.clear()
     application.goes_on.clear()
-    async with app.on(database.url) as opened, opened.worker():
+    settings = WorkerSettings(turn=TurnOptions(**turn))
+    async with app.on(database.url, settings=settings) as opened, opened.worker():
         database.ask(MAKE)
         database.ask("DELETE FROM charges")
         yield opened
@@ -86,11 +93,7 @@ async def test_work_is_there_once_and_so_is_its_result(shop: Torpor, database: D
 
 async def test_the_run_stays_awake_for_its_steps(database: Database) -> None:
     """One after the other or at the same time: each happens once, and the run is claimed once."""
-    application.fails.clear()
-    settings = WorkerSettings(turn=TurnOptions(inline_ms=60_000))
-    async with app.on(database.url, settings=settings) as opened, opened.worker():
-        database.ask(MAKE)
-        database.ask("DELETE FROM charges")
+    async with _at_work(database, inline_ms=60_000) as opened:
         run = await opened.start(several, "kettle", 6)
         assert await run.result(timeout=TIMEOUT) == 12
         assert len(database.charges) == len(set(database.charges)) == 12
@@ -99,11 +102,7 @@ async def test_the_run_stays_awake_for_its_steps(database: Database) -> None:
 
 async def test_a_run_that_sleeps_is_woken_by_its_steps(database: Database) -> None:
     """A turn that does not wait for them parks, and their outcomes wake the run."""
-    application.fails.clear()
-    settings = WorkerSettings(turn=TurnOptions(inline_ms=0))
-    async with app.on(database.url, settings=settings) as opened, opened.worker():
-        database.ask(MAKE)
-        database.ask("DELETE FROM charges")
+    async with _at_work(database, inline_ms=0) as opened:
         run = await opened.start(several, "kettle", 4)
         assert await run.result(timeout=TIMEOUT) == 8
         assert len(database.charges) == len(set(database.charges)) == 8
