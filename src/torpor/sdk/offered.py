@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from torpor.codec.types.references import References
 from torpor.engine.carried import Carried, CarriedInput, written_elsewhere
+from torpor.engine.defined_steps import DefinedSteps
 from torpor.engine.step_definition import StepDefinition
 
 Carry = Callable[[str, CarriedInput], Coroutine[Any, Any, Carried]]
@@ -20,7 +21,7 @@ def named(name: str, known: Collection[str]) -> list[str]:
     return [name] if name in known else [each for each in known if each.endswith(f"//{name}")]
 
 
-class OfferedSteps:
+class OfferedSteps(DefinedSteps):
     """
     Where a worker finds what a step worker offers, and nothing else.
 
@@ -39,30 +40,15 @@ class OfferedSteps:
         references: References,
     ) -> None:
         self._references = references
-        self._definitions = {
+        definitions = {
             name: StepDefinition(name, written_elsewhere, carrier=functools.partial(carry, name)) for name in offered
         }
         for name, definition in declared.items():
             found = named(definition.elsewhere, offered)
             if len(found) == 1:
                 carrier = functools.partial(carry, found[0])
-                self._definitions[name] = replace(definition, carrier=carrier, elsewhere="")
-
-    def step_definition(self, name: str) -> StepDefinition | None:
-        """Return the step with this full name."""
-        return self._definitions.get(name)
-
-    def allows(self, name: str) -> bool:
-        """Return whether workflow code may call this step; here is none."""
-        return False
-
-    def claimable_steps(self) -> list[str]:
-        """Return the full names of all."""
-        return list(self._definitions)
-
-    def signatures(self) -> dict[str, str]:
-        """Return what each of them takes, by full name."""
-        return {name: definition.signature for name, definition in self._definitions.items()}
+                definitions[name] = replace(definition, carrier=carrier, elsewhere="")
+        super().__init__(definitions)
 
     @property
     def references(self) -> References:

@@ -11,6 +11,7 @@ from typing import Any, Final
 from torpor import ids
 from torpor.client import Client
 from torpor.codec.types.references import AsTheyAre, References
+from torpor.engine.defined_steps import DefinedSteps
 from torpor.engine.deployments import Startable
 from torpor.engine.metadata import StepMetadata, current_step
 from torpor.engine.step_definition import StepDefinition
@@ -94,7 +95,7 @@ class Bench:
         return number
 
 
-class SimulatedSteps(AsTheyAre):
+class SimulatedSteps(DefinedSteps, AsTheyAre):
     """
     Where a worker finds the steps.
 
@@ -104,21 +105,8 @@ class SimulatedSteps(AsTheyAre):
     """
 
     def __init__(self, lacks: Collection[str] = (), has_others: Collection[str] = ()) -> None:
-        self._definitions = {name: each for name, each in DEFINITIONS.items() if name not in lacks}
-        self._definitions |= {name: StepDefinition(name, another) for name in has_others}
-
-    def step_definition(self, name: str) -> StepDefinition | None:
-        return self._definitions.get(name)
-
-    def allows(self, name: str) -> bool:
-        return False
-
-    def claimable_steps(self) -> list[str]:
-        return list(self._definitions)
-
-    def signatures(self) -> dict[str, str]:
-        """Return what they take, by full name."""
-        return {name: each.signature for name, each in self._definitions.items()}
+        definitions = {name: each for name, each in DEFINITIONS.items() if name not in lacks}
+        super().__init__(definitions | {name: StepDefinition(name, another) for name in has_others})
 
     @property
     def references(self) -> References:
