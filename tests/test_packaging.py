@@ -118,7 +118,7 @@ def test_the_sdist_can_be_checked_where_it_is_unpacked(built: Built) -> None:
 def test_the_sdist_holds_what_is_tracked(built: Built) -> None:
     """Every file of the repository and nothing else, but for its own metadata."""
     with tarfile.open(built.sdist) as archive:
-        files = [PurePosixPath(member.name).parts[1:] for member in archive.getmembers() if member.isfile()]
+        files = [PurePosixPath(member.name).parts[1:] for member in archive.getmembers() if not member.isdir()]
     tracked = run(ROOT, "git", "ls-files").splitlines()
 
     assert sorted(map("/".join, files)) == sorted([*tracked, "PKG-INFO"])
@@ -133,7 +133,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(built: Built) -> None:
     """The guests' WebAssembly files, their licences and the typing marker are in; tests and tools stay out."""
     with zipfile.ZipFile(built.wheel) as archive:
         names = set(archive.namelist())
+        shared = [archive.read(f"torpor/js/{package}/python-values.mjs") for package in ("steps", "world")]
 
+    assert shared[0] == shared[1]  # in the tree one is a link to the other
     for package in hatch_build.PACKAGES:
         folder = package.destination.relative_to("src").as_posix()
         assert {f"{folder}/{name}" for name in package.members.values()} <= names

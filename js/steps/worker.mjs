@@ -9,6 +9,7 @@ import { types } from "node:util";
 import { pathToFileURL } from "node:url";
 import { Channel } from "./channel.mjs";
 import { importFrom } from "./packages.mjs";
+import { readPythonValues } from "./python-values.mjs";
 import { beWorld, calls, CallStreams } from "./world.mjs";
 
 const RETRIES_DEFAULT = 3;
@@ -39,6 +40,7 @@ for (const event of ["uncaughtException", "unhandledRejection"]) {
 // Version 4 of the SDK leaves `require` to whoever imports what it builds.
 globalThis.require ??= createRequire(join(project, "package.json"));
 
+readPythonValues();
 const channel = new Channel(Number(fd), receive);
 try {
   beWorld(ask, (await importFrom(project, "@workflow/world")).SPEC_VERSION_CURRENT);

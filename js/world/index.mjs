@@ -8,6 +8,7 @@ import { randomBytes } from "node:crypto";
 
 import { Server, worldError } from "./server.mjs";
 import { makeHealth } from "./health.mjs";
+import { readPythonValues } from "./python-values.mjs";
 import { makeReading } from "./reading.mjs";
 import { makeStreams } from "./streams.mjs";
 
@@ -25,6 +26,7 @@ const CANCELLED_AT_ONCE = 20;
  * @param {string} [options.token] what it lets us in by; `TORPOR_TOKEN` by default
  */
 export function createWorld({ url = process.env.TORPOR_URL, token = process.env.TORPOR_TOKEN } = {}) {
+  readPythonValues();
   const server = new Server(url || "http://127.0.0.1:8585", token);
   const health = makeHealth(server, SPEC_VERSION);
   const streams = health.over(makeStreams(server));

@@ -21,15 +21,13 @@ from torpor.codec.requests import Request, Response
 from torpor.codec.types.references import AsTheyAre, References
 from torpor.codec.values import AbortSignal as AbortReference
 from torpor.codec.values import (
-    Kwargs,
     ReadableStream,
     RunReference,
     StepFunction,
     WorkflowFunction,
     WritableStream,
 )
-from torpor.engine.deployments import Startable, read_versions, startable_again
-from torpor.engine.deployments import positional as put_together
+from torpor.engine.deployments import Startable, as_called, positional, read_versions, startable_again
 from torpor.engine.images import read_program
 from torpor.engine.metadata import current_step
 from torpor.engine.signals import AbortSignal
@@ -132,7 +130,7 @@ class BuiltinSteps:
             EntityConflictError: *runId* is taken by a run of another workflow or with other arguments.
         """
         name = workflow.workflow_id if isinstance(workflow, WorkflowFunction) else workflow
-        *positional, last = [*args, None] if not args or not isinstance(args[-1], Kwargs) else args
+        args, kwargs = as_called(args)
         step = current_step()
         options = options or {}
         child = options.get("runId") or ids.child(step.step_id)
@@ -141,9 +139,9 @@ class BuiltinSteps:
         runtime = options.get("runtime") or (await self._app.run(step.run_id).info()).runtime
         begins = checked(options)
         if tenant := tenant_of(step.run_id):
-            return await self._start_of(tenant, step.run_id, name, positional, last or {}, child, runtime, begins)
+            return await self._start_of(tenant, step.run_id, name, args, kwargs, child, runtime, begins)
         try:
-            return await self._start(name, positional, last or {}, child, runtime, begins)
+            return await self._start(name, args, kwargs, child, runtime, begins)
         except (EntityConflictError, KeyMissingError):
             # An earlier attempt has started it, in a process that wrote the members of a set in another order, or
             # that had a newer key.
@@ -176,7 +174,7 @@ class BuiltinSteps:
         startable = replace(startable_again(parent), name=found[0])
         return await client.led_by(parent.key_id).create_run(
             startable,
-            put_together(args, kwargs),
+            positional(args, kwargs),
             runtime=chosen_runtime(runtime),
             run_id=owned(tenant, run_id),
             begins=beginning_of(tenant, begins, len(program_bytes(program))),

@@ -19,9 +19,9 @@ from torpor.attributes import Attributes
 from torpor.codec.requests import Response
 from torpor.codec.types.references import recognise
 from torpor.codec.typing.annotations import convert_arguments
-from torpor.codec.values import Kwargs, WorkflowFunction
+from torpor.codec.values import WorkflowFunction
 from torpor.durations import Duration, When
-from torpor.engine.deployments import positional
+from torpor.engine.deployments import as_called, positional
 from torpor.engine.metadata import WorkflowMetadata, running_workflow
 from torpor.errors import ArgumentError, ConfigurationError, OutsideWorkflowError, UsageError
 from torpor.limits import KEY_CHARS_MAX
@@ -102,9 +102,9 @@ class Workflow(Generic[P, R]):
         """
         if self._key is None:
             return ""
-        *args, last = [*arguments, None] if not arguments or not isinstance(arguments[-1], Kwargs) else arguments
+        args, kwargs = as_called(arguments)
         try:
-            key = str(self._key(*args, **(last or {})))
+            key = str(self._key(*args, **kwargs))
         except Exception as error:
             raise ArgumentError(f"key= of {self.name} fails for these arguments: {error!r}") from error
         if len(key) > KEY_CHARS_MAX:

@@ -27,7 +27,7 @@ SECONDS_MAX = 60
 def test_the_commands_do_what_the_page_says(tmp_path: Path) -> None:
     """The program and the commands run as pasted, in the project of the other page; npm links what it is told to."""
     assert write_files("from-workflow-sdk.md", tmp_path) == ["web/workflows/orders.ts", "app.py"]
-    assert write_files(PAGE, tmp_path) == ["app.py", "web/order.mjs"]
+    assert write_files(PAGE, tmp_path) == ["app.py", "web/order.mjs", "web/invoice.mjs"]
     web, installed = tmp_path / "web", modules(VERSIONS["5"])
     (web / "package.json").write_text(json.dumps({"name": "web", "private": True}), "utf-8")
     (web / "node_modules").mkdir()
@@ -63,6 +63,7 @@ def test_the_commands_do_what_the_page_says(tmp_path: Path) -> None:
         shell("npx workflow cancel --status running --workflowName checkout -y")
         [newest, _] = json.loads(shell("npx workflow inspect runs --json"))["data"]
         assert newest["status"] == "cancelled"
+        assert f"```\n{shell('node invoice.mjs')}```" in TEXT
 
 
 def test_what_the_page_says_is_there() -> None:

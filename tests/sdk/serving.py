@@ -41,7 +41,8 @@ class Tools:
         _ = SdkProject(folder / "served" / "web").built  # which takes its time, once on a machine
         self.folder.mkdir()
         (self.folder / "package.json").write_text('{ "private": true, "type": "module" }')
-        shutil.copy(SERVED / "acts.mjs", self.folder)
+        for script in SERVED.glob("*.mjs"):
+            shutil.copy(script, self.folder)
         add_packages(self.folder, version)
         self.server = Server(folder / "served")
         self.settings: dict[str, str] = {}
@@ -85,15 +86,36 @@ class Tools:
         """Return what the SDK's command line tells as JSON."""
         return json.loads(self.workflow(*arguments, "--json"))
 
+    def start(self, workflow: str, *args: Any, **kwargs: Any) -> str:
+        """Start a run."""
+        with self.server.client() as http:
+            asked = {"workflow": workflow, "args": args, "kwargs": kwargs}
+            run_id: str = http.post("/v1/runs", json=asked).json()["id"]
+        return run_id
+
+    def sleeping_run(self, order: str) -> str:
+        """Return a run that sleeps before it has its hook."""
+        run_id = self.start("checkout", order)
+        with self.server.client() as http:
+            events = f"/v1/sdk/runs/{run_id}/events"
+            while all(event["eventType"] != "wait_created" for event in http.get(events).json()["data"]):
+                pass
+        return run_id
+
     def waiting_run(self, order: str) -> str:
         """Return a run that waits for its hook, ``approve:<order>``."""
+        run_id = self.sleeping_run(order)
         with self.server.client() as http:
-            run_id: str = http.post("/v1/runs", json={"workflow": "checkout", "args": [order]}).json()["id"]
-            while not http.post(f"/v1/runs/{run_id}/wake", json={}).json()["ids"]:
-                pass
+            http.post(f"/v1/runs/{run_id}/wake", json={})
             while not http.get(f"/v1/sdk/runs/{run_id}/hooks").json()["data"]:
                 pass
         return run_id
+
+    def outcome(self, run_id: str) -> dict[str, Any]:
+        """Return what a run ends with, once it has ended."""
+        with self.server.client() as http:
+            told: dict[str, Any] = http.get(f"/v1/runs/{run_id}/result", params={"wait": 30}).json()
+        return told
 
     def _say_that_it_is_new(self) -> None:
         """Spare the command line a look at a registry, which it takes from time to time."""

@@ -54,6 +54,15 @@ async def test_a_workflow_calls_steps_in_both_languages(app: Torpor) -> None:
     assert await run.result(timeout=SECONDS_MAX) == "o-2 paid 42 in TypeScript"
 
 
+async def test_values_of_python_go_through_steps_in_both_languages(app: Torpor) -> None:
+    """A step in TypeScript shows what JavaScript has no types for, and gives it on as it was."""
+    run = await app.start("pricing", "pen")
+    assert await run.result(timeout=SECONDS_MAX) == [
+        "4.20 on 2026-11-30 for 1 pen",
+        "{'price': Decimal('4.20'), 'due': datetime.date(2026, 11, 30), 'line': Line(name='pen', count=1)}",
+    ]
+
+
 async def test_steps_of_a_process_that_dies_begin_again_in_a_new_one(app: Torpor, tmp_path: Path) -> None:
     """A SIGKILL is nobody's failure, neither of the step that it hit nor of the one beside it."""
     run = await app.start("survives", str(tmp_path / "mark"))

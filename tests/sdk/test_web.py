@@ -58,14 +58,22 @@ def browser() -> Iterator[Browser]:
 
 
 def press(browser: Browser, text: str) -> None:
-    """Click on the last button, or tab, of a text."""
-    browser.script(
-        "(() => { const all = [...document.querySelectorAll('button,[role=tab]')];"
+    """Click on the last button, tab, entry of a menu or row of a trace whose first line is a text."""
+    pressed = (
+        "(() => { const all = [...document.querySelectorAll('button,[role=tab],[role=menuitem],[role=treeitem]')];"
         " all.forEach(each => each.removeAttribute('data-pressed'));"
-        f" const these = all.filter(each => each.innerText.trim() === {json.dumps(text)});"
-        " these.at(-1).setAttribute('data-pressed', ''); })()"
+        f" const these = all.filter(each => each.innerText.trim().split('\\n')[0] === {json.dumps(text)} &&"
+        " !each.disabled && !each.hasAttribute('data-disabled'));"
+        " these.at(-1)?.setAttribute('data-pressed', ''); return these.length > 0; })()"
     )
+    browser.until(pressed)
     browser.click("[data-pressed]")
+
+
+def choose(browser: Browser, text: str) -> None:
+    """Choose an entry of the run's menu."""
+    browser.click("[aria-haspopup=menu]")
+    press(browser, text)
 
 
 def sees(browser: Browser, *texts: str) -> None:
@@ -74,11 +82,20 @@ def sees(browser: Browser, *texts: str) -> None:
         browser.until(f"document.body.innerText.includes({json.dumps(text)})")
 
 
+def shown_run(browser: Browser, other_than: str) -> str:
+    """Return the run whose page is shown, once it is another one."""
+    browser.until(f"/run.wrun_/.test(location.pathname) && !location.pathname.includes({json.dumps(other_than)})")
+    path: str = browser.script("location.pathname")
+    return path.rpartition("/")[2]
+
+
 def test_runs_are_shown_and_cancelled(tools: Tools, address: str, browser: Browser) -> None:
-    """The list of runs, one with its steps, hook, events and stream; and its button cancels it."""
+    """The list of runs, one with its steps, hook, events and stream; its button cancels it; somebody is there."""
     run_id = tools.waiting_run("o-1")
     browser.open(address)
     sees(browser, "torpor-world", "checkout", run_id, "Running")
+    press(browser, "Health Check")
+    sees(browser, "Workflow endpoint healthy")
     browser.picture(PICTURES / "sdk-runs.png")
     browser.open(f"{address}/run/{run_id}")
     sees(browser, "charge", "report", "sleep", "approve:o-1")
@@ -96,9 +113,47 @@ def test_runs_are_shown_and_cancelled(tools: Tools, address: str, browser: Brows
     press(browser, "Cancel")
     sees(browser, "Cancel Workflow Run?")
     press(browser, "Cancel Run")
-    with tools.server.client() as http:
-        assert http.get(f"/v1/runs/{run_id}/result", params={"wait": 30}).json()["status"] == "cancelled"
+    assert tools.outcome(run_id)["status"] == "cancelled"
     sees(browser, "Cancelled")
+
+
+def test_a_run_is_woken_resumed_and_replayed(tools: Tools, address: str, browser: Browser) -> None:
+    """The menu ends its sleeps, its hook takes a payload, and *Replay* starts another run with what it was given."""
+    run_id = tools.sleeping_run("o-3")
+    browser.open(f"{address}/run/{run_id}")
+    sees(browser, "sleep")
+    choose(browser, "Re-enqueue")
+    sees(browser, "Run re-enqueued")
+    choose(browser, "Cancel Active Sleeps")
+    sees(browser, "Cancelled 1 active sleep", "approve:o-3")
+    press(browser, "approve:o-3")
+    press(browser, "Resolve Hook")
+    browser.until("document.querySelector('[role=dialog] textarea')")
+    browser.click("[role=dialog] textarea")
+    browser.type('{"by": "ann"}')
+    press(browser, "Send Payload")
+    sees(browser, "Hook resolved")
+    assert tools.outcome(run_id)["output"] == "o-3 paid 4200, approved by ann"
+    press(browser, "Replay")
+    sees(browser, "Replay Run?")
+    press(browser, "Replay Run")
+    replayed = shown_run(browser, other_than=run_id)
+    assert tools.told("inspect", "run", replayed)["input"] == ["o-3"]
+    press(browser, "sleep")
+    press(browser, "Wake Up Sleep")
+    sees(browser, "Run woken up", "approve:o-3")
+    browser.picture(PICTURES / "sdk-woken.png")
+
+
+def test_runs_of_python_are_replayed(tools: Tools, address: str, browser: Browser) -> None:
+    """Arguments of workflows in Python, and those that the SDK has no class for, come again as they were."""
+    run_id = tools.start("describe", "4.20", on="2026-11-30", lines=[1, 2])
+    first = tools.outcome(run_id)
+    assert first["output"] == "Decimal('4.20') datetime.date(2026, 11, 30) (1, 2)"
+    browser.open(f"{address}/run/{run_id}")
+    press(browser, "Replay")
+    press(browser, "Replay Run")
+    assert tools.outcome(shown_run(browser, other_than=run_id))["output"] == first["output"]
 
 
 def test_hooks_are_shown(tools: Tools, address: str, browser: Browser) -> None:

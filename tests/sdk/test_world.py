@@ -51,6 +51,56 @@ def test_the_api_acts_on_runs(acts: dict[str, Any]) -> None:
     assert "no workflow is called 'none'" in told["unknown"][-1]["message"]
 
 
+READ = {
+    "tuple": "[ 1, 'a' ]",
+    "frozenset": "[ 1 ]",
+    "range": "[ 1, 9, 2 ]",
+    "complex": "[ 1, 2 ]",
+    "timedelta": "[ 1, 2, 0 ]",
+    "Decimal": "Decimal { data: '4.20' }",
+    "UUID": "UUID { data: '00000000-0000-0000-0000-000000000007' }",
+    "Fraction": "Fraction { data: '1/3' }",
+    "IPv4Address": "IPv4Address { data: '10.0.0.1' }",
+    "datetime": "datetime { data: '2026-11-30T12:30:00+01:00[Europe/Berlin]' }",
+    "moment": "2026-11-30T00:00:00.000Z",
+    "date": "date { data: '2026-11-30' }",
+    "time": "time { data: '12:30:00' }",
+    "timezone": "[ [ 0, 3600, 0 ], 'X' ]",
+    "ZoneInfo": "ZoneInfo { data: 'Europe/Berlin' }",
+    "PurePosixPath": "PurePosixPath { data: '/srv' }",
+    "set": "Set(1) { 1 }",
+    "bytes": "Uint8Array(2) [ 97, 98 ]",
+    "bytearray": "Uint8Array(2) [ 97, 98 ]",
+    "OrderedDict": "{ a: 1 }",
+    "Counter": "Map(1) { 2 => 1 }",
+    "defaultdict": "{ a: [ 1 ] }",
+    "deque": "[ 1 ]",
+    "enum": "{ name: 'RED', value: 'red' }",
+    "dataclass": "{ name: 'pen', price: Decimal { data: '1.10' } }",
+    "namedtuple": "{ x: 1, y: 2 }",
+    "constructor": "Built { data: { constructor: 'of it' } }",
+    "exception": "\"StockError: ('too few', 3), left 3\"",
+    "int": "1152921504606846976n",
+    "keys": "Map(1) { 1 => 'a' }",
+}
+"""What Node shows of each sample of Python's types."""
+
+
+def check_values(tools: Tools) -> None:
+    """Check what the API reads of values of Python, and what of them comes back."""
+    told = json.loads(tools.node("values.mjs"))
+    assert told["read"] == READ
+    assert told["again"] == told["own"]
+    assert told["plain"] == {"copied": "[1, 'a']", "cut": "[1, 'a']"}
+    assert told["parts"] == ["4.20", "2026-11-30"]
+    assert (told["json"], told["text"]) == ('{"name":"pen","price":"1.10"}', "4.20")
+
+
+def test_values_of_python_are_read_and_passed_on(tools: Tools) -> None:
+    """A result or chunk of any type of Python is plain data or shows as its text, and passed back it is what it was."""
+    check_values(tools)
+
+
 @pytest.mark.long
 def test_the_command_line_lists_runs(tools: Tools, acts: dict[str, Any]) -> None:
     """``workflow inspect runs``: a table for people, and JSON in pages."""
@@ -137,3 +187,4 @@ def test_version_4_works_too(tmp_path: Path) -> None:
         runs = tools.told("inspect", "runs", "--workflowName", "checkout")["data"]
         assert sorted(run["status"] for run in runs) == ["cancelled", "completed"]
         assert "unhealthy" not in tools.workflow("health")
+        check_values(tools)

@@ -74,6 +74,13 @@ def positional(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[Any]:
     return [*args, Kwargs(kwargs)] if kwargs else list(args)
 
 
+def as_called(arguments: Sequence[Any]) -> tuple[Sequence[Any], Mapping[str, Any]]:
+    """Return arguments that a run has as they were passed: by position, and by name."""
+    if arguments and isinstance(arguments[-1], Kwargs):
+        return arguments[:-1], arguments[-1]
+    return arguments, {}
+
+
 def make_deployment(app: str, workflows: Mapping[str, DeployedWorkflow], steps: Mapping[str, str]) -> Deployment:
     """Return the deployment of an application; equal ones have one id, whoever makes them."""
     content = {"app": app, "workflows": msgspec.to_builtins(dict(workflows)), "steps": dict(steps)}

@@ -13,6 +13,7 @@ import msgspec
 
 from torpor import codec
 from torpor.codec.values import Encoded
+from torpor.engine.deployments import as_called
 from torpor.errors import ArgumentError, EntityConflictError, HookNotFoundError
 from torpor.http.problems import BadRequestError, ForbiddenError
 from torpor.http.routing import Call, Router
@@ -100,7 +101,7 @@ async def _start(call: Call, data: EventData) -> str:
         given = codec.loads(envelope)
         if not isinstance(given, list):
             raise ArgumentError(f"eventData.input of a run of {found.name} is no list of arguments")
-        found, arguments = await service.startable(data.workflow_name, given, {})
+        found, arguments = await service.startable(data.workflow_name, *as_called(given))
     if not call.grant.covers(found.name, found.workflow.queue):
         raise ForbiddenError(f"the token is not about runs of {found.name} in queue {found.workflow.queue!r}")
     attributes = {name: text for name, text in data.attributes.items() if not name.startswith(_OWN)}

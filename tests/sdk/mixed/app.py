@@ -2,16 +2,41 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
 from torpor import StepError, Torpor
 
 app = Torpor()
 web = app.sdk("web")
 
 
+@dataclass
+class Line:
+    """A line of an order."""
+
+    name: str
+    count: int
+
+
 @app.step
 async def invoice(order: str, cents: int) -> str:
     """Be called by the project."""
     return f"{order} owes {cents} in Python"
+
+
+@app.step
+async def priced(order: str) -> dict[str, Any]:
+    """Return what JavaScript has no types for."""
+    return {"price": Decimal("4.20"), "due": date(2026, 11, 30), "line": Line(order, 1)}
+
+
+@app.step
+async def told(value: Any) -> str:
+    """Tell a value as Python does."""
+    return repr(value)
 
 
 @web.step("charge")

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from torpor import Torpor
+from datetime import date
+from decimal import Decimal
+from typing import Any
+
+from values import SAMPLES  # type: ignore[import-not-found]  # it is beside this file where it is served
+
+from torpor import Torpor, get_writable
 
 app = Torpor("sqlite:///torpor.db", name="shop")
 web = app.sdk("web")
@@ -18,3 +24,37 @@ async def greet(name: str) -> str:
 async def look_up(name: str) -> str:
     """Find nothing."""
     raise KeyError(name)
+
+
+@app.workflow
+async def samples() -> dict[str, Any]:
+    """Return a value of each type that JavaScript lacks."""
+    return {name: make() for name, make in SAMPLES.items()}
+
+
+@app.workflow
+async def described(values: dict[str, Any] | None = None) -> dict[str, str]:
+    """Tell values, or those that it has itself, as Python does."""
+    told = {name: make() for name, make in SAMPLES.items()} if values is None else values
+    return {name: repr(value) for name, value in told.items()}
+
+
+@app.workflow
+async def describe(price: Decimal, *, on: date, lines: tuple[int, ...] = ()) -> str:
+    """Tell what came of arguments that JavaScript has no types for."""
+    return f"{price!r} {on!r} {lines!r}"
+
+
+@app.step
+async def write_prices() -> None:
+    """Write what JavaScript lacks to the run's stream."""
+    stream = get_writable()
+    await stream.write(Decimal("4.20"))
+    await stream.write(date(2026, 11, 30))
+    await stream.close()
+
+
+@app.workflow
+async def streamed() -> None:
+    """Write to the run's stream."""
+    await write_prices()

@@ -14,6 +14,20 @@ export async function mixed(order: string) {
   return [await charge(order, 17), await invoice(order, 17)];
 }
 
+const priced = stepOf("step//./app.py//priced") as (order: string) => Promise<any>;
+const told = stepOf("step//./app.py//told") as (value: unknown) => Promise<string>;
+
+export async function reads({ price, due, line }: any) {
+  "use step";
+  return [`${price} on ${due} for ${line.count} ${line.name}`, { price, due, line }];
+}
+
+export async function pricing(order: string) {
+  "use workflow";
+  const [text, passed] = await reads(await priced(order));
+  return [text, await told(passed)];
+}
+
 export async function diesOnce(mark: string) {
   "use step";
   if (!existsSync(mark)) {

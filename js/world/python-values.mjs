@@ -1,0 +1,1 @@
+../steps/python-values.mjs
