@@ -85,6 +85,7 @@ class Capabilities(msgspec.Struct, frozen=True):
         listen_ms: how late, at most, this process learns of what another process wrote; 0 when never.
         blob_bytes_max: size of the largest blob.
         transactions: it can be part of transactions in its database, see :class:`Transactions`.
+        presence: what this process is known by to others, who see whether it is connected; ``""`` where nobody does.
     """
 
     durable: bool
@@ -92,6 +93,7 @@ class Capabilities(msgspec.Struct, frozen=True):
     listen_ms: int
     blob_bytes_max: int
     transactions: bool = False
+    presence: str = ""
 
 
 class Runs(Protocol):

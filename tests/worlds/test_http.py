@@ -186,6 +186,10 @@ class TestGivingUp(worlds.GivingUpSuite):
 
 
 @at_length
+class TestPresence(worlds.PresenceSuite):
+    """See :class:`torpor.testing.worlds.PresenceSuite`."""
+
+
 class TestProgress(worlds.ProgressSuite):
     """See :class:`torpor.testing.worlds.ProgressSuite`."""
 

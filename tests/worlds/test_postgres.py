@@ -198,6 +198,10 @@ class TestWatching(worlds.WatchingSuite):
     """See :class:`torpor.testing.worlds.WatchingSuite`."""
 
 
+class TestPresence(worlds.PresenceSuite):
+    """See :class:`torpor.testing.worlds.PresenceSuite`."""
+
+
 class TestProgress(worlds.ProgressSuite):
     """See :class:`torpor.testing.worlds.ProgressSuite`."""
 

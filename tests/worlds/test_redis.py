@@ -219,6 +219,10 @@ class TestWatching(worlds.WatchingSuite):
 
 
 @pytest.mark.long
+class TestPresence(worlds.PresenceSuite):
+    """See :class:`torpor.testing.worlds.PresenceSuite`."""
+
+
 class TestProgress(worlds.ProgressSuite):
     """See :class:`torpor.testing.worlds.ProgressSuite`."""
 

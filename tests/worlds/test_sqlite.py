@@ -144,6 +144,10 @@ class TestPopulation(worlds.PopulationSuite):
     """See :class:`torpor.testing.worlds.PopulationSuite`."""
 
 
+class TestPresence(worlds.PresenceSuite):
+    """See :class:`torpor.testing.worlds.PresenceSuite`."""
+
+
 class TestProgress(worlds.ProgressSuite):
     """See :class:`torpor.testing.worlds.ProgressSuite`."""
 

@@ -16,10 +16,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from torpor.errors import HostError
-from torpor.model import WorkerRow
+from torpor.model import GONE_MS, WorkerRow
 
 _HANGING_LEASES = 20
 """A process that runs counts as dead after so many leases of silence."""
+
+_WATCHING_MS = 2_500
+"""Between two looks at workers of whom the world sees whether they are connected."""
 
 
 @functools.cache
@@ -32,12 +35,12 @@ def machine() -> str:
     return "/".join(parts)
 
 
-def worker_row(worker_id: str, lease_ms: int, app: str, deployment: str) -> WorkerRow:
-    """Return what others should know of the worker in this process."""
+def worker_row(worker_id: str, lease_ms: int, app: str, deployment: str, presence: str = "") -> WorkerRow:
+    """Return what others should know of the worker in this process, which a world knows by its *presence*."""
     pid = os.getpid()
     process = _look(pid)
     assert process is not None, "this process runs"
-    return WorkerRow(worker_id, machine(), pid, process.born, lease_ms, app, deployment)
+    return WorkerRow(worker_id, machine(), pid, process.born, lease_ms, app, deployment, presence=presence)
 
 
 def gone(workers: Iterable[WorkerRow]) -> list[str]:
@@ -46,8 +49,16 @@ def gone(workers: Iterable[WorkerRow]) -> list[str]:
 
 
 def silent(workers: Iterable[WorkerRow]) -> list[str]:
-    """Return the ids of those that are presumed dead, because the world did not hear of them for too long."""
+    """Return the ids of those that are presumed dead: the world did not hear of them, or see them, for too long."""
     return [worker.id for worker in workers if worker.expired and not _may_hang(worker)]
+
+
+def look_after_ms(workers: Iterable[WorkerRow], at_most: int) -> int:
+    """Return when to look at others again: when it shows whether one that is gone is back, and every *at_most*."""
+    known = list(workers)
+    if left := [GONE_MS - worker.gone_ms for worker in known if worker.gone_ms is not None and not worker.expired]:
+        return min(*left, at_most)
+    return min(_WATCHING_MS, at_most) if any(worker.presence for worker in known) else at_most
 
 
 def living(workers: Iterable[WorkerRow]) -> list[WorkerRow]:

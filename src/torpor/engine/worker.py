@@ -5,7 +5,8 @@ A worker: claims turns and steps, runs them, shows that it lives, and takes over
 
     claim loop      claim what there is room for; otherwise wait for a notice or the next ready time
     heartbeat       every five seconds: tell the world that we live, look for dead workers, take their claims away;
-                    at once when the process of one on this machine is gone, which is looked for every second
+                    twice as often where the world sees whether others are connected, and at once when the process of
+                    one on this machine is gone, which is looked for every second
     schedules       when the next is due, and when the world has changed: start runs by the clock
     deployment      every second: tell the world what we bring if that has changed, and people what runs wait for
     upkeep          every ten seconds: store what sleeping runs need of this installation, drop what none needs
@@ -33,7 +34,7 @@ from torpor.engine.health import Health
 from torpor.engine.images import Images, Kept
 from torpor.engine.impatience import Impatience
 from torpor.engine.left import LeftSteps
-from torpor.engine.liveness import gone, silent, worker_row
+from torpor.engine.liveness import gone, look_after_ms, silent, worker_row
 from torpor.engine.logbook import LOG
 from torpor.engine.observer import (
     Observer,
@@ -490,7 +491,8 @@ class Worker:
 
     async def _beat_and_wait(self) -> None:
         await self._look_time()
-        if self._clock.steady() - self._heard_of >= self._settings.heartbeat_ms or gone(self._others):
+        due = self._heard_of + look_after_ms(self._others, self._settings.heartbeat_ms)
+        if self._clock.steady() >= due or gone(self._others):
             await self._beat()
         await self._drop_unwanted(self._runner.runs())
 
@@ -527,7 +529,8 @@ class Worker:
 
     async def _register(self, worker_id: str) -> None:
         await self._world.put_deployment(self._deployment)
-        row = worker_row(worker_id, self._settings.lease_ms, self._deployment.app, self._deployment.id)
+        about = self._deployment.app, self._deployment.id, self._world.capabilities.presence
+        row = worker_row(worker_id, self._settings.lease_ms, *about)
         await self._world.register(row)
 
     async def _deploy_and_wait(self) -> None:

@@ -33,10 +33,11 @@ from torpor.model.streams import (
     StreamWriter,
 )
 from torpor.model.work import ClaimRequest, Claims, Commit, Committed, Finished, NewTask, StepOutcome, Task, TaskKind
-from torpor.model.workers import DeployedWorkflow, Deployment, Heartbeat, WorkerRow
+from torpor.model.workers import GONE_MS, DeployedWorkflow, Deployment, Heartbeat, WorkerRow
 
 __all__ = [
     "BY_PARENT",
+    "GONE_MS",
     "NOTHING",
     "NOW",
     "Chunk",

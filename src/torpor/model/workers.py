@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Final
+
 import msgspec
+
+GONE_MS: Final = 2_000
+"""For so long a worker may be without its connection to the world, as one whose connection was cut is, and be back."""
 
 
 class WorkerRow(msgspec.Struct, frozen=True):
@@ -19,6 +24,9 @@ class WorkerRow(msgspec.Struct, frozen=True):
         deployment: id of its deployment, ``""`` when it stored none.
         seen_at: last heartbeat, by the world's clock; the world's to set.
         silent_ms: how long ago that was, by the world's steady clock; the world's to tell.
+        presence: what its process is known by to a world that sees who is connected, ``""`` where none does.
+        gone_ms: for how long its process has been seen to have no connection, None when it has one, or nobody knows;
+            the world's to tell.
     """
 
     id: str
@@ -30,11 +38,13 @@ class WorkerRow(msgspec.Struct, frozen=True):
     deployment: str = ""
     seen_at: int = 0
     silent_ms: int = 0
+    presence: str = ""
+    gone_ms: int | None = None
 
     @property
     def expired(self) -> bool:
-        """Whether the silence is longer than the lease."""
-        return self.silent_ms > self.lease_ms
+        """Whether the silence is longer than the lease, or its connection has not come back."""
+        return self.silent_ms > self.lease_ms or (self.gone_ms is not None and self.gone_ms >= GONE_MS)
 
 
 class Heartbeat(msgspec.Struct, frozen=True):

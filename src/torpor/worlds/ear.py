@@ -19,12 +19,15 @@ from typing import Any, Final
 from torpor.thread_start import starting_thread
 from torpor.worlds.notices import ALL, heard
 from torpor.worlds.notifier import Notifier
+from torpor.worlds.presence import Presence
 
 LOOK_MS: Final = 5_000
 REST_SECONDS: Final = 0.005
 """How long news are kept back that follow others: who is told looks around, which is not for free."""
 
 AGAIN_SECONDS: Final = 1.0
+_PAUSE_SECONDS: Final = 0.05
+"""Before it listens anew; twice as long each time, up to the above."""
 
 
 class Ear(ABC):
@@ -35,14 +38,21 @@ class Ear(ABC):
         notifier: whom to tell.
         whose: what tells the news of this world, which are none here, from those of others.
         failures: what the driver raises when the connection is gone.
+        presence: what its connection shows to others, for as long as it is there.
         look_ms: after how long without news listeners are told to look.
     """
 
     def __init__(
-        self, notifier: Notifier, whose: str, failures: tuple[type[Exception], ...], look_ms: int = LOOK_MS
+        self,
+        notifier: Notifier,
+        whose: str,
+        failures: tuple[type[Exception], ...],
+        presence: Presence,
+        look_ms: int = LOOK_MS,
     ) -> None:
         self._notifier = notifier
         self._whose = whose
+        self._presence = presence
         self._failures: tuple[type[Exception], ...] = (*failures, OSError)
         self._look_ms = look_ms
         self._look_at = 0.0
@@ -96,16 +106,18 @@ class Ear(ABC):
 
     def _main(self) -> None:
         self.put_off()
-        has_failed = False
+        has_failed, pause = False, _PAUSE_SECONDS
         while not self._closed.is_set():
             try:
                 with self._listen() as source:
                     if has_failed:  # whatever was told meanwhile was told to nobody
                         self._notifier.notify(ALL)
-                    has_failed = False
+                    has_failed, pause = False, _PAUSE_SECONDS
                     self._is_listening.set()
                     self._hear(source)
             except self._failures:
                 has_failed = True
+                self._presence.lose()
                 self._is_listening.set()
-                self._closed.wait(AGAIN_SECONDS)
+                self._closed.wait(pause)
+                pause = min(2 * pause, AGAIN_SECONDS)

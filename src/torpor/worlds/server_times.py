@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Protocol
 
 from torpor.clock import Clock, SystemClock
+from torpor.worlds.presence import Presence
 
 
 class ServerClock(SystemClock):
@@ -27,7 +28,14 @@ class ServerClock(SystemClock):
 
 
 class Times(Protocol):
-    """What decides about time in a world."""
+    """
+    What decides about time in a world.
+
+    Attributes:
+        presence: who was there, and is not any more.
+    """
+
+    presence: Presence
 
     @property
     def clock(self) -> Clock:
@@ -61,6 +69,7 @@ class ServerTimes:
 
     def __init__(self) -> None:
         self._clock = ServerClock()
+        self.presence = Presence()
 
     @property
     def clock(self) -> Clock:
@@ -86,6 +95,7 @@ class GivenTimes:
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
+        self.presence = Presence()
 
     @property
     def clock(self) -> Clock:

@@ -55,6 +55,7 @@ from torpor.testing.worlds.parcels import ParcelsSuite  # noqa: E402
 from torpor.testing.worlds.parking import ParkSuite, SnoozeSuite  # noqa: E402
 from torpor.testing.worlds.pausing import PausingSuite  # noqa: E402
 from torpor.testing.worlds.population import PopulationSuite  # noqa: E402
+from torpor.testing.worlds.presence import PresenceSuite  # noqa: E402
 from torpor.testing.worlds.progress import ProgressSuite  # noqa: E402
 from torpor.testing.worlds.queries import QueriesSuite  # noqa: E402
 from torpor.testing.worlds.queue import QueueSuite  # noqa: E402
@@ -105,6 +106,7 @@ __all__ = [
     "ParkSuite",
     "PausingSuite",
     "PopulationSuite",
+    "PresenceSuite",
     "ProgressSuite",
     "QueriesSuite",
     "QueueSuite",

@@ -24,8 +24,10 @@ from torpor.worlds.ear import LOOK_MS, REST_SECONDS, Ear
 from torpor.worlds.notices import kinds_of, news_of
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.postgres.connection import Connection
+from torpor.worlds.postgres.times import LOCK_OF_PRESENCE, STARTED
 from torpor.worlds.postgres.url import Settings
-from torpor.worlds.postgres.wire import Wire
+from torpor.worlds.postgres.wire import Wire, rows_of
+from torpor.worlds.presence import Presence
 
 CHANNEL: Final = "torpor"
 TELL: Final = f"SELECT pg_notify('{CHANNEL}', %s)"
@@ -33,6 +35,8 @@ LOOK_DEAF_MS: Final = 1_000
 """After so long without news one looks where there are no notifications."""
 
 _WAKINGS: Final = 64
+_SHOW: Final = f"SELECT {STARTED}, pg_advisory_lock_shared({LOCK_OF_PRESENCE.format('%s')})"
+"""Shared, so that a session of this process that the server does not know to be gone yet is not waited for."""
 
 
 class PostgresEar(Ear):
@@ -42,11 +46,12 @@ class PostgresEar(Ear):
     Args:
         settings: where to.
         notifier: whom to tell.
+        presence: shown by a lock that the connection holds.
     """
 
-    def __init__(self, settings: Settings, notifier: Notifier) -> None:
+    def __init__(self, settings: Settings, notifier: Notifier, presence: Presence) -> None:
         look_ms = LOOK_MS if settings.listen else LOOK_DEAF_MS
-        super().__init__(notifier, secrets.token_hex(8), (psycopg.Error,), look_ms)
+        super().__init__(notifier, secrets.token_hex(8), (psycopg.Error,), presence, look_ms)
         self._settings = settings
         self._telling = threading.Lock()
         self._to_tell: set[str] = set()
@@ -83,7 +88,9 @@ class PostgresEar(Ear):
             if self._settings.listen:
                 self._connection.drop()
                 self._listens_by = self._connection.wire
-                self._listens_by.send([(f"LISTEN {CHANNEL}", ())])
+                _, shown = self._listens_by.send([(f"LISTEN {CHANNEL}", ()), (_SHOW, (self._presence.id,))])
+                [(server, _)] = rows_of(shown)
+                self._presence.show(server)
             yield self._listens_by
         except (psycopg.Error, OSError):
             self._connection.drop()

@@ -16,20 +16,25 @@ from torpor.worlds.postgres.deadlines import OVERDUE, expire
 from torpor.worlds.postgres.rows import STEP_COLUMNS, step_of
 from torpor.worlds.postgres.statements import Row, Statement
 from torpor.worlds.postgres.store import Store
-from torpor.worlds.postgres.times import ASK
+from torpor.worlds.postgres.times import ASK, LOCK_OF_PRESENCE, SERVER_NOW, STARTED
 from torpor.worlds.server_times import Times
 
 _WORKERS: Final = (
-    "SELECT id, machine, pid, born, lease_ms, app, deployment, seen_at, beat FROM torpor.workers ORDER BY id"
+    # Whose lock can be had is not there. It is let go with the look; two who look at once see it as held.
+    "SELECT id, machine, pid, born, lease_ms, app, deployment, seen_at, beat, presence, "
+    f"CASE WHEN presence <> '' AND server = {STARTED} "
+    f"THEN NOT pg_try_advisory_xact_lock({LOCK_OF_PRESENCE.format('presence')}) END FROM torpor.workers ORDER BY id"
 )
 _ADD: Final = (
-    "INSERT INTO torpor.workers (id, machine, pid, born, lease_ms, app, deployment, seen_at, beat) "
-    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET machine = excluded.machine, "
+    "INSERT INTO torpor.workers (id, machine, pid, born, lease_ms, app, deployment, seen_at, beat, presence, server) "
+    "VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s) ON CONFLICT (id) DO UPDATE SET machine = excluded.machine, "
     "pid = excluded.pid, born = excluded.born, lease_ms = excluded.lease_ms, app = excluded.app, "
-    "deployment = excluded.deployment, seen_at = excluded.seen_at, beat = excluded.beat"
+    "deployment = excluded.deployment, seen_at = excluded.seen_at, beat = excluded.beat, "
+    "presence = excluded.presence, server = excluded.server"
 )
-_OVERDUE: Final = f"SELECT {OVERDUE.format(now='%s')}"
-_BEAT: Final = "UPDATE torpor.workers SET seen_at = %s, beat = %s WHERE id = %s RETURNING 1"
+_NOW: Final = f"coalesce(%s::bigint, {SERVER_NOW})"
+_OVERDUE: Final = f"SELECT {OVERDUE.format(now=_NOW)}"
+_BEAT: Final = f"UPDATE torpor.workers SET seen_at = {_NOW}, beat = {_NOW}, server = %s WHERE id = %s RETURNING 1"
 
 
 def _owners(table: str) -> str:
@@ -68,16 +73,22 @@ def register(store: Store, worker: WorkerRow, times: Times) -> tuple[None, None]
     """Answer :meth:`torpor.world.Queue.register`."""
     now, _ = _told(store, times)
     about = (worker.id, worker.machine, worker.pid, worker.born, worker.lease_ms, worker.app, worker.deployment)
-    store.connection.rows(_ADD, *about, now, times.beat(now))
+    store.connection.rows(_ADD, *about, now, times.beat(now), worker.presence, times.presence.shown_to)
     return None, None
 
 
 def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, Notice | None]:
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
-    now, _ = _told(store, times)
-    known, orphaned, [told], rows, [(overdue,)] = store.connection.ask(
-        (_BEAT, (now, times.beat(now), worker_id)), (_ORPHANED, ()), (ASK, ()), (_WORKERS, ()), (_OVERDUE, (now, now))
+    asked = times.asked
+    beat = asked if asked is None else times.beat(asked)
+    known, orphaned, [(overdue,)], [told], rows = store.connection.ask(
+        (_BEAT, (asked, beat, times.presence.shown_to, worker_id)),
+        (_ORPHANED, ()),
+        (_OVERDUE, (asked, asked)),
+        (ASK, ()),
+        (_WORKERS, ()),
     )
+    now, _ = times.told(*told)
     others = tuple(worker for worker in _workers_of(rows, told, times) if worker.id != worker_id)
     taken = sum(_release_orphans(store, owner, now) for (owner,) in orphaned)
     ended = expire(store, times) if overdue else None  # whoever has room for work sees to it sooner
@@ -107,7 +118,11 @@ def all_of(store: Store, times: Times) -> list[WorkerRow]:
 
 def _workers_of(rows: Sequence[Row], told: Row, times: Times) -> list[WorkerRow]:
     now, started_at = times.told(*told)
-    return [_worker_of(row, times.silence(now, row[-1], started_at)) for row in rows]
+    looked = []
+    for *fields, beat, presence, is_there in rows:
+        silent_ms = times.silence(now, beat, started_at)
+        looked.append((replace(WorkerRow(*fields), silent_ms=silent_ms, presence=presence), is_there))
+    return times.presence.judge(looked, times.clock)
 
 
 def put_deployment(store: Store, deployment: Deployment, times: Times) -> tuple[None, None]:
@@ -133,11 +148,6 @@ def deployments(store: Store, app: str | None) -> list[Deployment]:
         replace(msgspec.json.decode(body, type=Deployment), created_at=created_at)
         for created_at, body in store.connection.rows(query, app, app)
     ]
-
-
-def _worker_of(row: Row, silent_ms: int) -> WorkerRow:
-    fields = [*row[:-1], silent_ms]
-    return WorkerRow(*fields)
 
 
 def _told(store: Store, times: Times) -> tuple[int, int]:

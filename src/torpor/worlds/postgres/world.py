@@ -76,7 +76,12 @@ class PostgresWorld(ServerWorld[Store]):
     def capabilities(self) -> Capabilities:
         listen_ms = LOOK_MS if self._settings.listen else LOOK_DEAF_MS
         return Capabilities(
-            durable=True, shared=True, listen_ms=listen_ms, blob_bytes_max=BLOB_BYTES_MAX, transactions=True
+            durable=True,
+            shared=True,
+            listen_ms=listen_ms,
+            blob_bytes_max=BLOB_BYTES_MAX,
+            transactions=True,
+            presence=self._times.presence.id if self._settings.listen else "",
         )
 
     async def _connect(self) -> None:
@@ -88,7 +93,7 @@ class PostgresWorld(ServerWorld[Store]):
         self._transactions = Transactions(self._settings, self._url)
 
     def _new_ear(self) -> PostgresEar:
-        self._telling = PostgresEar(self._settings, self._notifier)
+        self._telling = PostgresEar(self._settings, self._notifier, self._times.presence)
         return self._telling
 
     async def close(self) -> None:

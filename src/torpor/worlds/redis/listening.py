@@ -14,6 +14,7 @@ import redis
 
 from torpor.worlds.ear import AGAIN_SECONDS, REST_SECONDS, Ear
 from torpor.worlds.notifier import Notifier
+from torpor.worlds.presence import Presence
 from torpor.worlds.redis.connection import client_of
 from torpor.worlds.redis.url import Settings
 
@@ -27,10 +28,11 @@ class RedisEar(Ear):
         channel: where news are told.
         whose: what tells the news of this world, which are none here, from those of others.
         notifier: whom to tell.
+        presence: shown to nobody yet.
     """
 
-    def __init__(self, settings: Settings, channel: bytes, whose: str, notifier: Notifier) -> None:
-        super().__init__(notifier, whose, (redis.RedisError,))
+    def __init__(self, settings: Settings, channel: bytes, whose: str, notifier: Notifier, presence: Presence) -> None:
+        super().__init__(notifier, whose, (redis.RedisError,), presence)
         self._settings = settings
         self._channel = channel
         self._farewell = channel + b":" + whose.encode()

@@ -83,7 +83,8 @@ class RedisWorld(ServerWorld[Store]):
         workers.ask_time(store, self._times)
 
     def _new_ear(self) -> RedisEar:
-        return RedisEar(self._settings, Keys(self._settings.name).news, self._whose, self._notifier)
+        news = Keys(self._settings.name).news
+        return RedisEar(self._settings, news, self._whose, self._notifier, self._times.presence)
 
     async def examine_server(self) -> dict[str, server.Told]:
         """Return what there is to say of the server, for people; see ``torpor doctor``."""

@@ -323,7 +323,9 @@ CREATE TABLE torpor.workers (
     app text NOT NULL,
     deployment text NOT NULL,
     seen_at bigint NOT NULL,
-    beat bigint NOT NULL
+    beat bigint NOT NULL,
+    presence text NOT NULL,
+    server text NOT NULL
 ) WITH (fillfactor = 50);
 
 CREATE TABLE torpor.deployments (
