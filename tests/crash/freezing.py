@@ -1,4 +1,7 @@
-"""A worker that tests freeze: ``python -m tests.crash.freezing URL LEDGER``. Its steps note each of their attempts."""
+"""
+A worker that tests freeze, kill or cut off: ``python -m tests.crash.freezing URL LEDGER [MACHINE]``. Its steps note each
+of their attempts. With a machine it seems to be on another one, and its lease is longer than any test.
+"""
 
 from __future__ import annotations
 
@@ -9,8 +12,10 @@ import time
 from pathlib import Path
 
 from torpor import Torpor, WorkerSettings, current_step
+from torpor.engine import liveness
 
 LEASE_MS = 600
+FAR_AWAY = WorkerSettings(lease_ms=600_000, heartbeat_ms=500, grace_seconds=0.2)
 
 app = Torpor(
     "memory://",
@@ -44,7 +49,10 @@ def _note() -> None:
     os.close(file)
 
 
-async def _work(url: str) -> None:
+async def _work(url: str, machine: str = "") -> None:
+    if machine:
+        liveness.machine = lambda: machine  # type: ignore[assignment]  # the point of it
+        app.settings = FAR_AWAY
     app.use_world(url)
     async with app, app.worker():
         await asyncio.Event().wait()
@@ -52,4 +60,4 @@ async def _work(url: str) -> None:
 
 if __name__ == "__main__":
     sys.modules["freezing"] = sys.modules["__main__"]  # the workflows' name of this file
-    asyncio.run(_work(sys.argv[1]))
+    asyncio.run(_work(sys.argv[1], *sys.argv[3:]))

@@ -21,7 +21,7 @@ from torpor.model import GONE_MS, WorkerRow
 _HANGING_LEASES = 20
 """A process that runs counts as dead after so many leases of silence."""
 
-_WATCHING_MS = 2_500
+_WATCHING_MS = 2_000
 """Between two looks at workers of whom the world sees whether they are connected."""
 
 

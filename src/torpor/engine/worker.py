@@ -5,7 +5,7 @@ A worker: claims turns and steps, runs them, shows that it lives, and takes over
 
     claim loop      claim what there is room for; otherwise wait for a notice or the next ready time
     heartbeat       every five seconds: tell the world that we live, look for dead workers, take their claims away;
-                    twice as often where the world sees whether others are connected, and at once when the process of
+                    every two where the world sees whether others are connected, and at once when the process of
                     one on this machine is gone, which is looked for every second
     schedules       when the next is due, and when the world has changed: start runs by the clock
     deployment      every second: tell the world what we bring if that has changed, and people what runs wait for
