@@ -1,6 +1,6 @@
 """
-A worker that tests freeze, kill or cut off: ``python -m tests.crash.freezing URL LEDGER [MACHINE]``. Its steps note each
-of their attempts. With a machine it seems to be on another one, and its lease is longer than any test.
+A worker that tests freeze, kill or cut off: ``python -m tests.crash.freezing URL LEDGER [MACHINE]``. Its steps note
+each of their attempts. With a machine it seems to be on another one, and its lease is longer than any test.
 """
 
 from __future__ import annotations

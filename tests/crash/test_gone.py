@@ -26,7 +26,7 @@ _CUT = (
 
 _SHOWN = (
     f"SELECT id FROM torpor.workers WHERE server = {STARTED} "
-    f"AND NOT pg_try_advisory_xact_lock({LOCK_OF_PRESENCE.format('presence')})"
+    f"AND NOT pg_try_advisory_xact_lock({LOCK_OF_PRESENCE.format('presence')})"  # noqa: S608  # constants
 )
 
 Worker = asyncio.subprocess.Process
