@@ -25,8 +25,8 @@ _CUT = (
 )
 
 _SHOWN = (
-    f"SELECT id FROM torpor.workers WHERE server = {STARTED} "
-    f"AND NOT pg_try_advisory_xact_lock({LOCK_OF_PRESENCE.format('presence')})"  # noqa: S608  # constants
+    f"SELECT id FROM torpor.workers WHERE server = {STARTED} "  # noqa: S608  # of constants
+    f"AND NOT pg_try_advisory_xact_lock({LOCK_OF_PRESENCE.format('presence')})"
 )
 
 Worker = asyncio.subprocess.Process
