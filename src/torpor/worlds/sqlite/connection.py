@@ -41,14 +41,19 @@ os.register_at_fork(after_in_child=_forked)
 class Job:
     """An operation on its way through a connection thread, and back to who waits for it."""
 
-    __slots__ = ("about", "error", "future", "notice", "operation", "value")
+    __slots__ = ("about", "error", "future", "lasts", "notice", "operation", "value")
 
     def __init__(
-        self, operation: Callable[[Store], Any] | None, about: str, future: asyncio.Future[Any] | None
+        self,
+        operation: Callable[[Store], Any] | None,
+        about: str,
+        future: asyncio.Future[Any] | None,
+        lasts: Callable[[Any], bool] | None = None,
     ) -> None:
         self.operation = operation  # None asks the connection thread to close
         self.about = about
         self.future = future  # None when nobody waits
+        self.lasts = lasts  # says of its value whether that must outlast a power failure; None when any must
         self.value: Any = None
         self.notice: Notice | None = None
         self.error: BaseException | None = None
@@ -109,7 +114,9 @@ class ConnectionThread:
         self._queue.put(Job(None, "closing", last))
         return last
 
-    def _submit(self, operation: Callable[[Store], Any], about: str) -> asyncio.Future[Any]:
+    def _submit(
+        self, operation: Callable[[Store], Any], about: str, lasts: Callable[[Any], bool] | None = None
+    ) -> asyncio.Future[Any]:
         """
         Queue *operation*, which *about* names in errors, and return the future of its result.
 
@@ -119,7 +126,7 @@ class ConnectionThread:
         if not self.is_open:
             raise self._not_open()
         future: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._queue.put(Job(operation, about, future))
+        self._queue.put(Job(operation, about, future, lasts))
         return future
 
     def hand_in(self, operation: Callable[[Store], Any], about: str, future: asyncio.Future[Any]) -> bool:

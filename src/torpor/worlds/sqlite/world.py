@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from torpor.clock import Clock, SystemClock
+from torpor.model import ClaimRequest, Claims
 from torpor.world import Capabilities, Unsubscribe, World
 from torpor.worlds.notifier import Listener, Notifier
 from torpor.worlds.requests import Conversation
@@ -69,9 +70,9 @@ class SqliteWorld(StoredWorld[Store, Clock]):
         super().__init__(url, _TABLES, clock or SystemClock())
         self._settings = parse(url)
         self._notifier = Notifier()
-        self._writer = Writer(self._connect, url, self._notifier)
         self._reader = Reader(self._connect_to_read, url, self._notifier)
         self._queries = Reader(self._connect_to_read, url, self._notifier)
+        self._writer = Writer(self._connect, url, self._notifier)
         self._opening = asyncio.Lock()
         self._transactions = Transactions(self._settings, url)
 
@@ -97,6 +98,17 @@ class SqliteWorld(StoredWorld[Store, Clock]):
             for thread in (self._queries, self._reader, self._writer):
                 if thread.is_open:
                     await thread.stop()
+
+    async def claim(self, request: ClaimRequest) -> Claims:
+        """
+        Claim; a failure of power may undo it where turns are claimed. It ends the worker, and until the turn's first
+        commit nobody can tell that it was there.
+        """
+        return await self._writer.submit(
+            lambda store: _TABLES.queue.claim(store, request, self._times),
+            f"claim of worker {request.worker_id}",
+            lambda claims: any(task.kind == "step" for task in claims.tasks),
+        )
 
     def subscribe(self, listener: Listener) -> Unsubscribe:
         unsubscribe = self._notifier.subscribe(listener)

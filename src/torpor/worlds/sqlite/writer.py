@@ -28,6 +28,7 @@ from typing import Final, TypeVar
 from torpor.model import Notice
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.sqlite.beginning import begin_writing, take_patience
+from torpor.worlds.sqlite.committing import Committing
 from torpor.worlds.sqlite.connection import ConnectionThread, Job, add_nobody, tell
 from torpor.worlds.sqlite.store import Store
 from torpor.worlds.sqlite.watch import REST_MS, Watch, watch
@@ -52,6 +53,7 @@ class Writer(ConnectionThread):
 
     def __init__(self, connect: Callable[[], Store], url: str, notifier: Notifier) -> None:
         super().__init__(connect, url, notifier)
+        self._committing: Committing
         self._version = 0
         self._patience_seconds = 0.0  # with another process that writes
         self._look_from = 0.0
@@ -61,16 +63,22 @@ class Writer(ConnectionThread):
         self._watch: Watch | None = None
         self._is_able_now = False  # to read what it could not read before
 
-    def submit(self, operation: Callable[[Store], tuple[T, Notice | None]], about: str) -> asyncio.Future[T]:
+    def submit(
+        self,
+        operation: Callable[[Store], tuple[T, Notice | None]],
+        about: str,
+        lasts: Callable[[T], bool] | None = None,
+    ) -> asyncio.Future[T]:
         """
         Queue *operation*, which *about* names in errors, and return the future of its result.
 
-        The operation is a function of the store alone: it may be run twice.
+        The operation is a function of the store alone: it may be run twice. *lasts* says of its result whether a
+        failure of power must not undo it, as it must none without that.
 
         Raises:
             UsageError: the connection thread is not open in this process.
         """
-        return self._submit(operation, about)
+        return self._submit(operation, about, lasts)
 
     def at_once(self, operation: Callable[[Store], tuple[T, Notice | None]], about: str) -> tuple[T] | None:
         """
@@ -110,9 +118,11 @@ class Writer(ConnectionThread):
     def _begin(self, store: Store) -> None:
         self._version = _data_version(store)
         self._patience_seconds = take_patience(store.db)
+        self._committing = Committing(store)
         self._watch = watch(store.file.path.with_name(f"{store.file.path.name}-wal"), self._written)
 
     def _end(self) -> None:
+        self._committing.close()
         if self._watch is not None:
             self._watch.close()
 
@@ -160,12 +170,16 @@ class Writer(ConnectionThread):
             return
         try:
             store.file.check(self._url, first.about)
-            begin_writing(store.db, self._patience_seconds)
-            add_waiting()
-            whole = all(self._try(store, job) for job in jobs)
-            if whole:
-                store.db.execute("COMMIT")
-                self._committed()
+            with self._committing.transaction(lasts=any(map(_may_last, jobs))) as is_open:
+                begin_writing(store.db, self._patience_seconds)
+                if is_open:
+                    add_waiting()
+                whole = all(self._try(store, job) for job in jobs)
+                if whole:
+                    store.db.execute("COMMIT")
+                    self._committed()
+            if whole and not is_open and any(map(_does_last, jobs)):
+                self._committing.synchronize()
         except sqlite3.Error as error:
             _roll_back(store)
             for job in jobs:  # the refused ones too: they were refused for what is not stored now
@@ -220,3 +234,12 @@ def _roll_back(store: Store) -> None:
     if store.db.in_transaction:
         store.db.execute("ROLLBACK")
     store.forget()
+
+
+def _may_last(job: Job) -> bool:
+    return job.lasts is None and job.operation is not _nothing
+
+
+def _does_last(job: Job) -> bool:
+    """Return whether what a job has done lasts: what listeners are told does, too."""
+    return job.lasts is not None and job.error is None and (job.notice is not None or job.lasts(job.value))
