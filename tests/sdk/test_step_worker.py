@@ -218,7 +218,7 @@ async def test_a_step_that_blocks_its_process_loses_nothing(worked: Served) -> N
 
 @pytest.mark.long
 async def test_when_a_step_worker_is_killed_another_one_begins_its_steps_again(served: Served, tmp_path: Path) -> None:
-    """Its steps are given back when it was not heard of for a lease."""
+    """Its steps are given back when it was not heard of for a lease; that takes none of their retries: this has none."""
     told = tmp_path / "told"
     async with served.step_worker("--queues", "dying") as first:
         run = await served.app.start("endingWhen", str(told), queue="dying")
@@ -260,7 +260,7 @@ async def test_a_token_without_the_role_is_refused(served: Served) -> None:
 async def test_a_server_that_is_killed_and_begins_anew_is_found_again(
     loaded: Torpor, folder: Path, tmp_path: Path
 ) -> None:
-    """The step worker waits for it, gives up what it ran, and carries the same run to its end."""
+    """The step worker waits for it, gives up what it ran, which costs no retry, and carries the same run to its end."""
     told, world = tmp_path / "told", f"sqlite:///{tmp_path}/torpor.db"
     settings = {"TORPOR_NODE_PROCESSES": "0", "TORPOR_WORLD": world}
     serve = ("serve", "app.py", "--port")
