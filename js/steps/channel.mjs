@@ -1,7 +1,7 @@
 // The line to whoever has started this process: messages both ways over one socket.
 
 import { Socket } from "node:net";
-import { packed, Unpacker } from "./messages.mjs";
+import { headed, Unpacker } from "./messages.mjs";
 
 export class Channel {
   #socket;
@@ -14,7 +14,12 @@ export class Channel {
     for (const end of ["end", "close", "error"]) this.#socket.on(end, () => process.exit(0));
   }
 
-  send(header, body) {
-    this.#socket.write(packed(header, body));
+  /** Send a message, whose body is one of bytes or several one behind the other; they are not to be changed from then on. */
+  send(header, ...bodies) {
+    const parts = bodies.filter((body) => body?.length > 0);
+    this.#socket.cork(); // what is written until then is one call of the system
+    this.#socket.write(headed(header, parts.reduce((sum, part) => sum + part.length, 0)));
+    for (const part of parts) this.#socket.write(part);
+    this.#socket.uncork();
   }
 }

@@ -65,11 +65,11 @@ function receive(header, body) {
   }
 }
 
-function ask(call, method, args, body) {
+function ask(call, method, args, ...bodies) {
   return new Promise((resolve, reject) => {
     const question = ++questions;
     answers.set(question, { resolve, reject });
-    channel.send({ type: "ask", question, call, method, args }, body);
+    channel.send({ type: "ask", question, call, method, args }, ...bodies);
   });
 }
 

@@ -18,7 +18,7 @@ const QUIET_MS = 300;
 /** The call of a step that is running here: `{ id, runId, stepId, started, streams }`. */
 export const calls = new AsyncLocalStorage();
 
-let ask; // (call's id, method, args, body) → { value, body }
+let ask; // (call's id, method, args, ...bodies) → { value, body }
 let specVersion; // of worlds and runs, which the project's SDK wants to be its own
 
 /** Say what carries questions to the worker, and be the world of this process, as a version of the SDK has it. */
@@ -60,8 +60,8 @@ function after(ms) {
   return new Promise((resolve) => setTimeout(resolve, ms, true));
 }
 
-async function asked(method, args, body) {
-  return (await ask(calls.getStore()?.id, method, args, body)).value;
+async function asked(method, args, ...bodies) {
+  return (await ask(calls.getStore()?.id, method, args, ...bodies)).value;
 }
 
 const general = {
@@ -126,9 +126,9 @@ function runOf(name) {
 }
 
 async function write(runId, name, chunks) {
-  const bytes = (await Promise.all(chunks)).map((chunk) => Buffer.from(chunk));
+  const bytes = (await Promise.all(chunks)).map((chunk) => (chunk instanceof Uint8Array ? chunk : Buffer.from(chunk)));
   const sizes = bytes.map(({ length }) => length);
-  await writing(async () => asked("streams.write", { runId: await runId, name, sizes }, Buffer.concat(bytes)));
+  await writing(async () => asked("streams.write", { runId: await runId, name, sizes }, ...bytes));
 }
 
 function writing(work) {

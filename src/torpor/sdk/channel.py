@@ -9,10 +9,15 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Iterable
-from typing import Any, Final
+from collections.abc import Callable, Iterable
+from typing import Any, Final, cast
+
+import msgspec
+
+from torpor.limits import MIB
 
 LENGTHS_BYTES: Final = 8
+_BUFFER_BYTES: Final = MIB // 4
 
 Header = dict[str, Any]
 Message = tuple[Header, bytes]
@@ -20,8 +25,8 @@ Message = tuple[Header, bytes]
 
 def packed(header: Header, body: bytes = b"") -> bytes:
     """Return the bytes of a message."""
-    head = json.dumps(header).encode()
-    return len(head).to_bytes(4) + len(body).to_bytes(4) + head + body
+    head = msgspec.json.encode(header)
+    return b"".join((len(head).to_bytes(4), len(body).to_bytes(4), head, body))
 
 
 def unpacked(data: bytes) -> Iterable[Message]:
@@ -44,37 +49,75 @@ def unpacked(data: bytes) -> Iterable[Message]:
         at = end
 
 
-class Channel:
+class Channel(asyncio.BufferedProtocol):
     """
-    Our end of the line.
+    Our end of the line. What comes is read into one buffer, out of which each body is copied once.
 
     Args:
-        reader, writer: of the socket.
+        take: is called with each message.
+
+    Attributes:
+        ended: once the other end is gone.
     """
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+    def __init__(self, take: Callable[[Header, bytes], None]) -> None:
+        self._take = take
+        self._transport: asyncio.Transport | None = None
+        self._buffer = bytearray(_BUFFER_BYTES)
+        self._filled = 0
+        self.ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    @classmethod
-    async def over(cls, ours: socket.socket) -> Channel:
-        """Return the channel over a connected socket, which it closes."""
-        return cls(*await asyncio.open_connection(sock=ours))
+    async def connect(self, ours: socket.socket) -> None:
+        """Begin, over a connected socket, which is closed with the channel."""
+        await asyncio.get_running_loop().create_connection(lambda: self, sock=ours)
 
     def send(self, header: Header, body: bytes = b"") -> None:
         """Send a message; what is sent to a process that has ended is lost, as it is."""
-        self._writer.write(packed(header, body))
-
-    async def messages(self) -> AsyncIterator[Message]:
-        """Yield what arrives, until the other end is gone."""
-        try:
-            while True:
-                lengths = await self._reader.readexactly(LENGTHS_BYTES)
-                head = json.loads(await self._reader.readexactly(int.from_bytes(lengths[:4])))
-                yield head, await self._reader.readexactly(int.from_bytes(lengths[4:]))
-        except (asyncio.IncompleteReadError, ConnectionError):
-            return
+        if self._transport is not None:
+            self._transport.write(packed(header, body))
 
     def close(self) -> None:
         """End the line; the process at its other end ends, too."""
-        self._writer.close()
+        if self._transport is not None:
+            self._transport.close()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Called by the event loop."""
+        self._transport = cast("asyncio.Transport", transport)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        """Called by the event loop."""
+        if not self.ended.done():
+            self.ended.set_result(None)
+
+    def get_buffer(self, _: int) -> memoryview:
+        """Return room for what comes next; called by the event loop."""
+        return memoryview(self._buffer)[self._filled :]
+
+    def buffer_updated(self, count: int) -> None:
+        """Take the messages that are whole now; called by the event loop."""
+        self._filled += count
+        at = wanted = 0
+        with memoryview(self._buffer)[: self._filled] as data:
+            while self._filled - at >= LENGTHS_BYTES:
+                behind_head = at + LENGTHS_BYTES + int.from_bytes(data[at : at + 4])
+                end = behind_head + int.from_bytes(data[at + 4 : at + LENGTHS_BYTES])
+                if end > self._filled:
+                    wanted = end - at
+                    break
+                header = msgspec.json.decode(data[at + LENGTHS_BYTES : behind_head], type=Header)
+                self._take(header, bytes(data[behind_head:end]))
+                at = end
+        self._keep(at, wanted)
+
+    def _keep(self, at: int, wanted: int) -> None:
+        """Move what is behind a place to the front of a buffer that has room for the message that it begins."""
+        rest = self._filled - at
+        size = max(_BUFFER_BYTES, wanted)
+        if size > len(self._buffer) or (len(self._buffer) > _BUFFER_BYTES and not rest):
+            buffer = bytearray(size)  # another one, since the event loop may hold on to the old one
+            buffer[:rest] = self._buffer[at : self._filled]
+            self._buffer = buffer
+        elif at:
+            self._buffer[:rest] = self._buffer[at : self._filled]
+        self._filled = rest

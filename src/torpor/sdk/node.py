@@ -83,11 +83,11 @@ class NodeSteps:
 class _Process:
     """One process of Node."""
 
-    def __init__(self, process: asyncio.subprocess.Process, channel: Channel, answer: Answering) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, answer: Answering) -> None:
         loop = asyncio.get_running_loop()
         self._process = process
-        self._channel = channel
-        self.calls = Calls(channel.send, answer)
+        self._channel = Channel(self._take)
+        self.calls = Calls(self._channel.send, answer)
         self._ready: asyncio.Future[str] = loop.create_future()
         self._work = loop.create_task(self._listen())
         self.is_alive = True
@@ -112,7 +112,8 @@ class _Process:
             except OSError as error:
                 ours.close()
                 raise HostError(f"Node does not start: {error}") from error
-        made = cls(process, await Channel.over(ours), answer)
+        made = cls(process, answer)
+        await made._channel.connect(ours)
         try:
             async with asyncio.timeout(_START_SECONDS_MAX):
                 why = await asyncio.shield(made._ready)
@@ -140,8 +141,7 @@ class _Process:
         return await self.calls.carry(name, given)
 
     async def _listen(self) -> None:
-        async for header, body in self._channel.messages():
-            self._take(header, body)
+        await self._channel.ended
         self.is_alive = False
         self._channel.close()
         how = ending_text(await self._process.wait())

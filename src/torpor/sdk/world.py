@@ -21,12 +21,15 @@ from torpor.engine.metadata import StepMetadata, current_step
 from torpor.engine.stream_reading import Part, StreamChunk
 from torpor.engine.stream_writing import Sink
 from torpor.errors import UsageError
+from torpor.limits import MIB
 from torpor.model import StreamType
 from torpor.run_handle import RunHandle
 from torpor.sdk_entities import run_entity
 
 _VALUE: Final = b"devl"
 _AHEAD: Final = 16
+_AT_ONCE_BYTES: Final = MIB // 4
+"""A reader is told of no more chunks at once, once those before have so many bytes."""
 _ABORT: Final = "_system_abort"
 _LOG_PAGE: Final = 500
 _LOG_PAGES_MAX: Final = 20
@@ -209,9 +212,9 @@ class SdkWorld:
     async def _next(self, args: dict[str, Any], _: bytes) -> tuple[Any, bytes]:
         number = args["reader"]
         reader = self._readers.get(number)
-        body = None if reader is None else await reader.next()
-        if body is not None:
-            return "chunk", frame(body)
+        bodies = [] if reader is None else await reader.next()
+        if bodies:
+            return "chunks", b"".join(map(frame, bodies))
         self._readers.pop(number, None)
         return "done", b""
 
@@ -245,6 +248,7 @@ class _Reader:
         self._chunks = chunks
         self._is_signal = is_signal
         self._queue: asyncio.Queue[bytes | BaseException | None] = asyncio.Queue(_AHEAD)
+        self._ending: list[BaseException | None] = []  # was taken from the queue, and is not told yet
 
     async def follow(self) -> None:
         """Read to the end."""
@@ -258,11 +262,21 @@ class _Reader:
         except Exception as error:  # noqa: BLE001  # whoever reads gets it
             await self._queue.put(error)
 
-    async def next(self) -> bytes | None:
-        """Return what is in the next chunk, None behind the last one."""
-        found = await self._queue.get()
-        if isinstance(found, BaseException):
-            raise found
+    async def next(self) -> list[bytes]:
+        """Return what is in the next chunks that are there, one at least and not too many; none behind the last one."""
+        first = self._ending.pop() if self._ending else await self._queue.get()
+        if isinstance(first, BaseException):
+            raise first
+        if first is None:
+            return []
+        found, size = [first], len(first)
+        while size < _AT_ONCE_BYTES and not self._is_signal and not self._queue.empty():
+            following = self._queue.get_nowait()
+            if not isinstance(following, bytes):
+                self._ending.append(following)
+                break
+            found.append(following)
+            size += len(following)
         return found
 
     def leave(self) -> None:
