@@ -133,7 +133,7 @@ class Worker:
         self._beginning_anew = asyncio.Lock()
         self._stopping = False
         self._stop: asyncio.Task[None] | None = None
-        self._starved = False  # the last claim had no room for turns or for steps
+        self._room = 1, 1  # for turns and for steps, at the last claim
         self._ready_at: int | None = None  # when the next task will be, by the last claim
         self._runs_wait = False  # as far as is known
         self._health = Health(clock, self._wake.set, observe)
@@ -160,7 +160,7 @@ class Worker:
         )
         self._tenancy = Tenancy(world, clock)
         self._threads = VmThreads(settings.vm_threads)
-        self._runner = Runner(self._steps, settings.steps, self._room_was_made)
+        self._runner = Runner(self._steps, settings.steps, self._step_ended)
         self._impatience = Impatience()
         self._reports = Reports(world, clock, self._runner.holding, observe, self._note_change)
         images = Images(world, guests, self._threads, keyring, programs, observe=observe, kept=kept)
@@ -366,7 +366,7 @@ class Worker:
         self._wake.clear()
         turns = max(0, self._settings.turns - len(self._turns)) if self._health.is_well else 0
         steps = self._runner.free
-        self._starved = not turns or not steps
+        self._room = turns, steps
         if not turns:
             self._impatience.hurry_all()
         next_at = None
@@ -441,7 +441,7 @@ class Worker:
     def _turn_ended(self, worker_id: str, task: Task, turn: asyncio.Task[None]) -> None:
         if self._turns.get(task.run_id) is turn:
             del self._turns[task.run_id]
-        self._room_was_made()
+        self._room_was_made(self._room[0])
         self._health.turn_ended()
         if not turn.cancelled() and (error := turn.exception()) is not None:
             self._give_up(worker_id, task, f"the turn of run {task.run_id} ended with an error of ours", error)
@@ -481,10 +481,13 @@ class Worker:
     def _is_crowded(self) -> bool:
         return self._runs_wait and len(self._turns) >= self._settings.turns
 
-    def _room_was_made(self) -> None:
-        """Claim again if the last claim had no room; otherwise only a notice can mean more work."""
+    def _step_ended(self) -> None:
+        self._room_was_made(self._room[1])
+
+    def _room_was_made(self, before: int) -> None:
+        """Claim again if the last claim had none of that room; otherwise only a notice can mean more work."""
         self._note_change()
-        if self._starved:
+        if not before:
             self._wake.set()
 
     # Life and death
