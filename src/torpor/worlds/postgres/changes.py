@@ -8,7 +8,6 @@ set.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Final
 
 import psycopg
@@ -58,31 +57,32 @@ _ADD_TURN: Final = (
     "ON CONFLICT (run) DO UPDATE SET ready_at = excluded.ready_at, queued_at = excluded.queued_at, "
     "worker = excluded.worker, slot = excluded.slot"
 )
-_SAVE_TURN: Final = "UPDATE torpor.turns SET ready_at = %s, queued_at = %s, worker = %s, slot = %s WHERE run = %s"
-_DROP_TURN: Final = "DELETE FROM torpor.turns WHERE run = %s"
+SAVE_TURN: Final = "UPDATE torpor.turns SET ready_at = %s, queued_at = %s, worker = %s, slot = %s WHERE run = %s"
+DROP_TURN: Final = "DELETE FROM torpor.turns WHERE run = %s"
 
 _AWAIT: Final = "SELECT 1 FROM torpor.runs WHERE id = %s FOR UPDATE"  # a session that is cut may commit a moment later
 _LOOKS_MAX: Final = 5
 _EVENTS_TOGETHER: Final = 8
-_ADD_EVENTS: Final = [_insert("events", ["run", *EVENT_FIELDS], rows) for rows in range(_EVENTS_TOGETHER + 1)]
+ADD_EVENTS: Final = [_insert("events", ["run", *EVENT_FIELDS], rows) for rows in range(_EVENTS_TOGETHER + 1)]
 
 _STEP_FACTS: Final = {"run", "id", "op", "seq", "created_at"}
 # Input and progress of a step that is there stay as they are: what a turn was given may be the log's, or of before.
 _STEP_KEPT: Final = [field for field in STEP_FIELDS if field not in ("input", "progress")]
 _STEP_PLACES: Final = [STEP_FIELDS.index(field) for field in _STEP_KEPT]
-_STEP_STORED: Final = [*_STEP_KEPT, "gives_up_at"]
-_STEP_CHANGING: Final = [field for field in _STEP_STORED if field not in _STEP_FACTS]
-_PUT_STEP: Final = f"{_insert('steps', _STEP_STORED)} ON CONFLICT (run, id) DO UPDATE SET {_updating(_STEP_CHANGING)}"
+STEP_STORED: Final = [*_STEP_KEPT, "gives_up_at"]
+_STEP_CHANGING: Final = [field for field in STEP_STORED if field not in _STEP_FACTS]
+PUT_STEP: Final = f"{_insert('steps', STEP_STORED)} ON CONFLICT (run, id) DO UPDATE SET {_updating(_STEP_CHANGING)}"
+PUT_STEPS: Final = PUT_STEP.replace(f"VALUES ({', '.join(['%s'] * len(STEP_STORED))})", "SELECT * FROM unnest({})")
 _PUT_TASK: Final = (
-    f"INSERT INTO torpor.steps ({', '.join(_STEP_STORED)}, app, route, n) "
-    f"SELECT {', '.join(['%s'] * len(_STEP_STORED))}, app, %s, n FROM torpor.runs WHERE id = %s "
+    f"INSERT INTO torpor.steps ({', '.join(STEP_STORED)}, app, route, n) "
+    f"SELECT {', '.join(['%s'] * len(STEP_STORED))}, app, %s, n FROM torpor.runs WHERE id = %s "
     f"ON CONFLICT (run, id) DO UPDATE SET {_updating([*_STEP_CHANGING, 'app', 'route', 'n'])}"
 )
 _SAVE_STEP: Final = (
     f"WITH saved AS (UPDATE torpor.steps SET {', '.join(f'{field} = %s' for field in _STEP_CHANGING)}, route = %s "
     "WHERE run = %s AND id = %s AND epoch = %s RETURNING 1) SELECT 1 / count(*) FROM saved"
 )
-_DROP_STEPS: Final = "DELETE FROM torpor.steps WHERE run = %s AND id = ANY(%s)"
+DROP_STEPS: Final = "DELETE FROM torpor.steps WHERE run = %s AND id = ANY(%s)"
 _DROP_WAITS: Final = "DELETE FROM torpor.waits WHERE run = %s AND id = ANY(%s)"
 _ADD_WAIT: Final = _insert("waits", ["run", "id", "op", "due"])
 _PUT_HOOK: Final = f"{_insert('hooks', HOOK_FIELDS)} ON CONFLICT (run, id) DO UPDATE SET status = excluded.status"
@@ -97,6 +97,7 @@ _RESERVE: Final = (
     "ON CONFLICT (token) DO UPDATE SET run = excluded.run, until = excluded.until"
 )
 _ADD_LINE: Final = f"{_insert('lines', ['run', 'n', 'at', 'level', 'text'])} ON CONFLICT DO NOTHING"
+DROP_SNAPSHOT: Final = "DELETE FROM torpor.snapshots WHERE run = %s"
 _PUT_SNAPSHOT: Final = (
     f"{_insert('snapshots', ['run', *SNAPSHOT_FIELDS])} ON CONFLICT (run) DO UPDATE SET {_updating([*SNAPSHOT_FIELDS])}"
 )
@@ -104,7 +105,7 @@ _ADD_ATTRIBUTE: Final = (
     "INSERT INTO torpor.attributes (run, name, value, n) SELECT id, %s, %s, n FROM torpor.runs WHERE id = %s "
     "ON CONFLICT (run, name) DO UPDATE SET value = excluded.value"
 )
-_UNWATCHED: Final = "SELECT 1 / (CASE WHEN EXISTS (SELECT 1 FROM torpor.watchers WHERE watch = %s) THEN 0 ELSE 1 END)"
+UNWATCHED: Final = "SELECT 1 / (CASE WHEN EXISTS (SELECT 1 FROM torpor.watchers WHERE watch = %s) THEN 0 ELSE 1 END)"
 _TAKEN: Final = "SELECT token, run FROM torpor.tokens WHERE token = ANY(%s) AND NOT (run = %s AND hook = ANY(%s))"
 
 
@@ -122,22 +123,8 @@ def whole(store: Store, changes: Changes) -> list[Statement]:
     """Return the statements for changes that are all of an operation; one of them divides by zero if they are not."""
     statements = prepared(store, changes)
     if changes.ended:
-        statements.append((_UNWATCHED, (changes.run.id,)))
+        statements.append((UNWATCHED, (changes.run.id,)))
     return statements
-
-
-def store_all(store: Store, all_changes: Sequence[Changes]) -> bool:
-    """
-    Store changes that are all of several operations, in one round trip; return whether they are stored.
-
-    Raises:
-        psycopg.Error: nothing of them is stored.
-    """
-    try:
-        store.connection.store([statement for changes in all_changes for statement in whole(store, changes)])
-    except LostError as lost:
-        return all(_look(store, changes, lost) for changes in all_changes)
-    return True
 
 
 def store_whole(store: Store, changes: Changes) -> None:
@@ -155,7 +142,7 @@ def store_whole(store: Store, changes: Changes) -> None:
         except psycopg.Error as error:
             raise _refusal(store, changes, error) from error
         except LostError as lost:
-            if _look(store, changes, lost):
+            if look(store, changes, lost):
                 return
 
 
@@ -185,7 +172,7 @@ def store_within(store: Store, changes: Changes) -> None:
 
 def save_step(store: Store, run: Run, step: Step, expected: int) -> list[Statement]:
     """Return what stores the row of a step task, if its epoch is still *expected*; it divides by zero if not."""
-    row = dict(zip(_STEP_STORED, _stored(step), strict=True))
+    row = dict(zip(STEP_STORED, _stored(step), strict=True))
     values = [row[field] for field in _STEP_CHANGING]
     return [(_SAVE_STEP, (*values, _route(store, run, step), run.id, step.id, expected))]
 
@@ -223,7 +210,7 @@ def is_stored(store: Store, changes: Changes) -> bool:
     return events_of(rows) == [last]
 
 
-def _look(store: Store, changes: Changes, lost: LostError) -> bool:
+def look(store: Store, changes: Changes, lost: LostError) -> bool:
     """
     Return whether changes are stored whose connection is gone.
 
@@ -252,7 +239,7 @@ def prepared(store: Store, changes: Changes) -> list[Statement]:
     statements = [_run(before, run), *_turn(store, before, run), *_events(run.id, changes.events)]
     gone = [step_id for step_id, step in changes.steps.items() if step is None]
     if gone:
-        statements.append((_DROP_STEPS, (run.id, gone)))
+        statements.append((DROP_STEPS, (run.id, gone)))
     statements += [_step(store, run, step) for step in changes.steps.values() if step is not None]
     if changes.waits:
         gone = [wait_id for wait_id, wait in changes.waits.items() if wait is None]
@@ -271,7 +258,7 @@ def prepared(store: Store, changes: Changes) -> list[Statement]:
     if changes.snapshot is not None:
         statements.append((_PUT_SNAPSHOT, (run.id, *astuple(changes.snapshot))))
     if changes.drop_snapshot:
-        statements.append(("DELETE FROM torpor.snapshots WHERE run = %s", (run.id,)))
+        statements.append((DROP_SNAPSHOT, (run.id,)))
     was = before.attributes if before is not None else {}
     if was is not run.attributes:
         statements += _attributes(run.id, was, run.attributes)
@@ -302,12 +289,12 @@ def _turn(store: Store, before: Run | None, run: Run) -> list[Statement]:
     place = (run.ready_at, run.queued_at, run.worker, run.slot)
     was = before is not None and before.status not in RUN_TERMINAL
     if run.status in RUN_TERMINAL:
-        return [(_DROP_TURN, (run.id,))] if was else []
+        return [(DROP_TURN, (run.id,))] if was else []
     if not was:
         return [(_ADD_TURN, (store.routes.of_turn(run), *place, run.id))]
     if before is not None and place == (before.ready_at, before.queued_at, before.worker, before.slot):
         return []
-    return [(_SAVE_TURN, (*place, run.id))]
+    return [(SAVE_TURN, (*place, run.id))]
 
 
 def _events(run_id: str, events: tuple[Event, ...]) -> list[Statement]:
@@ -315,14 +302,14 @@ def _events(run_id: str, events: tuple[Event, ...]) -> list[Statement]:
     for at in range(0, len(events), _EVENTS_TOGETHER):
         some = events[at : at + _EVENTS_TOGETHER]
         values = [value for event in some for value in (run_id, *astuple(event))]
-        statements.append((_ADD_EVENTS[len(some)], values))
+        statements.append((ADD_EVENTS[len(some)], values))
     return statements
 
 
 def _step(store: Store, run: Run, step: Step) -> Statement:
     values = _stored(step)
     if not step.task:
-        return _PUT_STEP, values
+        return PUT_STEP, values
     return _PUT_TASK, (*values, _route(store, run, step), run.id)
 
 

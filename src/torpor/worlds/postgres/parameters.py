@@ -26,11 +26,12 @@ _TO_STORE: Final = str.maketrans({"\0": f"{_MARK}0", _MARK: f"{_MARK}1"})
 _TEXT: Final = 25  # numbers of types: pg_type.dat
 _UNKNOWN: Final = 0
 _BOOL, _BYTEA, _INT8, _FLOAT8 = 16, 17, 20, 701
-_ARRAY_OF_INT8, _ARRAY_OF_TEXT = 1016, 1009
+_ARRAY_OF_BOOL, _ARRAY_OF_BYTEA, _ARRAY_OF_INT8, _ARRAY_OF_TEXT = 1000, 1001, 1016, 1009
 
 _int8: Final = struct.Struct("!q").pack
 _float8: Final = struct.Struct("!d").pack
 _length: Final = struct.Struct("!i").pack
+_NULL: Final = _length(-1)
 _head_of_array: Final = struct.Struct("!5i").pack  # dimensions, whether there are NULLs, type, length, first index
 
 
@@ -56,6 +57,40 @@ def _same(value: Any) -> Any:
     return value
 
 
+class Column(list[Any]):
+    """Values of one kind, each of which may be None, that go as one array."""
+
+
+class Texts(Column):
+    """Texts."""
+
+
+class Numbers(Column):
+    """Integers."""
+
+
+class Blobs(Column):
+    """Bytes."""
+
+
+class Flags(Column):
+    """Yes or no."""
+
+
+def _column(of: int, encode: Callable[[Any], bytes]) -> Encode:
+    def encode_all(values: Sequence[Any]) -> bytes:
+        parts = [_head_of_array(1, 1, of, len(values), 1)]
+        for value in values:
+            if value is None:
+                parts.append(_NULL)
+            else:
+                data = encode(value)
+                parts += (_length(len(data)), data)
+        return b"".join(parts)
+
+    return encode_all
+
+
 def _array(of: int, encode: Callable[[Any], bytes]) -> Encode:
     def encode_all(values: Sequence[Any]) -> bytes:
         parts = [_head_of_array(1, 0, of, len(values), 1)]
@@ -77,6 +112,10 @@ _KINDS: Final[dict[object, Kind]] = {
     (): (_UNKNOWN, Format.TEXT, lambda _: b"{}"),
     (int,): (_ARRAY_OF_INT8, Format.BINARY, _array(_INT8, _int8)),
     (str,): (_ARRAY_OF_TEXT, Format.BINARY, _array(_TEXT, _text)),
+    Texts: (_ARRAY_OF_TEXT, Format.BINARY, _column(_TEXT, _text)),
+    Numbers: (_ARRAY_OF_INT8, Format.BINARY, _column(_INT8, _int8)),
+    Blobs: (_ARRAY_OF_BYTEA, Format.BINARY, _column(_BYTEA, _same)),
+    Flags: (_ARRAY_OF_BOOL, Format.BINARY, _column(_BOOL, _bool)),
 }
 
 

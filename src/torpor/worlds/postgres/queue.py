@@ -23,6 +23,7 @@ from torpor.model import NOW, ClaimRequest, Claims, Notice, Task
 from torpor.worlds import claims
 from torpor.worlds.draft import Changes
 from torpor.worlds.postgres import workers
+from torpor.worlds.postgres.alike import together
 from torpor.worlds.postgres.changes import prepared, save_step
 from torpor.worlds.postgres.connection import LostError, UndoneError
 from torpor.worlds.postgres.deadlines import NEXT_DEADLINE, OVERDUE, expire
@@ -274,7 +275,7 @@ def _claim_turns(store: Store, locked: _Locked, lanes: Lanes, request: ClaimRequ
         lanes.claimed(run)
         tasks.append(claims.turn_task(claimed, locked.created.get(run.id, [])))
         _prove(store, _HAS_TURN, run.id, claimed.epoch, request.worker_id)
-    store.connection.put_off(statements)
+    store.connection.put_off(together(statements))
     return tasks
 
 

@@ -18,8 +18,9 @@ from typing import Any, Final
 import psycopg
 
 from torpor.worlds import requests as ask
+from torpor.worlds.postgres.alike import store_all
 from torpor.worlds.postgres.answers import answer, rest
-from torpor.worlds.postgres.changes import is_stored, is_whole, store_all, whole
+from torpor.worlds.postgres.changes import is_stored, is_whole, whole
 from torpor.worlds.postgres.connection import LostError, UndoneError
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.requests import Apply, Conversation
