@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable
 from contextlib import suppress
+from typing import Any
 from unittest import mock
 
 import psycopg
@@ -16,6 +17,7 @@ from tests.worlds.empty_postgres import server, world
 from tests.worlds.many_turns import RUNS, refuses_alone, started, stored
 from torpor.errors import EntityConflictError, LeaseLostError, RunNotFoundError
 from torpor.model import NOW, Event, NewTask, Run
+from torpor.model.flow import Place
 from torpor.testing.worlds.notices import Ear
 from torpor.testing.worlds.story import (
     T,
@@ -23,9 +25,11 @@ from torpor.testing.worlds.story import (
     new_run,
     outcome,
     request,
+    snapshot,
     step,
     take,
     types,
+    wait,
     watching,
 )
 from torpor.worlds import open_world
@@ -39,6 +43,9 @@ _CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
     "WHERE application_name = 'torpor' AND pid <> pg_backend_pid()"
 )
+
+
+_STATEMENTS_OF_ONE = 4
 
 
 def _transactions(server: str, seq: int) -> int:
@@ -58,6 +65,41 @@ async def test_what_comes_together_is_one_transaction(world: PostgresWorld, serv
     assert all(each.stored for each in found)
     assert 1 <= _transactions(server, 4) < 10
     assert [(await world.get_run(run_id)).status for run_id in RUNS] == ["completed"] * len(RUNS)
+
+
+async def test_what_is_stored_together_is_what_is_stored_alone(world: PostgresWorld, server: str) -> None:
+    """Rows of the same table go as columns: with values and without, of steps that begin and of those that are gone."""
+    turns = await started(world)
+    first: tuple[Event, ...] = (step("step_created", 1, attempt=1), wait("wait_created", 2, T), step("step_created", 3))
+    first = (*first, replace(step("step_created", 4, attempt=1), name="na\0me", payload=b""))
+    second = step("step_completed", 1), wait("wait_completed", 2), step("step_failed", 4)
+    tasks = [NewTask("step_03", NOW, place=Place("slow", weight=2))]
+    said: list[tuple[tuple[Event, ...], dict[str, Any]]] = [
+        (first, {"tasks": tasks}),
+        ((step("step_created", 5, attempt=1),), {"inputs": second, "snapshot": snapshot()}),
+        ((ending(),), {}),
+    ]
+    for outputs, fields in said:
+        alone, *others = turns
+        found = [await stored(world, alone, *outputs, **fields)]
+        found += await asyncio.gather(*(stored(world, turn, *outputs, **fields) for turn in others))
+        rows = _rows(server)
+        assert rows == dict.fromkeys(RUNS, rows[RUNS[0]])
+        turns = [(task, each.held) for (task, _), each in zip(turns, found, strict=True) if each.held is not None]
+    assert [(await world.get_run(run_id)).status for run_id in RUNS] == ["completed"] * len(RUNS)
+    assert await world.damaged() == []
+
+
+def _rows(server: str) -> dict[object, list[object]]:
+    """Return what each run has in all tables, without its name, its number and times of now."""
+    found: dict[object, list[object]] = {}
+    query = (
+        "SELECT run, to_jsonb(t) - '{{run,n,at,created_at,started_at,queued_at}}'::text[] FROM torpor.{} t ORDER BY 2"
+    )
+    for table in ("events", "steps", "waits", "turns", "snapshots"):
+        for run, row in execute(server, query.format(table)):
+            found.setdefault(run, []).append((table, row))
+    return found
 
 
 async def test_a_stale_one_is_refused_alone(world: PostgresWorld, server: str) -> None:
@@ -114,7 +156,7 @@ async def test_an_answer_that_is_lost_is_looked_up(world: PostgresWorld, before:
 
     def losing(self: Connection, statements: Iterable[Statement]) -> None:
         kept = [*statements]
-        if len(kept) > len(RUNS) and not lost:
+        if len(kept) > _STATEMENTS_OF_ONE and not lost:
             lost.append(len(kept))
             if not before:
                 store(self, kept)

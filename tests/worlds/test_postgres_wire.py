@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from tests.worlds.empty_postgres import server
 from torpor.worlds.postgres import wire as wires
 from torpor.worlds.postgres.connection import Connection
+from torpor.worlds.postgres.parameters import Blobs, Flags, Numbers, Texts
 from torpor.worlds.postgres.statements import numbered
 from torpor.worlds.postgres.url import parse
 
@@ -51,6 +52,17 @@ def test_values_come_back(connection: Connection, **sent: object) -> None:
     )
     expected = [".".join(map(str, each)) if each else None for each in sent.values() if isinstance(each, list)]
     assert list(found) == [*list(sent.values())[:5], *expected]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(*(st.none() | kind for kind in (_INTEGERS, _TEXTS, st.binary(), st.booleans()))), min_size=1))
+def test_columns_come_back(connection: Connection, rows: list[tuple[object, ...]]) -> None:
+    """Of every type that columns have, also where nothing stands in them."""
+    columns = [
+        kind(values) for kind, values in zip((Numbers, Texts, Blobs, Flags), zip(*rows, strict=True), strict=True)
+    ]
+    query = "SELECT * FROM unnest(%s::bigint[], %s::text[], %s::bytea[], %s::boolean[])"
+    assert connection.rows(query, *columns) == rows
 
 
 def test_placeholders_have_names_or_places() -> None:
