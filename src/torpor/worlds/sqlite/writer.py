@@ -130,8 +130,9 @@ class Writer(ConnectionThread):
         while self._notifier:
             with self._using:
                 self._look(store)
-                pause = self._pause_ms() / 1000
-                self._wakes_at = time.monotonic() + pause
+                now = time.monotonic()
+                pause = max(self._pause_ms() / 1000, self._look_from - now)
+                self._wakes_at = now + pause
             try:
                 return self._queue.get(timeout=pause)
             except Empty:
