@@ -11,7 +11,7 @@ from benchmarks.harness import child
 from benchmarks.harness.costs import spent
 from benchmarks.harness.database import fresh
 from benchmarks.harness.progress import say
-from benchmarks.harness.residence import cpu_seconds, worker_peak_mib
+from benchmarks.harness.residence import cpu_seconds, worker_memory_mib, worker_peak_mib
 from benchmarks.harness.rows import Row, Rows
 from benchmarks.harness.setting import Setting
 from benchmarks.harness.stopwatch import finished, timed_ms
@@ -21,15 +21,22 @@ STEPS = 5
 
 
 class Measured(msgspec.Struct, frozen=True):
-    """Seconds of each round, processor time of all processes in it, and the peak memory of a worker's, in MiB."""
+    """
+    What was measured of all processes.
+
+    Attributes:
+        walls, cpu: seconds that each round took, and of processor time in it.
+        memory, peak: of the worker process with most, after a round, and resident at any time, in MiB.
+    """
 
     walls: list[float]
     cpu: list[float]
+    memory: float
     peak: float
 
 
 def run(setting: Setting) -> list[Row]:
-    """Return steps and runs per second, processor time of a step, and the peak memory of a process that worked."""
+    """Return steps and runs per second, processor time of a step, and the memory of a process that worked."""
     rows = Rows("throughput", setting)
     with fresh(setting) as place:
         child.call(settle, place)
@@ -39,6 +46,8 @@ def run(setting: Setting) -> list[Row]:
     rows.add("steps_per_s", "1/s", [RUNS * STEPS / wall for wall in measured.walls], params)
     rows.add("runs_per_s", "1/s", [RUNS / wall for wall in measured.walls], params)
     rows.add("cpu_per_step", "µs", [1_000_000 * cpu / (RUNS * STEPS) for cpu in measured.cpu], params)
+    if measured.memory:
+        rows.add("memory", "MiB", [measured.memory], params)
     rows.add("peak_rss", "MiB", [measured.peak], params)
     costs.add_to(rows, (1 + setting.samples) * RUNS * STEPS, "step", params)
     return rows.all
@@ -60,7 +69,7 @@ def measure(setting: Setting) -> Measured:
 
 
 async def _measure(setting: Setting) -> Measured:
-    walls, cpu = [], []
+    walls, cpu, memory = [], [], []
     async with working(setting) as app:
         for number in range(1 + setting.samples):
             say(f"throughput: round {number} of {setting.samples}")
@@ -68,4 +77,5 @@ async def _measure(setting: Setting) -> Measured:
             before = cpu_seconds()
             walls.append(await timed_ms(asyncio.gather(*runs)) / 1000)
             cpu.append(cpu_seconds() - before)
-        return Measured(walls[1:], cpu[1:], worker_peak_mib())
+            memory.append(worker_memory_mib())
+        return Measured(walls[1:], cpu[1:], max(memory), worker_peak_mib())

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import psutil
 
+from torpor.processes.memory import taken_bytes
+
 MIB = 1024 * 1024
 
 
@@ -21,6 +23,12 @@ def resident_mib() -> float:
 def worker_peak_mib() -> float:
     """Return the most that was ever resident of a worker process: the largest of this one's, else this one."""
     return max((peak_mib(worker.pid) for worker in psutil.Process().children()), default=peak_mib())
+
+
+def worker_memory_mib() -> float:
+    """Return what the worker process that takes most takes now, each page once; 0 where the system does not tell."""
+    workers = [taken_bytes(worker.pid) for worker in psutil.Process().children()] or [taken_bytes()]
+    return max(taken or 0 for taken in workers) / MIB
 
 
 def cpu_seconds() -> float:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import re
-from pathlib import Path
 from typing import Annotated, Final
 
 import typer
@@ -13,6 +11,7 @@ from msgspec.structs import replace
 
 from torpor.engine.settings import WorkerSettings
 from torpor.errors import UsageError
+from torpor.processes.memory import resident_bytes, taken_bytes
 
 DEFAULT_QUEUE: Final = "default"
 """What the command line calls no queue."""
@@ -84,14 +83,12 @@ def size_of(text: str) -> int:
     return int(float(number) * _UNITS[unit.upper()])
 
 
-def resident_bytes() -> int:
-    """Return how much memory this process has."""
-    statm = Path("/proc/self/statm")
-    if statm.exists():
-        return int(statm.read_text(encoding="ascii").split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    import psutil  # noqa: PLC0415  # costs 15 ms, and Linux does without
-
-    return int(psutil.Process().memory_info().rss)
+def _more_than(ceiling: int) -> int | None:
+    """Return how much memory this process takes if that is more than *ceiling*, in bytes, else None."""
+    has = resident_bytes()
+    if has > ceiling:  # else it takes no more either, and nobody has to count
+        has = taken_bytes() or has
+    return has if has > ceiling else None
 
 
 def require_room(ceiling: int) -> None:
@@ -101,7 +98,7 @@ def require_room(ceiling: int) -> None:
     Raises:
         UsageError: it would be replaced again and again.
     """
-    if (has := resident_bytes()) > ceiling:
+    if (has := _more_than(ceiling)) is not None:
         raise UsageError(
             f"--memory of {_told(ceiling)} is less than the {_told(has)} that a worker has before its first run; "
             "give it twice that"
@@ -110,7 +107,7 @@ def require_room(ceiling: int) -> None:
 
 async def outgrown(ceiling: int) -> str:
     """Return once this process has more memory than it may have, and tell so."""
-    while (has := resident_bytes()) <= ceiling:  # noqa: ASYNC110  # nobody tells
+    while (has := _more_than(ceiling)) is None:  # noqa: ASYNC110  # nobody tells
         await asyncio.sleep(_LOOK_SECONDS)
     return f"it has {_told(has)} of memory, and may have {_told(ceiling)}: it parks its runs, and another one begins"
 
