@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from torpor import Backoff, RunHandle, Torpor, current_step
+from torpor import Backoff, RunHandle, Torpor, current_step, get_writable
 
 app = Torpor("memory://", name="", root=Path(__file__).parent)
 done: list[Any] = []
@@ -35,6 +35,14 @@ async def write(stream: Any, value: str) -> str:
 
 
 @app.step
+async def pour(megabytes: int) -> None:
+    """Write so much to the run's stream."""
+    stream = get_writable()
+    for _ in range(megabytes):
+        await stream.write("x" * 1_000_000)
+
+
+@app.step
 async def whose() -> str:
     """Tell whose run it is for."""
     return current_step().run_id
@@ -45,6 +53,12 @@ async def queued(value: object) -> object:
     """Do as ``note`` does, in a queue of the application's own."""
     done.append(value)
     return value
+
+
+@app.step(queue="ours", backoff=Backoff(first=0.001))
+async def queued_fails(times: int) -> int:
+    """Do as ``fails`` does, in that queue."""
+    return await fails(times)
 
 
 @app.step(backoff=Backoff(first=0.001))

@@ -7,9 +7,10 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from tests.tenants.application import done, note
+from tests.tenants.application import done, note, pour
 from torpor import QuotaExceededError, Quotas, RunFailedError, Torpor
 from torpor.errors import ConfigurationError
+from torpor.limits import STREAM_BATCH_BYTES_MAX
 from torpor.tenants import Language
 
 SECONDS = 30
@@ -97,6 +98,24 @@ async def test_storage(app: Torpor) -> None:
     assert (await acme.info()).usage.stored < 600_000
     with pytest.raises(QuotaExceededError, match="quota storage"):
         await asyncio.gather(*(acme.start(SLEEPS) for _ in range(30)))
+
+
+async def test_streams_count_as_storage(app: Torpor) -> None:
+    """A step that writes for ever is refused what passes the quota, and its run fails; then no run begins."""
+    quotas = Quotas(storage=3_000_000)
+    pours = "from steps import pour\nasync def main():\n    await pour(1_000)\n"
+    acme = app.tenant("acme", quotas=quotas, allow=[pour])
+    run = await acme.start(pours)
+    with pytest.raises(RunFailedError, match=r"\(quota storage\)") as caught:
+        await run.result(timeout=SECONDS)
+    assert caught.value.failure == "QUOTA_EXCEEDED"
+    assert [step.attempt for step in await run.steps()] == [1]
+    stored = (await acme.info()).usage.stored
+    assert sum(stream.size for stream in await run.streams()) < stored < 3_000_000 + STREAM_BATCH_BYTES_MAX + 100_000
+    with pytest.raises(QuotaExceededError, match="quota storage"):
+        await acme.start(pours)
+    with pytest.raises(QuotaExceededError, match="quota storage"):
+        await run.writable("more").write("x")
 
 
 async def test_runs_at_once_wait_for_one_another(app: Torpor) -> None:

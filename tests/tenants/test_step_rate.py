@@ -10,7 +10,7 @@ import pytest
 from tests.engine.support import until
 from tests.semantics.support import HOUR, MovableClock
 from tests.tenants.application import app as application
-from tests.tenants.application import done, fails, note, queued
+from tests.tenants.application import done, fails, note, queued, queued_fails
 from torpor import Quotas, RunHandle, Torpor
 from torpor.engine.tenancy import Tenancy
 from torpor.model.tenants import TenantInfo
@@ -19,7 +19,7 @@ from torpor.tenants import Tenant
 SECONDS = 30
 QUOTAS = Quotas(step_rate="2/h")
 STEPS = """
-import { fails, note, queued } from "steps";
+import { fails, note, queued, queued_fails } from "steps";
 import { start } from "workflow";
 export async function inTurn(n) { "use workflow"; for (let i = 0; i < n; i++) await note(i); return n; }
 export async function atOnce(n) {
@@ -28,7 +28,11 @@ export async function atOnce(n) {
 }
 export async function again(n) { "use workflow"; return await fails(n); }
 export async function children(n) { "use workflow"; for (let i = 0; i < n; i++) await start(atOnce, [0]); return n; }
-export async function elsewhere(n) { "use workflow"; for (let i = 0; i < n; i++) await queued(i); return n; }
+export async function elsewhere(n) {
+  "use workflow";
+  return (await Promise.all([...Array(n).keys()].map((i) => queued(i)))).length;
+}
+export async function elsewhereAgain(n) { "use workflow"; return await queued_fails(n); }
 """
 
 
@@ -49,7 +53,7 @@ async def app(clock: MovableClock) -> AsyncIterator[Torpor]:
 @pytest.fixture
 def acme(app: Torpor) -> Tenant:
     """A tenant whose steps have a rate."""
-    return app.tenant("acme", quotas=QUOTAS, allow=[fails, note, queued])
+    return app.tenant("acme", quotas=QUOTAS, allow=[fails, note, queued, queued_fails])
 
 
 async def start(tenant: Tenant, workflow: str, n: int) -> RunHandle:
@@ -74,7 +78,7 @@ async def test_steps_of_all_runs_share_the_rate(app: Torpor, acme: Tenant, clock
     for begun in (2, 4):
         await step_waits(app, 6 - begun, begun=begun)
         if begun == 2:
-            bolt = app.tenant("bolt", allow=[fails, note, queued])
+            bolt = app.tenant("bolt", allow=[fails, note, queued, queued_fails])
             assert await (await start(bolt, "inTurn", 5)).result(timeout=SECONDS) == 5
             assert await (await app.start("victim")).result(timeout=SECONDS) == "ours"
             del done[2:]
@@ -111,9 +115,32 @@ async def test_attempts_and_starts_of_children_count(app: Torpor, acme: Tenant, 
     assert await run.result(timeout=SECONDS) == 3
 
 
-async def test_a_step_with_a_queue_waits_there_instead(acme: Tenant) -> None:
-    """A step is in one queue; the application's own says more about it."""
-    assert await (await start(acme, "elsewhere", 4)).result(timeout=SECONDS) == 4
+async def test_steps_with_a_queue_wait_for_the_rate_before_it(app: Torpor, acme: Tenant, clock: MovableClock) -> None:
+    """So do their attempts; neither limit is passed, and what waits for the rate is in nobody's way in the queue."""
+    await app.queues.set("ours", concurrency=1)
+    run = await start(acme, "elsewhere", 4)
+    await step_waits(app, 2, begun=2)
+    assert (await app.queues.get("ours")).waiting == 0
+    bolt = app.tenant("bolt", allow=[fails, note, queued, queued_fails])
+    assert await (await start(bolt, "elsewhere", 5)).result(timeout=SECONDS) == 5
+    del done[2:]
+    clock.put_forward(2 * HOUR)
+    assert await run.result(timeout=SECONDS) == 4
+    done.clear()
+    clock.put_forward(2 * HOUR)
+    run = await start(acme, "elsewhereAgain", 2)
+    await step_waits(app, 1, begun=2)
+    clock.put_forward(2 * HOUR)
+    assert await run.result(timeout=SECONDS) == 3
+
+
+async def test_steps_with_a_queue_go_on_where_the_rate_is_gone(app: Torpor, acme: Tenant) -> None:
+    """They wait in their queue alone, attempt after attempt."""
+    run = await start(acme, "elsewhere", 4)
+    await step_waits(app, 2, begun=2)
+    await app.tenant("acme", quotas=Quotas()).save()
+    assert await run.result(timeout=SECONDS) == 4
+    assert await (await start(acme, "elsewhereAgain", 2)).result(timeout=SECONDS) == 3
 
 
 async def test_the_rate_holds_when_a_worker_knows_many_tenants(
@@ -129,7 +156,7 @@ async def test_the_rate_holds_when_a_worker_knows_many_tenants(
         return found
 
     monkeypatch.setattr(Tenancy, "of", of)
-    bolt = app.tenant("bolt", allow=[fails, note, queued])
+    bolt = app.tenant("bolt", allow=[fails, note, queued, queued_fails])
     assert await (await start(bolt, "atOnce", 3)).result(timeout=SECONDS) == 3
     done.clear()
     await asyncio.gather(*(start(acme, "atOnce", 3) for _ in range(2)))

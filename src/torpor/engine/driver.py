@@ -174,8 +174,7 @@ class _Driver:
         env, run_id = self._env, self._task.run_id
         match asked:  # the most frequent ones first
             case Deliver():
-                env.observe(Failpoint.BEFORE_DELIVER)
-                return await self._activate(self._in_thread_deliver, asked.events, env.clock.now())
+                return await self._deliver(asked)
             case Listen():
                 outcomes = await self._inline.outcomes(asked.ms / 1000, asked.hurried_ms / 1000)
                 return Heard(outcomes, self._inline.stored())
@@ -201,6 +200,13 @@ class _Driver:
                 return Paused()
             case End():
                 raise AssertionError("the turn is over")
+
+    async def _deliver(self, asked: Deliver) -> Happening | Moves:
+        env = self._env
+        env.observe(Failpoint.BEFORE_DELIVER)
+        if self._meter is not None:  # steps may have used something meanwhile, such as room for streams
+            self._meter.renew(await env.tenancy.of(self._task.run_id))
+        return await self._activate(self._in_thread_deliver, asked.events, env.clock.now())
 
     async def _wake(self, asked: Wake) -> Happening | Moves:
         images, run_id = self._env.images, asked.state.run.id

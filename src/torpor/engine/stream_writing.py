@@ -37,6 +37,7 @@ _ENCRYPTION_BYTES: Final = 32  # prefix, nonce and tag
 _BODY_BYTES_MAX: Final = FRAME_BYTES_MAX - HEADER_BYTES - _ENCRYPTION_BYTES
 
 GetCodec = Callable[[str], Awaitable[RunCodec]]
+Admit = Callable[[str, int], Awaitable[None]]
 
 
 class Taken:
@@ -63,6 +64,7 @@ class Sink:
         type: what it carries.
         writer, attempt: who writes.
         observe: is told when the world fails, which is tried again.
+        admit: lets chunks of a run be stored, of so many bytes, or raises why they may not.
 
     Attributes:
         first: a lower bound of the indexes of its chunks, None before the first one is stored.
@@ -79,6 +81,7 @@ class Sink:
         writer: str,
         attempt: int = 0,
         observe: Observer = ignore,
+        admit: Admit | None = None,
     ) -> None:
         self.run_id, self.name, self.type = run_id, name, type
         self.writer, self.attempt = writer, attempt
@@ -88,6 +91,7 @@ class Sink:
         self._clock: Clock = world.clock
         self._codec_of = codec_of
         self._observe = observe
+        self._admit = admit
         self.loop = asyncio.get_running_loop()
         self._lock = threading.Lock()  # of what follows
         self._buffer: deque[bytes | asyncio.Task[bytes | None]] = deque()
@@ -333,8 +337,12 @@ class Sink:
     async def _store(self, batch: StreamBatch) -> None:
         retrying = Retrying(self._clock, _WORLD_BACKOFF, f"writing of stream {self.name}", self._observe)
         is_first_try = True
+        admit = self._admit if batch.chunks else None
         while True:
             try:
+                if admit is not None:
+                    await admit(batch.run_id, sum(len(chunk.data) for chunk in batch.chunks))
+                    admit = None
                 stream = await self._world.write_stream(batch)
                 break
             except DamagedError:

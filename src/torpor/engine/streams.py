@@ -24,9 +24,11 @@ from torpor.engine.attempt_streams import AttemptStreams, attempt_streams
 from torpor.engine.observer import Observer, ignore
 from torpor.engine.stream_reading import Attempts, Decoder, News, Part, StreamChunk, Until, pages
 from torpor.engine.stream_writing import GetCodec, Sink, Taken
+from torpor.engine.tenancy import Tenancy
 from torpor.errors import SerializationError, UsageError
 from torpor.model import Chunk, Stream, StreamPage, StreamType
 from torpor.stream_names import given_name, stored_name
+from torpor.tenant_names import tenant_of
 from torpor.world import World
 
 T = TypeVar("T")
@@ -220,11 +222,18 @@ class Streams:
         keyring: keys of the runs whose streams are read and written.
         references: what references in values become.
         observe: is told when the world fails, which is tried again.
+        tenancy: tells the tenants of runs, whose quotas hold for their streams.
     """
 
     def __init__(
-        self, world: World, keyring: Keyring, references: References | None = None, observe: Observer = ignore
+        self,
+        world: World,
+        keyring: Keyring,
+        references: References | None = None,
+        observe: Observer = ignore,
+        tenancy: Tenancy | None = None,
     ) -> None:
+        self._tenancy = tenancy or Tenancy(world, world.clock)
         self._world = world
         self._keyring = keyring
         self._references = references
@@ -312,7 +321,8 @@ class Streams:
         return self._sink(self.codec_of, run_id, name, kind, ids.fresh("wrtr", self._world.clock.now()), 0)
 
     def _sink(self, codec_of: GetCodec, run_id: str, name: str, kind: StreamType, writer: str, attempt: int) -> Sink:
-        return Sink(self._world, codec_of, run_id, name, kind, writer, attempt, self._observe)
+        admit = self._tenancy.admit_chunks if tenant_of(run_id) else None
+        return Sink(self._world, codec_of, run_id, name, kind, writer, attempt, self._observe, admit)
 
     async def codec_of(self, run_id: str) -> RunCodec:
         """

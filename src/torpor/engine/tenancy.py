@@ -53,6 +53,7 @@ class Tenancy:
         self._world = world
         self._clock = clock
         self._known: dict[str, tuple[int, TenantInfo]] = {}
+        self._written: dict[str, int] = {}  # bytes of chunks since a tenant was looked at
 
     async def of(self, run_id: str) -> TenantInfo | None:
         """
@@ -69,12 +70,32 @@ class Tenancy:
         if known is None or now - known[0] >= _LOOK_MS:
             if len(self._known) >= _KNOWN_MAX:
                 self._known.clear()
+                self._written.clear()
             known = self._known[name] = now, await self._world.tenant(name)
+            self._written.pop(name, None)
         return known[1]
+
+    async def admit_chunks(self, run_id: str, size: int) -> None:
+        """
+        Let chunks of a stream of a run be stored, of so many bytes.
+
+        Raises:
+            QuotaExceededError: what is stored of its tenant's runs has passed the quota already; so the run, and every
+                other one of the tenant, fails when it wakes.
+        """
+        if (info := await self.of(run_id)) is None:
+            return
+        name, quota = info.tenant.name, info.tenant.quotas.storage
+        written = self._written.get(name, 0)
+        total = info.usage.stored + written
+        if quota and total > quota:
+            self._known.pop(name, None)  # its runs are to know it, too
+            raise exceeded(name, "storage", f"has {total} bytes stored, and may have {quota}")
+        self._written[name] = written + size
 
     def place_of(self, run_id: str) -> Place | None:
         """
-        Return where a step of a run waits whose tenant's steps have a rate; None for all others.
+        Return where a step of a run waits first whose tenant's steps have a rate; None for all others.
 
         A tenant that is not known here may have one: its queue, which every tenant has, holds back nothing if not.
         """
@@ -83,6 +104,12 @@ class Tenancy:
         if not name or (known is not None and not known[1].tenant.quotas.step_rate):
             return None
         return Place(step_queue_of(name))
+
+    @staticmethod
+    def is_rate(queue: str, run_id: str) -> bool:
+        """Return whether a queue is the one in which the steps of a run wait for their tenant's rate."""
+        name = tenant_of(run_id)
+        return bool(name) and queue == step_queue_of(name)
 
 
 class Meter:
@@ -150,6 +177,10 @@ class Meter:
         """
         self.cpu_us -= commit.cpu_us
         self._stored += sum(len(event.payload or b"") for event in (*commit.inputs, *commit.outputs))
+        self.renew(info)
+
+    def renew(self, info: TenantInfo | None) -> None:
+        """Take note of the tenant as it is known now; all commits of the run are stored."""
         if info is not None and info is not self._info:  # what was stored up to now is in it
             self._info, self._tenant, self._quotas, self._used = info, info.tenant, info.tenant.quotas, info.usage
             self._cpu_us, self._stored = self.cpu_us, 0

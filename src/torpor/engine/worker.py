@@ -147,7 +147,8 @@ class Worker:
         self._complaints = Complaints(world, keyring, observe)
         self._left = LeftSteps(clock)
         self._lacks_step = False  # a turn has met a step that is not here
-        streams = Streams(world, keyring, registry.references, observe)
+        self._tenancy = Tenancy(world, clock)
+        streams = Streams(world, keyring, registry.references, observe, self._tenancy)
         self._steps = Steps(
             registry,
             clock,
@@ -158,7 +159,6 @@ class Worker:
             observe=observe,
             world=world,
         )
-        self._tenancy = Tenancy(world, clock)
         self._threads = VmThreads(settings.vm_threads)
         self._runner = Runner(self._steps, settings.steps, self._step_ended)
         self._impatience = Impatience()
@@ -453,8 +453,8 @@ class Worker:
             delay = self._leave(task.step_id)
             self._reports.give_back(worker_id, task, why_not, delay_ms=delay)
             return
-        if not task.queue and (place := self._place_of(attempt)) is not None:
-            # Whoever handed it over did not have the step, and did not know.
+        # Whoever handed it over may not have had the step, and did not know; or it waited for its tenant's rate before.
+        if (place := self._place_of(attempt, task.queue)) is not None:
             self._reports.give_back(worker_id, task, f"it waits in queue {place.queue}", delay_ms=0, place=place)
             return
 
@@ -467,8 +467,12 @@ class Worker:
 
         self._runner.start(attempt, report)
 
-    def _place_of(self, attempt: Attempt) -> Place | None:
-        return self._steps.place_of(attempt) or self._tenancy.place_of(attempt.run_id)
+    def _place_of(self, attempt: Attempt, queue: str = "") -> Place | None:
+        """Return where an attempt waits that waited in *queue*, None when it may begin: first for a tenant's rate."""
+        if queue and not self._tenancy.is_rate(queue, attempt.run_id):
+            return None
+        rate = None if queue else self._tenancy.place_of(attempt.run_id)
+        return rate or self._steps.place_of(attempt)
 
     def _why_not(self, attempt: Attempt) -> str:
         why_not = self._steps.why_not(attempt)

@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from torpor.limits import DEPLOYMENTS_KEPT
 from torpor.model import NOW, ClaimRequest, Entities, Event, Run, RunState, Step, Task
 from torpor.model.flow import Asleep, Place, Slot
+from torpor.tenant_names import step_queue_of, tenant_of
 
 
 def fits_turn(request: ClaimRequest, run: Run) -> bool:
@@ -137,7 +138,17 @@ def release_step(run: Run, step: Step, now: int) -> Step:
     if step.once:
         why = lost_in(step.attempt)
         return replace(step, status="blocked", worker="", ready_at=None, epoch=step.epoch + 1, snoozed=why)
-    return replace(step, worker="", ready_at=_unless_paused(run, NOW), queued_at=now, epoch=step.epoch + 1)
+    place = place_of_next(run.id, step.place)
+    return replace(step, worker="", ready_at=_unless_paused(run, NOW), queued_at=now, epoch=step.epoch + 1, place=place)
+
+
+def place_of_next(run_id: str, place: Place | None) -> Place | None:
+    """
+    Return where a step of a run waits for another attempt, that was in a place: where all attempts of a tenant begin to
+    wait, which may have a rate.
+    """
+    tenant = tenant_of(run_id)
+    return Place(step_queue_of(tenant)) if tenant and place is not None else place
 
 
 def lost_in(attempt: int) -> str:

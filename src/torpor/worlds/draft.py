@@ -25,7 +25,7 @@ from torpor.model import (
     Wait,
 )
 from torpor.worlds import refusals
-from torpor.worlds.claims import slot_of_sleeping
+from torpor.worlds.claims import place_of_next, slot_of_sleeping
 
 T = TypeVar("T")
 
@@ -351,7 +351,8 @@ class Draft:
             case "step_blocked":
                 self._steps[step.id] = replace(step, status=status, worker="", ready_at=None, snoozed=event.ref)
             case "step_retrying":
-                self._steps[step.id] = replace(step, status=status, failures=step.failures + 1)
+                place = place_of_next(run_id, step.place)
+                self._steps[step.id] = replace(step, status=status, failures=step.failures + 1, place=place)
             case _:
                 self._steps[step.id] = None
 

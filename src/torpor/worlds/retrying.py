@@ -19,6 +19,7 @@ from torpor import ids
 from torpor.lifecycle import CREATIONS
 from torpor.model import NOW, Entities, Event, Hook, Snapshot, Step, Wait, standing
 from torpor.worlds import refusals
+from torpor.worlds.claims import place_of_next
 from torpor.worlds.draft import Changes, Draft, watched_ended
 
 _NO_OP: Final = 1 << 62
@@ -164,7 +165,9 @@ def _steps(entities: Entities, holds: int, now: int) -> dict[str, Step | None]:
         if step.op >= holds:
             steps[step.id] = None
         elif step.task:
-            steps[step.id] = replace(step, worker="", ready_at=NOW, queued_at=now, redeliveries=0, snoozed="")
+            place = place_of_next(step.run_id, step.place)
+            again = replace(step, worker="", ready_at=NOW, queued_at=now, redeliveries=0, snoozed="", place=place)
+            steps[step.id] = again
     return steps
 
 

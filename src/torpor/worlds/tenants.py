@@ -19,6 +19,7 @@ from torpor.worlds import refusals
 from torpor.worlds.draft import Changes
 from torpor.worlds.flow import add_spent, recent
 from torpor.worlds.requests import Conversation, DropTenant, Operation, PutTenant, TenantOf
+from torpor.worlds.streams import StreamChanges
 
 
 class Charge(msgspec.Struct, frozen=True):
@@ -59,6 +60,11 @@ def charge(changes: Changes) -> Charge | None:
         stored,
         snapshot,
     )
+
+
+def written(changes: StreamChanges) -> int:
+    """Return how many bytes more are stored of a tenant's run by what changes of a stream, 0 of nobody's."""
+    return sum(len(chunk.data) for chunk in changes.chunks) if tenant_of(changes.stream.run_id) else 0
 
 
 def admit(new: NewRun, now: int, url: str) -> Conversation[None]:

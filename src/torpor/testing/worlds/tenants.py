@@ -16,9 +16,25 @@ from torpor.errors import (
     TenantNotFoundError,
 )
 from torpor.model import LogEntry, NewRun, Snapshot
+from torpor.model.flow import Limits, Place
 from torpor.model.tenants import Quotas, Tenant, Usage
+from torpor.tenant_names import step_queue_of
 from torpor.testing.clock import ManualClock
-from torpor.testing.worlds.story import begin, claim, ending, new_run, step
+from torpor.testing.worlds.batches import batch
+from torpor.testing.worlds.queues import hand_over
+from torpor.testing.worlds.story import (
+    SECOND,
+    WORKER,
+    T,
+    begin,
+    claim,
+    ending,
+    new_run,
+    open_steps,
+    outcome,
+    step,
+    take,
+)
 from torpor.testing.worlds.suite import Suite
 from torpor.world import World
 
@@ -126,6 +142,53 @@ class TenantsSuite(Suite):
         there = (await world.tenant("acme")).usage
         assert replace(there, stored=0) == replace(left, open=1, stored=0)
         assert there.stored >= before.stored > 0
+
+    async def test_chunks_of_streams_count_as_stored(self, world: World) -> None:
+        """Once, however often they come; also those of a run that has ended, and no more when it is gone."""
+        await world.put_tenant(tenant())
+        turn = await begin(world, "@acme:one")
+        before = (await world.tenant("acme")).usage
+        for _ in range(2):
+            await world.write_stream(batch("a" * 700, "b" * 300, run_id="@acme:one"))
+        assert (await world.tenant("acme")).usage == replace(before, stored=before.stored + 1_000)
+        parcel = await world.parcel("@acme:one")
+        await turn.commit(ending("run_completed"))
+        await world.create_run(a_run("two"))  # who begins adds up what has ended
+        before = (await world.tenant("acme")).usage
+        await world.write_stream(batch("c" * 50, writer="wrtr_1", attempt=0, run_id="@acme:one"))
+        assert (await world.tenant("acme")).usage == replace(before, stored=before.stored + 50)
+        await world.create_run(a_run("three"))
+        assert (await world.tenant("acme")).usage.stored > before.stored + 50
+        for name in ("one", "two", "three"):
+            if name != "one":
+                await world.cancel_run(f"@acme:{name}", "")
+            while not await world.delete_run(f"@acme:{name}"):
+                pass
+        assert (await world.tenant("acme")).usage.stored == 0
+        await world.put_parcel(parcel)
+        assert (await world.tenant("acme")).usage.stored > 1_000
+
+    async def test_attempts_wait_where_a_tenants_steps_have_a_rate(self, world: World, clock: ManualClock) -> None:
+        """Whatever queue the one before was in: after an error, and after its worker's death; others stay there."""
+        await world.put_tenant(tenant())
+        ours, rate = Place("ours", "key", 3), step_queue_of("acme")
+        for run_id in ("@acme:one", "wrun_1"):
+            await hand_over(world, ours, ours, run_id=run_id)
+        tasks = {(task.run_id, task.op): task for task in await take(world, queues=None, turns_max=0)}
+        assert len(tasks) == 4
+        for run_id in ("@acme:one", "wrun_1"):
+            await world.finish_step(outcome(tasks[run_id, 1], "step_retrying", due=T + 9))
+        await world.release([WORKER])
+        assert {each.place for each in await open_steps(world, "@acme:one")} == {Place(rate)}
+        assert {each.place for each in await open_steps(world, "wrun_1")} == {ours}
+        await world.set_queue(APP, rate, Limits(rate=1, period_ms=3_600_000))
+        clock.advance(9)
+        again = await take(world, SECOND, queues=None, turns_max=0)
+        assert sorted(task.queue for task in again) == [rate, "ours", "ours"]
+        [mine] = [task for task in again if task.run_id == "@acme:one"]
+        await world.snooze_step(mine.run_id, mine.step_id, SECOND, mine.epoch, delay_ms=0, why="", place=ours)
+        [mine] = await take(world, SECOND, queues=None, turns_max=0)
+        assert (mine.queue, mine.attempt) == ("ours", 2)
 
     async def test_a_refused_commit_counts_nothing(self, world: World) -> None:
         """What was not stored has cost nothing here."""

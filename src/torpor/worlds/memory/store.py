@@ -38,7 +38,7 @@ from torpor.worlds import requests as ask
 from torpor.worlds.draft import MAILBOX, Changes, fence
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.requests import StaleError, TokenTakenError
-from torpor.worlds.tenants import Charge, charge
+from torpor.worlds.tenants import Charge, charge, written
 
 T = TypeVar("T")
 
@@ -480,6 +480,8 @@ def _put_stream(store: Store, request: ask.PutStream) -> None:
     rows.stream = changes.stream
     rows.chunks += changes.chunks
     rows.writers[changes.writer.id] = changes.writer
+    if (used := store.used.get(changes.stream.run_id)) is not None:
+        used.usage += Usage(stored=written(changes))
 
 
 def _put_schedule(store: Store, request: ask.PutSchedule) -> None:

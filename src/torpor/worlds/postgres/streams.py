@@ -10,6 +10,7 @@ from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Stream, StreamPage, StreamWriter
 from torpor.worlds import refusals
 from torpor.worlds import requests as ask
+from torpor.worlds.postgres import tenants
 from torpor.worlds.postgres.rows import CHUNKS, RUNS, STREAMS, chunks_of, run_of, stream_of
 from torpor.worlds.postgres.statements import Statement
 from torpor.worlds.postgres.store import Store
@@ -73,6 +74,7 @@ def put(store: Store, changes: StreamChanges) -> None:
         raise StaleError
     statements: list[Statement] = [(_PUT, _row(stream)), (_PUT_WRITER, (*which, *astuple(writer)))]
     statements += [(_ADD_CHUNK, (*which, *astuple(chunk)[:-1])) for chunk in changes.chunks]
+    statements += tenants.chunks_counted(changes)
     store.connection.prove(lambda: False)  # who writes it again finds out
     store.connection.store(statements)
 

@@ -15,7 +15,8 @@ from torpor.worlds.draft import Changes
 from torpor.worlds.postgres.statements import Statement
 from torpor.worlds.postgres.store import Store
 from torpor.worlds.requests import DropTenant, PutTenant, TenantOf
-from torpor.worlds.tenants import charge
+from torpor.worlds.streams import StreamChanges
+from torpor.worlds.tenants import charge, written
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 4))"
 """A lock of the name, because there may be no row yet."""
@@ -39,6 +40,7 @@ _ADD: Final = (
     "ON CONFLICT (run) DO UPDATE SET ended = excluded.ended, folded = false, cpu_us = u.cpu_us + excluded.cpu_us, "
     "steps = u.steps + excluded.steps, stored = u.stored + excluded.stored, snapshot = coalesce(%s::bigint, u.snapshot)"
 )
+_ADD_CHUNKS: Final = "UPDATE torpor.usages SET folded = false, stored = stored + %s WHERE run = %s"
 _SETTLE: Final = "DELETE FROM torpor.usages WHERE run = %s RETURNING runs, cpu_us, steps, kept"
 _RUNS: Final = "SELECT count(*) FROM torpor.runs WHERE id >= %s AND id < %s"
 
@@ -50,6 +52,12 @@ def counted(changes: Changes) -> list[Statement]:
         return []
     about = (cost.tenant, cost.ended, cost.runs, cost.cpu_us, cost.steps, cost.stored, cost.snapshot)
     return [(_ADD, (changes.run.id, *about, cost.snapshot))]
+
+
+def chunks_counted(changes: StreamChanges) -> list[Statement]:
+    """Return what adds the bytes of a batch of chunks to what their run has used."""
+    stored = written(changes)
+    return [(_ADD_CHUNKS, (stored, changes.stream.run_id))] if stored else []
 
 
 def info(store: Store, name: str) -> TenantInfo | None:

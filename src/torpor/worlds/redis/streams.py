@@ -10,6 +10,7 @@ from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Chunk, Stream, StreamPage, StreamWriter
 from torpor.worlds import refusals
 from torpor.worlds import requests as ask
+from torpor.worlds.redis import tenants
 from torpor.worlds.redis.rows import pack, unpack
 from torpor.worlds.redis.store import NUMBER, Store
 from torpor.worlds.requests import StaleError
@@ -54,6 +55,7 @@ def put(store: Store, changes: StreamChanges) -> None:
     draft.put(keys.of("writers", stream.run_id, name), {changes.writer.id.encode(): pack(changes.writer)})
     chunks = {b"%d" % chunk.index: pack(replace(chunk, last=False)) for chunk in changes.chunks}
     draft.put(keys.of("chunks", stream.run_id, name), chunks)
+    tenants.count_chunks(store, changes)
 
 
 def page(store: Store, run_id: str, name: str, start: int, limit: int | None, bytes_max: int | None) -> StreamPage:

@@ -16,10 +16,11 @@ from torpor.worlds.draft import Changes
 from torpor.worlds.redis.rows import pack, unpack
 from torpor.worlds.redis.store import Store
 from torpor.worlds.requests import DropTenant, PutTenant, TenantOf
-from torpor.worlds.tenants import charge
+from torpor.worlds.streams import StreamChanges
+from torpor.worlds.tenants import charge, written
 
 _FIELDS: Final = (b"runs", b"open", b"cpu_us", b"steps", b"stored")
-_OF_RUN: Final = (b"open", b"stored", b"snapshot")
+_OF_RUN: Final = (b"open", b"snapshot")
 
 
 def count(store: Store, changes: Changes) -> None:
@@ -32,20 +33,24 @@ def count(store: Store, changes: Changes) -> None:
     pending = store.draft.read(key, {})
     [found] = store.connection.ask(("HMGET", key, *_OF_RUN))
     # Whoever changes these appends events, too, so that the fence of the run keeps them as they were read.
-    was_open, stored, had = (int(pending.get(field, value) or 0) for field, value in zip(_OF_RUN, found, strict=True))
-    is_new = found[1] is None and not pending
+    was_open, had = (int(pending.get(field, value) or 0) for field, value in zip(_OF_RUN, found, strict=True))
+    is_new = found[0] is None and not pending
     snapshot = had if cost.snapshot is None else cost.snapshot
     is_open = int(not cost.ended)
-    store.draft.put(
-        key,
-        {
-            b"open": b"%d" % is_open,
-            b"stored": b"%d" % (stored + cost.stored + snapshot - had),
-            b"snapshot": b"%d" % snapshot,
-        },
-    )
-    added = (cost.runs if is_new else 0, is_open - was_open, cost.cpu_us, cost.steps, cost.stored + snapshot - had)
-    _add(store, cost.tenant, added)
+    store.draft.put(key, {b"open": b"%d" % is_open, b"snapshot": b"%d" % snapshot})
+    _store_more(store, changes.run.id, cost.stored + snapshot - had)
+    _add(store, cost.tenant, (cost.runs if is_new else 0, is_open - was_open, cost.cpu_us, cost.steps, 0))
+
+
+def count_chunks(store: Store, changes: StreamChanges) -> None:
+    """Add what a batch of chunks stores to what its run and that one's tenant have used."""
+    _store_more(store, changes.stream.run_id, written(changes))
+
+
+def _store_more(store: Store, run_id: str, stored: int) -> None:
+    if stored:
+        store.draft.write("HINCRBY", store.keys.of("usage", run_id), b"stored", stored)
+        _add(store, tenant_of(run_id), (0, 0, 0, 0, stored))
 
 
 def settle(store: Store, run_id: str) -> None:

@@ -10,6 +10,7 @@ from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Chunk, Stream, StreamEnd, StreamPage, StreamWriter
 from torpor.worlds import requests as ask
 from torpor.worlds.requests import StaleError
+from torpor.worlds.sqlite import tenants
 from torpor.worlds.sqlite.rows import MASK, SHIFT, Row
 from torpor.worlds.sqlite.sound import NonsenseError, Shape, check_numbers, reading
 from torpor.worlds.sqlite.store import Store
@@ -154,6 +155,7 @@ def put(store: Store, changes: StreamChanges) -> None:
             for chunk in changes.chunks
         ],
     )
+    tenants.count_chunks(store, run, changes)
 
 
 def _changing(stream: Stream) -> tuple[Any, ...]:

@@ -17,7 +17,8 @@ from torpor.worlds.requests import DropTenant, PutTenant, TenantOf
 from torpor.worlds.sqlite.rows import Row
 from torpor.worlds.sqlite.sound import NUMBER_MAX, NonsenseError, Shape
 from torpor.worlds.sqlite.store import Store
-from torpor.worlds.tenants import charge
+from torpor.worlds.streams import StreamChanges
+from torpor.worlds.tenants import charge, written
 
 TENANTS: Final = "SELECT name, app, body FROM tenants"
 _ROW: Final = Shape(name=str, app=str, body=bytes)
@@ -71,6 +72,12 @@ def count(store: Store, k: int, changes: Changes) -> None:
     if (cost := charge(changes)) is not None:
         about = (cost.tenant, cost.ended, cost.cpu_us, cost.steps, cost.stored, cost.snapshot, cost.runs)
         store.db.execute(_ADD, (k, *about))
+
+
+def count_chunks(store: Store, k: int, changes: StreamChanges) -> None:
+    """Add what a batch of chunks stores of a run with rowid *k* to what it has used."""
+    if stored := written(changes):
+        store.db.execute("UPDATE usages SET folded = 0, stored = stored + ? WHERE run = ?", (stored, k))
 
 
 def info(store: Store, name: str) -> TenantInfo | None:
