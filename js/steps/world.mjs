@@ -25,7 +25,8 @@ let specVersion; // of worlds and runs, which the project's SDK wants to be its 
 export function beWorld(carry, version) {
   ask = carry;
   specVersion = version;
-  const world = { ...general, ...ofVersion4, streams, specVersion };
+  // What is written is put together with what comes meanwhile on the other side: to wait for more here only takes time.
+  const world = { ...general, ...ofVersion4, streams, specVersion, streamFlushIntervalMs: 0 };
   for (const key of CACHES) globalThis[key] = world;
   for (const key of PROMISES) globalThis[key] = Promise.resolve(world);
 }

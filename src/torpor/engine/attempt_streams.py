@@ -52,6 +52,10 @@ class AttemptStreams:
 
         self._loop.call_soon_threadsafe(begin)
 
+    def find(self, run_id: str, name: str) -> Sink | None:
+        """Return what the attempt writes to a stream by, if it has written to it already."""
+        return self._sinks.get((run_id, name))
+
     def sink(self, run_id: str, name: str, kind: StreamType) -> Sink:
         """
         Return what the attempt writes to a stream by; it is one, however often it is asked for, on whichever thread.
@@ -59,8 +63,7 @@ class AttemptStreams:
         Raises:
             UsageError: the attempt is over.
         """
-        found = self._sinks.get((run_id, name))
-        if found is not None:
+        if (found := self.find(run_id, name)) is not None:
             return found
         if why_not := self._over or self._refused:
             raise UsageError(f"stream {name} cannot be written to: {why_not}")

@@ -194,6 +194,8 @@ class SdkWorld:
         streams = attempt_streams()
         if streams is None:
             raise UsageError(f"stream {name} was written to by no step")
+        if (sink := streams.find(run_id, name)) is not None:
+            return sink
         found = await self._app.client.streams.look(run_id, name)
         kind: StreamType = found.type if found.count else "" if not first or first.startswith(_VALUE) else "bytes"
         return streams.sink(run_id, name, kind)
