@@ -228,7 +228,7 @@ def most_steps(costs: Costs, place: Place, *, sleeping: float, kept_days: float 
 
 
 MEASURED: Final = {
-    "postgres": Costs(Spent(430, 10, 900, 1.4, 690), Spent(950, 437, 3_850, 2.25, 3_180), 1.2, 15_800),
+    "postgres": Costs(Spent(460, 70, 3_480, 1.9, 3_030), Spent(535, 265, 1_200, 1.6, 800), 1.7, 16_100),
     "sqlite": Costs(Spent(1_500, 0, 16_000, 0, 1_300), Spent(0, 0, 0, 0, 0), 0.5, 6_300),
 }
 """Costs that were measured; docs/scale.md says when and how."""

@@ -96,6 +96,35 @@ async def test_a_name_stays_for_seven_days(world: World, clock: ManualClock) -> 
     assert await world.resumed(f"token of {RUN}", "r1") == ""
 
 
+async def test_names_that_stay_are_passed_once(
+    world: World, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither page after page nor round after round is what went looked at again; but all is once in a while."""
+    for n in range(120):
+        await lived(world, run_id=f"wrun_{n:03}")
+    asked: list[tuple[int, int]] = []
+    ended_runs = world.ended_runs
+
+    async def asking(where: EndedFilter) -> list[Run]:
+        found = await ended_runs(where)
+        if where.whole:
+            asked.append((where.since, len(found)))
+        return found
+
+    monkeypatch.setattr(world, "ended_runs", asking)
+    rounds = await pruner(world, retention=Retention(failed="1h"))
+    clock.advance(DAY)
+    ended, through = (await world.get_run(RUN)).ended_at, clock.now() - DAY // 24
+    await rounds.round()
+    assert asked == [(0, 50), (ended, 50), (ended, 21), (ended, 0)]
+    asked.clear()
+    for _ in range(pruning._ROUNDS - 1):
+        await rounds.round()
+    assert asked == [(through, 0)] * (pruning._ROUNDS - 1)
+    await rounds.round()
+    assert asked[-1] == (0, 0)
+
+
 async def test_nothing_goes_without_a_policy(world: World, clock: ManualClock) -> None:
     """All is kept for ever by default."""
     clock.advance(9_999 * DAY)

@@ -13,6 +13,8 @@ import logging
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
+from msgspec.structs import replace
+
 from torpor.clock import Clock
 from torpor.engine.observer import Observer, Remark, ignore
 from torpor.errors import ArchiveError, ConflictError, DamagedError, NotFoundError
@@ -27,6 +29,9 @@ _PAUSE: Final = 4
 _PAGE: Final = 50
 _TOGETHER_MAX: Final = 32
 """Runs that go in one bite, if they are short."""
+
+_ROUNDS: Final = 360
+"""Rounds between two looks at all that has ended long ago."""
 
 _SLACK: Final = 100
 """Events that may go before they do: it is not worth while to try a snapshot for less."""
@@ -57,6 +62,7 @@ class Pruner:
     ) -> None:
         self._world, self._app, self._policies = world, app, policies
         self._verify, self._observe = verify, observe
+        self._looked = Looked()
 
     async def round(self) -> None:
         """
@@ -66,12 +72,13 @@ class Pruner:
             WorldError: the next round goes on.
         """
         logs = LivingLogs(self._world, self._verify)
+        self._looked.begin()
         for policy, chosen in self._policies.scopes(self._app()):
             if policy.log is not None:
                 async for run, through in logs.long(chosen, policy.log):
                     await logs.drop(run, through, policy.log)
             for where, kept_ms in policy.ended(chosen):
-                count = await prune(self._world, where, kept_ms, archive_for=policy.archive_for)
+                count = await prune(self._world, where, kept_ms, archive_for=policy.archive_for, looked=self._looked)
                 if count:
                     told = f"deleted {count} runs that were {where.statuses[0]} for longer than they are kept"
                     self._observe(Remark(logging.INFO, told))
@@ -142,6 +149,31 @@ class LivingLogs:
         return low
 
 
+class Looked:
+    """
+    Since when to look for what is to go: what ended before has gone, but for names that stay, of which there may be
+    very many. Once in a while all is looked at again: what could not go, and what has arrived since with an old end.
+    """
+
+    def __init__(self) -> None:
+        self._since: dict[EndedFilter, int] = {}
+        self._rounds = 0
+
+    def begin(self) -> None:
+        """Begin a round."""
+        if self._rounds % _ROUNDS == 0:
+            self._since.clear()
+        self._rounds += 1
+
+    def since(self, where: EndedFilter) -> int:
+        """Return when what a filter means has ended at the earliest; nothing, as far as is known, is older."""
+        return self._since.get(replace(where, before=0), 0)
+
+    def note(self, where: EndedFilter) -> None:
+        """Note that nothing is left of what a filter means."""
+        self._since[replace(where, before=0, since=0)] = where.before
+
+
 async def prune(
     world: World,
     where: EndedFilter,
@@ -149,6 +181,7 @@ async def prune(
     *,
     archive_for: ArchiveFor = lambda _run: None,
     told: Callable[[Run, bool], None] = lambda _run, _named: None,
+    looked: Looked | None = None,
 ) -> int:
     """
     Delete the runs that ended longer ago than they are kept, and return how many that were.
@@ -157,18 +190,21 @@ async def prune(
 
     Args:
         world: an open world.
-        where: which; its ``before`` and ``whole`` are set here, and its ``limit`` is how many are looked for at once.
+        where: which; its ``before``, ``since`` and ``whole`` are set here, and its ``limit`` is how many are looked for
+            at once.
         kept_ms: how long they are kept.
         archive_for: returns what is given a run, or its log, before.
         told: is told each, and whether its name stays.
+        looked: knows what went in earlier rounds.
     """
-    bites = Bites(world)
+    bites, looked = Bites(world), looked or Looked()
     now = world.clock.now()
     count = 0
     for keep_name, age in ((False, max(kept_ms, NAMES_KEPT_MS)), (True, kept_ms)):
         if keep_name and kept_ms >= NAMES_KEPT_MS:
             break
-        asked = replaced(where, before=now - age, whole=keep_name)
+        asked = replace(where, before=now - age, since=0, whole=keep_name)
+        asked = replace(asked, since=looked.since(asked))
         while runs := await world.ended_runs(asked):
             went = 0
             for together in _groups(runs):
@@ -178,12 +214,10 @@ async def prune(
             count += went
             if not went:  # what is left somebody else is at, or cannot be archived
                 break
+            asked = replace(asked, since=runs[-1].ended_at)
+        else:
+            looked.note(asked)
     return count
-
-
-def replaced(where: EndedFilter, *, before: int, whole: bool) -> EndedFilter:
-    """Return the filter for what ended before a time, and of which more than the name is kept if *whole*."""
-    return EndedFilter(before, where.app, where.workflow, where.statuses, whole, where.limit, where.besides)
 
 
 def _groups(runs: Sequence[Run]) -> Iterator[list[Run]]:

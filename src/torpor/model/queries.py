@@ -53,6 +53,7 @@ class EndedFilter(msgspec.Struct, frozen=True):
         whole: only those of which more is kept than what :meth:`torpor.world.Runs.delete_run` leaves of a name.
         limit: how many at most.
         besides: workflows, by their full names, whose runs are left out.
+        since: only those that ended at this time or later, epoch milliseconds.
     """
 
     before: int
@@ -62,6 +63,7 @@ class EndedFilter(msgspec.Struct, frozen=True):
     whole: bool = False
     limit: int = 50
     besides: tuple[str, ...] = ()
+    since: int = 0
 
 
 class LongLogs(msgspec.Struct, frozen=True):

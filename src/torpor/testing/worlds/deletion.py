@@ -189,6 +189,7 @@ class DeletionSuite(Suite):
 
         assert await found() == ["wrun_0", "wrun_1", "wrun_2", "wrun_3"]
         assert await found(before=T + 20) == ["wrun_0", "wrun_1"]
+        assert await found(since=T + 10, before=T + 30) == ["wrun_1", "wrun_2"]
         assert await found(workflow="order", statuses=("completed",)) == ["wrun_0", "wrun_3"]
         assert await found(limit=1) == ["wrun_0"]
         assert await found(app="another") == []

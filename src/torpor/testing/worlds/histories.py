@@ -466,7 +466,8 @@ class _Teller:
             attributes=self._random.choice(({}, {"n": "1"}, {"who": "me", "n": "0"})),
         )
         await self._ask(where, self._world.list_runs(where))
-        ended = EndedFilter(self._now() - self._random.choice((0, 5, 50)), whole=self._random.random() < 0.5)
+        whole, since = self._random.random() < 0.5, self._random.choice((0, 0, self._now() - 50))
+        ended = EndedFilter(self._now() - self._random.choice((0, 5, 50)), whole=whole, since=since)
         await self._ask(ended, self._world.ended_runs(ended))
         age_ms = self._random.choice((0, 0, 5, 40))
         besides = self._random.choice(((), ("order",)))

@@ -106,7 +106,7 @@ def ended_runs(store: Store, where: EndedFilter) -> list[Run]:
         rows.run
         for rows in store.runs.values()
         if rows.run.status in where.statuses
-        and 0 < rows.run.ended_at < where.before
+        and max(1, where.since) <= rows.run.ended_at < where.before
         and where.app in (None, rows.run.app)
         and where.workflow in (None, rows.run.workflow)
         and rows.run.workflow not in where.besides

@@ -41,7 +41,7 @@ _KINDS: Final = (
 
 _ENDED: Final = (
     f"WHERE r.n = ANY(ARRAY({_KINDS} SELECT e.n FROM kinds r CROSS JOIN LATERAL (SELECT n, ended_at FROM torpor.runs "
-    "WHERE app = r.app AND workflow = r.workflow AND ended_at > 0 AND ended_at < %(before)s "
+    "WHERE app = r.app AND workflow = r.workflow AND ended_at > 0 AND ended_at >= %(since)s AND ended_at < %(before)s "
     "AND status = ANY(%(statuses)s) AND (NOT %(whole)s OR base < head - 1) ORDER BY ended_at, n LIMIT %(limit)s) e "
     f"WHERE {_WHICH} ORDER BY e.ended_at, e.n LIMIT %(limit)s)) ORDER BY r.ended_at, r.n"
 )
@@ -81,6 +81,7 @@ def erase(store: Store, request: ask.Erase) -> bool:
 def ended_runs(store: Store, where: EndedFilter) -> list[Run]:
     """Answer :meth:`torpor.world.Queries.ended_runs`."""
     asked = {
+        "since": where.since,
         "before": where.before,
         "statuses": [*where.statuses],
         "whole": where.whole,

@@ -237,7 +237,7 @@ def ended_runs(store: Store, where: EndedFilter) -> list[Run]:
     found: list[Run] = []
     at = 0
     while len(found) < where.limit:
-        asked = ("ZRANGEBYSCORE", store.keys.ended, "-inf", f"({where.before}", "LIMIT", at, _PAGE)
+        asked = ("ZRANGEBYSCORE", store.keys.ended, where.since, f"({where.before}", "LIMIT", at, _PAGE)
         [ids] = store.connection.ask(asked)
         rows = store.rows([run_id.decode() for run_id in ids])
         found += [row.run for row in sorted(rows, key=lambda row: (row.run.ended_at, row.n)) if _may_go(where, row.run)]

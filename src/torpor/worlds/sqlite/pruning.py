@@ -34,7 +34,7 @@ _LINES: Final = (
 _ENDED: Final = (
     # Workflow by workflow, each a range of the index, so that nothing is sorted.
     "SELECT (SELECT json_group_array(json_array(ended_at, k)) FROM (SELECT ended_at, k FROM runs INDEXED BY runs_ended "
-    "WHERE workflow = w.k AND ended_at > 0 AND ended_at < :before "
+    "WHERE workflow = w.k AND ended_at > 0 AND ended_at >= :since AND ended_at < :before "
     "AND status IN (SELECT value FROM json_each(:statuses)) AND (NOT :whole OR base < head - 1) "
     "ORDER BY ended_at LIMIT :limit)) "
     "FROM workflows w WHERE (:app IS NULL OR w.app = :app) AND (:workflow IS NULL OR w.name = :workflow) "
@@ -109,6 +109,7 @@ def _drop_chunks(db: sqlite3.Connection, k: int, most: int) -> int:
 def ended_runs(store: Store, where: EndedFilter) -> list[Run]:
     """Answer :meth:`torpor.world.Queries.ended_runs`."""
     asked = {
+        "since": where.since,
         "before": where.before,
         "statuses": msgspec.json.encode([RUN_CODE[status] for status in where.statuses]).decode(),
         "whole": where.whole,
