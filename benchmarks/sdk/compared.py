@@ -6,7 +6,7 @@ import importlib.util
 import statistics
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
@@ -21,8 +21,8 @@ from benchmarks.harness.rows import Row
 from benchmarks.harness.setting import RUNTIMES, WORLD_DEFAULT, Setting
 from benchmarks.sdk.definitions import CHUNK, MIB, Definition, Sample, definitions
 from benchmarks.sdk.figures import Measured, rows_of
-from benchmarks.sdk.peers import Peer, PeerError, sdk, torpor
-from benchmarks.sdk.projects import torpor_project
+from benchmarks.sdk.peers import Peer, PeerError, Steps, sdk, torpor
+from benchmarks.sdk.projects import python_project, torpor_project
 from torpor.model import Runtime
 
 PEERS: Final = ("torpor-python", "torpor-node", "sdk-node", "sdk-quickjs")
@@ -119,9 +119,10 @@ def _contestants(
 ) -> list[tuple[Peer, Runtime | None]]:
     """Begin the peers, and return them, Torpor with each of its runtimes."""
     found: list[tuple[Peer, Runtime | None]] = []
-    project = torpor_project(scratch / "project") if "torpor-node" in chosen.peers else scratch
-    for steps in ("python", "node"):
+    projects: dict[Steps, Callable[[Path], Path]] = {"python": python_project, "node": torpor_project}
+    for steps, make in projects.items():
         if f"torpor-{steps}" in chosen.peers:
+            project = make(scratch / steps)
             world = stack.enter_context(fresh(setting)).world
             peer = stack.enter_context(torpor(steps, world, setting.scheme, project, scratch))
             found += [(peer, runtime) for runtime in chosen.runtimes]

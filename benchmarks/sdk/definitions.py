@@ -1,8 +1,8 @@
 """
 The 21 benchmarks by which the SDK compares its runtimes.
 
-The workflows are those of ``project/workflows``; ``flows`` has the same with steps in Python. Waits are in
-milliseconds.
+The workflows are those of ``project/workflows``; their steps in ``project/steps.ts``, in Python in ``steps.py``.
+Waits are in milliseconds.
 """
 
 from __future__ import annotations

@@ -21,6 +21,7 @@ WORLD_POSTGRES: Final = "4.3.7"
 
 _FOLDER: Final = Path(__file__).parent
 _PROJECT: Final = _FOLDER / "project"
+_STEPS: Final = _FOLDER / "steps.py"
 _SERVER: Final = _FOLDER / "server.mjs"
 _BUILD_SECONDS_MAX: Final = 300
 
@@ -34,6 +35,16 @@ def torpor_project(folder: Path) -> Path:
     """
     shutil.copytree(_PROJECT, folder, copy_function=shutil.copy2)
     (folder / "node_modules").symlink_to(_packages(f"workflow-sdk-{SDK}", f"workflow@{SDK}"))
+    return folder
+
+
+def python_project(folder: Path) -> Path:
+    """Return a folder with the project's workflows, whose steps are those in Python beside them."""
+    (folder / "workflows").mkdir(parents=True)
+    shutil.copy(_STEPS, folder)
+    for source in (_PROJECT / "workflows").iterdir():
+        text = source.read_text("utf-8").replace('from "../steps"', 'from "../steps.py"')
+        (folder / "workflows" / source.name).write_text(text, "utf-8")
     return folder
 
 

@@ -1,4 +1,4 @@
-"""The steps of the project's workflow files, in Python."""
+"""The steps of ``project/steps.ts`` in Python."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Final
 
-from torpor import ReadableStream, WritableStream, get_readable, get_writable
+from torpor import ReadableStream, WritableStream, current_step, get_readable, get_writable
 
 KEY: Final = 0x5A
 
@@ -20,42 +20,42 @@ async def wait(ms: float, number: int) -> int:
     return number
 
 
-async def pass_on(text: str) -> str:
+async def echo(text: str) -> str:
     """Return what was given."""
     return text
 
 
-async def lines(name: str, chunks: int, pause: float) -> ReadableStream[bytes]:
+async def lines(chunks: int, pause: float) -> ReadableStream[bytes]:
     """Write lines of 100 bytes, so many milliseconds apart."""
-    return await _paced(name, chunks, pause, line)
+    return await _paced(chunks, pause, line)
 
 
-async def upper_cased(name: str, given: ReadableStream[bytes]) -> ReadableStream[bytes]:
+async def shouted(given: ReadableStream[bytes]) -> ReadableStream[bytes]:
     """Write what is read in upper case."""
-    return await _changed(name, given, bytes.upper)
+    return await _changed(given, bytes.upper)
 
 
-async def generated(name: str, count: int, size: int, pause: float) -> ReadableStream[bytes]:
+async def generated(count: int, size: int, pause: float) -> ReadableStream[bytes]:
     """Write so many bytes in chunks of a size, so many milliseconds apart; each byte is its chunk's number."""
-    return await _paced(name, count // size, pause, lambda number: bytes((number,)) * size)
+    return await _paced(count // size, pause, lambda number: bytes((number,)) * size)
 
 
-async def xored(name: str, given: ReadableStream[bytes]) -> ReadableStream[bytes]:
+async def xored(given: ReadableStream[bytes]) -> ReadableStream[bytes]:
     """Write what is read with other bits."""
-    return await _changed(name, given, lambda chunk: chunk.translate(_XOR))
+    return await _changed(given, lambda chunk: chunk.translate(_XOR))
 
 
-async def summary(name: str, given: list[ReadableStream[bytes]], count: int, mask: int) -> ReadableStream[bytes]:
+async def summary(given: list[ReadableStream[bytes]], count: int, is_xored: bool) -> ReadableStream[bytes]:
     """
     Read streams all at once, and write how many there were.
 
     Raises:
         ValueError: one is not what :func:`generated` has written, or is not of so many bytes.
     """
-    sizes = await asyncio.gather(*(_checked(each, mask) for each in given))
+    sizes = await asyncio.gather(*(_checked(each, KEY if is_xored else 0) for each in given))
     if any(size != count for size in sizes):
         raise ValueError(f"streams have {sizes} bytes and not {count}")
-    return await _paced(name, 1, 0, lambda _: told(len(sizes), count))
+    return await _paced(1, 0, lambda _: told(len(sizes), count))
 
 
 def line(number: int) -> bytes:
@@ -70,25 +70,30 @@ def told(streams: int, count: int) -> bytes:
     return f"{streams} of {count}".encode()
 
 
-async def _paced(name: str, chunks: int, pause: float, chunk: Callable[[int], bytes]) -> ReadableStream[bytes]:
-    writable = get_writable(name, type="bytes")
+async def _paced(chunks: int, pause: float, chunk: Callable[[int], bytes]) -> ReadableStream[bytes]:
+    writable = _own()
     for number in range(chunks):
         await writable.write(chunk(number))
         if pause:
             await asyncio.sleep(pause / 1000)
-    return await _ended(name, writable)
+    return await _ended(writable)
 
 
-async def _changed(name: str, given: ReadableStream[bytes], change: Callable[[bytes], bytes]) -> ReadableStream[bytes]:
-    writable = get_writable(name, type="bytes")
+async def _changed(given: ReadableStream[bytes], change: Callable[[bytes], bytes]) -> ReadableStream[bytes]:
+    writable = _own()
     async for chunk in given:
         await writable.write(change(chunk))
-    return await _ended(name, writable)
+    return await _ended(writable)
 
 
-async def _ended(name: str, writable: WritableStream) -> ReadableStream[bytes]:
+def _own() -> WritableStream:
+    """Return a stream of the step's own."""
+    return get_writable(current_step().step_id, type="bytes")
+
+
+async def _ended(writable: WritableStream) -> ReadableStream[bytes]:
     await writable.close()
-    return get_readable(name)
+    return get_readable(writable.name)
 
 
 async def _checked(given: ReadableStream[bytes], mask: int) -> int:

@@ -9,19 +9,18 @@ from __future__ import annotations
 import asyncio
 import gc
 import hashlib
+import importlib
 import os
 import sys
 import time
-from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 
-from benchmarks.sdk import steps
 from benchmarks.sdk.definitions import Sample, Work
 from torpor import ReadableStream, Torpor
 
-_FOLDER: Final = Path(__file__).parent
+_STEPS: Final = ("wait", "echo", "lines", "shouted", "generated", "xored", "summary")
 
 
 class Application(msgspec.Struct, frozen=True):
@@ -30,8 +29,8 @@ class Application(msgspec.Struct, frozen=True):
 
     Attributes:
         world: URL.
-        steps: ``python`` for the workflows of ``flows``, ``node`` for those of the project.
-        project: folder of the project, with its packages.
+        steps: in which language they are.
+        project: folder of the workflows, with the steps, and for those in Node the SDK's packages.
     """
 
     world: str
@@ -47,14 +46,15 @@ class Ready(msgspec.Struct, frozen=True):
 
 def application(peer: Application) -> Torpor:
     """Return the application with the workflows and steps of a peer."""
-    app = Torpor(peer.world, root=_FOLDER)
+    app = Torpor(peer.world, root=peer.project)
     if peer.steps == "node":
-        app.sdk(peer.project)
+        app.sdk(".")
         return app
-    for function in (steps.wait, steps.pass_on, steps.lines, steps.upper_cased, steps.generated, steps.xored):
-        app.step(function)
-    app.step(steps.summary)
-    app.workflows("flows/*.ts")
+    sys.path.insert(0, peer.project)
+    steps = importlib.import_module("steps")
+    for name in _STEPS:
+        app.step(getattr(steps, name))
+    app.workflows("workflows/*.ts")
     return app
 
 

@@ -1,10 +1,4 @@
-// Steps that wait: what an engine takes beyond their waits is its own.
-
-async function wait(ms: number, number: number) {
-  "use step";
-  await new Promise((resolve) => setTimeout(resolve, ms));
-  return number;
-}
+import { wait } from "../steps";
 
 export async function noSteps(input: number) {
   "use workflow";
