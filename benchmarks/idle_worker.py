@@ -6,9 +6,9 @@ import asyncio
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Any, Final
 from unittest import mock
 
 import msgspec
@@ -40,11 +40,13 @@ class Idle(msgspec.Struct, frozen=True):
 
 
 def run(setting: Setting) -> list[Row]:
-    """Return ``queries_per_s`` (of SQLite), ``cpu``, and ``heard_after`` and ``done_after`` of runs elsewhere."""
+    """
+    Return ``queries_per_s`` (of SQLite and Redis), ``cpu``, and ``heard_after`` and ``done_after`` of runs elsewhere.
+    """
     rows = Rows("idle_worker", setting)
     with fresh(setting) as place:
         idle = child.call(measure_idle, place)
-    if setting.scheme == "sqlite":
+    if setting.scheme in _COUNTED:
         rows.add("queries_per_s", "1/s", [idle.queries_per_s])
     rows.add("cpu", "%", [idle.cpu])
     with fresh(replace(setting, processes=2)) as place:
@@ -56,7 +58,8 @@ def run(setting: Setting) -> list[Row]:
 
 def measure_idle(setting: Setting) -> Idle:
     """Do nothing for a while, in this process."""
-    with _queries() as queries:
+    counting = _COUNTED.get(setting.scheme, nullcontext)
+    with counting(Queries()) as queries:
         return asyncio.run(_idle(setting, queries))
 
 
@@ -68,16 +71,16 @@ def measure_waking(setting: Setting) -> list[tuple[float, float]]:
     return asyncio.run(_waking(setting))
 
 
-async def _idle(setting: Setting, queries: _Queries) -> Idle:
+async def _idle(setting: Setting, queries: Queries | None) -> Idle:
     seconds = SECONDS_QUICK if setting.quick else SECONDS
     async with working(setting) as app:
         await finished(app.start("sequential", 1), 1)
         await asyncio.sleep(_SETTLING_SECONDS)
         say(f"idle_worker: nothing for {seconds:g} s")
-        queries.count = 0
+        before = queries.count if queries is not None else 0
         wall, cpu = time.perf_counter(), time.process_time()
         await asyncio.sleep(seconds)
-        counted = queries.count
+        counted = queries.count - before if queries is not None else 0
         wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     return Idle(counted / wall, 100 * cpu / wall)
 
@@ -98,8 +101,13 @@ async def _waking(setting: Setting) -> list[tuple[float, float]]:
     return found
 
 
-class _Queries:
-    """How many there were: a transaction is one, and so is a statement outside of transactions."""
+class Queries:
+    """
+    How many there were: a transaction is one, and so is a statement outside of transactions.
+
+    Attributes:
+        count: how many up to now.
+    """
 
     def __init__(self) -> None:
         self.count = 0
@@ -117,9 +125,8 @@ class _Queries:
 
 
 @contextmanager
-def _queries() -> Iterator[_Queries]:
+def _of_sqlite(queries: Queries) -> Iterator[Queries]:
     """Count the queries of all connections that are opened inside the block."""
-    queries = _Queries()
     connect = sqlite3.connect
 
     def traced(*args: Any, **kwargs: Any) -> sqlite3.Connection:
@@ -129,3 +136,24 @@ def _queries() -> Iterator[_Queries]:
 
     with mock.patch.object(sqlite3, "connect", traced):
         yield queries
+
+
+@contextmanager
+def _of_redis(queries: Queries) -> Iterator[Queries]:
+    """Count what connections send inside the block: commands that are sent together are one query."""
+    from redis.connection import AbstractConnection  # noqa: PLC0415  # needs the extra that brings a driver
+
+    send = AbstractConnection.send_packed_command
+
+    def sending(self: AbstractConnection, *args: Any, **kwargs: Any) -> None:
+        queries.count += 1
+        send(self, *args, **kwargs)  # type: ignore[no-untyped-call]  # the driver's
+
+    with mock.patch.object(AbstractConnection, "send_packed_command", sending):
+        yield queries
+
+
+_COUNTED: Final[dict[str, Callable[[Queries], AbstractContextManager[Queries]]]] = {
+    "sqlite": _of_sqlite,
+    "redis": _of_redis,
+}

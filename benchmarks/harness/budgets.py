@@ -51,7 +51,7 @@ BUDGETS = (
     Budget("fair", "timer_late", world="sqlite", at_most=100),
     Budget("throughput", "cpu_per_step", guest="quickjs", at_most=600),
     Budget("throughput", "cpu_per_step", guest="cpython", at_most=850),
-    Budget("idle_worker", "queries_per_s", world="sqlite", at_most=1),
+    Budget("idle_worker", "queries_per_s", at_most=1),
     Budget("idle_worker", "cpu", at_most=0.2),
     Budget("idle_worker", "heard_after", at_most=10),
     Budget("cli", "cpu", at_most=350),

@@ -24,7 +24,7 @@ class Counters(msgspec.Struct, frozen=True):
     Attributes:
         calls: of scripts, which are what stores and what looks for work.
         commands: that clients and scripts have carried out.
-        log: bytes of its log, None where it writes none; a rewrite makes it smaller.
+        log: bytes of its log, None where it writes none, or writes it anew just now; that makes it smaller.
         rewrites: of its log.
         cpu: seconds of its processor time.
     """
@@ -60,7 +60,16 @@ def counters(world: str) -> Counters:
     return Counters(
         int(stats.get("cmdstat_evalsha", {}).get("calls", 0)),
         sum(int(each["calls"]) for each in stats.values()),
-        int(persistence["aof_current_size"]) if int(persistence.get("aof_enabled", 0)) else None,
+        _log_bytes(persistence),
         int(rewrites.get("aof_rewrites", 0)),
         float(cpu["used_cpu_user"]) + float(cpu["used_cpu_sys"]),
     )
+
+
+def _log_bytes(persistence: dict[str, Any]) -> int | None:
+    is_rewritten = int(persistence.get("aof_rewrite_in_progress", 0)) or int(
+        persistence.get("aof_rewrite_scheduled", 0)
+    )
+    if not int(persistence.get("aof_enabled", 0)) or is_rewritten:
+        return None
+    return int(persistence["aof_current_size"])
