@@ -23,11 +23,17 @@ class RedisServer:
     Args:
         folder: where it keeps what it has.
         options: of the server.
+        sentinel: what it is to watch as a Sentinel, in the words of its file; "" for a server.
     """
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    def __init__(self, folder: Path, *options: str, sentinel: str = "") -> None:
         self.folder = folder
         self._options = options
+        self._settings: tuple[str, ...] = ("--save", "")
+        if sentinel:
+            file = folder / "sentinel.conf"  # which it rewrites
+            file.write_text(sentinel)
+            self._settings = (str(file), "--sentinel")
         self._process: subprocess.Popen[bytes] | None = None
         self.socket = folder / "redis.sock"
 
@@ -45,9 +51,10 @@ class RedisServer:
     def start(self) -> None:
         """Start it, and wait until it answers."""
         self.socket.unlink(missing_ok=True)
-        settings = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder), "--save", "")
+        place = ("--port", "0", "--unixsocket", str(self.socket), "--dir", str(self.folder))
+        command = [_program(), *self._settings, *place, *self._options]
         with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen([_program(), *settings, *self._options], stdout=log, stderr=log)
+            self._process = subprocess.Popen(command, stdout=log, stderr=log)
         import redis  # noqa: PLC0415  # where it is installed
         from redis.backoff import ConstantBackoff  # noqa: PLC0415  # as above
         from redis.retry import Retry  # noqa: PLC0415  # as above
@@ -94,11 +101,11 @@ def _program() -> str:
 
 
 @contextmanager
-def started(*options: str) -> Iterator[RedisServer]:
-    """Have a server for the time of the block."""
+def started(*options: str, sentinel: str = "") -> Iterator[RedisServer]:
+    """Have a server, or a Sentinel that is told what to watch, for the time of the block."""
     _program()
     with tempfile.TemporaryDirectory(prefix="torpor-redis-") as folder:
-        server = RedisServer(Path(folder), *options)
+        server = RedisServer(Path(folder), *options, sentinel=sentinel)
         server.start()
         try:
             yield server

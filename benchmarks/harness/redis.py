@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import msgspec
 
-from torpor.worlds.redis.connection import client_of
 from torpor.worlds.redis.keys import Keys
+from torpor.worlds.redis.primary import client_of
 from torpor.worlds.redis.url import parse
 
 _PREFIX: Final = "torpor-benchmark-"

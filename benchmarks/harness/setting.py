@@ -52,7 +52,7 @@ class Setting(msgspec.Struct, frozen=True):
     def scheme(self) -> str:
         """The kind of world, such as ``sqlite``; an embedded server, or a socket, is one of its kind."""
         scheme = urlsplit(self.world).scheme.removesuffix("+embedded")
-        return "redis" if scheme in ("rediss", "redis+unix") else scheme
+        return "redis" if scheme.partition("+")[0] in ("redis", "rediss") else scheme
 
     @property
     def world_name(self) -> str:

@@ -6,7 +6,6 @@ import asyncio
 import json
 import shutil
 import signal
-import socket
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from tests.cli.processes import Process, run
 from tests.redis_server import RedisServer, started
 from tests.servers.databases import wait_until
 from tests.servers.load import Load
+from tests.servers.sentinels import free_port, role
 from torpor.client import Client
 from torpor.testing.worlds.story import RUN, WORKER, begin_task, claim_step, new_run, outcome, request, take, worker_row
 from torpor.testing.worlds.suite import opened
@@ -102,24 +102,11 @@ async def test_a_replica_takes_over_under_load(pair: tuple[RedisServer, RedisSer
     await Load(f"redis+unix://{address}", _RUNS).carry_out(disturb)
 
 
-def free_port() -> int:
-    """Return a port of this machine that nobody has."""
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
 def port_of(server: RedisServer) -> str:
     """Return the port at which a server can be reached."""
     found = server.execute("CONFIG", "GET", "port")
     assert isinstance(found, dict)
     return str(found[b"port"], "ascii")
-
-
-def role(server: RedisServer) -> object:
-    """Return what a server says that it is."""
-    said = server.execute("ROLE")
-    assert isinstance(said, list)
-    return said[0]
 
 
 async def test_a_crash_of_the_server_takes_nobody_for_dead(fresh: RedisServer) -> None:

@@ -29,6 +29,7 @@ from torpor.worlds.sqlite.url import Settings, parse
         ("redis://host/1?world=shop", RedisWorld),
         ("rediss://host:6380", RedisWorld),
         ("redis+unix:///run/redis.sock", RedisWorld),
+        ("redis+sentinel://one,two:26380/shop", RedisWorld),
     ],
 )
 def test_the_scheme_chooses_the_world(url: str, kind: type) -> None:
@@ -215,6 +216,34 @@ def test_a_password_is_not_shown() -> None:
         ),
         ("rediss://h?ssl_cert_reqs=none", redis_url.Settings("rediss://h?ssl_cert_reqs=none")),
         ("redis+unix:///run/redis.sock?db=1", redis_url.Settings("unix:///run/redis.sock?db=1")),
+        ("redis://h?replicas=2", redis_url.Settings("redis://h", replicas=2)),
+        (
+            "redis+sentinel://u:secret@one,two:26380/shop/2?world=w&sentinel_username=s&sentinel_password=hidden",
+            redis_url.Settings(
+                "redis://u:secret@/2",
+                "w",
+                sentinels=redis_url.Sentinels(
+                    (("one", 26379), ("two", 26380)), "shop", {"username": "s", "password": "hidden"}
+                ),
+            ),
+        ),
+        (
+            "rediss+sentinel://one/shop?ssl_ca_certs=ca.pem&ssl_check_hostname=no",
+            redis_url.Settings(
+                "rediss:///?ssl_ca_certs=ca.pem&ssl_check_hostname=no",
+                sentinels=redis_url.Sentinels(
+                    (("one", 26379),),
+                    "shop",
+                    {
+                        "username": None,
+                        "password": None,
+                        "ssl": True,
+                        "ssl_ca_certs": "ca.pem",
+                        "ssl_check_hostname": False,
+                    },
+                ),
+            ),
+        ),
     ],
 )
 def test_a_redis_url_is_read(url: str, settings: redis_url.Settings) -> None:
@@ -231,6 +260,11 @@ def test_a_redis_url_is_read(url: str, settings: redis_url.Settings) -> None:
         ("redis://h?wrold=shop", "unknown parameter 'wrold'; there are world, connections"),
         ("redis+unix://h/redis.sock", "names no socket"),
         ("redis+unix:///", "names no socket"),
+        ("redis://h?replicas=all", "replicas is a number from 0 to 100, not 'all'"),
+        ("redis://h?sentinel_password=secret", "unknown parameter 'sentinel_password'"),
+        ("redis+sentinel://one:26379", "names no primary; write redis.sentinel://host:26379,host:26379/name"),
+        ("redis+sentinel://one:x/shop", "'one:x' is no address of a sentinel; write host:26379"),
+        ("redis+sentinel://one/shop/x?sentinel_password=secret", "a database of Redis is a number, not 'x'"),
     ],
 )
 def test_a_redis_url_that_makes_no_sense_is_told(url: str, message: str) -> None:

@@ -56,12 +56,12 @@ def _answer_lost(*, before: bool) -> Iterator[list[str]]:
     lost: list[str] = []
     run = Connection._run  # what is between a store and its server
 
-    def losing(self: Connection, client: redis.Redis, script: str, *arguments: Any) -> Any:
+    def losing(self: Connection, client: redis.Redis, script: str, *arguments: Any, **options: Any) -> Any:
         if script != STORE or lost:
-            return run(self, client, script, *arguments)
+            return run(self, client, script, *arguments, **options)
         lost.append("answer")
         if not before:
-            run(self, client, script, *arguments)
+            run(self, client, script, *arguments, **options)
         raise redis.ConnectionError("the connection was lost")
 
     with mock.patch.object(Connection, "_run", losing):
@@ -135,6 +135,27 @@ async def test_who_was_cut_goes_on(world: RedisWorld) -> None:
     assert (await world.heartbeat(WORKER)).known
     _cut()
     assert [run.id for run in await world.list_runs(RunFilter())] == [RUN]
+
+
+async def test_a_blob_that_is_cut_has_all_its_pieces(world: RedisWorld) -> None:
+    """It is written anew when its connection was lost between two of them."""
+    data = bytes(range(256)) * 12_000
+    ask, seen = Connection.ask, list[bytes]()  # where the pieces go
+
+    def cutting(self: Connection, *commands: Any) -> list[Any]:
+        found = ask(self, *commands)
+        if commands[0][0] == "SETRANGE":
+            seen.append(commands[0][1])
+            if len(seen) == 2:
+                _cut()
+                shared_server().execute("DEL", commands[0][1])  # as a server does that lacks what came last
+        return found
+
+    with mock.patch.object(Connection, "ask", cutting):
+        await world.put_blob("file/long", data)
+    assert len({*seen}) == 2, "it was begun anew"
+    assert await world.blob("file/long") == data
+    assert not [key for key in _keys() if b"blob-writing" in key and seen[0] not in key]
 
 
 async def test_a_server_that_forgot_its_scripts_is_told_them_again(world: RedisWorld) -> None:

@@ -148,12 +148,12 @@ async def test_an_answer_that_is_lost_is_known(world: World, before: bool) -> No
     run = Connection._run
     lost: list[int] = []
 
-    def losing(self: Connection, client: redis.Redis, script: str, *arguments: Any) -> Any:
+    def losing(self: Connection, client: redis.Redis, script: str, *arguments: Any, **options: Any) -> Any:
         if script != STORE or lost or arguments[6] < 2:
-            return run(self, client, script, *arguments)
+            return run(self, client, script, *arguments, **options)
         lost.append(arguments[6])
         if not before:
-            run(self, client, script, *arguments)
+            run(self, client, script, *arguments, **options)
         raise redis.ConnectionError("the connection was lost")
 
     with _resting():

@@ -77,8 +77,10 @@ _SCHEMES: Final[dict[str, Callable[[str, Clock | None], World]]] = {
     "postgres+embedded": _postgres,
     "postgresql": _postgres,
     "redis": _redis,
+    "redis+sentinel": _redis,
     "redis+unix": _redis,
     "rediss": _redis,
+    "rediss+sentinel": _redis,
     "sqlite": _sqlite,
 }
 

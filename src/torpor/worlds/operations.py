@@ -327,7 +327,7 @@ def commit(commit: Commit, held: Entities | None, now: int, url: str) -> Operati
         looks.count()
         if held is None:
             held = yield from _now(known, commit, url)
-            rules.check_claim(held.run, commit.worker_id, commit.epoch)
+            rules.check_commit(held.run, commit)
             foreign, too_late = (), False
             if held.run.head != commit.expected_head:
                 foreign = yield Inputs(commit.run_id, commit.expected_head)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from torpor.errors import (
+    DamagedError,
     EntityConflictError,
     HookNotFoundError,
     LeaseLostError,
@@ -184,6 +185,12 @@ def turn_lost(run_id: str, worker_id: str, epoch: int, now: int, owner: str) -> 
         f"commit of worker {worker_id} with epoch {epoch} refused: run {run_id} is at epoch {now} and {whose} now; "
         "nothing was stored; drop the turn"
     )
+
+
+def forgotten(run_id: str, count: int) -> DamagedError:
+    """Return the error for a commit of who has seen events that are not in the log any more."""
+    problem = f"{count} events that its turn has seen are not there any more: its world was set back; it begins anew"
+    return DamagedError("the log", problem, run_id=run_id)
 
 
 def task_lost(run_id: str, step_id: str, worker_id: str, epoch: int) -> LeaseLostError:

@@ -273,6 +273,19 @@ def check_claim(run: Run, worker_id: str, epoch: int) -> None:
         raise refusals.turn_lost(run.id, worker_id, epoch, run.epoch, run.worker)
 
 
+def check_commit(run: Run, commit: Commit) -> None:
+    """
+    Check that a commit is of who has the run's turn, and of what its log has.
+
+    Raises:
+        LeaseLostError, EntityConflictError: as in :func:`check_claim`.
+        DamagedError: its turn has seen more, which a server has forgotten that was restarted or replaced.
+    """
+    check_claim(run, commit.worker_id, commit.epoch)
+    if run.head < commit.expected_head:
+        raise refusals.forgotten(run.id, commit.expected_head - run.head)
+
+
 def _cursor(expected_head: int, head: int, foreign: Sequence[Event], answers: Sequence[Event]) -> int:
     """
     Return the seq up to which the committing VM has consumed every input; a replay delivers the inputs after it.

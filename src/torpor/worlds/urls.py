@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from torpor.errors import ConfigurationError
 
 CONNECTIONS_MAX: Final = 100
+_SECRET: Final = re.compile(r"((?:^|&)[a-z_]*password=)[^&]*")
 
 
 def connections_of(url: str, given: str) -> int:
@@ -25,9 +27,10 @@ def connections_of(url: str, given: str) -> int:
 
 
 def shown(url: str) -> str:
-    """Return a URL without its password, for messages and logs."""
+    """Return a URL without its passwords, for messages and logs."""
     parts = urlsplit(url)
+    query = _SECRET.sub(r"\1***", parts.query)
     if not parts.password:
-        return url
+        return url if query == parts.query else urlunsplit(parts._replace(query=query))
     user, _, host = parts.netloc.rpartition("@")
-    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}"))
+    return urlunsplit(parts._replace(netloc=f"{user.partition(':')[0]}:***@{host}", query=query))

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from torpor.errors import EntityConflictError, LeaseLostError, RunNotFoundError
+from torpor.errors import DamagedError, EntityConflictError, LeaseLostError, RunNotFoundError
 from torpor.model import Commit, Committed, Entities, Event, Hook, NewTask, Wait
 from torpor.testing.worlds.story import (
     OTHER,
@@ -100,6 +100,15 @@ class LoadSuite(Suite):
 
 class CommitSuite(Suite):
     """What ``commit`` stores and what it refuses."""
+
+    async def test_who_has_seen_more_than_there_is_is_refused(self, world: World) -> None:
+        """A server was set back, or a backup was restored under him: his run begins anew from what is stored."""
+        turn = await begin(world)
+        turn.head += 2
+        turn.held = None
+        with pytest.raises(DamagedError, match="2 events that its turn has seen are not there any more"):
+            await turn.commit(step("step_created", 1))
+        assert (await world.get_run(RUN)).head == 2
 
     async def test_a_commit_may_be_handed_in(self, world: World) -> None:
         """It is answered as any, also when it is refused."""

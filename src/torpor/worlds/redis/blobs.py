@@ -11,22 +11,43 @@ from typing import Final
 
 from torpor.worlds.redis.store import Store
 
-PIECE_BYTES: Final = 1_000_000
+PIECE_BYTES: Final = 2**20
+_IS_WHOLE: Final = b"whole"
 _LEFT_SECONDS: Final = 3_600
 """After so long what somebody did not finish writing is forgotten."""
 
 
 def put(store: Store, key: str, data: bytes) -> tuple[None, None]:
     """Answer :meth:`torpor.world.Blobs.put_blob`."""
-    keys, connection = store.keys, store.connection
-    place = keys.of("blob", key)
-    elsewhere = keys.of("blob-writing", key, secrets.token_hex(8))
-    for at in range(0, max(1, len(data)), PIECE_BYTES):
-        connection.ask(("SETRANGE", elsewhere, at, data[at : at + PIECE_BYTES]), ("EXPIRE", elsewhere, _LEFT_SECONDS))
-    store.draft.write("SET" if not data else "RENAME", *((place, b"") if not data else (elsewhere, place)))
-    store.draft.write("PERSIST", place)
-    store.draft.add(keys.blobs, 0, key.encode())
+    place = store.keys.of("blob", key)
+    if len(data) <= PIECE_BYTES:
+        store.draft.write("SET", place, data)
+    else:
+        elsewhere, whole = _written(store, key, data)
+        store.draft.expect(whole, _IS_WHOLE, b"1")
+        store.draft.write("RENAME", elsewhere, place)
+        store.draft.write("PERSIST", place)
+        store.draft.unlink([whole])
+    store.draft.add(store.keys.blobs, 0, key.encode())
     return None, None
+
+
+def _written(store: Store, key: str, data: bytes) -> tuple[bytes, bytes]:
+    """
+    Write a blob in pieces; return where, and what is only there when none of them is missing.
+
+    A server that takes over may lack some of them, but not one that came before another that it has.
+    """
+    keys, connection = store.keys, store.connection
+    while True:
+        made, token = connection.made, secrets.token_hex(8)
+        elsewhere, whole = keys.of("blob-writing", key, token), keys.of("blob-writing", key, token, "whole")
+        for at in range(0, len(data), PIECE_BYTES):
+            piece = data[at : at + PIECE_BYTES]
+            connection.ask(("SETRANGE", elsewhere, at, piece), ("EXPIRE", elsewhere, _LEFT_SECONDS))
+        connection.ask(("HSET", whole, _IS_WHOLE, b"1"), ("EXPIRE", whole, _LEFT_SECONDS))
+        if connection.made == made:
+            return elsewhere, whole
 
 
 def get(store: Store, key: str) -> bytes | None:

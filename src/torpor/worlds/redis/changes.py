@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Hook, Run, Step
-from torpor.worlds.draft import MAILBOX, Changes, fence
+from torpor.worlds.draft import MAILBOX, Changes
 from torpor.worlds.redis import tenants
 from torpor.worlds.redis.draft import Draft
 from torpor.worlds.redis.keys import Keys, Route, joined, member, parted
@@ -79,7 +79,11 @@ def _expected(store: Store, run_id: str, before: Run | None) -> RunRow | None:
             return None
         if store.is_strict:
             raise StaleError
-        store.draft.expect(key, FENCE, pack_fence(before))
+        its_fence = store.fences.of(before)
+        if its_fence is None:
+            store.draft.expect_beginning(key, FENCE, pack_fence(before))
+        else:
+            store.draft.expect(key, FENCE, its_fence)
         origin = store.origin(run_id)
         if origin is None:
             store.draft.expect(key, VERSION, None)
@@ -87,7 +91,7 @@ def _expected(store: Store, run_id: str, before: Run | None) -> RunRow | None:
         created, n = origin
         store.draft.expect(key, NUMBER, b"%d" % n)
         return RunRow(before, created, n, b"")
-    if before is None or fence(known.run) != fence(before):
+    if before is None or store.fences.differ(known.run, before):
         raise StaleError
     return known
 
@@ -112,10 +116,9 @@ def _awaits(hook: Hook) -> bool:
 def save_run(store: Store, row: RunRow, before: Run | None, run: Run) -> None:
     """Put a run's row into the draft, and all by which it is found."""
     draft = store.draft
-    draft.put(
-        store.run_key(run.id),
-        {CHANGED: pack_changed(row.created, run), FENCE: pack_fence(run), VERSION: store.new_version()},
-    )
+    fields = {CHANGED: pack_changed(row.created, run), VERSION: store.new_version()}
+    its_fence = store.fences.changed(before, run)
+    draft.put(store.run_key(run.id), fields if its_fence is None else {**fields, FENCE: its_fence})
     _index_run(draft, store.keys, row.n, before, run)
 
 

@@ -28,7 +28,7 @@ class Draft:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
-        self._checks: dict[tuple[bytes, bytes], bytes | None] = {}
+        self._checks: dict[tuple[bytes, bytes], bytes] = {}
         self._pending: dict[bytes, dict[bytes, bytes | None]] = {}
         self._writes: list[list[Any]] = []
 
@@ -58,7 +58,7 @@ class Draft:
         """Return it as arguments of the script that stores."""
         arguments: list[Any] = [len(self._checks)]
         for (key, field), value in self._checks.items():
-            arguments += (key, field, b"-" if value is None else b"+" + value)
+            arguments += (key, field, value)
         arguments.append(len(self._writes))
         for write in self._writes:
             arguments.append(len(write))
@@ -69,7 +69,11 @@ class Draft:
 
     def expect(self, key: bytes, field: bytes, value: bytes | None) -> None:
         """Have nothing stored unless a field is still so; what was expected first counts."""
-        self._checks.setdefault((key, field), value)
+        self._checks.setdefault((key, field), b"-" if value is None else b"+" + value)
+
+    def expect_beginning(self, key: bytes, field: bytes, value: bytes) -> None:
+        """Do the same with a field that still begins so."""
+        self._checks.setdefault((key, field), b"^" + value)
 
     def read(self, key: bytes, found: Fields) -> Fields:
         """Return the fields of a hash that was read, as they will be."""

@@ -15,7 +15,7 @@ import redis
 from torpor.worlds.ear import AGAIN_SECONDS, REST_SECONDS, Ear
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.presence import Presence
-from torpor.worlds.redis.connection import client_of
+from torpor.worlds.redis.primary import client_of
 from torpor.worlds.redis.url import Settings
 
 

@@ -7,14 +7,16 @@ from typing import Any, Final, TypeVar
 
 from torpor.model import Notice
 from torpor.worlds.pool import Operation
-from torpor.worlds.redis import together
+from torpor.worlds.redis import together, workers
 from torpor.worlds.redis.answers import carry_out, converse
 from torpor.worlds.redis.connection import Connection, UnknownError
 from torpor.worlds.redis.faults import failure_of
+from torpor.worlds.redis.fences import Fences
 from torpor.worlds.redis.keys import Keys
 from torpor.worlds.redis.memory import Memory
 from torpor.worlds.redis.store import Origins, Store
 from torpor.worlds.redis.url import Settings
+from torpor.worlds.server_times import Times
 from torpor.worlds.sharing import Shared, SharingPool
 
 T = TypeVar("T")
@@ -33,10 +35,14 @@ class Pool(SharingPool[Store]):
         url: of the world, without its password.
         whose: tells this world's news from those of others.
         tell: is called after a change, on any thread.
+        times: what decides about time.
     """
 
-    def __init__(self, settings: Settings, size: int, url: str, whose: str, tell: Callable[[Notice], None]) -> None:
+    def __init__(
+        self, settings: Settings, size: int, url: str, whose: str, tell: Callable[[Notice], None], times: Times
+    ) -> None:
         self._settings = settings
+        self._times = times
         self._whose = whose
         self._keys = Keys(settings.name)
         super().__init__(size, url, tell)
@@ -44,12 +50,17 @@ class Pool(SharingPool[Store]):
     def _begin(self) -> None:
         self._origins = Origins()
         self._memory = Memory()
+        self._fences = Fences()
         super()._begin()
 
     def _new_store(self) -> Store:
         notes = self._keys.of("notes", self._whose)
-        connection = Connection(self._settings, self._given_up, notes, self._memory.answered)
-        return Store(connection, self._keys, self._url, self._origins, self._whose, self._memory)
+        connection = Connection(self._settings, self._given_up, notes, self._memory)
+        connection.give_up = lambda: workers.give_up(self._store_of(connection), self._times)
+        return self._store_of(connection)
+
+    def _store_of(self, connection: Connection) -> Store:
+        return Store(connection, self._keys, self._url, self._origins, self._whose, self._memory, self._fences)
 
     def _connect(self, store: Store) -> None:
         _ = store.connection.client

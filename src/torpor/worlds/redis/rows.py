@@ -91,8 +91,8 @@ def pack_step(step: Step) -> bytes:
 
 
 def pack_fence(run: Run) -> bytes:
-    """Return the :func:`~torpor.worlds.draft.fence` of a run as bytes."""
-    return " ".join(map(str, fence(run))).encode()
+    """Return the :func:`~torpor.worlds.draft.fence` of a run as bytes, with which the stored one begins."""
+    return b"%s " % " ".join(map(str, fence(run))).encode()
 
 
 def _fields_of(kind: type) -> list[tuple[str, Any]]:

@@ -24,10 +24,14 @@ KINDS: Final = {
 STORE: Final = """
 -- KEYS: where this client notes what it stored last
 -- ARGV: its connection, the number of this request, channel, news, how many groups;
--- of each group how many checks: key, field, '-' for none or '+' and the value; and how many writes: length, command
+-- of each group how many checks: key, field, and '-' for none, '+' and the value, or '^' and how it begins;
+-- and how many writes: length, command
 local number = ARGV[2]
 local known = redis.call('HGET', KEYS[1], ARGV[1])
-if known and string.sub(known, 1, #number) == number then return string.sub(known, #number + 1) end
+if known and string.sub(known, 1, #number) == number then
+  redis.call('HSET', KEYS[1], ARGV[1], known) -- WAIT waits for what this connection has written, and it is a new one
+  return string.sub(known, #number + 1)
+end
 -- returns of each group 1 when it is stored, 0 when it is not, and x when a key is of another type
 local kinds = {@KINDS@}
 local types = {}
@@ -45,7 +49,10 @@ for group = 1, tonumber(ARGV[5]) do
     if fits and not sound(ARGV[at], 'HSET') then fits, damaged = false, true end
     if fits then
       local is = redis.call('HGET', ARGV[at], ARGV[at + 1])
-      if is then fits = ARGV[at + 2] == '+' .. is else fits = ARGV[at + 2] == '-' end
+      local must = ARGV[at + 2]
+      if string.sub(must, 1, 1) == '^' then fits = is and '^' .. string.sub(is, 1, #must - 1) == must
+      elseif is then fits = must == '+' .. is
+      else fits = must == '-' end
     end
     at = at + 3
   end

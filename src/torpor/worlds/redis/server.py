@@ -11,6 +11,7 @@ from redis.exceptions import ResponseError
 from torpor.clock import SystemClock
 from torpor.errors import ConfigurationError
 from torpor.worlds.redis.store import Store
+from torpor.worlds.redis.url import Settings
 
 FORMAT: Final = 1
 """Of what is stored; it grows with what an older version could not read."""
@@ -35,8 +36,10 @@ def prepare(store: Store) -> None:
         raise ConfigurationError(
             f"world {store.url} is of format {int(found)}, and this version of Torpor knows {FORMAT}; update Torpor"
         )
-    if warning := warning_of(about):
-        _log.warning("world %s: %s", store.url, warning)
+    replicas = _replicas(about, store.connection.settings)
+    for warning in (warning_of(about), replicas.text if _has_few(about, store.connection.settings) else ""):
+        if warning:
+            _log.warning("world %s: %s", store.url, warning)
 
 
 def tell(store: Store) -> dict[str, Any]:
@@ -95,6 +98,7 @@ def examine(store: Store) -> dict[str, Told]:
     return {
         "server": Told("ok", f"Redis {about['redis_version']}, a primary, up {_days(about)}; it answers in {took} ms"),
         "persistence": _persistence(about, _fsync(store)),
+        "replicas": _replicas(about, store.connection.settings),
         "server memory": _memory(about),
         "clock": _clock(apart),
     }
@@ -133,6 +137,25 @@ def _persistence(about: dict[str, Any], fsync: str) -> Told:
     status: Literal["ok", "note"] = "note" if fsync == "no" else "ok"
     told = f", appendfsync {fsync}: {lost[fsync]}" if fsync in lost else "; the server does not tell appendfsync"
     return Told(status, f"it writes a log of what it stores{told}")
+
+
+def _has_few(about: dict[str, Any], settings: Settings) -> bool:
+    return int(about.get("connected_slaves", 0)) < settings.replicas
+
+
+def _replicas(about: dict[str, Any], settings: Settings) -> Told:
+    count = int(about.get("connected_slaves", 0))
+    of = {name: each for name, each in about.items() if isinstance(each, dict) and re.fullmatch(r"slave\d+", name)}
+    behind = max((int(each.get("lag", 0)) for each in of.values()), default=0)
+    text = f"{count} connected{f', last heard of {behind} s ago' if of else ''}"
+    if _has_few(about, settings):
+        return Told("note", f"{text}, and ?replicas={settings.replicas}: nothing is stored before there are as many")
+    if settings.replicas:
+        return Told("ok", f"{text}; what is stored has been acknowledged by {settings.replicas} of them")
+    if count or settings.sentinels is not None:
+        status: Literal["ok", "note"] = "note" if settings.sentinels is not None else "ok"
+        return Told(status, f"{text}; nobody waits for them, so that a failover may lose what came last: ?replicas=1")
+    return Told("ok", text)
 
 
 def _memory(about: dict[str, Any]) -> Told:

@@ -14,6 +14,7 @@ from torpor.model import Entities, Event, Hook, LogEntry, Run, RunState, Snapsho
 from torpor.worlds import refusals
 from torpor.worlds.redis.connection import Connection, sound
 from torpor.worlds.redis.draft import Draft, Fields
+from torpor.worlds.redis.fences import Fences
 from torpor.worlds.redis.keys import Keys, parted
 from torpor.worlds.redis.memory import Memory
 from torpor.worlds.redis.rows import unpack, unpack_run
@@ -32,7 +33,7 @@ TASKS: Final = b"tasks"
 WATCHED: Final = b"watched"
 """Changes when a hook begins to watch the run, or ends."""
 
-_RUN: Final = (CREATED, CHANGED, NUMBER, VERSION)
+_RUN: Final = (CREATED, CHANGED, NUMBER, VERSION, FENCE)
 _DATA: Final = b"data"
 _ABOUT: Final = b"about"
 
@@ -73,6 +74,7 @@ class Store:
         url: of the world, without its password, for messages.
         whose: tells this world's news from those of others.
         memory: whether the server has forgotten what it answered.
+        fences: what tells states of runs apart.
         draft: what is to be stored.
         is_strict: nothing is taken for what it was thought to be: an operation that came too late looks at all.
         shunned: what is wrong with runs that the operation has found damaged when it was to be stored.
@@ -82,10 +84,18 @@ class Store:
     """
 
     def __init__(
-        self, connection: Connection, keys: Keys, url: str, origins: Origins, whose: str, memory: Memory
+        self,
+        connection: Connection,
+        keys: Keys,
+        url: str,
+        origins: Origins,
+        whose: str,
+        memory: Memory,
+        fences: Fences,
     ) -> None:
         self.connection = connection
         self.memory = memory
+        self.fences = fences
         self.whose = whose
         self.keys = keys
         self.url = url
@@ -96,6 +106,7 @@ class Store:
 
     def begin(self, *, strict: bool = False) -> None:
         """Forget what was read and is to be stored."""
+        self.connection.begin()
         self.draft = Draft(self.connection)
         self.is_strict = strict
         self.runs: dict[str, RunRow] = {}
@@ -135,13 +146,14 @@ class Store:
 
     def run_found(self, run_id: str, found: list[bytes | None]) -> RunRow | None:
         """Return what :meth:`asked_run` has found, None when there is no such run."""
-        created, changed, number, version = found
+        created, changed, number, version, its_fence = found
         if created is None and number is None:
             return None
         n = number_of(number, run_id)
         if created is None:
             raise DamagedError("the run", "what it was created as is not there", run_id=run_id)
         was, run = unpack_run(run_id, created, changed or b"\x80")
+        self.fences.note(run, its_fence)
         if len(self._origins) >= _ORIGINS_MAX:
             self._origins.clear()
         self._origins[run_id] = was, n

@@ -52,16 +52,14 @@ def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, No
     )
     now, started_at = _told(about, times)
     store.memory.compare(answered, noted)
-    if row is not None and store.memory.has_lost(worker_id):
-        _forget(store, field, None)  # its claims are released below, and it registers anew
-        row = None
 
     def beat(store: Store) -> tuple[None, None]:
         store.draft.expect(keys.workers, field, row)
         store.draft.put(keys.beats, {field: _beat(times, now)})
         return None, None
 
-    known = row is not None and carry_out_once(store, beat)
+    given_up = give_up(store, times)
+    known = row is not None and not given_up and carry_out_once(store, beat)
     store.begin()
     others = [worker for worker in _workers_of(rows, beats, now, started_at, times) if worker.id != worker_id]
     here = {*(worker.id for worker in others), *([worker_id] if known else [])}
@@ -69,6 +67,7 @@ def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, No
     taken = sum(_take_claims(store, owner, now, only_strangers=True) for owner in strangers)
     first = first_of(*deadlines)
     ended = expire(store, now) if first is not None and first <= now else None
+    taken += given_up
     answer = Heartbeat(known, tuple(others), taken)
     return answer, Notice(None, work=True, ended=ended is not None) if taken or ended else None
 
@@ -88,6 +87,20 @@ def release(store: Store, worker_ids: Sequence[str], times: Times, *, expired_on
             _forget(store, field, None)
         released += _take_claims(store, worker_id, times.clock.now())
     return released, Notice(None, work=True) if released else None
+
+
+def give_up(store: Store, times: Times) -> int:
+    """
+    Let others have what workers of this process have claimed, when the server has forgotten some of what they did.
+
+    They register anew. Return how much it was.
+    """
+    taken = 0
+    for worker_id in store.memory.lost():
+        with store.memory.giving_up(worker_id):
+            _forget(store, worker_id.encode(), None)
+            taken += _take_claims(store, worker_id, times.clock.now())
+    return taken
 
 
 def _forget(store: Store, field: bytes, seen: bytes | None) -> bool:

@@ -33,7 +33,7 @@ from torpor.worlds.redis.keys import Keys
 from torpor.worlds.redis.listening import RedisEar
 from torpor.worlds.redis.pool import Pool
 from torpor.worlds.redis.store import Store
-from torpor.worlds.redis.url import parse
+from torpor.worlds.redis.url import check_files, parse
 from torpor.worlds.requests import Conversation, Operation
 from torpor.worlds.server_times import Times
 from torpor.worlds.server_world import QUERIES, ServerWorld
@@ -66,7 +66,7 @@ class RedisWorld(ServerWorld[Store]):
         super().__init__(url, _TABLES, clock)
         self._settings = parse(url)
         self._whose = secrets.token_hex(8)
-        about = self._url, self._whose, self._notifier.notify
+        about = self._url, self._whose, self._notifier.notify, self._times
         self._pool = Pool(self._settings, self._settings.connections, *about)
         self._queries = Pool(self._settings, QUERIES, *about)
 
@@ -75,6 +75,7 @@ class RedisWorld(ServerWorld[Store]):
         return Capabilities(durable=True, shared=True, listen_ms=LOOK_MS, blob_bytes_max=BLOB_BYTES_MAX)
 
     async def _connect(self) -> None:
+        check_files(self._settings, self._url)
         await self._pool.open(self._prepare)
         await self._queries.open(lambda _: None)
 
