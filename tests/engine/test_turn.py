@@ -384,6 +384,72 @@ def test_timers_do_not_keep_a_run_awake_when_others_wait() -> None:
         assert isinstance(table.on(Delivered(asks(due), None)), Save if crowded else Store)
 
 
+def timer(op: int, due: int) -> Event:
+    """Return the record of a timer that a VM asks for."""
+    return Event("wait_created", 2_000, f"wait_{op}", op=op, due=due)
+
+
+def woken_by_its_timer() -> Table:
+    """Return a run whose timer has woken it; the VM is to get that."""
+    table = Table()
+    table.on(state_of(snapshot=SNAPSHOT, waits={"wait_1": Wait("wait_1", 1, 1_990)}))
+    assert woken(table, asks()) == Listen(0, 0)
+    asked = table.on(Heard([]))
+    assert isinstance(asked, Deliver)
+    assert [(event.type, event.id) for event in asked.events] == [("wait_completed", "wait_1")]
+    return table
+
+
+def test_a_run_that_its_timer_woke_sleeps_again_with_its_first_commit() -> None:
+    """The timer is no reason to stay awake any more, though the world still has it."""
+    table = woken_by_its_timer()
+    next_one = timer(2, 60_000)
+    assert table.turn.wants_snapshot(asks(next_one), table.around)
+    asked = table.on(Delivered(asks(next_one), SNAPSHOT))
+    assert isinstance(asked, Store)
+    assert [event.type for event in asked.commit.inputs] == ["wait_completed"]
+    assert asked.commit.park
+
+
+@pytest.mark.parametrize("others_wait", [False, True])
+def test_a_nap_is_waited_for_with_the_vm_hot(others_wait: bool) -> None:
+    """To sleep and to be restored would take as long; not while others wait for the place."""
+    table = woken_by_its_timer()
+    table.crowded = others_wait
+    nap = timer(2, table.now + TurnOptions().nap_ms)
+    assert table.turn.wants_snapshot(asks(nap), table.around) is others_wait
+    asked = table.on(Delivered(asks(nap), SNAPSHOT if others_wait else None))
+    assert isinstance(asked, Store)
+    assert asked.commit.park is others_wait
+    if others_wait:
+        return
+    assert table.on(stored(table)) == Listen(TurnOptions().nap_ms, TurnOptions().nap_ms)
+    table.now += TurnOptions().nap_ms
+    asked = table.on(Heard([]))
+    assert isinstance(asked, Deliver)
+    assert [event.id for event in asked.events] == ["wait_2"]
+
+
+def test_a_nap_that_others_end_is_slept() -> None:
+    """Whoever wants the turn to go to sleep does not wait for its timer."""
+    table = woken_by_its_timer()
+    table.on(Delivered(asks(timer(2, table.now + 10)), None))
+    table.on(stored(table))
+    assert table.on(Heard([])) == Save()
+    asked = table.on(Saved(SNAPSHOT))
+    assert isinstance(asked, Store)
+    assert asked.commit.park
+
+
+def test_a_timer_that_the_vm_did_not_get_stays_due() -> None:
+    """It comes again when the rest is stored."""
+    table = woken_by_its_timer()
+    assert isinstance(table.moves.asked, Deliver)
+    asked = table.on(Delivered(asks(timer(2, 60_000), left=table.moves.asked.events), None))
+    assert isinstance(asked, Store)
+    assert (asked.commit.inputs, asked.commit.park) == ((), False)
+
+
 def test_a_step_that_is_for_another_worker_leaves() -> None:
     """It says why, and this worker does not claim it for a while."""
     table = Table(why_not="no such step here")

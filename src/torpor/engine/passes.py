@@ -178,13 +178,28 @@ class Pass:
             return []
         return sorted((wait for wait in self.waits.values() if wait.due <= now), key=lambda wait: (wait.due, wait.op))
 
+    def naps(self, around: Around, asked: Sequence[Event] = ()) -> bool:
+        """
+        Say whether a timer is due, or so soon that the VM stays hot for it.
+
+        Args:
+            around: as it is now.
+            asked: what the VM asked for last, if that is not noted yet.
+        """
+        until = around.now + (0 if around.crowded or around.stopping else self.claim.options.nap_ms)
+        given_up = {event.id for event in asked if event.type == "wait_disposed"}
+        if any(wait.due <= until and wait.id not in given_up for wait in self.waits.values()):
+            return True
+        return any(event.type == "wait_created" and event.due <= until and event.id not in given_up for event in asked)
+
     def wants_snapshot(self, requests: Requests, around: Around) -> bool:
         """Say whether to take a snapshot while the VM is at hand: the run will park, or has had none for long."""
         if requests.ended or requests.left or not self.takes_snapshots:
             return False
         options = self.claim.options
-        parks = not (around.running or requests.awaits_ack or self.due(around.now))
+        parks = not (around.running or requests.awaits_ack)
         parks = parks and not any(event.type == "step_created" for event in requests.outputs)
+        parks = parks and not self.naps(around, requests.outputs)
         overdue = self.delivered and around.steady - self.snapshot_at >= options.snapshot_ms
         return bool(parks or overdue or self.checkpoint is not None or self.delivered >= options.snapshot_events)
 
@@ -196,6 +211,7 @@ class Pass:
         """
         if requests.left and self.arrived.inputs:
             left = {event.id for event in requests.left}
+            self.waits |= {wait_id: wait for wait_id, wait in self.held.waits.items() if wait_id in left}
             self.put_off = tuple(event for event in self.taken if event.id in left)
             inputs = self.arrived.inputs[: -len(requests.left)]
             self.arrived = msgspec.structs.replace(self.arrived, inputs=inputs)
@@ -274,6 +290,8 @@ class Pass:
         retries = tuple(event for event in outcomes if event.type in _NO_INPUTS)
         timed = [(event.at, event) for event in outcomes if event.type not in _NO_INPUTS]
         timers = self.due(now)
+        for wait in timers:
+            del self.waits[wait.id]
         self.late_ms = tuple(now - wait.due for wait in timers)
         timed += [(wait.due, Event("wait_completed", now, wait.id, op=wait.op)) for wait in timers]
         timed.sort(key=operator.itemgetter(0))
@@ -315,7 +333,7 @@ class Pass:
         ending = {event.id for event in given_up}
         running = [step_id for step_id in around.running if step_id not in ending] if ending else around.running
         park = not (requests.ended or requests.awaits_ack or requests.left or attempts)
-        park = park and (leaves or not self.due(around.now))
+        park = park and (leaves or not (self.due(around.now) if arrived.handing_over else self.naps(around)))
         park = park and (not (running or self.put_off) or arrived.handing_over)
         if park:
             mine = [self.held.steps[step_id] for step_id in running if step_id in self.held.steps]

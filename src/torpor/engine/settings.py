@@ -22,6 +22,7 @@ class TurnOptions(msgspec.Struct, frozen=True):
         inline_ms: how long a turn waits for them, with its VM hot, before it parks and they become tasks,
         hurried_ms: and how long when something has come for its run meanwhile, others need its place, or it waits for
             timers alone.
+        nap_ms: a run whose next timer ends within so long waits for it with its VM hot, unless others need its place.
         hot_ms: a run that has been hot for so long goes to sleep as soon as it can while others wait for a turn,
         hot_events: and so does one that has got so many events.
         snapshot_events: a hot VM is snapshotted at least every so many delivered events.
@@ -31,6 +32,7 @@ class TurnOptions(msgspec.Struct, frozen=True):
     inline_steps: int = limits.INLINE_STEPS_MAX
     inline_ms: int = 2_000
     hurried_ms: int = 50
+    nap_ms: int = 20
     hot_ms: int = 100
     hot_events: int = 200
     snapshot_events: int = 50

@@ -356,8 +356,8 @@ class Testbed:
 
 
 def _impatient(settings: WorkerSettings) -> WorkerSettings:
-    """Let no turn stay awake in real time for steps that wait for time to jump: it jumps when all turns are over."""
-    turn = replace(settings.turn, inline_ms=min(settings.turn.inline_ms, settings.turn.hurried_ms))
+    """Let no turn stay awake in real time for what waits for time to jump: it jumps when all turns are over."""
+    turn = replace(settings.turn, inline_ms=min(settings.turn.inline_ms, settings.turn.hurried_ms), nap_ms=0)
     return replace(settings, turn=turn)
 
 

@@ -215,10 +215,12 @@ class Place:
 
 
 def _settings(dice: Random) -> WorkerSettings:
+    inline_steps, inline_ms = dice.choice((1, 2, 16)), dice.choice((0, 20, 50, 500, 2_000))
     turn = TurnOptions(
-        inline_steps=dice.choice((1, 2, 16)),
-        inline_ms=dice.choice((0, 20, 50, 500, 2_000)),
+        inline_steps=inline_steps,
+        inline_ms=inline_ms,
         hurried_ms=dice.choice((0, 20, 50)),
+        nap_ms=min(inline_ms, 50),
         snapshot_events=dice.choice((1, 5, 50)),
         snapshot_ms=dice.choice((10, 2_000)),
     )
