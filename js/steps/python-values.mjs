@@ -1,14 +1,14 @@
-// Values of Python's own types in a process of the Workflow SDK. The SDK reads an instance by the class that its id is
-// registered for, and writes what has such a class as its constructor. So the registry answers for every id
-// `class//python//…`: what is an array, object, Map … in the data is read as that, an exception as an Error, and what is text
+// Values of Python's own types in a process of the Workflow SDK, and handles of runs that Torpor made. The SDK reads an
+// instance by the class that its id is registered for, and writes what has such a class as its constructor. So the registry
+// answers for every id `class//python//…` and `class//torpor//…`: what is an array, object, Map … in the data is read as that, an exception as an Error, and what is text
 // (Decimal, UUID, datetime, date, time, Path) as an object that shows as it. All of them are their Python type again when they
 // are passed back; a copy is plain. The guest has the same rules (`codec-python.js`).
 
 const REGISTRY = Symbol.for("workflow-class-registry");
 const SERIALIZE = Symbol.for("workflow-serialize");
 const DESERIALIZE = Symbol.for("workflow-deserialize");
-const PREFIX = "class//python//";
-const EXCEPTION = `${PREFIX}exception//`;
+const OURS = /^class\/\/(python|torpor)\/\//;
+const EXCEPTION = "class//python//exception//";
 const COPIED = [Uint8Array, Map, Set, Date];
 const classes = new Map();
 const told = new WeakMap(); // of an error, what Python says of the exception
@@ -17,11 +17,7 @@ const told = new WeakMap(); // of an error, what Python says of the exception
 export function readPythonValues() {
   const registry = (globalThis[REGISTRY] ??= new Map());
   if (Object.hasOwn(registry, "get")) return;
-  registry.get = (id) => Map.prototype.get.call(registry, id) ?? (isPythonId(id) ? classOf(id) : undefined);
-}
-
-function isPythonId(id) {
-  return typeof id === "string" && id.startsWith(PREFIX);
+  registry.get = (id) => Map.prototype.get.call(registry, id) ?? (OURS.test(id) ? classOf(id) : undefined);
 }
 
 /** A value whose data is no container, such as the "1.10" of `Decimal("1.10")`. */
@@ -54,6 +50,7 @@ function makeClass(id) {
   const made = class extends PythonValue {
     static classId = id;
     static [DESERIALIZE](data) {
+      if (data === undefined) throw new TypeError(`${made.name} contains itself, and the Workflow SDK reads no such object`);
       if (!isPlain(data)) return new made(data);
       const value = id.startsWith(EXCEPTION) ? errorOf(data) : data;
       return Object.defineProperty(value, "constructor", { value: made, configurable: true, writable: true });

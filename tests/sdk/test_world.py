@@ -93,6 +93,9 @@ def check_values(tools: Tools) -> None:
     assert told["again"] == told["own"]
     assert told["plain"] == {"copied": "[1, 'a']", "cut": "[1, 'a']"}
     assert told["parts"] == ["4.20", "2026-11-30"]
+    assert "Looped contains itself" in told["thrown"]
+    assert told["run"] == ["workflow//./app.py//streamed", "completed"]
+    assert told["resumed"] == ["4.20", "{'price': Decimal('4.20')}"]
     assert (told["json"], told["text"]) == ('{"name":"pen","price":"1.10"}', "4.20")
 
 

@@ -98,7 +98,7 @@ async def _start(call: Call, data: EventData) -> str:
     found = await service.code_of(data.workflow_name)
     arguments: Any = Encoded(envelope)
     if found.workflow.guest == _OPENED:
-        given = codec.loads(envelope)
+        given = codec.loads(envelope, service.client.references)
         if not isinstance(given, list):
             raise ArgumentError(f"eventData.input of a run of {found.name} is no list of arguments")
         found, arguments = await service.startable(data.workflow_name, *as_called(given))
@@ -134,7 +134,7 @@ async def _resume(call: Call, run_id: str, event: NewEvent) -> None:
     if hook.run_id != run_id:
         raise HookNotFoundError(f"no live hook of run {run_id} has the token {data.token!r:.200}")
     is_typed = hook.takes and not hook.takes.startswith(WEBHOOK)
-    payload = codec.loads(envelope) if is_typed else Encoded(envelope)
+    payload = codec.loads(envelope, client.references) if is_typed else Encoded(envelope)
     await client.resume_hook(data.token, payload, resume_id=event.resume_id)
 
 

@@ -6,9 +6,9 @@ from datetime import date
 from decimal import Decimal
 from typing import Any
 
-from values import SAMPLES  # type: ignore[import-not-found]  # it is beside this file where it is served
+from values import SAMPLES, Looped  # type: ignore[import-not-found]  # it is beside this file where it is served
 
-from torpor import Torpor, get_writable
+from torpor import RunHandle, Torpor, get_writable, hook
 
 app = Torpor("sqlite:///torpor.db", name="shop")
 web = app.sdk("web")
@@ -52,6 +52,33 @@ async def write_prices() -> None:
     await stream.write(Decimal("4.20"))
     await stream.write(date(2026, 11, 30))
     await stream.close()
+
+
+@app.workflow
+async def looped() -> Looped:
+    """Return what contains itself."""
+    value = Looped()
+    value.inner = value
+    return value
+
+
+@app.workflow
+async def parent() -> RunHandle:
+    """Return a handle of another run."""
+    return await app.start(streamed)
+
+
+@app.workflow
+async def followed(run: RunHandle) -> str:
+    """Tell how a run did that was given as a value."""
+    await run.result()
+    return await run.status()
+
+
+@app.workflow
+async def priced() -> str:
+    """Have a hook with metadata, and tell what it receives as Python does."""
+    return repr(await hook(token="price", metadata={"price": Decimal("4.20")}))  # no secret
 
 
 @app.workflow

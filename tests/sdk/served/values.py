@@ -44,6 +44,13 @@ class Built:
     constructor: str
 
 
+@dataclass
+class Looped:
+    """Something that may contain itself."""
+
+    inner: Any = None
+
+
 class StockError(Exception):
     """There is not enough."""
 
