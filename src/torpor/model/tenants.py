@@ -23,7 +23,7 @@ class Quotas(msgspec.Struct, frozen=True, kw_only=True):
         steps: steps, waits, hooks and attribute writes that one run may ask for in all.
         runs: runs that are awake at once; others wait for their turn.
         open_runs: runs that have not ended, asleep and waiting ones included.
-        storage: bytes of logs, log lines and snapshots of its runs, as they are stored.
+        storage: bytes of logs, log lines, snapshots and streams of its runs, as they are stored.
         starts: how many runs begin in any while, such as ``"100/h"``.
         step_rate: how many steps begin in any while, such as ``"20/s"``; those beyond wait.
 
