@@ -218,7 +218,6 @@ class TestWatching(worlds.WatchingSuite):
     """See :class:`torpor.testing.worlds.WatchingSuite`."""
 
 
-@pytest.mark.long
 class TestPresence(worlds.PresenceSuite):
     """See :class:`torpor.testing.worlds.PresenceSuite`."""
 

@@ -72,6 +72,7 @@ class Keys:
         self.blobs: Final = self.prefix + b"blobs"
         self.format: Final = self.prefix + b"format"
         self.news: Final = self.prefix + b"news"
+        self.here: Final = self.prefix + b"here:"
 
     def of(self, kind: str, *about: str | bytes) -> bytes:
         """Return the key of a kind of thing of something."""

@@ -15,6 +15,7 @@ import redis
 from torpor.worlds.ear import AGAIN_SECONDS, REST_SECONDS, Ear
 from torpor.worlds.notifier import Notifier
 from torpor.worlds.presence import Presence
+from torpor.worlds.redis.keys import Keys
 from torpor.worlds.redis.primary import client_of
 from torpor.worlds.redis.url import Settings
 
@@ -25,17 +26,18 @@ class RedisEar(Ear):
 
     Args:
         settings: where to.
-        channel: where news are told.
         whose: what tells the news of this world, which are none here, from those of others.
         notifier: whom to tell.
-        presence: shown to nobody yet.
+        presence: shown by a channel that nobody else listens to.
     """
 
-    def __init__(self, settings: Settings, channel: bytes, whose: str, notifier: Notifier, presence: Presence) -> None:
+    def __init__(self, settings: Settings, whose: str, notifier: Notifier, presence: Presence) -> None:
         super().__init__(notifier, whose, (redis.RedisError,), presence)
+        keys = Keys(settings.name)
         self._settings = settings
-        self._channel = channel
-        self._farewell = channel + b":" + whose.encode()
+        self._channel = keys.news
+        self._farewell = keys.news + b":" + whose.encode()
+        self._own = keys.here + presence.id.encode()
 
     def _wake(self) -> None:
         with suppress(redis.RedisError, OSError), client_of(self._settings) as client:
@@ -43,11 +45,14 @@ class RedisEar(Ear):
 
     @contextmanager
     def _listen(self) -> Iterator[Any]:
-        with client_of(self._settings, socket_timeout=None) as client, client.pubsub() as listening:
-            listening.subscribe(self._channel, self._farewell)
-            while listening.get_message(timeout=AGAIN_SECONDS) is None:
-                pass  # until the server has begun to tell
-            yield listening
+        with client_of(self._settings, socket_timeout=None) as client:
+            about: dict[str, Any] = client.info("server")
+            with client.pubsub() as listening:
+                listening.subscribe(self._channel, self._farewell, self._own)
+                while listening.get_message(timeout=AGAIN_SECONDS) is None:
+                    pass  # until the server has begun to tell
+                self._presence.show(str(about["run_id"]))
+                yield listening
 
     def _hear(self, source: Any) -> None:
         message = None

@@ -31,7 +31,7 @@ def register(store: Store, worker: WorkerRow, times: Times) -> tuple[None, None]
     """Answer :meth:`torpor.world.Queue.register`."""
     now, _ = ask_time(store, times)
     field = worker.id.encode()
-    store.draft.put(store.keys.workers, {field: pack(replace(worker, seen_at=0, silent_ms=0))})
+    store.draft.put(store.keys.workers, {field: pack(replace(worker, seen_at=0, silent_ms=0, gone_ms=None))})
     store.draft.put(store.keys.beats, {field: _beat(times, now)})
     store.memory.registered(worker.id)
     return None, None
@@ -41,16 +41,17 @@ def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, No
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
     keys, field = store.keys, worker_id.encode()
     answered = dict(store.memory.answered)
-    about, noted, row, owners, rows, beats, *deadlines = store.connection.ask(
+    about, noted, row, owners, rows, beats, here, *deadlines = store.connection.ask(
         _ASK,
         ("HGETALL", keys.of("notes", store.whose)),
         ("HGET", keys.workers, field),
         ("HKEYS", keys.owners),
         ("HVALS", keys.workers),
         ("HGETALL", keys.beats),
+        _who_is_here(store),
         *next_deadline(store),
     )
-    now, started_at = _told(about, times)
+    now, _ = _told(about, times)
     store.memory.compare(answered, noted)
 
     def beat(store: Store) -> tuple[None, None]:
@@ -61,9 +62,9 @@ def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, No
     given_up = give_up(store, times)
     known = row is not None and not given_up and carry_out_once(store, beat)
     store.begin()
-    others = [worker for worker in _workers_of(rows, beats, now, started_at, times) if worker.id != worker_id]
-    here = {*(worker.id for worker in others), *([worker_id] if known else [])}
-    strangers = [name for name in (owner.decode() for owner in owners) if name not in here]
+    others = [worker for worker in _workers_of(store, rows, beats, about, here, times) if worker.id != worker_id]
+    rowed = {*(worker.id for worker in others), *([worker_id] if known else [])}
+    strangers = [name for name in (owner.decode() for owner in owners) if name not in rowed]
     taken = sum(_take_claims(store, owner, now, only_strangers=True) for owner in strangers)
     first = first_of(*deadlines)
     ended = expire(store, now) if first is not None and first <= now else None
@@ -120,18 +121,30 @@ def _forget(store: Store, field: bytes, seen: bytes | None) -> bool:
 
 def all_of(store: Store, times: Times) -> list[WorkerRow]:
     """Answer :meth:`torpor.world.Queries.workers`."""
-    about, rows, beats = store.connection.ask(_ASK, ("HVALS", store.keys.workers), ("HGETALL", store.keys.beats))
-    return _workers_of(rows, beats, *_told(about, times), times)
+    about, rows, beats, here = store.connection.ask(
+        _ASK, ("HVALS", store.keys.workers), ("HGETALL", store.keys.beats), _who_is_here(store)
+    )
+    return _workers_of(store, rows, beats, about, here, times)
+
+
+def _who_is_here(store: Store) -> tuple[Any, ...]:
+    """Return what asks who listens to a channel of his own; see :mod:`torpor.worlds.redis.listening`."""
+    return ("PUBSUB", "CHANNELS", store.keys.here + b"*")
 
 
 def _workers_of(
-    rows: list[bytes], beats: dict[bytes, bytes], now: int, started_at: int, times: Times
+    store: Store, rows: list[bytes], beats: dict[bytes, bytes], about: dict[str, Any], here: list[bytes], times: Times
 ) -> list[WorkerRow]:
-    found = []
+    now, started_at = _told(about, times)
+    present, looked = {*here}, []
     for worker in (unpack(row, WorkerRow, "a worker") for row in rows):
-        seen_at, beat = (int(part) for part in beats.get(worker.id.encode(), b"0 0").split())
-        found.append(replace(worker, seen_at=seen_at, silent_ms=times.silence(now, beat, started_at)))
-    return sorted(found, key=lambda worker: worker.id)
+        seen_at, beat, *server = beats.get(worker.id.encode(), b"0 0").split()
+        silent_ms = times.silence(now, int(beat), started_at)
+        is_there = store.keys.here + worker.presence.encode() in present
+        was_shown = bool(worker.presence) and server == [str(about["run_id"]).encode()]
+        row = replace(worker, seen_at=int(seen_at), silent_ms=silent_ms)
+        looked.append((row, is_there if was_shown else None))
+    return sorted(times.presence.judge(looked, times.clock), key=lambda worker: worker.id)
 
 
 def put_deployment(store: Store, deployment: Deployment, times: Times) -> tuple[None, None]:
@@ -173,7 +186,7 @@ def _told(about: dict[str, Any], times: Times) -> tuple[int, int]:
 
 
 def _beat(times: Times, now: int) -> bytes:
-    return b"%d %d" % (now, times.beat(now))
+    return b"%d %d %s" % (now, times.beat(now), times.presence.shown_to.encode())
 
 
 def _take_claims(store: Store, worker_id: str, now: int, *, only_strangers: bool = False) -> int:

@@ -29,7 +29,6 @@ from torpor.worlds.redis import (
     workers,
 )
 from torpor.worlds.redis.answers import carry_out, converse
-from torpor.worlds.redis.keys import Keys
 from torpor.worlds.redis.listening import RedisEar
 from torpor.worlds.redis.pool import Pool
 from torpor.worlds.redis.store import Store
@@ -72,7 +71,13 @@ class RedisWorld(ServerWorld[Store]):
 
     @property
     def capabilities(self) -> Capabilities:
-        return Capabilities(durable=True, shared=True, listen_ms=LOOK_MS, blob_bytes_max=BLOB_BYTES_MAX)
+        return Capabilities(
+            durable=True,
+            shared=True,
+            listen_ms=LOOK_MS,
+            blob_bytes_max=BLOB_BYTES_MAX,
+            presence=self._times.presence.id,
+        )
 
     async def _connect(self) -> None:
         check_files(self._settings, self._url)
@@ -84,8 +89,7 @@ class RedisWorld(ServerWorld[Store]):
         workers.ask_time(store, self._times)
 
     def _new_ear(self) -> RedisEar:
-        news = Keys(self._settings.name).news
-        return RedisEar(self._settings, news, self._whose, self._notifier, self._times.presence)
+        return RedisEar(self._settings, self._whose, self._notifier, self._times.presence)
 
     async def examine_server(self) -> dict[str, server.Told]:
         """Return what there is to say of the server, for people; see ``torpor doctor``."""
