@@ -18,6 +18,8 @@ from tests.worlds.many_turns import RUNS, refuses_alone, started, stored
 from torpor.errors import EntityConflictError, LeaseLostError, RunNotFoundError
 from torpor.model import NOW, Event, NewTask, Run
 from torpor.model.flow import Place
+from torpor.model.tenants import Quotas, Tenant
+from torpor.testing.worlds.batches import batch
 from torpor.testing.worlds.notices import Ear
 from torpor.testing.worlds.story import (
     T,
@@ -221,6 +223,23 @@ async def test_ends_of_children_wait_for_nobody_crosswise(world: PostgresWorld, 
     for parent in ("wrun_x", "wrun_y"):
         assert (await types(world, parent)).count("hook_received") == 4
     await other.close()
+
+
+async def test_chunks_of_a_tenants_run_wait_crosswise_for_nobody(world: PostgresWorld, server: str) -> None:
+    """Who writes them has the run before he changes what it has used, as a commit; and may not have it before that."""
+    await world.put_tenant(Tenant("acme", "", quotas=Quotas(storage=0)))
+    await world.create_run(new_run("@acme:one"))
+    with psycopg.connect(server) as commit:
+        commit.execute("UPDATE torpor.runs SET queued_at = queued_at WHERE id = '@acme:one'")
+        commit.execute("UPDATE torpor.usages SET steps = steps WHERE run = '@acme:one'")
+        writing = asyncio.create_task(world.write_stream(batch("x", run_id="@acme:one")))
+        waiting: list[tuple[object, ...]] = []
+        while not waiting:
+            query = "SELECT query FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
+            waiting = await asyncio.to_thread(execute, server, query)
+        assert [query for (query,) in waiting if "torpor.runs" not in str(query)] == []
+        await asyncio.to_thread(commit.execute, "SELECT 1 FROM torpor.runs WHERE id = '@acme:one' FOR UPDATE")
+    assert (await writing).count == 1
 
 
 async def test_others_hear_of_it_once(world: PostgresWorld, server: str) -> None:

@@ -8,6 +8,7 @@ from msgspec.structs import astuple
 
 from torpor.lifecycle import RUN_TERMINAL
 from torpor.model import Stream, StreamPage, StreamWriter
+from torpor.tenant_names import tenant_of
 from torpor.worlds import refusals
 from torpor.worlds import requests as ask
 from torpor.worlds.postgres import tenants
@@ -19,6 +20,9 @@ from torpor.worlds.streams import StreamChanges, first_index
 
 _RUN: Final = "SELECT 1 FROM torpor.runs WHERE id = %s FOR KEY SHARE"
 """Finds a run, which is not deleted before the transaction ends, and may change."""
+
+_COUNTED: Final = "SELECT 1 FROM torpor.runs WHERE id = %s FOR NO KEY UPDATE"
+"""The same for a run of a tenant, whose usage is changed after it: who changes the run does so in this order, too."""
 
 _LOCK: Final = "SELECT pg_advisory_xact_lock(hashtextextended(%s, 2))"
 """A lock of the name, because there may be no row yet."""
@@ -49,7 +53,7 @@ def state(store: Store, request: ask.StreamOf) -> ask.StreamState | None:
     """Answer :class:`torpor.worlds.requests.StreamOf`."""
     which = (request.run_id, request.name)
     run, _, streams, writers = store.connection.ask(
-        (_RUN, (request.run_id,)),
+        (_COUNTED if tenant_of(request.run_id) else _RUN, (request.run_id,)),
         (_LOCK, ("//".join(which),)),
         (_NAMED, which),
         (_WRITER, (*which, request.writer)),

@@ -31,7 +31,8 @@ _USED: Final = ", ".join(
 )
 _TOTAL: Final = f"SELECT {_USED}, count(*) FILTER (WHERE NOT ended) FROM torpor.usages WHERE tenant = %s AND NOT folded"
 _FOLD: Final = (
-    "WITH old AS (SELECT * FROM torpor.usages WHERE tenant = %s AND ended AND NOT folded FOR UPDATE), "
+    "WITH old AS (SELECT * FROM torpor.usages WHERE tenant = %s AND ended AND NOT folded "
+    "ORDER BY run FOR UPDATE), "
     "done AS (UPDATE torpor.usages u SET folded = true, kept = u.kept + u.stored + u.snapshot, runs = 0, cpu_us = 0, "
     f"steps = 0, stored = 0, snapshot = 0 FROM old WHERE u.run = old.run) SELECT {_USED} FROM old"
 )
