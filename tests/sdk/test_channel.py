@@ -79,6 +79,12 @@ async def test_a_header_may_be_larger_than_its_body(echo: Echo) -> None:
     assert await echo.sent(messages) == messages
 
 
+async def test_a_header_may_have_half_a_character(echo: Echo) -> None:
+    """As what V8 says of a text that is no JSON and begins with an emoji: no step ends the line by its error."""
+    messages: list[Message] = [({"told": "Unexpected token '\ud83d'", "whole": "😀"}, b"body"), ({}, b"behind it")]
+    assert await echo.sent(messages) == messages
+
+
 async def test_the_end_of_the_other_end_is_told() -> None:
     """Whatever is sent then is lost."""
     ours, theirs = socket.socketpair()

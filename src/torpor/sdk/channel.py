@@ -25,7 +25,10 @@ Message = tuple[Header, bytes]
 
 def packed(header: Header, body: bytes = b"") -> bytes:
     """Return the bytes of a message."""
-    head = msgspec.json.encode(header)
+    try:
+        head = msgspec.json.encode(header)
+    except UnicodeEncodeError:  # half of a character, which JavaScript's strings may have
+        head = json.dumps(header).encode()
     return b"".join((len(head).to_bytes(4), len(body).to_bytes(4), head, body))
 
 
@@ -105,8 +108,7 @@ class Channel(asyncio.BufferedProtocol):
                 if end > self._filled:
                     wanted = end - at
                     break
-                header = msgspec.json.decode(data[at + LENGTHS_BYTES : behind_head], type=Header)
-                self._take(header, bytes(data[behind_head:end]))
+                self._take(_header(data[at + LENGTHS_BYTES : behind_head]), bytes(data[behind_head:end]))
                 at = end
         self._keep(at, wanted)
 
@@ -121,3 +123,11 @@ class Channel(asyncio.BufferedProtocol):
         elif at:
             self._buffer[:rest] = self._buffer[at : self._filled]
         self._filled = rest
+
+
+def _header(head: memoryview) -> Header:
+    try:
+        return msgspec.json.decode(head, type=Header)
+    except msgspec.DecodeError:  # half of a character, as in the message of ``JSON.parse("😀")``
+        found: Header = json.loads(bytes(head))
+        return found
