@@ -11,10 +11,10 @@ import redis
 
 from tests.damage.story import VICTIM, carry_on, make
 from tests.redis_server import empty_redis, shared_server
+from torpor.worlds.redis.keys import OF_RUN
 
 _SOUND: Final = b"{sound}:"
 _WORLD: Final = b"{torpor}:"
-_KINDS: Final = ("run", "log", "steps", "inputs", "waits", "hooks", "lines", "snapshot", "streams", "chunks", "writers")
 _HOW: Final = ("gone", "of another type", "cut", "flipped", "a field less")
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -73,7 +73,7 @@ def _changed(old: Any, how: str, dice: random.Random) -> bytes:
     return bytes(data)
 
 
-@pytest.mark.parametrize("kind", _KINDS)
+@pytest.mark.parametrize("kind", OF_RUN)
 def test_a_damaged_key_stops_nothing_but_its_run(kind: str, server: Any, rounds: int) -> None:
     """It crashes and hangs nobody, claims and commits of others go on, and its run is never failed for it."""
     for number in range(rounds):

@@ -11,7 +11,7 @@ from torpor.model import Event, Hook, Notice
 from torpor.worlds import requests as ask
 from torpor.worlds.notices import kinds_of, news_of
 from torpor.worlds.redis import blobs, changes, erasing, flow, schedules, streams, tenants
-from torpor.worlds.redis.keys import joined
+from torpor.worlds.redis.keys import joined, text
 from torpor.worlds.redis.store import WATCHED, Store
 from torpor.worlds.requests import Conversation
 
@@ -120,12 +120,14 @@ def _reserved(store: Store, request: ask.Reserved) -> str:
     if found is None:
         return ""
     until, _, run_id = found.partition(b" ")
-    return run_id.decode() if int(until) > request.now else ""
+    if not until.isdigit():
+        raise DamagedError("a reservation", "it does not say until when it is")
+    return text(run_id) if int(until) > request.now else ""
 
 
 def _resumed(store: Store, request: ask.Resumed) -> str:
     found = store.draft.get(store.keys.resumed, joined(request.token, request.resume_id))
-    return "" if found is None else found.decode()
+    return "" if found is None else text(found)
 
 
 def _received(store: Store, request: ask.Received) -> bool:

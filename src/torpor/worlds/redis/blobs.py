@@ -41,7 +41,7 @@ def _written(store: Store, key: str, data: bytes) -> tuple[bytes, bytes]:
     keys, connection = store.keys, store.connection
     while True:
         made, token = connection.made, secrets.token_hex(8)
-        elsewhere, whole = keys.of("blob-writing", key, token), keys.of("blob-writing", key, token, "whole")
+        elsewhere, whole = keys.of("blob-writing", key, token), keys.of("blob-whole", key, token)
         for at in range(0, len(data), PIECE_BYTES):
             piece = data[at : at + PIECE_BYTES]
             connection.ask(("SETRANGE", elsewhere, at, piece), ("EXPIRE", elsewhere, _LEFT_SECONDS))

@@ -9,7 +9,7 @@ from torpor.errors import EntityConflictError, RunNotFoundError
 from torpor.model import Notice
 from torpor.worlds import operations
 from torpor.worlds.redis.answers import carry_out, converse
-from torpor.worlds.redis.keys import parted
+from torpor.worlds.redis.keys import parted, text
 from torpor.worlds.redis.store import Store
 from torpor.worlds.requests import Operation
 
@@ -34,7 +34,7 @@ def expire(store: Store, now: int) -> Notice | None:
         ("ZRANGEBYSCORE", keys.deadlines, "-inf", now, *some),
         ("ZRANGEBYSCORE", keys.giving_up, "-inf", now, "WITHSCORES", *some),
     )
-    runs = sum(_ends(store, operations.expire, run_id.decode(), now, store.url) for run_id in overdue)
+    runs = sum(_ends(store, operations.expire, text(run_id), now, store.url) for run_id in overdue)
     steps = []
     for place, at in zip(waiting[::2], waiting[1::2], strict=True):
         run_id, step_id = parted(place)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Final
 
 from torpor.errors import DamagedError
 from torpor.model import Step, Stream
-from torpor.worlds.redis import streams
+from torpor.worlds.redis import shared, streams
 from torpor.worlds.redis.changes import spot_of_step, spot_of_turn
-from torpor.worlds.redis.keys import SEP
+from torpor.worlds.redis.keys import OF_RUN, SEP, text
 from torpor.worlds.redis.rows import pack_list, unpack
 from torpor.worlds.redis.store import TASKS, VERSION, RunRow, Store, hooks_of, lines_of, snapshot_of, steps_of, waits_of
 from torpor.worlds.server_times import Times
@@ -17,26 +18,23 @@ FINDINGS_MAX: Final = 1_000
 """Whoever finds more than this restores a backup."""
 
 _PAGE: Final = 200
-_OF_RUN: Final = (b"steps", b"waits", b"hooks", b"log", b"snapshot", b"streams", b"lines", b"messages", b"usage")
-_OTHER_HASHES: Final = (
-    "progress",
-    "inputs",
-    "watchers",
-    "usage",
-    "messages",
-    "resumed-by",
-    "reserved-by",
-    "children",
-    "streams",
-)
+_READ: Final = frozenset(("run", "log", "steps", "waits", "hooks", "lines", "snapshot"))
+"""Of a run, what is read; of the rest it is seen that it can be."""
+
+_OTHERS: Final = [kind for kind in OF_RUN if kind not in {*_READ, "chunks", "writers"}]
 
 
 def damaged(store: Store, _times: Times) -> list[DamagedError]:
     """Answer :meth:`torpor.world.Queries.damaged`."""
-    found: list[DamagedError] = []
+    found = shared.damaged(store)
+    if any(error.row == "key runs" for error in found):
+        return found  # nobody can tell the runs
     [ids] = store.connection.ask(("ZRANGE", store.keys.runs, 0, -1))
-    for run_id in ids:
-        found += _of_run(store, run_id.decode())
+    named = {error.run_id for error in found}
+    for run_id in map(text, ids):
+        if run_id in named:
+            continue
+        found += [error for error in _of_run(store, run_id) if error.run_id]  # the others are named already
         if len(found) >= FINDINGS_MAX:
             return found[:FINDINGS_MAX]
     return (found + _strays(store, {*ids}))[:FINDINGS_MAX]
@@ -51,7 +49,7 @@ def _of_run(store: Store, run_id: str) -> list[DamagedError]:
             ("LLEN", keys.of("log", run_id)),
             *(("HGETALL", keys.of(kind, run_id)) for kind in ("steps", "waits", "hooks", "lines")),
             ("HMGET", keys.of("snapshot", run_id), b"about", b"data"),
-            *(("HLEN", keys.of(kind, run_id)) for kind in _OTHER_HASHES),
+            *(("HLEN", keys.of(kind, run_id)) for kind in _OTHERS),
         )
         row: RunRow | None = store.run_found(run_id, run)
         if row is None:
@@ -67,7 +65,9 @@ def _of_run(store: Store, run_id: str) -> list[DamagedError]:
     expected = row.run.head - row.run.base
     if length != expected:
         return [DamagedError("the log", f"it has {length} events instead of {expected}", run_id=run_id)]
-    return _not_found(store, row, tasks, [*opened.values()])
+    with suppress(DamagedError):  # one of the sets, which is named itself
+        return _not_found(store, row, tasks, [*opened.values()])
+    return []
 
 
 def _look_through_streams(store: Store, run_id: str) -> None:
@@ -117,16 +117,15 @@ def _not_found(store: Store, row: RunRow, tasks: bytes | None, steps: list[Step]
 
 def _strays(store: Store, ids: set[bytes]) -> list[DamagedError]:
     """Return what is of a run that is not there."""
-    prefix = store.keys.prefix
-    found: list[DamagedError] = []
-    cursor = 0
-    while True:
-        cursor, some = store.connection.ask(("SCAN", cursor, "MATCH", prefix + b"*", "COUNT", _PAGE))[0]
-        for key in some:
-            kind, _, about = key.removeprefix(prefix).partition(b":")
-            run_id = about.partition(SEP)[0]
-            if kind in _OF_RUN and run_id not in ids:
-                name = run_id.decode(errors="replace")
-                found.append(DamagedError(f"key {kind.decode()}", f"there is no run {name}, whose it is"))
-        if not int(cursor):
-            return found
+    strays = []
+    for key, kind, about in shared.all_keys(store):
+        run_id = about.partition(SEP)[0]
+        if kind in OF_RUN and run_id not in ids:
+            strays.append((key, kind, run_id))
+    asked = [command for key, _, run_id in strays for command in (("ZSCORE", store.keys.runs, run_id), ("EXISTS", key))]
+    answers = store.connection.ask(*asked) if asked else []
+    return [
+        DamagedError(f"key {kind}", f"there is no run {text(run_id)}, whose it is")
+        for (_, kind, run_id), is_listed, is_there in zip(strays, answers[::2], answers[1::2], strict=True)
+        if is_listed is None and is_there  # else it has begun, or gone, meanwhile
+    ]

@@ -19,6 +19,7 @@ _ADVICE: Final[tuple[tuple[type[Exception], str], ...]] = (
 _SAID: Final = (
     ("NOREPLICAS", "it has fewer replicas than its min-replicas-to-write says; see to them"),
     ("MISCONF", "the server cannot write to its disk; see its log"),
+    ("not an integer", "a counter of the world is damaged; `torpor doctor` says which, and what to set it to"),
     ("WRONGTYPE", "a key of the world is not ours; give it another name with ?world="),
     ("CROSSSLOT", "Redis Cluster is not served; name a single primary"),
     ("No permission", "give the user its rights: docs/redis.md says which"),

@@ -13,14 +13,15 @@ from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
+from torpor.errors import DamagedError
 from torpor.limits import KEYS_LOOKED_MAX
 from torpor.model import Notice, Run, Step
 from torpor.model.flow import Asleep, Limits, QueueInfo, QueueState
 from torpor.worlds import flow
 from torpor.worlds.flow import Room, Waiting
 from torpor.worlds.redis.draft import Draft
-from torpor.worlds.redis.keys import Route, joined, parted, place_of
-from torpor.worlds.redis.rows import pack, unpack, unpack_route
+from torpor.worlds.redis.keys import Route, is_place, joined, parted, place_of, text
+from torpor.worlds.redis.rows import pack, routes_of, unpack, unpack_sound
 from torpor.worlds.redis.store import Store
 from torpor.worlds.requests import Spend
 
@@ -53,11 +54,24 @@ class Lanes:
         self._states: dict[Name, QueueState] = {}
         self._versions: dict[Name, bytes | None] = {}
         self._rooms: dict[Name, Room] = {}
+        self.places: list[Place] = []
         names = sorted({(route.app, route.queue) for route, _ in routes})
-        self._read(names)
-        for name in names:
-            self._rooms[name] = self._room(name, worker_id)
-        self.places = [place for route, packed in routes for place in self._keys(route, packed)]
+        if names and not self._is_sound(names, worker_id, routes):
+            for name in names:
+                self._is_sound([name], worker_id, routes)
+
+    def _is_sound(self, names: list[Name], worker_id: str, routes: list[tuple[Route, bytes]]) -> bool:
+        """Look at queues; return whether all of them could be read. From one that cannot nothing is taken."""
+        try:
+            self._read(names)
+            rooms = {name: self._room(name, worker_id) for name in names}
+            its = [each for each in routes if (each[0].app, each[0].queue) in rooms]
+            places = [place for route, packed in its for place in self._keys(route, packed)]
+        except DamagedError:
+            return False
+        self._rooms |= rooms
+        self.places += places
+        return True
 
     def is_full(self, route: Route) -> bool:
         """Return whether no slot is left in the queue of a route."""
@@ -131,7 +145,7 @@ class Lanes:
         behind, before = self._store.connection.ask(
             ("ZRANGEBYLEX", key, b"(" + served, "+", *some), ("ZRANGEBYLEX", key, "-", b"[" + served, *some)
         )
-        return [(route, packed, each.decode()) for each in behind + before]
+        return [(route, packed, text(each)) for each in behind + before]
 
 
 def state_of(row: bytes) -> QueueState:
@@ -175,8 +189,8 @@ def all_of(store: Store, app: str | None) -> list[QueueInfo]:
     """Answer :meth:`torpor.world.Queues.queues`."""
     keys = store.keys
     rows, routes = store.connection.ask(("HVALS", keys.queues), ("ZRANGE", keys.routes, 0, -1))
-    states = {(state.app, state.name): state for state in map(state_of, rows)}
-    lanes = [(route, packed) for packed in routes if (route := unpack_route(packed)).lane]
+    states = {(state.app, state.name): state for state in unpack_sound(rows, QueueState)}
+    lanes = [each for each in routes_of(routes) if each[0].lane]
     waiting: Counter[Name] = Counter()
     for route, packed in lanes:
         [of_keys] = store.connection.ask(("ZRANGE", keys.of("keys", packed), 0, -1))
@@ -206,12 +220,12 @@ def ahead_of(store: Store, run_id: str) -> int | None:
     per_key = row is not None and state_of(row).limits.per_key
     place = (-run.priority, run.queued_at, mine.n)
     ahead = 0
-    for packed in routes:
-        route = unpack_route(packed)
+    for route, packed in routes_of(routes):
         if (route.kind, route.app, route.queue, route.lane) != ("t", run.app, run.queue, True):
             continue
         [of_keys] = store.connection.ask(("ZRANGE", keys.of("keys", packed), 0, -1))
         for key in [run.key.encode()] if per_key else of_keys:
             sets = store.connection.ask(*(("ZRANGE", keys.of(kind, packed, key), 0, -1) for kind in ("ready", "later")))
-            ahead += sum(place_of(member)[0][:3] < place for members in sets for member in members)
+            found = (member for members in sets for member in members if is_place(member))
+            ahead += sum(place_of(member)[0][:3] < place for member in found)
     return ahead

@@ -85,29 +85,63 @@ class Keys:
         return f"key {kind.decode(errors='replace')}", run_id
 
 
-OF_RUN: Final = frozenset(
-    (
-        "run",
-        "log",
-        "steps",
-        "progress",
-        "inputs",
-        "waits",
-        "hooks",
-        "lines",
-        "snapshot",
-        "watchers",
-        "usage",
-        "messages",
-        "resumed-by",
-        "reserved-by",
-        "children",
-        "streams",
-        "chunks",
-        "writers",
-    )
-)
-"""Kinds of keys that belong to the run that they name first."""
+OF_RUN: Final = {
+    "run": "hash",
+    "log": "list",
+    "steps": "hash",
+    "progress": "hash",
+    "inputs": "hash",
+    "waits": "hash",
+    "hooks": "hash",
+    "lines": "hash",
+    "snapshot": "hash",
+    "watchers": "hash",
+    "usage": "hash",
+    "messages": "hash",
+    "resumed-by": "hash",
+    "reserved-by": "hash",
+    "children": "hash",
+    "streams": "hash",
+    "chunks": "hash",
+    "writers": "hash",
+}
+"""Kinds of keys that belong to the run that they name first, and of which type they are."""
+
+SHARED: Final = {
+    "format": "string",
+    "created": "string",
+    "runs": "zset",
+    "ids": "zset",
+    "ended": "zset",
+    "status": "zset",
+    "deadlines": "zset",
+    "giving-up": "zset",
+    "routes": "zset",
+    "keys": "zset",
+    "ready": "zset",
+    "later": "zset",
+    "deployed": "zset",
+    "deployments": "hash",
+    "workers": "hash",
+    "beats": "hash",
+    "owners": "hash",
+    "claims": "hash",
+    "slots": "hash",
+    "queues": "hash",
+    "taking": "hash",
+    "tokens": "hash",
+    "reserved": "hash",
+    "resumed": "hash",
+    "schedules": "hash",
+    "tenants": "hash",
+    "used": "hash",
+    "notes": "hash",
+    "blobs": "zset",
+    "blob": "string",
+    "blob-writing": "string",
+    "blob-whole": "hash",
+}
+"""The others."""
 
 
 def _bytes(text: str | bytes) -> bytes:
@@ -119,14 +153,25 @@ def joined(*parts: str) -> bytes:
     return SEP.join(part.encode() for part in parts)
 
 
-def parted(member: bytes) -> list[str]:
-    """Return the texts that :func:`joined` has joined."""
-    return [part.decode() for part in member.split(SEP)]
+def parted(member: bytes) -> tuple[str, str]:
+    """Return the two texts that :func:`joined` has joined; of what is none of ours they are nobody's names."""
+    first, _, second = member.partition(SEP)
+    return text(first), text(second)
+
+
+def text(name: bytes) -> str:
+    """Return a name as text; of what is none of ours it is nobody's."""
+    return name.decode(errors="replace")
 
 
 def member(priority: int, queued_at: int, n: int, seq: int, run_id: str, step_id: str = "") -> bytes:
     """Return what stands for a turn or a task in the sets of its route, which sort by bytes: the first comes first."""
     return _PLACE.pack(_PRIORITY_ZERO - priority, max(0, queued_at), n, seq) + joined(run_id, step_id)
+
+
+def is_place(found: bytes) -> bool:
+    """Return whether something may be a member."""
+    return len(found) > _PLACE.size
 
 
 def place_of(found: bytes) -> tuple[tuple[int, int, int, int], str, str]:

@@ -33,8 +33,8 @@ from torpor.model import (
 )
 from torpor.worlds import refusals
 from torpor.worlds.redis.connection import sound
-from torpor.worlds.redis.keys import parted, place_of
-from torpor.worlds.redis.rows import unpack, unpack_route
+from torpor.worlds.redis.keys import is_place, parted, place_of, text
+from torpor.worlds.redis.rows import routes_of, unpack
 from torpor.worlds.redis.store import RunRow, Store, hooks_of, steps_of, waits_of
 
 T = TypeVar("T", bound=msgspec.Struct)
@@ -50,7 +50,7 @@ def _along(store: Store, key: bytes, *, before: int | None = None, damaged: bool
     while True:
         asked = ("ZREVRANGEBYSCORE", key, highest, "-inf", "WITHSCORES", "LIMIT", 0, _PAGE)
         [found] = store.connection.ask(asked)
-        yield from store.rows([run_id.decode() for run_id in found[::2]], damaged=damaged)
+        yield from store.rows([text(run_id) for run_id in found[::2]], damaged=damaged)
         if len(found) < 2 * _PAGE:
             return
         highest = f"({int(float(found[-1]))}"
@@ -86,7 +86,7 @@ def _by_end(store: Store, where: RunFilter, before: int | None) -> list[RunRow]:
     """Return the runs that ended at some time, the newest first."""
     since, until = max(1, where.ended_since), f"({where.ended_before}" if where.ended_before else "+inf"
     [found] = store.connection.ask(("ZRANGEBYSCORE", store.keys.ended, since, until))
-    rows = store.rows([run_id.decode() for run_id in found])
+    rows = store.rows([text(run_id) for run_id in found])
     return sorted((row for row in rows if before is None or row.n < before), key=lambda row: -row.n)
 
 
@@ -95,7 +95,7 @@ def runs_beginning_with(store: Store, prefix: str, *, limit: int) -> list[Run]:
     low = b"[" + prefix.encode()
     high = low + b"\xff" if prefix else b"+"
     [ids] = store.connection.ask(("ZRANGEBYLEX", store.keys.ids, low, high, "LIMIT", 0, limit))
-    return [row.run for row in store.rows([run_id.decode() for run_id in ids], damaged=True)]
+    return [row.run for row in store.rows([text(run_id) for run_id in ids], damaged=True)]
 
 
 def statuses(store: Store, run_ids: Collection[str], ended: bool) -> dict[str, Run]:
@@ -157,8 +157,7 @@ def waiting_steps(store: Store, now: int) -> list[WaitingSteps]:
     """Answer :meth:`torpor.world.Queries.waiting_steps`."""
     groups: dict[tuple[str, str, str], list[Step]] = {}
     [routes] = store.connection.ask(("ZRANGE", store.keys.routes, 0, -1))
-    for packed in routes:
-        route = unpack_route(packed)
+    for route, packed in routes_of(routes):
         if route.kind == "s" and not route.lane:
             for step in _waiting_on(store, packed):
                 if step.ready_at is not None and (step.ready_at <= now or step.snoozed):
@@ -173,7 +172,7 @@ def waiting_steps(store: Store, now: int) -> list[WaitingSteps]:
 
 def _waiting_on(store: Store, packed: bytes) -> Iterator[Step]:
     sets = store.connection.ask(*(("ZRANGE", store.keys.of(kind, packed, ""), 0, -1) for kind in ("ready", "later")))
-    places = [place_of(member)[1:] for members in sets for member in members]
+    places = [place_of(member)[1:] for members in sets for member in members if is_place(member)]
     for at in range(0, len(places), _PAGE):
         some = places[at : at + _PAGE]
         yield from _readable(store, "steps", some, Step)
@@ -239,7 +238,7 @@ def ended_runs(store: Store, where: EndedFilter) -> list[Run]:
     while len(found) < where.limit:
         asked = ("ZRANGEBYSCORE", store.keys.ended, where.since, f"({where.before}", "LIMIT", at, _PAGE)
         [ids] = store.connection.ask(asked)
-        rows = store.rows([run_id.decode() for run_id in ids])
+        rows = store.rows([text(run_id) for run_id in ids])
         found += [row.run for row in sorted(rows, key=lambda row: (row.run.ended_at, row.n)) if _may_go(where, row.run)]
         at += _PAGE
         if len(ids) < _PAGE:

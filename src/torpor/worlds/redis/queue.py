@@ -26,8 +26,8 @@ from torpor.worlds.redis.connection import sound
 from torpor.worlds.redis.deadlines import expire, first_of, next_deadline
 from torpor.worlds.redis.draft import Draft
 from torpor.worlds.redis.flow import Lanes, Place
-from torpor.worlds.redis.keys import Keys, Route, place_of
-from torpor.worlds.redis.rows import pack_list, unpack, unpack_route
+from torpor.worlds.redis.keys import Keys, Route, is_place, place_of
+from torpor.worlds.redis.rows import pack_list, routes_of, unpack
 from torpor.worlds.redis.store import NUMBER, VERSION, RunRow, Store, events_of
 from torpor.worlds.server_times import Times
 
@@ -105,7 +105,7 @@ def _look_around(
     if now is None:
         seconds, micros = rest[2]
         now, _ = times.told(int(seconds) * 1000 + int(micros) // 1000, 0)
-    routes = [(route, each) for each in packed if _fits(request, route := unpack_route(each))]
+    routes = [each for each in routes_of(packed) if _fits(request, each[0])]
     return now, worker, first_of(*rest[:2]), routes
 
 
@@ -163,10 +163,14 @@ class _Look:
         found = []
         for n, (route, _, key) in enumerate(places):
             ready, later = answers[2 * n], answers[2 * n + 1]
-            its = [_Found(route, key, member) for member in ready]
+            its = [_Found(route, key, member) for member in ready if is_place(member)]
+            foreign = [member for member in (*ready, *later[::2]) if not is_place(member)]
+            if foreign:
+                self.astray.append(_without(self._store, route, key, foreign))
             found += [each for each in its if not each.step_id or each.step_id not in left]
             times = zip(later[::2], later[1::2], strict=True)
-            self.later += [int(float(at)) for member, at in times if place_of(member)[2] not in (left or ("-",))][:1]
+            times_of = [(place_of(member)[2], at) for member, at in times if is_place(member)]
+            self.later += [int(float(at)) for step_id, at in times_of if step_id not in (left or ("-",))][:1]
         return found
 
     def _read(self, found: list[_Found]) -> list[_Found]:
@@ -249,6 +253,15 @@ def _away(store: Store, each: _Found, version: bytes | None, step: bytes | None,
     if each.step_id:
         draft.expect(keys.of("steps", each.run_id), each.step_id.encode(), step)
     _put_elsewhere(draft, keys, each, ready_at)
+    return draft
+
+
+def _without(store: Store, route: Route, key: str, foreign: list[bytes]) -> Draft:
+    """Return what takes members from a place that nobody of us has put there: they would be looked at for ever."""
+    draft, place = Draft(store.connection), pack_list(route)
+    for member in foreign:
+        for kind in ("ready", "later"):
+            draft.remove(store.keys.of(kind, place, key), member)
     return draft
 
 

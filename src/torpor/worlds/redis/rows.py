@@ -6,6 +6,8 @@ A run is what it was created as, which is written once, and what differs from th
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -48,14 +50,27 @@ def unpack(data: bytes, kind: type[T], about: str, run_id: str = "") -> T:
     return value
 
 
+def unpack_sound(rows: Iterable[bytes], kind: type[T]) -> list[T]:
+    """Return values that :func:`pack` made bytes of; what is none is left aside, and found by ``torpor doctor``."""
+    found = []
+    for row in rows:
+        with suppress(DamagedError):
+            found.append(unpack(row, kind, ""))
+    return found
+
+
 def pack_list(row: msgspec.Struct) -> bytes:
     """Return a value as the bytes that only it has."""
     return _encode(row)
 
 
-def unpack_route(packed: bytes) -> Route:
-    """Return the route of which :func:`pack_list` has made bytes."""
-    return _decode_route(packed)
+def routes_of(packed: Iterable[bytes]) -> list[tuple[Route, bytes]]:
+    """Return routes of which :func:`pack_list` has made bytes, each with these; what is none is left aside."""
+    found = []
+    for each in packed:
+        with suppress(msgspec.DecodeError):
+            found.append((_decode_route(each), each))
+    return found
 
 
 def pack_changed(created: Run, run: Run) -> bytes:

@@ -10,7 +10,7 @@ from torpor.worlds import refusals
 from torpor.worlds import requests as ask
 from torpor.worlds import schedules as rules
 from torpor.worlds.redis.keys import joined
-from torpor.worlds.redis.rows import pack, unpack
+from torpor.worlds.redis.rows import pack, unpack, unpack_sound
 from torpor.worlds.redis.store import Store
 
 
@@ -64,7 +64,7 @@ def due(store: Store, apps: Collection[str], limit: int, now: int) -> DueSchedul
 
 def _all(store: Store) -> list[Schedule]:
     [rows] = store.connection.ask(("HVALS", store.keys.schedules))
-    return [_schedule(row) for row in rows]
+    return unpack_sound(rows, Schedule)
 
 
 def _schedule(row: bytes) -> Schedule:

@@ -87,7 +87,12 @@ LOOK: Final = """
 -- KEYS: of each place the set of what is ready, that of what is ready later, and the set that the place is in
 -- ARGV: the time, how many of each place, how many of the later ones; and of each place what stands for it in its set
 local found = {}
-for at = 1, #KEYS, 3 do
+-- One place that is damaged keeps nobody from the others.
+local function sound(key)
+  local kind = redis.call('TYPE', key).ok
+  return kind == 'zset' or kind == 'none'
+end
+local function look(at)
   local due = redis.call('ZRANGEBYSCORE', KEYS[at + 1], '-inf', ARGV[1], 'LIMIT', 0, 1000)
   for _, member in ipairs(due) do
     redis.call('ZADD', KEYS[at], 0, member)
@@ -96,6 +101,11 @@ for at = 1, #KEYS, 3 do
   local ready = redis.call('ZRANGEBYLEX', KEYS[at], '-', '+', 'LIMIT', 0, ARGV[2])
   local later = redis.call('ZRANGE', KEYS[at + 1], 0, ARGV[3] - 1, 'WITHSCORES')
   if #ready == 0 and #later == 0 then redis.call('ZREM', KEYS[at + 2], ARGV[(at + 2) / 3 + 3]) end
+  return ready, later
+end
+for at = 1, #KEYS, 3 do
+  local ready, later = {}, {}
+  if sound(KEYS[at]) and sound(KEYS[at + 1]) and sound(KEYS[at + 2]) then ready, later = look(at) end
   found[#found + 1] = ready
   found[#found + 1] = later
 end

@@ -32,6 +32,11 @@ def prepare(store: Store) -> None:
     if problem := problem_of(about):
         raise ConfigurationError(f"world {store.url}: {problem}")
     [_, found] = store.connection.ask(("SETNX", store.keys.format, FORMAT), ("GET", store.keys.format))
+    if not found.isdigit():
+        raise ConfigurationError(
+            f"world {store.url}: {store.keys.format.decode()} says {found!r} instead of a world's format; if it is "
+            f"yours and nobody else's, set it to {FORMAT}"
+        )
     if int(found) > FORMAT:
         raise ConfigurationError(
             f"world {store.url} is of format {int(found)}, and this version of Torpor knows {FORMAT}; update Torpor"

@@ -15,8 +15,8 @@ from torpor.worlds.redis.answers import carry_out, carry_out_once
 from torpor.worlds.redis.changes import save_run, save_task
 from torpor.worlds.redis.connection import sound
 from torpor.worlds.redis.deadlines import expire, first_of, next_deadline
-from torpor.worlds.redis.keys import parted
-from torpor.worlds.redis.rows import pack, unpack
+from torpor.worlds.redis.keys import parted, text
+from torpor.worlds.redis.rows import pack, unpack, unpack_sound
 from torpor.worlds.redis.store import Store
 from torpor.worlds.server_times import Times
 
@@ -64,7 +64,7 @@ def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, No
     store.begin()
     others = [worker for worker in _workers_of(store, rows, beats, about, here, times) if worker.id != worker_id]
     rowed = {*(worker.id for worker in others), *([worker_id] if known else [])}
-    strangers = [name for name in (owner.decode() for owner in owners) if name not in rowed]
+    strangers = [name for name in map(text, owners) if name not in rowed]
     taken = sum(_take_claims(store, owner, now, only_strangers=True) for owner in strangers)
     first = first_of(*deadlines)
     ended = expire(store, now) if first is not None and first <= now else None
@@ -137,8 +137,8 @@ def _workers_of(
 ) -> list[WorkerRow]:
     now, started_at = _told(about, times)
     present, looked = {*here}, []
-    for worker in (unpack(row, WorkerRow, "a worker") for row in rows):
-        seen_at, beat, *server = beats.get(worker.id.encode(), b"0 0").split()
+    for worker in unpack_sound(rows, WorkerRow):
+        seen_at, beat, *server = beat_of(beats.get(worker.id.encode(), b""))
         silent_ms = times.silence(now, int(beat), started_at)
         is_there = store.keys.here + worker.presence.encode() in present
         was_shown = bool(worker.presence) and server == [str(about["run_id"]).encode()]
@@ -152,14 +152,15 @@ def put_deployment(store: Store, deployment: Deployment, times: Times) -> tuple[
     keys, draft, field = store.keys, store.draft, deployment.id.encode()
     now, _ = ask_time(store, times)
     stored = draft.get(keys.deployments, field)
-    created_at = now if stored is None else unpack(stored, Deployment, "a deployment").created_at
+    before = unpack_sound([] if stored is None else [stored], Deployment)
+    created_at = before[0].created_at if before else now
     [place] = store.connection.ask(("INCR", keys.created))
     draft.put(keys.deployments, {field: pack(replace(deployment, created_at=created_at))})
     draft.add(keys.deployed, place, field)
     rows = store.connection.ask(("HVALS", keys.workers))[0]
     newest_first = [deployment.id]
     newest_first += [each.id for each in deployments(store, deployment.app) if each.id != deployment.id]
-    for old in claims.outdated(newest_first, {unpack(row, WorkerRow, "a worker").deployment for row in rows}):
+    for old in claims.outdated(newest_first, {worker.deployment for worker in unpack_sound(rows, WorkerRow)}):
         draft.drop(keys.deployments, [old.encode()])
         draft.remove(keys.deployed, old.encode())
     return None, None
@@ -170,7 +171,7 @@ def deployments(store: Store, app: str | None) -> list[Deployment]:
     order, rows = store.connection.ask_of_one_moment(
         ("ZREVRANGE", store.keys.deployed, 0, -1), ("HGETALL", store.keys.deployments)
     )
-    found = [unpack(rows[field], Deployment, "a deployment") for field in order if field in rows]
+    found = unpack_sound((rows[field] for field in order if field in rows), Deployment)
     return [deployment for deployment in found if app is None or deployment.app == app]
 
 
@@ -183,6 +184,12 @@ def ask_time(store: Store, times: Times) -> tuple[int, int]:
 def _told(about: dict[str, Any], times: Times) -> tuple[int, int]:
     now = int(about["server_time_usec"]) // 1000
     return times.told(now, now - int(about["uptime_in_seconds"]) * 1000)
+
+
+def beat_of(stored: bytes) -> list[bytes]:
+    """Return the parts of a sign of life, of one at the beginning of time when it is none."""
+    parts = stored.split()
+    return parts if len(parts) > 1 and all(part.lstrip(b"-").isdigit() for part in parts[:2]) else [b"0", b"0"]
 
 
 def _beat(times: Times, now: int) -> bytes:
