@@ -80,26 +80,27 @@ def _with(setting: Setting, processes: int) -> tuple[capacity.Spent, float, Meas
         with spent(place) as counted:
             measured = child.call(measure, place)
         after = file_bytes(place) or 0
-    totals = {name: total / steps for name, (total, unit) in counted.totals.items() if unit != "%"}
+    made = 2 * steps  # those that came before are counted with them
+    totals = {name: total / made for name, (total, unit) in counted.totals.items() if unit != "%"}
     each = capacity.Spent(
         1_000_000 * measured.workers / steps,
         1_000_000 * measured.server / steps,
         totals.get("wal", totals.get("written", 0)),
         totals.get("dead", 0),
-        (after - before) / steps,
+        (after - before) / made,
     )
     return each, totals.get("transactions", 0), measured
 
 
 def measure(setting: Setting) -> Measured:
-    """Carry the runs out."""
+    """Carry the runs out, after as many others, so that every worker has been at it."""
     return asyncio.run(_measure(setting))
 
 
 async def _measure(setting: Setting) -> Measured:
     runs = RUNS_QUICK if setting.quick else RUNS
     async with working(setting) as app:
-        await asyncio.gather(*(finished(app.start("sequential", STEPS), STEPS) for _ in range(4 * setting.processes)))
+        await asyncio.gather(*(finished(app.start("sequential", STEPS), STEPS) for _ in range(runs)))
         server = _server(setting)
         before, server_before, machine_before = cpu_seconds(), _server_seconds(server), psutil.cpu_times()
         begun = time.perf_counter()

@@ -90,14 +90,16 @@ TOLD = (Tell, PutBack, Release)
 class Table:
     """A turn on a table: it is told things by hand, at times that a test sets."""
 
-    def __init__(self, *, why_not: str = "", redeliveries: int = 1, is_apart: bool = False) -> None:
+    def __init__(
+        self, *, why_not: str = "", redeliveries: int = 1, is_apart: bool = False, options: TurnOptions | None = None
+    ) -> None:
         self.now, self.room = 2_000, 10
         self.stopping = self.crowded = False
         self.running: tuple[str, ...] = ()
         self.asked_of: list[Attempt] = []
         self.why_not = why_not
         task = Task("turn", "wrun_1", 7, redeliveries, workflow="w")
-        claim = Claim(task, "wrkr_1", Keyring(), TurnOptions(), self._why_not, is_apart=lambda _: is_apart)
+        claim = Claim(task, "wrkr_1", Keyring(), options or TurnOptions(), self._why_not, is_apart=lambda _: is_apart)
         self.turn = Turn(claim, lambda: 0.5)
         self.moves: Moves = self.turn.begin()
 
@@ -351,7 +353,7 @@ def test_a_worker_that_stops_begins_no_steps() -> None:
 
 @pytest.mark.parametrize("by", ["time", "events"])
 def test_a_hot_run_goes_to_sleep_when_others_wait(by: str) -> None:
-    """After a while, or after many events, and only while others wait: its next step becomes a task."""
+    """After a while and its share, or after many events, and only while others wait: its next step becomes a task."""
     options = TurnOptions()
     table = Table()
     woken(table, asks(step_created(1)))
@@ -362,20 +364,32 @@ def test_a_hot_run_goes_to_sleep_when_others_wait(by: str) -> None:
         table.on(Heard([Event("step_completed", table.now, f"step_{op}", op=op)]))
         op += 1
         table.now += options.hot_ms if by == "time" else 0
-        table.crowded = op > options.hot_events if by == "events" else op == 4
+        table.crowded = by == "time" or op > options.hot_events
         asked = table.on(Delivered(asks(step_created(op)), None))
         if isinstance(asked, Save):
             break
-    assert table.crowded
+    assert op == (options.share_events if by == "time" else options.hot_events) + 1
     asked = table.on(Saved(SNAPSHOT))
     assert isinstance(asked, Store)
     assert [(task.step_id, task.claimed) for task in asked.commit.tasks] == [(f"step_{op}", False)]
 
 
+def test_slow_steps_are_waited_for_briefly_while_others_wait() -> None:
+    """However few events the run has got."""
+    table = Table()
+    options = TurnOptions()
+    for op, crowded in enumerate((False, True), start=1):
+        (woken(table, asks(step_created(1))) if op == 1 else table.on(Delivered(asks(step_created(op)), None)))
+        table.running, table.crowded = (), crowded
+        asked = table.on(stored(table))
+        assert asked == Listen(options.hurried_ms if crowded else options.inline_ms, options.hurried_ms)
+        table.on(Heard([Event("step_completed", table.now, f"step_{op}", op=op)]))
+
+
 def test_timers_do_not_keep_a_run_awake_when_others_wait() -> None:
     """A timer that is due wakes it again, in its turn."""
     for crowded in (False, True):
-        table = Table()
+        table = Table(options=TurnOptions(share_events=1))
         woken(table, asks(step_created()))
         table.on(stored(table))
         table.crowded, table.now = crowded, table.now + TurnOptions().hot_ms

@@ -25,6 +25,8 @@ class TurnOptions(msgspec.Struct, frozen=True):
         nap_ms: a run whose next timer ends within so long waits for it with its VM hot, unless others need its place.
         hot_ms: a run that has been hot for so long goes to sleep as soon as it can while others wait for a turn,
         hot_events: and so does one that has got so many events.
+        share_events: so many it gets in any case, unless its steps take their time: on a busy machine it is slow to get
+            anywhere, and going to sleep and waking would be most of what all do.
         snapshot_events: a hot VM is snapshotted at least every so many delivered events.
         snapshot_ms: and at least this often.
     """
@@ -35,6 +37,7 @@ class TurnOptions(msgspec.Struct, frozen=True):
     nap_ms: int = 20
     hot_ms: int = 100
     hot_events: int = 200
+    share_events: int = 10
     snapshot_events: int = 50
     snapshot_ms: int = 2_000
 

@@ -306,7 +306,7 @@ class Turn:
             return self._delivers(events, *effects)
         options = self._claim.options
         waits_for_steps = bool(around.running or self._plan.attempts)
-        patience = options.inline_ms if waits_for_steps else options.hurried_ms
+        patience = options.inline_ms if waits_for_steps and not around.crowded else options.hurried_ms
         patience = 0 if self._leaves(around) else patience
         nearest = min((wait.due for wait in self._at_hand.waits.values()), default=around.now + patience)
         if cancel_by := self._at_hand.held.run.cancel_by:
@@ -323,6 +323,7 @@ class Turn:
         """Say whether the run is to go to sleep as soon as it can: the worker stops, or it is the turn of others."""
         options = self._claim.options
         hot = self._hot_since is not None and around.steady - self._hot_since >= options.hot_ms
+        hot = hot and self._events >= options.share_events
         return around.stopping or (around.crowded and (hot or self._events >= options.hot_events))
 
     def _heard(self, answer: Heard, around: Around) -> Moves:
