@@ -228,8 +228,8 @@ def most_steps(costs: Costs, place: Place, *, sleeping: float, kept_days: float 
 
 
 MEASURED: Final = {
-    "postgres": Costs(Spent(460, 70, 3_480, 1.9, 3_030), Spent(535, 265, 1_200, 1.6, 800), 1.7, 16_100),
-    "sqlite": Costs(Spent(1_500, 0, 16_000, 0, 1_300), Spent(0, 0, 0, 0, 0), 0.5, 6_300),
+    "postgres": Costs(Spent(700, 170, 1_730, 2.4, 1_390), Spent(55, 90, 550, 0, 0), 1.2, 16_100),
+    "sqlite": Costs(Spent(700, 0, 5_700, 0, 300), Spent(0, 0, 0, 0, 0), 0.5, 6_300),
 }
 """Costs that were measured; docs/scale.md says when and how."""
 

@@ -48,11 +48,11 @@ def test_sleeping_runs_take_room_and_nothing_else() -> None:
 
 
 def test_the_most_that_one_database_takes_is_found() -> None:
-    """Beyond it something has run out; with more room for it, something else does first."""
+    """Beyond it something has run out; with more of that, something else does first."""
     most, first = most_steps(POSTGRES, Place(), sleeping=1e6)
     assert first.share == pytest.approx(1, abs=0.01)
-    roomy = replace(Place(), room_bytes=1e18)
-    more, then = most_steps(POSTGRES, roomy, sleeping=1e6)
+    quick = replace(Place(), commits_per_s=1e9)
+    more, then = most_steps(POSTGRES, quick, sleeping=1e6)
     assert more > most
     assert then.name != first.name
     assert most_steps(POSTGRES, Place(), sleeping=1e12)[0] == 0
