@@ -24,7 +24,7 @@ from torpor.http.asgi import asgi
 from torpor.http.border import Border
 from torpor.http.service import Service
 from torpor.http.tokens import Role, Token, make_token, store_token
-from torpor.model import RunFilter
+from torpor.model import ClaimRequest, Claims, RunFilter
 from torpor.testing.clock import ManualClock
 from torpor.testing.worlds.story import RUN, WORKER, T, Turn, begin, ending, new_run, request, snapshot, step, types
 from torpor.world import READS, World
@@ -210,6 +210,20 @@ async def test_what_a_holder_knows_does_not_travel(way: Way, world: World, monke
 async def large(turn: Turn) -> None:
     """Commit a snapshot that does not travel with its commit."""
     await turn.commit(step("step_created", 1), snapshot=snapshot(LARGE))
+
+
+async def test_a_server_says_that_it_claims_for_others(way: Way, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Their claims must be on its disk, since they outlive its machine."""
+    asked: list[ClaimRequest] = []
+    claim = way.world.claim
+
+    async def noted(request: ClaimRequest) -> Claims:
+        asked.append(request)
+        return await claim(request)
+
+    monkeypatch.setattr(way.world, "claim", noted)
+    await world.claim(request())
+    assert asked == [request(elsewhere=True)]
 
 
 async def test_a_large_snapshot_travels_beside_its_commit(way: Way, world: World) -> None:

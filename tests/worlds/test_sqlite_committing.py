@@ -12,7 +12,7 @@ import pytest
 
 from torpor.errors import UsageError
 from torpor.model import Notice
-from torpor.testing.worlds.story import RUN, Turn, begin_task, claim, claim_step, new_run, step, worker_row
+from torpor.testing.worlds.story import RUN, Turn, begin_task, claim, claim_step, new_run, request, step, worker_row
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.store import Store
 
@@ -81,6 +81,13 @@ async def test_a_claim_of_a_turn_does_not_wait_for_the_disk(world: SqliteWorld, 
     turn = await claim(world)
     await turn.commit(step("step_created", 1))
     assert disk.commits == ["FULL", "NORMAL", "FULL"]
+
+
+async def test_a_claim_for_a_worker_behind_a_server_waits_for_the_disk(world: SqliteWorld, disk: Disk) -> None:
+    """It outlives the machine of the file, and would have two turns of the run under one epoch."""
+    await world.create_run(new_run())
+    assert (await world.claim(request(elsewhere=True))).tasks
+    assert disk.commits == ["FULL", "FULL"]
 
 
 async def test_a_claim_of_a_step_is_on_the_disk_before_it_is_told(world: SqliteWorld, disk: Disk) -> None:

@@ -198,6 +198,8 @@ async def _answer(call: Call, method: Method, arguments: msgspec.Struct) -> Answ
                 value: Any = await _commit(call, arguments.commit, border, world, is_unsure=is_unsure)  # type: ignore[attr-defined]  # as the contract has it
             case "claim" if is_unsure:
                 value = await _begin_anew(arguments.request, world)  # type: ignore[attr-defined]  # as above
+            case "claim":
+                value = await world.claim(replace(arguments.request, elsewhere=True))  # type: ignore[attr-defined]  # as above
             case name if name in ANSWERED:
                 value = await call.service.part(Hearing).answer(world, name, msgspec.structs.asdict(arguments))
             case _:

@@ -63,6 +63,7 @@ class ClaimRequest(msgspec.Struct, frozen=True):
         once: those of *steps* whose attempts must not be made again when nobody knows how they ended.
         left: ids of steps that it has given back, which are left to other workers.
         turns_max, steps_max: how many of each.
+        elsewhere: a server asks for it, whose machine may fail while the worker lives.
     """
 
     worker_id: str
@@ -75,6 +76,7 @@ class ClaimRequest(msgspec.Struct, frozen=True):
     left: tuple[str, ...] = ()
     turns_max: int = 0
     steps_max: int = 0
+    elsewhere: bool = False
 
 
 class Claims(msgspec.Struct, frozen=True):

@@ -101,13 +101,13 @@ class SqliteWorld(StoredWorld[Store, Clock]):
 
     async def claim(self, request: ClaimRequest) -> Claims:
         """
-        Claim; a failure of power may undo it where turns are claimed. It ends the worker, and until the turn's first
-        commit nobody can tell that it was there.
+        Claim; a failure of power that ends the worker, too, may undo it where turns are claimed: until the turn's first
+        commit nobody else can tell that it was there.
         """
         return await self._writer.submit(
             lambda store: _TABLES.queue.claim(store, request, self._times),
             f"claim of worker {request.worker_id}",
-            lambda claims: any(task.kind == "step" for task in claims.tasks),
+            None if request.elsewhere else _has_step,
         )
 
     def subscribe(self, listener: Listener) -> Unsubscribe:
@@ -158,3 +158,7 @@ class SqliteWorld(StoredWorld[Store, Clock]):
 
     def _converse(self, store: Store, conversation: Conversation[T]) -> T:
         return converse(store, conversation)
+
+
+def _has_step(claims: Claims) -> bool:
+    return any(task.kind == "step" for task in claims.tasks)
