@@ -29,7 +29,7 @@ from torpor.model import Event
 from torpor.worlds import open_world
 
 POINTS: tuple[str, ...] = (*Failpoint, "while a step runs")
-PASSAGES: dict[str, int] = {Failpoint.AFTER_ENDING: 3, Failpoint.BEFORE_STEP_OUTCOME: 3}
+PASSAGES: dict[str, int] = {Failpoint.AFTER_ENDING: 3, Failpoint.BEFORE_STEP_OUTCOME: 3, Failpoint.WHILE_PARKING: 3}
 """How often a round passes the points that each of its runs passes once."""
 
 PASSAGES_OF_OTHERS = 12
