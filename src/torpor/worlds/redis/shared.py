@@ -96,7 +96,8 @@ def _is_text(name: bytes) -> bool:
 
 
 def _created(store: Store, key: bytes) -> str:
-    found, newest = store.connection.ask(("GET", key), ("ZREVRANGE", store.keys.runs, 0, 0, "WITHSCORES"))
+    asked = ("GET", key), ("ZREVRANGE", store.keys.runs, 0, 0, "WITHSCORES")
+    found, newest = store.connection.ask_of_one_moment(*asked)  # a run may begin in between
     least = int(float(newest[1])) if newest else 0
     if found is None or (found.isdigit() and int(found) >= least):
         return ""
