@@ -21,6 +21,9 @@ _PAGE: Final = 200
 _READ: Final = frozenset(("run", "log", "steps", "waits", "hooks", "lines", "snapshot"))
 """Of a run, what is read; of the rest it is seen that it can be."""
 
+_OF_OTHERS: Final = frozenset(("watchers", "children"))
+"""What other runs write under a run's name; it may have gone before them, or be in another world."""
+
 _OTHERS: Final = [kind for kind in OF_RUN if kind not in {*_READ, "chunks", "writers"}]
 
 
@@ -120,7 +123,7 @@ def _strays(store: Store, ids: set[bytes]) -> list[DamagedError]:
     strays = []
     for key, kind, about in shared.all_keys(store):
         run_id = about.partition(SEP)[0]
-        if kind in OF_RUN and run_id not in ids:
+        if kind in OF_RUN and kind not in _OF_OTHERS and run_id not in ids:
             strays.append((key, kind, run_id))
     asked = [command for key, _, run_id in strays for command in (("ZSCORE", store.keys.runs, run_id), ("EXISTS", key))]
     answers = store.connection.ask(*asked) if asked else []
