@@ -1,8 +1,9 @@
 // Values of Python's own types in a process of the Workflow SDK, and handles of runs that Torpor made. The SDK reads an
 // instance by the class that its id is registered for, and writes what has such a class as its constructor. So the registry
-// answers for every id `class//python//…` and `class//torpor//…`: what is an array, object, Map … in the data is read as that, an exception as an Error, and what is text
-// (Decimal, UUID, datetime, date, time, Path) as an object that shows as it. All of them are their Python type again when they
-// are passed back; a copy is plain. The guest has the same rules (`codec-python.js`).
+// answers for every id `class//python//…` and `class//torpor//…`: what is an array, object, Map … in the data is read as
+// that, an exception as an Error, and what is text (Decimal, UUID, datetime, date, time, Path) as an object that shows as
+// it. All of them are their Python type again when they are passed back; a copy is plain. The guest has the same rules
+// (`codec-python.js`).
 
 const REGISTRY = Symbol.for("workflow-class-registry");
 const SERIALIZE = Symbol.for("workflow-serialize");
@@ -68,7 +69,8 @@ function makeClass(id) {
 function isPlain(data) {
   if (typeof data !== "object" || data === null || Object.hasOwn(data, "constructor")) return false;
   const prototype = Object.getPrototypeOf(data);
-  return Array.isArray(data) || prototype === Object.prototype || prototype === null || COPIED.some((type) => data instanceof type);
+  if (Array.isArray(data) || prototype === Object.prototype || prototype === null) return true;
+  return COPIED.some((type) => data instanceof type);
 }
 
 function copyOf(value) {
@@ -83,7 +85,9 @@ function errorOf(data) {
   const error = new Error(message, reason === undefined ? {} : { cause: reason });
   Object.assign(error, state); // attributes in Python are properties here
   const hidden = { name, message, stack, ...(errors === undefined ? {} : { errors }) };
-  for (const [key, value] of Object.entries(hidden)) Object.defineProperty(error, key, { value, configurable: true, writable: true });
+  for (const [key, value] of Object.entries(hidden)) {
+    Object.defineProperty(error, key, { value, configurable: true, writable: true });
+  }
   told.set(error, data);
   return error;
 }
