@@ -19,9 +19,10 @@ class _Looker:
         self.presence = Presence()
         self.worker = replace(worker_row(), presence="there", seen_at=7)
 
-    def look(self, *, is_there: bool | None) -> WorkerRow:
+    def look(self, *, is_there: bool | None, shows: int | None = None) -> WorkerRow:
         """Return what comes of a look at the worker."""
-        [judged] = self.presence.judge([(self.worker, is_there)], self.clock)
+        before = self.presence.shows if shows is None else shows
+        [judged] = self.presence.judge([(self.worker, is_there)], self.clock, before)
         return judged
 
 
@@ -76,3 +77,15 @@ def test_who_is_not_seen_himself_shows_nothing_any_more() -> None:
     assert looker.presence.shown_to == "server"
     looker.look(is_there=False)
     assert looker.presence.shown_to == ""
+
+
+def test_who_is_back_since_the_look_is_seen() -> None:
+    """The look was at the moment in which his connection was gone; he shows himself again by now."""
+    looker = _Looker()
+    looker.worker = replace(looker.worker, presence=looker.presence.id)
+    looker.presence.show("server")
+    shows = looker.presence.shows
+    looker.presence.lose()
+    looker.presence.show("server")
+    looker.look(is_there=False, shows=shows)
+    assert looker.presence.shown_to == "server"

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from tests.worlds.empty_sqlite import world
 from torpor.errors import UsageError
 from torpor.model import Notice
-from torpor.testing.worlds.story import RUN, Turn, begin_task, claim, claim_step, new_run, request, step, worker_row
+from torpor.testing.worlds.story import RUN, Turn, begin_task, claim, claim_step, new_run, request, step
 from torpor.worlds.sqlite import SqliteWorld
 from torpor.worlds.sqlite.store import Store
+
+__all__ = ["world"]
 
 FULL, NORMAL = 2, 1
 """What ``PRAGMA synchronous`` says of commits that wait for the disk, and of those that do not."""
@@ -49,16 +51,6 @@ class Disk:
             self._level = statement.removeprefix("PRAGMA synchronous = ")
         elif statement == "COMMIT":
             self.commits.append(self._level)
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[SqliteWorld]:
-    """Yield an open world on a new file, with a worker."""
-    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
-    await world.open()
-    await world.register(worker_row())
-    yield world
-    await world.close()
 
 
 @pytest.fixture

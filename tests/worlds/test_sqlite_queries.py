@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 
 import pytest
 from msgspec.structs import replace
 
+from tests.worlds.empty_sqlite import world
 from tests.worlds.ends import found_both_ways
 from torpor.lifecycle import RunStatus
 from torpor.model import NOW, Deployment, Event, LogEntry, NewTask, Run, RunFilter
@@ -35,18 +35,10 @@ from torpor.worlds.sqlite import SqliteWorld, queries
 from torpor.worlds.sqlite.connection import ConnectionThread
 from torpor.worlds.sqlite.store import Store
 
+__all__ = ["world"]
+
 BRACKETS = ("BEGIN IMMEDIATE", "COMMIT")
 FAR = 4_000_000_000_000
-
-
-@pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[SqliteWorld]:
-    """Yield an open world on a new file, with a worker."""
-    world = SqliteWorld(f"sqlite:///{tmp_path}/torpor.db")
-    await world.open()
-    await world.register(worker_row())
-    yield world
-    await world.close()
 
 
 async def _trace(*threads: ConnectionThread) -> list[str]:

@@ -33,11 +33,13 @@ class Presence:
     Attributes:
         id: what it is known by; rows of its workers have it.
         shown_to: which server, and since which start of it, its connection is shown to; ``""`` while it has none.
+        shows: how often its connection was there anew.
     """
 
     def __init__(self) -> None:
         self.id = secrets.token_hex(8)
         self.shown_to = ""
+        self.shows = 0
         self._is_cut = False
         self._changing = threading.Lock()
         self._missed: dict[tuple[str, int], int] = {}  # steady time, by worker and its last sign of life
@@ -47,6 +49,7 @@ class Presence:
         """Note that the connection is there, and is seen by others who ask the same *server* while it runs."""
         with self._changing:
             self.shown_to, self._is_cut = server, False
+            self.shows += 1
             self._missed.clear()
 
     def lose(self) -> None:
@@ -54,7 +57,7 @@ class Presence:
         with self._changing:
             self.shown_to, self._is_cut = "", True
 
-    def judge(self, looked: Iterable[tuple[WorkerRow, bool | None]], clock: Clock) -> list[WorkerRow]:
+    def judge(self, looked: Iterable[tuple[WorkerRow, bool | None]], clock: Clock, shows: int) -> list[WorkerRow]:
         """
         Return workers with how long they have been gone.
 
@@ -62,11 +65,13 @@ class Presence:
             looked: all workers that there are, each with whether its connection was seen just now; None where nothing
                 is known of it.
             clock: tells steady time.
+            shows: what :attr:`shows` was before anybody looked.
         """
         now, found = clock.steady(), list(looked)
         missing = {(worker.id, worker.seen_at) for worker, is_there in found if is_there is False}
         with self._changing:
-            if self.shown_to and any(is_there is False and worker.presence == self.id for worker, is_there in found):
+            is_away = any(is_there is False and worker.presence == self.id for worker, is_there in found)
+            if is_away and self.shows == shows:  # else it is back since then
                 self.shown_to = ""  # somebody in between has given it away, as a pooler does
             before = self._missed if now - self._looked_at <= _APART_MS else {}
             self._looked_at = now

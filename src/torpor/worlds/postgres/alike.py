@@ -124,7 +124,9 @@ def store_all(store: Store, all_changes: Sequence[Changes]) -> bool:
         psycopg.Error: nothing of them is stored.
     """
     statements = [statement for changes in all_changes for statement in whole(store, changes)]
-    if not any(changes.drop_log for changes in all_changes):  # that begins with the end of what is added
+    are_of_one_run = len({changes.run.id for changes in all_changes}) < len(all_changes)
+    # Of a run's own statements the order counts; the end of a log begins with the end of what is added.
+    if not (are_of_one_run or any(changes.drop_log for changes in all_changes)):
         statements = together(statements)
     try:
         store.connection.store(statements)

@@ -79,7 +79,7 @@ def register(store: Store, worker: WorkerRow, times: Times) -> tuple[None, None]
 
 def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, Notice | None]:
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
-    asked = times.asked
+    asked, shows = times.asked, times.presence.shows
     beat = asked if asked is None else times.beat(asked)
     known, orphaned, [(overdue,)], [told], rows = store.connection.ask(
         (_BEAT, (asked, beat, times.presence.shown_to, worker_id)),
@@ -89,7 +89,7 @@ def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, No
         (_WORKERS, ()),
     )
     now, _ = times.told(*told)
-    others = tuple(worker for worker in _workers_of(rows, told, times) if worker.id != worker_id)
+    others = tuple(worker for worker in _workers_of(rows, told, times, shows) if worker.id != worker_id)
     taken = sum(_release_orphans(store, owner, now) for (owner,) in orphaned)
     ended = expire(store, times) if overdue else None  # whoever has room for work sees to it sooner
     answer = Heartbeat(bool(known), others, taken)
@@ -112,17 +112,18 @@ def release(store: Store, worker_ids: Sequence[str], times: Times, *, expired_on
 
 def all_of(store: Store, times: Times) -> list[WorkerRow]:
     """Answer :meth:`torpor.world.Queries.workers`."""
+    shows = times.presence.shows
     [told], rows = store.connection.ask((ASK, ()), (_WORKERS, ()))
-    return _workers_of(rows, told, times)
+    return _workers_of(rows, told, times, shows)
 
 
-def _workers_of(rows: Sequence[Row], told: Row, times: Times) -> list[WorkerRow]:
+def _workers_of(rows: Sequence[Row], told: Row, times: Times, shows: int) -> list[WorkerRow]:
     now, started_at = times.told(*told)
     looked = []
     for *fields, beat, presence, is_there in rows:
         silent_ms = times.silence(now, beat, started_at)
         looked.append((replace(WorkerRow(*fields), silent_ms=silent_ms, presence=presence), is_there))
-    return times.presence.judge(looked, times.clock)
+    return times.presence.judge(looked, times.clock, shows)
 
 
 def put_deployment(store: Store, deployment: Deployment, times: Times) -> tuple[None, None]:

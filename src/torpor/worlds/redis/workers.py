@@ -40,7 +40,7 @@ def register(store: Store, worker: WorkerRow, times: Times) -> tuple[None, None]
 def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, Notice | None]:
     """Answer :meth:`torpor.world.Queue.heartbeat`."""
     keys, field = store.keys, worker_id.encode()
-    answered = dict(store.memory.answered)
+    answered, shows = dict(store.memory.answered), times.presence.shows
     about, noted, row, owners, rows, beats, here, *deadlines = store.connection.ask(
         _ASK,
         ("HGETALL", keys.of("notes", store.whose)),
@@ -62,7 +62,8 @@ def heartbeat(store: Store, worker_id: str, times: Times) -> tuple[Heartbeat, No
     given_up = give_up(store, times)
     known = row is not None and not given_up and carry_out_once(store, beat)
     store.begin()
-    others = [worker for worker in _workers_of(store, rows, beats, about, here, times) if worker.id != worker_id]
+    looked = _workers_of(store, rows, beats, about, here, times, shows)
+    others = [worker for worker in looked if worker.id != worker_id]
     rowed = {*(worker.id for worker in others), *([worker_id] if known else [])}
     strangers = [name for name in map(text, owners) if name not in rowed]
     taken = sum(_take_claims(store, owner, now, only_strangers=True) for owner in strangers)
@@ -121,10 +122,11 @@ def _forget(store: Store, field: bytes, seen: bytes | None) -> bool:
 
 def all_of(store: Store, times: Times) -> list[WorkerRow]:
     """Answer :meth:`torpor.world.Queries.workers`."""
+    shows = times.presence.shows
     about, rows, beats, here = store.connection.ask(
         _ASK, ("HVALS", store.keys.workers), ("HGETALL", store.keys.beats), _who_is_here(store)
     )
-    return _workers_of(store, rows, beats, about, here, times)
+    return _workers_of(store, rows, beats, about, here, times, shows)
 
 
 def _who_is_here(store: Store) -> tuple[Any, ...]:
@@ -133,7 +135,13 @@ def _who_is_here(store: Store) -> tuple[Any, ...]:
 
 
 def _workers_of(
-    store: Store, rows: list[bytes], beats: dict[bytes, bytes], about: dict[str, Any], here: list[bytes], times: Times
+    store: Store,
+    rows: list[bytes],
+    beats: dict[bytes, bytes],
+    about: dict[str, Any],
+    here: list[bytes],
+    times: Times,
+    shows: int,
 ) -> list[WorkerRow]:
     now, started_at = _told(about, times)
     present, looked = {*here}, []
@@ -144,7 +152,7 @@ def _workers_of(
         was_shown = bool(worker.presence) and server == [str(about["run_id"]).encode()]
         row = replace(worker, seen_at=int(seen_at), silent_ms=silent_ms)
         looked.append((row, is_there if was_shown else None))
-    return sorted(times.presence.judge(looked, times.clock), key=lambda worker: worker.id)
+    return sorted(times.presence.judge(looked, times.clock, shows), key=lambda worker: worker.id)
 
 
 def put_deployment(store: Store, deployment: Deployment, times: Times) -> tuple[None, None]:
