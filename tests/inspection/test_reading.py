@@ -63,6 +63,7 @@ async def test_a_step_is_told_while_it_runs(app: Torpor) -> None:
     await until(app, begun)
     [awaited] = (await run.info()).waits_for
     assert (awaited.kind, awaited.name, awaited.status, awaited.attempt) == ("step", "dawdle", "running", 1)
+    await run.cancel()  # else the worker would wait for it when it stops
 
 
 async def test_the_public_never_sees_the_seed(app: Torpor, reader: Reader) -> None:
