@@ -9,8 +9,7 @@ them is there without what was before it. Such a commit waits for nothing; the n
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Final
 
 from torpor.worlds.sqlite.store import Store
@@ -29,6 +28,7 @@ class Committing:
     def __init__(self, store: Store) -> None:
         self._db = store.db
         self._log: int | None = None
+        self._waits = True  # for the disk
         (level,) = self._db.execute("PRAGMA synchronous").fetchone()
         if level == _FULL:
             with suppress(OSError):  # then all of them wait
@@ -40,24 +40,25 @@ class Committing:
         if self._log is not None:
             os.close(self._log)
 
-    @contextmanager
-    def transaction(self, *, lasts: bool) -> Iterator[bool]:
+    def prepare(self, *, lasts: bool) -> bool:
         """
-        Let the commit in the block wait for the disk if what it commits lasts; gives whether others' may join it.
+        Have the transactions that begin from now on wait for the disk, if what they commit lasts; return whether those
+        of others may join.
 
-        A transaction that is open at the end of the block is rolled back.
+        A transaction that is open, which could not be rolled back before, is rolled back.
+
+        Raises:
+            sqlite3.Error: it still cannot be.
         """
-        if lasts or self._log is None:
-            yield True
-            return
-        # It takes effect when it is compiled, so statements that are kept compiled will not do.
-        self._db.executescript("PRAGMA synchronous = NORMAL")
-        try:
-            yield False
-        finally:
+        if self._log is None:
+            return True
+        if lasts != self._waits:
             if self._db.in_transaction:  # within which it cannot be set
                 self._db.execute("ROLLBACK")
-            self._db.executescript("PRAGMA synchronous = FULL")
+            # It takes effect when it is compiled, so statements that are kept compiled will not do.
+            self._db.executescript(f"PRAGMA synchronous = {'FULL' if lasts else 'NORMAL'}")
+            self._waits = lasts
+        return lasts
 
     def synchronize(self) -> None:
         """Wait until what was committed is on the disk."""

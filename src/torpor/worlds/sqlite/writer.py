@@ -171,14 +171,14 @@ class Writer(ConnectionThread):
             return
         try:
             store.file.check(self._url, first.about)
-            with self._committing.transaction(lasts=any(map(_may_last, jobs))) as is_open:
-                begin_writing(store.db, self._patience_seconds)
-                if is_open:
-                    add_waiting()
-                whole = all(self._try(store, job) for job in jobs)
-                if whole:
-                    store.db.execute("COMMIT")
-                    self._committed()
+            is_open = self._committing.prepare(lasts=any(map(_may_last, jobs)))
+            begin_writing(store.db, self._patience_seconds)
+            if is_open:
+                add_waiting()
+            whole = all(self._try(store, job) for job in jobs)
+            if whole:
+                store.db.execute("COMMIT")
+                self._committed()
             if whole and not is_open and any(map(_does_last, jobs)):
                 self._committing.synchronize()
         except sqlite3.Error as error:
