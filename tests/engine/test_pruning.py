@@ -125,6 +125,30 @@ async def test_names_that_stay_are_passed_once(
     assert asked[-1] == (0, 0)
 
 
+async def test_what_could_not_go_is_tried_again_in_the_next_round(
+    world: World, clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Others of its page have gone, and it ended before them."""
+    for run_id in ("wrun_1", "wrun_2"):
+        await lived(world, "run_cancelled", run_id)
+        clock.advance(1_000)
+    held, delete_run = ["wrun_1"], world.delete_run
+
+    async def delete(run_id: str, **options: Any) -> bool:
+        if run_id in held:
+            raise EntityConflictError(f"somebody is at {run_id}")
+        return await delete_run(run_id, **options)
+
+    monkeypatch.setattr(world, "delete_run", delete)
+    rounds = await pruner(world, retention="30d")
+    clock.advance(31 * DAY)
+    await rounds.round()
+    assert await names(world) == held
+    held.clear()
+    await rounds.round()
+    assert await names(world) == []
+
+
 async def test_nothing_goes_without_a_policy(world: World, clock: ManualClock) -> None:
     """All is kept for ever by default."""
     clock.advance(9_999 * DAY)

@@ -152,7 +152,7 @@ class LivingLogs:
 class Looked:
     """
     Since when to look for what is to go: what ended before has gone, but for names that stay, of which there may be
-    very many. Once in a while all is looked at again: what could not go, and what has arrived since with an old end.
+    very many. Once in a while all is looked at again, since something may have arrived with an old end.
     """
 
     def __init__(self) -> None:
@@ -169,9 +169,9 @@ class Looked:
         """Return when what a filter means has ended at the earliest; nothing, as far as is known, is older."""
         return self._since.get(replace(where, before=0), 0)
 
-    def note(self, where: EndedFilter) -> None:
-        """Note that nothing is left of what a filter means."""
-        self._since[replace(where, before=0, since=0)] = where.before
+    def note(self, where: EndedFilter, until: int) -> None:
+        """Note that of what a filter means nothing is left that ended before *until*."""
+        self._since[replace(where, before=0, since=0)] = until
 
 
 async def prune(
@@ -205,18 +205,20 @@ async def prune(
             break
         asked = replace(where, before=now - age, since=0, whole=keep_name)
         asked = replace(asked, since=looked.since(asked))
+        until = asked.before
         while runs := await world.ended_runs(asked):
-            went = 0
+            gone = set()
             for together in _groups(runs):
                 for run in await bites.delete(together, archive_for, keep_name=keep_name):
                     told(run, keep_name)
-                    went += 1
-            count += went
-            if not went:  # what is left somebody else is at, or cannot be archived
+                    gone.add(run.id)
+            count += len(gone)
+            # What is left somebody else is at, or is damaged; it is tried again next time.
+            until = min([until, *(run.ended_at for run in runs if run.id not in gone)])
+            if not gone:
                 break
             asked = replace(asked, since=runs[-1].ended_at)
-        else:
-            looked.note(asked)
+        looked.note(asked, until)
     return count
 
 
