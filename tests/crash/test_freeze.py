@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import closing
 from pathlib import Path
@@ -13,12 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.crash.apart import end_all, start_apart
 from tests.crash.freezing import LEASE_MS
 from tests.crash.freezing import app as application
 from tests.engine.support import PATIENCE, TIMEOUT, until
 from torpor import Torpor
-
-ROOT = Path(__file__).parents[2]
 
 StartWorker = Callable[[], Awaitable[asyncio.subprocess.Process]]
 
@@ -37,17 +35,13 @@ async def start_worker(app: Torpor, tmp_path: Path) -> AsyncIterator[StartWorker
     started: list[asyncio.subprocess.Process] = []
 
     async def start() -> asyncio.subprocess.Process:
-        command = (sys.executable, "-m", "tests.crash.freezing", app.world.url, str(tmp_path / "ledger"))
-        process = await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+        process = await start_apart(app.world.url, tmp_path / "ledger")
         started.append(process)
         await until(app, lambda: _ids(app, process.pid))
         return process
 
     yield start
-    for process in started:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    await end_all(started)
 
 
 async def test_a_frozen_worker_is_replaced_and_comes_back_as_another(

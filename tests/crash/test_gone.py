@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from tests.crash.apart import end_all, start_apart
 from tests.crash.freezing import FAR_AWAY
 from tests.crash.freezing import app as application
 from tests.engine.support import TIMEOUT, until
@@ -18,8 +18,6 @@ from tests.redis_server import started as redis_server
 from torpor import Torpor
 from torpor.model import GONE_MS, WorkerRow
 from torpor.worlds.postgres.times import LOCK_OF_PRESENCE, STARTED
-
-ROOT = Path(__file__).parents[2]
 
 _CUT = (
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
@@ -107,8 +105,7 @@ async def workers(app: Torpor, server: _Postgres | _Redis, tmp_path: Path) -> As
     """Two workers, each of which seems to be on a machine of its own; the first holds the step of a run."""
 
     async def start(machine: str) -> Worker:
-        command = (sys.executable, "-m", "tests.crash.freezing", server.url, str(tmp_path / "ledger"), machine)
-        return await asyncio.create_subprocess_exec(*command, cwd=ROOT)
+        return await start_apart(server.url, tmp_path / "ledger", machine)
 
     async def has_begun() -> bool:
         return (tmp_path / "ledger").exists()
@@ -122,10 +119,7 @@ async def workers(app: Torpor, server: _Postgres | _Redis, tmp_path: Path) -> As
     started.append(await start("elsewhere"))
     await until(app, are_there)
     yield started
-    for process in started:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
+    await end_all(started)
 
 
 async def test_the_work_of_a_killed_worker_goes_on_elsewhere(

@@ -7,33 +7,17 @@ import random
 from typing import Any, Final
 
 import pytest
-import redis
 
-from tests.damage.story import VICTIM, carry_on, make
-from tests.redis_server import empty_redis, shared_server
+from tests.damage.sound_redis import WORLD, copy_sound, sound
+from tests.damage.story import VICTIM, carry_on
+from tests.redis_server import shared_server
 from torpor.worlds.redis.keys import OF_RUN
 
-_SOUND: Final = b"{sound}:"
-_WORLD: Final = b"{torpor}:"
+__all__ = ["sound"]
+
 _HOW: Final = ("gone", "of another type", "cut", "flipped", "a field less")
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-
-
-@pytest.fixture(scope="module")
-def server() -> Any:
-    """A server with a world, of another name, in which nothing is damaged."""
-    url = empty_redis()
-    asyncio.run(make(f"{url}?world=sound"))
-    return redis.Redis(unix_socket_path=str(shared_server().socket))
-
-
-def _copy(server: Any) -> None:
-    """Have the sound world a second time, under the name that worlds have."""
-    for key in server.keys(_WORLD + b"*"):
-        server.delete(key)
-    for key in server.keys(_SOUND + b"*"):
-        server.execute_command("COPY", key, _WORLD + key.removeprefix(_SOUND))
 
 
 def _damage(server: Any, key: bytes, how: str, dice: random.Random) -> str:
@@ -74,16 +58,16 @@ def _changed(old: Any, how: str, dice: random.Random) -> bytes:
 
 
 @pytest.mark.parametrize("kind", OF_RUN)
-def test_a_damaged_key_stops_nothing_but_its_run(kind: str, server: Any, rounds: int) -> None:
+def test_a_damaged_key_stops_nothing_but_its_run(kind: str, sound: Any, rounds: int) -> None:
     """It crashes and hangs nobody, claims and commits of others go on, and its run is never failed for it."""
     for number in range(rounds):
         dice = random.Random(f"{kind}-{number}")  # repeatable
-        _copy(server)
-        keys = sorted(server.keys(_WORLD + f"{kind}:{VICTIM}*".encode()))
+        copy_sound(sound)
+        keys = sorted(sound.keys(WORLD + f"{kind}:{VICTIM}*".encode()))
         if not keys:
             continue
         how = _HOW[number % len(_HOW)] if rounds <= len(_HOW) else dice.choice(_HOW)
-        told = _damage(server, dice.choice(keys), how, dice)
+        told = _damage(sound, dice.choice(keys), how, dice)
         if not told:
             continue
         try:

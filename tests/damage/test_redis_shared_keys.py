@@ -6,47 +6,35 @@ import asyncio
 from typing import Any, Final
 
 import pytest
-import redis
 
-from tests.damage.story import carry_on, make
-from tests.redis_server import empty_redis, shared_server
+from tests.damage.sound_redis import WORLD, copy_sound, sound
+from tests.damage.story import carry_on
+from tests.redis_server import shared_server
 from torpor.errors import ConfigurationError, DamagedError, WorldError
 from torpor.testing.worlds.story import new_run
 from torpor.testing.worlds.suite import opened
 from torpor.worlds import open_world
 from torpor.worlds.redis.keys import OF_RUN, SHARED
 
-_SOUND: Final = b"{sound}:"
-_WORLD: Final = b"{torpor}:"
+__all__ = ["sound"]
+
 _JUNK: Final = b"\xc1\xff junk of somebody else's"
 
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
-@pytest.fixture(scope="module")
-def sound() -> Any:
-    """A server with a world, of another name, in which nothing is damaged."""
-    url = empty_redis()
-    asyncio.run(make(f"{url}?world=sound"))
-    return redis.Redis(unix_socket_path=str(shared_server().socket))
-
-
 @pytest.fixture
 def server(sound: Any) -> Any:
-    """The same with that world a second time, under the name that worlds have."""
-    for key in sound.keys(_WORLD + b"*"):
-        sound.delete(key)
-    for key in sound.keys(_SOUND + b"*"):
-        sound.execute_command("COPY", key, _WORLD + key.removeprefix(_SOUND))
+    """A server with a copy of the sound world."""
+    copy_sound(sound)
     return sound
 
 
-def _key(server: Any, kind: str) -> bytes:
-    """Return a key of a kind; where the world has none, as one would be called."""
-    found = [
-        key for key in server.keys(_WORLD + kind.encode() + b"*") if key[len(_WORLD) :].split(b":")[0] == kind.encode()
-    ]
-    return min(found) if found else _WORLD + kind.encode()
+def _keys(server: Any, kind: str) -> list[bytes]:
+    """Return the keys of a kind; where the world has none, as one would be called."""
+    first = WORLD + kind.encode()
+    found = [key for key in server.keys(first + b"*") if key.removeprefix(WORLD).split(b":")[0] == kind.encode()]
+    return sorted(found) or [first]
 
 
 async def _named() -> set[str]:
@@ -56,9 +44,7 @@ async def _named() -> set[str]:
 
 def test_every_kind_of_key_is_known(server: Any) -> None:
     """What a world has is in one of the two lists, which say of which type it is; nothing of it is damaged."""
-    kinds = {
-        key[len(_WORLD) :].split(b":")[0].decode(): server.type(key).decode() for key in server.keys(_WORLD + b"*")
-    }
+    kinds = {key[len(WORLD) :].split(b":")[0].decode(): server.type(key).decode() for key in server.keys(WORLD + b"*")}
     assert {kind: ({**OF_RUN, **SHARED}).get(kind) for kind in kinds} == kinds
     assert asyncio.run(_named()) == set()
 
@@ -66,7 +52,7 @@ def test_every_kind_of_key_is_known(server: Any) -> None:
 @pytest.mark.parametrize("kind", sorted(SHARED.keys() - {"format"}))
 def test_a_key_of_another_type_is_named(kind: str, server: Any) -> None:
     """Whatever else of the world can be looked at no more for that."""
-    key = _key(server, kind)
+    key = _keys(server, kind)[0]
     server.delete(key)
     server.hset(key, "a", "b") if SHARED[kind] != "hash" else server.set(key, "nonsense")
     assert f"key {kind}" in asyncio.run(_named())
@@ -74,7 +60,7 @@ def test_a_key_of_another_type_is_named(kind: str, server: Any) -> None:
 
 def test_a_key_that_nobody_knows_is_named(server: Any) -> None:
     """It may be of another program, or of a newer version."""
-    server.set(_WORLD + b"strange:thing", "1")
+    server.set(WORLD + b"strange:thing", "1")
     assert asyncio.run(_named()) == {"key strange"}
 
 
@@ -87,10 +73,7 @@ _LOOKED_AT: Final = (
 @pytest.mark.parametrize("kind", _LOOKED_AT)
 def test_who_does_not_belong_there_stops_nobody(kind: str, server: Any) -> None:
     """A member, or a field, that is none of ours is left aside: all runs end as ever."""
-    keys = [
-        key for key in server.keys(_WORLD + kind.encode() + b"*") if key[len(_WORLD) :].split(b":")[0] == kind.encode()
-    ]
-    for key in keys or [_key(server, kind)]:
+    for key in _keys(server, kind):
         if SHARED[kind] == "hash":
             server.hset(key, _JUNK, _JUNK)
         else:
@@ -103,7 +86,7 @@ def test_who_does_not_belong_there_stops_nobody(kind: str, server: Any) -> None:
 @pytest.mark.parametrize("what", [b"", b"\xc1", b"12x"])
 def test_a_counter_that_is_none_is_told(what: bytes, server: Any) -> None:
     """Runs are not started, and the error says where to read what to do."""
-    server.set(_WORLD + b"created", what)
+    server.set(WORLD + b"created", what)
 
     async def start() -> None:
         async with opened(open_world(shared_server().url)) as world:
@@ -117,6 +100,6 @@ def test_a_counter_that_is_none_is_told(what: bytes, server: Any) -> None:
 
 def test_a_format_that_is_none_is_told(server: Any) -> None:
     """It may be somebody else's key."""
-    server.set(_WORLD + b"format", b"mine")
+    server.set(WORLD + b"format", b"mine")
     with pytest.raises(ConfigurationError, match="says b'mine' instead of a world's format"):
         asyncio.run(_named())
