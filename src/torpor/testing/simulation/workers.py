@@ -220,7 +220,7 @@ def _settings(dice: Random) -> WorkerSettings:
         inline_steps=inline_steps,
         inline_ms=inline_ms,
         hurried_ms=dice.choice((0, 20, 50)),
-        nap_ms=min(inline_ms, 50),
+        nap_ms=min(inline_ms, 50),  # no draw of its own, so that seeds stay what they are
         snapshot_events=dice.choice((1, 5, 50)),
         snapshot_ms=dice.choice((10, 2_000)),
     )
